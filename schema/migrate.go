@@ -1,0 +1,107 @@
+package schema
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/url"
+
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// roles are the database roles that the migrations grant rights to, and what each is for.
+var roles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
+
+// rolesLock is the advisory lock under which roles are made: they belong to the whole cluster.
+const rolesLock = 0x61636373
+
+// Migrate brings the database at databaseURL to this program's schema and answers its version. It connects as the
+// database's owner, who needs CREATEROLE the first time. Run it from one place at a time or from many: it locks.
+func Migrate(ctx context.Context, databaseURL string) (version int64, err error) {
+	if err := makeRoles(ctx, databaseURL); err != nil {
+		return 0, err
+	}
+	db, err := Open(databaseURL, 2)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return 0, err
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db.DB.DB, files)
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	return provider.GetDBVersion(ctx)
+}
+
+// makeRoles makes the roles that are missing. Advisory locks belong to a database, roles to the cluster: so the lock is
+// taken in the one database that every cluster has, or two migrations of two databases would make the same role at once.
+func makeRoles(ctx context.Context, databaseURL string) error {
+	common, err := url.Parse(databaseURL)
+	if err != nil || common.Host == "" {
+		return fmt.Errorf("DATABASE_URL is not a PostgreSQL URL such as postgres://user@host:5432/accessbot")
+	}
+	common.Path = "/postgres"
+	db, err := Open(common.String(), 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the database postgres, where roles are made: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, rolesLock); err != nil {
+		return fmt.Errorf("lock the making of roles: %w", err)
+	}
+	for _, role := range roles {
+		var exists bool
+		if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, role).Scan(&exists); err != nil {
+			return fmt.Errorf("look for role %s: %w", role, err)
+		}
+		if exists {
+			continue
+		}
+		if _, err := conn.ExecContext(ctx, `create role `+pq.QuoteIdentifier(role)+` login`); err != nil {
+			return fmt.Errorf("make role %s (the migration's own login needs CREATEROLE, or make it beforehand): %w", role, err)
+		}
+	}
+	return unlock(ctx, conn)
+}
+
+func unlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, `select pg_advisory_unlock($1)`, rolesLock)
+	return err
+}
+
+// Fingerprint tells one version of the migrations from another, in twelve hexadecimal digits.
+func Fingerprint() string {
+	sum := sha256.New()
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // they are part of the program
+	}
+	for _, f := range files {
+		text, err := migrations.ReadFile("migrations/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		sum.Write(text)
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:12]
+}

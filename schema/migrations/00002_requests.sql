@@ -1,0 +1,153 @@
+-- Requests, what is asked of whom, and what was answered.
+-- The Slack app inserts; the worker moves states forward; a decision is checked here once more, under the request's lock.
+
+-- +goose Up
+
+create table access_requests (
+    id                bigint generated always as identity (start with 1001) primary key, -- the number that people see
+    view_id           text not null unique, -- the form it came from: submitted twice, it is one request
+    requester_id      bigint not null references people,
+    access_like       text not null check (access_like in ('person', 'job_title', 'custom')),
+    like_person_id    bigint references people,
+    like_job_title_id bigint references job_titles,
+    ends_at           timestamptz, -- null: permanent
+    ends_on           date,        -- set when a day was chosen without a time: shown as "end of <date>"
+    time_zone         text not null check (time_zone <> ''),
+    reason_key        text not null references reasons,
+    note              text not null default '' check (length(note) <= 3000),
+    created_at        timestamptz not null default app_now(),
+    due_at            timestamptz default app_now(), -- when Advance must next have run; null: nothing left to do
+    settled_at        timestamptz,                   -- every item is final, or permanent and active
+    messages_due_at   timestamptz default app_now(), -- when its messages must next be looked at; null: all as they should be
+    check ((access_like = 'person') = (like_person_id is not null)),
+    check ((access_like = 'job_title') = (like_job_title_id is not null)),
+    check (ends_on is null or ends_at is not null)
+);
+create index access_requests_due       on access_requests (due_at) where due_at is not null;
+create index access_requests_messages  on access_requests (messages_due_at) where messages_due_at is not null;
+create index access_requests_requester on access_requests (requester_id, id desc);
+
+create table request_items (
+    id             bigint generated always as identity primary key,
+    request_id     bigint not null references access_requests,
+    entitlement_id bigint not null references entitlements,
+    account_id     bigint not null references accounts,
+    state          text   not null default 'submitted' check (state in ('submitted', 'awaiting_approval', 'approved', 'provisioning',
+                       'active', 'ended', 'released', 'denied', 'withdrawn', 'expired', 'failed')),
+    state_at       timestamptz not null default app_now(),
+    problem        text not null default '', -- for people: why it failed, or what is being waited for
+    unique (request_id, entitlement_id)
+);
+create index request_items_open_seat on request_items (account_id, entitlement_id)
+    where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
+
+-- States only go forward, whatever is retried, delayed, reset or started twice.
+-- +goose StatementBegin
+create function request_items_forward() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        if new.state <> 'submitted' then
+            raise exception 'an item starts as submitted, not as %', new.state using errcode = 'AB010';
+        end if;
+        return new;
+    end if;
+    if (new.request_id, new.entitlement_id, new.account_id) is distinct from (old.request_id, old.entitlement_id, old.account_id) then
+        raise exception 'item %: what was asked for cannot be changed', old.id using errcode = 'AB010';
+    end if;
+    if new.state <> old.state and not (case old.state
+        when 'submitted'         then new.state in ('awaiting_approval', 'approved', 'denied', 'withdrawn', 'expired')
+        when 'awaiting_approval' then new.state in ('approved', 'denied', 'withdrawn', 'expired')
+        when 'approved'          then new.state in ('provisioning', 'withdrawn', 'expired', 'failed')
+        when 'provisioning'      then new.state in ('active', 'ended', 'released', 'failed')
+        when 'active'            then new.state in ('ended', 'released')
+        else false end)
+    then
+        raise exception 'item % cannot go from % to %', old.id, old.state, new.state using errcode = 'AB010';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger forward before insert or update on request_items for each row execute function request_items_forward();
+
+create table approvals (
+    id             bigint generated always as identity primary key,
+    request_id     bigint   not null references access_requests,
+    application_id bigint   not null references applications,
+    stage          smallint not null default 1,
+    basis          text     not null, -- why these people: 'entitlement owner', 'application owner', 'manager', 'administrator'
+    policy_version text     not null,
+    state          text     not null default 'open' check (state in ('open', 'decided', 'moved', 'closed')),
+    opened_at      timestamptz not null default app_now(),
+    closed_at      timestamptz,
+    reminded_at    timestamptz,
+    check ((state = 'open') = (closed_at is null))
+);
+create index approvals_request on approvals (request_id);
+
+create table approval_items (
+    approval_id bigint not null references approvals,
+    item_id     bigint not null references request_items,
+    primary key (approval_id, item_id)
+);
+create index approval_items_item on approval_items (item_id);
+
+create table approval_candidates (
+    approval_id bigint   not null references approvals,
+    person_id   bigint   not null references people,
+    position    smallint not null, -- whom to ask first
+    asked_at    timestamptz,       -- null: not asked yet
+    primary key (approval_id, person_id)
+);
+create index approval_candidates_person on approval_candidates (person_id, approval_id desc);
+
+create table decisions (
+    id             bigint generated always as identity primary key,
+    item_id        bigint not null references request_items,
+    stage          smallint not null default 1,
+    approval_id    bigint references approvals, -- null: decided by a clause of the policy
+    decided_by     bigint references people,
+    verdict        text   not null check (verdict in ('approve', 'deny')),
+    reason         text   not null default '' check (length(reason) <= 3000),
+    basis          text   not null,
+    policy_version text   not null,
+    terms          text   not null, -- what was seen: see request_terms
+    ends_at        timestamptz,     -- the end that was granted; null: permanent
+    decided_at     timestamptz not null default app_now(),
+    unique (item_id, stage),
+    check ((approval_id is null) = (decided_by is null)),
+    check (verdict = 'approve' or reason <> '')
+);
+create index decisions_approval on decisions (approval_id);
+create index decisions_person   on decisions (decided_by, id desc);
+
+-- An order to take back, or to stop asking. The signal that follows it only wakes the run.
+create table releases (
+    id          bigint generated always as identity primary key,
+    item_id     bigint unique references request_items,
+    claim_id    bigint unique, -- of a claim that belongs to no item
+    person_id   bigint references people, -- null: nobody pressed anything (a leaver, a cancelled run)
+    kind        text not null check (kind in ('withdrawn', 'given_back', 'taken_back', 'left', 'cancelled')),
+    reason      text not null default '' check (length(reason) <= 3000),
+    released_at timestamptz not null default app_now(),
+    check ((item_id is null) <> (claim_id is null)),
+    check ((person_id is null) = (kind in ('left', 'cancelled')))
+);
+
+-- Everything that an approver is shown and that giving relies on, as one hash. It changes when a request's row, its
+-- items, or the object that an entitlement stands for is changed behind the approver's back.
+-- +goose StatementBegin
+create function request_terms(request bigint) returns text
+    language sql stable security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+    select encode(sha256(convert_to(jsonb_build_array(
+               r.id, r.requester_id, extract(epoch from r.ends_at), r.reason_key, r.note,
+               (select jsonb_agg(jsonb_build_array(i.id, i.entitlement_id, i.account_id, a.instance, a.account, e.instance, e.target, e.risk) order by i.id)
+                  from public.request_items i
+                  join public.accounts a on a.id = i.account_id
+                  join public.entitlements e on e.id = i.entitlement_id
+                 where i.request_id = r.id))::text, 'UTF8')), 'hex')
+      from public.access_requests r
+     where r.id = request
+$$;
+-- +goose StatementEnd

@@ -1,0 +1,217 @@
+-- Claims: why a person should hold an entitlement. A seat (account, entitlement) should be held while any claim on it is live.
+
+-- +goose Up
+
+create table claims (
+    id             bigint generated always as identity primary key,
+    person_id      bigint not null references people,
+    account_id     bigint not null,
+    entitlement_id bigint not null references entitlements,
+    source         text   not null check (source in ('request', 'imported', 'found', 'birthright')),
+    item_id        bigint unique references request_items,
+    ends_at        timestamptz,          -- null: no end of its own
+    created_at     timestamptz not null default app_now(),
+    given_at       timestamptz,          -- the target was seen to show the access
+    released_at    timestamptz,          -- ordered back before its end: set by the release
+    ended_at       timestamptz,          -- no longer a reason; null: live until its end or its release
+    end_reason     text not null default '',
+    removed_at     timestamptz,          -- the target was seen without the access after this claim's end
+    due_at         timestamptz,          -- when the sweep settles its seat itself; null: never
+    attempts       integer not null default 0, -- the sweep's, since it fell due
+    foreign key (account_id, person_id) references accounts (id, person_id),
+    check ((source = 'request') = (item_id is not null)),
+    check (removed_at is null or ended_at is not null)
+);
+-- Claims overlap, so neither is unique. The WHERE of a query must repeat the condition for an index-only scan.
+create index claims_held_by    on claims (person_id, entitlement_id) include (ends_at, released_at) where ended_at is null;
+create index claims_holders    on claims (entitlement_id, person_id) include (ends_at, released_at) where ended_at is null;
+create index claims_seat       on claims (account_id, entitlement_id);
+create index claims_due        on claims (due_at) where due_at is not null;
+create unique index claims_one_imported on claims (account_id, entitlement_id) where source = 'imported' and ended_at is null;
+create unique index claims_one_found    on claims (account_id, entitlement_id) where source = 'found' and ended_at is null;
+
+alter table releases add constraint releases_claim_id_fkey foreign key (claim_id) references claims;
+
+-- A claim that gives access needs its proof here too: giving checks it in Go, and this keeps a worker's mistake from passing.
+-- +goose StatementBegin
+create function claims_guard() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if tg_op = 'INSERT' then
+        if (select a.instance from accounts a where a.id = new.account_id) is distinct from
+           (select e.instance from entitlements e where e.id = new.entitlement_id) then
+            raise exception 'account % is not in the target of entitlement %', new.account_id, new.entitlement_id using errcode = 'AB011';
+        end if;
+        if new.source = 'request' and not exists (
+            select from request_items i
+              join decisions d on d.item_id = i.id
+             where i.id = new.item_id and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id
+               and d.verdict = 'approve' and d.terms = request_terms(i.request_id)
+               and coalesce(d.ends_at, 'infinity') >= coalesce(new.ends_at, 'infinity')
+               and coalesce(new.ends_at, 'infinity') > app_now()
+               and not exists (select from releases r where r.item_id = i.id))
+        then
+            raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
+        end if;
+        return new;
+    end if;
+    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.ends_at, new.created_at)
+       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.ends_at, old.created_at)
+    or (old.given_at    is not null and new.given_at    is distinct from old.given_at)
+    or (old.released_at is not null and new.released_at is distinct from old.released_at)
+    or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)
+    or (old.removed_at  is not null and new.removed_at  is distinct from old.removed_at)
+    then
+        raise exception 'claim %: what is recorded stays', old.id using errcode = 'AB011';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger guard before insert or update on claims for each row execute function claims_guard();
+
+-- The Slack app may not lock a request's row, so its triggers do: a decision, a release and an expiry exclude each other.
+-- SQLSTATEs: AB001 not open (any more), AB002 already decided, AB003 withdrawn or released, AB004 by the requester,
+-- AB005 not active, AB006 not theirs to decide, AB007 other terms, AB008 past its end, AB009 no such kind for its state.
+-- +goose StatementBegin
+create function decisions_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    item    request_items;
+    request access_requests;
+begin
+    select * into item from request_items where id = new.item_id;
+    select * into request from access_requests where id = item.request_id for update;
+    select * into item from request_items where id = new.item_id; -- again: it may have moved while we waited
+    if request is null then
+        raise exception 'there is no item %', new.item_id using errcode = 'AB001';
+    end if;
+    if exists (select from decisions d where d.item_id = item.id and d.stage = new.stage) then
+        raise exception 'item % is decided already', item.id using errcode = 'AB002';
+    end if;
+    if exists (select from releases r where r.item_id = item.id) then
+        raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
+    end if;
+    if item.state not in ('submitted', 'awaiting_approval') then
+        raise exception 'item % is %', item.id, item.state using errcode = 'AB001';
+    end if;
+    if new.decided_by is not null then
+        if new.decided_by = request.requester_id then
+            raise exception 'nobody decides their own request' using errcode = 'AB004';
+        end if;
+        if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
+            raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
+        end if;
+        if not exists (select from approvals a
+                         join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
+                         join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
+                        where a.id = new.approval_id and a.state = 'open' and a.stage = new.stage) then
+            raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
+        end if;
+    end if;
+    if new.terms is distinct from request_terms(request.id)
+       or coalesce(new.ends_at, 'infinity') > coalesce(request.ends_at, 'infinity') then
+        raise exception 'the request is not what was shown' using errcode = 'AB007';
+    end if;
+    if coalesce(request.ends_at, 'infinity') <= app_now() then
+        raise exception 'the end of the request has passed' using errcode = 'AB008';
+    end if;
+    new.decided_at := app_now();
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger checked before insert on decisions for each row execute function decisions_check();
+
+-- +goose StatementBegin
+create function releases_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    item  request_items;
+    claim claims;
+begin
+    if new.item_id is not null then
+        perform from access_requests where id = (select request_id from request_items where id = new.item_id) for update;
+        select * into item from request_items where id = new.item_id;
+        select * into claim from claims where item_id = new.item_id;
+        if item is null or item.state in ('ended', 'released', 'denied', 'withdrawn', 'expired', 'failed') then
+            raise exception 'item % is %', new.item_id, coalesce(item.state, 'unknown') using errcode = 'AB001';
+        end if;
+        if new.kind = 'withdrawn' and claim.id is not null then
+            raise exception 'item % is being given already: give it back instead', item.id using errcode = 'AB009';
+        end if;
+        if new.kind in ('given_back', 'taken_back') and claim.id is null then
+            raise exception 'item % is not given: withdraw it instead', item.id using errcode = 'AB009';
+        end if;
+        if new.kind in ('withdrawn', 'given_back') and not exists (
+            select from access_requests r where r.id = item.request_id and r.requester_id = new.person_id) then
+            raise exception 'item % was asked for by somebody else', item.id using errcode = 'AB006';
+        end if;
+    else
+        select * into claim from claims where id = new.claim_id for update;
+        if claim.id is null or claim.ended_at is not null then
+            raise exception 'claim % is not live', new.claim_id using errcode = 'AB001';
+        end if;
+        if claim.item_id is not null then
+            raise exception 'claim % belongs to item %: release that', claim.id, claim.item_id using errcode = 'AB009';
+        end if;
+        if new.kind = 'withdrawn' or (new.kind = 'given_back' and claim.person_id <> new.person_id) then
+            raise exception 'claim % is not for person % to give back', claim.id, new.person_id using errcode = 'AB006';
+        end if;
+    end if;
+    if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.person_id using errcode = 'AB005';
+    end if;
+    new.released_at := app_now();
+    if claim.id is not null then
+        update claims set released_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
+         where id = claim.id and released_at is null and ended_at is null;
+    end if;
+    if item.id is not null then
+        update access_requests set due_at = app_now(), messages_due_at = app_now() where id = item.request_id;
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger checked before insert on releases for each row execute function releases_check();
+
+-- Only a leaver or a cancelled run lets the worker order something back by itself.
+-- +goose StatementBegin
+create function releases_kind() returns trigger language plpgsql as $$
+begin
+    if new.kind not in ('left', 'cancelled') and not pg_has_role(current_user, 'accessbot_slackapp', 'usage') then
+        raise exception 'only the Slack app records that somebody % something', new.kind using errcode = '42501';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger kind before insert on releases for each row execute function releases_kind();
+
+-- When who may decide changes, or somebody leaves, what hangs on it is due now.
+-- +goose StatementBegin
+create function people_changed() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if new.status = 'left' and old.status <> 'left' then
+        update claims set due_at = app_now() where person_id = new.id and ended_at is null;
+    end if;
+    with affected as (
+        select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
+        union
+        select a.request_id from approval_candidates c join approvals a on a.id = c.approval_id
+         where c.person_id = new.id and a.state = 'open'),
+    locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
+    update access_requests r set due_at = app_now() from locked where r.id = locked.id;
+    return null;
+end $$;
+-- +goose StatementEnd
+create trigger changed after update of status, manager_id, gone_at, administrator on people for each row
+    when ((old.status, old.manager_id, old.gone_at is null, old.administrator) is distinct from (new.status, new.manager_id, new.gone_at is null, new.administrator))
+    execute function people_changed();

@@ -1,0 +1,76 @@
+-- What Slack knows of us and we of Slack. Slack is a picture: all of this could be drawn again from the record.
+
+-- +goose Up
+
+-- Who a Slack user is, bound once, at that user's own first contact.
+create table slack_identities (
+    team_id       text   not null check (team_id <> ''),
+    user_id       text   not null check (user_id <> ''),
+    enterprise_id text   not null default '',
+    person_id     bigint not null unique references people,
+    basis         text   not null check (basis in ('directory', 'confirmed e-mail')),
+    bound_at      timestamptz not null default app_now(),
+    primary key (team_id, user_id)
+);
+
+-- Whom to write to: what users.lookupByEmail last said. It proves nothing about who somebody is.
+create table slack_addresses (
+    person_id    bigint primary key references people,
+    user_id      text, -- null: Slack says that there is nobody
+    looked_up_at timestamptz not null default app_now()
+);
+
+create table form_drafts (
+    view_id               text primary key,
+    person_id             bigint not null references people,
+    mode                  text not null default 'person' check (mode in ('person', 'job_title', 'custom')),
+    like_person_id        bigint references people,
+    like_job_title_id     bigint references job_titles,
+    offered               bigint[] not null default '{}', -- entitlements, in the order of the list
+    chosen                bigint[] not null default '{}',
+    all_chosen            boolean  not null default false,
+    application_id        bigint references applications, -- the filter
+    search                text     not null default '',
+    page                  integer  not null default 1 check (page >= 1),
+    generation            integer  not null default 1,
+    temporary             boolean  not null default false,
+    time_zone             text     not null,
+    view_hash             text     not null default '',
+    created_at            timestamptz not null default app_now(),
+    updated_at            timestamptz not null default app_now()
+);
+create index form_drafts_created on form_drafts (created_at);
+
+create table slack_messages (
+    id         bigint generated always as identity primary key,
+    request_id bigint not null references access_requests,
+    person_id  bigint not null references people,
+    kind       text   not null check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report')),
+    about      text   not null default '', -- tells two of one kind apart
+    item_ids   bigint[] not null default '{}', -- what it showed as open: a button decides these and no others
+    terms      text   not null default '',     -- the request's terms as shown
+    channel    text   not null default '',
+    ts         text   not null default '',
+    digest     text   not null default '',     -- of what was last sent; empty: not sent yet
+    attempts   integer not null default 0,
+    problem    text   not null default '',
+    created_at timestamptz not null default app_now(),
+    sent_at    timestamptz,
+    unique (request_id, person_id, kind, about),
+    check ((channel = '') = (ts = ''))
+);
+create unique index slack_messages_place on slack_messages (channel, ts) where ts <> '';
+
+-- Events are delivered more than once; interactions carry keys of their own.
+create table slack_events (
+    event_id    text primary key,
+    received_at timestamptz not null default app_now()
+);
+create index slack_events_received on slack_events (received_at);
+
+-- When a sweep last came through, by any worker: /readyz looks here.
+create table sweeps (
+    only_row    boolean primary key default true check (only_row),
+    finished_at timestamptz
+);
+insert into sweeps default values;

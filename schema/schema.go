@@ -1,0 +1,67 @@
+// Package schema is the record: the tables, and every query over them, a file a noun.
+//
+// PostgreSQL is the record, Temporal the engine, Slack a picture. A submission, a decision or a release is one
+// committed transaction here before anything else hears of it. The database's clock (app_now) alone says what is due.
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// DB is a pool of connections to the record.
+type DB struct{ *sqlx.DB }
+
+// Queryer is what a query runs on: a DB, a Tx, or one pinned connection.
+type Queryer interface {
+	sqlx.ExtContext
+	GetContext(ctx context.Context, dest any, query string, args ...any) error
+	SelectContext(ctx context.Context, dest any, query string, args ...any) error
+}
+
+// Open prepares a pool of at most maxConns connections to the PostgreSQL database at url. It connects lazily: a
+// database that is away shows at the first query.
+func Open(url string, maxConns int) (*DB, error) {
+	if url == "" {
+		return nil, errors.New("DATABASE_URL is not set: give the URL of accessbot's PostgreSQL database")
+	}
+	connector, err := pq.NewConnector(url)
+	if err != nil {
+		// pq's own text can quote the URL, and with it a password.
+		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user@host:5432/accessbot")
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return &DB{db}, nil
+}
+
+// InTx runs f in one transaction: committed when f returns nil, rolled back otherwise.
+func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error {
+	tx, err := db.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Now is the database's clock.
+func Now(ctx context.Context, q Queryer) (time.Time, error) {
+	var now time.Time
+	err := q.GetContext(ctx, &now, `select app_now()`)
+	return now, err
+}
