@@ -151,3 +151,14 @@ as $$
      where r.id = request
 $$;
 -- +goose StatementEnd
+
+-- The Slack app reads a request under its lock before it records a decision, and has no right to lock the row itself.
+-- +goose StatementBegin
+create function lock_request(request bigint) returns void
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    perform from access_requests where id = request for update;
+end $$;
+-- +goose StatementEnd

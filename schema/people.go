@@ -1,0 +1,47 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Person is an employee as the directory has them.
+type Person struct {
+	ID            int64          `db:"id"`
+	Email         string         `db:"email"`
+	Name          string         `db:"name"`
+	JobTitle      string         `db:"job_title"` // empty: none
+	JobTitleID    sql.NullInt64  `db:"job_title_id"`
+	Department    string         `db:"department"`
+	ManagerID     sql.NullInt64  `db:"manager_id"`
+	ManagerName   string         `db:"manager_name"` // empty: none
+	Status        string         `db:"status"`       // active, suspended or left
+	Gone          bool           `db:"gone"`         // no longer in the directory's file
+	TimeZone      string         `db:"time_zone"`    // IANA name; empty: not known
+	SlackUserID   sql.NullString `db:"slack_user_id"`
+	Administrator bool           `db:"administrator"`
+}
+
+// Active tells whether the person may ask and decide.
+func (p Person) Active() bool { return p.Status == "active" && !p.Gone }
+
+const selectPerson = `
+select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id, p.department, p.manager_id,
+       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone, p.slack_user_id, p.administrator
+  from people p
+  left join job_titles t on t.id = p.job_title_id
+  left join people m on m.id = p.manager_id`
+
+// PersonByID answers ErrNotFound where there is none.
+func PersonByID(ctx context.Context, q Queryer, id int64) (Person, error) {
+	var p Person
+	err := q.GetContext(ctx, &p, selectPerson+` where p.id = $1`, id)
+	return p, refusal(err)
+}
+
+// PersonByEmail takes an e-mail address in any case. It answers ErrNotFound where there is none.
+func PersonByEmail(ctx context.Context, q Queryer, email string) (Person, error) {
+	var p Person
+	err := q.GetContext(ctx, &p, selectPerson+` where p.email = lower($1)`, email)
+	return p, refusal(err)
+}

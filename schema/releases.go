@@ -1,0 +1,105 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Release is an order to stop asking for an item, or to take access back.
+type Release struct {
+	ID         int64         `db:"id"`
+	ItemID     sql.NullInt64 `db:"item_id"`
+	ClaimID    sql.NullInt64 `db:"claim_id"`
+	PersonID   sql.NullInt64 `db:"person_id"` // null: nobody pressed anything
+	PersonName string        `db:"person_name"`
+	Kind       string        `db:"kind"` // withdrawn, given_back, taken_back, left or cancelled
+	Reason     string        `db:"reason"`
+	ReleasedAt time.Time     `db:"released_at"`
+}
+
+// Kinds of release.
+const (
+	WithdrawnByRequester = "withdrawn"
+	GivenBack            = "given_back"
+	TakenBack            = "taken_back"
+	Left                 = "left"
+	Cancelled            = "cancelled"
+)
+
+// Withdraw records that the requester no longer asks for what is not being given yet, and answers those items. None:
+// everything is decided or given already.
+func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []int64, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		if err := LockRequest(ctx, tx, requestID); err != nil {
+			return err
+		}
+		err := tx.SelectContext(ctx, &items, `
+			insert into releases (item_id, person_id, kind)
+			select i.id, $2, 'withdrawn'
+			  from request_items i
+			 where i.request_id = $1 and i.state in ('submitted', 'awaiting_approval', 'approved')
+			   and not exists (select from releases r where r.item_id = i.id)
+			   and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')
+			   and not exists (select from claims c where c.item_id = i.id)
+			returning item_id`, requestID, personID)
+		if err != nil {
+			return fmt.Errorf("withdraw request %d: %w", requestID, refusal(err))
+		}
+		if len(items) == 0 {
+			return nil
+		}
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "withdrawn", RequestID: requestID, Details: map[string]any{"items": items}})
+	})
+	return items, err
+}
+
+// GiveBack records that the holder gives access back before its end. It answers the released claim; pressing twice is
+// one release.
+func (db *DB) GiveBack(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1 and c.person_id = $2`, claimID, personID); err != nil {
+			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, refusal(err))
+		}
+		if claim.ReleasedAt.Valid || claim.EndedAt.Valid {
+			return nil
+		}
+		return release(ctx, tx, []Claim{claim}, GivenBack, sql.NullInt64{Int64: personID, Valid: true}, "")
+	})
+	return claim, err
+}
+
+// release orders claims back. Those that are released already, are left alone.
+func release(ctx context.Context, tx *sqlx.Tx, claims []Claim, kind string, person sql.NullInt64, reason string) error {
+	var items, others []int64
+	for _, c := range claims {
+		if c.ItemID.Valid {
+			items = append(items, c.ItemID.Int64)
+		} else {
+			others = append(others, c.ID)
+		}
+	}
+	_, err := tx.ExecContext(ctx, `
+		insert into releases (item_id, claim_id, person_id, kind, reason)
+		select t.item_id, t.claim_id, $3, $4, $5
+		  from (select unnest($1::bigint[]) as item_id, null::bigint as claim_id
+		        union all
+		        select null, unnest($2::bigint[])) t
+		    on conflict do nothing`, pq.Array(items), pq.Array(others), person, kind, reason)
+	if err != nil {
+		return fmt.Errorf("record the release: %w", refusal(err))
+	}
+	return Audit(ctx, tx, Event{Actor: actorOf(person), PersonID: person.Int64, Action: "released: " + kind,
+		Details: map[string]any{"items": items, "claims": others, "reason": reason}})
+}
+
+func actorOf(person sql.NullInt64) string {
+	if person.Valid {
+		return "person"
+	}
+	return "worker"
+}

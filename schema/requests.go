@@ -1,0 +1,263 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// Request is one access request with everything that the record says of it, read in one go.
+type Request struct {
+	ID            int64        `db:"id"` // the number that people see
+	RequesterID   int64        `db:"requester_id"`
+	AccessLike    string       `db:"access_like"` // person, job_title or custom
+	LikeName      string       `db:"like_name"`   // that person's or title's name; empty for custom
+	EndsAt        sql.NullTime `db:"ends_at"`     // null: permanent
+	EndsOn        sql.NullTime `db:"ends_on"`     // set when a day was chosen without a time: "end of <date>"
+	TimeZone      string       `db:"time_zone"`
+	ReasonLabel   string       `db:"reason_label"`
+	Note          string       `db:"note"`
+	CreatedAt     time.Time    `db:"created_at"`
+	SettledAt     sql.NullTime `db:"settled_at"`
+	MessagesDueAt sql.NullTime `db:"messages_due_at"`
+	Terms         string       `db:"terms"`   // see the SQL function request_terms
+	ReadAt        time.Time    `db:"read_at"` // the database's clock
+
+	Requester Person     `db:"-"`
+	Items     []Item     `db:"-"` // by application, then name
+	Approvals []Approval `db:"-"` // oldest first
+}
+
+// Item is one entitlement within a request.
+type Item struct {
+	ID              int64     `db:"id"`
+	RequestID       int64     `db:"request_id"`
+	EntitlementID   int64     `db:"entitlement_id"`
+	AccountID       int64     `db:"account_id"`
+	ApplicationID   int64     `db:"application_id"`
+	ApplicationName string    `db:"application_name"`
+	Name            string    `db:"name"`
+	Kind            string    `db:"kind"`
+	Description     string    `db:"description"`
+	Risk            string    `db:"risk"`
+	State           string    `db:"state"`
+	StateAt         time.Time `db:"state_at"`
+	Problem         string    `db:"problem"`
+
+	Decision *Decision `db:"-"` // nil: not decided yet
+	Release  *Release  `db:"-"` // nil: neither withdrawn nor ordered back
+	Claim    *Claim    `db:"-"` // nil: nothing was given
+}
+
+// States of an item. Those after active are final.
+const (
+	Submitted        = "submitted"
+	AwaitingApproval = "awaiting_approval"
+	Approved         = "approved"
+	Provisioning     = "provisioning"
+	Active           = "active"
+	Ended            = "ended"
+	Released         = "released"
+	Denied           = "denied"
+	Withdrawn        = "withdrawn"
+	Expired          = "expired"
+	Failed           = "failed"
+)
+
+// Final tells whether nothing can happen to the item any more.
+func (i Item) Final() bool {
+	switch i.State {
+	case Ended, Released, Denied, Withdrawn, Expired, Failed:
+		return true
+	}
+	return false
+}
+
+// Waiting tells whether somebody could still decide the item: its state may lag behind the record by a moment.
+func (i Item) Waiting() bool {
+	return (i.State == Submitted || i.State == AwaitingApproval) && i.Decision == nil && i.Release == nil
+}
+
+// Approval is a question put to a set of candidates about items of one application.
+type Approval struct {
+	ID            int64        `db:"id"`
+	ApplicationID int64        `db:"application_id"`
+	Stage         int          `db:"stage"`
+	Basis         string       `db:"basis"`
+	State         string       `db:"state"` // open, decided, moved (to other candidates) or closed
+	OpenedAt      time.Time    `db:"opened_at"`
+	ClosedAt      sql.NullTime `db:"closed_at"`
+	RemindedAt    sql.NullTime `db:"reminded_at"`
+	ItemIDs       []int64      `db:"-"`
+	Candidates    []Candidate  `db:"-"` // in the order in which they are asked
+}
+
+// Candidate is somebody who may decide an approval.
+type Candidate struct {
+	ApprovalID int64        `db:"approval_id"`
+	PersonID   int64        `db:"person_id"`
+	Name       string       `db:"name"`
+	Email      string       `db:"email"`
+	AskedAt    sql.NullTime `db:"asked_at"`
+}
+
+// RequestByID reads a request whole. It answers ErrNotFound where there is none.
+func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
+	r := &Request{}
+	err := q.GetContext(ctx, r, `
+		select r.id, r.requester_id, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
+		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, request_terms(r.id) as terms, app_now() as read_at
+		  from access_requests r
+		  join reasons s on s.key = r.reason_key
+		  left join people p on p.id = r.like_person_id
+		  left join job_titles t on t.id = r.like_job_title_id
+		 where r.id = $1`, id)
+	if err != nil {
+		return nil, fmt.Errorf("request %d: %w", id, refusal(err))
+	}
+	if r.Requester, err = PersonByID(ctx, q, r.RequesterID); err != nil {
+		return nil, fmt.Errorf("the requester of request %d: %w", id, err)
+	}
+	if r.Items, err = items(ctx, q, id); err != nil {
+		return nil, fmt.Errorf("the items of request %d: %w", id, err)
+	}
+	if r.Approvals, err = approvals(ctx, q, id); err != nil {
+		return nil, fmt.Errorf("the approvals of request %d: %w", id, err)
+	}
+	return r, nil
+}
+
+// LockRequest locks the request's row to the end of the transaction: decisions, releases, expiry and giving exclude each
+// other. After a seat's lock, before the audit.
+func LockRequest(ctx context.Context, q Queryer, id int64) error {
+	_, err := q.ExecContext(ctx, `select lock_request($1)`, id)
+	return refusal(err)
+}
+
+func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
+	var items []Item
+	err := q.SelectContext(ctx, &items, `
+		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.name as application_name, e.name, e.kind,
+		       e.description, e.risk, i.state, i.state_at, i.problem
+		  from request_items i
+		  join entitlements e on e.id = i.entitlement_id
+		  join applications a on a.id = e.application_id
+		 where i.request_id = $1
+		 order by lower(a.name), a.id, lower(e.name), i.id`, requestID)
+	if err != nil {
+		return nil, err
+	}
+	position := make(map[int64]int, len(items))
+	ids := make([]int64, len(items))
+	for n, i := range items {
+		position[i.ID], ids[n] = n, i.ID
+	}
+	var decisions []Decision
+	err = q.SelectContext(ctx, &decisions, `
+		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.verdict, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at
+		  from decisions d left join people p on p.id = d.decided_by
+		 where d.item_id = any($1)`, pq.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	for n := range decisions {
+		items[position[decisions[n].ItemID]].Decision = &decisions[n]
+	}
+	var releases []Release
+	err = q.SelectContext(ctx, &releases, `
+		select r.id, r.item_id, r.claim_id, r.person_id, coalesce(p.name, '') as person_name, r.kind, r.reason, r.released_at
+		  from releases r left join people p on p.id = r.person_id
+		 where r.item_id = any($1)`, pq.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	for n := range releases {
+		items[position[releases[n].ItemID.Int64]].Release = &releases[n]
+	}
+	var claims []Claim
+	if err := q.SelectContext(ctx, &claims, selectClaim+` where c.item_id = any($1)`, pq.Array(ids)); err != nil {
+		return nil, err
+	}
+	for n := range claims {
+		items[position[claims[n].ItemID.Int64]].Claim = &claims[n]
+	}
+	return items, nil
+}
+
+func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, error) {
+	var approvals []Approval
+	err := q.SelectContext(ctx, &approvals, `
+		select id, application_id, stage, basis, state, opened_at, closed_at, reminded_at
+		  from approvals where request_id = $1 order by id`, requestID)
+	if err != nil {
+		return nil, err
+	}
+	position := make(map[int64]int, len(approvals))
+	ids := make([]int64, len(approvals))
+	for n, a := range approvals {
+		position[a.ID], ids[n] = n, a.ID
+	}
+	var candidates []Candidate
+	err = q.SelectContext(ctx, &candidates, `
+		select c.approval_id, c.person_id, p.name, p.email, c.asked_at
+		  from approval_candidates c join people p on p.id = c.person_id
+		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range candidates {
+		a := &approvals[position[c.ApprovalID]]
+		a.Candidates = append(a.Candidates, c)
+	}
+	var links []struct {
+		ApprovalID int64 `db:"approval_id"`
+		ItemID     int64 `db:"item_id"`
+	}
+	err = q.SelectContext(ctx, &links, `select approval_id, item_id from approval_items where approval_id = any($1) order by approval_id, item_id`, pq.Array(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		a := &approvals[position[l.ApprovalID]]
+		a.ItemIDs = append(a.ItemIDs, l.ItemID)
+	}
+	return approvals, nil
+}
+
+// OpenApproval answers the open approval that the item is in.
+func (r *Request) OpenApproval(itemID int64) (Approval, bool) {
+	for _, a := range r.Approvals {
+		if a.State != "open" {
+			continue
+		}
+		for _, id := range a.ItemIDs {
+			if id == itemID {
+				return a, true
+			}
+		}
+	}
+	return Approval{}, false
+}
+
+// DecidableBy answers the items that are waiting and that the person was asked about, or may be.
+func (r *Request) DecidableBy(personID int64) []Item {
+	var decidable []Item
+	for _, i := range r.Items {
+		if !i.Waiting() {
+			continue
+		}
+		a, ok := r.OpenApproval(i.ID)
+		if !ok {
+			continue
+		}
+		for _, c := range a.Candidates {
+			if c.PersonID == personID {
+				decidable = append(decidable, i)
+			}
+		}
+	}
+	return decidable
+}
