@@ -1,8 +1,12 @@
 package schema
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // Claim is one reason why a person should hold an entitlement.
@@ -20,13 +24,66 @@ type Claim struct {
 	EndedAt       sql.NullTime  `db:"ended_at"`
 	EndReason     string        `db:"end_reason"`
 	RemovedAt     sql.NullTime  `db:"removed_at"` // the target was seen without the access afterwards
+	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep settles its seat itself; null: nothing to settle
 }
 
 const selectClaim = `
-select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at
+select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at, c.due_at
   from claims c`
 
 // Live tells whether the claim is a reason to hold its seat at the given instant.
 func (c Claim) Live(now time.Time) bool {
 	return !c.EndedAt.Valid && !c.ReleasedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
+}
+
+// Unsettled tells whether the claim is no reason any more and its seat has not been settled since.
+func (c Claim) Unsettled(now time.Time) bool { return !c.Live(now) && c.DueAt.Valid }
+
+// AlertOverdue records, once a claim, that taking it back is later than after. It answers whether this was the once.
+func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		result, err := tx.ExecContext(ctx, `
+			update claims set alerted_at = app_now()
+			 where id = $1 and alerted_at is null and removed_at is null
+			   and least(ends_at, released_at, ended_at) < app_now() - $2 * interval '1 second'`, claimID, after.Seconds())
+		if err != nil {
+			return fmt.Errorf("claim %d is overdue: %w", claimID, err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil || n == 0 {
+			return err
+		}
+		alerted = true
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, Details: map[string]any{"class": class}})
+	})
+	return alerted, err
+}
+
+// RunClaim is what a run that takes one claim back needs to know of it.
+type RunClaim struct {
+	ItemID      sql.NullInt64 `db:"item_id"`
+	RequestID   sql.NullInt64 `db:"request_id"`
+	Ordered     bool          `db:"ordered"` // released, past its end, or ended and not settled
+	Application string        `db:"application"`
+	Entitlement string        `db:"entitlement"`
+	Holder      string        `db:"holder"` // e-mail
+	HolderID    int64         `db:"holder_id"`
+}
+
+// ClaimForRun answers ErrNotFound where there is no such claim.
+func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error) {
+	var c RunClaim
+	err := q.GetContext(ctx, &c, `
+		select c.item_id, i.request_id, a.name as application, e.name as entitlement, p.email as holder, p.id as holder_id,
+		       coalesce(c.released_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
+		  from claims c
+		  join entitlements e on e.id = c.entitlement_id
+		  join applications a on a.id = e.application_id
+		  join people p on p.id = c.person_id
+		  left join request_items i on i.id = c.item_id
+		 where c.id = $1`, claimID)
+	if err != nil {
+		return c, fmt.Errorf("claim %d: %w", claimID, refusal(err))
+	}
+	return c, nil
 }

@@ -3,7 +3,11 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"strings"
+	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
@@ -32,4 +36,190 @@ func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 	var m Message
 	err := q.GetContext(ctx, &m, selectMessage+` where m.id = $1`, id)
 	return m, refusal(err)
+}
+
+// MessagesOf answers every message of a request, oldest first.
+func MessagesOf(ctx context.Context, q Queryer, requestID int64) ([]Message, error) {
+	var messages []Message
+	err := q.SelectContext(ctx, &messages, selectMessage+` where m.request_id = $1 order by m.id`, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("the messages of request %d: %w", requestID, err)
+	}
+	return messages, nil
+}
+
+// ReserveMessage makes the row of a message before it is sent: its buttons carry the row's ID. Reserving again is the
+// same row.
+func ReserveMessage(ctx context.Context, q Queryer, m Message) (Message, error) {
+	var reserved Message
+	err := q.GetContext(ctx, &reserved, `
+		with m as (
+		    insert into slack_messages (request_id, person_id, kind, about, item_ids, terms) values ($1, $2, $3, $4, $5, $6)
+		    on conflict (request_id, person_id, kind, about) do update set about = excluded.about
+		    returning *)
+		`+strings.Replace(selectMessage, "slack_messages m", "m", 1), m.RequestID, m.PersonID, m.Kind, m.About, m.ItemIDs, m.Terms)
+	if err != nil {
+		return reserved, fmt.Errorf("reserve the %s of request %d for person %d: %w", m.Kind, m.RequestID, m.PersonID, err)
+	}
+	return reserved, nil
+}
+
+// OfferMessage records what a message is about to show as open, before it is shown: its buttons decide that and no more.
+func OfferMessage(ctx context.Context, q Queryer, m Message) error {
+	_, err := q.ExecContext(ctx, `update slack_messages set item_ids = $2, terms = $3 where id = $1`, m.ID, m.ItemIDs, m.Terms)
+	return err
+}
+
+// MessageSent records where a message is, and what it says.
+func MessageSent(ctx context.Context, q Queryer, m Message) error {
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set channel = $2, ts = $3, digest = $4, problem = $5, attempts = 0, sent_at = app_now() where id = $1`,
+		m.ID, m.Channel, m.TS, m.Digest, m.Problem)
+	if err != nil {
+		return fmt.Errorf("record that message %d was sent: %w", m.ID, err)
+	}
+	return nil
+}
+
+// MessageFailed counts a failure and keeps its cause. With a digest it is not tried again until the message changes.
+func MessageFailed(ctx context.Context, q Queryer, m Message) error {
+	_, err := q.ExecContext(ctx, `update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)
+	if err != nil {
+		return fmt.Errorf("record that message %d was not sent: %w", m.ID, err)
+	}
+	return nil
+}
+
+// MessagesConverged records that a request's messages are as they should be, unless something changed since asOf; then it
+// answers false. later says when they are due again by the clock alone; zero: never.
+func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
+	result, err := q.ExecContext(ctx, `
+		update access_requests set messages_due_at = case when $3 > 0 then app_now() + $3 * interval '1 second' end
+		 where id = $1 and messages_due_at is not distinct from $2`, requestID, asOf, later.Seconds())
+	if err != nil {
+		return false, fmt.Errorf("the messages of request %d: %w", requestID, err)
+	}
+	n, err := result.RowsAffected()
+	return n == 1, err
+}
+
+// TryLockMessages lets one at a time bring a request's messages up to date, on a pinned connection.
+func TryLockMessages(ctx context.Context, conn *sqlx.Conn, requestID int64) (bool, error) {
+	var locked bool
+	err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, fmt.Sprintf("messages:%d", requestID))
+	return locked, err
+}
+
+// UnlockMessages gives that lock back. An error: drop the connection, the lock goes with it.
+func UnlockMessages(ctx context.Context, conn *sqlx.Conn, requestID int64) error {
+	_, err := conn.ExecContext(ctx, `select pg_advisory_unlock(hashtextextended($1, 0))`, fmt.Sprintf("messages:%d", requestID))
+	return err
+}
+
+// Address is where a person can be written to in Slack, as far as is known.
+type Address struct {
+	PersonID int64          `db:"person_id"`
+	Email    string         `db:"email"`
+	TimeZone string         `db:"time_zone"`
+	UserID   sql.NullString `db:"user_id"` // bound, named by the directory, or looked up before
+	Checked  bool           `db:"checked"` // Slack was asked lately, and said that there is nobody
+}
+
+// AddressOf answers what is known. What Slack denied is believed for an hour.
+func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) {
+	var a Address
+	err := q.GetContext(ctx, &a, `
+		select p.id as person_id, p.email, p.time_zone, coalesce(i.user_id, p.slack_user_id, s.user_id) as user_id,
+		       coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '1 hour', false) as checked
+		  from people p
+		  left join slack_identities i on i.person_id = p.id
+		  left join slack_addresses s on s.person_id = p.id
+		 where p.id = $1`, personID)
+	if err != nil {
+		return a, fmt.Errorf("the Slack address of person %d: %w", personID, refusal(err))
+	}
+	return a, nil
+}
+
+// SaveAddress remembers what Slack said. Null: there is nobody.
+func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.NullString) error {
+	_, err := q.ExecContext(ctx, `
+		insert into slack_addresses (person_id, user_id) values ($1, $2)
+		on conflict (person_id) do update set user_id = excluded.user_id, looked_up_at = app_now()`, personID, userID)
+	if err != nil {
+		return fmt.Errorf("remember the Slack address of person %d: %w", personID, err)
+	}
+	return nil
+}
+
+// WakeRequest makes a request due: its run is to look at it again.
+func WakeRequest(ctx context.Context, q Queryer, requestID int64) error {
+	_, err := q.ExecContext(ctx, `update access_requests set due_at = app_now() where id = $1`, requestID)
+	return err
+}
+
+// HeldIn answers what a person holds in the applications of a request beside it: the first names, and how many in all.
+func HeldIn(ctx context.Context, q Queryer, requestID int64, limit int) (names []string, total int, err error) {
+	var rows []struct {
+		Name  string `db:"name"`
+		Total int    `db:"total"`
+	}
+	err = q.SelectContext(ctx, &rows, `
+		select a.name || ' / ' || e.name as name, count(*) over () as total
+		  from access_requests r
+		  join claims c on c.person_id = r.requester_id and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()
+		  join entitlements e on e.id = c.entitlement_id
+		  join applications a on a.id = e.application_id
+		 where r.id = $1
+		   and e.application_id in (select e2.application_id from request_items i join entitlements e2 on e2.id = i.entitlement_id where i.request_id = r.id)
+		   and not exists (select from request_items i where i.id = c.item_id and i.request_id = r.id)
+		 group by a.name, e.name
+		 order by lower(a.name), lower(e.name)
+		 limit $2`, requestID, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("what the requester of request %d holds: %w", requestID, err)
+	}
+	for _, row := range rows {
+		names, total = append(names, row.Name), row.Total
+	}
+	return names, total, nil
+}
+
+// OwnersToTell answers, for items of a request, up to three people who look after them: the entitlements' and the
+// applications' owners, else the administrators; the active ones.
+func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `
+		select p.id from people p
+		  join lateral (
+		       select min(t.tier) as tier from (
+		           select 1 as tier from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1) and o.person_id = p.id
+		           union all
+		           select 2 from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id
+		            where i.id = any($1) and o.person_id = p.id
+		           union all
+		           select 3 where p.administrator) t) t on t.tier is not null
+		 where p.status = 'active' and p.gone_at is null
+		   and p.id in (select o.person_id from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1)
+		                union
+		                select o.person_id from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id where i.id = any($1)
+		                union
+		                select a.id from people a where a.administrator)
+		 order by t.tier, p.id limit 3`, pq.Array(items))
+	if err != nil {
+		return nil, fmt.Errorf("whom to tell about items %v: %w", items, err)
+	}
+	return ids, nil
+}
+
+// FoundBefore answers the items of a request whose access was there before us.
+func FoundBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `
+		select i.id from request_items i join claims c on c.found_for = i.id
+		 where i.request_id = $1 order by i.id`, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("what was found for request %d: %w", requestID, err)
+	}
+	return ids, nil
 }

@@ -38,6 +38,7 @@ type Item struct {
 	EntitlementID   int64     `db:"entitlement_id"`
 	AccountID       int64     `db:"account_id"`
 	ApplicationID   int64     `db:"application_id"`
+	ApplicationSlug string    `db:"application_slug"`
 	ApplicationName string    `db:"application_name"`
 	Name            string    `db:"name"`
 	Kind            string    `db:"kind"`
@@ -140,7 +141,7 @@ func LockRequest(ctx context.Context, q Queryer, id int64) error {
 func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
-		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.name as application_name, e.name, e.kind,
+		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
 		       e.description, e.risk, i.state, i.state_at, i.problem
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
@@ -260,4 +261,50 @@ func (r *Request) DecidableBy(personID int64) []Item {
 		}
 	}
 	return decidable
+}
+
+// State sums up the items in one word for lists: what is still to come first, then what is held, then how it ended.
+func (r *Request) State() string {
+	for _, state := range []string{Submitted, AwaitingApproval, Approved, Provisioning, Active, Failed, Ended, Released, Denied, Expired, Withdrawn} {
+		for _, i := range r.Items {
+			if i.State == state {
+				return state
+			}
+		}
+	}
+	return Submitted
+}
+
+// RequestSummary is what a list of runs shows of a request.
+type RequestSummary struct {
+	ID           int64          `db:"id"`
+	RequesterID  int64          `db:"requester_id"`
+	Requester    string         `db:"requester"` // e-mail
+	EndsAt       sql.NullTime   `db:"ends_at"`
+	Items        int            `db:"items"`
+	Application  string         `db:"application"`  // of the first item
+	Entitlement  string         `db:"entitlement"`  // of the first item
+	Applications pq.StringArray `db:"applications"` // slugs, sorted
+	Due          bool           `db:"due"`          // something is left for a run to do
+}
+
+// SummaryOf answers ErrNotFound where there is no such request.
+func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary, error) {
+	var s RequestSummary
+	err := q.GetContext(ctx, &s, `
+		select r.id, r.requester_id, p.email as requester, r.ends_at, r.due_at is not null as due,
+		       (select count(*) from request_items i where i.request_id = r.id) as items,
+		       f.application, f.entitlement,
+		       array(select distinct a.slug from request_items i join entitlements e on e.id = i.entitlement_id join applications a on a.id = e.application_id
+		              where i.request_id = r.id order by a.slug) as applications
+		  from access_requests r
+		  join people p on p.id = r.requester_id
+		  join lateral (select a.name as application, e.name as entitlement
+		                  from request_items i join entitlements e on e.id = i.entitlement_id join applications a on a.id = e.application_id
+		                 where i.request_id = r.id order by i.id limit 1) f on true
+		 where r.id = $1`, requestID)
+	if err != nil {
+		return s, fmt.Errorf("request %d: %w", requestID, refusal(err))
+	}
+	return s, nil
 }

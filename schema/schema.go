@@ -20,7 +20,7 @@ type DB struct{ *sqlx.DB }
 
 // Queryer is what a query runs on: a DB, a Tx, or one pinned connection.
 type Queryer interface {
-	sqlx.ExtContext
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	GetContext(ctx context.Context, dest any, query string, args ...any) error
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }

@@ -9,6 +9,7 @@ create table claims (
     entitlement_id bigint not null references entitlements,
     source         text   not null check (source in ('request', 'imported', 'found', 'birthright')),
     item_id        bigint unique references request_items,
+    found_for      bigint unique references request_items, -- of source found: the item that was about to be given
     ends_at        timestamptz,          -- null: no end of its own
     created_at     timestamptz not null default app_now(),
     given_at       timestamptz,          -- the target was seen to show the access
@@ -18,8 +19,10 @@ create table claims (
     removed_at     timestamptz,          -- the target was seen without the access after this claim's end
     due_at         timestamptz,          -- when the sweep settles its seat itself; null: never
     attempts       integer not null default 0, -- the sweep's, since it fell due
+    alerted_at     timestamptz,          -- taking it back is overdue, and that was said
     foreign key (account_id, person_id) references accounts (id, person_id),
     check ((source = 'request') = (item_id is not null)),
+    check (found_for is null or source = 'found'),
     check (removed_at is null or ended_at is not null)
 );
 -- Claims overlap, so neither is unique. The WHERE of a query must repeat the condition for an index-only scan.
@@ -57,8 +60,8 @@ begin
         end if;
         return new;
     end if;
-    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.ends_at, new.created_at)
-       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.ends_at, old.created_at)
+    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.found_for, new.ends_at, new.created_at)
+       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.found_for, old.ends_at, old.created_at)
     or (old.given_at    is not null and new.given_at    is distinct from old.given_at)
     or (old.released_at is not null and new.released_at is distinct from old.released_at)
     or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)

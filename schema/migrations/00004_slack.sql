@@ -20,24 +20,32 @@ create table slack_addresses (
     looked_up_at timestamptz not null default app_now()
 );
 
+-- The state of an open form. Nothing that comes back from Slack is trusted: what was offered, shown and chosen stands here,
+-- so any replica can answer the next action.
 create table form_drafts (
-    view_id               text primary key,
-    person_id             bigint not null references people,
-    mode                  text not null default 'person' check (mode in ('person', 'job_title', 'custom')),
-    like_person_id        bigint references people,
-    like_job_title_id     bigint references job_titles,
-    offered               bigint[] not null default '{}', -- entitlements, in the order of the list
-    chosen                bigint[] not null default '{}',
-    all_chosen            boolean  not null default false,
-    application_id        bigint references applications, -- the filter
-    search                text     not null default '',
-    page                  integer  not null default 1 check (page >= 1),
-    generation            integer  not null default 1,
-    temporary             boolean  not null default false,
-    time_zone             text     not null,
-    view_hash             text     not null default '',
-    created_at            timestamptz not null default app_now(),
-    updated_at            timestamptz not null default app_now()
+    view_id           text primary key,
+    person_id         bigint not null references people,
+    mode              text not null default 'person' check (mode in ('person', 'job_title', 'custom')),
+    like_person_id    bigint references people,      -- kept while another mode is shown: Slack keeps showing it too
+    like_job_title_id bigint references job_titles,
+    offered           bigint[] not null default '{}', -- entitlements, in the order of the list; custom: those shown so far
+    total             integer  not null default 0,    -- how many are offered; custom: the whole list, shown or not
+    chosen            bigint[] not null default '{}',
+    all_chosen        boolean  not null default false,
+    application_id    bigint references applications, -- the filter
+    search            text     not null default '',
+    page              integer  not null default 1 check (page >= 1),
+    matching          integer  not null default 0,    -- how many filter and search leave
+    shown             jsonb    not null default '[]', -- the page, as groups of entitlements: one group of boxes each
+    generation        integer  not null default 1,    -- of the list shown; raised when it changes, never used again
+    offer_generation  integer  not null default 1,    -- the generation in which the offer was made
+    touched           bigint[] not null default '{}', -- groups of this generation whose boxes were touched
+    temporary         boolean  not null default false,
+    time_zone         text     not null,
+    revision          integer  not null default 0,    -- raised by every change: tells whether what was drawn is the newest
+    view_hash         text     not null default '',
+    created_at        timestamptz not null default app_now(),
+    updated_at        timestamptz not null default app_now()
 );
 create index form_drafts_created on form_drafts (created_at);
 

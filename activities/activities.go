@@ -1,0 +1,30 @@
+// Package activities is everything that a workflow does to the world: the record, the targets, and Slack.
+//
+// Their arguments are IDs. What is true, they read from the record.
+package activities
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// Activities are registered with a worker as they are: each method is one activity.
+type Activities struct {
+	DB      *schema.DB
+	Targets *Targets
+	Slack   *slack.Client
+	Log     *slog.Logger
+	Options Options
+}
+
+// Options are the settings that companies differ in.
+type Options struct {
+	RemindAfter     time.Duration  // then those candidates are asked who were not at first
+	ExpireAfter     time.Duration  // then what nobody decided expires
+	ShowPeople      bool           // whether people are named in Temporal; otherwise they are p<id>
+	DefaultTimeZone *time.Location // of people for whom nothing else says
+}

@@ -1,0 +1,427 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+// AdvanceInput names a request, and says whether its run was cancelled.
+type AdvanceInput struct {
+	RequestID int64
+	Cancelled bool
+}
+
+// Next is what a run has to do now, and when it must look again. Names in it are for people who read runs.
+type Next struct {
+	State        string    // of the request as a whole: an item's state, or "partly active" and the like
+	Requester    string    // an e-mail, or p<id>
+	Applications []string  // slugs, sorted
+	Approvers    []string  // those who are still asked, sorted
+	Until        time.Time // the request's end; zero: permanent
+	Give         []Step    // items to provision
+	TakeBack     []Step    // claims to take back
+	WakeIn       int64     // seconds until something is due; 0: nothing will be
+	WakeFor      string    // what is due then
+	Settled      bool      // nothing is left for this run
+	Details      string    // one Markdown line an item
+}
+
+// Step is one thing to do to one item or claim.
+type Step struct {
+	ID    int64  // an item's for Give, a claim's for TakeBack
+	Label string // application and entitlement
+}
+
+// firstAsked is how many candidates of an approval are asked at once.
+const firstAsked = 3
+
+// Until the sweep wakes a run that is busy: giving ends within the hour, taking back may take days.
+const (
+	lookAfterGiving     = 10 * time.Minute
+	lookAfterTakingBack = time.Hour
+	lookForApprovers    = time.Hour
+)
+
+// Advance moves a request on as far as the record lets it, in one short transaction: it opens and closes approvals, moves
+// items to what was decided, and answers what is to be done next. It is safe to call at any time, any number of times.
+func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error) {
+	var next Next
+	err := a.DB.InTx(ctx, func(tx *sqlx.Tx) error {
+		if err := schema.LockRequest(ctx, tx, in.RequestID); err != nil {
+			return err
+		}
+		if in.Cancelled {
+			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Cancelled, "cancelled in Temporal"); err != nil {
+				return err
+			}
+		}
+		request, err := schema.RequestByID(ctx, tx, in.RequestID)
+		if err != nil {
+			return err
+		}
+		if request.Requester.Status == "left" {
+			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Left, "left the company"); err != nil {
+				return err
+			}
+			if request, err = schema.RequestByID(ctx, tx, in.RequestID); err != nil {
+				return err
+			}
+		}
+		next, err = a.advance(ctx, tx, request)
+		return err
+	})
+	if isNotFound(err) {
+		return Next{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("there is no request %d", in.RequestID), "NoSuchRequest", err)
+	}
+	if err != nil {
+		return Next{}, fmt.Errorf("advance request %d: %w", in.RequestID, err)
+	}
+	return next, nil
+}
+
+func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (Next, error) {
+	changed, err := a.moveOn(ctx, tx, r)
+	if err != nil {
+		return Next{}, err
+	}
+	asked, unasked, err := a.ask(ctx, tx, r)
+	if err != nil {
+		return Next{}, err
+	}
+	if changed || asked {
+		if r, err = schema.RequestByID(ctx, tx, r.ID); err != nil {
+			return Next{}, err
+		}
+	}
+	next, due := a.next(r, unasked)
+	notice, _ := EndingSoonAt(r)
+	noticeDue := !notice.IsZero() && !notice.After(r.ReadAt)
+	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
+		return Next{}, err
+	}
+	return next, nil
+}
+
+// moveOn moves every item to where the record puts it, one statement a state.
+func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, err error) {
+	moved := map[string][]int64{}
+	for n, i := range r.Items {
+		if to := a.decided(r, i); to != i.State {
+			moved[to] = append(moved[to], i.ID)
+			r.Items[n].State = to
+		}
+	}
+	for to, ids := range moved {
+		if err := schema.MoveItems(ctx, tx, ids, to, ""); err != nil {
+			return false, err
+		}
+		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: to, RequestID: r.ID, Details: map[string]any{"items": ids}})
+		if err != nil {
+			return false, err
+		}
+	}
+	return len(moved) > 0, nil
+}
+
+// decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
+func (a *Activities) decided(r *schema.Request, i schema.Item) string {
+	past := r.EndsAt.Valid && !r.EndsAt.Time.After(r.ReadAt)
+	switch i.State {
+	case schema.Submitted, schema.AwaitingApproval:
+		switch {
+		case i.Release != nil:
+			return schema.Withdrawn
+		case i.Decision != nil && !i.Decision.Approves():
+			return schema.Denied
+		case past:
+			return schema.Expired
+		case i.Decision != nil:
+			return schema.Approved
+		case !r.CreatedAt.Add(a.Options.ExpireAfter).After(r.ReadAt):
+			return schema.Expired
+		default:
+			return schema.AwaitingApproval
+		}
+	case schema.Approved:
+		switch {
+		case i.Release != nil:
+			return schema.Withdrawn
+		case past:
+			return schema.Expired
+		}
+	}
+	return i.State
+}
+
+// ask brings the open approvals to what the policy says now. It answers whether anything changed, and how many waiting
+// items there is nobody to ask about.
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, unasked []int64, err error) {
+	facts, err := schema.ApproverFacts(ctx, tx, r.ID)
+	if err != nil {
+		return false, nil, err
+	}
+	waiting := map[int64]schema.Item{}
+	for _, i := range r.Items {
+		if i.State == schema.AwaitingApproval {
+			waiting[i.ID] = i
+		}
+	}
+	covered := map[int64]bool{}
+	for _, approval := range r.Approvals {
+		if approval.State != "open" {
+			continue
+		}
+		state := approvalState(approval, waiting, facts)
+		if state != "open" {
+			changed = true
+			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
+				return false, nil, err
+			}
+			continue
+		}
+		for _, id := range approval.ItemIDs {
+			covered[id] = true
+		}
+		if hasUnasked(approval) && !approval.OpenedAt.Add(a.Options.RemindAfter).After(r.ReadAt) {
+			changed = true
+			if err := schema.AskTheOthers(ctx, tx, r.ID, approval.ID); err != nil {
+				return false, nil, err
+			}
+		}
+	}
+
+	type question struct {
+		applicationID int64
+		answer        policy.Answer
+		items         []int64
+	}
+	var questions []*question
+	for _, i := range r.Items {
+		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
+			continue
+		}
+		answer := policy.Candidates(facts[i.ID])
+		if answer.Basis == policy.Nobody {
+			unasked = append(unasked, i.ID)
+			continue
+		}
+		n := slices.IndexFunc(questions, func(q *question) bool {
+			return q.applicationID == i.ApplicationID && q.answer.Equal(answer)
+		})
+		if n < 0 {
+			n = len(questions)
+			questions = append(questions, &question{applicationID: i.ApplicationID, answer: answer})
+		}
+		questions[n].items = append(questions[n].items, i.ID)
+	}
+	for _, q := range questions {
+		changed = true
+		if err := schema.OpenApproval(ctx, tx, r.ID, q.applicationID, q.items, q.answer, firstAsked); err != nil {
+			return false, nil, err
+		}
+	}
+	return changed, unasked, a.reportUnasked(ctx, tx, r, unasked)
+}
+
+// nobodyToAsk is what people read about an item that nobody may decide.
+const nobodyToAsk = "There is nobody who could be asked: please tell an administrator."
+
+// reportUnasked says once that there is nobody to ask, and takes it back when there is.
+func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
+	for _, i := range r.Items {
+		if i.State != schema.AwaitingApproval {
+			continue
+		}
+		problem := ""
+		if slices.Contains(unasked, i.ID) {
+			problem = nobodyToAsk
+		}
+		if i.Problem == problem {
+			continue
+		}
+		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
+			return err
+		}
+		if problem == "" {
+			continue
+		}
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
+func approvalState(approval schema.Approval, waiting map[int64]schema.Item, facts map[int64]policy.Facts) string {
+	candidates := make([]int64, len(approval.Candidates))
+	for n, c := range approval.Candidates {
+		candidates[n] = c.PersonID
+	}
+	slices.Sort(candidates)
+	still := false
+	for _, id := range approval.ItemIDs {
+		if _, ok := waiting[id]; !ok {
+			continue
+		}
+		still = true
+		answer := policy.Candidates(facts[id])
+		now := slices.Sorted(slices.Values(answer.Candidates))
+		if string(answer.Basis) != approval.Basis || !slices.Equal(now, candidates) {
+			return "moved"
+		}
+	}
+	if !still {
+		return "decided"
+	}
+	return "open"
+}
+
+func hasUnasked(approval schema.Approval) bool {
+	return slices.ContainsFunc(approval.Candidates, func(c schema.Candidate) bool { return !c.AskedAt.Valid })
+}
+
+// next says what the run does now, and in how long the record must be looked at again at the latest.
+func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due time.Duration) {
+	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
+	if r.EndsAt.Valid {
+		next.Until = r.EndsAt.Time.UTC()
+	}
+	var wake schedule
+	busy := time.Duration(0)
+	for _, i := range r.Items {
+		next.Applications = append(next.Applications, i.ApplicationSlug)
+		step := Step{Label: i.ApplicationName + " / " + i.Name}
+		switch {
+		case i.Claim != nil && i.Claim.Unsettled(r.ReadAt):
+			step.ID = i.Claim.ID
+			next.TakeBack = append(next.TakeBack, step)
+			next.Settled = false
+			busy = shorter(busy, lookAfterTakingBack)
+		case i.State == schema.Approved, i.State == schema.Provisioning:
+			step.ID = i.ID
+			next.Give = append(next.Give, step)
+			next.Settled = false
+			busy = shorter(busy, lookAfterGiving)
+		case i.State == schema.AwaitingApproval:
+			next.Settled = false
+			wake.at(r.CreatedAt.Add(a.Options.ExpireAfter), "expires if nobody decides")
+			if r.EndsAt.Valid {
+				wake.at(r.EndsAt.Time, "expires: the end that was asked for")
+			}
+			if slices.Contains(unasked, i.ID) {
+				wake.at(r.ReadAt.Add(lookForApprovers), "looks again for somebody to ask")
+			}
+		case i.State == schema.Active && i.Claim != nil && i.Claim.EndsAt.Valid:
+			next.Settled = false
+			wake.at(i.Claim.EndsAt.Time, "access ends")
+			if at, ok := EndingSoonAt(r); ok && at.After(r.ReadAt) {
+				wake.at(at, "notice before the end")
+			}
+		}
+	}
+	for _, approval := range r.Approvals {
+		if approval.State != "open" {
+			continue
+		}
+		for _, c := range approval.Candidates {
+			next.Approvers = append(next.Approvers, a.personLabel(c.PersonID, c.Email))
+		}
+		if hasUnasked(approval) {
+			wake.at(approval.OpenedAt.Add(a.Options.RemindAfter), "asks the other approvers")
+		}
+	}
+	slices.Sort(next.Applications)
+	next.Applications = slices.Compact(next.Applications)
+	slices.Sort(next.Approvers)
+	next.Approvers = slices.Compact(next.Approvers)
+
+	if !wake.when.IsZero() {
+		// Rounded up: a timer that fires early would only spin.
+		wait := max(wake.when.Sub(r.ReadAt)+time.Second-1, time.Second).Truncate(time.Second)
+		next.WakeIn, next.WakeFor = int64(wait/time.Second), wake.what+" "+wake.when.UTC().Format("2006-01-02 15:04 MST")
+		due = wait
+	}
+	return next, shorter(due, busy)
+}
+
+// schedule keeps the earliest of the instants that it is told.
+type schedule struct {
+	when time.Time
+	what string
+}
+
+func (s *schedule) at(when time.Time, what string) {
+	if s.when.IsZero() || when.Before(s.when) {
+		s.when, s.what = when, what
+	}
+}
+
+// shorter is the lesser of two durations, where zero means none.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}
+
+// EndingSoonAt is when the requester is told that temporary access will end: a day before, or half-way for less than
+// two days. There is no notice of the end of what was held for less than a day.
+func EndingSoonAt(r *schema.Request) (at time.Time, ok bool) {
+	for _, i := range r.Items {
+		if i.State != schema.Active || i.Claim == nil || !i.Claim.EndsAt.Valid || !i.Claim.GivenAt.Valid {
+			continue
+		}
+		held := i.Claim.EndsAt.Time.Sub(i.Claim.GivenAt.Time)
+		if held < 24*time.Hour {
+			continue
+		}
+		notice := i.Claim.EndsAt.Time.Add(-min(24*time.Hour, held/2))
+		if !ok || notice.Before(at) {
+			at, ok = notice, true
+		}
+	}
+	return at, ok
+}
+
+func (a *Activities) personLabel(id int64, email string) string {
+	if a.Options.ShowPeople {
+		return email
+	}
+	return fmt.Sprintf("p%d", id)
+}
+
+// details is the request for those who read runs: a line an item. Never a reason, a note or a secret.
+func (a *Activities) details(r *schema.Request) string {
+	var b strings.Builder
+	for _, i := range r.Items {
+		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(i.ApplicationName), plain(i.Name), strings.ReplaceAll(i.State, "_", " "))
+		if i.Decision != nil && i.Decision.DecidedBy.Valid {
+			who := fmt.Sprintf("p%d", i.Decision.DecidedBy.Int64)
+			if a.Options.ShowPeople {
+				who = plain(i.Decision.DeciderName)
+			}
+			fmt.Fprintf(&b, ", %s by %s (%s)", map[bool]string{true: "approved", false: "denied"}[i.Decision.Approves()], who, i.Decision.Basis)
+		}
+		b.WriteString("\n")
+		if b.Len() > 15_000 { // current details hold 20 KB
+			b.WriteString("- and more\n")
+			break
+		}
+	}
+	return b.String()
+}
+
+// plain keeps names from being read as Markdown.
+func plain(s string) string {
+	return strings.NewReplacer("*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "<", "\\<", "\n", " ").Replace(s)
+}

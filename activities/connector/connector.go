@@ -1,0 +1,83 @@
+// Package connector is the port to target systems: what reads, gives and takes
+// entitlements there. Each kind of system has a package below this one; package
+// kinds opens them by name, and package connectortest says by tests what all of
+// them must keep.
+package connector
+
+import "context"
+
+// Assignment is what may be held: an object of the target system (a role, a
+// group, a team) by an account there. Both are names as the target knows them,
+// byte for byte.
+type Assignment struct {
+	Account string
+	Object  string
+}
+
+// String is "account on object", for messages and logs.
+func (a Assignment) String() string { return a.Account + " on " + a.Object }
+
+// State is what the target really shows for an assignment.
+type State struct {
+	// Held: the account has the object, whoever gave it. What it has only
+	// through another object does not count.
+	Held bool
+	// Pending: given, but the person has yet to act (an invitation is out).
+	// A pending assignment is neither given nor taken back yet.
+	Pending bool
+}
+
+// Settled tells whether the state is what is wanted: held and nothing else, or
+// nothing at all.
+func (s State) Settled(held bool) bool { return s == State{Held: held} }
+
+func (s State) String() string {
+	switch {
+	case s.Held && s.Pending:
+		return "held, with an invitation open"
+	case s.Held:
+		return "held"
+	case s.Pending:
+		return "invited, not accepted yet"
+	default:
+		return "not held"
+	}
+}
+
+// Connector works on one target system. It is safe for concurrent use, opens
+// without needing the target to be up, and bounds every call in time by itself.
+// Errors are those of this package (see Class), or the context's own error if
+// the caller cancelled. Their texts hold no secrets.
+//
+// Callers that want something changed use Ensure: an answer of success from a
+// target is not proof.
+type Connector interface {
+	// Read looks the assignment up. A missing account or object is *Gone.
+	Read(ctx context.Context, a Assignment) (State, error)
+	// Give gives the object to the account; already held, or invited, is
+	// success. It creates nothing: a missing object is *Gone, and so is a
+	// missing account, in this order, so that no account is made for an object
+	// that cannot be given.
+	Give(ctx context.Context, a Assignment) error
+	// Take takes the object back, also if someone else gave it, and withdraws
+	// an open invitation; not held is success. A missing account or object is
+	// *Gone. It refuses less than Give: what has become dangerous since, or an
+	// account that was disabled, must still lose its access.
+	Take(ctx context.Context, a Assignment) error
+	// Close releases what the connector holds open.
+	Close() error
+}
+
+// AccountCreator is a Connector that can create a missing account, with no
+// access and no means to log in beyond what the target gives everyone. An
+// account that is already there is success and stays as it is.
+type AccountCreator interface {
+	CreateAccount(ctx context.Context, account string) error
+}
+
+// Lister is a Connector that can tell all assignments that it could take back.
+// It streams them to fn in no particular order, each once; fn's error ends the
+// listing and is returned as it is.
+type Lister interface {
+	List(ctx context.Context, fn func(Assignment) error) error
+}

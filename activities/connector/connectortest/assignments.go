@@ -1,0 +1,212 @@
+package connectortest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+)
+
+func givesAgain(t *testing.T, h Harness) {
+	c, a := open(t, h), fresh(t, h)
+	requireHeld(t, h, c, a, false)
+	for range 3 {
+		require.NoError(t, c.Give(t.Context(), a))
+		requireHeld(t, h, c, a, true)
+		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	}
+}
+
+func takesAgain(t *testing.T, h Harness) {
+	c, a := open(t, h), fresh(t, h)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	requireHeld(t, h, c, a, true)
+	for range 3 {
+		require.NoError(t, c.Take(t.Context(), a))
+		requireHeld(t, h, c, a, false)
+		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	}
+}
+
+func changesNothingElse(t *testing.T, h Harness) {
+	c, a, b := open(t, h), fresh(t, h), fresh(t, h)
+	crossed := []connector.Assignment{{Account: a.Account, Object: b.Object}, {Account: b.Account, Object: a.Object}}
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	requireHeld(t, h, c, b, false)
+	for _, x := range crossed {
+		requireHeld(t, h, c, x, false)
+		require.NoError(t, connector.Ensure(t.Context(), c, x, true))
+	}
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	for _, x := range crossed {
+		requireHeld(t, h, c, x, true)
+	}
+}
+
+// creator skips tests about creating accounts for connectors that do not.
+func creator(t *testing.T, c connector.Connector) connector.AccountCreator {
+	t.Helper()
+	creator, ok := c.(connector.AccountCreator)
+	if !ok {
+		t.Skip("this connector creates no accounts")
+	}
+	return creator
+}
+
+func createsMissingAccount(t *testing.T, h Harness) {
+	c := open(t, h)
+	creator(t, c)
+	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
+	requireGone(t, connector.Account, a.Account, c.Give(t.Context(), a))
+	require.False(t, h.Exists(t, a.Account), "Give alone creates nothing")
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	requireHeld(t, h, c, a, true)
+}
+
+func createsAccountOnce(t *testing.T, h Harness) {
+	c, a := open(t, h), fresh(t, h)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	require.NoError(t, creator(t, c).CreateAccount(t.Context(), a.Account))
+	requireHeld(t, h, c, a, true)
+}
+
+func createsNothingElse(t *testing.T, h Harness) {
+	c := open(t, h)
+	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
+	_, err := c.Read(t.Context(), a)
+	requireGone(t, connector.Account, a.Account, err)
+	requireGone(t, connector.Account, a.Account, c.Take(t.Context(), a))
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	require.False(t, h.Exists(t, a.Account))
+}
+
+func missingObject(t *testing.T, h Harness) {
+	c := open(t, h)
+	for _, account := range []string{h.Account(t), h.MissingAccount(t)} {
+		existed := h.Exists(t, account)
+		a := connector.Assignment{Account: account, Object: h.MissingObject(t)}
+		_, err := c.Read(t.Context(), a)
+		requireGone(t, connector.Object, a.Object, err)
+		requireGone(t, connector.Object, a.Object, c.Give(t.Context(), a))
+		requireGone(t, connector.Object, a.Object, connector.Ensure(t.Context(), c, a, true))
+		requireGone(t, connector.Object, a.Object, c.Take(t.Context(), a))
+		require.False(t, h.Exists(t, a.Object))
+		require.Equal(t, existed, h.Exists(t, account), "no account is created for an object that cannot be given")
+	}
+}
+
+func takesFromGone(t *testing.T, h Harness) {
+	c := open(t, h)
+	for _, a := range []connector.Assignment{
+		{Account: h.MissingAccount(t), Object: h.Object(t)},
+		{Account: h.Account(t), Object: h.MissingObject(t)},
+		{Account: h.MissingAccount(t), Object: h.MissingObject(t)},
+	} {
+		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	}
+}
+
+func takesWhatOthersGave(t *testing.T, h Harness) {
+	c, a, both := open(t, h), fresh(t, h), fresh(t, h)
+	h.GiveByHand(t, a)
+	requireHeld(t, h, c, a, true)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	requireHeld(t, h, c, a, false)
+
+	h.GiveByHand(t, both)
+	require.NoError(t, connector.Ensure(t.Context(), c, both, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, both, false))
+	requireHeld(t, h, c, both, false)
+}
+
+func followsWhatOthersTook(t *testing.T, h Harness) {
+	c, a := open(t, h), fresh(t, h)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	h.TakeByHand(t, a)
+	requireHeld(t, h, c, a, false)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	requireHeld(t, h, c, a, true)
+	h.TakeByHand(t, a)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	requireHeld(t, h, c, a, false)
+}
+
+func refuses(t *testing.T, h Harness) {
+	c := open(t, h)
+	refused := h.Refused(t)
+	require.NotEmpty(t, refused)
+	for reason, a := range refused {
+		t.Run(reason, func(t *testing.T) {
+			existed, held := h.Exists(t, a.Account), h.Holds(t, a)
+			requireClass(t, connector.ClassRefused, c.Give(t.Context(), a))
+			requireClass(t, connector.ClassRefused, connector.Ensure(t.Context(), c, a, true))
+			require.Equal(t, held, h.Holds(t, a))
+			require.Equal(t, existed, h.Exists(t, a.Account))
+		})
+	}
+}
+
+func lister(t *testing.T, c connector.Connector) connector.Lister {
+	t.Helper()
+	lister, ok := c.(connector.Lister)
+	if !ok {
+		t.Skip("this connector does not list")
+	}
+	return lister
+}
+
+func lists(t *testing.T, h Harness) {
+	c := open(t, h)
+	held := map[connector.Assignment]int{}
+	object := h.Object(t)
+	for range 7 { // more than a page, if the harness keeps pages small
+		a := connector.Assignment{Account: h.Account(t), Object: object}
+		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+		held[a] = 0
+	}
+	byHand, not := fresh(t, h), fresh(t, h)
+	h.GiveByHand(t, byHand)
+	held[byHand] = 0
+	require.NoError(t, lister(t, c).List(t.Context(), func(a connector.Assignment) error {
+		if _, ours := held[a]; ours {
+			held[a]++
+		}
+		require.NotEqual(t, not, a)
+		return nil
+	}))
+	for a, times := range held {
+		require.Equal(t, 1, times, "%s", a)
+	}
+}
+
+func listingEnds(t *testing.T, h Harness) {
+	c := open(t, h)
+	require.NoError(t, connector.Ensure(t.Context(), c, fresh(t, h), true))
+	require.NoError(t, connector.Ensure(t.Context(), c, fresh(t, h), true))
+	enough, calls := errors.New("enough"), 0
+	err := lister(t, c).List(t.Context(), func(connector.Assignment) error {
+		calls++
+		return enough
+	})
+	require.Equal(t, enough, err)
+	require.Equal(t, 1, calls)
+}
+
+// liar says that it did what it was asked for.
+type liar struct{ connector.Connector }
+
+func (liar) Give(context.Context, connector.Assignment) error { return nil }
+func (liar) Take(context.Context, connector.Assignment) error { return nil }
+
+func findsLies(t *testing.T, h Harness) {
+	c, a := open(t, h), fresh(t, h)
+	for _, held := range []bool{true, false} {
+		var wrong *connector.NotAsWanted
+		require.ErrorAs(t, connector.Ensure(t.Context(), liar{c}, a, held), &wrong)
+		require.Equal(t, connector.NotAsWanted{Assignment: a, Want: held, Got: connector.State{Held: !held}}, *wrong)
+		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
+	}
+}

@@ -1,0 +1,78 @@
+package connectortest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+)
+
+const many = 12
+
+// atOnce runs f many times at once, after all have started.
+func atOnce(f func(i int)) {
+	var running sync.WaitGroup
+	start := make(chan struct{})
+	for i := range many {
+		running.Go(func() {
+			<-start
+			f(i)
+		})
+	}
+	close(start)
+	running.Wait()
+}
+
+func patience(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func manyAtOnce(t *testing.T, h Harness) {
+	c, ctx := open(t, h), patience(t)
+	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	if _, ok := c.(connector.AccountCreator); ok {
+		a.Account = h.MissingAccount(t)
+	}
+	for _, held := range []bool{true, false} {
+		atOnce(func(int) { assert.NoError(t, ensure(ctx, c, a, held)) })
+		requireHeld(t, h, c, a, held)
+	}
+}
+
+func manyAccountsAtOnce(t *testing.T, h Harness) {
+	c, ctx, object := open(t, h), patience(t), h.Object(t)
+	var assignments []connector.Assignment
+	for range many {
+		assignments = append(assignments, connector.Assignment{Account: h.Account(t), Object: object})
+	}
+	for _, held := range []bool{true, false} {
+		atOnce(func(i int) { assert.NoError(t, ensure(ctx, c, assignments[i], held)) })
+		for _, a := range assignments {
+			requireHeld(t, h, c, a, held)
+		}
+	}
+}
+
+func givingAgainstTaking(t *testing.T, h Harness) {
+	c, ctx, a := open(t, h), patience(t), fresh(t, h)
+	atOnce(func(i int) {
+		held := i%2 == 0
+		for range 5 {
+			if err := connector.Ensure(ctx, c, a, held); err != nil {
+				assert.True(t, again(err), "%v", err)
+			}
+		}
+	})
+	for _, held := range []bool{true, false} {
+		require.NoError(t, ensure(ctx, c, a, held))
+		requireHeld(t, h, c, a, held)
+	}
+}

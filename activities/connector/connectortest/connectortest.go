@@ -1,0 +1,152 @@
+// Package connectortest is the conformance suite of connectors: what package
+// connector promises about them, tried on a real target system. A connector's
+// own tests call Run with a Harness for its target.
+package connectortest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+)
+
+// Harness is a running target system and a way to look at it that does not go
+// through the connector. Names it hands out are used by one test only, and are
+// removed from the target when that test ends, whether the test or the
+// connector created what they name. Methods fail t when the target fails them.
+type Harness interface {
+	// Addr is the host:port where the target listens, without TLS.
+	Addr() string
+	// Open opens a connector for the target, as if that listened at addr.
+	Open(t *testing.T, addr string) connector.Connector
+	// OpenBadly opens one with credentials that the target rejects, and tells
+	// the secret among them.
+	OpenBadly(t *testing.T) (c connector.Connector, secret string)
+	// Bound is the longest that any call of an opened connector may take.
+	Bound() time.Duration
+	// FinalBytes are in what the connector sends last to make a change happen.
+	FinalBytes() string
+
+	// Account and Object create one that nobody has anything of.
+	Account(t *testing.T) string
+	Object(t *testing.T) string
+	// MissingAccount and MissingObject name one that does not exist.
+	MissingAccount(t *testing.T) string
+	MissingObject(t *testing.T) string
+	// Refused are assignments that must never be given, by what is wrong with them.
+	Refused(t *testing.T) map[string]connector.Assignment
+
+	// Exists tells whether an account or object of this name exists.
+	Exists(t *testing.T, name string) bool
+	// Holds tells whether the target shows the assignment.
+	Holds(t *testing.T, a connector.Assignment) bool
+	// GiveByHand gives it as some administrator would, not as the connector does.
+	GiveByHand(t *testing.T, a connector.Assignment)
+	// TakeByHand takes back what GiveByHand or the connector gave.
+	TakeByHand(t *testing.T, a connector.Assignment)
+}
+
+// Run runs the suite, its tests in parallel.
+func Run(t *testing.T, h Harness) {
+	for name, test := range map[string]func(*testing.T, Harness){
+		"what is given is held, and giving it again changes nothing":               givesAgain,
+		"what is taken back is gone, and taking it again changes nothing":          takesAgain,
+		"only the assignment that is asked for changes":                            changesNothingElse,
+		"giving creates a missing account":                                         createsMissingAccount,
+		"creating an account that is there leaves it as it is":                     createsAccountOnce,
+		"looking and taking back create nothing":                                   createsNothingElse,
+		"a missing object is gone, and nothing is created for it":                  missingObject,
+		"taking back from an account or of an object that is gone succeeds":        takesFromGone,
+		"what someone else gave is held, and can be taken back":                    takesWhatOthersGave,
+		"what someone else took back can be given again, and taken back":           followsWhatOthersTook,
+		"dangerous assignments are refused and nothing is changed":                 refuses,
+		"what is held is listed":                                                   lists,
+		"an error of the lister's reader ends the listing":                         listingEnds,
+		"a target that lies about giving and taking is found out":                  findsLies,
+		"one assignment given, then taken back, by many at once":                   manyAtOnce,
+		"many accounts get and lose one object at once":                            manyAccountsAtOnce,
+		"giving and taking back at once end in what is asked for last":             givingAgainstTaking,
+		"a connector opens while its target is down":                               opensWhileDown,
+		"a target that swallows everything is unavailable in bounded time":         swallowed,
+		"a target that falls silent is unavailable in bounded time":                fallsSilent,
+		"a cut connection is unavailable, and recovers":                            cut,
+		"connections that died while idle are not noticed":                         diedWhileIdle,
+		"a change whose answer was lost is unavailable, and can be asked for anew": lostAnswer,
+		"a cancelled call returns at once, as cancelled":                           cancelled,
+		"a deadline that passes is unavailable, at once":                           deadline,
+		"bad credentials are denied, without telling them":                         badCredentials,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, h)
+		})
+	}
+}
+
+// open opens a connector straight to the target.
+func open(t *testing.T, h Harness) connector.Connector {
+	t.Helper()
+	return openAt(t, h, h.Addr())
+}
+
+func openAt(t *testing.T, h Harness, addr string) connector.Connector {
+	t.Helper()
+	c := h.Open(t, addr)
+	t.Cleanup(func() { assert.NoError(t, c.Close()) })
+	return c
+}
+
+// fresh is an assignment of an account and an object that exist.
+func fresh(t *testing.T, h Harness) connector.Assignment {
+	t.Helper()
+	return connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+}
+
+// ensure is connector.Ensure in the way that its callers use it: again, as long
+// as the error says that this is worth it.
+func ensure(ctx context.Context, c connector.Connector, a connector.Assignment, held bool) error {
+	for {
+		err := connector.Ensure(ctx, c, a, held)
+		if err == nil || !again(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+func again(err error) bool {
+	switch connector.ClassOf(err) {
+	case connector.ClassUnavailable, connector.ClassRateLimited, connector.ClassNotAsWanted:
+		return true
+	default:
+		return false
+	}
+}
+
+func requireClass(t *testing.T, want connector.Class, err error) {
+	t.Helper()
+	require.Equal(t, want, connector.ClassOf(err), "%v", err)
+}
+
+func requireGone(t *testing.T, part connector.Part, name string, err error) {
+	t.Helper()
+	var gone *connector.Gone
+	require.ErrorAs(t, err, &gone)
+	require.Equal(t, connector.Gone{Part: part, Name: name}, *gone)
+}
+
+// requireHeld asks the connector and the target.
+func requireHeld(t *testing.T, h Harness, c connector.Connector, a connector.Assignment, held bool) {
+	t.Helper()
+	require.Equal(t, held, h.Holds(t, a), "the target shows %s", a)
+	state, err := connector.Look(t.Context(), c, a)
+	require.NoError(t, err)
+	require.Equal(t, connector.State{Held: held}, state)
+}

@@ -1,0 +1,150 @@
+package connector_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+)
+
+// target is a target system in memory that answers as it is told to.
+type target struct {
+	state                      connector.State
+	readErr, giveErr, takeErr  error // answered instead of doing it
+	invites, lies, noAccount   bool
+	reads, gives, takes, makes int
+}
+
+func (x *target) Read(context.Context, connector.Assignment) (connector.State, error) {
+	x.reads++
+	return x.state, x.readErr
+}
+
+func (x *target) Give(_ context.Context, a connector.Assignment) error {
+	x.gives++
+	switch {
+	case x.giveErr != nil:
+		return x.giveErr
+	case x.noAccount:
+		return &connector.Gone{Part: connector.Account, Name: a.Account}
+	case x.lies:
+	case x.invites:
+		x.state.Pending = true
+	default:
+		x.state = connector.State{Held: true}
+	}
+	return nil
+}
+
+func (x *target) Take(context.Context, connector.Assignment) error {
+	x.takes++
+	if x.takeErr == nil && !x.lies {
+		x.state = connector.State{}
+	}
+	return x.takeErr
+}
+
+func (x *target) Close() error { return nil }
+
+// creating is a target whose connector can create accounts.
+type creating struct {
+	*target
+	err error
+}
+
+func (x creating) CreateAccount(context.Context, string) error {
+	x.makes++
+	x.noAccount = x.err != nil
+	return x.err
+}
+
+var (
+	seat          = connector.Assignment{Account: "ann", Object: "admins"}
+	accountGone   = &connector.Gone{Part: connector.Account, Name: "ann"}
+	objectGone    = &connector.Gone{Part: connector.Object, Name: "admins"}
+	notAvailable  = &connector.Unavailable{Err: errors.New("cut")}
+	heldState     = connector.State{Held: true}
+	pendingState  = connector.State{Pending: true}
+	notWantedHeld = &connector.NotAsWanted{Assignment: seat, Want: true}
+)
+
+func TestGivingEndsWithTheTargetShowingIt(t *testing.T) {
+	x := &target{}
+	require.NoError(t, connector.Ensure(t.Context(), x, seat, true))
+	require.Equal(t, 1, x.reads)
+	require.Equal(t, heldState, x.state)
+}
+
+func TestALieIsNotAsWanted(t *testing.T) {
+	require.Equal(t, notWantedHeld, connector.Ensure(t.Context(), &target{lies: true}, seat, true))
+	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: heldState},
+		connector.Ensure(t.Context(), &target{lies: true, state: heldState}, seat, false))
+}
+
+func TestAnInvitationIsNeitherGivenNorTakenBack(t *testing.T) {
+	x := &target{invites: true}
+	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: true, Got: pendingState},
+		connector.Ensure(t.Context(), x, seat, true))
+	x.lies = true
+	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: pendingState},
+		connector.Ensure(t.Context(), x, seat, false))
+	x.lies = false
+	require.NoError(t, connector.Ensure(t.Context(), x, seat, false))
+}
+
+func TestAMissingAccountIsCreatedOnlyToGive(t *testing.T) {
+	x := creating{target: &target{noAccount: true}}
+	require.NoError(t, connector.Ensure(t.Context(), x, seat, true))
+	require.Equal(t, []int{1, 2}, []int{x.makes, x.gives})
+
+	x = creating{target: &target{takeErr: accountGone, readErr: accountGone}}
+	require.NoError(t, connector.Ensure(t.Context(), x, seat, false))
+	require.Zero(t, x.makes)
+
+	x = creating{target: &target{giveErr: objectGone}}
+	require.Equal(t, objectGone, connector.Ensure(t.Context(), x, seat, true))
+	require.Zero(t, x.makes)
+}
+
+func TestAnAccountThatCannotBeCreatedFailsTheGiving(t *testing.T) {
+	require.Equal(t, accountGone, connector.Ensure(t.Context(), &target{noAccount: true}, seat, true))
+	denied := &connector.Denied{Do: "grant it"}
+	x := creating{&target{noAccount: true}, denied}
+	require.Equal(t, denied, connector.Ensure(t.Context(), x, seat, true))
+	require.Equal(t, 1, x.gives)
+}
+
+func TestAnObjectThatVanishesAfterGivingIsNotSuccess(t *testing.T) {
+	require.Equal(t, objectGone, connector.Ensure(t.Context(), &target{readErr: objectGone}, seat, true))
+}
+
+func TestGoneIsTakenBackOnlyIfALookUpConfirmsIt(t *testing.T) {
+	for _, gone := range []error{accountGone, objectGone} {
+		require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: gone, readErr: gone}, seat, false))
+		require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: gone}, seat, false))
+		require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: heldState},
+			connector.Ensure(t.Context(), &target{takeErr: gone, state: heldState}, seat, false))
+		require.Equal(t, notAvailable,
+			connector.Ensure(t.Context(), &target{takeErr: gone, readErr: notAvailable}, seat, false))
+	}
+}
+
+func TestOtherErrorsComeBackAsTheyAre(t *testing.T) {
+	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{giveErr: notAvailable}, seat, true))
+	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{takeErr: notAvailable}, seat, false))
+	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{readErr: notAvailable}, seat, true))
+}
+
+func TestLookTakesGoneForNotHeld(t *testing.T) {
+	state, err := connector.Look(t.Context(), &target{state: heldState}, seat)
+	require.NoError(t, err)
+	require.Equal(t, heldState, state)
+	state, err = connector.Look(t.Context(), &target{state: heldState, readErr: accountGone}, seat)
+	require.NoError(t, err)
+	require.Equal(t, connector.State{}, state)
+	_, err = connector.Look(t.Context(), &target{readErr: notAvailable}, seat)
+	require.Equal(t, notAvailable, err)
+}

@@ -1,0 +1,156 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Class says what is to be done about an error.
+type Class int
+
+const (
+	// ClassNone is the class of no error.
+	ClassNone Class = iota
+	// ClassUnavailable: try again with backoff.
+	ClassUnavailable
+	// ClassRateLimited: try again after RateLimited.RetryAfter.
+	ClassRateLimited
+	// ClassNotAsWanted: the target said success, its state says otherwise; try again.
+	ClassNotAsWanted
+	// ClassDenied: someone must change credentials or configuration first.
+	ClassDenied
+	// ClassGone: the account or the object does not exist; definite.
+	ClassGone
+	// ClassRefused: this program will not do it; trying again changes nothing.
+	ClassRefused
+)
+
+// String is the name of the error type, fit for a metric or an error's type in
+// Temporal.
+func (c Class) String() string {
+	switch c {
+	case ClassNone:
+		return "None"
+	case ClassUnavailable:
+		return "Unavailable"
+	case ClassRateLimited:
+		return "RateLimited"
+	case ClassNotAsWanted:
+		return "NotAsWanted"
+	case ClassDenied:
+		return "Denied"
+	case ClassGone:
+		return "Gone"
+	case ClassRefused:
+		return "Refused"
+	default:
+		return fmt.Sprintf("Class(%d)", int(c))
+	}
+}
+
+// ClassOf is the class of err, looking through wrapping. An error that no
+// connector has classified is ClassUnavailable: what is not understood is tried
+// again, never taken for an answer.
+func ClassOf(err error) Class {
+	if err == nil {
+		return ClassNone
+	}
+	var classified interface{ Class() Class }
+	if errors.As(err, &classified) {
+		return classified.Class()
+	}
+	return ClassUnavailable
+}
+
+// Unavailable: the network, the target's own trouble, a conflict, a connection
+// that was cut. What was asked for may or may not have happened.
+type Unavailable struct{ Err error }
+
+func (e *Unavailable) Error() string { return "the target system is not available: " + e.Err.Error() }
+func (e *Unavailable) Unwrap() error { return e.Err }
+func (e *Unavailable) Class() Class  { return ClassUnavailable }
+
+// RateLimited: the target asks for fewer calls. RetryAfter is how long it said
+// to wait; zero if it did not say.
+type RateLimited struct {
+	RetryAfter time.Duration
+	Err        error // may be nil
+}
+
+func (e *RateLimited) Error() string {
+	text := "the target system asks for fewer calls"
+	if e.RetryAfter > 0 {
+		text += fmt.Sprintf(", again after %s", e.RetryAfter)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+func (e *RateLimited) Unwrap() error { return e.Err }
+func (e *RateLimited) Class() Class  { return ClassRateLimited }
+
+// NotAsWanted: the target reported success, but shows another state.
+type NotAsWanted struct {
+	Assignment Assignment
+	Want       bool // held
+	Got        State
+}
+
+func (e *NotAsWanted) Error() string {
+	want := "taken back"
+	if e.Want {
+		want = "given"
+	}
+	return fmt.Sprintf("%s: the target system said it was %s, but shows it as %s", e.Assignment, want, e.Got)
+}
+func (e *NotAsWanted) Class() Class { return ClassNotAsWanted }
+
+// Denied: bad credentials, missing rights or bad configuration. Do says to an
+// operator what to do about it.
+type Denied struct {
+	Do  string
+	Err error // may be nil
+}
+
+func (e *Denied) Error() string {
+	if e.Err == nil {
+		return "the target system does not let us: " + e.Do
+	}
+	return fmt.Sprintf("the target system does not let us: %s (%s)", e.Do, e.Err)
+}
+func (e *Denied) Unwrap() error { return e.Err }
+func (e *Denied) Class() Class  { return ClassDenied }
+
+// Part is one half of an assignment.
+type Part string
+
+const (
+	Account Part = "account"
+	Object  Part = "object"
+)
+
+// Gone: the target said definitely that this account or object does not exist.
+type Gone struct {
+	Part Part
+	Name string
+}
+
+func (e *Gone) Error() string {
+	return fmt.Sprintf("the %s %q does not exist in the target system", e.Part, e.Name)
+}
+func (e *Gone) Class() Class { return ClassGone }
+
+// Refused: the account or object is one that this program never touches, such
+// as a superuser, a reserved name or its own role.
+type Refused struct {
+	Part   Part
+	Name   string
+	Reason string // completes "refused: it ..."
+}
+
+func (e *Refused) Error() string {
+	return fmt.Sprintf("the %s %q is refused: it %s", e.Part, e.Name, e.Reason)
+}
+func (e *Refused) Class() Class { return ClassRefused }

@@ -1,0 +1,254 @@
+// Package postgresql is the connector to PostgreSQL, version 10 and later: an
+// object is a role, an account a role that can log in, and to hold an object is
+// to be a direct member of it. It creates missing accounts, never objects.
+//
+// Its own login needs CREATEROLE and, from version 16 on, every entitlement's
+// role WITH ADMIN OPTION. There it can take back what it gave itself, and what
+// was given by roles whose privileges it has; a membership that someone else
+// granted stays until they revoke it, and says so (connector.Denied).
+package postgresql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"accessbot/activities/connector"
+)
+
+// Connector implements connector.Connector, connector.AccountCreator and
+// connector.Lister.
+type Connector struct {
+	pool     *sqlx.DB
+	login    string        // the user in the target's URL
+	bound    time.Duration // no call takes longer, waiting for a connection included
+	pageSize int           // of List
+}
+
+// How long a target may take. The URL may set connect_timeout (seconds),
+// statement_timeout and idle_in_transaction_session_timeout (milliseconds)
+// itself; the server keeps the latter two, so a lost call cannot hold locks.
+const (
+	connectTimeout    = 5 * time.Second
+	statementTimeout  = "10000"
+	idleInTransaction = "15000"
+	callTimeout       = 15 * time.Second
+)
+
+// Open makes a connector for the cluster at target, a URL such as
+// postgres://login:password@host:5432/postgres?sslmode=verify-full. It does not
+// connect yet. A bad URL is *connector.Denied, whose text does not contain it.
+func Open(target string) (*Connector, error) {
+	// An error of url.Parse quotes the URL; a stray / or # in a password even
+	// makes parts of that look like a port. So none of it is passed on.
+	parsed, err := url.Parse(target)
+	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") {
+		return nil, &connector.Denied{Do: "set the target's URL to postgres://USER:PASSWORD@HOST:PORT/DATABASE, " +
+			"with special characters in the password percent-encoded"}
+	}
+	config, err := pq.NewConfig(target)
+	if err != nil {
+		return nil, &connector.Denied{Err: err, Do: "correct the parameters in the target's URL"}
+	}
+	if config.ConnectTimeout <= 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	if config.ApplicationName == "" {
+		config.ApplicationName = "accessbot"
+	}
+	defaults := map[string]string{
+		"statement_timeout":                   statementTimeout,
+		"idle_in_transaction_session_timeout": idleInTransaction,
+	}
+	for name, value := range config.Runtime {
+		defaults[name] = value
+	}
+	config.Runtime = defaults
+	return &Connector{pool: newPool(config), login: config.User, bound: callTimeout, pageSize: 1000}, nil
+}
+
+// Close closes all connections to the target.
+func (c *Connector) Close() error { return c.pool.Close() }
+
+// call runs f in a transaction of at most c.bound and classifies its error.
+func (c *Connector) call(ctx context.Context, f func(ctx context.Context, tx *sqlx.Tx) error) error {
+	bounded, cancel := context.WithTimeout(ctx, c.bound)
+	defer cancel()
+	err := inTx(bounded, c.pool, func(tx *sqlx.Tx) error { return f(bounded, tx) })
+	if err != nil && bounded.Err() != nil && !errors.Is(err, bounded.Err()) {
+		err = fmt.Errorf("%w: %w", bounded.Err(), err)
+	}
+	return c.classify(ctx, err)
+}
+
+// Read tells whether the account is a direct member of the object, whoever
+// granted it.
+func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
+	if err := checkNames(a); err != nil {
+		return connector.State{}, err
+	}
+	var state connector.State
+	err := c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+		found, err := readRoles(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		if err := found.present(a); err != nil {
+			return err
+		}
+		return tx.GetContext(ctx, &state.Held, `
+			SELECT EXISTS (
+				SELECT FROM pg_auth_members
+				WHERE roleid = (SELECT oid FROM pg_roles WHERE rolname = $2::text)
+				  AND member = (SELECT oid FROM pg_roles WHERE rolname = $1::text))`, a.Account, a.Object)
+	})
+	if err != nil {
+		return connector.State{}, err
+	}
+	return state, nil
+}
+
+// Give makes the account a plain member of the object: without the ADMIN
+// option, and inheriting as the account does.
+func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+	if err := checkNames(a); err != nil {
+		return err
+	}
+	return c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+		found, err := readRoles(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		if err := found.mayGive(a); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "GRANT "+pq.QuoteIdentifier(a.Object)+" TO "+pq.QuoteIdentifier(a.Account))
+		return c.grantError(a, err)
+	})
+}
+
+// Take ends the membership, whoever granted it.
+func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+	if err := checkNames(a); err != nil {
+		return err
+	}
+	return c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+		found, err := readRoles(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		if err := found.mayTake(a); err != nil {
+			return err
+		}
+		statements, err := revokes(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		for _, statement := range statements {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return c.revokeError(statement, err)
+			}
+		}
+		return nil
+	})
+}
+
+// revokes are the statements that end a membership. Since version 16 there is
+// one membership for each grantor, and a bare REVOKE only warns about those of
+// others; before, GRANTED BY is for superusers only, and not needed.
+func revokes(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string, error) {
+	var grants []struct {
+		Version int    `db:"version"`
+		Grantor string `db:"grantor"`
+	}
+	// What the account granted to itself hangs on what others granted: it goes first.
+	err := tx.SelectContext(ctx, &grants, `
+		SELECT current_setting('server_version_num')::int AS version, pg_get_userbyid(m.grantor) AS grantor
+		FROM pg_auth_members m
+		JOIN pg_roles account ON account.oid = m.member
+		JOIN pg_roles object ON object.oid = m.roleid
+		WHERE account.rolname = $1::text AND object.rolname = $2::text
+		ORDER BY m.grantor = m.member DESC`, a.Account, a.Object)
+	if err != nil {
+		return nil, err
+	}
+	var statements []string
+	for _, grant := range grants {
+		statement := "REVOKE " + pq.QuoteIdentifier(a.Object) + " FROM " + pq.QuoteIdentifier(a.Account)
+		if grant.Version >= 160000 {
+			statement += " GRANTED BY " + pq.QuoteIdentifier(grant.Grantor)
+		}
+		statements = append(statements, statement)
+	}
+	return statements, nil
+}
+
+// CreateAccount creates a role that can log in, has no password and may nothing
+// else. How its person proves who they are is the target's business.
+func (c *Connector) CreateAccount(ctx context.Context, account string) error {
+	if err := checkName(connector.Account, account); err != nil {
+		return err
+	}
+	err := c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, "CREATE ROLE "+pq.QuoteIdentifier(account)+
+			" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
+		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
+			return &connector.Denied{Err: err, Do: fmt.Sprintf(
+				"give login %q CREATEROLE, or create role %q yourself", c.login, account)}
+		}
+		return err
+	})
+	if pq.As(err, pqerror.DuplicateObject) != nil {
+		return nil
+	}
+	return err
+}
+
+// List tells every membership of an account that can log in, but for those of
+// superusers, reserved roles and the connector's own login. It reads by pages,
+// each a call of its own, so fn may take its time; what changes meanwhile may
+// or may not be told.
+func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) error) error {
+	type membership struct {
+		Object  string `db:"object"`
+		Account string `db:"account"`
+		RoleID  int64  `db:"roleid"`
+		Member  int64  `db:"member"`
+	}
+	last := membership{}
+	for {
+		var page []membership
+		err := c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
+			return tx.SelectContext(ctx, &page, `
+				SELECT DISTINCT m.roleid, m.member, object.rolname AS object, account.rolname AS account
+				FROM pg_auth_members m
+				JOIN pg_roles object ON object.oid = m.roleid
+				JOIN pg_roles account ON account.oid = m.member
+				WHERE (m.roleid, m.member) > ($1::oid, $2::oid)
+				  AND account.rolcanlogin AND NOT account.rolsuper AND NOT object.rolsuper
+				  AND account.rolname !~ '^(pg|accessbot)_' AND object.rolname !~ '^(pg|accessbot)_'
+				  AND account.rolname NOT IN (current_user, session_user)
+				  AND object.rolname NOT IN (current_user, session_user)
+				ORDER BY m.roleid, m.member
+				LIMIT $3`, last.RoleID, last.Member, c.pageSize)
+		})
+		if err != nil {
+			return err
+		}
+		for _, m := range page {
+			if err := fn(connector.Assignment{Account: m.Account, Object: m.Object}); err != nil {
+				return err
+			}
+		}
+		if len(page) < c.pageSize {
+			return nil
+		}
+		last = page[len(page)-1]
+	}
+}

@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"accessbot/activities/connector"
+	"accessbot/schema"
+)
+
+// overdueAfter is how late taking back may be before somebody is told.
+const overdueAfter = 5 * time.Minute
+
+// DeprovisionAccess takes a claim's access back, if the claim is over and no other one keeps it. It is never given up:
+// every error is worth another attempt.
+func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error {
+	seat, err := schema.SeatOfClaim(ctx, a.DB, in.ClaimID)
+	if err != nil {
+		return err
+	}
+	err = a.Settle(ctx, seat)
+	if err == nil {
+		return nil
+	}
+	if !isBusy(err) {
+		a.AlertIfOverdue(ctx, in.ClaimID, seat, err)
+	}
+	return retry(err)
+}
+
+// AlertIfOverdue says once that taking back is late. It must not stand in the way of the next attempt.
+func (a *Activities) AlertIfOverdue(ctx context.Context, claimID int64, seat schema.Seat, why error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	late, err := a.DB.AlertOverdue(ctx, claimID, overdueAfter, connector.ClassOf(why).String())
+	if err != nil {
+		a.Log.Warn("could not record that taking back is overdue", "claim", claimID, "error", err)
+	}
+	if late {
+		a.Log.Error("taking access back is overdue", "claim", claimID, "target", seat.Instance, "error", why)
+	}
+}
+
+// CheckReleaseResult says whether a claim may be taken back on somebody's order.
+type CheckReleaseResult struct {
+	Ordered   bool   // a release stands in the record, or the claim's end has passed
+	ItemID    int64  // the claim's item; 0: none
+	RequestID int64  // that item's request; 0: none
+	Label     string // application and entitlement
+}
+
+// CheckRelease looks whether the record orders a claim back. A run started without such an order is an alert.
+func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckReleaseResult, error) {
+	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
+	if err != nil {
+		return CheckReleaseResult{}, err
+	}
+	result := CheckReleaseResult{Ordered: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement}
+	if c.Ordered {
+		return result, nil
+	}
+	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to take back without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+}

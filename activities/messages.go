@@ -1,0 +1,399 @@
+package activities
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// RequestInput names a request.
+type RequestInput struct{ RequestID int64 }
+
+// Converged is what came of a look at a request's messages.
+type Converged struct {
+	AgainIn  int64 // seconds until something is due by the clock alone; 0: when something changes
+	AskAgain bool  // somebody who was asked is not in Slack: the run should ask the record who else may decide
+}
+
+const (
+	convergeFor = 30 * time.Second // one look; what is left, the next look does
+	gatherFor   = 30 * time.Second // how long results are gathered while others are still to come
+)
+
+// ConvergeMessages makes every message of a request say what the record says: it posts what is missing, updates what
+// differs, and touches nothing else. One at a time a request.
+func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Converged, error) {
+	ctx, cancel := context.WithTimeout(ctx, convergeFor)
+	defer cancel()
+	conn, err := a.DB.Connx(ctx)
+	if err != nil {
+		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
+	}
+	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	locked, err := schema.TryLockMessages(ctx, conn, in.RequestID)
+	if err != nil {
+		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
+	}
+	if !locked {
+		return Converged{AgainIn: 1}, nil
+	}
+	defer func() {
+		if err := schema.UnlockMessages(context.WithoutCancel(ctx), conn, in.RequestID); err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+		}
+	}()
+	return a.converge(ctx, conn, in.RequestID)
+}
+
+func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID int64) (Converged, error) {
+	request, err := schema.RequestByID(ctx, conn, requestID)
+	if err != nil {
+		return Converged{}, err
+	}
+	sent, err := schema.MessagesOf(ctx, conn, requestID)
+	if err != nil {
+		return Converged{}, err
+	}
+	wanted, later, err := a.wanted(ctx, conn, request, sent)
+	if err != nil {
+		return Converged{}, err
+	}
+	asOf := request.MessagesDueAt
+	askAgain := false
+	var failed error
+	for _, key := range wanted {
+		result, err := a.bring(ctx, conn, request, key)
+		switch {
+		case ctx.Err() != nil:
+			return Converged{AgainIn: 1, AskAgain: askAgain}, nil
+		case err != nil:
+			failed = err // one who cannot be reached never stops the others
+			continue
+		}
+		askAgain = askAgain || result.nobody
+		if result.request != nil {
+			request = result.request
+		}
+	}
+	if failed != nil {
+		return Converged{}, fmt.Errorf("messages of request %d: %w", requestID, retrySlack(failed))
+	}
+	done, err := schema.MessagesConverged(ctx, conn, requestID, asOf, later)
+	if err != nil {
+		return Converged{}, err
+	}
+	if !done {
+		later = time.Second
+	}
+	return Converged{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
+}
+
+// key names one message of a request.
+type key struct {
+	person int64
+	kind   string
+	about  string
+	items  []int64        // what it is about, where that is a part of the request
+	was    schema.Message // as it was sent before; ID 0: never
+}
+
+// Kinds of message.
+const (
+	card       = "card"
+	question   = "question"
+	outcome    = "outcome"
+	endingSoon = "ending_soon"
+	ended      = "ended"
+	report     = "report"
+)
+
+// once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
+func once(kind string) bool { return kind != card && kind != question }
+
+// wanted is every message that should stand in Slack now, in the order in which they are sent, and in how long the clock
+// alone will want another.
+func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Request, sent []schema.Message) (wanted []key, later time.Duration, err error) {
+	was := func(person int64, kind, about string) schema.Message {
+		n := slices.IndexFunc(sent, func(m schema.Message) bool { return m.PersonID == person && m.Kind == kind && m.About == about })
+		if n < 0 {
+			return schema.Message{}
+		}
+		return sent[n]
+	}
+	add := func(person int64, kind, about string, items []int64) {
+		wanted = append(wanted, key{person, kind, about, items, was(person, kind, about)})
+	}
+
+	add(r.RequesterID, card, "", nil)
+	for _, approval := range r.Approvals {
+		for _, c := range approval.Candidates {
+			known := slices.ContainsFunc(wanted, func(k key) bool { return k.person == c.PersonID && k.kind == question })
+			if known || !c.AskedAt.Valid {
+				continue
+			}
+			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
+			if was(c.PersonID, question, "").TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
+				continue
+			}
+			add(c.PersonID, question, "", nil)
+		}
+	}
+	for _, g := range gatherings(r) {
+		items := unsaid(sent, r.RequesterID, g.kind, g.about, ids(g.items))
+		if len(items) == 0 {
+			continue
+		}
+		if wait := g.due(r, items); wait > 0 {
+			later = shorter(later, wait)
+			continue
+		}
+		add(r.RequesterID, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
+	}
+	if at, ok := EndingSoonAt(r); ok {
+		if at.After(r.ReadAt) {
+			later = shorter(later, at.Sub(r.ReadAt))
+		} else {
+			add(r.RequesterID, endingSoon, "", nil)
+		}
+	}
+	reports, err := a.reports(ctx, q, r)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, k := range reports {
+		if items := unsaid(sent, k.person, report, k.about, k.items); len(items) > 0 {
+			add(k.person, report, fmt.Sprintf("%s%d", k.about, items[0]), items)
+		}
+	}
+	return wanted, later, nil
+}
+
+// gathering is news about items that is told together: at once when no more of it is to come, else after a moment.
+type gathering struct {
+	kind, about string
+	items       []schema.Item
+	more        bool // more of the same is in flight
+}
+
+func gatherings(r *schema.Request) []gathering {
+	results := gathering{kind: outcome, about: "result "}
+	slow := gathering{kind: outcome, about: "approved ", more: true}
+	over := gathering{kind: ended}
+	for _, i := range r.Items {
+		switch i.State {
+		case schema.Submitted, schema.AwaitingApproval:
+			results.more = true
+		case schema.Approved, schema.Provisioning:
+			results.more = true
+			slow.items = append(slow.items, i)
+		case schema.Active, schema.Denied, schema.Failed, schema.Expired:
+			results.items = append(results.items, i)
+		case schema.Ended, schema.Released:
+			over.items = append(over.items, i)
+		}
+		if i.State == schema.Active && i.Claim != nil && i.Claim.Unsettled(r.ReadAt) {
+			over.more = true
+		}
+	}
+	return []gathering{results, slow, over}
+}
+
+// unsaid answers the items of which a person was told nothing of this kind yet.
+func unsaid(sent []schema.Message, person int64, kind, about string, items []int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(items), func(id int64) bool {
+		return slices.ContainsFunc(sent, func(m schema.Message) bool {
+			return m.PersonID == person && m.Kind == kind && m.TS != "" && strings.HasPrefix(m.About, about) && slices.Contains([]int64(m.ItemIDs), id)
+		})
+	})
+}
+
+// due is in how long the news is to be told; 0: now.
+func (g gathering) due(r *schema.Request, unsaid []int64) time.Duration {
+	if !g.more {
+		return 0
+	}
+	var oldest time.Time
+	for _, i := range g.items {
+		if slices.Contains(unsaid, i.ID) && (oldest.IsZero() || i.StateAt.Before(oldest)) {
+			oldest = i.StateAt
+		}
+	}
+	return max(oldest.Add(gatherFor).Sub(r.ReadAt), 0)
+}
+
+// reports tell those who look after a system what they should know: what could not be given, and what was there before.
+func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Request) ([]key, error) {
+	var failed []int64
+	for _, i := range r.Items {
+		if i.State == schema.Failed {
+			failed = append(failed, i.ID)
+		}
+	}
+	found, err := schema.FoundBefore(ctx, q, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	var reports []key
+	for _, about := range []struct {
+		what  string
+		items []int64
+	}{{aboutFailed, failed}, {aboutFound, found}} {
+		if len(about.items) == 0 {
+			continue
+		}
+		owners, err := schema.OwnersToTell(ctx, q, about.items)
+		if err != nil {
+			return nil, err
+		}
+		for _, person := range owners {
+			reports = append(reports, key{person: person, kind: report, about: about.what, items: about.items})
+		}
+	}
+	return reports, nil
+}
+
+// What a report is about.
+const (
+	aboutFailed = "failed "
+	aboutFound  = "found "
+)
+
+// brought is what came of one message.
+type brought struct {
+	request *schema.Request // as read for it; nil: it was as it should be
+	nobody  bool            // its reader is not in Slack, and was asked to decide
+}
+
+// bring makes one message say what the record says, reading that again just before, so that an older picture never lands
+// on a newer one.
+func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Request, k key) (brought, error) {
+	if once(k.kind) && k.was.Digest != "" {
+		return brought{}, nil
+	}
+	address, err := schema.AddressOf(ctx, conn, k.person)
+	if err != nil {
+		return brought{}, err
+	}
+	if k.was.ID != 0 {
+		same, err := a.render(ctx, conn, r, k, k.was, address)
+		if err != nil {
+			return brought{}, err
+		}
+		if views.Digest(same) == k.was.Digest {
+			return brought{}, nil
+		}
+	}
+	found, err := a.find(ctx, conn, &address)
+	if err != nil {
+		return brought{}, err
+	}
+	if !found {
+		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+	}
+	if r, err = schema.RequestByID(ctx, conn, r.ID); err != nil {
+		return brought{}, err
+	}
+	m, err := schema.ReserveMessage(ctx, conn, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, ItemIDs: k.items, Terms: r.Terms})
+	if err != nil {
+		return brought{}, err
+	}
+	message, err := a.render(ctx, conn, r, k, m, address)
+	if err != nil {
+		return brought{}, err
+	}
+	m.Terms, m.ItemIDs = r.Terms, k.items
+	if k.kind == question {
+		m.ItemIDs = ids(r.DecidableBy(k.person))
+	}
+	if err := schema.OfferMessage(ctx, conn, m); err != nil {
+		return brought{}, err
+	}
+	return brought{request: r}, a.send(ctx, conn, m, address.UserID.String, message)
+}
+
+func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address) (views.Message, error) {
+	zone := to.TimeZone
+	if zone == "" {
+		zone = a.Options.DefaultTimeZone.String()
+	}
+	switch k.kind {
+	case card:
+		return views.Card(r), nil
+	case question:
+		names, total, err := schema.HeldIn(ctx, q, r.ID, 10)
+		if err != nil {
+			return views.Message{}, err
+		}
+		return views.Question(r, views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, AlreadyHas: names, AlreadyHasMore: total - len(names)}), nil
+	case outcome:
+		return views.Outcome(r), nil
+	case endingSoon:
+		return views.EndingSoon(r), nil
+	case ended:
+		return views.Ended(r), nil
+	default:
+		what := views.ReportFound
+		if strings.HasPrefix(k.about, aboutFailed) {
+			what = views.ReportFailed
+		}
+		return views.Report(r, what, k.items, zone), nil
+	}
+}
+
+// find looks up where to write to, once; what Slack denies is remembered. False: there is definitely nobody.
+func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema.Address) (bool, error) {
+	if address.UserID.Valid {
+		return true, nil
+	}
+	if address.Checked {
+		return false, nil
+	}
+	user, err := a.Slack.GetUserByEmailContext(ctx, address.Email)
+	switch {
+	case isSlackError(err, "users_not_found"):
+	case err != nil:
+		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
+	default:
+		address.UserID = sql.NullString{String: user.ID, Valid: true}
+	}
+	return address.UserID.Valid, schema.SaveAddress(ctx, q, address.PersonID, address.UserID)
+}
+
+// unreachable records that a message's reader is not in Slack. Whoever was asked to decide is not a candidate any more.
+func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schema.Request, k key) error {
+	m, err := schema.ReserveMessage(ctx, q, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, Terms: r.Terms})
+	if err != nil {
+		return err
+	}
+	if m.Problem == notInSlack {
+		return nil
+	}
+	m.Problem = notInSlack
+	if err := schema.MessageFailed(ctx, q, m); err != nil {
+		return err
+	}
+	if err := schema.WakeRequest(ctx, q, r.ID); err != nil {
+		return err
+	}
+	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: "cannot be reached in Slack", Alert: true, RequestID: r.ID,
+		Details: map[string]any{"message": k.kind}})
+}
+
+const notInSlack = "not in Slack"
+
+func ids(items []schema.Item) []int64 {
+	ids := make([]int64, len(items))
+	for n, i := range items {
+		ids[n] = i.ID
+	}
+	return ids
+}

@@ -1,0 +1,100 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/activities/connector"
+	"accessbot/schema"
+)
+
+// ItemInput names an item of a request.
+type ItemInput struct{ ItemID int64 }
+
+// ClaimInput names a claim.
+type ClaimInput struct{ ClaimID int64 }
+
+// How soon to come again when a lock or a target's slots are taken by others.
+const comeAgainSoon = 2 * time.Second
+
+// ProvisionAccess gives an approved item, if the stored decision proves that it may be given. What cannot be given, and
+// will not be by trying again, fails here: that item alone.
+func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
+	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
+	if err != nil {
+		return err
+	}
+	err = a.Settle(ctx, seat)
+	switch connector.ClassOf(err) {
+	case connector.ClassNone:
+		return nil
+	case connector.ClassDenied, connector.ClassGone, connector.ClassRefused:
+		return a.fail(ctx, in.ItemID, seat, err)
+	}
+	if !isBusy(err) {
+		a.sayRetrying(ctx, in.ItemID)
+	}
+	return retry(err)
+}
+
+// FailItem ends an item whose giving took too long.
+func (a *Activities) FailItem(ctx context.Context, in ItemInput) error {
+	return a.DB.FailItem(ctx, in.ItemID, "The system could not be reached in time.")
+}
+
+func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
+	a.Log.Error("access could not be given", "item", itemID, "target", seat.Instance, "error", why)
+	if err := a.DB.FailItem(ctx, itemID, explain(why)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// explain is what people read about a target's refusal.
+func explain(err error) string {
+	var gone *connector.Gone
+	var refused *connector.Refused
+	switch {
+	case errors.As(err, &gone) && gone.Part == connector.Object:
+		return fmt.Sprintf("It does not exist in the system any more (%s).", gone.Name)
+	case errors.As(err, &gone):
+		return fmt.Sprintf("There is no account %s in the system.", gone.Name)
+	case errors.As(err, &refused):
+		return fmt.Sprintf("The system's connector refuses %s: %s.", refused.Name, refused.Reason)
+	default:
+		return "The connection to the system is not set up properly: its operators have been told."
+	}
+}
+
+// retryingProblem is what people read while giving is tried again.
+const retryingProblem = "being provisioned, retrying: the system does not answer as it should"
+
+// sayRetrying lets people know. It is a courtesy: if it fails, the retry matters more.
+func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := schema.SayRetrying(ctx, a.DB, itemID, retryingProblem); err != nil {
+		a.Log.Warn("could not note that giving is retried", "item", itemID, "error", err)
+	}
+}
+
+func isBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errTargetBusy) }
+
+func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
+
+// retry tells Temporal when to try again, and that trying again is nothing to be alarmed about.
+func retry(err error) error {
+	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
+	var limited *connector.RateLimited
+	switch {
+	case isBusy(err):
+		options.NextRetryDelay = comeAgainSoon
+	case errors.As(err, &limited) && limited.RetryAfter > 0:
+		options.NextRetryDelay = limited.RetryAfter
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), connector.ClassOf(err).String(), options)
+}

@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+
+	"accessbot/activities/connector"
+	"accessbot/schema"
+)
+
+// errSeatBusy: somebody else is settling this seat right now.
+var errSeatBusy = errors.New("the seat is being settled by somebody else")
+
+// settleRounds bounds how often one attempt starts over because what should be held changed meanwhile.
+const settleRounds = 3
+
+// Settle brings one seat to what its claims say, and is the only code that changes a target: giving, ending, the sweep
+// and every retry call it. Whatever else is going on, under the seat's lock it
+//
+//  1. reads the target,
+//  2. decides from the claims, and commits the claim, before the first change,
+//  3. acts, and reads the target again,
+//  4. records what was seen, unless what should be held changed meanwhile.
+//
+// An error leaves the record saying what is still to be done: settle again.
+func (a *Activities) Settle(ctx context.Context, seat schema.Seat) error {
+	target, err := a.Targets.target(seat.Connector, seat.Instance)
+	if err != nil {
+		return err
+	}
+	release, err := target.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	conn, err := a.DB.Connx(ctx)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", seat, err)
+	}
+	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	locked, err := schema.TryLockSeat(ctx, conn, seat)
+	if err != nil {
+		return err
+	}
+	if !locked {
+		return errSeatBusy
+	}
+	defer unlock(ctx, conn, seat)
+
+	for range settleRounds {
+		settled, err := settleOnce(ctx, conn, target, seat)
+		if settled || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("settle %s: what should be held keeps changing: %w", seat, errSeatBusy)
+}
+
+func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, seat schema.Seat) (settled bool, err error) {
+	assignment := connector.Assignment{Account: seat.Account, Object: seat.Object}
+	before, err := connector.Look(ctx, target, assignment)
+	if err != nil {
+		return false, err
+	}
+	want, err := schema.PlanSeat(ctx, conn, seat, before.Held)
+	if err != nil {
+		return false, err
+	}
+	if !before.Settled(want) {
+		// The lock is as good as its connection. PlanSeat has just used it; from here on only the target is spoken to,
+		// and recording fails on a lost connection.
+		if err := connector.Ensure(ctx, target, assignment, want); err != nil {
+			return false, err
+		}
+	}
+	return schema.RecordSeat(ctx, conn, seat, want)
+}
+
+// unlock gives the seat's lock back, whatever became of ctx. A connection on which that fails must not go back to the
+// pool: the lock would stay with it.
+func unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat) {
+	if err := schema.UnlockSeat(context.WithoutCancel(ctx), conn, seat); err != nil {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	}
+}

@@ -1,0 +1,94 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slack-go/slack"
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// send posts a message, or updates it where it stands, and records what it says now.
+func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
+	digest := views.Digest(message)
+	err := a.deliver(ctx, &m, userID, message)
+	if isSlackError(err, refusedContent...) {
+		// Something in it breaks a rule of Slack's. What it says in plain words must still arrive.
+		a.Log.Error("Slack refuses a message: a plain one is sent instead", "message", m.ID, "kind", m.Kind, "error", err)
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: "a message was refused by Slack", Alert: true, RequestID: m.RequestID,
+			Details: map[string]any{"kind": m.Kind, "error": err.Error()}}); err != nil {
+			return err
+		}
+		m.Problem = "refused by Slack: a plain message was sent"
+		err = a.deliver(ctx, &m, userID, views.Plain(message.Text))
+	}
+	switch {
+	case err == nil:
+		m.Digest = digest
+		return schema.MessageSent(ctx, q, m)
+	case isSlackError(err, gone...):
+		// Its reader deleted it, or their account is closed: nothing is left to draw on.
+		m.Problem, m.Digest = err.Error(), digest
+		return schema.MessageFailed(ctx, q, m)
+	default:
+		m.Problem = slackProblem(err)
+		if recordErr := schema.MessageFailed(ctx, q, m); recordErr != nil {
+			return errors.Join(err, recordErr)
+		}
+		return fmt.Errorf("the %s of request %d to person %d: %w", m.Kind, m.RequestID, m.PersonID, err)
+	}
+}
+
+func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID string, message views.Message) error {
+	options := []slack.MsgOption{
+		slack.MsgOptionText(message.Text, false), // escaped by the views
+		slack.MsgOptionBlocks(message.Blocks...),
+		slack.MsgOptionDisableLinkUnfurl(),
+		slack.MsgOptionDisableMediaUnfurl(),
+	}
+	if m.TS != "" {
+		_, _, _, err := a.Slack.UpdateMessageContext(ctx, m.Channel, m.TS, options...)
+		return err
+	}
+	channel, ts, err := a.Slack.PostMessageContext(ctx, userID, options...)
+	if err != nil {
+		return err
+	}
+	m.Channel, m.TS = channel, ts
+	return nil
+}
+
+// Slack's words for what trying again would not change.
+var (
+	refusedContent = []string{"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments"}
+	gone           = []string{"message_not_found", "cant_update_message", "edit_window_closed", "account_inactive", "user_disabled", "is_archived", "channel_not_found", "user_not_found", "messages_tab_disabled"}
+)
+
+func isSlackError(err error, codes ...string) bool {
+	var answer slack.SlackErrorResponse
+	return errors.As(err, &answer) && slices.Contains(codes, answer.Err)
+}
+
+// slackProblem is an error's kind, for the record: its text could quote what was sent.
+func slackProblem(err error) string {
+	var answer slack.SlackErrorResponse
+	if errors.As(err, &answer) {
+		return answer.Err
+	}
+	return "Slack could not be reached"
+}
+
+// retrySlack tells Temporal when Slack wants to hear from us again.
+func retrySlack(err error) error {
+	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
+	var limited *slack.RateLimitedError
+	if errors.As(err, &limited) {
+		options.NextRetryDelay = limited.RetryAfter
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "Slack", options)
+}

@@ -1,0 +1,293 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// How much of a list one page of the form shows: Slack takes ten boxes a group, and a hundred blocks a view.
+const (
+	PageSize  = 50
+	GroupSize = 10
+)
+
+// ErrNotOffered says that what came back from Slack was never offered: garbage, or somebody trying something.
+var ErrNotOffered = errors.New("never offered")
+
+// Draft is the state of an open form.
+type Draft struct {
+	ViewID          string        `db:"view_id"`
+	PersonID        int64         `db:"person_id"`
+	Mode            string        `db:"mode"`
+	LikePersonID    sql.NullInt64 `db:"like_person_id"`    // kept while another mode is shown
+	LikeJobTitleID  sql.NullInt64 `db:"like_job_title_id"` // as above
+	LikeName        string        `db:"like_name"`         // of the mode's subject; empty: none. Read only
+	Offered         pq.Int64Array `db:"offered"`           // in the order of the list; custom: those shown so far
+	Total           int           `db:"total"`             // how many are offered; custom: the whole list
+	Chosen          pq.Int64Array `db:"chosen"`
+	AllChosen       bool          `db:"all_chosen"`
+	ApplicationID   sql.NullInt64 `db:"application_id"`   // the filter
+	ApplicationName string        `db:"application_name"` // the filter's; empty: none. Read only
+	Search          string        `db:"search"`
+	Page            int           `db:"page"`
+	Matching        int           `db:"matching"` // how many filter and search leave
+	Shown           groups        `db:"shown"`    // the page, group by group
+	Generation      int           `db:"generation"`
+	OfferGeneration int           `db:"offer_generation"`
+	Touched         pq.Int64Array `db:"touched"` // groups of this generation
+	Temporary       bool          `db:"temporary"`
+	TimeZone        string        `db:"time_zone"` // IANA name
+	Revision        int           `db:"revision"`
+	ViewHash        string        `db:"view_hash"`
+}
+
+// groups are entitlement IDs, a slice for each group of boxes.
+type groups [][]int64
+
+// Scan reads them from the database.
+func (g *groups) Scan(src any) error {
+	raw, ok := src.([]byte)
+	if !ok {
+		return fmt.Errorf("groups of entitlements from %T", src)
+	}
+	return json.Unmarshal(raw, g)
+}
+
+// Offer is what the draft's mode and subject stand for.
+func (d *Draft) Offer() Offer {
+	o := Offer{PersonID: d.PersonID, Mode: d.Mode}
+	switch d.Mode {
+	case LikePerson:
+		o.LikeID = d.LikePersonID.Int64
+	case LikeJobTitle:
+		o.LikeID = d.LikeJobTitleID.Int64
+	}
+	return o
+}
+
+// Pages is how many pages the list has, at least 1.
+func (d *Draft) Pages() int { return max(1, (d.Matching+PageSize-1)/PageSize) }
+
+// Selected are the entitlements that would be asked for.
+func (d *Draft) Selected() []int64 {
+	if d.AllChosen {
+		return d.Offered
+	}
+	return d.Chosen
+}
+
+// ShownIDs are the entitlements of the page, in order.
+func (d *Draft) ShownIDs() []int64 { return slices.Concat(d.Shown...) }
+
+// MakeOffer looks up what is offered for the draft's mode and subject, and starts the list from its beginning. What was
+// chosen from another offer is forgotten.
+func (d *Draft) MakeOffer(ctx context.Context, q Queryer) error {
+	d.Offered, d.Chosen, d.AllChosen = nil, nil, false
+	d.ApplicationID, d.Search, d.Page, d.Total = sql.NullInt64{}, "", 1, 0
+	d.OfferGeneration = d.Generation + 1
+	if d.Offer().Chosen() {
+		var err error
+		if d.Mode == Custom {
+			d.Total, err = d.Offer().Total(ctx, q)
+		} else {
+			d.Offered, err = d.Offer().IDs(ctx, q)
+			d.Total = len(d.Offered)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.MakeList(ctx, q)
+}
+
+// MakeList looks up the page that filter, search and page number stand for. It is a new generation: boxes of an older one
+// do not count any more.
+func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
+	d.Generation++
+	d.Touched, d.Shown, d.Matching = nil, nil, 0
+	if !d.Offer().Chosen() {
+		return nil
+	}
+	filter := Filter{ApplicationID: d.ApplicationID.Int64, Search: d.Search}
+	places, matching, err := d.Offer().page(ctx, q, d.Offered, filter, PageSize, (d.Page-1)*PageSize)
+	if err != nil {
+		return err
+	}
+	d.Matching = matching
+	if d.Page > d.Pages() {
+		d.Page = d.Pages()
+		return d.MakeList(ctx, q)
+	}
+	for n, p := range places {
+		last := len(d.Shown) - 1
+		if n == 0 || places[n-1].ApplicationID != p.ApplicationID || len(d.Shown[last]) == GroupSize {
+			d.Shown, last = append(d.Shown, nil), last+1
+		}
+		d.Shown[last] = append(d.Shown[last], p.EntitlementID)
+		if d.Mode == Custom && !slices.Contains(d.Offered, p.EntitlementID) {
+			d.Offered = append(d.Offered, p.EntitlementID)
+		}
+	}
+	return nil
+}
+
+// Choose takes over which boxes of a shown group are ticked. An empty group that nobody touched keeps its choice: Slack is known
+// to report boxes as empty that it shows as ticked. It answers ErrNotOffered for what the group does not hold.
+func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
+	if group < 0 || group >= len(d.Shown) {
+		return fmt.Errorf("group %d of %d: %w", group, len(d.Shown), ErrNotOffered)
+	}
+	for _, id := range ticked {
+		if !slices.Contains(d.Shown[group], id) {
+			return fmt.Errorf("entitlement %d: %w", id, ErrNotOffered)
+		}
+	}
+	if touched && !slices.Contains(d.Touched, int64(group)) {
+		d.Touched = append(d.Touched, int64(group))
+	}
+	if len(ticked) == 0 && !slices.Contains(d.Touched, int64(group)) {
+		return nil
+	}
+	d.Chosen = slices.DeleteFunc(d.Chosen, func(id int64) bool { return slices.Contains(d.Shown[group], id) })
+	d.Chosen = append(d.Chosen, ticked...)
+	return nil
+}
+
+// OpenDraft makes the draft of a form that was just opened.
+func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID int64, timeZone string) (Draft, error) {
+	_, err := db.ExecContext(ctx, `
+		insert into form_drafts (view_id, view_hash, person_id, time_zone) values ($1, $2, $3, $4)`, viewID, viewHash, personID, timeZone)
+	if err != nil {
+		return Draft{}, fmt.Errorf("keep the draft of form %s: %w", viewID, err)
+	}
+	return DraftByView(ctx, db, viewID, personID)
+}
+
+const selectDraft = `
+select d.view_id, d.person_id, d.mode, d.like_person_id, d.like_job_title_id,
+       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name end, '') as like_name,
+       d.offered, d.total, d.chosen, d.all_chosen, d.application_id, coalesce(a.name, '') as application_name, d.search, d.page,
+       d.matching, d.shown, d.generation, d.offer_generation, d.touched, d.temporary, d.time_zone, d.revision, d.view_hash
+  from form_drafts d
+  left join people p on p.id = d.like_person_id
+  left join job_titles t on t.id = d.like_job_title_id
+  left join applications a on a.id = d.application_id
+ where d.view_id = $1 and d.person_id = $2`
+
+// DraftByView answers ErrNotFound where the person has no such form open: submitted, swept, or somebody else's.
+func DraftByView(ctx context.Context, q Queryer, viewID string, personID int64) (Draft, error) {
+	return draft(ctx, q, selectDraft, viewID, personID)
+}
+
+func lockDraft(ctx context.Context, tx *sqlx.Tx, viewID string, personID int64) (Draft, error) {
+	return draft(ctx, tx, selectDraft+` for update of d`, viewID, personID)
+}
+
+func draft(ctx context.Context, q Queryer, query, viewID string, personID int64) (Draft, error) {
+	var d Draft
+	if err := q.GetContext(ctx, &d, query, viewID, personID); err != nil {
+		return Draft{}, fmt.Errorf("the draft of form %s: %w", viewID, refusal(err))
+	}
+	return d, nil
+}
+
+// ChangeDraft changes a draft under its row's lock and answers it as it is then: of several actions at once each sees the other's
+// work. Nothing is kept when change fails. It answers ErrNotFound as DraftByView does.
+func (db *DB) ChangeDraft(ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error) (Draft, error) {
+	var changed Draft
+	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		d, err := lockDraft(ctx, tx, viewID, personID)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, &d); err != nil {
+			return err
+		}
+		if err := d.save(ctx, tx); err != nil {
+			return err
+		}
+		changed, err = DraftByView(ctx, tx, viewID, personID)
+		return err
+	})
+	return changed, err
+}
+
+func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
+	if d.Shown == nil {
+		d.Shown = groups{}
+	}
+	shown, err := json.Marshal(d.Shown)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		update form_drafts
+		   set mode = $2, like_person_id = $3, like_job_title_id = $4, offered = coalesce($5::bigint[], '{}'), total = $6, chosen = coalesce($7::bigint[], '{}'),
+		       all_chosen = $8, application_id = $9, search = $10, page = $11, matching = $12, shown = $13, generation = $14, offer_generation = $15,
+		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = revision + 1, updated_at = app_now()
+		 where view_id = $1`,
+		d.ViewID, d.Mode, d.LikePersonID, d.LikeJobTitleID, d.Offered, d.Total, d.Chosen, d.AllChosen, d.ApplicationID, d.Search, d.Page, d.Matching,
+		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary)
+	if err != nil {
+		return fmt.Errorf("keep the draft of form %s: %w", d.ViewID, err)
+	}
+	return nil
+}
+
+// DraftDrawn records the hash that Slack gave the view drawn from this draft. False: the draft has changed meanwhile, and what is
+// shown is not the newest.
+func (db *DB) DraftDrawn(ctx context.Context, d Draft, hash string) (newest bool, err error) {
+	var revision int
+	err = db.GetContext(ctx, &revision, `update form_drafts set view_hash = $2 where view_id = $1 returning revision`, d.ViewID, hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil // submitted meanwhile: nothing to draw again
+	}
+	return revision == d.Revision, err
+}
+
+// CompleteOffer is everything that a view of a draft is drawn from.
+type CompleteOffer struct {
+	Grants         map[int64]Grant // of the page
+	AskedAlready   []AskedAlready
+	WithoutAccount []string // applications
+	OtherHolders   int      // of the job title, in that mode
+	Reasons        []Reason
+	Today          time.Time // the database's clock
+}
+
+// Complete reads what the form shows of a draft. Of what is asked for already it answers at most askedLimit.
+func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (CompleteOffer, error) {
+	var c CompleteOffer
+	var err error
+	if c.Reasons, err = Reasons(ctx, q); err != nil {
+		return c, err
+	}
+	if c.Today, err = Now(ctx, q); err != nil {
+		return c, err
+	}
+	o := d.Offer()
+	if !o.Chosen() {
+		return c, nil
+	}
+	if c.Grants, err = o.Grants(ctx, q, d.ShownIDs()); err != nil {
+		return c, err
+	}
+	if c.AskedAlready, err = o.AskedAlready(ctx, q, askedLimit); err != nil {
+		return c, err
+	}
+	if c.WithoutAccount, err = o.WithoutAccount(ctx, q); err != nil {
+		return c, err
+	}
+	if d.Mode == LikeJobTitle {
+		c.OtherHolders, err = o.OtherHolders(ctx, q)
+	}
+	return c, err
+}

@@ -1,0 +1,190 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// The lists of the Home tab. Each answers one page, and how many there are in all.
+
+// namedItems is how many items of a request its line names.
+const namedItems = 3
+
+// WaitingLine is a request that waits for the reader's approval.
+type WaitingLine struct {
+	RequestID     int64          `db:"request_id"`
+	RequesterName string         `db:"requester_name"`
+	Items         int            `db:"items"` // that the reader may decide
+	Names         pq.StringArray `db:"names"` // of the first few: application and name
+	CreatedAt     time.Time      `db:"created_at"`
+	EndsAt        sql.NullTime   `db:"ends_at"`
+	EndsOn        sql.NullTime   `db:"ends_on"`
+	TimeZone      string         `db:"time_zone"`
+	Channel       string         `db:"channel"` // where the question was put to them; empty: not yet
+	TS            string         `db:"ts"`
+	Total         int            `db:"total"`
+}
+
+// WaitingFor answers what waits for a person's approval, the oldest first.
+func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []WaitingLine, total int, err error) {
+	err = q.SelectContext(ctx, &lines, `
+		with waiting as (
+		  select a.request_id, i.id, ap.name || ': ' || e.name as name, row_number() over (partition by a.request_id order by lower(ap.name), lower(e.name), i.id) as n
+		    from approval_candidates c
+		    join approvals a on a.id = c.approval_id and a.state = 'open'
+		    join approval_items ai on ai.approval_id = a.id
+		    join request_items i on i.id = ai.item_id and i.state in ('submitted', 'awaiting_approval')
+		    join entitlements e on e.id = i.entitlement_id
+		    join applications ap on ap.id = e.application_id
+		   where c.person_id = $1
+		     and not exists (select from decisions d where d.item_id = i.id)
+		     and not exists (select from releases l where l.item_id = i.id))
+		select r.id as request_id, p.name as requester_name, w.items, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone,
+		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total
+		  from (select request_id, count(*) as items, array_agg(name order by n) filter (where n <= $2) as names from waiting group by request_id) w
+		  join access_requests r on r.id = w.request_id
+		  join people p on p.id = r.requester_id
+		  left join lateral (select s.channel, s.ts from slack_messages s
+		                      where s.request_id = r.id and s.person_id = $1 and s.kind = 'question' and s.ts <> ''
+		                      order by s.id desc limit 1) m on true
+		 order by r.id
+		 limit $3 offset $4`, personID, namedItems, limit, offset)
+	if err != nil {
+		return nil, 0, fmt.Errorf("what waits for person %d: %w", personID, err)
+	}
+	if len(lines) > 0 {
+		total = lines[0].Total
+	}
+	return lines, total, nil
+}
+
+// RequestLine is one of the reader's own requests.
+type RequestLine struct {
+	RequestID int64        `db:"request_id"`
+	CreatedAt time.Time    `db:"created_at"`
+	EndsAt    sql.NullTime `db:"ends_at"`
+	EndsOn    sql.NullTime `db:"ends_on"`
+	TimeZone  string       `db:"time_zone"`
+	Channel   string       `db:"channel"` // where its card is; empty: not sent yet
+	TS        string       `db:"ts"`
+	Total     int          `db:"total"`
+
+	Names  []string       `db:"-"` // of the first few items: application and name
+	Items  int            `db:"-"`
+	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done
+}
+
+// RequestsOf answers a person's own requests, the newest first.
+func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []RequestLine, total int, err error) {
+	err = q.SelectContext(ctx, &lines, `
+		select r.id as request_id, r.created_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts,
+		       (select count(*) from access_requests where requester_id = $1) as total
+		  from access_requests r
+		  left join slack_messages m on m.request_id = r.id and m.person_id = $1 and m.kind = 'card'
+		 where r.requester_id = $1
+		 order by r.id desc
+		 limit $2 offset $3`, personID, limit, offset)
+	if err != nil {
+		return nil, 0, fmt.Errorf("the requests of person %d: %w", personID, err)
+	}
+	if len(lines) == 0 {
+		return nil, 0, nil
+	}
+	position, ids := map[int64]int{}, make([]int64, len(lines))
+	for n, l := range lines {
+		position[l.RequestID], ids[n] = n, l.RequestID
+		lines[n].States = map[string]int{}
+	}
+	var items []struct {
+		RequestID int64  `db:"request_id"`
+		Name      string `db:"name"`
+		State     string `db:"state"`
+	}
+	// Temporal may lag behind the record: what is decided or released shows at once.
+	err = q.SelectContext(ctx, &items, `
+		select i.request_id, a.name || ': ' || e.name as name,
+		       case when i.state in ('submitted', 'awaiting_approval', 'approved') and l.id is not null then 'withdrawn'
+		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'deny' then 'denied'
+		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'approve' then 'approved'
+		            else i.state end as state
+		  from request_items i
+		  join entitlements e on e.id = i.entitlement_id
+		  join applications a on a.id = e.application_id
+		  left join releases l on l.item_id = i.id
+		  left join lateral (select d.verdict from decisions d where d.item_id = i.id order by d.verdict desc limit 1) d on true
+		 where i.request_id = any($1)
+		 order by lower(a.name), lower(e.name), i.id`, pq.Array(ids))
+	if err != nil {
+		return nil, 0, fmt.Errorf("the items of the requests of person %d: %w", personID, err)
+	}
+	for _, i := range items {
+		l := &lines[position[i.RequestID]]
+		l.Items++
+		l.States[i.State]++
+		if len(l.Names) < namedItems {
+			l.Names = append(l.Names, i.Name)
+		}
+	}
+	return lines, lines[0].Total, nil
+}
+
+// AccessLine is one reason why the reader has access: a claim that has not ended.
+type AccessLine struct {
+	ClaimID         int64          `db:"claim_id"`
+	ApplicationName string         `db:"application_name"`
+	Name            string         `db:"name"`
+	Source          string         `db:"source"`     // request, imported, found or birthright
+	RequestID       sql.NullInt64  `db:"request_id"` // where it came from a request
+	EndsAt          sql.NullTime   `db:"ends_at"`
+	EndsOn          sql.NullTime   `db:"ends_on"`
+	TimeZone        sql.NullString `db:"time_zone"`
+	GivenAt         sql.NullTime   `db:"given_at"`    // null: on its way
+	ReleasedAt      sql.NullTime   `db:"released_at"` // being taken back
+	Total           int            `db:"total"`
+}
+
+// AccessOf answers a person's current access, by application and name.
+func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []AccessLine, total int, err error) {
+	err = q.SelectContext(ctx, &lines, `
+		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at, c.released_at,
+		       count(*) over () as total
+		  from claims c
+		  join entitlements e on e.id = c.entitlement_id
+		  join applications a on a.id = e.application_id
+		  left join request_items i on i.id = c.item_id
+		  left join access_requests r on r.id = i.request_id
+		 where c.person_id = $1 and c.ended_at is null
+		 order by lower(a.name), a.id, lower(e.name), c.id
+		 limit $2 offset $3`, personID, limit, offset)
+	if err != nil {
+		return nil, 0, fmt.Errorf("the access of person %d: %w", personID, err)
+	}
+	if len(lines) > 0 {
+		total = lines[0].Total
+	}
+	return lines, total, nil
+}
+
+// Administrators names a few active administrators: whom to ask.
+func Administrators(ctx context.Context, q Queryer) ([]string, error) {
+	var names []string
+	err := q.SelectContext(ctx, &names, `
+		select name from people where administrator and status = 'active' and gone_at is null order by lower(name), id limit 5`)
+	if err != nil {
+		return nil, fmt.Errorf("who the administrators are: %w", err)
+	}
+	return names, nil
+}
+
+// RequestOfItem answers the number of an item's request.
+func RequestOfItem(ctx context.Context, q Queryer, itemID int64) (number int64, err error) {
+	err = q.GetContext(ctx, &number, `select request_id from request_items where id = $1`, itemID)
+	if err != nil {
+		return 0, fmt.Errorf("the request of item %d: %w", itemID, refusal(err))
+	}
+	return number, nil
+}

@@ -1,0 +1,140 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// SlackUser is what Slack itself says of a user (users.info).
+type SlackUser struct {
+	TeamID         string
+	UserID         string
+	EnterpriseID   string // empty: none
+	Email          string // empty: none
+	EmailConfirmed bool
+	Member         bool // of our own workspace, in full: no guest, stranger or bot, and not deactivated
+	TimeZone       string
+}
+
+// Why a Slack user is nobody to us.
+var (
+	ErrNotBound       = errors.New("this Slack user is not bound to a person yet")
+	ErrNotMember      = errors.New("not a full member of the workspace")
+	ErrNotInDirectory = errors.New("nobody in the directory")
+	ErrOtherAccount   = errors.New("the person is another Slack user")
+)
+
+// PersonOfSlackUser answers the person that a Slack user was bound to, or ErrNotBound.
+func PersonOfSlackUser(ctx context.Context, q Queryer, teamID, userID string) (Person, error) {
+	var p Person
+	err := q.GetContext(ctx, &p, selectPerson+` join slack_identities s on s.person_id = p.id where s.team_id = $1 and s.user_id = $2`, teamID, userID)
+	if err = refusal(err); errors.Is(err, ErrNotFound) {
+		return p, fmt.Errorf("user %s: %w", userID, ErrNotBound)
+	}
+	return p, err
+}
+
+// BindSlackUser decides, once and for good, which person a Slack user is: the one whom the directory names by this user ID, else
+// the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNotInDirectory, or ErrOtherAccount
+// when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an alert.
+// A user who is bound stays bound to that person, whatever their e-mail says by then.
+func (db *DB) BindSlackUser(ctx context.Context, u SlackUser) (Person, error) {
+	if !u.Member {
+		return Person{}, fmt.Errorf("user %s: %w", u.UserID, ErrNotMember)
+	}
+	var person Person
+	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		var basis string
+		var err error
+		if person, basis, err = personFor(ctx, tx, u); err != nil {
+			return err
+		}
+		bound, err := tx.ExecContext(ctx, `
+			insert into slack_identities (team_id, user_id, enterprise_id, person_id, basis) values ($1, $2, $3, $4, $5)
+			    on conflict do nothing`, u.TeamID, u.UserID, u.EnterpriseID, person.ID, basis)
+		if err != nil {
+			return fmt.Errorf("bind Slack user %s: %w", u.UserID, err)
+		}
+		n, err := bound.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 { // at the same moment by another click, or the person is another Slack user
+			already, err := PersonOfSlackUser(ctx, tx, u.TeamID, u.UserID)
+			if errors.Is(err, ErrNotBound) {
+				return fmt.Errorf("user %s and person %d: %w", u.UserID, person.ID, ErrOtherAccount)
+			}
+			person = already
+			return err
+		}
+		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: "bound to a Slack user",
+			Details: map[string]any{"team": u.TeamID, "user": u.UserID, "basis": basis}})
+	})
+	if errors.Is(err, ErrOtherAccount) {
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: "second Slack account refused", Alert: true,
+			Details: map[string]any{"team": u.TeamID, "user": u.UserID}})
+		return Person{}, errors.Join(err, auditErr)
+	}
+	return person, err
+}
+
+func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser) (Person, string, error) {
+	var p Person
+	err := refusal(tx.GetContext(ctx, &p, selectPerson+` where p.slack_user_id = $1`, u.UserID))
+	if err == nil {
+		return p, "directory", nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return Person{}, "", err
+	}
+	if u.Email == "" || !u.EmailConfirmed {
+		return Person{}, "", fmt.Errorf("user %s has no confirmed e-mail: %w", u.UserID, ErrNotInDirectory)
+	}
+	p, err = PersonByEmail(ctx, tx, u.Email)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotInDirectory)
+	case err != nil:
+		return Person{}, "", err
+	case p.SlackUserID.Valid: // by the directory, somebody else
+		return p, "", fmt.Errorf("user %s and person %d: %w", u.UserID, p.ID, ErrOtherAccount)
+	}
+	return p, "confirmed e-mail", nil
+}
+
+// LookAtSlackEmail compares a bound user's Slack e-mail with the directory. The binding stays as it is; a Slack e-mail that is
+// somebody else's, or is no longer the one by which the user was bound, is audited as an alert, once a day.
+func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) error {
+	if u.Email == "" {
+		return nil // hidden, or a profile without one: nobody else's in any case
+	}
+	_, err := q.ExecContext(ctx, `
+		insert into audit_events (actor, person_id, action, alert, details)
+		select 'slackapp', $1, 'Slack e-mail differs from the directory', true,
+		       jsonb_build_object('team', $2::text, 'user', $3::text, 'e-mail of person', (select o.id from people o where o.email = lower($4)))
+		  from slack_identities s
+		 where s.team_id = $2 and s.user_id = $3 and s.person_id = $1
+		   and lower($4) <> $5
+		   and (s.basis = 'confirmed e-mail' or exists (select from people o where o.email = lower($4)))
+		   and not exists (select from audit_events a
+		                    where a.alert and a.person_id = $1 and a.action = 'Slack e-mail differs from the directory'
+		                      and a.details ->> 'user' = $3 and a.at > app_now() - interval '1 day')`,
+		p.ID, u.TeamID, u.UserID, u.Email, p.Email)
+	if err != nil {
+		return fmt.Errorf("compare the Slack e-mail of person %d: %w", p.ID, err)
+	}
+	return nil
+}
+
+// NewEvent tells whether an event of Slack is seen for the first time, and remembers it: events are delivered more than once.
+func NewEvent(ctx context.Context, q Queryer, eventID string) (bool, error) {
+	inserted, err := q.ExecContext(ctx, `insert into slack_events (event_id) values ($1) on conflict do nothing`, eventID)
+	if err != nil {
+		return false, fmt.Errorf("remember event %s: %w", eventID, err)
+	}
+	n, err := inserted.RowsAffected()
+	return n == 1, err
+}

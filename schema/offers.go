@@ -1,0 +1,247 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// Ways to ask: like a person, like a job title, or freely.
+const (
+	LikePerson   = "person"
+	LikeJobTitle = "job_title"
+	Custom       = "custom"
+)
+
+// Offer says whose access a form offers to whom. What it offers is always only what the person lacks, may ask for, has
+// an account for and does not wait for already. It is looked up, never kept, so a submission checks it again.
+type Offer struct {
+	PersonID int64  // who asks
+	Mode     string // person, job_title or custom
+	LikeID   int64  // that person or job title; 0: not chosen yet, or custom
+}
+
+// Chosen tells whether there is anything to look up yet.
+func (o Offer) Chosen() bool { return o.Mode == Custom || o.LikeID != 0 }
+
+// Grant is an entitlement as the form shows it.
+type Grant struct {
+	EntitlementID   int64         `db:"entitlement_id"`
+	ApplicationID   int64         `db:"application_id"`
+	ApplicationName string        `db:"application_name"`
+	Name            string        `db:"name"`
+	Kind            string        `db:"kind"`
+	Description     string        `db:"description"`
+	Risk            string        `db:"risk"`
+	MaxDays         sql.NullInt64 `db:"max_days"` // null: may be held permanently
+	HeldBy          int           `db:"held_by"`  // of Holders; only where a job title's grants are counted
+	Holders         int           `db:"holders"`  // other active holders of the title; 0: not counted
+}
+
+// AskedAlready is something that would be offered, were it not part of an open request of the person.
+type AskedAlready struct {
+	RequestID       int64  `db:"request_id"`
+	ApplicationName string `db:"application_name"`
+	Name            string `db:"name"`
+	Channel         string `db:"channel"` // where that request's card is; empty: not sent yet
+	TS              string `db:"ts"`
+}
+
+// live is the condition under which a claim is a reason to hold access. It repeats the condition of the partial indexes.
+func live(claim string) string {
+	return strings.ReplaceAll(`c.ended_at is null and c.released_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
+}
+
+// waits is the condition under which an item is still being asked for, or on its way.
+const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
+           and not exists (select from releases r where r.item_id = i.id)
+           and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')`
+
+// otherHolders are the people whose access a job title stands for: its active holders, other than the one who asks.
+const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`
+
+// source is the condition on entitlement e that the mode adds. $1 is the one who asks, $2 whom or what they want to be like.
+func (o Offer) source() string {
+	switch o.Mode {
+	case LikePerson:
+		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and ` + live("t") + `)`
+	case LikeJobTitle:
+		// The configured set; where there is none, what at least half of the other holders have, and at least two.
+		return `e.id in (
+		       select j.entitlement_id from job_title_entitlements j where j.job_title_id = $2
+		       union all
+		       select t.entitlement_id from people h join claims t on t.person_id = h.id and ` + live("t") + `
+		        where ` + otherHolders + ` and not exists (select from job_title_entitlements j where j.job_title_id = $2)
+		        group by t.entitlement_id
+		       having count(distinct h.id) >= greatest(2, (select ceil(count(*) / 2.0) from people h where ` + otherHolders + `)))`
+	default:
+		return `$2::bigint = 0`
+	}
+}
+
+const requestable = `e.requestable and e.gone_at is null and a.gone_at is null`
+
+// from is the rest of a query over what is offered: entitlements e, their applications a, the person's accounts s.
+func (o Offer) from() string {
+	return `
+	  from entitlements e
+	  join applications a on a.id = e.application_id
+	  join accounts s on s.person_id = $1 and s.instance = e.instance
+	 where ` + requestable + `
+	   and ` + o.source() + `
+	   and not exists (select from claims m where m.person_id = $1 and m.entitlement_id = e.id and ` + live("m") + `)
+	   and not exists (select from request_items i where i.account_id = s.id and i.entitlement_id = e.id and ` + waits + `)`
+}
+
+// listOrder is the order of every list of grants: by application, then name.
+const listOrder = `
+	 order by lower(a.name) collate "C", a.id, lower(e.name) collate "C", e.id`
+
+// IDs answers everything that is offered, in the order of the list.
+func (o Offer) IDs(ctx context.Context, q Queryer) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `select e.id`+o.from()+listOrder, o.PersonID, o.LikeID)
+	if err != nil {
+		return nil, fmt.Errorf("what is offered to person %d like %s %d: %w", o.PersonID, o.Mode, o.LikeID, err)
+	}
+	return ids, nil
+}
+
+// Total counts what is offered.
+func (o Offer) Total(ctx context.Context, q Queryer) (int, error) {
+	var n int
+	if err := q.GetContext(ctx, &n, `select count(*)`+o.from(), o.PersonID, o.LikeID); err != nil {
+		return 0, fmt.Errorf("count what is offered to person %d like %s %d: %w", o.PersonID, o.Mode, o.LikeID, err)
+	}
+	return n, nil
+}
+
+// Filter narrows a list of grants. Its zero value does not.
+type Filter struct {
+	ApplicationID int64  // 0: all
+	Search        string // in name and key; one or two characters: the beginning of the name
+}
+
+// narrow adds the filter's conditions, with its arguments numbered on from args.
+func (f Filter) narrow(args []any) (string, []any) {
+	where := ""
+	if f.ApplicationID != 0 {
+		args = append(args, f.ApplicationID)
+		where += fmt.Sprintf(` and e.application_id = $%d`, len(args))
+	}
+	if f.Search != "" {
+		args = append(args, likePattern(f.Search))
+		if substring(f.Search) {
+			where += fmt.Sprintf(` and lower(e.name || ' ' || e.key) like lower($%d)`, len(args))
+		} else {
+			where += fmt.Sprintf(` and lower(e.name) collate "C" like lower($%d)`, len(args))
+		}
+	}
+	return where, args
+}
+
+// place is an entitlement's place in a list.
+type place struct {
+	EntitlementID int64 `db:"entitlement_id"`
+	ApplicationID int64 `db:"application_id"`
+}
+
+// page answers one page of what is offered, and of how many. Of a custom offer it asks the directory; of the others the IDs
+// that were offered when the subject was chosen.
+func (o Offer) page(ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int) (places []place, matching int, err error) {
+	from, args := o.from(), []any{o.PersonID, o.LikeID}
+	if o.Mode != Custom {
+		from = ` from entitlements e join applications a on a.id = e.application_id where e.id = any($1)`
+		args = []any{pq.Array(offered)}
+	}
+	where, args := f.narrow(args)
+	if err := q.GetContext(ctx, &matching, `select count(*)`+from+where, args...); err != nil {
+		return nil, 0, fmt.Errorf("count the list of person %d: %w", o.PersonID, err)
+	}
+	err = q.SelectContext(ctx, &places, `select e.id as entitlement_id, e.application_id`+from+where+listOrder+
+		fmt.Sprintf(` limit %d offset %d`, limit, offset), args...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list what is offered to person %d: %w", o.PersonID, err)
+	}
+	return places, matching, nil
+}
+
+// Grants reads what the form shows of these entitlements, by ID. A job title's are shown with how many of its other holders have
+// them, unless it has a configured set.
+func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Grant, error) {
+	var rows []Grant
+	err := q.SelectContext(ctx, &rows, `
+		select e.id as entitlement_id, e.application_id, a.name as application_name, e.name, e.kind, e.description, e.risk, e.max_days
+		  from entitlements e join applications a on a.id = e.application_id
+		 where e.id = any($1)`, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read %d entitlements: %w", len(ids), err)
+	}
+	grants := make(map[int64]Grant, len(rows))
+	for _, g := range rows {
+		grants[g.EntitlementID] = g
+	}
+	if o.Mode != LikeJobTitle {
+		return grants, nil
+	}
+	var counts []Grant
+	err = q.SelectContext(ctx, &counts, `
+		select t.entitlement_id, count(distinct h.id) as held_by, (select count(*) from people h where `+otherHolders+`) as holders
+		  from people h join claims t on t.person_id = h.id and `+live("t")+`
+		 where `+otherHolders+` and t.entitlement_id = any($3)
+		   and not exists (select from job_title_entitlements j where j.job_title_id = $2)
+		 group by t.entitlement_id`, o.PersonID, o.LikeID, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("count the holders of job title %d: %w", o.LikeID, err)
+	}
+	for _, c := range counts {
+		g := grants[c.EntitlementID]
+		g.HeldBy, g.Holders = c.HeldBy, c.Holders
+		grants[c.EntitlementID] = g
+	}
+	return grants, nil
+}
+
+// AskedAlready answers what is left out of the offer because the person waits for it, the newest request first, at most limit.
+func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedAlready, error) {
+	var asked []AskedAlready
+	err := q.SelectContext(ctx, &asked, `
+		select i.request_id, a.name as application_name, e.name, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts
+		  from accounts s
+		  join request_items i on i.account_id = s.id and `+waits+`
+		  join entitlements e on e.id = i.entitlement_id
+		  join applications a on a.id = e.application_id
+		  left join slack_messages m on m.request_id = i.request_id and m.person_id = $1 and m.kind = 'card'
+		 where s.person_id = $1 and `+o.source()+`
+		 order by i.request_id desc, lower(a.name) collate "C", lower(e.name) collate "C", e.id
+		 limit $3`, o.PersonID, o.LikeID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("what person %d waits for: %w", o.PersonID, err)
+	}
+	return asked, nil
+}
+
+// WithoutAccount names the applications of which something would be offered, had the person an account there.
+func (o Offer) WithoutAccount(ctx context.Context, q Queryer) ([]string, error) {
+	var names []string
+	err := q.SelectContext(ctx, &names, `
+		select a.name
+		  from applications a
+		 where not exists (select from accounts s where s.person_id = $1 and s.instance = a.instance)
+		   and exists (select from entitlements e where e.application_id = a.id and `+requestable+` and `+o.source()+`)
+		 order by lower(a.name) collate "C", a.id`, o.PersonID, o.LikeID)
+	if err != nil {
+		return nil, fmt.Errorf("where person %d has no account: %w", o.PersonID, err)
+	}
+	return names, nil
+}
+
+// OtherHolders counts the active holders of a job title other than the one who asks.
+func (o Offer) OtherHolders(ctx context.Context, q Queryer) (int, error) {
+	var n int
+	err := q.GetContext(ctx, &n, `select count(*) from people h where `+otherHolders, o.PersonID, o.LikeID)
+	return n, err
+}

@@ -1,0 +1,24 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+)
+
+// Reason is one of the configured reasons for asking.
+type Reason struct {
+	Key          string `db:"key"`
+	Label        string `db:"label"`
+	NoteRequired bool   `db:"note_required"`
+}
+
+// Reasons answers the reasons that can be chosen, in their order; a select in Slack holds no more than the first hundred.
+func Reasons(ctx context.Context, q Queryer) ([]Reason, error) {
+	var reasons []Reason
+	err := q.SelectContext(ctx, &reasons, `
+		select key, label, note_required from reasons where gone_at is null order by position, lower(label), key limit 100`)
+	if err != nil {
+		return nil, fmt.Errorf("read the reasons: %w", err)
+	}
+	return reasons, nil
+}

@@ -1,0 +1,384 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Seat is the thing in a target that several claims may share: an account there, and the object it may hold.
+type Seat struct {
+	AccountID     int64  `db:"account_id"`
+	EntitlementID int64  `db:"entitlement_id"`
+	PersonID      int64  `db:"person_id"`
+	Connector     string `db:"connector"` // the kind of target
+	Instance      string `db:"instance"`  // which target of that kind
+	Account       string `db:"account"`   // the account's own name there
+	Object        string `db:"object"`    // the object's own name there
+}
+
+// String names the seat in logs, by what the target calls its parts.
+func (s Seat) String() string { return fmt.Sprintf("%s on %s in %s", s.Account, s.Object, s.Instance) }
+
+const selectSeat = `
+select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.instance, a.account, e.target as object
+  from %s x
+  join accounts a on a.id = x.account_id
+  join entitlements e on e.id = x.entitlement_id
+  join applications p on p.id = e.application_id
+ where x.id = $1`
+
+// SeatOfItem answers the seat that an item of a request is about.
+func SeatOfItem(ctx context.Context, q Queryer, itemID int64) (Seat, error) {
+	var s Seat
+	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectSeat, "request_items"), itemID); err != nil {
+		return s, fmt.Errorf("the seat of item %d: %w", itemID, refusal(err))
+	}
+	return s, nil
+}
+
+// SeatOfClaim answers the seat that a claim is about.
+func SeatOfClaim(ctx context.Context, q Queryer, claimID int64) (Seat, error) {
+	var s Seat
+	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectSeat, "claims"), claimID); err != nil {
+		return s, fmt.Errorf("the seat of claim %d: %w", claimID, refusal(err))
+	}
+	return s, nil
+}
+
+// TryLockSeat takes the seat's lock on a pinned connection. False: somebody else is settling it. The lock goes with the
+// connection.
+func TryLockSeat(ctx context.Context, conn *sqlx.Conn, s Seat) (bool, error) {
+	var locked bool
+	if err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, s.lockName()); err != nil {
+		return false, fmt.Errorf("lock the seat of %s: %w", s, err)
+	}
+	return locked, nil
+}
+
+// UnlockSeat gives the seat's lock back. An error: drop the connection, the lock goes with it.
+func UnlockSeat(ctx context.Context, conn *sqlx.Conn, s Seat) error {
+	var held bool
+	if err := conn.GetContext(ctx, &held, `select pg_advisory_unlock(hashtextextended($1, 0))`, s.lockName()); err != nil {
+		return fmt.Errorf("unlock the seat of %s: %w", s, err)
+	}
+	if !held {
+		return fmt.Errorf("the lock on the seat of %s was lost", s)
+	}
+	return nil
+}
+
+func (s Seat) lockName() string { return fmt.Sprintf("seat:%d:%d", s.AccountID, s.EntitlementID) }
+
+// PlanSeat decides under the seat's lock whether the seat should be held, from the claims alone. held is what the target
+// was just seen to show. Items whose approval is proven become claims here, before anything changes in the target. An
+// item whose proof does not hold fails, and the others go on.
+func PlanSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (want bool, err error) {
+	tx, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return false, fmt.Errorf("plan the seat of %s: %w", s, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
+	if err := lockSeatRequests(ctx, tx, s); err != nil {
+		return false, err
+	}
+	if err := promoteItems(ctx, tx, s, held); err != nil {
+		return false, fmt.Errorf("give %s: %w", s, err)
+	}
+	if want, err = wanted(ctx, tx, s); err != nil {
+		return false, err
+	}
+	if err := tx.Commit(); err != nil {
+		return false, fmt.Errorf("plan the seat of %s: %w", s, err)
+	}
+	return want, nil
+}
+
+// lockSeatRequests locks the rows of the requests that have something open on the seat, lowest number first.
+func lockSeatRequests(ctx context.Context, tx *sqlx.Tx, s Seat) error {
+	_, err := tx.ExecContext(ctx, `
+		select from access_requests
+		 where id in (select i.request_id from request_items i
+		               where i.account_id = $1 and i.entitlement_id = $2 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
+		              union
+		              select i.request_id from claims c join request_items i on i.id = c.item_id
+		               where c.account_id = $1 and c.entitlement_id = $2 and (c.ended_at is null or c.removed_at is null))
+		 order by id for update`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return fmt.Errorf("lock the requests of %s: %w", s, err)
+	}
+	return nil
+}
+
+// wanted is the one rule: a seat should be held while any claim on it is live.
+func wanted(ctx context.Context, tx *sqlx.Tx, s Seat) (want bool, err error) {
+	err = tx.GetContext(ctx, &want, `
+		select exists (select from claims
+		                where account_id = $1 and entitlement_id = $2
+		                  and ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > app_now())`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return false, fmt.Errorf("the claims of %s: %w", s, err)
+	}
+	return want, nil
+}
+
+// sweepAfter is how long past its end a claim's own run has, before the sweep settles the seat itself.
+const sweepAfter = 2 * time.Minute
+
+// promoteItems turns the seat's approved items into claims, each on the proof of its stored decision.
+func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
+	var approved []struct {
+		ID        int64        `db:"id"`
+		RequestID int64        `db:"request_id"`
+		EndsAt    sql.NullTime `db:"ends_at"`
+		Refused   string       `db:"refused"`
+	}
+	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
+	err := tx.SelectContext(ctx, &approved, `
+		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
+		       case when d.id is null or d.verdict <> 'approve'       then 'nobody approved it'
+		            when d.decided_by = r.requester_id                then 'it was approved by its requester'
+		            when x.id is not null                             then 'released'
+		            when d.terms is distinct from request_terms(r.id) then 'the request changed after it was approved'
+		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= app_now() then 'past its end'
+		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
+		            else '' end as refused
+		  from request_items i
+		  join access_requests r on r.id = i.request_id
+		  join people p on p.id = r.requester_id
+		  left join decisions d on d.item_id = i.id
+		  left join releases x on x.item_id = i.id
+		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved'
+		 order by i.id`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, item := range approved {
+		switch item.Refused {
+		case "":
+		case "released", "past its end":
+			continue // Advance says what becomes of it
+		default:
+			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, item.Refused); err != nil {
+				return err
+			}
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving refused: " + item.Refused, Alert: true, RequestID: item.RequestID, ItemID: item.ID})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if held && !found {
+			if err := claimFound(ctx, tx, s, item.RequestID, item.ID); err != nil {
+				return err
+			}
+			found = true
+		}
+		var claimID int64
+		err := tx.GetContext(ctx, &claimID, `
+			insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
+			values ($1, $2, $3, 'request', $4, $5::timestamptz, $5::timestamptz + $6::interval)
+			returning id`, s.PersonID, s.AccountID, s.EntitlementID, item.ID, item.EndsAt, sweepAfter.String())
+		if err != nil {
+			return refusal(err)
+		}
+		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, ""); err != nil {
+			return err
+		}
+		err = Audit(ctx, tx, Event{Actor: "worker", Action: "claimed", RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
+			Details: map[string]any{"seat": s.String(), "held before": held}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimFound records access that was there before us: not ours to remove. It is not that if a claim of ours explains it.
+func claimFound(ctx context.Context, tx *sqlx.Tx, s Seat, requestID, itemID int64) error {
+	var claimID int64
+	err := tx.GetContext(ctx, &claimID, `
+		insert into claims (person_id, account_id, entitlement_id, source, found_for, given_at)
+		select $1, $2, $3, 'found', $4, app_now()
+		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and removed_at is null)
+		returning id`, s.PersonID, s.AccountID, s.EntitlementID, itemID)
+	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return Audit(ctx, tx, Event{Actor: "worker", Action: "found access that was there before", Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
+		Details: map[string]any{"seat": s.String()}})
+}
+
+// RecordSeat writes down what the target was seen to show after the change. It answers false, and records nothing, if
+// what should be held has changed meanwhile: settle again.
+func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settled bool, err error) {
+	tx, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return false, fmt.Errorf("record the seat of %s: %w", s, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // as above
+	if err := lockSeatRequests(ctx, tx, s); err != nil {
+		return false, err
+	}
+	want, err := wanted(ctx, tx, s)
+	if err != nil {
+		return false, err
+	}
+	if want != held {
+		return false, nil
+	}
+	if err := recordGiven(ctx, tx, s); err != nil {
+		return false, fmt.Errorf("record what was given to %s: %w", s, err)
+	}
+	if err := recordEnded(ctx, tx, s, held); err != nil {
+		return false, fmt.Errorf("record what ended for %s: %w", s, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return false, fmt.Errorf("record the seat of %s: %w", s, err)
+	}
+	return true, nil
+}
+
+// recordGiven makes live claims of the seat active. Only a seat that is held has live claims here.
+func recordGiven(ctx context.Context, tx *sqlx.Tx, s Seat) error {
+	var given []struct {
+		ClaimID   int64         `db:"id"`
+		ItemID    sql.NullInt64 `db:"item_id"`
+		RequestID sql.NullInt64 `db:"request_id"`
+	}
+	err := tx.SelectContext(ctx, &given, `
+		update claims c set given_at = app_now()
+		  from claims o left join request_items i on i.id = o.item_id
+		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
+		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()
+		returning c.id, c.item_id, i.request_id`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return err
+	}
+	for _, g := range given {
+		if g.ItemID.Valid {
+			if err := MoveItems(ctx, tx, []int64{g.ItemID.Int64}, Active, ""); err != nil {
+				return err
+			}
+		}
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: "given", RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
+			Details: map[string]any{"seat": s.String()}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordEnded ends the seat's claims that are no reason any more, and confirms the removal of all that ended if the
+// target shows no access.
+func recordEnded(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
+	var ended []struct {
+		ClaimID   int64          `db:"id"`
+		ItemID    sql.NullInt64  `db:"item_id"`
+		RequestID sql.NullInt64  `db:"request_id"`
+		State     sql.NullString `db:"state"`
+		Released  bool           `db:"released"`
+		JustEnded bool           `db:"just_ended"`
+		LateBy    float64        `db:"late_by"` // seconds past its end or its release
+	}
+	err := tx.SelectContext(ctx, &ended, `
+		update claims c
+		   set ended_at   = coalesce(c.ended_at, app_now()),
+		       end_reason = case when c.ended_at is not null then c.end_reason when c.released_at is not null then 'released' else 'its end was reached' end,
+		       removed_at = case when $3 then null else app_now() end,
+		       due_at     = null
+		  from claims o left join request_items i on i.id = o.item_id
+		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
+		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= app_now())
+		   and (c.ended_at is null or c.due_at is not null or not $3)
+		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended,
+		          extract(epoch from app_now() - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, s.AccountID, s.EntitlementID, held)
+	if err != nil {
+		return err
+	}
+	for _, e := range ended {
+		state := e.State.String
+		if e.ItemID.Valid && (state == Provisioning || state == Active) {
+			state = Ended
+			if e.Released {
+				state = Released
+			}
+			if err := MoveItems(ctx, tx, []int64{e.ItemID.Int64}, state, ""); err != nil {
+				return err
+			}
+		}
+		action := "ended: access is gone"
+		if held {
+			action = "ended: access stays for another reason"
+		}
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
+			Details: map[string]any{"seat": s.String(), "late by seconds": e.LateBy}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MoveItems moves items on to a state, and makes their requests and messages due. problem is for people; empty: none.
+// Moving to the state that an item already has changes only its problem.
+func MoveItems(ctx context.Context, tx Queryer, ids []int64, state, problem string) error {
+	_, err := tx.ExecContext(ctx, `
+		with moved as (
+		    update request_items set state = $2, problem = $3, state_at = case when state = $2 then state_at else app_now() end
+		     where id = any($1) and (state, problem) is distinct from ($2, $3)
+		    returning request_id)
+		update access_requests set due_at = app_now(), messages_due_at = app_now() where id in (select request_id from moved)`, pq.Array(ids), state, problem)
+	if err != nil {
+		return fmt.Errorf("move items %v to %s: %w", ids, state, refusal(err))
+	}
+	return nil
+}
+
+// FailItem ends an item that could not be given, and its claim: the seat is settled once more, in case it was given
+// after all. It does nothing to an item that is not being given.
+func (db *DB) FailItem(ctx context.Context, itemID int64, problem string) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error {
+		var requestID int64
+		if err := tx.GetContext(ctx, &requestID, `select request_id from request_items where id = $1`, itemID); err != nil {
+			return fmt.Errorf("item %d: %w", itemID, refusal(err))
+		}
+		if err := LockRequest(ctx, tx, requestID); err != nil {
+			return err
+		}
+		var state string
+		if err := tx.GetContext(ctx, &state, `select state from request_items where id = $1`, itemID); err != nil {
+			return err
+		}
+		if state != Approved && state != Provisioning {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `
+			update claims set ended_at = app_now(), end_reason = 'could not be given', due_at = app_now()
+			 where item_id = $1 and ended_at is null`, itemID)
+		if err != nil {
+			return fmt.Errorf("end the claim of item %d: %w", itemID, err)
+		}
+		if err := MoveItems(ctx, tx, []int64{itemID}, Failed, problem); err != nil {
+			return err
+		}
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "could not be given", Alert: true, RequestID: requestID, ItemID: itemID, Details: map[string]any{"problem": problem}})
+	})
+}
+
+// SayRetrying tells people that an item is still being given, with difficulty. It changes nothing else.
+func SayRetrying(ctx context.Context, q Queryer, itemID int64, problem string) error {
+	_, err := q.ExecContext(ctx, `
+		with said as (
+		    update request_items set problem = $2 where id = $1 and state = 'provisioning' and problem <> $2 returning request_id)
+		update access_requests set messages_due_at = app_now() where id in (select request_id from said)`, itemID, problem)
+	return err
+}

@@ -1,0 +1,228 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Submission turns a draft into a request: what the draft does not hold itself.
+type Submission struct {
+	ViewID    string
+	PersonID  int64
+	EndsAt    sql.NullTime // null: permanent
+	EndsOn    sql.NullTime // the day, when it was chosen without a time
+	ReasonKey string
+	Note      string
+	// LastEnd is the last end that a limit of so many days allows, in the requester's time zone.
+	LastEnd func(days int) time.Time
+}
+
+// Receipt is what came of a Submission.
+type Receipt struct {
+	RequestID int64
+	Before    bool // the form was submitted before: this is that request
+}
+
+// Why a submission is refused, for people to mend.
+var (
+	ErrNothingChosen = errors.New("nothing is chosen")
+	ErrNoSuchReason  = errors.New("not one of the reasons")
+)
+
+// NoLongerOffered names what was offered when the list was shown, and is not any more: retired, had or asked for meanwhile, or its
+// holder lost it. The draft has forgotten it.
+type NoLongerOffered struct{ Names []string }
+
+func (e *NoLongerOffered) Error() string { return "no longer offered: " + strings.Join(e.Names, ", ") }
+
+// TooLong names what may not be held for as long as was asked for.
+type TooLong struct {
+	Names     []string
+	MaxDays   int // the shortest limit among them
+	Permanent bool
+}
+
+func (e *TooLong) Error() string {
+	return fmt.Sprintf("at most %d days: %s", e.MaxDays, strings.Join(e.Names, ", "))
+}
+
+// Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
+// The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
+// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, *NoLongerOffered or *TooLong.
+func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
+	var receipt Receipt
+	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		var err error
+		receipt, err = submit(ctx, tx, s)
+		return err
+	})
+	var gone *noLonger
+	if !errors.As(err, &gone) {
+		return receipt, err
+	}
+	_, forget := db.ChangeDraft(ctx, s.ViewID, s.PersonID, func(_ *sqlx.Tx, d *Draft) error {
+		vanished := func(id int64) bool { return slices.Contains(gone.ids, id) }
+		d.Chosen = slices.DeleteFunc(d.Chosen, vanished)
+		if d.AllChosen {
+			d.Offered = slices.DeleteFunc(d.Offered, vanished)
+			d.Total = len(d.Offered)
+		}
+		return nil
+	})
+	return receipt, errors.Join(&NoLongerOffered{Names: gone.names}, forget)
+}
+
+// noLonger carries out of the transaction what the draft has to forget.
+type noLonger struct {
+	ids   []int64
+	names []string
+}
+
+func (*noLonger) Error() string { return "no longer offered" }
+
+func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
+	// Two forms of one person must not ask for the same at once.
+	if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended('submit ' || $1::bigint, 0))`, s.PersonID); err != nil {
+		return Receipt{}, fmt.Errorf("wait for the person's other submissions: %w", err)
+	}
+	var before int64
+	err := tx.GetContext(ctx, &before, `select id from access_requests where view_id = $1 and requester_id = $2`, s.ViewID, s.PersonID)
+	if err == nil {
+		return Receipt{RequestID: before, Before: true}, nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return Receipt{}, fmt.Errorf("whether form %s was submitted before: %w", s.ViewID, err)
+	}
+	draft, err := lockDraft(ctx, tx, s.ViewID, s.PersonID)
+	if err != nil {
+		return Receipt{}, err
+	}
+	person, err := PersonByID(ctx, tx, s.PersonID)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if !person.Active() {
+		return Receipt{}, ErrNotActive
+	}
+	if err := checkTerms(ctx, tx, s); err != nil {
+		return Receipt{}, err
+	}
+	accounts, err := stillOffered(ctx, tx, draft, s)
+	if err != nil {
+		return Receipt{}, err
+	}
+	number, err := insertRequest(ctx, tx, draft, s, accounts)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if _, err := tx.ExecContext(ctx, `delete from form_drafts where view_id = $1`, s.ViewID); err != nil {
+		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
+	}
+	return Receipt{RequestID: number}, Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
+		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": len(accounts), "all": draft.AllChosen}})
+}
+
+func checkTerms(ctx context.Context, tx *sqlx.Tx, s Submission) error {
+	var reason, ended bool
+	err := tx.QueryRowxContext(ctx, `
+		select exists (select from reasons where key = $1 and gone_at is null), coalesce($2::timestamptz <= app_now(), false)`,
+		s.ReasonKey, s.EndsAt).Scan(&reason, &ended)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the terms: %w", err)
+	case !reason:
+		return ErrNoSuchReason
+	case ended:
+		return ErrEndPassed
+	}
+	return nil
+}
+
+// seatAsked is one entitlement with the account to be given it.
+type seatAsked struct {
+	EntitlementID int64         `db:"id"`
+	Name          string        `db:"name"`
+	MaxDays       sql.NullInt64 `db:"max_days"`
+	AccountID     sql.NullInt64 `db:"account_id"` // null: no longer offered
+}
+
+// stillOffered looks everything up again that the draft asks for.
+func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) ([]seatAsked, error) {
+	selected := draft.Selected()
+	if len(selected) == 0 {
+		return nil, ErrNothingChosen
+	}
+	o := draft.Offer()
+	var seats []seatAsked
+	err := tx.SelectContext(ctx, &seats, `
+		with offered as (select e.id, s.id as account_id`+o.from()+` and e.id = any($3))
+		select e.id, e.name, e.max_days, o.account_id
+		  from entitlements e
+		  left join offered o on o.id = e.id
+		 where e.id = any($3)
+		 order by e.id`, o.PersonID, o.LikeID, pq.Array(selected))
+	if err != nil {
+		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
+	}
+	gone, long := &noLonger{}, &TooLong{Permanent: !s.EndsAt.Valid}
+	for _, seat := range seats {
+		switch {
+		case !seat.AccountID.Valid:
+			gone.ids, gone.names = append(gone.ids, seat.EntitlementID), append(gone.names, seat.Name)
+		case seat.MaxDays.Valid && (!s.EndsAt.Valid || s.EndsAt.Time.After(s.LastEnd(int(seat.MaxDays.Int64)))):
+			if days := int(seat.MaxDays.Int64); len(long.Names) == 0 || days < long.MaxDays {
+				long.MaxDays = days
+			}
+			long.Names = append(long.Names, seat.Name)
+		}
+	}
+	switch {
+	case len(gone.ids) > 0:
+		return nil, gone
+	case len(long.Names) > 0:
+		return nil, long
+	}
+	return seats, nil
+}
+
+func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, seats []seatAsked) (number int64, err error) {
+	var likePerson, likeTitle sql.NullInt64
+	switch draft.Mode {
+	case LikePerson:
+		likePerson = draft.LikePersonID
+	case LikeJobTitle:
+		likeTitle = draft.LikeJobTitleID
+	}
+	err = tx.GetContext(ctx, &number, `
+		insert into access_requests (view_id, requester_id, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note)
+		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10)
+		returning id`, s.ViewID, s.PersonID, draft.Mode, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note)
+	if err != nil {
+		return 0, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
+	}
+	var entitlements, accounts []int64
+	for _, seat := range seats {
+		entitlements, accounts = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64)
+	}
+	_, err = tx.ExecContext(ctx, `
+		insert into request_items (request_id, entitlement_id, account_id)
+		select $1, s.entitlement_id, s.account_id from unnest($2::bigint[], $3::bigint[]) as s (entitlement_id, account_id)`,
+		number, pq.Array(entitlements), pq.Array(accounts))
+	if err != nil {
+		return 0, fmt.Errorf("record what request %d asks for: %w", number, err)
+	}
+	return number, nil
+}
+
+// day is a date without a time, so that no session's time zone moves it.
+func day(t sql.NullTime) sql.NullString {
+	return sql.NullString{String: t.Time.Format(time.DateOnly), Valid: t.Valid}
+}

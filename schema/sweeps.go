@@ -1,0 +1,142 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// sweepLock lets one sweep run at a time, in any worker.
+const sweepLock = `hashtextextended('sweep', 0)`
+
+// TryLockSweep takes the sweep's lock on a pinned connection: it goes when the connection does.
+func TryLockSweep(ctx context.Context, conn *sqlx.Conn) (bool, error) {
+	var locked bool
+	err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(`+sweepLock+`)`)
+	return locked, err
+}
+
+// UnlockSweep gives that lock back. An error: drop the connection, the lock goes with it.
+func UnlockSweep(ctx context.Context, conn *sqlx.Conn) error {
+	_, err := conn.ExecContext(ctx, `select pg_advisory_unlock(`+sweepLock+`)`)
+	return err
+}
+
+// DueClaim is a claim whose seat the sweep should settle.
+type DueClaim struct {
+	ID         int64 `db:"id"`
+	HolderLeft bool  `db:"holder_left"` // and nothing has ordered it back yet
+	Attempts   int   `db:"attempts"`
+	Seat
+}
+
+// DueClaims answers claims that are due, the longest overdue first, at most so many of each target: one that is down
+// must not fill the list.
+func DueClaims(ctx context.Context, q Queryer, perTarget int) ([]DueClaim, error) {
+	var claims []DueClaim
+	err := q.SelectContext(ctx, &claims, `
+		select c.id, c.attempts, h.status = 'left' and c.released_at is null and c.ended_at is null as holder_left,
+		       c.account_id, c.entitlement_id, c.person_id, p.connector, e.instance, a.account, e.target as object
+		  from (select distinct instance from applications) t
+		 cross join lateral (
+		       select c.* from claims c
+		         join accounts a on a.id = c.account_id and a.instance = t.instance
+		        where c.due_at <= app_now()
+		        order by c.due_at limit $1) c
+		  join people h on h.id = c.person_id
+		  join accounts a on a.id = c.account_id
+		  join entitlements e on e.id = c.entitlement_id
+		  join applications p on p.id = e.application_id
+		 order by c.due_at`, perTarget)
+	if err != nil {
+		return nil, fmt.Errorf("claims that are due: %w", err)
+	}
+	return claims, nil
+}
+
+// PostponeClaim says when the sweep tries a claim again that it could not settle, and counts.
+func PostponeClaim(ctx context.Context, q Queryer, claimID int64, in time.Duration) error {
+	_, err := q.ExecContext(ctx, `
+		update claims set due_at = app_now() + $2 * interval '1 second', attempts = attempts + 1
+		 where id = $1 and due_at is not null`, claimID, in.Seconds())
+	if err != nil {
+		return fmt.Errorf("postpone claim %d: %w", claimID, err)
+	}
+	return nil
+}
+
+// ClaimLooked takes a claim off the sweep's list that is due for no reason any more: it is live, and will be due again
+// after its end.
+func ClaimLooked(ctx context.Context, q Queryer, claimID int64) error {
+	_, err := q.ExecContext(ctx, `
+		update claims set due_at = ends_at + $2 * interval '1 second'
+		 where id = $1 and due_at <= app_now() and ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > app_now()`, claimID, sweepAfter.Seconds())
+	if err != nil {
+		return fmt.Errorf("claim %d: %w", claimID, err)
+	}
+	return nil
+}
+
+// DueRequests answers requests that should have been advanced by now and were not: their run is late, gone, or was never
+// started. Each is taken off the list for postpone, so that a run that is busy is not woken all the time.
+func DueRequests(ctx context.Context, q Queryer, grace, postpone time.Duration, limit int) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `
+		update access_requests set due_at = app_now() + $2 * interval '1 second'
+		 where id in (select id from access_requests where due_at <= app_now() - $1 * interval '1 second'
+		               order by due_at limit $3 for update skip locked)
+		returning id`, grace.Seconds(), postpone.Seconds(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("requests that are due: %w", err)
+	}
+	return ids, nil
+}
+
+// DueMessages answers requests whose messages should have been brought up to date by now, and takes them off the list
+// for postpone.
+func DueMessages(ctx context.Context, q Queryer, grace time.Duration, limit int) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `
+		select id from access_requests where messages_due_at <= app_now() - $1 * interval '1 second'
+		 order by messages_due_at limit $2`, grace.Seconds(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("messages that are due: %w", err)
+	}
+	return ids, nil
+}
+
+// PostponeMessages says when the sweep looks again at messages that could not be sent.
+func PostponeMessages(ctx context.Context, q Queryer, requestID int64, in time.Duration) error {
+	_, err := q.ExecContext(ctx, `update access_requests set messages_due_at = app_now() + $2 * interval '1 second' where id = $1`, requestID, in.Seconds())
+	return err
+}
+
+// DeleteStale deletes drafts of forms and event IDs that are a day old.
+func DeleteStale(ctx context.Context, q Queryer) error {
+	for _, statement := range []string{
+		`delete from form_drafts where created_at < app_now() - interval '1 day'`,
+		`delete from slack_events where received_at < app_now() - interval '1 day'`,
+	} {
+		if _, err := q.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("delete what is stale: %w", err)
+		}
+	}
+	return nil
+}
+
+// SweepFinished records that a sweep came through.
+func SweepFinished(ctx context.Context, q Queryer) error {
+	_, err := q.ExecContext(ctx, `update sweeps set finished_at = app_now()`)
+	return err
+}
+
+// SinceSweep is how long ago a sweep last came through. False: never.
+func SinceSweep(ctx context.Context, q Queryer) (since time.Duration, ok bool, err error) {
+	var seconds *float64
+	if err := q.GetContext(ctx, &seconds, `select extract(epoch from app_now() - finished_at)::float8 from sweeps`); err != nil || seconds == nil {
+		return 0, false, err
+	}
+	return time.Duration(*seconds * float64(time.Second)), true, nil
+}

@@ -1,0 +1,105 @@
+// Command worker runs what accessbot does by itself: the workflows, their activities, and the sweep. Its sub-commands are
+// an operator's: they migrate the schema and import the directory.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"accessbot/activities/connector/kinds"
+	"accessbot/schema"
+	"accessbot/schema/directory"
+)
+
+const usage = `worker: what accessbot does by itself
+
+  worker               run workflows, activities and the sweep
+  worker migrate       bring the database at DATABASE_URL to this program's schema (as its owner)
+  worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
+      --allow-gone N   though up to N rows of a file are marked gone by it
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1) //nolint:gocritic // stop only gives signals back, and the process ends
+	}
+}
+
+// run is the whole program: everything from outside is handed to it.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	command := "run"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "run":
+		config, err := configure(getenv)
+		if err != nil {
+			return err
+		}
+		return serve(ctx, config, slog.New(slog.NewJSONHandler(stderr, nil)))
+	case "migrate":
+		return migrate(ctx, getenv, stdout)
+	case "import":
+		return importDirectory(ctx, args, getenv, stdout, stderr)
+	case "help", "-h", "--help":
+		_, err := io.WriteString(stdout, usage)
+		return err
+	default:
+		return fmt.Errorf("there is no command %q\n\n%s", command, usage)
+	}
+}
+
+func migrate(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
+	version, err := schema.Migrate(ctx, getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "the schema is at version %d\n", version)
+	return err
+}
+
+func importDirectory(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("import", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	allowGone := flags.Int("allow-gone", 0, "mark up to `N` rows of a file as gone, though that is unusually many")
+	// The directory may stand before or after the flags.
+	var dirs []string
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		if args = flags.Args(); len(args) > 0 {
+			dirs, args = append(dirs, args[0]), args[1:]
+		}
+	}
+	if len(dirs) != 1 {
+		return errors.New("import needs one directory of CSV files: worker import DIR [--allow-gone N]")
+	}
+	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // the process ends
+	connectors := map[string]int{}
+	for _, name := range kinds.Names() {
+		kind, _ := kinds.Lookup(name)
+		connectors[name] = kind.MaxNameBytes
+	}
+	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{AllowGone: *allowGone, Connectors: connectors})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, summary)
+	return err
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"accessbot/activities"
+	"accessbot/schema"
+	"accessbot/workflows"
+)
+
+// sweep sees to it that nothing outlives its end and nothing recorded is forgotten, whatever became of Temporal, of a
+// run, or of Slack. It works straight from the record, one worker at a time, and every round is bounded.
+type sweep struct {
+	db         *schema.DB
+	activities *activities.Activities
+	waker      *workflows.Waker
+	every      time.Duration
+	log        *slog.Logger
+}
+
+const (
+	claimsPerTarget = 200              // a round takes so many of each target
+	settlersATarget = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
+	settleFor       = 45 * time.Second // a round's time for targets
+	requestsARound  = 200
+	messagesARound  = 50
+	runGrace        = 20 * time.Second // what a run has before it is called late
+	wakeAgain       = 5 * time.Minute
+	messageGrace    = time.Minute // what a run has before the sweep sends its messages
+	retryMost       = 30 * time.Minute
+)
+
+// run sweeps at once, and then again and again, until ctx is done.
+func (s *sweep) run(ctx context.Context) {
+	for {
+		if err := s.once(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the sweep did not come through", "error", err)
+		}
+		pause := time.NewTimer(s.every)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+	}
+}
+
+// once makes one round, unless another worker is making one. First of all what is overdue is taken back.
+func (s *sweep) once(ctx context.Context) error {
+	conn, err := s.db.Connx(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	locked, err := schema.TryLockSweep(ctx, conn)
+	if err != nil || !locked {
+		return err
+	}
+	defer func() {
+		if err := schema.UnlockSweep(context.WithoutCancel(ctx), conn); err != nil {
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+		}
+	}()
+	return errors.Join(
+		s.settleClaims(ctx),
+		s.wakeRuns(ctx),
+		s.sendMessages(ctx),
+		schema.DeleteStale(ctx, s.db),
+		schema.SweepFinished(ctx, s.db),
+	)
+}
+
+// settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
+func (s *sweep) settleClaims(ctx context.Context) error {
+	claims, err := schema.DueClaims(ctx, s.db, claimsPerTarget)
+	if err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	var group sync.WaitGroup
+	queues := map[string]chan schema.DueClaim{}
+	for _, c := range claims {
+		queue, ok := queues[c.Instance]
+		if !ok {
+			queue = make(chan schema.DueClaim, claimsPerTarget)
+			queues[c.Instance] = queue
+			for range settlersATarget {
+				group.Go(func() {
+					for c := range queue {
+						if bounded.Err() == nil {
+							s.settleClaim(ctx, bounded, c)
+						}
+					}
+				})
+			}
+		}
+		queue <- c
+	}
+	for _, queue := range queues {
+		close(queue)
+	}
+	group.Wait()
+	return nil
+}
+
+func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) {
+	err := s.trySettle(bounded, c)
+	if err == nil {
+		return
+	}
+	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
+	backoff := min(time.Minute<<min(c.Attempts, 10), retryMost)
+	if err := schema.PostponeClaim(ctx, s.db, c.ID, backoff); err != nil {
+		s.log.Error("the sweep could not postpone a claim", "claim", c.ID, "error", err)
+	}
+}
+
+func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
+	if c.HolderLeft {
+		if _, err := s.db.ReleaseLeaversClaim(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	if err := s.activities.Settle(ctx, c.Seat); err != nil {
+		s.activities.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+		return err
+	}
+	return schema.ClaimLooked(ctx, s.db, c.ID)
+}
+
+// wakeRuns wakes the runs of requests about which something is due. While Temporal is away they stay due.
+func (s *sweep) wakeRuns(ctx context.Context) error {
+	requests, err := schema.DueRequests(ctx, s.db, runGrace, wakeAgain, requestsARound)
+	if err != nil {
+		return err
+	}
+	for n, id := range requests {
+		if err := s.wake(ctx, id); err != nil {
+			s.log.Warn("runs cannot be woken now: they stay due", "requests", len(requests)-n, "error", err)
+			for _, id := range requests[n:] {
+				if err := schema.WakeRequest(ctx, s.db, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (s *sweep) wake(ctx context.Context, requestID int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return s.waker.Request(ctx, requestID, workflows.SignalDue)
+}
+
+// sendMessages brings messages up to date that are behind, also of requests whose run is over.
+func (s *sweep) sendMessages(ctx context.Context) error {
+	requests, err := schema.DueMessages(ctx, s.db, messageGrace, messagesARound)
+	if err != nil {
+		return err
+	}
+	for _, id := range requests {
+		_, err := s.activities.ConvergeMessages(ctx, activities.RequestInput{RequestID: id})
+		if err == nil {
+			continue
+		}
+		s.log.Warn("messages are still behind", "request", id, "error", err)
+		if err := schema.PostponeMessages(ctx, s.db, id, wakeAgain); err != nil {
+			return err
+		}
+	}
+	return nil
+}

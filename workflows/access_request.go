@@ -1,0 +1,219 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"accessbot/activities"
+)
+
+// AccessRequestInput names the request that a run is about.
+type AccessRequestInput struct {
+	RequestID int64
+	// Attributes: whether the namespace knows our search attributes. An unknown one would fail every task of the run.
+	Attributes bool
+}
+
+// AccessRequest sees one request through: it asks the approvers, gives what they approve, sleeps until the end of what is
+// temporary, and takes it back. It can be started at any time and goes on from the record.
+func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
+	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of request %d", id, in.RequestID), "WrongID", nil)
+	}
+	r := &accessRequest{
+		in:        in,
+		log:       workflow.GetLogger(ctx),
+		wake:      workflow.NewBufferedChannel(ctx, 1),
+		giving:    map[int64]bool{},
+		takenBack: map[int64]bool{},
+	}
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil }); err != nil {
+		return err
+	}
+	return r.run(ctx)
+}
+
+type accessRequest struct {
+	in   AccessRequestInput
+	log  log.Logger
+	next activities.Next // what the record said last
+
+	wake      workflow.Channel // something happened: ask the record again
+	giving    map[int64]bool   // items that an activity is giving right now
+	takenBack map[int64]bool   // claims that an activity is taking back right now
+	messages  *messages
+	shown     string // the search attributes as they were last set
+	cancelled bool
+}
+
+// run is the story: ask, give, sleep, take back, until nothing is left to do.
+func (r *accessRequest) run(ctx workflow.Context) error {
+	root := ctx
+	// Cancelling must not cancel the taking back: it is noticed in wait, recorded, and seen through.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	r.messages = startMessages(ctx, r.in.RequestID, r.wake)
+	for {
+		if err := r.advance(ctx); err != nil {
+			return err
+		}
+		r.show(ctx)
+		r.messages.look()
+		r.give(ctx)
+		r.takeBack(ctx)
+		if r.done() {
+			r.messages.finish(ctx)
+			if !r.signalled(ctx) {
+				return r.result()
+			}
+		}
+		if r.idle() && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !r.messages.busy() {
+			return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
+		}
+		r.wait(ctx, root)
+	}
+}
+
+// advance asks the record what is next.
+func (r *accessRequest) advance(ctx workflow.Context) error {
+	ctx = with(ctx, recordPolicy, "what is next")
+	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
+	return workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &r.next)
+}
+
+// give starts giving every approved item that is not being given yet: each on its own, while others still wait.
+func (r *accessRequest) give(ctx workflow.Context) {
+	for _, item := range r.next.Give {
+		if r.giving[item.ID] {
+			continue
+		}
+		r.giving[item.ID] = true
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			r.giveItem(ctx, item)
+			delete(r.giving, item.ID)
+			r.wake.SendAsync(nil)
+		})
+	}
+}
+
+func (r *accessRequest) giveItem(ctx workflow.Context, item activities.Step) {
+	policy := givePolicy
+	if until := r.next.Until; !until.IsZero() {
+		policy.ScheduleToCloseTimeout = min(policy.ScheduleToCloseTimeout, max(until.Sub(workflow.Now(ctx)), time.Minute))
+	}
+	in := activities.ItemInput{ItemID: item.ID}
+	giveCtx := with(ctx, policy, "give "+item.Label)
+	err := workflow.ExecuteActivity(giveCtx, do.ProvisionAccess, in).Get(giveCtx, nil)
+	if err == nil {
+		return
+	}
+	// It took too long. Whether the target has it after all, settling the seat finds out: Advance orders that next.
+	r.log.Error("an item could not be given in time", "item", item.ID, "error", err)
+	failCtx := with(ctx, recordPolicy, "could not give "+item.Label)
+	if err := workflow.ExecuteActivity(failCtx, do.FailItem, in).Get(failCtx, nil); err != nil {
+		r.log.Error("could not record that an item failed", "item", item.ID, "error", err)
+	}
+}
+
+// takeBack starts taking back every claim that is over and not being taken back yet.
+func (r *accessRequest) takeBack(ctx workflow.Context) {
+	for _, claim := range r.next.TakeBack {
+		if r.takenBack[claim.ID] {
+			continue
+		}
+		r.takenBack[claim.ID] = true
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			ctx = with(ctx, takeBackPolicy, "take back "+claim.Label)
+			if err := workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil); err != nil {
+				r.log.Error("a claim could not be taken back", "claim", claim.ID, "error", err)
+			}
+			delete(r.takenBack, claim.ID)
+			r.wake.SendAsync(nil)
+		})
+	}
+}
+
+// wait sleeps until something happens: a signal, the end of a give or a take-back, what is due next, or a cancellation.
+func (r *accessRequest) wait(ctx, root workflow.Context) {
+	selector := workflow.NewSelector(ctx)
+	// Signals first: a decision wins a tie with the timer.
+	for _, name := range signals {
+		selector.AddReceive(workflow.GetSignalChannel(ctx, name), func(c workflow.ReceiveChannel, _ bool) { drain(c) })
+	}
+	selector.AddReceive(r.wake, func(c workflow.ReceiveChannel, _ bool) { drain(c) })
+	if !r.cancelled {
+		selector.AddReceive(root.Done(), func(workflow.ReceiveChannel, bool) { r.cancelled = true })
+	}
+	timerCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	if r.next.WakeIn > 0 {
+		timer := workflow.NewTimerWithOptions(timerCtx, time.Duration(r.next.WakeIn)*time.Second, workflow.TimerOptions{Summary: r.next.WakeFor})
+		selector.AddFuture(timer, func(workflow.Future) {})
+	}
+	selector.Select(ctx)
+}
+
+// drain takes what else has arrived: however often somebody clicked, the record is asked once.
+func drain(c workflow.ReceiveChannel) {
+	for c.ReceiveAsync(nil) {
+	}
+}
+
+func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.takenBack) == 0 }
+
+func (r *accessRequest) done() bool { return r.next.Settled && r.idle() }
+
+// signalled tells whether something happened that the record was not asked about yet.
+func (r *accessRequest) signalled(ctx workflow.Context) bool {
+	for _, name := range signals {
+		if workflow.GetSignalChannel(ctx, name).Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *accessRequest) result() error {
+	if r.cancelled {
+		return temporal.NewCanceledError("cancelled in Temporal: what waited is withdrawn, what was temporary is taken back")
+	}
+	return nil
+}
+
+// show lets operators find and read the run.
+func (r *accessRequest) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.next.Details)
+	if !r.in.Attributes {
+		return
+	}
+	shown := fmt.Sprint(r.next.State, r.next.Approvers)
+	if shown == r.shown {
+		return
+	}
+	r.shown = shown
+	approvers := AccessApprover.ValueUnset()
+	if len(r.next.Approvers) > 0 {
+		approvers = AccessApprover.ValueSet(bounded(r.next.Approvers))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, AccessState.ValueSet(r.next.State), approvers); err != nil {
+		r.log.Error("search attributes could not be set", "error", err)
+	}
+}
+
+// Bounds on a search attribute: a longer list, or one of more bytes, would fail every task of the run.
+const (
+	maxValues = 50
+	maxBytes  = 2000
+)
+
+func bounded(values []string) []string {
+	size, n := 0, 0
+	for n < len(values) && n < maxValues && size+len(values[n]) <= maxBytes {
+		size += len(values[n]) + 3 // quotes and comma
+		n++
+	}
+	return values[:n]
+}

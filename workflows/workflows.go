@@ -1,0 +1,79 @@
+// Package workflows is what happens, in order: a request from its submission until nothing is left of it to do, and the
+// taking back of a claim that has no such run.
+//
+// A run holds no truth. It asks the record what is next, does it, and sleeps: it can be started at any time, or again.
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"accessbot/activities"
+)
+
+// Signals wake a run. They carry nothing and prove nothing: what happened stands in the record.
+const (
+	SignalSubmitted        = "submitted"
+	SignalDecisionRecorded = "decision-recorded"
+	SignalWithdrawn        = "withdrawn"
+	SignalReleased         = "released"
+	SignalDue              = "due" // the sweep's: the record says that something should have happened
+)
+
+var signals = []string{SignalSubmitted, SignalDecisionRecorded, SignalWithdrawn, SignalReleased, SignalDue}
+
+// QueryStatus answers a request's run as activities.Next.
+const QueryStatus = "status"
+
+// RequestWorkflowID is the ID of the run of a request, by the number that people see.
+func RequestWorkflowID(number int64) string { return fmt.Sprintf("access-request-%d", number) }
+
+// EndWorkflowID is the ID of the run that takes one claim back.
+func EndWorkflowID(claimID int64) string { return fmt.Sprintf("end-access-%d", claimID) }
+
+// Search attributes, as operators filter by them. On a namespace with an SQL store there is room for three KeywordLists.
+var (
+	AccessState       = temporal.NewSearchAttributeKeyKeyword("AccessState")
+	AccessRequester   = temporal.NewSearchAttributeKeyKeyword("AccessRequester")
+	AccessApplication = temporal.NewSearchAttributeKeyKeywordList("AccessApplication")
+	AccessApprover    = temporal.NewSearchAttributeKeyKeywordList("AccessApprover")
+	AccessUntil       = temporal.NewSearchAttributeKeyTime("AccessUntil")
+)
+
+// Policies: how long an activity may take, and what happens when it fails. Each has its reason here and nowhere else.
+var (
+	// The record is a transaction away. While PostgreSQL is down nothing else could be done anyway: try on, forever.
+	recordPolicy = workflow.ActivityOptions{
+		StartToCloseTimeout: 20 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	}
+	// Giving is bounded by an hour, or what is left until the end: after that people are told that it failed.
+	givePolicy = workflow.ActivityOptions{
+		StartToCloseTimeout:    time.Minute, // a connector bounds itself well below: longer means that the worker is gone
+		ScheduleToCloseTimeout: time.Hour,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	}
+	// Taking back is never given up.
+	takeBackPolicy = workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Minute},
+	}
+	// Nothing waits for Slack. What could not be said in ten minutes, the sweep says later.
+	messagePolicy = workflow.ActivityOptions{
+		StartToCloseTimeout:    time.Minute,
+		ScheduleToCloseTimeout: 10 * time.Minute,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	}
+)
+
+// with names an activity in the Web UI.
+func with(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
+	policy.Summary = summary
+	return workflow.WithActivityOptions(ctx, policy)
+}
+
+// do is only ever used for its methods' names.
+var do *activities.Activities
