@@ -15,7 +15,7 @@ import (
 // Activities are registered with a worker as they are: each method is one activity.
 type Activities struct {
 	DB      *schema.DB
-	Targets *Targets
+	Settler *Settler
 	Slack   *slack.Client
 	Log     *slog.Logger
 	Options Options

@@ -2,14 +2,9 @@ package activities
 
 import (
 	"context"
-	"time"
 
-	"accessbot/activities/connector"
 	"accessbot/schema"
 )
-
-// overdueAfter is how late taking back may be before somebody is told.
-const overdueAfter = 5 * time.Minute
 
 // DeprovisionAccess takes a claim's access back, if the claim is over and no other one keeps it. It is never given up:
 // every error is worth another attempt.
@@ -18,27 +13,14 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	if err != nil {
 		return err
 	}
-	err = a.Settle(ctx, seat)
+	err = a.Settler.Settle(ctx, seat)
 	if err == nil {
 		return nil
 	}
 	if !isBusy(err) {
-		a.AlertIfOverdue(ctx, in.ClaimID, seat, err)
+		a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
 	}
 	return retry(err)
-}
-
-// AlertIfOverdue says once that taking back is late. It must not stand in the way of the next attempt.
-func (a *Activities) AlertIfOverdue(ctx context.Context, claimID int64, seat schema.Seat, why error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	late, err := a.DB.AlertOverdue(ctx, claimID, overdueAfter, connector.ClassOf(why).String())
-	if err != nil {
-		a.Log.Warn("could not record that taking back is overdue", "claim", claimID, "error", err)
-	}
-	if late {
-		a.Log.Error("taking access back is overdue", "claim", claimID, "target", seat.Instance, "error", why)
-	}
 }
 
 // CheckReleaseResult says whether a claim may be taken back on somebody's order.

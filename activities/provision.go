@@ -28,7 +28,7 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	if err != nil {
 		return err
 	}
-	err = a.Settle(ctx, seat)
+	err = a.Settler.Settle(ctx, seat)
 	switch connector.ClassOf(err) {
 	case connector.ClassNone:
 		return nil

@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -18,6 +20,13 @@ var errSeatBusy = errors.New("the seat is being settled by somebody else")
 // settleRounds bounds how often one attempt starts over because what should be held changed meanwhile.
 const settleRounds = 3
 
+// Settler changes targets. Nothing else does.
+type Settler struct {
+	DB      *schema.DB
+	Targets *Targets
+	Log     *slog.Logger
+}
+
 // Settle brings one seat to what its claims say, and is the only code that changes a target: giving, ending, the sweep
 // and every retry call it. Whatever else is going on, under the seat's lock it
 //
@@ -27,8 +36,8 @@ const settleRounds = 3
 //  4. records what was seen, unless what should be held changed meanwhile.
 //
 // An error leaves the record saying what is still to be done: settle again.
-func (a *Activities) Settle(ctx context.Context, seat schema.Seat) error {
-	target, err := a.Targets.target(seat.Connector, seat.Instance)
+func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
+	target, err := s.Targets.target(seat.Connector, seat.Instance)
 	if err != nil {
 		return err
 	}
@@ -37,7 +46,7 @@ func (a *Activities) Settle(ctx context.Context, seat schema.Seat) error {
 		return err
 	}
 	defer release()
-	conn, err := a.DB.Connx(ctx)
+	conn, err := s.DB.Connx(ctx)
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", seat, err)
 	}
@@ -85,5 +94,21 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 func unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat) {
 	if err := schema.UnlockSeat(context.WithoutCancel(ctx), conn, seat); err != nil {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	}
+}
+
+// overdueAfter is how late taking back may be before somebody is told.
+const overdueAfter = 5 * time.Minute
+
+// AlertIfOverdue says once that taking back is late. It must not stand in the way of the next attempt.
+func (s *Settler) AlertIfOverdue(ctx context.Context, claimID int64, seat schema.Seat, why error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	late, err := s.DB.AlertOverdue(ctx, claimID, overdueAfter, connector.ClassOf(why).String())
+	if err != nil {
+		s.Log.Warn("could not record that taking back is overdue", "claim", claimID, "error", err)
+	}
+	if late {
+		s.Log.Error("taking access back is overdue", "claim", claimID, "target", seat.Instance, "error", why)
 	}
 }

@@ -37,7 +37,8 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 
 	targets := &activities.Targets{}
 	defer targets.Close() //nolint:errcheck // the process ends
-	a := &activities.Activities{DB: db, Targets: targets, Slack: newSlack(c), Log: log, Options: c.options}
+	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
+	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c), Log: log, Options: c.options}
 	waker := &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
 	sweep := &sweep{db: db, activities: a, waker: waker, every: c.sweepEvery, log: log}
 

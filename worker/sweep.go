@@ -129,8 +129,8 @@ func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
 			return err
 		}
 	}
-	if err := s.activities.Settle(ctx, c.Seat); err != nil {
-		s.activities.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+	if err := s.activities.Settler.Settle(ctx, c.Seat); err != nil {
+		s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
 		return err
 	}
 	return schema.ClaimLooked(ctx, s.db, c.ID)

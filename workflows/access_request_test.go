@@ -1,0 +1,265 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"github.com/stretchr/testify/suite"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"accessbot/activities"
+)
+
+// The record is played by what Advance answers, call after call; time is skipped.
+type accessRequestSuite struct {
+	suite.Suite
+	testsuite.WorkflowTestSuite
+	env *testsuite.TestWorkflowEnvironment
+}
+
+func TestAccessRequest(t *testing.T) { suite.Run(t, new(accessRequestSuite)) }
+
+const number = 1042
+
+func (s *accessRequestSuite) SetupTest() {
+	s.env = s.NewTestWorkflowEnvironment()
+	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
+	s.env.RegisterActivity(&activities.Activities{})
+	s.env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Maybe()
+	s.env.SetTestTimeout(20 * time.Second)
+}
+
+func (s *accessRequestSuite) AfterTest(_, _ string) { s.env.AssertExpectations(s.T()) }
+
+// says lets the record answer next, once.
+func (s *accessRequestSuite) says(next activities.Next) {
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(next, nil).Once()
+}
+
+func (s *accessRequestSuite) run() error {
+	s.env.ExecuteWorkflow(AccessRequest, AccessRequestInput{RequestID: number})
+	s.Require().True(s.env.IsWorkflowCompleted())
+	return s.env.GetWorkflowError()
+}
+
+func (s *accessRequestSuite) signalAfter(d time.Duration, signal string) {
+	s.env.RegisterDelayedCallback(func() { s.env.SignalWorkflow(signal, nil) }, d)
+}
+
+var (
+	item  = activities.Step{ID: 7, Label: "Warehouse / reader"}
+	other = activities.Step{ID: 8, Label: "CRM / reader"}
+	claim = activities.Step{ID: 70, Label: "Warehouse / reader"}
+)
+
+func waiting(wake int64) activities.Next {
+	return activities.Next{State: "awaiting_approval", WakeIn: wake, WakeFor: "expires if nobody decides", Approvers: []string{"bob@example.com"}}
+}
+
+func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
+	s.says(waiting(3600))
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.says(activities.Next{State: "active", Settled: true})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.signalAfter(time.Minute, SignalDecisionRecorded)
+	s.NoError(s.run())
+}
+
+func (s *accessRequestSuite) TestTemporaryAccessIsTakenBackAtItsEndAndNotBefore() {
+	started := s.env.Now()
+	const month = 30 * 24 * 3600
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.says(activities.Next{State: "active", WakeIn: month, WakeFor: "access ends"})
+	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "ended", Settled: true})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.NoError(s.run())
+	s.GreaterOrEqual(s.env.Now().Sub(started), month*time.Second)
+	s.Less(s.env.Now().Sub(started), (month+5)*time.Second)
+}
+
+func (s *accessRequestSuite) TestDeniedGivesNothing() {
+	s.says(waiting(3600))
+	s.says(activities.Next{State: "denied", Settled: true})
+	s.signalAfter(time.Minute, SignalDecisionRecorded)
+	s.NoError(s.run())
+	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
+}
+
+func (s *accessRequestSuite) TestTheEndPassesBeforeApproval() {
+	s.says(waiting(3600))
+	s.says(activities.Next{State: "expired", Settled: true})
+	s.NoError(s.run()) // nobody signals: the timer asks the record
+}
+
+func (s *accessRequestSuite) TestReleasedEarlyIsTakenBackAtOnce() {
+	started := s.env.Now()
+	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
+	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "released", Settled: true})
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.signalAfter(time.Hour, SignalReleased)
+	s.NoError(s.run())
+	s.Less(s.env.Now().Sub(started), 2*time.Hour)
+}
+
+func (s *accessRequestSuite) TestOneItemIsGivenWhileAnotherStillWaits() {
+	next := waiting(3600)
+	next.Give = []activities.Step{item}
+	s.says(next)
+	s.says(waiting(3600))
+	s.says(activities.Next{State: "denied", Settled: true})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.signalAfter(30*time.Minute, SignalDecisionRecorded)
+	s.NoError(s.run())
+}
+
+func (s *accessRequestSuite) TestAnItemThatCannotBeGivenInTimeFailsAloneAndIsTakenBackInCase() {
+	started := s.env.Now()
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item, other}})
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item}}) // the other is active
+	s.says(activities.Next{State: "failed", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "failed", Settled: true})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(errors.New("the target is away"))
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 8}).Return(nil).Once()
+	s.env.OnActivity(do.FailItem, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.NoError(s.run())
+	s.Less(s.env.Now().Sub(started), 70*time.Minute)
+	s.Equal(time.Hour, givePolicy.ScheduleToCloseTimeout) // the test environment stops at ten attempts
+}
+
+func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
+	started := s.env.Now()
+	recovery := started.Add(26 * time.Hour)
+	recovered := false
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+		if recovered {
+			return activities.Next{State: "ended", Settled: true}, nil
+		}
+		return activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil
+	})
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
+		if recovered = !s.env.Now().Before(recovery); !recovered {
+			return errors.New("the target is away")
+		}
+		return nil
+	})
+	s.NoError(s.run())
+	took := s.env.Now().Sub(started)
+	s.GreaterOrEqual(took, 26*time.Hour)
+	s.Less(took, 27*time.Hour) // the backoff is capped
+	// The test environment stops at ten attempts; a real server does not.
+	s.Zero(takeBackPolicy.RetryPolicy.MaximumAttempts)
+	s.Zero(takeBackPolicy.ScheduleToCloseTimeout)
+	s.LessOrEqual(takeBackPolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
+}
+
+func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary() {
+	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
+		Return(activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil).Once()
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
+		Return(activities.Next{State: "released", Settled: true}, nil).Once()
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, time.Hour)
+	var cancelled *temporal.CanceledError
+	s.ErrorAs(s.run(), &cancelled)
+}
+
+func (s *accessRequestSuite) TestCancellingWhileGivingLetsTheGiveEndAndTakesItBack() {
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
+		Return(activities.Next{State: "provisioning", TakeBack: []activities.Step{claim}}, nil).Once()
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
+		Return(activities.Next{State: "released", Settled: true}, nil)
+	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, 10*time.Second)
+	var cancelled *temporal.CanceledError
+	s.ErrorAs(s.run(), &cancelled)
+}
+
+func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
+	s.says(waiting(3600))
+	s.says(waiting(3590)) // nothing is recorded
+	s.says(activities.Next{State: "expired", Settled: true})
+	s.signalAfter(10*time.Second, SignalDecisionRecorded)
+	s.NoError(s.run())
+	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
+}
+
+func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() {
+	asked := 0
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+		if asked++; asked == 1 {
+			return waiting(3600), nil
+		}
+		return activities.Next{State: "denied", Settled: true}, nil
+	})
+	s.env.RegisterDelayedCallback(func() {
+		for range 100 {
+			s.env.SignalWorkflow(SignalDecisionRecorded, nil)
+		}
+	}, time.Minute)
+	s.NoError(s.run())
+	s.Less(asked, 10)
+}
+
+func (s *accessRequestSuite) TestARunWithAnotherRequestsIDFailsAtOnce() {
+	s.env.SetStartWorkflowOptions(startOptions("access-request-1"))
+	s.ErrorContains(s.run(), "is not the one of request 1042")
+}
+
+func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
+	s.env = s.NewTestWorkflowEnvironment()
+	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
+	s.env.RegisterActivity(&activities.Activities{})
+	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AgainIn: 30}, nil).Once()
+	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AskAgain: true}, nil).Once()
+	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, nil)
+	s.says(waiting(3600))
+	s.says(activities.Next{State: "expired", Settled: true}) // asked again, because somebody was not in Slack
+	started := s.env.Now()
+	s.NoError(s.run())
+	s.Less(s.env.Now().Sub(started), time.Minute)
+}
+
+func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
+	s.env = s.NewTestWorkflowEnvironment()
+	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
+	s.env.RegisterActivity(&activities.Activities{})
+	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, errors.New("Slack is away"))
+	s.says(activities.Next{State: "active", WakeIn: 60})
+	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "ended", Settled: true})
+	started := s.env.Now()
+	var takenBack time.Duration
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
+		takenBack = s.env.Now().Sub(started)
+		return nil
+	}).Once()
+	s.NoError(s.run())
+	s.Less(takenBack, 65*time.Second)
+}
+
+func TestSearchAttributeListsStayWithinWhatTemporalTakes(t *testing.T) {
+	var many []string
+	for range 200 {
+		many = append(many, "somebody.with.a.long.name@an-even-longer-department.example.com")
+	}
+	kept := bounded(many)
+	size := 0
+	for _, v := range kept {
+		size += len(v) + 3
+	}
+	require.LessOrEqual(t, len(kept), 50)
+	require.LessOrEqual(t, size, 2048)
+	require.NotEmpty(t, kept)
+}

@@ -1,0 +1,53 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+
+	"accessbot/activities"
+)
+
+func startOptions(id string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{ID: id, TaskQueue: "test"}
+}
+
+func endAccessEnvironment(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	var s testsuite.WorkflowTestSuite
+	env := s.NewTestWorkflowEnvironment()
+	env.SetStartWorkflowOptions(startOptions(EndWorkflowID(70)))
+	env.RegisterActivity(&activities.Activities{})
+	t.Cleanup(func() { env.AssertExpectations(t) })
+	return env
+}
+
+func TestEndAccessTakesBackWhatTheRecordOrders(t *testing.T) {
+	env := endAccessEnvironment(t)
+	env.OnActivity(do.CheckRelease, mock.Anything, activities.ClaimInput{ClaimID: 70}).
+		Return(activities.CheckReleaseResult{Ordered: true, RequestID: number, Label: "Warehouse / reader"}, nil).Once()
+	env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(activities.Next{Settled: true}, nil).Once()
+	env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Once()
+	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+	require.NoError(t, env.GetWorkflowError())
+}
+
+func TestEndAccessWithoutAnOrderDoesNothing(t *testing.T) {
+	env := endAccessEnvironment(t)
+	env.OnActivity(do.CheckRelease, mock.Anything, mock.Anything).Return(activities.CheckReleaseResult{}, nil).Once()
+	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+	require.ErrorContains(t, env.GetWorkflowError(), "nobody has ordered claim 70 back")
+}
+
+func TestEndAccessIsNotStoppedByCancellingItsRun(t *testing.T) {
+	env := endAccessEnvironment(t)
+	env.OnActivity(do.CheckRelease, mock.Anything, mock.Anything).Return(activities.CheckReleaseResult{Ordered: true}, nil).Once()
+	env.OnActivity(do.DeprovisionAccess, mock.Anything, mock.Anything).After(time.Hour).Return(nil).Once()
+	env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
+	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+	require.NoError(t, env.GetWorkflowError())
+}
