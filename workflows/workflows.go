@@ -47,18 +47,18 @@ var (
 var (
 	// The record is a transaction away. While PostgreSQL is down nothing else could be done anyway: try on, forever.
 	recordPolicy = workflow.ActivityOptions{
-		StartToCloseTimeout: 20 * time.Second,
+		StartToCloseTimeout: 10 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 	}
 	// Giving is bounded by an hour, or what is left until the end: after that people are told that it failed.
 	givePolicy = workflow.ActivityOptions{
-		StartToCloseTimeout:    time.Minute, // a connector bounds itself well below: longer means that the worker is gone
+		StartToCloseTimeout:    30 * time.Second, // a connector bounds itself below: longer means that the worker is gone
 		ScheduleToCloseTimeout: time.Hour,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 	}
 	// Taking back is never given up.
 	takeBackPolicy = workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute,
+		StartToCloseTimeout: 30 * time.Second, // as above
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Minute},
 	}
 	// Nothing waits for Slack. What could not be said in ten minutes, the sweep says later.

@@ -1,0 +1,158 @@
+package systemtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/workflows"
+)
+
+// The approver of what these tests ask for: the owner of the application dashboards in the sample directory.
+const approver = "bob"
+
+func TestTemporaryAccessIsGivenAndTakenBackByItsOwnTimer(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", 20*time.Second)
+	s.approve(approver, request)
+	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
+	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	s.slack.As(s.email("alice")).Must(t).WaitForMessage("ended")
+}
+
+func TestCase23WorkerKilledInMidSleepTakesBackOnReturn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.approve(approver, request)
+	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+	s.worker.kill()
+	s.shiftClock(2 * time.Hour)
+	require.True(t, s.holds("alice", "dashboards", "editor"), "nobody was there to take it back")
+	s.startWorker()
+	s.eventually("access is taken back on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.oneClaim(request)
+	var late float64
+	require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
+	require.Greater(t, late, 3000.0, "its lateness is recorded")
+}
+
+func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	require.NoError(t, s.slack.Away(true))
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.eventually("the approval is open", func() bool { return s.itemState(request) == "awaiting_approval" })
+	s.worker.kill()
+	require.NoError(t, s.slack.Away(false))
+	s.startWorker()
+	s.slack.As(s.email("alice")).Must(t).WaitForMessage("has been created and sent for approval")
+	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	s.approve(approver, request)
+	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
+}
+
+func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	proxy := newProxy(t, s.targetURL)
+	real := s.targetURL
+	s.targetURL = proxy.url
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	proxy.swallowAnswersAfter("GRANT", "COMMIT")
+	s.approve(approver, request)
+	s.eventually("the target has changed", func() bool { return s.holds("alice", "dashboards", "editor") })
+	require.Equal(t, "provisioning", s.itemState(request), "its answer never came")
+	s.worker.kill()
+	s.targetURL = real
+	s.startWorker()
+	s.eventually("it is recorded", func() bool { return s.itemState(request) == "active" })
+	s.oneClaim(request)
+	var found int
+	require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
+	require.Zero(t, found, "our own access is not mistaken for access that was there before")
+	s.shiftClock(2 * time.Hour)
+	s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+}
+
+func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
+	t.Parallel()
+	server := startTemporal(t)
+	s := startOn(t, server.address, "../../schema/directory/sample")
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.approve(approver, request)
+	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+	server.kill()
+	s.shiftClock(2 * time.Hour)
+	s.eventually("access is taken back without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	server.start()
+	s.eventually("the run learns of it and is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	s.oneClaim(request)
+}
+
+func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	waiting := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+	s.approve(approver, waiting) // its wake-up starts the run again
+	s.eventually("access is given all the same", func() bool { return s.itemState(waiting) == "active" })
+
+	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+	s.shiftClock(2 * time.Hour)
+	s.eventually("and is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(waiting) == "ended" })
+	s.oneClaim(waiting)
+}
+
+func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	for range 5 {
+		require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
+	}
+	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
+	s.wake(request, workflows.SignalDecisionRecorded)
+	s.eventually("the run started by hand asked the record", func() bool {
+		return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
+	})
+	s.approve(approver, request) // and only a recorded decision gives
+	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
+	var early int
+	require.NoError(t, s.db.Get(&early, `select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
+	require.Zero(t, early)
+}
+
+// oneClaim checks that a request made one claim an item, whatever was retried.
+func (s *system) oneClaim(request int64) {
+	s.t.Helper()
+	var claims, items int
+	require.NoError(s.t, s.db.Get(&claims, `select count(*) from claims c join request_items i on i.id = c.item_id where i.request_id = $1`, request))
+	require.NoError(s.t, s.db.Get(&items, `select count(*) from request_items where request_id = $1`, request))
+	require.Equal(s.t, items, claims)
+}
+
+func (s *system) runStatus(workflowID string) string {
+	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
+	if err != nil {
+		return err.Error()
+	}
+	return description.WorkflowExecutionInfo.Status.String()
+}
