@@ -1,0 +1,163 @@
+package slacksim
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// This file is the part of the client API that no Slack client has: it watches the traffic, breaks
+// things and forges payloads.
+
+func (s *Server) clientTraffic(r *http.Request) (any, error) {
+	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // absent: from the first one kept
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := []Traffic{}
+	for _, t := range s.traffic {
+		if t.Seq > after {
+			since = append(since, t)
+		}
+	}
+	return since, nil
+}
+
+// clientPayloads gives the last payloads that went to the app, word for word: to look at, or to change
+// and deliver again.
+func (s *Server) clientPayloads(*http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Payload{}, s.payloads...), nil
+}
+
+func (s *Server) clientFaults(*http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	faults := []Fault{}
+	for _, f := range s.faults {
+		faults = append(faults, *f)
+	}
+	return faults, nil
+}
+
+func (s *Server) clientAddFault(r *http.Request) (any, error) {
+	f, err := read[Fault](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued++
+	f.ID, f.left = s.issued, f.Times
+	s.faults = append(s.faults, &f)
+	return f, nil
+}
+
+func (s *Server) clientClearFaults(*http.Request) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	return object{}, nil
+}
+
+// clientAway takes Slack away, or brings it back. While it is away no call is answered, no socket
+// stands and nothing is delivered.
+func (s *Server) clientAway(r *http.Request) (any, error) {
+	body, err := read[struct {
+		Away bool `json:"away"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.away = body.Away
+	s.touch()
+	s.mu.Unlock()
+	if body.Away {
+		s.sockets.cut()
+	}
+	return object{"away": body.Away}, nil
+}
+
+func (s *Server) clientSockets(*http.Request) (any, error) {
+	s.mu.Lock()
+	seq := s.seq
+	s.mu.Unlock()
+	return object{"seq": seq, "connections": s.sockets.count()}, nil
+}
+
+func (s *Server) clientDisconnect(r *http.Request) (any, error) {
+	body, err := read[struct {
+		Reason string `json:"reason"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	switch body.Reason {
+	case "warning", "refresh_requested", "link_disabled":
+		return object{"connections": s.sockets.disconnect(body.Reason)}, nil
+	}
+	return nil, fmt.Errorf("Slack disconnects for warning, refresh_requested or link_disabled, not %q", body.Reason)
+}
+
+// clientDeliver brings any payload at all to the app, signed as Slack signs it, over the app's transport.
+func (s *Server) clientDeliver(r *http.Request) (any, error) {
+	body, err := read[struct {
+		Route   string          `json:"route"`
+		Payload json.RawMessage `json:"payload"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	var inner struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(body.Payload, &inner) // a forged payload need not be an object
+	if inner.Type == "" {
+		inner.Type = body.Route
+	}
+	switch body.Route {
+	case routeEvents, routeInteractivity, routeOptions:
+	default:
+		return nil, fmt.Errorf("an app has the routes events, interactivity and options, not %q", body.Route)
+	}
+	a := s.deliver(delivery{route: body.Route, name: inner.Type, payload: body.Payload})
+	return object{"acked": a.ok(), "status": a.status, "body": string(a.body), "problem": a.detail}, nil
+}
+
+// clientSign makes a request that an app accepts as Slack's, without sending it: address, headers and
+// body. "at" is when it was signed (now), "body" replaces the encoded payload, in base64.
+func (s *Server) clientSign(r *http.Request) (any, error) {
+	body, err := read[struct {
+		Route   string          `json:"route"`
+		Payload json.RawMessage `json:"payload"`
+		Body    string          `json:"body"`
+		At      time.Time       `json:"at"`
+	}](r)
+	if err != nil {
+		return nil, err
+	}
+	address := s.routeURL(body.Route)
+	if address == "" {
+		return nil, fmt.Errorf("the app has no address for %q: it is in Socket Mode, or there is no such route", body.Route)
+	}
+	raw, contentType := encode(body.Route, body.Payload)
+	if body.Body != "" {
+		if raw, err = base64.StdEncoding.DecodeString(body.Body); err != nil {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+	}
+	if body.At.IsZero() {
+		body.At = time.Now()
+	}
+	h := http.Header{}
+	h.Set("Content-Type", contentType)
+	s.sign(h, raw, body.At)
+	return object{"url": address, "header": h, "body": raw}, nil
+}

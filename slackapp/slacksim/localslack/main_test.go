@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"accessbot/slackapp/slacksim"
+
+	"github.com/stretchr/testify/require"
+)
+
+// env is a complete environment.
+func env(name string) string {
+	return map[string]string{
+		"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": "shh",
+	}[name]
+}
+
+func noEnv(string) string { return "" }
+
+func TestItRefusesToListenOnAnythingButLoopback(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:80", "example.com:80"} {
+		err := run(t.Context(), []string{"-listen", address}, env, io.Discard)
+		require.ErrorContains(t, err, "loopback", address)
+	}
+}
+
+func TestATakenPortNamesTheFlag(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	err = run(t.Context(), []string{"-listen", l.Addr().String()}, env, io.Discard)
+	require.ErrorContains(t, err, l.Addr().String()+" is taken")
+	require.ErrorContains(t, err, "-listen")
+}
+
+func TestAMissingTokenIsNamed(t *testing.T) {
+	require.ErrorContains(t, run(t.Context(), nil, noEnv, io.Discard), "SLACK_BOT_TOKEN")
+	noApp := func(name string) string {
+		if name == "SLACK_APP_TOKEN" {
+			return ""
+		}
+		return env(name)
+	}
+	require.ErrorContains(t, run(t.Context(), []string{"-socket"}, noApp, io.Discard), "SLACK_APP_TOKEN")
+}
+
+func TestADirectoryThatCannotBeReadIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.csv")
+	require.ErrorContains(t, run(t.Context(), []string{"-people", path}, env, io.Discard), path)
+	require.NoError(t, os.WriteFile(path, []byte("email,status\na@example.com,active\n"), 0o600))
+	require.ErrorContains(t, run(t.Context(), []string{"-people", path}, env, io.Discard), `no column "name"`)
+}
+
+// output is where the program prints its address.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+	return o.text.Write(p)
+}
+
+var printed = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+
+func (o *output) address(t *testing.T) string {
+	t.Helper()
+	for {
+		o.mu.Lock()
+		url := printed.FindString(o.text.String())
+		o.mu.Unlock()
+		if url != "" {
+			return url
+		}
+		select {
+		case <-o.more:
+		case <-time.After(10 * time.Second):
+			t.Fatal("it printed no address")
+		}
+	}
+}
+
+func TestItServesThePeopleOfADirectoryUntilItIsStopped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.csv")
+	require.NoError(t, os.WriteFile(path, []byte("email,name,status\nann@example.com,Ann,active\nbob@example.com,Bob,left\n"), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &output{more: make(chan struct{}, 1)}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"-listen", "127.0.0.1:0", "-people", path, "-socket"}, env, out)
+	}()
+	url := out.address(t)
+
+	resp, err := http.Get(url + "/")
+	require.NoError(t, err)
+	page, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Contains(t, string(page), "A local Slack")
+	resp, err = http.Get(url + "/healthz")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.NoError(t, resp.Body.Close())
+
+	users, err := slacksim.Dial(url).Users()
+	require.NoError(t, err)
+	require.Len(t, users, 2, "the bot and Ann; Bob has left")
+	require.Equal(t, slacksim.UserID("ann@example.com"), users[1].ID)
+
+	cancel()
+	require.NoError(t, <-ended)
+}
