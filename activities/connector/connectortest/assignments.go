@@ -169,6 +169,7 @@ func lists(t *testing.T, h Harness) {
 	}
 	byHand, not := fresh(t, h), fresh(t, h)
 	h.GiveByHand(t, byHand)
+	require.NoError(t, connector.Ensure(t.Context(), c, byHand, true)) // given twice, told once
 	held[byHand] = 0
 	require.NoError(t, lister(t, c).List(t.Context(), func(a connector.Assignment) error {
 		if _, ours := held[a]; ours {

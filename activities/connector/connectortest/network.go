@@ -138,13 +138,20 @@ func cancelled(t *testing.T, h Harness) {
 			go func() { answer <- call(ctx) }()
 			<-heard
 			cancel()
-			require.ErrorIs(t, within(t, promptly, func() error { return <-answer }), context.Canceled)
-
-			require.ErrorIs(t, call(ctx), context.Canceled, "before it begins")
-			p.turn(cutting) // what is left of the swallowed connections
+			requireCancelled(t, within(t, promptly, func() error { return <-answer }))
+			requireCancelled(t, call(ctx)) // cancelled before it begins
+			p.turn(cutting)                // what is left of the swallowed connections
 		}
 	}
 	require.False(t, h.Holds(t, a))
+}
+
+// requireCancelled: the context's error, and not a class of its own.
+func requireCancelled(t *testing.T, err error) {
+	t.Helper()
+	require.ErrorIs(t, err, context.Canceled)
+	var unavailable *connector.Unavailable
+	require.NotErrorAs(t, err, &unavailable)
 }
 
 func deadline(t *testing.T, h Harness) {

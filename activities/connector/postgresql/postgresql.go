@@ -1,4 +1,4 @@
-// Package postgresql is the connector to PostgreSQL, version 10 and later: an
+// Package postgresql is the connector to PostgreSQL (tested: 15, 17, 18): an
 // object is a role, an account a role that can log in, and to hold an object is
 // to be a direct member of it. It creates missing accounts, never objects.
 //
@@ -161,15 +161,12 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 
 // revokes are the statements that end a membership. Since version 16 there is
 // one membership for each grantor, and a bare REVOKE only warns about those of
-// others; before, GRANTED BY is for superusers only, and not needed.
+// others. Before, there is one in all, and GRANTED BY is read but means nothing.
 func revokes(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string, error) {
-	var grants []struct {
-		Version int    `db:"version"`
-		Grantor string `db:"grantor"`
-	}
+	var grantors []string
 	// What the account granted to itself hangs on what others granted: it goes first.
-	err := tx.SelectContext(ctx, &grants, `
-		SELECT current_setting('server_version_num')::int AS version, pg_get_userbyid(m.grantor) AS grantor
+	err := tx.SelectContext(ctx, &grantors, `
+		SELECT pg_get_userbyid(m.grantor)
 		FROM pg_auth_members m
 		JOIN pg_roles account ON account.oid = m.member
 		JOIN pg_roles object ON object.oid = m.roleid
@@ -179,12 +176,9 @@ func revokes(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string
 		return nil, err
 	}
 	var statements []string
-	for _, grant := range grants {
-		statement := "REVOKE " + pq.QuoteIdentifier(a.Object) + " FROM " + pq.QuoteIdentifier(a.Account)
-		if grant.Version >= 160000 {
-			statement += " GRANTED BY " + pq.QuoteIdentifier(grant.Grantor)
-		}
-		statements = append(statements, statement)
+	for _, grantor := range grantors {
+		statements = append(statements, "REVOKE "+pq.QuoteIdentifier(a.Object)+
+			" FROM "+pq.QuoteIdentifier(a.Account)+" GRANTED BY "+pq.QuoteIdentifier(grantor))
 	}
 	return statements, nil
 }
