@@ -110,10 +110,19 @@ func (im *importing) refuseUnknownOwners(ctx context.Context, file, table string
 		   and not exists (select from people p where p.email = owner)`, file, table))
 }
 
+// resolveOwners turns e-mails into people, sorted.
+func resolveOwners(table string) string {
+	return fmt.Sprintf(`
+		update %[1]s s set owner_ids = o.ids
+		  from (select s.line, array_agg(p.id order by p.id) as ids
+		          from %[1]s s cross join unnest(s.owners) owner join people p on p.email = owner
+		         group by s.line) o
+		 where o.line = s.line`, table)
+}
+
 func (im *importing) applyApplications(ctx context.Context) error {
 	for _, statement := range []string{
-		`update import_applications s
-		    set owner_ids = array(select p.id from people p where p.email = any (s.owners) order by p.id)`,
+		resolveOwners("import_applications"),
 
 		`update import_applications s
 		    set id = a.id, owner_ids_before = o.ids,
@@ -122,9 +131,6 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		   from applications a,
 		        lateral (select array(select o.person_id from application_owners o where o.application_id = a.id order by 1) as ids) o
 		  where a.slug = s.slug`,
-
-		// Objects that are about to be renamed, or to move with their application, get out of each other's way first.
-		`update entitlements e set target = '~' || e.id from import_objects o where o.id = e.id and o.moves`,
 
 		`update applications a set name = s.name, connector = s.connector, instance = s.instance, gone_at = null
 		   from import_applications s where a.id = s.id and s.change = 'changed'`,
@@ -158,5 +164,5 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		select slug from gone order by slug`); err != nil {
 		return err
 	}
-	return im.summarize(ctx, applicationsFile, "import_applications", gone)
+	return im.summarize(ctx, applicationsFile, "import_applications", len(gone), gone)
 }

@@ -46,6 +46,7 @@ type importing struct {
 	dir      string
 	opts     Options
 	written  map[string]time.Time // when each file that is there was last written
+	places   map[string]place     // of applications, by slug: the record's, then the file's
 	problems problems
 	summary  Summary
 	// retired are the entitlements that this import marks gone.
@@ -111,6 +112,9 @@ func (im *importing) run(ctx context.Context) error {
 	if _, err := im.tx.ExecContext(ctx, temporaryTables); err != nil {
 		return fmt.Errorf("make temporary tables (the role needs TEMPORARY on the database): %w", err)
 	}
+	if err := im.readPlaces(ctx); err != nil {
+		return err
+	}
 	for _, s := range sources {
 		if im.has(s.file) {
 			if err := im.stage(ctx, s); err != nil {
@@ -138,23 +142,44 @@ func (im *importing) run(ctx context.Context) error {
 	if err := im.problems.refused(); err != nil {
 		return err
 	}
+	if err := im.apply(ctx, sources); err != nil {
+		return err
+	}
+	if err := im.problems.refused(); err != nil {
+		return err
+	}
+	return im.record(ctx)
+}
+
+func (im *importing) apply(ctx context.Context, sources []source) error {
+	if err := im.unnameObjects(ctx); err != nil {
+		return err
+	}
 	for _, s := range sources {
 		if im.has(s.file) {
 			if err := s.apply(ctx); err != nil {
 				return fmt.Errorf("write %s: %w", s.file, err)
 			}
 		}
+		if s.file != entitlementsFile {
+			continue
+		}
+		if err := im.nameObjects(ctx); err != nil {
+			return err
+		}
+		if err := im.retireWithApplications(ctx); err != nil {
+			return fmt.Errorf("retire the entitlements of applications that are gone: %w", err)
+		}
+		// Before any claim is touched: settling locks in this order too.
+		if err := im.wake(ctx); err != nil {
+			return err
+		}
 		// Grants need an account a person and target, and either may be new.
-		if s.file == entitlementsFile {
-			if err := im.makeAccounts(ctx); err != nil {
-				return err
-			}
+		if err := im.makeAccounts(ctx); err != nil {
+			return err
 		}
 	}
-	if err := im.wake(ctx); err != nil {
-		return err
-	}
-	return im.record(ctx)
+	return nil
 }
 
 // find notes which files are there, and which CSV files nobody reads: a misspelt name must not pass unseen.

@@ -79,27 +79,33 @@ func (im *importing) checkManagers(ctx context.Context) error {
 		Line    int // 0: not in the file
 	}
 	if err := im.tx.SelectContext(ctx, &people, `
-		select email, manager_email as manager, line from import_people where manager_email <> ''
-		union all
-		select p.email, m.email, 0 from people p join people m on m.id = p.manager_id
-		 where not exists (select from import_people s where s.email = p.email)
-		 order by line`); err != nil {
+		select * from (
+		    select email, manager_email as manager, line from import_people where manager_email <> ''
+		    union all
+		    select p.email, m.email, 0 from people p join people m on m.id = p.manager_id
+		     where not exists (select from import_people s where s.email = p.email)) known
+		 order by line = 0, line`); err != nil {
 		return err
 	}
 	managers, lines := map[string]string{}, map[string]int{}
 	for _, p := range people {
 		managers[p.Email], lines[p.Email] = p.Manager, p.Line
 	}
-	seen := map[string]int{} // in the walk that began with the person of this number
-	for walk, p := range people {
-		walk++
+	seen := map[string]string{} // who was met first on the way up from whom
+	for _, p := range people {
+		if seen[p.Email] != "" {
+			continue
+		}
 		at := p.Email
-		for at != "" && seen[at] == 0 {
-			seen[at] = walk
+		for at != "" && seen[at] == "" {
+			seen[at] = p.Email
 			at = managers[at]
 		}
-		if at == "" || seen[at] != walk {
+		if at == "" || seen[at] != p.Email {
 			continue
+		}
+		for first := at; lines[at] == 0 && managers[at] != first; {
+			at = managers[at] // somebody whom the file has
 		}
 		circle := []string{at}
 		for next := managers[at]; next != at; next = managers[next] {
@@ -183,15 +189,5 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		select email from gone order by email`); err != nil {
 		return err
 	}
-	return im.summarize(ctx, peopleFile, "import_people", gone)
-}
-
-// summarize counts what became of a file's rows.
-func (im *importing) summarize(ctx context.Context, file, table string, gone []string) error {
-	f := FileSummary{File: file, Gone: len(gone), Names: gone[:min(len(gone), maxNames)]}
-	err := im.tx.QueryRowxContext(ctx, `
-		select count(*) filter (where change = 'added'), count(*) filter (where change = 'changed'), count(*) filter (where change = 'unchanged')
-		  from `+table).Scan(&f.Added, &f.Changed, &f.Unchanged)
-	im.summary.Files = append(im.summary.Files, f)
-	return err
+	return im.summarize(ctx, peopleFile, "import_people", len(gone), gone)
 }

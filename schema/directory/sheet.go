@@ -31,8 +31,8 @@ type sheet struct {
 	csv      *csv.Reader
 	header   []string
 	record   []string
-	line     int  // where the current row starts
-	bad      bool // the current row has a problem
+	line     int    // where the current row starts
+	bad      bool   // the current row has a problem
 	refused  string // the column that was refused last in it
 	err      error
 	problems *problems

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -68,4 +69,14 @@ func (s Summary) String() string {
 		text.WriteString("nothing has changed\n")
 	}
 	return text.String()
+}
+
+// summarize counts what became of a file's rows, and of those that are no longer in it.
+func (im *importing) summarize(ctx context.Context, file, table string, gone int, names []string) error {
+	f := FileSummary{File: file, Gone: gone, Names: names[:min(len(names), maxNames)]}
+	err := im.tx.QueryRowxContext(ctx, `
+		select count(*) filter (where change = 'added'), count(*) filter (where change = 'changed'), count(*) filter (where change = 'unchanged')
+		  from `+table).Scan(&f.Added, &f.Changed, &f.Unchanged)
+	im.summary.Files = append(im.summary.Files, f)
+	return err
 }

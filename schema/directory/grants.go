@@ -1,0 +1,115 @@
+package directory
+
+import (
+	"context"
+	"time"
+)
+
+const grantsFile = "grants.csv"
+
+// exportTakes is how long before its last write an export may have read a target, clocks' differences included.
+const exportTakes = time.Hour
+
+func (im *importing) grants() source {
+	return source{
+		file:     grantsFile,
+		required: []string{"email", "application", "key"},
+		table:    "import_grants",
+		columns:  []string{"email", "application", "key"},
+		row: func(s *sheet) []any {
+			return []any{s.required("email", s.email("email")), s.required("application", s.key("application")), s.required("key", s.key("key"))}
+		},
+		check: im.checkGrants,
+		apply: im.applyGrants,
+	}
+}
+
+func (im *importing) checkGrants(ctx context.Context) error {
+	if err := im.refuseDuplicates(ctx, grantsFile, "import_grants", "key", "email", "application", "key"); err != nil {
+		return err
+	}
+	// Who is gone and what is retired is known still, and may be held all the same.
+	if err := im.refuse(ctx, `
+		select 'grants.csv', g.line, 'email', 'nobody has the e-mail ' || g.email
+		  from import_grants g
+		 where not exists (select from import_people s where s.email = g.email)
+		   and not exists (select from people p where p.email = g.email)`); err != nil {
+		return err
+	}
+	return im.refuse(ctx, `
+		select 'grants.csv', g.line, 'key', format('there is no entitlement %s in application %s', g.key, g.application)
+		  from import_grants g
+		 where not exists (select from import_entitlements s where s.application = g.application and s.key = g.key)
+		   and not exists (select from entitlements e join applications a on a.id = e.application_id where a.slug = g.application and e.key = g.key)`)
+}
+
+// applyGrants turns rows into claims of source imported, and ends those whose row is no longer there.
+//
+// An export shows what we gave ourselves. A row makes no claim while the seat has one of a request, or one that was
+// ordered back here, of which the target was not seen to be free before the export was made: that access is to end, and
+// the export, however often the same one is imported, is no reason to keep it. When the file was written stands in for
+// when the export was made.
+func (im *importing) applyGrants(ctx context.Context) error {
+	if err := im.exec(ctx, `
+		update import_grants g set person_id = p.id, account_id = c.id, entitlement_id = e.id
+		  from people p, applications a, entitlements e, accounts c
+		 where p.email = g.email and a.slug = g.application and e.application_id = a.id and e.key = g.key
+		   and c.person_id = p.id and c.instance = e.instance`); err != nil {
+		return err
+	}
+	if err := im.exec(ctx, `analyze import_grants`); err != nil {
+		return err
+	}
+	if err := im.exec(ctx, `
+		update import_grants g set change = case
+		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
+		                    and c.source = 'imported' and c.ended_at is null) then 'unchanged'
+		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
+		                    and (c.source = 'request' or c.released_at is not null)
+		                    and (c.removed_at is null or c.removed_at > $1)) then 'left out'
+		    else 'added' end`, im.written[grantsFile].Add(-exportTakes)); err != nil {
+		return err
+	}
+	// Found is what nobody had told us of. Now somebody has, and one reason is enough.
+	if err := im.exec(ctx, `
+		update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
+		  from import_grants g
+		 where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
+		   and g.change = 'added'`); err != nil {
+		return err
+	}
+	// A leaver's access is taken back by the sweep, whenever we learn of it.
+	if err := im.exec(ctx, `
+		insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at)
+		select g.person_id, g.account_id, g.entitlement_id, 'imported', app_now(), case when p.status = 'left' then app_now() end
+		  from import_grants g join people p on p.id = g.person_id
+		 where g.change = 'added'
+		 order by g.line`); err != nil {
+		return err
+	}
+	// The target was seen without the access, by whoever made the export. Where that leaves nothing but claims whose
+	// taking back was not confirmed, the sweep looks for itself.
+	var ended int
+	if err := im.tx.GetContext(ctx, &ended, `
+		with ended as (
+		    update claims c set ended_at = app_now(), removed_at = app_now(), end_reason = 'no longer in grants.csv', due_at = null
+		     where c.source = 'imported' and c.ended_at is null
+		       and not exists (select from import_grants g where g.account_id = c.account_id and g.entitlement_id = c.entitlement_id)
+		    returning c.account_id, c.entitlement_id),
+		woken as (
+		    update claims c set due_at = app_now()
+		      from ended
+		     where c.account_id = ended.account_id and c.entitlement_id = ended.entitlement_id
+		       and c.ended_at is not null and c.removed_at is null
+		       and not exists (select from claims live
+		                        where live.account_id = ended.account_id and live.entitlement_id = ended.entitlement_id
+		                          and live.source <> 'imported' and live.ended_at is null and live.released_at is null
+		                          and coalesce(live.ends_at, 'infinity') > app_now()))
+		select count(*) from ended`); err != nil {
+		return err
+	}
+	if err := im.tx.GetContext(ctx, &im.summary.LeftOut, `select count(*) from import_grants where change = 'left out'`); err != nil {
+		return err
+	}
+	return im.summarize(ctx, grantsFile, "import_grants", ended, nil)
+}

@@ -1,0 +1,338 @@
+package directory_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/schema/directory"
+)
+
+func TestSampleDirectoryHasWhatEveryFeatureNeeds(t *testing.T) {
+	c := newCompany(t)
+	summary, err := directory.Import(context.Background(), c.importer, "sample", directory.Options{})
+	require.NoError(t, err)
+	for _, f := range summary.Files {
+		if f.File != "reasons.csv" { // which are in the schema already
+			assert.NotZero(t, f.Added, f.File)
+		}
+		assert.Zero(t, f.Gone, f.File)
+	}
+	assert.Len(t, summary.Files, 6)
+
+	lacks := []string{}
+	require.NoError(t, c.Select(&lacks, `
+		select a.slug || '/' || e.key from claims c join people p on p.id = c.person_id join entitlements e on e.id = c.entitlement_id join applications a on a.id = e.application_id
+		 where p.email = 'priya@example.com'
+		   and not exists (select from claims m join people me on me.id = m.person_id where me.email = 'alice@example.com' and m.entitlement_id = c.entitlement_id)
+		 order by 1`))
+	assert.Equal(t, []string{"crm/reader", "dashboards/editor", "production/logs-reader", "source/data-pipelines", "warehouse/marketing-marts", "warehouse/sandbox"}, lacks)
+	assert.Equal(t, "Bob Fischer", c.text(t, `select m.name from people p join people m on m.id = p.manager_id where p.email = 'alice@example.com'`))
+	assert.Equal(t, 2, c.count(t, `select count(*) from people where administrator`))
+	assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'suspended'`))
+	assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'left'`))
+	assert.Equal(t, 1, c.count(t, `select count(*) from entitlements where not requestable`))
+	assert.NotZero(t, c.count(t, `select count(*) from entitlements where max_days = 1`))
+	assert.Greater(t, c.count(t, `select max(n) from (select count(*) as n from claims group by person_id) held`), 50)
+	assert.Equal(t, 3, c.count(t, `select count(distinct job_title_id) from job_title_entitlements`))
+	assert.Equal(t, c.count(t, `select count(*) from people`), c.count(t, `select count(*) from accounts`), "everybody has a name in the one target")
+}
+
+func TestSecondImportOfTheSameFilesChangesNothing(t *testing.T) {
+	for name, dir := range map[string]string{"sample": "sample", "generated": town(t, 200, 20, 400).write(t)} {
+		t.Run(name, func(t *testing.T) {
+			c := newCompany(t)
+			first, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+			require.NoError(t, err)
+			require.True(t, first.Changed())
+			require.NotContains(t, first.String(), "nothing has changed")
+			before, event := c.contents(t), c.lastEvent(t)
+
+			second, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+			require.NoError(t, err)
+			assert.False(t, second.Changed(), second)
+			assert.Contains(t, second.String(), "nothing has changed")
+			assert.Equal(t, before, c.contents(t))
+			assert.Equal(t, event+1, c.lastEvent(t), "nothing but the import itself is recorded")
+			for i, f := range second.Files {
+				assert.Equal(t, first.Files[i].Added+first.Files[i].Changed+first.Files[i].Unchanged, f.Unchanged, f.File)
+			}
+		})
+	}
+}
+
+func TestAbsentFileLeavesItsTableAlone(t *testing.T) {
+	c := newCompany(t)
+	c.imports(t, office())
+	before := c.contents(t)
+	for _, file := range []string{"people.csv", "applications.csv", "entitlements.csv", "grants.csv"} {
+		t.Run(file, func(t *testing.T) {
+			summary := c.imports(t, office().without(file))
+			assert.False(t, summary.Changed(), summary)
+			assert.Len(t, summary.Files, 3)
+			assert.Equal(t, before, c.contents(t))
+		})
+	}
+}
+
+func TestFolderWithoutAnyOfTheFilesIsRefused(t *testing.T) {
+	c := newCompany(t)
+	_, err := directory.Import(context.Background(), c.importer, folder{"persons.csv": "email\n"}.write(t), directory.Options{})
+	assert.ErrorContains(t, err, "none of people.csv")
+	_, err = directory.Import(context.Background(), c.importer, filepath.Join(t.TempDir(), "nowhere"), directory.Options{})
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestFileThatNobodyReadsIsNamed(t *testing.T) {
+	summary := newCompany(t).imports(t, office().plus("grant.csv", "email\n"))
+	assert.Contains(t, summary.String(), "grant.csv was not read")
+}
+
+func TestByteOrderMarkLineEndsSpacesAndCaseDoNotMatter(t *testing.T) {
+	c := newCompany(t)
+	f := folder{}
+	for file, text := range office() {
+		f[file] = "\ufeff" + strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	f = f.with(t, "people.csv", "ann@example.com,Ann,Analyst", " Ann@EXAMPLE.com , \"  Ann \", Analyst ").
+		with(t, "people.csv", "active", " Active ").
+		with(t, "applications.csv", "bo@example.com;di@example.com", " Bo@example.com ; DI@example.com; ")
+	c.imports(t, f)
+	assert.False(t, c.imports(t, office()).Changed(), "it is the same directory")
+	assert.Equal(t, "Change\nanything", c.text(t, `select description from entitlements where key = 'writer'`))
+}
+
+func TestSummaryCountsEveryKindOfChange(t *testing.T) {
+	c := newCompany(t)
+	summary := c.imports(t, office())
+	assert.Equal(t, directory.FileSummary{File: "people.csv", Added: 4}, of(t, summary, "people.csv"))
+	assert.Equal(t, directory.FileSummary{File: "grants.csv", Added: 3}, of(t, summary, "grants.csv"))
+
+	summary = c.imports(t, office().
+		with(t, "people.csv", "di@example.com,Di,,,bo@example.com,active", "ed@example.com,Ed,,,bo@example.com,active").
+		with(t, "people.csv", "Cy,Analyst", "Cy,Chief Analyst").
+		with(t, "applications.csv", "bo@example.com;di@example.com", "bo@example.com").
+		with(t, "entitlements.csv", "wiki,reader,Read,role,,low,\n", "").
+		with(t, "grants.csv", "cy@example.com,crm,reader", "ed@example.com,crm,reader"))
+	assert.Equal(t, directory.FileSummary{File: "people.csv", Added: 1, Changed: 1, Gone: 1, Unchanged: 2, Names: []string{"di@example.com"}}, of(t, summary, "people.csv"))
+	assert.Equal(t, directory.FileSummary{File: "applications.csv", Changed: 1, Unchanged: 1}, of(t, summary, "applications.csv"))
+	assert.Equal(t, directory.FileSummary{File: "entitlements.csv", Gone: 1, Unchanged: 2, Names: []string{"wiki/reader"}}, of(t, summary, "entitlements.csv"))
+	assert.Equal(t, directory.FileSummary{File: "grants.csv", Added: 1, Gone: 1, Unchanged: 2}, of(t, summary, "grants.csv"))
+	assert.Contains(t, summary.String(), "gone from people.csv: di@example.com")
+
+	recorded := c.events(t, "directory-imported", 0)
+	require.Len(t, recorded, 2)
+	assert.Equal(t, map[string]any{"file": "people.csv", "added": 1.0, "changed": 1.0, "gone": 1.0, "unchanged": 2.0, "names": []any{"di@example.com"}},
+		recorded[1]["files"].([]any)[0])
+}
+
+func TestImportsAtTheSameTimeWaitForEachOther(t *testing.T) {
+	c := newCompany(t)
+	dir := office().write(t)
+	var wait sync.WaitGroup
+	changed := make(chan bool, 5)
+	for range cap(changed) {
+		wait.Go(func() {
+			summary, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+			assert.NoError(t, err)
+			changed <- summary.Changed()
+		})
+	}
+	wait.Wait()
+	close(changed)
+	first := 0
+	for is := range changed {
+		if is {
+			first++
+		}
+	}
+	assert.Equal(t, 1, first, "the first one imports, the others find it done")
+}
+
+func TestImportThatMeetsAReleaseInItsWayIsTriedAgain(t *testing.T) {
+	c := newCompany(t)
+	c.imports(t, office())
+	requestID, _ := c.asks(t, "ann@example.com", "wiki/reader", 0)
+
+	const anns = `(select id from people where email = 'ann@example.com')`
+	release, err := c.Beginx()
+	require.NoError(t, err)
+	defer release.Rollback() //nolint:errcheck // committed below
+	_, err = release.Exec(`select from claims where person_id = ` + anns + ` for update`)
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		_, err := directory.Import(context.Background(), c.importer, office().
+			with(t, "people.csv", "Ann,Analyst,Data,bo@example.com", "Ann,Analyst,Data,di@example.com").
+			with(t, "grants.csv", "ann@example.com,crm,reader\n", "").write(t), directory.Options{})
+		done <- err
+	}()
+	eventually(t, func() bool {
+		return c.count(t, `select count(*) from pg_stat_activity where datname = current_database() and usename = 'accessbot_directory' and wait_event_type = 'Lock'`) == 1
+	}, "the import has locked the request, whose approver changes, and waits for the claim")
+	// Now each has what the other wants.
+	_, err = release.Exec(`update access_requests set due_at = app_now() where id = $1`, requestID)
+	require.NoError(t, err)
+	require.NoError(t, release.Commit())
+	require.NoError(t, <-done)
+	assert.NotContains(t, c.claims(t), "ann@example.com crm/reader imported")
+}
+
+// town generates a directory of a given size: names that need quoting, a tree of managers, a few owners.
+func town(t testing.TB, people, entitlements, grants int) folder {
+	t.Helper()
+	require.LessOrEqual(t, grants, people*entitlements)
+	var p, a, e, g strings.Builder
+	p.WriteString("email,name,job_title,department,manager_email,status,time_zone,administrator\n")
+	email := func(i int) string { return fmt.Sprintf("person%d@example.com", i) }
+	for i := range people {
+		manager := ""
+		if i > 0 {
+			manager = email((i - 1) / 8)
+		}
+		fmt.Fprintf(&p, "%s,\"Person %d, the \"\"Zoë\"\"\",Title %d,Department %d,%s,active,Europe/Berlin,%t\n", email(i), i, i%40, i%12, manager, i < 2)
+	}
+	a.WriteString("slug,name,connector,owners\n")
+	e.WriteString("application,key,name,kind,description,risk,owners\n")
+	for i := range 8 {
+		fmt.Fprintf(&a, "app%d,Application %d,postgresql,%s;%s\n", i, i, email(i), email(i+8))
+	}
+	slug := func(i int) string { return fmt.Sprintf("app%d", i%8) }
+	for i := range entitlements {
+		fmt.Fprintf(&e, "%s,team-%d,Team %d,team,\"What team %d\ndoes\",low,%s\n", slug(i), i, i, i, email(i%people))
+	}
+	g.WriteString("email,application,key\n")
+	for i := range grants {
+		person, entitlement := i%people, (i/people+i*7)%entitlements
+		fmt.Fprintf(&g, "%s,%s,team-%d\n", email(person), slug(entitlement), entitlement)
+	}
+	return folder{"people.csv": p.String(), "applications.csv": a.String(), "entitlements.csv": e.String(), "grants.csv": g.String()}
+}
+
+// wire counts what is written to the database's connections: a statement is one to three writes, a copied row is none.
+type wire struct{ writes atomic.Int64 }
+
+type countedConn struct {
+	net.Conn
+	wire *wire
+}
+
+func (c countedConn) Write(b []byte) (int, error) {
+	c.wire.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+func (w *wire) Dial(network, address string) (net.Conn, error) {
+	return w.DialTimeout(network, address, time.Minute)
+}
+
+func (w *wire) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	conn, err := net.DialTimeout(network, address, timeout)
+	return countedConn{conn, w}, err
+}
+
+func TestNoStatementIsMadeForARow(t *testing.T) {
+	c := newCompany(t)
+	connector, err := pq.NewConnector(c.RoleURL("accessbot_directory"))
+	require.NoError(t, err)
+	var w wire
+	connector.Dialer(&w)
+	db := &schema.DB{DB: sqlx.NewDb(sql.OpenDB(connector), "postgres")}
+	defer db.Close()
+	for _, size := range []int{10, 20} {
+		_, err := directory.Import(context.Background(), db, town(t, 100*size, 20*size, 400*size).write(t), directory.Options{AllowGone: 10000})
+		require.NoError(t, err)
+		assert.Less(t, w.writes.Swap(0), int64(300), "for %d rows", 520*size)
+	}
+}
+
+// bulk is how long an organization of some 1,500 people and 6,300 grants may take. It is under a second on a machine
+// that does nothing else; a query that compares every row with every other one takes minutes.
+const bulk = 20 * time.Second
+
+func TestDirectoryOfARealSizeIsImportedWithinSeconds(t *testing.T) {
+	c := newCompany(t)
+	dir := town(t, 1504, 782, 6298).write(t)
+	importsInBulk(t, c, dir)
+	assert.Equal(t, 1504, c.count(t, `select count(*) from people`))
+	assert.Equal(t, 782, c.count(t, `select count(*) from entitlements`))
+	assert.Equal(t, 6298, c.count(t, `select count(*) from claims where source = 'imported' and ended_at is null`))
+}
+
+func TestRealOrganizationIsImported(t *testing.T) {
+	dir := os.Getenv("ACCESSBOT_KUBERNETES_DATA")
+	if dir == "" {
+		dir = "../../../shared/data/kubernetes-org" // beside the checkout
+	}
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		t.Skip("there is no copy of the Kubernetes organization's directory: ACCESSBOT_KUBERNETES_DATA says where one is")
+	}
+	c := newCompany(t)
+	importsInBulk(t, c, dir)
+	assert.Equal(t, 1504, c.count(t, `select count(*) from people`))
+	assert.Equal(t, 782, c.count(t, `select count(*) from entitlements`))
+	assert.Equal(t, 6298, c.count(t, `select count(*) from claims where source = 'imported' and ended_at is null`))
+	assert.Zero(t, c.count(t, `select count(*) from entitlements where octet_length(target) > 63`))
+}
+
+func importsInBulk(t *testing.T, c company, dir string) {
+	t.Helper()
+	for _, what := range []string{"imported", "imported again"} {
+		start := time.Now()
+		summary, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+		require.NoError(t, err)
+		took := time.Since(start)
+		t.Logf("%s in %v\n%s", what, took.Round(time.Millisecond), summary)
+		assert.Less(t, took, bulk)
+		assert.Equal(t, what == "imported", summary.Changed())
+	}
+}
+
+func TestStatisticsAreRenewedByTheOwnerAndLeftToAutovacuumByOthers(t *testing.T) {
+	dir := town(t, 1100, 20, 400).write(t)
+	c := newCompany(t)
+	summary, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+	require.NoError(t, err)
+	assert.Contains(t, summary.String(), "autovacuum")
+
+	c = newCompany(t)
+	summary, err = directory.Import(context.Background(), c.DB, dir, directory.Options{})
+	require.NoError(t, err)
+	assert.Empty(t, summary.Notes)
+	assert.Equal(t, 1100, c.count(t, `select reltuples::int from pg_class where oid = 'people'::regclass`))
+}
+
+func BenchmarkImport(b *testing.B) {
+	dir := town(b, 1504, 782, 6298).write(b)
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			c := newCompany(b)
+			b.StartTimer()
+			_, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+			require.NoError(b, err)
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		c := newCompany(b)
+		for b.Loop() {
+			_, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
+			require.NoError(b, err)
+		}
+	})
+}
