@@ -180,7 +180,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (c
 		if approval.State != "open" {
 			continue
 		}
-		state := approvalState(approval, waiting, facts)
+		state := approvalState(r, approval, waiting, facts)
 		if state != "open" {
 			changed = true
 			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
@@ -262,7 +262,7 @@ func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.R
 }
 
 // approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
-func approvalState(approval schema.Approval, waiting map[int64]schema.Item, facts map[int64]policy.Facts) string {
+func approvalState(r *schema.Request, approval schema.Approval, waiting map[int64]schema.Item, facts map[int64]policy.Facts) string {
 	candidates := make([]int64, len(approval.Candidates))
 	for n, c := range approval.Candidates {
 		candidates[n] = c.PersonID
@@ -280,10 +280,15 @@ func approvalState(approval schema.Approval, waiting map[int64]schema.Item, fact
 			return "moved"
 		}
 	}
-	if !still {
+	decided := slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.Decision != nil && i.Decision.ApprovalID.Int64 == approval.ID })
+	switch {
+	case still:
+		return "open"
+	case decided:
 		return "decided"
+	default:
+		return "closed" // withdrawn or expired
 	}
-	return "open"
 }
 
 func hasUnasked(approval schema.Approval) bool {

@@ -17,7 +17,7 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	if err == nil {
 		return nil
 	}
-	if !isBusy(err) {
+	if !IsBusy(err) {
 		a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
 	}
 	return retry(err)

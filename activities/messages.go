@@ -25,7 +25,7 @@ type Converged struct {
 }
 
 const (
-	convergeFor = 30 * time.Second // one look; what is left, the next look does
+	convergeFor = 15 * time.Second // one look; what is left, the next look does
 	gatherFor   = 30 * time.Second // how long results are gathered while others are still to come
 )
 
@@ -47,7 +47,9 @@ func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Con
 		return Converged{AgainIn: 1}, nil
 	}
 	defer func() {
-		if err := schema.UnlockMessages(context.WithoutCancel(ctx), conn, in.RequestID); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := schema.UnlockMessages(ctx, conn, in.RequestID); err != nil {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
 		}
 	}()
@@ -59,33 +61,37 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 	if err != nil {
 		return Converged{}, err
 	}
-	sent, err := schema.MessagesOf(ctx, conn, requestID)
+	before, err := schema.MessagesOf(ctx, conn, requestID)
 	if err != nil {
 		return Converged{}, err
 	}
-	wanted, later, err := a.wanted(ctx, conn, request, sent)
+	wanted, later, err := a.wanted(ctx, conn, request, before)
 	if err != nil {
 		return Converged{}, err
 	}
 	asOf := request.MessagesDueAt
-	askAgain := false
+	askAgain, sent := false, 0
 	var failed error
 	for _, key := range wanted {
 		result, err := a.bring(ctx, conn, request, key)
-		switch {
-		case ctx.Err() != nil:
-			return Converged{AgainIn: 1, AskAgain: askAgain}, nil
-		case err != nil:
-			failed = err // one who cannot be reached never stops the others
-			continue
+		if err != nil {
+			failed = err
+			if ctx.Err() != nil || isRateLimited(err) {
+				break
+			}
+			continue // one who cannot be written to never stops the others
 		}
 		askAgain = askAgain || result.nobody
 		if result.request != nil {
 			request = result.request
+			sent++
 		}
 	}
-	if failed != nil {
-		return Converged{}, fmt.Errorf("messages of request %d: %w", requestID, retrySlack(failed))
+	switch {
+	case failed != nil && ctx.Err() != nil && sent > 0:
+		return Converged{AgainIn: 1, AskAgain: askAgain}, nil // there is more than fits into one look
+	case failed != nil:
+		return Converged{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))
 	}
 	done, err := schema.MessagesConverged(ctx, conn, requestID, asOf, later)
 	if err != nil {
@@ -230,7 +236,8 @@ func (g gathering) due(r *schema.Request, unsaid []int64) time.Duration {
 	return max(oldest.Add(gatherFor).Sub(r.ReadAt), 0)
 }
 
-// reports tell those who look after a system what they should know: what could not be given, and what was there before.
+// reports tell those who look after a system what they should know: what could not be given, what was there before, and
+// what could not be taken back in time.
 func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Request) ([]key, error) {
 	var failed []int64
 	for _, i := range r.Items {
@@ -242,11 +249,15 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 	if err != nil {
 		return nil, err
 	}
+	overdue, err := schema.Overdue(ctx, q, r.ID)
+	if err != nil {
+		return nil, err
+	}
 	var reports []key
 	for _, about := range []struct {
 		what  string
 		items []int64
-	}{{aboutFailed, failed}, {aboutFound, found}} {
+	}{{aboutFailed, failed}, {aboutFound, found}, {aboutOverdue, overdue}} {
 		if len(about.items) == 0 {
 			continue
 		}
@@ -254,8 +265,8 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 		if err != nil {
 			return nil, err
 		}
-		for _, person := range owners {
-			reports = append(reports, key{person: person, kind: report, about: about.what, items: about.items})
+		for _, owner := range owners {
+			reports = append(reports, key{person: owner.PersonID, kind: report, about: about.what, items: owner.Items})
 		}
 	}
 	return reports, nil
@@ -263,8 +274,9 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 
 // What a report is about.
 const (
-	aboutFailed = "failed "
-	aboutFound  = "found "
+	aboutFailed  = "failed "
+	aboutFound   = "found "
+	aboutOverdue = "overdue "
 )
 
 // brought is what came of one message.
@@ -310,14 +322,25 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 	if err != nil {
 		return brought{}, err
 	}
-	m.Terms, m.ItemIDs = r.Terms, k.items
+	items := k.items
 	if k.kind == question {
-		m.ItemIDs = ids(r.DecidableBy(k.person))
+		items = ids(r.DecidableBy(k.person))
 	}
-	if err := schema.OfferMessage(ctx, conn, m); err != nil {
+	shown := m
+	m.Terms, m.ItemIDs = r.Terms, items
+	if err := schema.OfferMessage(ctx, conn, offer(shown, m)); err != nil {
 		return brought{}, err
 	}
 	return brought{request: r}, a.send(ctx, conn, m, address.UserID.String, message)
+}
+
+// offer is what a message offers until its new form is known to stand in Slack: no more than both forms show, so that no
+// button decides what is not beside it. Buttons that name other terms decide nothing.
+func offer(shown, next schema.Message) schema.Message {
+	if shown.TS != "" && shown.Terms == next.Terms {
+		next.ItemIDs = slices.DeleteFunc(slices.Clone(next.ItemIDs), func(id int64) bool { return !slices.Contains(shown.ItemIDs, id) })
+	}
+	return next
 }
 
 func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address) (views.Message, error) {
@@ -342,8 +365,11 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 		return views.Ended(r), nil
 	default:
 		what := views.ReportFound
-		if strings.HasPrefix(k.about, aboutFailed) {
+		switch {
+		case strings.HasPrefix(k.about, aboutFailed):
 			what = views.ReportFailed
+		case strings.HasPrefix(k.about, aboutOverdue):
+			what = views.ReportOverdue
 		}
 		return views.Report(r, what, k.items, zone), nil
 	}
@@ -381,7 +407,7 @@ func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schem
 	if err := schema.MessageFailed(ctx, q, m); err != nil {
 		return err
 	}
-	if err := schema.WakeRequest(ctx, q, r.ID); err != nil {
+	if err := schema.WakeRequests(ctx, q, r.ID); err != nil {
 		return err
 	}
 	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: "cannot be reached in Slack", Alert: true, RequestID: r.ID,

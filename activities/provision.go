@@ -35,7 +35,7 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	case connector.ClassDenied, connector.ClassGone, connector.ClassRefused:
 		return a.fail(ctx, in.ItemID, seat, err)
 	}
-	if !isBusy(err) {
+	if !IsBusy(err) {
 		a.sayRetrying(ctx, in.ItemID)
 	}
 	return retry(err)
@@ -82,7 +82,8 @@ func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {
 	}
 }
 
-func isBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errTargetBusy) }
+// IsBusy tells whether settling did not come to it, because others are at work there: nothing is wrong.
+func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errTargetBusy) }
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
@@ -91,7 +92,7 @@ func retry(err error) error {
 	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
 	var limited *connector.RateLimited
 	switch {
-	case isBusy(err):
+	case IsBusy(err):
 		options.NextRetryDelay = comeAgainSoon
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter

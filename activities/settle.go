@@ -58,7 +58,7 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 	if !locked {
 		return errSeatBusy
 	}
-	defer unlock(ctx, conn, seat)
+	defer s.unlock(ctx, conn, seat)
 
 	for range settleRounds {
 		settled, err := settleOnce(ctx, conn, target, seat)
@@ -75,25 +75,37 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 	if err != nil {
 		return false, err
 	}
-	want, err := schema.PlanSeat(ctx, conn, seat, before.Held)
+	plan, err := schema.PlanSeat(ctx, conn, seat, before.Held)
 	if err != nil {
 		return false, err
 	}
-	if !before.Settled(want) {
+	if !plan.Ours {
+		return true, nil // what the target shows, if anything, is none of our doing
+	}
+	if !before.Settled(plan.Want) {
 		// The lock is as good as its connection. PlanSeat has just used it; from here on only the target is spoken to,
 		// and recording fails on a lost connection.
-		if err := connector.Ensure(ctx, target, assignment, want); err != nil {
+		if err := connector.Ensure(ctx, target, assignment, plan.Want); err != nil {
 			return false, err
 		}
 	}
-	return schema.RecordSeat(ctx, conn, seat, want)
+	return schema.RecordSeat(ctx, conn, seat, plan.Want)
 }
 
 // unlock gives the seat's lock back, whatever became of ctx. A connection on which that fails must not go back to the
-// pool: the lock would stay with it.
-func unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat) {
-	if err := schema.UnlockSeat(context.WithoutCancel(ctx), conn, seat); err != nil {
-		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+// pool, or the lock would stay with it. And if the lock was lost meanwhile, somebody else may have settled the seat at the
+// same time: it has to be looked at again, whatever each of us recorded.
+func (s *Settler) unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := schema.UnlockSeat(ctx, conn, seat)
+	if err == nil {
+		return
+	}
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	s.Log.Warn("the lock on a seat was lost: the sweep looks at it again", "target", seat.Instance, "error", err)
+	if err := schema.DoubtSeat(ctx, s.DB, seat); err != nil {
+		s.Log.Error("a seat should be looked at again", "seat", seat.String(), "error", err)
 	}
 }
 

@@ -83,6 +83,11 @@ func slackProblem(err error) string {
 	return "Slack could not be reached"
 }
 
+func isRateLimited(err error) bool {
+	var limited *slack.RateLimitedError
+	return errors.As(err, &limited)
+}
+
 // retrySlack tells Temporal when Slack wants to hear from us again.
 func retrySlack(err error) error {
 	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}

@@ -7,7 +7,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-// ApproverFacts reads what the policy judges about each item of a request, by item ID.
+// ApproverFacts reads what the policy judges about each item of a request, by item ID. That Slack has nobody of a name is
+// believed for a week, and no longer than until that person comes by.
 func ApproverFacts(ctx context.Context, q Queryer, requestID int64) (map[int64]policy.Facts, error) {
 	var rows []struct {
 		ItemID      int64  `db:"item_id"`
@@ -20,7 +21,7 @@ func ApproverFacts(ctx context.Context, q Queryer, requestID int64) (map[int64]p
 	err := q.SelectContext(ctx, &rows, `
 		select i.id as item_id, r.requester_id, t.tier, p.id as person_id,
 		       p.status = 'active' and p.gone_at is null as active,
-		       coalesce(s.person_id is not null and s.user_id is null, false) and b.person_id is null as unreachable
+		       coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days' and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false) as unreachable
 		  from access_requests r
 		  join request_items i on i.request_id = r.id
 		  join entitlements e on e.id = i.entitlement_id

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,22 +40,29 @@ func (c Claim) Live(now time.Time) bool {
 // Unsettled tells whether the claim is no reason any more and its seat has not been settled since.
 func (c Claim) Unsettled(now time.Time) bool { return !c.Live(now) && c.DueAt.Valid }
 
-// AlertOverdue records, once a claim, that taking it back is later than after. It answers whether this was the once.
+// AlertOverdue records, once a claim, that taking it back is later than after, and makes its request's messages due. It
+// answers whether this was the once.
 func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
-		result, err := tx.ExecContext(ctx, `
-			update claims set alerted_at = app_now()
-			 where id = $1 and alerted_at is null and removed_at is null
-			   and least(ends_at, released_at, ended_at) < app_now() - $2 * interval '1 second'`, claimID, after.Seconds())
+		var request sql.NullInt64
+		err := tx.GetContext(ctx, &request, `
+			with alerted as (
+			    update claims set alerted_at = app_now()
+			     where id = $1 and alerted_at is null and removed_at is null and due_at is not null
+			       and least(ends_at, released_at, ended_at) < app_now() - $2 * interval '1 second'
+			    returning item_id)
+			select i.request_id from alerted a left join request_items i on i.id = a.item_id`, claimID, after.Seconds())
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("claim %d is overdue: %w", claimID, err)
 		}
-		n, err := result.RowsAffected()
-		if err != nil || n == 0 {
-			return err
+		if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = $1`, request); err != nil {
+			return fmt.Errorf("tell of claim %d, which is overdue: %w", claimID, err)
 		}
 		alerted = true
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, Details: map[string]any{"class": class}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
 	})
 	return alerted, err
 }

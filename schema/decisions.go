@@ -85,6 +85,12 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if request.RequesterID == answer.PersonID {
 		return Decided{}, ErrOwnRequest
 	}
+	shown := slices.DeleteFunc(slices.Clone(request.Items), func(i Item) bool {
+		return !i.Waiting() || !slices.Contains([]int64(message.ItemIDs), i.ID)
+	})
+	if len(shown) == 0 {
+		return Decided{Request: request}, nil
+	}
 	if answer.Terms != request.Terms || message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
@@ -95,21 +101,13 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 
 	var ids, approvals []int64
 	var bases []string
-	waiting := 0
-	for _, item := range request.Items {
-		if !item.Waiting() || !slices.Contains([]int64(message.ItemIDs), item.ID) {
-			continue
-		}
-		waiting++
+	for _, item := range shown {
 		judged := policy.Candidates(facts[item.ID])
 		approval, open := request.OpenApproval(item.ID)
 		if !open || !judged.Allows(answer.PersonID) {
 			continue
 		}
 		ids, approvals, bases = append(ids, item.ID), append(approvals, approval.ID), append(bases, string(judged.Basis))
-	}
-	if waiting == 0 {
-		return Decided{Request: request}, nil
 	}
 	if len(ids) == 0 {
 		return Decided{}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)

@@ -45,7 +45,7 @@ type Draft struct {
 	Touched         pq.Int64Array `db:"touched"` // groups of this generation
 	Temporary       bool          `db:"temporary"`
 	TimeZone        string        `db:"time_zone"` // IANA name
-	Revision        int           `db:"revision"`
+	Revision        int           `db:"revision"` // to be raised by every change that has to be drawn
 	ViewHash        string        `db:"view_hash"`
 }
 
@@ -232,10 +232,10 @@ func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
 		update form_drafts
 		   set mode = $2, like_person_id = $3, like_job_title_id = $4, offered = coalesce($5::bigint[], '{}'), total = $6, chosen = coalesce($7::bigint[], '{}'),
 		       all_chosen = $8, application_id = $9, search = $10, page = $11, matching = $12, shown = $13, generation = $14, offer_generation = $15,
-		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = revision + 1, updated_at = app_now()
+		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = $18, updated_at = app_now()
 		 where view_id = $1`,
 		d.ViewID, d.Mode, d.LikePersonID, d.LikeJobTitleID, d.Offered, d.Total, d.Chosen, d.AllChosen, d.ApplicationID, d.Search, d.Page, d.Matching,
-		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary)
+		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary, d.Revision)
 	if err != nil {
 		return fmt.Errorf("keep the draft of form %s: %w", d.ViewID, err)
 	}
@@ -290,4 +290,41 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 		c.OtherHolders, err = o.OtherHolders(ctx, q)
 	}
 	return c, err
+}
+
+// SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for somebody who cannot be chosen.
+func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
+	subject := sql.NullInt64{Int64: id, Valid: true}
+	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0)`
+	if d.Mode == LikePerson {
+		query = `select exists (select from people where id = $1 and id <> $2 and status = 'active' and gone_at is null)`
+	}
+	var exists bool
+	if err := q.GetContext(ctx, &exists, query, id, d.PersonID); err != nil {
+		return fmt.Errorf("look for %s %d: %w", d.Mode, id, err)
+	}
+	if !exists || d.Mode == Custom {
+		return fmt.Errorf("%s %d: %w", d.Mode, id, ErrNotOffered)
+	}
+	if d.Mode == LikePerson {
+		d.LikePersonID = subject
+	} else {
+		d.LikeJobTitleID = subject
+	}
+	return nil
+}
+
+// SetFilter narrows the list to one application; null: to none. It answers ErrNotOffered where there is no such application.
+func (d *Draft) SetFilter(ctx context.Context, q Queryer, application sql.NullInt64) error {
+	if application.Valid {
+		var exists bool
+		if err := q.GetContext(ctx, &exists, `select exists (select from applications where id = $1)`, application.Int64); err != nil {
+			return fmt.Errorf("look for application %d: %w", application.Int64, err)
+		}
+		if !exists {
+			return fmt.Errorf("application %d: %w", application.Int64, ErrNotOffered)
+		}
+	}
+	d.ApplicationID = application
+	return nil
 }

@@ -54,7 +54,7 @@ func ReserveMessage(ctx context.Context, q Queryer, m Message) (Message, error) 
 	var reserved Message
 	err := q.GetContext(ctx, &reserved, `
 		with m as (
-		    insert into slack_messages (request_id, person_id, kind, about, item_ids, terms) values ($1, $2, $3, $4, $5, $6)
+		    insert into slack_messages (request_id, person_id, kind, about, item_ids, terms) values ($1, $2, $3, $4, coalesce($5::bigint[], '{}'), $6)
 		    on conflict (request_id, person_id, kind, about) do update set about = excluded.about
 		    returning *)
 		`+strings.Replace(selectMessage, "slack_messages m", "m", 1), m.RequestID, m.PersonID, m.Kind, m.About, m.ItemIDs, m.Terms)
@@ -66,15 +66,15 @@ func ReserveMessage(ctx context.Context, q Queryer, m Message) (Message, error) 
 
 // OfferMessage records what a message is about to show as open, before it is shown: its buttons decide that and no more.
 func OfferMessage(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set item_ids = $2, terms = $3 where id = $1`, m.ID, m.ItemIDs, m.Terms)
+	_, err := q.ExecContext(ctx, `update slack_messages set item_ids = coalesce($2::bigint[], '{}'), terms = $3 where id = $1`, m.ID, m.ItemIDs, m.Terms)
 	return err
 }
 
-// MessageSent records where a message is, and what it says.
+// MessageSent records where a message is, what it says, and what it shows as open.
 func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	_, err := q.ExecContext(ctx, `
-		update slack_messages set channel = $2, ts = $3, digest = $4, problem = $5, attempts = 0, sent_at = app_now() where id = $1`,
-		m.ID, m.Channel, m.TS, m.Digest, m.Problem)
+		update slack_messages set channel = $2, ts = $3, digest = $4, problem = $5, item_ids = coalesce($6::bigint[], '{}'), attempts = 0, sent_at = app_now()
+		 where id = $1`, m.ID, m.Channel, m.TS, m.Digest, m.Problem, m.ItemIDs)
 	if err != nil {
 		return fmt.Errorf("record that message %d was sent: %w", m.ID, err)
 	}
@@ -94,7 +94,7 @@ func MessageFailed(ctx context.Context, q Queryer, m Message) error {
 // answers false. later says when they are due again by the clock alone; zero: never.
 func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
 	result, err := q.ExecContext(ctx, `
-		update access_requests set messages_due_at = case when $3 > 0 then app_now() + $3 * interval '1 second' end
+		update access_requests set messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
 		 where id = $1 and messages_due_at is not distinct from $2`, requestID, asOf, later.Seconds())
 	if err != nil {
 		return false, fmt.Errorf("the messages of request %d: %w", requestID, err)
@@ -152,10 +152,13 @@ func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.Null
 	return nil
 }
 
-// WakeRequest makes a request due: its run is to look at it again.
-func WakeRequest(ctx context.Context, q Queryer, requestID int64) error {
-	_, err := q.ExecContext(ctx, `update access_requests set due_at = app_now() where id = $1`, requestID)
-	return err
+// WakeRequests makes requests due: their runs are to look at them again.
+func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
+	_, err := q.ExecContext(ctx, `update access_requests set due_at = app_now() where id = any($1)`, pq.Array(requests))
+	if err != nil {
+		return fmt.Errorf("wake requests %v: %w", requests, err)
+	}
+	return nil
 }
 
 // HeldIn answers what a person holds in the applications of a request beside it: the first names, and how many in all.
@@ -185,31 +188,38 @@ func HeldIn(ctx context.Context, q Queryer, requestID int64, limit int) (names [
 	return names, total, nil
 }
 
-// OwnersToTell answers, for items of a request, up to three people who look after them: the entitlements' and the
-// applications' owners, else the administrators; the active ones.
-func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]int64, error) {
-	var ids []int64
-	err := q.SelectContext(ctx, &ids, `
-		select p.id from people p
-		  join lateral (
-		       select min(t.tier) as tier from (
-		           select 1 as tier from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1) and o.person_id = p.id
-		           union all
-		           select 2 from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id
-		            where i.id = any($1) and o.person_id = p.id
-		           union all
-		           select 3 where p.administrator) t) t on t.tier is not null
-		 where p.status = 'active' and p.gone_at is null
-		   and p.id in (select o.person_id from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1)
-		                union
-		                select o.person_id from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id where i.id = any($1)
-		                union
-		                select a.id from people a where a.administrator)
-		 order by t.tier, p.id limit 3`, pq.Array(items))
+// OwnersToTell answers who looks after items, up to three people for each, and which of the items each of them does: the
+// entitlement's and the application's owners, else the administrators; the active ones.
+func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]Owner, error) {
+	var owners []Owner
+	err := q.SelectContext(ctx, &owners, `
+		with watchers as (
+		    select i.id as item_id, o.person_id, 1 as tier from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1)
+		    union all
+		    select i.id, o.person_id, 2 from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id
+		     where i.id = any($1)
+		    union all
+		    select i.id, a.id, 3 from request_items i cross join people a where i.id = any($1) and a.administrator),
+		active as (
+		    select w.item_id, w.person_id, min(w.tier) as tier
+		      from watchers w join people p on p.id = w.person_id and p.status = 'active' and p.gone_at is null
+		     group by w.item_id, w.person_id),
+		ranked as (
+		    select item_id, person_id, row_number() over (partition by item_id order by tier, person_id) as position,
+		           tier = 3 and min(tier) over (partition by item_id) < 3 as spare
+		      from active)
+		select person_id, array_agg(item_id order by item_id) as items from ranked where position <= 3 and not spare group by person_id order by person_id`,
+		pq.Array(items))
 	if err != nil {
 		return nil, fmt.Errorf("whom to tell about items %v: %w", items, err)
 	}
-	return ids, nil
+	return owners, nil
+}
+
+// Owner is somebody who looks after items.
+type Owner struct {
+	PersonID int64         `db:"person_id"`
+	Items    pq.Int64Array `db:"items"`
 }
 
 // FoundBefore answers the items of a request whose access was there before us.
@@ -220,6 +230,18 @@ func FoundBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, erro
 		 where i.request_id = $1 order by i.id`, requestID)
 	if err != nil {
 		return nil, fmt.Errorf("what was found for request %d: %w", requestID, err)
+	}
+	return ids, nil
+}
+
+// Overdue answers the items of a request whose access is over and could not be taken back in time.
+func Overdue(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
+	var ids []int64
+	err := q.SelectContext(ctx, &ids, `
+		select i.id from request_items i join claims c on c.item_id = i.id
+		 where i.request_id = $1 and c.alerted_at is not null order by i.id`, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("what of request %d is overdue: %w", requestID, err)
 	}
 	return ids, nil
 }

@@ -83,15 +83,20 @@ func release(ctx context.Context, tx *sqlx.Tx, claims []Claim, kind string, pers
 			others = append(others, c.ID)
 		}
 	}
-	_, err := tx.ExecContext(ctx, `
+	var recorded []int64
+	err := tx.SelectContext(ctx, &recorded, `
 		insert into releases (item_id, claim_id, person_id, kind, reason)
 		select t.item_id, t.claim_id, $3, $4, $5
 		  from (select unnest($1::bigint[]) as item_id, null::bigint as claim_id
 		        union all
 		        select null, unnest($2::bigint[])) t
-		    on conflict do nothing`, pq.Array(items), pq.Array(others), person, kind, reason)
+		    on conflict do nothing
+		returning id`, pq.Array(items), pq.Array(others), person, kind, reason)
 	if err != nil {
 		return fmt.Errorf("record the release: %w", refusal(err))
+	}
+	if len(recorded) == 0 {
+		return nil
 	}
 	return Audit(ctx, tx, Event{Actor: actorOf(person), PersonID: person.Int64, Action: "released: " + kind,
 		Details: map[string]any{"items": items, "claims": others, "reason": reason}})

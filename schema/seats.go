@@ -74,34 +74,51 @@ func UnlockSeat(ctx context.Context, conn *sqlx.Conn, s Seat) error {
 
 func (s Seat) lockName() string { return fmt.Sprintf("seat:%d:%d", s.AccountID, s.EntitlementID) }
 
-// PlanSeat decides under the seat's lock whether the seat should be held, from the claims alone. held is what the target
-// was just seen to show. Items whose approval is proven become claims here, before anything changes in the target. An
-// item whose proof does not hold fails, and the others go on.
-func PlanSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (want bool, err error) {
-	tx, err := conn.BeginTxx(ctx, nil)
-	if err != nil {
-		return false, fmt.Errorf("plan the seat of %s: %w", s, err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
-	if err := lockSeatRequests(ctx, tx, s); err != nil {
-		return false, err
-	}
-	if err := promoteItems(ctx, tx, s, held); err != nil {
-		return false, fmt.Errorf("give %s: %w", s, err)
-	}
-	if want, err = wanted(ctx, tx, s); err != nil {
-		return false, err
-	}
-	if err := tx.Commit(); err != nil {
-		return false, fmt.Errorf("plan the seat of %s: %w", s, err)
-	}
-	return want, nil
+// Plan is what a seat's claims say.
+type Plan struct {
+	Want bool `db:"want"` // it should be held: a claim is live
+	Ours bool `db:"ours"` // it may be changed: a claim is live, or is over and its access was not seen to be gone
 }
 
-// lockSeatRequests locks the rows of the requests that have something open on the seat, lowest number first.
-func lockSeatRequests(ctx context.Context, tx *sqlx.Tx, s Seat) error {
-	_, err := tx.ExecContext(ctx, `
-		select from access_requests
+// PlanSeat decides under the seat's lock what is to be done, from the claims alone. held is what the target was just seen
+// to show. Items whose approval is proven become claims here, before anything changes in the target. An item whose proof
+// does not hold fails, and the others go on.
+func PlanSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (Plan, error) {
+	tx, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan the seat of %s: %w", s, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
+	l, err := lockSeat(ctx, tx, s)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := l.promoteItems(ctx, tx, held); err != nil {
+		return Plan{}, fmt.Errorf("give %s: %w", s, err)
+	}
+	plan, err := l.plan(ctx, tx)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := tx.Commit(); err != nil {
+		return Plan{}, fmt.Errorf("plan the seat of %s: %w", s, err)
+	}
+	return plan, nil
+}
+
+// lockedSeat is a seat whose claims, and the requests that have something open on it, stay as they are until the end of
+// the transaction.
+type lockedSeat struct {
+	Seat
+	requests pq.Int64Array
+	now      time.Time // by which all of the transaction judges: an end between two of its statements would be lost
+}
+
+// lockSeat locks requests, lowest number first, then claims: the order of everybody else who locks both.
+func lockSeat(ctx context.Context, tx *sqlx.Tx, s Seat) (lockedSeat, error) {
+	l := lockedSeat{Seat: s}
+	err := tx.SelectContext(ctx, &l.requests, `
+		select id from access_requests
 		 where id in (select i.request_id from request_items i
 		               where i.account_id = $1 and i.entitlement_id = $2 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		              union
@@ -109,28 +126,38 @@ func lockSeatRequests(ctx context.Context, tx *sqlx.Tx, s Seat) error {
 		               where c.account_id = $1 and c.entitlement_id = $2 and (c.ended_at is null or c.removed_at is null))
 		 order by id for update`, s.AccountID, s.EntitlementID)
 	if err != nil {
-		return fmt.Errorf("lock the requests of %s: %w", s, err)
+		return l, fmt.Errorf("lock the requests of %s: %w", s, err)
 	}
-	return nil
+	_, err = tx.ExecContext(ctx, `
+		select from claims where account_id = $1 and entitlement_id = $2 and removed_at is null order by id for update`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return l, fmt.Errorf("lock the claims of %s: %w", s, err)
+	}
+	if l.now, err = Now(ctx, tx); err != nil {
+		return l, fmt.Errorf("lock the seat of %s: %w", s, err)
+	}
+	return l, nil
 }
 
-// wanted is the one rule: a seat should be held while any claim on it is live.
-func wanted(ctx context.Context, tx *sqlx.Tx, s Seat) (want bool, err error) {
-	err = tx.GetContext(ctx, &want, `
-		select exists (select from claims
-		                where account_id = $1 and entitlement_id = $2
-		                  and ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > app_now())`, s.AccountID, s.EntitlementID)
+// plan is the one rule: a seat should be held while any claim on it is live. Access that no claim explains is not ours to
+// remove; a claim that is on the sweep's list explains it (see DoubtSeat).
+func (l lockedSeat) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
+	err = tx.GetContext(ctx, &p, `
+		select coalesce(bool_or(ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > $3), false) as want,
+		       coalesce(bool_or(removed_at is null or due_at is not null), false) as ours
+		  from claims where account_id = $1 and entitlement_id = $2`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
-		return false, fmt.Errorf("the claims of %s: %w", s, err)
+		return p, fmt.Errorf("the claims of %s: %w", l.Seat, err)
 	}
-	return want, nil
+	return p, nil
 }
 
 // sweepAfter is how long past its end a claim's own run has, before the sweep settles the seat itself.
 const sweepAfter = 2 * time.Minute
 
-// promoteItems turns the seat's approved items into claims, each on the proof of its stored decision.
-func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
+// promoteItems turns the seat's approved items into claims, each on the proof of its stored decision. An item whose
+// request is not locked was submitted a moment ago: its own giving comes.
+func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var approved []struct {
 		ID        int64        `db:"id"`
 		RequestID int64        `db:"request_id"`
@@ -143,17 +170,23 @@ func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 		       case when d.id is null or d.verdict <> 'approve'       then 'nobody approved it'
 		            when d.decided_by = r.requester_id                then 'it was approved by its requester'
 		            when x.id is not null                             then 'released'
+		            when not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
+		                              where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)
+		                                                              then 'nobody approved it who was asked' -- this policy has no clause that decides
 		            when d.terms is distinct from request_terms(r.id) then 'the request changed after it was approved'
-		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= app_now() then 'past its end'
+		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past its end'
 		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
+		            when a.instance <> e.instance                     then 'the account is in another system'
 		            else '' end as refused
 		  from request_items i
 		  join access_requests r on r.id = i.request_id
 		  join people p on p.id = r.requester_id
+		  join accounts a on a.id = i.account_id
+		  join entitlements e on e.id = i.entitlement_id
 		  left join decisions d on d.item_id = i.id
 		  left join releases x on x.item_id = i.id
-		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved'
-		 order by i.id`, s.AccountID, s.EntitlementID)
+		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved' and i.request_id = any($3)
+		 order by i.id`, l.AccountID, l.EntitlementID, l.requests, l.now)
 	if err != nil {
 		return err
 	}
@@ -174,7 +207,7 @@ func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 			continue
 		}
 		if held && !found {
-			if err := claimFound(ctx, tx, s, item.RequestID, item.ID); err != nil {
+			if err := l.claimFound(ctx, tx, item.RequestID, item.ID); err != nil {
 				return err
 			}
 			found = true
@@ -183,7 +216,7 @@ func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 		err := tx.GetContext(ctx, &claimID, `
 			insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
 			values ($1, $2, $3, 'request', $4, $5::timestamptz, $5::timestamptz + $6::interval)
-			returning id`, s.PersonID, s.AccountID, s.EntitlementID, item.ID, item.EndsAt, sweepAfter.String())
+			returning id`, l.PersonID, l.AccountID, l.EntitlementID, item.ID, item.EndsAt, sweepAfter.String())
 		if err != nil {
 			return refusal(err)
 		}
@@ -191,7 +224,7 @@ func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 			return err
 		}
 		err = Audit(ctx, tx, Event{Actor: "worker", Action: "claimed", RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
-			Details: map[string]any{"seat": s.String(), "held before": held}})
+			Details: map[string]any{"seat": l.String(), "held before": held}})
 		if err != nil {
 			return err
 		}
@@ -200,20 +233,20 @@ func promoteItems(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 }
 
 // claimFound records access that was there before us: not ours to remove. It is not that if a claim of ours explains it.
-func claimFound(ctx context.Context, tx *sqlx.Tx, s Seat, requestID, itemID int64) error {
+func (l lockedSeat) claimFound(ctx context.Context, tx *sqlx.Tx, requestID, itemID int64) error {
 	var claimID int64
 	err := tx.GetContext(ctx, &claimID, `
 		insert into claims (person_id, account_id, entitlement_id, source, found_for, given_at)
 		select $1, $2, $3, 'found', $4, app_now()
 		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and removed_at is null)
-		returning id`, s.PersonID, s.AccountID, s.EntitlementID, itemID)
+		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
 	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
 		return nil
 	} else if err != nil {
 		return err
 	}
 	return Audit(ctx, tx, Event{Actor: "worker", Action: "found access that was there before", Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
-		Details: map[string]any{"seat": s.String()}})
+		Details: map[string]any{"seat": l.String()}})
 }
 
 // RecordSeat writes down what the target was seen to show after the change. It answers false, and records nothing, if
@@ -224,20 +257,21 @@ func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settle
 		return false, fmt.Errorf("record the seat of %s: %w", s, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // as above
-	if err := lockSeatRequests(ctx, tx, s); err != nil {
-		return false, err
-	}
-	want, err := wanted(ctx, tx, s)
+	l, err := lockSeat(ctx, tx, s)
 	if err != nil {
 		return false, err
 	}
-	if want != held {
+	plan, err := l.plan(ctx, tx)
+	if err != nil {
+		return false, err
+	}
+	if plan.Want != held {
 		return false, nil
 	}
-	if err := recordGiven(ctx, tx, s); err != nil {
+	if err := l.recordGiven(ctx, tx); err != nil {
 		return false, fmt.Errorf("record what was given to %s: %w", s, err)
 	}
-	if err := recordEnded(ctx, tx, s, held); err != nil {
+	if err := l.recordEnded(ctx, tx, held); err != nil {
 		return false, fmt.Errorf("record what ended for %s: %w", s, err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -247,18 +281,18 @@ func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settle
 }
 
 // recordGiven makes live claims of the seat active. Only a seat that is held has live claims here.
-func recordGiven(ctx context.Context, tx *sqlx.Tx, s Seat) error {
+func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
 	var given []struct {
 		ClaimID   int64         `db:"id"`
 		ItemID    sql.NullInt64 `db:"item_id"`
 		RequestID sql.NullInt64 `db:"request_id"`
 	}
 	err := tx.SelectContext(ctx, &given, `
-		update claims c set given_at = app_now()
+		update claims c set given_at = $3
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
-		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()
-		returning c.id, c.item_id, i.request_id`, s.AccountID, s.EntitlementID)
+		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > $3
+		returning c.id, c.item_id, i.request_id`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
 		return err
 	}
@@ -269,7 +303,7 @@ func recordGiven(ctx context.Context, tx *sqlx.Tx, s Seat) error {
 			}
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: "given", RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
-			Details: map[string]any{"seat": s.String()}})
+			Details: map[string]any{"seat": l.String()}})
 		if err != nil {
 			return err
 		}
@@ -279,7 +313,7 @@ func recordGiven(ctx context.Context, tx *sqlx.Tx, s Seat) error {
 
 // recordEnded ends the seat's claims that are no reason any more, and confirms the removal of all that ended if the
 // target shows no access.
-func recordEnded(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
+func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var ended []struct {
 		ClaimID   int64          `db:"id"`
 		ItemID    sql.NullInt64  `db:"item_id"`
@@ -291,16 +325,17 @@ func recordEnded(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 	}
 	err := tx.SelectContext(ctx, &ended, `
 		update claims c
-		   set ended_at   = coalesce(c.ended_at, app_now()),
+		   set ended_at   = coalesce(c.ended_at, $4),
 		       end_reason = case when c.ended_at is not null then c.end_reason when c.released_at is not null then 'released' else 'its end was reached' end,
-		       removed_at = case when $3 then null else app_now() end,
-		       due_at     = null
+		       removed_at = case when $3 then null else $4::timestamptz end,
+		       due_at     = null,
+		       attempts   = 0
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
-		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= app_now())
+		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
 		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended,
-		          extract(epoch from app_now() - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, s.AccountID, s.EntitlementID, held)
+		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now)
 	if err != nil {
 		return err
 	}
@@ -320,10 +355,26 @@ func recordEnded(ctx context.Context, tx *sqlx.Tx, s Seat, held bool) error {
 			action = "ended: access stays for another reason"
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
-			Details: map[string]any{"seat": s.String(), "late by seconds": e.LateBy}})
+			Details: map[string]any{"seat": l.String(), "late by seconds": e.LateBy}})
 		if err != nil {
 			return err
 		}
+	}
+	// What was doubted is looked at now.
+	_, err = tx.ExecContext(ctx, `
+		update claims set due_at = null, attempts = 0
+		 where account_id = $1 and entitlement_id = $2 and removed_at is not null and due_at is not null`, l.AccountID, l.EntitlementID)
+	return err
+}
+
+// DoubtSeat puts a seat on the sweep's list. It is for an attempt that lost the seat's lock: what it did to the target may
+// have come after what somebody else did and recorded.
+func DoubtSeat(ctx context.Context, q Queryer, s Seat) error {
+	_, err := q.ExecContext(ctx, `
+		update claims set due_at = app_now()
+		 where id = (select max(id) from claims where account_id = $1 and entitlement_id = $2)`, s.AccountID, s.EntitlementID)
+	if err != nil {
+		return fmt.Errorf("have the seat of %s looked at again: %w", s, err)
 	}
 	return nil
 }

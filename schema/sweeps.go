@@ -42,7 +42,7 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int) ([]DueClaim, error
 		  from (select distinct instance from applications) t
 		 cross join lateral (
 		       select c.* from claims c
-		         join accounts a on a.id = c.account_id and a.instance = t.instance
+		         join entitlements e on e.id = c.entitlement_id and e.instance = t.instance
 		        where c.due_at <= app_now()
 		        order by c.due_at limit $1) c
 		  join people h on h.id = c.person_id
@@ -56,11 +56,12 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int) ([]DueClaim, error
 	return claims, nil
 }
 
-// PostponeClaim says when the sweep tries a claim again that it could not settle, and counts.
+// PostponeClaim says when the sweep tries a claim again that it could not settle, and counts. A claim that somebody else
+// has settled meanwhile stays off the list.
 func PostponeClaim(ctx context.Context, q Queryer, claimID int64, in time.Duration) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = app_now() + $2 * interval '1 second', attempts = attempts + 1
-		 where id = $1 and due_at is not null`, claimID, in.Seconds())
+		 where id = $1 and due_at <= app_now()`, claimID, in.Seconds())
 	if err != nil {
 		return fmt.Errorf("postpone claim %d: %w", claimID, err)
 	}
@@ -71,7 +72,7 @@ func PostponeClaim(ctx context.Context, q Queryer, claimID int64, in time.Durati
 // after its end.
 func ClaimLooked(ctx context.Context, q Queryer, claimID int64) error {
 	_, err := q.ExecContext(ctx, `
-		update claims set due_at = ends_at + $2 * interval '1 second'
+		update claims set due_at = ends_at + $2 * interval '1 second', attempts = 0
 		 where id = $1 and due_at <= app_now() and ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > app_now()`, claimID, sweepAfter.Seconds())
 	if err != nil {
 		return fmt.Errorf("claim %d: %w", claimID, err)
@@ -94,8 +95,7 @@ func DueRequests(ctx context.Context, q Queryer, grace, postpone time.Duration, 
 	return ids, nil
 }
 
-// DueMessages answers requests whose messages should have been brought up to date by now, and takes them off the list
-// for postpone.
+// DueMessages answers requests whose messages should have been brought up to date by now, the longest behind first.
 func DueMessages(ctx context.Context, q Queryer, grace time.Duration, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `

@@ -29,9 +29,12 @@ const (
 	settlersATarget = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
 	settleFor       = 45 * time.Second // a round's time for targets
 	requestsARound  = 200
+	wakeFor         = 20 * time.Second // a round's time for Temporal
 	messagesARound  = 50
+	sendFor         = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
 	runGrace        = 20 * time.Second // what a run has before it is called late
 	wakeAgain       = 5 * time.Minute
+	tellsAway       = 3           // failures in a row: then Temporal is away
 	messageGrace    = time.Minute // what a run has before the sweep sends its messages
 	retryMost       = 30 * time.Minute
 )
@@ -64,7 +67,9 @@ func (s *sweep) once(ctx context.Context) error {
 		return err
 	}
 	defer func() {
-		if err := schema.UnlockSweep(context.WithoutCancel(ctx), conn); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := schema.UnlockSweep(ctx, conn); err != nil {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
 		}
 	}()
@@ -113,8 +118,8 @@ func (s *sweep) settleClaims(ctx context.Context) error {
 
 func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) {
 	err := s.trySettle(bounded, c)
-	if err == nil {
-		return
+	if err == nil || activities.IsBusy(err) {
+		return // busy: it stays due
 	}
 	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
 	backoff := min(time.Minute<<min(c.Attempts, 10), retryMost)
@@ -130,30 +135,42 @@ func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
 		}
 	}
 	if err := s.activities.Settler.Settle(ctx, c.Seat); err != nil {
-		s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+		if !activities.IsBusy(err) {
+			s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+		}
 		return err
 	}
 	return schema.ClaimLooked(ctx, s.db, c.ID)
 }
 
-// wakeRuns wakes the runs of requests about which something is due. While Temporal is away they stay due.
+// wakeRuns wakes the runs of requests about which something is due. Those that cannot be woken stay due.
 func (s *sweep) wakeRuns(ctx context.Context) error {
 	requests, err := schema.DueRequests(ctx, s.db, runGrace, wakeAgain, requestsARound)
 	if err != nil {
 		return err
 	}
+	bounded, cancel := context.WithTimeout(ctx, wakeFor)
+	defer cancel()
+	var asleep []int64
+	inARow := 0
 	for n, id := range requests {
-		if err := s.wake(ctx, id); err != nil {
-			s.log.Warn("runs cannot be woken now: they stay due", "requests", len(requests)-n, "error", err)
-			for _, id := range requests[n:] {
-				if err := schema.WakeRequest(ctx, s.db, id); err != nil {
-					return err
-				}
-			}
-			return nil
+		// One that Temporal refuses must not keep the others asleep; a Temporal that is away need not be asked about each.
+		if inARow == tellsAway || bounded.Err() != nil {
+			asleep = append(asleep, requests[n:]...)
+			break
 		}
+		if err := s.wake(bounded, id); err != nil {
+			s.log.Warn("a run cannot be woken now: it stays due", "request", id, "error", err)
+			asleep = append(asleep, id)
+			inARow++
+			continue
+		}
+		inARow = 0
 	}
-	return nil
+	if len(asleep) == 0 {
+		return nil
+	}
+	return schema.WakeRequests(ctx, s.db, asleep...)
 }
 
 func (s *sweep) wake(ctx context.Context, requestID int64) error {
@@ -168,14 +185,18 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	bounded, cancel := context.WithTimeout(ctx, sendFor)
+	defer cancel()
 	for _, id := range requests {
-		_, err := s.activities.ConvergeMessages(ctx, activities.RequestInput{RequestID: id})
-		if err == nil {
-			continue
+		_, err := s.activities.ConvergeMessages(bounded, activities.RequestInput{RequestID: id})
+		if err != nil {
+			s.log.Warn("messages are still behind", "request", id, "error", err)
+			if err := schema.PostponeMessages(ctx, s.db, id, wakeAgain); err != nil {
+				return err
+			}
 		}
-		s.log.Warn("messages are still behind", "request", id, "error", err)
-		if err := schema.PostponeMessages(ctx, s.db, id, wakeAgain); err != nil {
-			return err
+		if bounded.Err() != nil {
+			return nil // the others stay due
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ var (
 	}
 	// Nothing waits for Slack. What could not be said in ten minutes, the sweep says later.
 	messagePolicy = workflow.ActivityOptions{
-		StartToCloseTimeout:    time.Minute,
+		StartToCloseTimeout:    20 * time.Second, // a look ends itself before that
 		ScheduleToCloseTimeout: 10 * time.Minute,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 	}

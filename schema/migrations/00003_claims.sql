@@ -74,6 +74,19 @@ end $$;
 -- +goose StatementEnd
 create trigger guard before insert or update on claims for each row execute function claims_guard();
 
+-- What needs no decision, only the directory may say.
+-- +goose StatementBegin
+create function claims_source() returns trigger language plpgsql as $$
+begin
+    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage')
+       and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+        raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger source before insert on claims for each row execute function claims_source();
+
 -- The Slack app may not lock a request's row, so its triggers do: a decision, a release and an expiry exclude each other.
 -- SQLSTATEs: AB001 not open (any more), AB002 already decided, AB003 withdrawn or released, AB004 by the requester,
 -- AB005 not active, AB006 not theirs to decide, AB007 other terms, AB008 past its end, AB009 no such kind for its state.
@@ -202,9 +215,6 @@ create function people_changed() returns trigger
     set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    if new.status = 'left' and old.status <> 'left' then
-        update claims set due_at = app_now() where person_id = new.id and ended_at is null;
-    end if;
     with affected as (
         select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
         union
@@ -212,6 +222,10 @@ begin
          where c.person_id = new.id and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
+    -- After the requests: settling locks in this order too.
+    if new.status = 'left' and old.status <> 'left' then
+        update claims set due_at = app_now() where person_id = new.id and ended_at is null;
+    end if;
     return null;
 end $$;
 -- +goose StatementEnd

@@ -42,7 +42,7 @@ create table form_drafts (
     touched           bigint[] not null default '{}', -- groups of this generation whose boxes were touched
     temporary         boolean  not null default false,
     time_zone         text     not null,
-    revision          integer  not null default 0,    -- raised by every change: tells whether what was drawn is the newest
+    revision          integer  not null default 0,    -- raised by every change that has to be drawn: tells whether what is shown is the newest
     view_hash         text     not null default '',
     created_at        timestamptz not null default app_now(),
     updated_at        timestamptz not null default app_now()

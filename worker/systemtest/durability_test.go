@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/workflowservice/v1"
 
 	"accessbot/workflows"
 )
@@ -54,8 +56,8 @@ func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
 	s.worker.kill()
 	require.NoError(t, s.slack.Away(false))
 	s.startWorker()
-	s.slack.As(s.email("alice")).Must(t).WaitForMessage("has been created and sent for approval")
-	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	s.as("alice").WaitForMessage("has been created and sent for approval")
+	s.as(approver).WaitForMessage("Alice Martin")
 	s.approve(approver, request)
 	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
 }
@@ -88,7 +90,7 @@ func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *te
 func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
 	t.Parallel()
 	server := startTemporal(t)
-	s := startOn(t, server.address, "../../schema/directory/sample")
+	s := startOn(t, server.address, sample)
 	s.startWorker()
 	request := s.ask("alice", "dashboards", "editor", time.Hour)
 	s.approve(approver, request)
@@ -155,4 +157,17 @@ func (s *system) runStatus(workflowID string) string {
 		return err.Error()
 	}
 	return description.WorkflowExecutionInfo.Status.String()
+}
+
+// resetToStart resets a run to its first task, as an operator can.
+func (s *system) resetToStart(workflowID string) {
+	s.t.Helper()
+	_, err := s.temporal.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace:                 s.id,
+		WorkflowExecution:         &common.WorkflowExecution{WorkflowId: workflowID},
+		Reason:                    "by hand",
+		RequestId:                 randomHex(8),
+		WorkflowTaskFinishEventId: 4, // started, scheduled, started, completed
+	})
+	require.NoError(s.t, err)
 }

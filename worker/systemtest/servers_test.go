@@ -97,6 +97,9 @@ func (p *proxy) swallowAnswersAfter(texts ...string) {
 	p.triggers = texts
 }
 
+// answer lets answers through again.
+func (p *proxy) answer() { p.silent.Store(false) }
+
 // sent looks at what a client sends on its way to the target.
 func (p *proxy) sent(b []byte) {
 	p.mutex.Lock()

@@ -37,6 +37,7 @@ import (
 )
 
 const (
+	sample        = "../../schema/directory/sample"
 	botToken      = "xoxb-systemtest"
 	signingSecret = "systemtest-signing-secret"
 )
@@ -61,7 +62,7 @@ type system struct {
 // start brings up everything but the worker and the Slack app: tests start these when they want them.
 func start(t *testing.T) *system {
 	t.Helper()
-	return startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), "../../schema/directory/sample")
+	return startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), sample)
 }
 
 func startOn(t *testing.T, temporalAddress, directory string) *system {

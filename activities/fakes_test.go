@@ -1,0 +1,251 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/activities"
+	"accessbot/activities/connector"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// fakeTarget is a target system in memory that goes wrong as it is told.
+type fakeTarget struct {
+	mutex  sync.Mutex
+	held   map[connector.Assignment]bool
+	faults map[string][]fault // by operation, in order; the last one of a kind marked always stays
+	calls  map[string]int
+}
+
+// fault is what an operation does in place of its work. apply does that work.
+type fault struct {
+	always bool
+	do     func(ctx context.Context, apply func()) error
+}
+
+func newFakeTarget() *fakeTarget {
+	return &fakeTarget{held: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
+}
+
+// next makes the next call of an operation (read, give, take) go wrong; calls of it queue up.
+func (f *fakeTarget) next(operation string, do func(ctx context.Context, apply func()) error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.faults[operation] = append(f.faults[operation], fault{do: do})
+}
+
+// always makes every call of an operation go wrong from now on.
+func (f *fakeTarget) always(operation string, do func(ctx context.Context, apply func()) error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.faults[operation] = []fault{{always: true, do: do}}
+}
+
+// mend ends what goes wrong.
+func (f *fakeTarget) mend() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	clear(f.faults)
+}
+
+func (f *fakeTarget) set(account, object string, held bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.held[connector.Assignment{Account: account, Object: object}] = held
+}
+
+func (f *fakeTarget) holds(account, object string) bool {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.held[connector.Assignment{Account: account, Object: object}]
+}
+
+func (f *fakeTarget) holding() int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	n := 0
+	for _, held := range f.held {
+		if held {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeTarget) called(operation string) int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.calls[operation]
+}
+
+func (f *fakeTarget) do(ctx context.Context, operation string, apply func()) error {
+	locked := func() {
+		f.mutex.Lock()
+		defer f.mutex.Unlock()
+		apply()
+	}
+	f.mutex.Lock()
+	f.calls[operation]++
+	queue := f.faults[operation]
+	if len(queue) == 0 {
+		f.mutex.Unlock()
+		locked()
+		return nil
+	}
+	wrong := queue[0]
+	if !wrong.always {
+		f.faults[operation] = queue[1:]
+	}
+	f.mutex.Unlock()
+	return wrong.do(ctx, locked)
+}
+
+func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
+	err = f.do(ctx, "read", func() { state.Held = f.held[a] })
+	return state, err
+}
+
+func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
+	return f.do(ctx, "give", func() { f.held[a] = true })
+}
+
+func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
+	return f.do(ctx, "take", func() { f.held[a] = false })
+}
+
+func (f *fakeTarget) Close() error { return nil }
+
+// What goes wrong.
+var (
+	lies       = func(context.Context, func()) error { return nil }
+	lostAnswer = func(_ context.Context, apply func()) error {
+		apply()
+		return &connector.Unavailable{Err: errors.New("connection reset")}
+	}
+	refusesConnection = func(context.Context, func()) error {
+		return &connector.Unavailable{Err: errors.New("connection refused")}
+	}
+	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "give it a password"} }
+	limitsRate  = func(context.Context, func()) error { return &connector.RateLimited{RetryAfter: 42 * time.Second} }
+	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
+)
+
+// swallows answers nothing until the caller gives up.
+func swallows(ctx context.Context, _ func()) error {
+	<-ctx.Done()
+	return &connector.Unavailable{Err: ctx.Err()}
+}
+
+// held up until released: reached is closed when the call is there, and then it works.
+type heldUp struct{ reached, release chan struct{} }
+
+func newHeldUp() heldUp { return heldUp{make(chan struct{}), make(chan struct{})} }
+
+func (h heldUp) do(ctx context.Context, apply func()) error {
+	close(h.reached)
+	select {
+	case <-h.release:
+		apply()
+		return nil
+	case <-ctx.Done():
+		return &connector.Unavailable{Err: ctx.Err()}
+	}
+}
+
+// company is a world with the activities at work in it.
+type company struct {
+	*schematest.World
+	t       *testing.T
+	do      *activities.Activities
+	targets map[string]*fakeTarget // by instance
+	mutex   sync.Mutex
+}
+
+func newCompany(t *testing.T) *company {
+	t.Helper()
+	t.Parallel()
+	c := &company{World: schematest.NewWorld(t), t: t, targets: map[string]*fakeTarget{}}
+	c.do = c.activities(c.Worker)
+	return c
+}
+
+// activities are those of one worker process.
+func (c *company) activities(db *schema.DB) *activities.Activities {
+	log := slog.New(slog.DiscardHandler)
+	targets := &activities.Targets{
+		URL:  func(instance string) string { return instance },
+		Open: func(_, url string) (connector.Connector, error) { return c.target(url), nil },
+	}
+	return &activities.Activities{
+		DB: db, Log: log, Settler: &activities.Settler{DB: db, Targets: targets, Log: log},
+		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, ShowPeople: true, DefaultTimeZone: time.UTC},
+	}
+}
+
+func (c *company) target(instance string) *fakeTarget {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.targets[instance] == nil {
+		c.targets[instance] = newFakeTarget()
+	}
+	return c.targets[instance]
+}
+
+// give is one attempt to give an item; takeBack one to take a claim back; settle one to settle an item's seat.
+func (c *company) give(item int64) error {
+	return c.do.ProvisionAccess(context.Background(), activities.ItemInput{ItemID: item})
+}
+
+func (c *company) takeBack(claim int64) error {
+	return c.do.DeprovisionAccess(context.Background(), activities.ClaimInput{ClaimID: claim})
+}
+
+func (c *company) settle(item int64) error {
+	seat, err := schema.SeatOfItem(context.Background(), c.Worker, item)
+	require.NoError(c.t, err)
+	return c.do.Settler.Settle(context.Background(), seat)
+}
+
+func (c *company) advance(request int64) activities.Next {
+	c.t.Helper()
+	next, err := c.do.Advance(context.Background(), activities.AdvanceInput{RequestID: request})
+	require.NoError(c.t, err)
+	return next
+}
+
+// retryDelay is when Temporal is told to try again after err; 0: as its policy says.
+func retryDelay(t *testing.T, err error) time.Duration {
+	t.Helper()
+	var e *temporal.ApplicationError
+	require.ErrorAs(t, err, &e)
+	return e.NextRetryDelay()
+}
+
+// targetsShowWhatClaimsSay is invariant I1, over every seat that was ever claimed; and nothing ever claimed is left that
+// nobody will look at.
+func (c *company) targetsShowWhatClaimsSay() {
+	c.t.Helper()
+	var seats []struct {
+		Account, Object, Instance string
+		Live                      bool
+		Ended, Due                int
+	}
+	require.NoError(c.t, c.Select(&seats, `
+		select a.account, e.target as object, e.instance,
+		       bool_or(c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as live,
+		       count(c.ended_at) as ended, count(c.due_at) as due
+		  from claims c join accounts a on a.id = c.account_id join entitlements e on e.id = c.entitlement_id
+		 group by a.account, e.target, e.instance`))
+	for _, s := range seats {
+		assert.Equal(c.t, s.Live, c.target(s.Instance).holds(s.Account, s.Object), "%s on %s", s.Account, s.Object)
+	}
+}

@@ -1,0 +1,233 @@
+package schematest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+// World is a database with a company in it. Tests say by its methods who is there and what happened; what the program
+// itself would record, is recorded as the role that would.
+type World struct {
+	*Database
+	Worker, SlackApp *schema.DB // as those roles
+
+	t     testing.TB
+	forms int
+}
+
+// NewWorld makes an empty one, which lives as long as its test.
+func NewWorld(t testing.TB) *World {
+	t.Helper()
+	db := New(t)
+	return &World{Database: db, Worker: db.As(t, "accessbot_worker"), SlackApp: db.As(t, "accessbot_slackapp"), t: t}
+}
+
+// Do runs a statement as the superuser.
+func (w *World) Do(query string, args ...any) {
+	w.t.Helper()
+	if _, err := w.Exec(query, args...); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// Value reads one value as the superuser.
+func Value[T any](w *World, query string, args ...any) T {
+	w.t.Helper()
+	var v T
+	if err := w.Get(&v, query, args...); err != nil {
+		w.t.Fatalf("%s: %v", query, err)
+	}
+	return v
+}
+
+// Shift moves the database's clock, and with it what is due.
+func (w *World) Shift(by time.Duration) {
+	w.t.Helper()
+	w.Do(`update clock set shift = shift + $1 * interval '1 second'`, by.Seconds())
+}
+
+// Now is the database's clock.
+func (w *World) Now() time.Time {
+	w.t.Helper()
+	return Value[time.Time](w, `select app_now()`)
+}
+
+// Person adds an active one, with the e-mail name@example.com.
+func (w *World) Person(name string) int64 {
+	w.t.Helper()
+	return Value[int64](w, `insert into people (email, name, status) values ($1, $2, 'active') returning id`, strings.ToLower(name)+"@example.com", name)
+}
+
+// Manages makes somebody another's manager.
+func (w *World) Manages(manager, person int64) {
+	w.t.Helper()
+	w.Do(`update people set manager_id = $1 where id = $2`, manager, person)
+}
+
+// Administrator makes somebody one.
+func (w *World) Administrator(person int64) {
+	w.t.Helper()
+	w.Do(`update people set administrator = true where id = $1`, person)
+}
+
+// Application adds one, whose target is the instance of the same name in capitals.
+func (w *World) Application(slug string, owners ...int64) int64 {
+	w.t.Helper()
+	return w.ApplicationIn(strings.ToUpper(slug), slug, owners...)
+}
+
+// ApplicationIn adds one in an instance that it may share with others.
+func (w *World) ApplicationIn(instance, slug string, owners ...int64) int64 {
+	w.t.Helper()
+	id := Value[int64](w, `insert into applications (slug, name, connector, instance) values ($1, initcap($1), 'fake', $2) returning id`, slug, instance)
+	w.Do(`insert into application_owners select $1, unnest($2::bigint[])`, id, pq.Array(owners))
+	return id
+}
+
+// Entitlement adds one. Its object is called <slug>/<key>.
+func (w *World) Entitlement(application int64, key string, owners ...int64) int64 {
+	w.t.Helper()
+	id := Value[int64](w, `
+		insert into entitlements (application_id, instance, key, name, kind, risk, target)
+		select id, instance, $2, initcap($2), 'role', 'low', slug || '/' || $2 from applications where id = $1 returning id`, application, key)
+	w.Do(`insert into entitlement_owners select $1, unnest($2::bigint[])`, id, pq.Array(owners))
+	return id
+}
+
+// Account is a person's in an entitlement's target, called like the part of their e-mail before the @. It is made when
+// it is first asked for.
+func (w *World) Account(person, entitlement int64) int64 {
+	w.t.Helper()
+	return Value[int64](w, `
+		insert into accounts (person_id, instance, account)
+		select p.id, e.instance, split_part(p.email, '@', 1) from people p, entitlements e where p.id = $1 and e.id = $2
+		on conflict (person_id, instance) do update set account = accounts.account
+		returning id`, person, entitlement)
+}
+
+// Asked is a request and its items, in the order in which they were asked for.
+type Asked struct {
+	ID    int64
+	Items []int64
+}
+
+// Request submits one as the Slack app does, for so long from now; zero: permanent.
+func (w *World) Request(requester int64, lasts time.Duration, entitlements ...int64) Asked {
+	w.t.Helper()
+	var ends sql.NullTime
+	if lasts != 0 {
+		ends = sql.NullTime{Time: w.Now().Add(lasts), Valid: true}
+	}
+	w.forms++
+	var asked Asked
+	must := func(err error) {
+		w.t.Helper()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	must(w.SlackApp.Get(&asked.ID, `
+		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key)
+		values ($1, $2, 'custom', $3, 'UTC', 'project') returning id`, fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends))
+	for _, e := range entitlements {
+		var item int64
+		must(w.SlackApp.Get(&item, `
+			insert into request_items (request_id, entitlement_id, account_id) values ($1, $2, $3) returning id`, asked.ID, e, w.Account(requester, e)))
+		asked.Items = append(asked.Items, item)
+	}
+	return asked
+}
+
+// Ask opens an approval about the items for the candidates, as the worker does, and answers its number.
+func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
+	w.t.Helper()
+	var id int64
+	ctx := context.Background()
+	tx, err := w.Worker.BeginTxx(ctx, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
+	application := Value[int64](w, `select e.application_id from request_items i join entitlements e on e.id = i.entitlement_id where i.id = $1`, items[0])
+	answer := policy.Answer{Basis: policy.EntitlementOwner, Candidates: candidates}
+	if err := schema.OpenApproval(ctx, tx, asked.ID, application, items, answer, len(candidates)); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := schema.MoveItems(ctx, tx, items, schema.AwaitingApproval, ""); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := tx.Get(&id, `select max(id) from approvals`); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := tx.Commit(); err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+// Decide records a decision about items of an approval as the Slack app does, and answers why the record refused it.
+func (w *World) Decide(by, approval int64, verdict string, items ...int64) error {
+	_, err := w.SlackApp.Exec(`
+		insert into decisions (item_id, approval_id, decided_by, verdict, reason, basis, policy_version, terms, ends_at)
+		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', 'owners-1', request_terms(r.id), r.ends_at
+		  from request_items i join access_requests r on r.id = i.request_id where i.id = any($4)`, by, approval, verdict, pq.Array(items))
+	return err
+}
+
+// Approve asks by about all of a request's items, approves them, and moves them on as the worker does.
+func (w *World) Approve(by int64, asked Asked) {
+	w.t.Helper()
+	if err := w.Decide(by, w.Ask(asked, asked.Items, by), "approve", asked.Items...); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := schema.MoveItems(context.Background(), w.Worker, asked.Items, schema.Approved, ""); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// State is an item's.
+func (w *World) State(item int64) string {
+	w.t.Helper()
+	return Value[string](w, `select state from request_items where id = $1`, item)
+}
+
+// Claim is the claim of an item; 0: none.
+func (w *World) Claim(item int64) int64 {
+	w.t.Helper()
+	return Value[int64](w, `select coalesce(max(id), 0) from claims where item_id = $1`, item)
+}
+
+// Claims is how many of a source stand on the seat of a person and an entitlement, live or over.
+func (w *World) Claims(person, entitlement int64, source string) int {
+	w.t.Helper()
+	return Value[int](w, `select count(*) from claims where person_id = $1 and entitlement_id = $2 and source = $3`, person, entitlement, source)
+}
+
+// Imported adds a claim as the import of grants.csv does, and answers its number.
+func (w *World) Imported(person, entitlement int64) int64 {
+	w.t.Helper()
+	return Value[int64](w, `
+		insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, 'imported', app_now()) returning id`,
+		person, w.Account(person, entitlement), entitlement)
+}
+
+// Audited is how many events of an action there are.
+func (w *World) Audited(action string) int {
+	w.t.Helper()
+	return Value[int](w, `select count(*) from audit_events where action = $1`, action)
+}
+
+// Alerts is how many alerts of an action there are.
+func (w *World) Alerts(action string) int {
+	w.t.Helper()
+	return Value[int](w, `select count(*) from audit_events where action = $1 and alert`, action)
+}

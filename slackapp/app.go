@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"go.temporal.io/sdk/client"
+	tlog "go.temporal.io/sdk/log"
+
+	"accessbot/schema"
+	"accessbot/workflows"
+)
+
+const (
+	ackWithin  = 2500 * time.Millisecond // Slack gives 3 s for an ack
+	workWithin = 30 * time.Second        // for what is done after it
+	wakeWithin = 5 * time.Second         // for Temporal; the sweep wakes what it did not take
+	// Connections to the record. Work after acks is bounded below it, so that an ack always finds one.
+	connections   = 20
+	workersAtOnce = 12
+	waitingAtOnce = 500
+)
+
+// app answers Slack.
+type app struct {
+	config config
+	log    *slog.Logger
+	db     *schema.DB
+	slack  *slack.Client
+	waker  *workflows.Waker
+	jobs   *jobs
+	zones  zones
+
+	home workspace // set once, before the first payload is taken
+}
+
+// run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the record and Temporal may be away when
+// it starts; only a configuration that cannot work ends it.
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	db, err := schema.Open(c.databaseURL, connections)
+	if err != nil {
+		return err
+	}
+	defer db.Close() //nolint:errcheck // the process ends
+	c.temporal.Logger = tlog.NewStructuredLogger(log)
+	temporal, err := client.NewLazyClient(c.temporal)
+	if err != nil {
+		return fmt.Errorf("the TEMPORAL_* settings: %w", err)
+	}
+	defer temporal.Close()
+	a := &app{
+		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log),
+		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.showPeople, Log: log},
+	}
+	listener := c.listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp", c.listenAddr); err != nil {
+			return fmt.Errorf("LISTEN_ADDR: %w", err)
+		}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	server := a.server()
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := server.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			stop(fmt.Errorf("serve %s: %w", listener.Addr(), err))
+		}
+	})
+	group.Go(func() {
+		if err := a.meetSlack(ctx); err != nil {
+			stop(err)
+			return
+		}
+		server.open()
+		log.Info("the Slack app is up", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
+		if c.socketMode() {
+			if err := a.serveSocket(ctx); err != nil {
+				stop(err)
+			}
+		}
+	})
+	<-ctx.Done()
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), workWithin)
+	defer cancel()
+	if err := server.http.Shutdown(finish); err != nil {
+		log.Warn("some requests were cut off", "error", err)
+	}
+	group.Wait()
+	a.jobs.wait(finish)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// newSlack makes the client of the Web API. It repeats only what Slack refused for its rate: anything else might post twice.
+func newSlack(c config, log *slog.Logger) *slack.Client {
+	options := []slack.Option{
+		slack.OptionHTTPClient(&http.Client{Timeout: 10 * time.Second}),
+		slack.OptionRetry(2),
+		slack.OptionAppLevelToken(c.appToken),
+		slack.OptionLog(slog.NewLogLogger(log.Handler(), slog.LevelWarn)),
+	}
+	if c.apiURL != "" {
+		options = append(options, slack.OptionAPIURL(c.apiURL))
+	}
+	return slack.New(c.botToken, options...)
+}

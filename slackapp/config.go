@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zones of the people, on machines without a zone database
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"accessbot/workflows"
+)
+
+// config is everything that the Slack app takes from its environment.
+type config struct {
+	databaseURL   string
+	temporal      client.Options
+	taskQueue     string
+	showPeople    bool
+	botToken      string
+	appToken      string // set: Socket Mode
+	signingSecret string // HTTP mode
+	apiURL        string // empty: Slack itself
+	listenAddr    string
+	listener      net.Listener // in place of listenAddr; for tests
+	maxDays       int          // the longest that anything can be asked for temporarily
+	timeZone      string       // of people for whom nobody knows one; IANA name
+}
+
+// socketMode tells over which transport Slack reaches the app.
+func (c config) socketMode() bool { return c.appToken != "" }
+
+// configure reads the environment, and names everything that is wrong with it at once.
+func configure(getenv func(string) string) (config, error) {
+	var problems []error
+	wrong := func(name, what string) { problems = append(problems, fmt.Errorf("%s: %s", name, what)) }
+	text := func(name, otherwise string) string {
+		if value := getenv(name); value != "" {
+			return value
+		}
+		return otherwise
+	}
+	c := config{
+		databaseURL:   getenv("DATABASE_URL"),
+		taskQueue:     text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
+		showPeople:    getenv("TEMPORAL_SHOW_PEOPLE") != "false",
+		botToken:      getenv("SLACK_BOT_TOKEN"),
+		appToken:      getenv("SLACK_APP_TOKEN"),
+		signingSecret: getenv("SLACK_SIGNING_SECRET"),
+		apiURL:        getenv("SLACK_API_URL"),
+		listenAddr:    text("LISTEN_ADDR", "127.0.0.1:3000"),
+		timeZone:      text("DEFAULT_TIME_ZONE", "UTC"),
+	}
+	if c.databaseURL == "" {
+		wrong("DATABASE_URL", "is not set: give the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
+	}
+	if c.botToken == "" {
+		wrong("SLACK_BOT_TOKEN", "is not set: give the app's bot token (xoxb-...)")
+	}
+	if !c.socketMode() && c.signingSecret == "" {
+		wrong("SLACK_SIGNING_SECRET", "is not set: give the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
+	}
+	if c.apiURL != "" && !strings.HasSuffix(c.apiURL, "/") {
+		wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
+	}
+	days := text("MAX_DAYS", "365")
+	var err error
+	if c.maxDays, err = strconv.Atoi(days); err != nil || c.maxDays < 1 || c.maxDays > 36500 {
+		wrong("MAX_DAYS", fmt.Sprintf("%q is not a number of days from 1 to 36500", days))
+	}
+	if !knownZone(c.timeZone) {
+		wrong("DEFAULT_TIME_ZONE", fmt.Sprintf("%q is not a time zone such as Europe/Berlin", c.timeZone))
+	}
+	if c.temporal, err = envconfig.LoadDefaultClientOptions(); err != nil {
+		problems = append(problems, fmt.Errorf("the TEMPORAL_* settings: %w", err))
+	}
+	return c, errors.Join(problems...)
+}
+
+// knownZone tells whether zone is the IANA name of a time zone that a person can have.
+func knownZone(zone string) bool {
+	if zone == "" || zone == "Local" {
+		return false
+	}
+	_, err := time.LoadLocation(zone)
+	return err == nil
+}

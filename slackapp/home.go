@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// seenBefore tells whether an event was handled already: Slack delivers events again. While that is not known, it is handled.
+func (a *app) seenBefore(ctx context.Context, eventID string) bool {
+	isNew, err := schema.NewEvent(ctx, a.db, eventID)
+	if err != nil {
+		a.log.Error("an event may be handled twice", "event", eventID, "error", err)
+		return false
+	}
+	return !isNew
+}
+
+// homeOpened publishes the Home tab for whoever opened it. This is where Slack is asked what it says of them by now.
+func (a *app) homeOpened(ctx context.Context, userID string) {
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
+	bound := err == nil
+	user, slackErr := a.slackUser(ctx, userID)
+	switch {
+	case slackErr != nil && !errors.Is(slackErr, schema.ErrNotMember) && bound:
+		a.log.Warn("Slack does not say who somebody is: taking whom they were bound to", "user", userID, "error", slackErr)
+	case slackErr != nil:
+		err = slackErr
+	case bound && !user.Member:
+		err = schema.ErrNotMember
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: "bound Slack user is no full member any more", Alert: true,
+			Details: map[string]any{"user": userID}})
+	case bound:
+		if err := schema.LookAtSlackEmail(ctx, a.db, person, user); err != nil {
+			a.log.Error("a Slack e-mail could not be compared", "user", userID, "error", err)
+		}
+	case errors.Is(err, schema.ErrNotBound):
+		person, err = a.db.BindSlackUser(ctx, user)
+	}
+	if err == nil && !person.Active() {
+		err = schema.ErrNotActive
+	}
+	if err != nil {
+		a.publish(ctx, userID, a.homeRefused(ctx, &refused{err: err, email: user.Email}))
+		return
+	}
+	a.publishHome(ctx, userID, person)
+}
+
+func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewRequest {
+	text := a.words(ctx, err)
+	if text == tryAgain {
+		return views.HomeAway()
+	}
+	return views.HomeRefused(text)
+}
+
+// publishHome draws a person's Home tab: in full, or if Slack refuses that, small.
+func (a *app) publishHome(ctx context.Context, userID string, person schema.Person) {
+	h := views.Home{Person: person, TimeZone: a.zoneOf(ctx, person, userID), WorkspaceURL: a.home.url}
+	var err error
+	if h.Waiting, h.WaitingTotal, err = schema.WaitingFor(ctx, a.db, person.ID, views.HomeLines, 0); err == nil {
+		if h.Requests, h.RequestsTotal, err = schema.RequestsOf(ctx, a.db, person.ID, views.HomeLines, 0); err == nil {
+			h.Access, h.AccessTotal, err = schema.AccessOf(ctx, a.db, person.ID, views.HomeLines, 0)
+		}
+	}
+	if err != nil {
+		a.log.Error("a Home tab could not be read", "person", person.ID, "error", err)
+		a.publish(ctx, userID, h.Small())
+		return
+	}
+	if !a.publish(ctx, userID, h.View()) {
+		a.publish(ctx, userID, h.Small())
+	}
+}
+
+// publish answers false when Slack refused the view itself.
+func (a *app) publish(ctx context.Context, userID string, view slack.HomeTabViewRequest) bool {
+	_, err := a.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: userID, View: view})
+	if err == nil {
+		return true
+	}
+	a.log.Error("a Home tab could not be published", "user", userID, "error", err, "where", problems(err))
+	var answer slack.SlackErrorResponse
+	return !errors.As(err, &answer)
+}
+
+// openList opens one of the Home tab's lists whole.
+func (a *app) openList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+	opened, err := a.slack.OpenViewContext(ctx, ic.TriggerID, views.Notice("One moment…", "One moment…"))
+	if err != nil {
+		a.log.Error("a list could not be opened", "user", ic.User.ID, "error", err)
+		return
+	}
+	a.showList(ctx, ic.User.ID, opened.View.ID, action.Value)
+}
+
+// turnList shows another page of the list.
+func (a *app) turnList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+	a.showList(ctx, ic.User.ID, ic.View.ID, action.Value)
+}
+
+func (a *app) showList(ctx context.Context, userID, viewID, value string) {
+	view, err := a.list(ctx, userID, value)
+	if err != nil {
+		view = views.Notice("Access", a.words(ctx, err))
+	}
+	a.replace(ctx, viewID, view)
+}
+
+func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRequest, error) {
+	person, err := a.who(ctx, userID)
+	if err != nil {
+		return slack.ModalViewRequest{}, err
+	}
+	list, page, err := views.ParseListValue(value)
+	if err != nil {
+		return slack.ModalViewRequest{}, err
+	}
+	zone := a.zoneOf(ctx, person, userID)
+	for {
+		var view slack.ModalViewRequest
+		var lines, total int
+		offset := (page - 1) * views.ListLines
+		switch list {
+		case views.ListWaiting:
+			l, n, e := schema.WaitingFor(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.WaitingList(l, n, page, zone, a.home.url), len(l), n, e
+		case views.ListRequests:
+			l, n, e := schema.RequestsOf(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.RequestList(l, n, page, zone, a.home.url), len(l), n, e
+		default:
+			l, n, e := schema.AccessOf(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.AccessList(l, n, page, zone), len(l), n, e
+		}
+		if err != nil || lines > 0 || page == 1 {
+			return view, err
+		}
+		page = max(1, min(page-1, (total+views.ListLines-1)/views.ListLines)) // it has become shorter
+		if total == 0 {
+			page = 1
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// maxBody is more than Slack ever sends: a view has at most 250 KB.
+const maxBody = 1 << 20
+
+// server is the HTTP side: Slack's routes in HTTP mode, and the health of the process always.
+type server struct {
+	app   *app
+	http  *http.Server
+	ready atomic.Bool // we know whose app we are
+}
+
+func (a *app) server() *server {
+	s := &server{app: a}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	if !a.config.socketMode() {
+		mux.HandleFunc("POST /slack/events", s.signed(s.events))
+		mux.HandleFunc("POST /slack/interactivity", s.signed(s.interaction))
+		mux.HandleFunc("POST /slack/options", s.signed(s.interaction))
+	}
+	s.http = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	return s
+}
+
+// open lets Slack in.
+func (s *server) open() { s.ready.Store(true) }
+
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() {
+		say(w, http.StatusServiceUnavailable, "Slack has not said yet whose app this is")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	if err := s.app.db.PingContext(ctx); err != nil {
+		s.app.log.Warn("not ready", "error", err)
+		say(w, http.StatusServiceUnavailable, "the record cannot be reached")
+		return
+	}
+	say(w, http.StatusOK, "ok")
+}
+
+// signed lets only what Slack signed through, and of that no more than can be done.
+func (s *server) signed(serve func(w http.ResponseWriter, r *http.Request, body []byte) (after job)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
+				say(w, http.StatusRequestEntityTooLarge, "too large")
+				return
+			}
+			say(w, http.StatusBadRequest, "the body could not be read")
+			return
+		}
+		if err := verify(r.Header, body, s.app.config.signingSecret); err != nil {
+			s.app.log.Warn("a request without Slack's signature", "route", r.URL.Path, "error", err)
+			say(w, http.StatusUnauthorized, "not signed by Slack")
+			return
+		}
+		if !s.ready.Load() {
+			say(w, http.StatusServiceUnavailable, "starting")
+			return
+		}
+		if !s.app.jobs.enter() {
+			s.app.log.Error("too much to do: a payload was turned away")
+			say(w, http.StatusServiceUnavailable, "too much to do")
+			return
+		}
+		var after job
+		defer func() { s.app.follow(after) }()
+		ctx, cancel := context.WithTimeout(r.Context(), ackWithin)
+		defer cancel()
+		if guarded(s.app.log, "a payload", func() { after = serve(w, r.WithContext(ctx), body) }) {
+			say(w, http.StatusInternalServerError, "this went wrong")
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			s.app.log.Warn("an ack could not be sent", "error", err)
+		}
+	}
+}
+
+func verify(header http.Header, body []byte, secret string) error {
+	verifier, err := slack.NewSecretsVerifier(header, secret)
+	if err != nil {
+		return err
+	}
+	if _, err := verifier.Write(body); err != nil {
+		return err
+	}
+	return verifier.Ensure()
+}
+
+func (s *server) events(w http.ResponseWriter, r *http.Request, body []byte) job {
+	reply, after, err := s.app.event(r.Context(), body)
+	s.answer(w, reply, err)
+	return after
+}
+
+// interaction takes its payload from the body alone: what stands in the address is not signed.
+func (s *server) interaction(w http.ResponseWriter, r *http.Request, body []byte) job {
+	form, err := url.ParseQuery(string(body))
+	payload := form.Get("payload")
+	if err != nil || payload == "" {
+		say(w, http.StatusBadRequest, "there is no payload in the body")
+		return job{}
+	}
+	reply, after, err := s.app.interaction(r.Context(), []byte(payload))
+	s.answer(w, reply, err)
+	return after
+}
+
+// answer acknowledges a payload.
+func (s *server) answer(w http.ResponseWriter, reply any, err error) {
+	switch {
+	case errors.Is(err, errElsewhere):
+		say(w, http.StatusForbidden, err.Error())
+	case err != nil:
+		s.app.log.Warn("a payload that cannot be read", "error", err)
+		say(w, http.StatusBadRequest, "the payload cannot be read")
+	case reply == nil:
+		w.WriteHeader(http.StatusOK)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(reply); err != nil {
+			s.app.log.Warn("an answer could not be sent", "error", err)
+		}
+	}
+}
+
+// say answers in plain text. A caller that has gone is not our fault.
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}

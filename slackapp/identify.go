@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// who answers the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two.
+func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
+	var user schema.SlackUser
+	if errors.Is(err, schema.ErrNotBound) {
+		if user, err = a.slackUser(ctx, userID); err == nil {
+			person, err = a.db.BindSlackUser(ctx, user)
+		}
+	}
+	if err == nil && !person.Active() {
+		err = schema.ErrNotActive
+	}
+	if err != nil {
+		return schema.Person{}, &refused{err: err, email: user.Email}
+	}
+	return person, nil
+}
+
+// slackUser asks Slack about a user. One whom Slack does not know is no member.
+func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, error) {
+	u, err := a.slack.GetUserInfoContext(ctx, userID)
+	var answer slack.SlackErrorResponse
+	if errors.As(err, &answer) && (answer.Err == "user_not_found" || answer.Err == "user_not_visible") {
+		return schema.SlackUser{}, schema.ErrNotMember
+	}
+	if err != nil {
+		return schema.SlackUser{}, fmt.Errorf("ask Slack about user %s: %w", userID, err)
+	}
+	if knownZone(u.TZ) {
+		a.zones.put(userID, u.TZ)
+	}
+	ofTeam := u.TeamID == a.home.teamID ||
+		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID && slices.Contains(u.Enterprise.Teams, a.home.teamID)
+	return schema.SlackUser{
+		TeamID: a.home.teamID, UserID: userID, EnterpriseID: u.Enterprise.EnterpriseID,
+		Email: u.Profile.Email, EmailConfirmed: u.IsEmailConfirmed, TimeZone: u.TZ,
+		Member: ofTeam && !u.Deleted && !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger && !u.IsInvitedUser &&
+			!u.IsConnectorBot && !u.IsWorkflowBot && userID != "USLACKBOT",
+	}, nil
+}
+
+// zoneOf is the time zone that a person's dates are in: the directory's, else the Slack profile's, else the default.
+func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string {
+	if knownZone(p.TimeZone) {
+		return p.TimeZone
+	}
+	if zone, ok := a.zones.get(userID); ok {
+		return zone
+	}
+	user, err := a.slackUser(ctx, userID)
+	if err != nil {
+		a.log.Warn("the time zone of a user is not known: taking the default", "user", userID, "error", err)
+	} else if knownZone(user.TimeZone) {
+		return user.TimeZone
+	}
+	return a.config.timeZone
+}
+
+// zones keeps for an hour what Slack said about users' time zones: they are asked for at every form and Home tab.
+type zones struct {
+	mu sync.Mutex
+	of map[string]zoneAt
+}
+
+type zoneAt struct {
+	name string
+	at   time.Time
+}
+
+func (z *zones) get(userID string) (string, bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	zone, ok := z.of[userID]
+	return zone.name, ok && time.Since(zone.at) < time.Hour
+}
+
+func (z *zones) put(userID, name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.of == nil {
+		z.of = map[string]zoneAt{}
+	}
+	z.of[userID] = zoneAt{name, time.Now()}
+}
+
+// refused is why somebody cannot use the app now.
+type refused struct {
+	err   error
+	email string // of the Slack profile, where it was looked at
+}
+
+func (r *refused) Error() string { return r.err.Error() }
+func (r *refused) Unwrap() error { return r.err }
+
+// words tells somebody why they cannot use the app, and whom to ask: mrkdwn, escaped.
+func (a *app) words(ctx context.Context, err error) string {
+	var r *refused
+	email := ""
+	if errors.As(err, &r) && r.email != "" {
+		email = " (" + views.Escape(r.email) + ")"
+	}
+	switch {
+	case errors.Is(err, schema.ErrNotMember):
+		return "Access can be requested by members of this workspace only: not by guests, bots and people from other organizations." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotInDirectory):
+		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
+	case errors.Is(err, schema.ErrOtherAccount):
+		return "Your entry in the directory belongs to another Slack account" + email + ". Please use that one." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotActive):
+		return "You are not active in the directory, so you can neither ask for access nor decide about it." + a.ask(ctx)
+	}
+	a.log.Error("somebody was told to try again", "error", err)
+	return tryAgain
+}
+
+const tryAgain = "Our records cannot be reached right now. Nothing was changed. Please try again in a minute."
+
+// ask names whom to ask.
+func (a *app) ask(ctx context.Context) string {
+	names, err := schema.Administrators(ctx, a.db)
+	if err != nil || len(names) == 0 {
+		if err != nil {
+			a.log.Error("nobody could be named to ask", "error", err)
+		}
+		return " Please ask an administrator."
+	}
+	for n := range names {
+		names[n] = views.Escape(views.Cut(names[n], 80))
+	}
+	return " Please ask " + strings.Join(names, " or ") + "."
+}

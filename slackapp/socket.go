@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack/socketmode"
+)
+
+// serveSocket takes payloads over Socket Mode until ctx is done, and lets those that it took be acknowledged. It reconnects by
+// itself; it fails only when Slack refuses the app's token.
+func (a *app) serveSocket(ctx context.Context) error {
+	client := socketmode.New(a.slack,
+		socketmode.OptionReadLimit(maxBody),
+		socketmode.OptionLog(slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)))
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	defer disconnect()
+	ended := make(chan error, 1)
+	go func() { ended <- client.RunContext(connected) }()
+	var acks sync.WaitGroup
+	for {
+		select {
+		case <-ctx.Done():
+			acks.Wait() // each within its deadline
+			disconnect()
+			<-ended
+			return nil
+		case err := <-ended:
+			return fmt.Errorf("SLACK_APP_TOKEN: Socket Mode ended (%w): take an app-level token with the scope connections:write", err)
+		case event := <-client.Events:
+			a.socketEvent(client, event, &acks)
+		}
+	}
+}
+
+func (a *app) socketEvent(client *socketmode.Client, event socketmode.Event, acks *sync.WaitGroup) {
+	switch event.Type {
+	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
+		a.envelope(client, *event.Request, acks)
+	case socketmode.EventTypeErrorBadMessage:
+		// slack-go does not know every kind of event. Acknowledged, or Slack sends it again and again.
+		var request socketmode.Request
+		bad, _ := event.Data.(*socketmode.ErrorBadMessage)
+		if bad == nil || json.Unmarshal(bad.Message, &request) != nil || request.EnvelopeID == "" {
+			a.log.Warn("Socket Mode sent something that cannot be read")
+			return
+		}
+		a.envelope(client, request, acks)
+	case socketmode.EventTypeConnectionError, socketmode.EventTypeIncomingError, socketmode.EventTypeErrorWriteFailed:
+		a.log.Warn("Socket Mode", "event", event.Type)
+	default:
+		a.log.Debug("Socket Mode", "event", event.Type)
+	}
+}
+
+// envelope handles one payload beside the others: the next one must not wait for it.
+func (a *app) envelope(client *socketmode.Client, request socketmode.Request, acks *sync.WaitGroup) {
+	if !a.jobs.enter() {
+		a.log.Error("too much to do: a payload was turned away")
+		return // not acknowledged: Slack tells the user, and sends events again
+	}
+	acks.Go(func() {
+		var after job
+		defer func() { a.follow(after) }()
+		ctx, cancel := context.WithTimeout(context.Background(), ackWithin)
+		defer cancel()
+		var reply any
+		var err error
+		if guarded(a.log, "a payload", func() {
+			switch request.Type {
+			case socketmode.RequestTypeEventsAPI:
+				reply, after, err = a.event(ctx, request.Payload)
+			case socketmode.RequestTypeInteractive:
+				reply, after, err = a.interaction(ctx, request.Payload)
+			}
+		}) {
+			return // not acknowledged: Slack says that it went wrong
+		}
+		if err != nil && !errors.Is(err, errElsewhere) {
+			a.log.Warn("a payload that cannot be read", "error", err)
+		}
+		if !request.AcceptsResponsePayload {
+			reply = nil
+		}
+		send, stop := context.WithTimeout(context.Background(), time.Second)
+		defer stop()
+		if err := client.AckCtx(send, request.EnvelopeID, reply); err != nil {
+			a.log.Error("an ack could not be sent", "error", err)
+		}
+	})
+}

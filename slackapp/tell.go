@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/slackapp/views"
+)
+
+// tell tells the one who acted something that only they should see: beside the message that they acted in, over the view
+// that they acted in, or else in the Messages tab. The text is mrkdwn, escaped.
+func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text string) {
+	channel := ic.Container.ChannelID
+	if channel == "" {
+		channel = ic.Channel.ID
+	}
+	var err error
+	switch {
+	case channel != "":
+		_, err = a.slack.PostEphemeralContext(ctx, channel, ic.User.ID, slack.MsgOptionText(text, false))
+	case ic.View.Type == slack.VTModal:
+		_, err = a.slack.PushViewContext(ctx, ic.TriggerID, views.Notice("Access", text))
+	default:
+		_, err = a.slack.OpenViewContext(ctx, ic.TriggerID, views.Notice("Access", text))
+	}
+	if err == nil {
+		return
+	}
+	a.log.Info("somebody is told in the Messages tab instead", "user", ic.User.ID, "error", err)
+	a.write(ctx, ic.User.ID, text)
+}
+
+// write writes to somebody in the Messages tab.
+func (a *app) write(ctx context.Context, userID, text string) {
+	if _, _, err := a.slack.PostMessageContext(ctx, userID, slack.MsgOptionText(text, false)); err != nil {
+		a.log.Error("somebody could not be told", "user", userID, "error", err)
+	}
+}
+
+// replace puts something else in the place of a modal. One that was closed meanwhile needs nothing.
+func (a *app) replace(ctx context.Context, viewID string, view slack.ModalViewRequest) {
+	_, err := a.slack.UpdateViewContext(ctx, view, "", "", viewID)
+	if err != nil && !slackSays(err, "not_found") {
+		a.log.Error("a modal could not be updated", "view", viewID, "error", err, "where", problems(err))
+	}
+}
+
+// slackSays tells whether Slack answered this error.
+func slackSays(err error, code string) bool {
+	var answer slack.SlackErrorResponse
+	return errors.As(err, &answer) && answer.Err == code
+}
+
+// problems are the places in a view or message that Slack refuses.
+func problems(err error) []string {
+	var answer slack.SlackErrorResponse
+	if errors.As(err, &answer) {
+		return answer.ResponseMetadata.Messages
+	}
+	return nil
+}

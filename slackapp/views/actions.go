@@ -1,0 +1,38 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Action IDs of the buttons on the Home tab and in messages. The value of each says what it is about.
+const (
+	ActionRequestAccess = "request_access" // no value
+	ActionApprove       = "approve"        // see DecisionValue
+	ActionDeny          = "deny"           // see DecisionValue
+	ActionWithdraw      = "withdraw"       // the request's number
+	ActionGiveBack      = "give_back"      // the claim's ID
+)
+
+// Block IDs of the rows of buttons in messages.
+const (
+	BlockDecide   = "decide"
+	BlockWithdraw = "withdraw"
+)
+
+// DecisionValue is the value of an Approve or Deny button: which copy of the question it stands in, and the terms that
+// this copy shows (schema.Request.Terms).
+func DecisionValue(messageID int64, terms string) string {
+	return strconv.FormatInt(messageID, 10) + ":" + terms
+}
+
+// ParseDecisionValue takes a DecisionValue apart. It fails on anything else: values come back from outside.
+func ParseDecisionValue(value string) (messageID int64, terms string, err error) {
+	id, terms, ok := strings.Cut(value, ":")
+	messageID, err = strconv.ParseInt(id, 10, 64)
+	if !ok || err != nil || messageID <= 0 || terms == "" {
+		return 0, "", fmt.Errorf("%.80q is not the value of an Approve or Deny button", value)
+	}
+	return messageID, terms, nil
+}

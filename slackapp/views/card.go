@@ -1,0 +1,210 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+// Card is the requester's own view of a request. It is kept current, and has a button as long as something can be
+// withdrawn.
+func Card(r *schema.Request) Message {
+	var b body
+	items := tell(r, r.Items, r.TimeZone)
+	n := count(items)
+	text := headline(r, items)
+	b.line(bold(text))
+	if several(n) {
+		b.line(grants(len(items)) + ": " + summary(n))
+	}
+	b.gap()
+	b.line(listed(items, listRoom, func(i told) string {
+		return fmt.Sprintf("%s %s: %s", i.phase.emoji(), name(i.Name), i.words)
+	}, func(left []told) string {
+		return fmt.Sprintf("%d more (%s)", len(left), summary(count(left)))
+	})...)
+	b.gap()
+	b.line(bold("Duration:") + " " + Until(r, r.TimeZone))
+	if like := likeWhom(r); like != "" {
+		b.line(bold("Access like:") + " " + like)
+	}
+	b.line(asked(r)...)
+	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
+	b.quote(r.Note)
+	b.small("Created " + When(r.CreatedAt, r.TimeZone))
+	if w := withdrawable(r); w > 0 {
+		b.buttons(BlockWithdraw, withdrawButton(r, w))
+	}
+	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
+}
+
+// headline says in a sentence how items of a request stand, in mrkdwn.
+func headline(r *schema.Request, items []told) string {
+	n := count(items)
+	request := fmt.Sprintf("Your request #%d", r.ID)
+	all := len(items)
+	switch {
+	case n[waiting] == all:
+		return request + " has been created and sent for approval"
+	case n[approved]+n[provisioning] == all:
+		return request + " is approved and being provisioned"
+	case n[active] == all:
+		return request + " is active" + commonEnd(r, items)
+	case n[leaving] == all:
+		return request + " is being taken back"
+	case n[denied] == all:
+		return request + " was denied"
+	case n[failed] == all:
+		return request + " was approved, but the access could not be given"
+	case n[expired] == all:
+		return request + " has expired"
+	case n[withdrawn] == all:
+		return request + " was withdrawn"
+	case n[ended] == all:
+		return request + " has ended"
+	case n[givenBack] == all:
+		return request + ": the access was given back"
+	case n[takenBack] == all:
+		return request + ": the access was taken back"
+	case n[kept] == all:
+		return request + " has ended, and you still have the access for another reason"
+	}
+	return request + ": " + summary(n)
+}
+
+// commonEnd is until when active items are held, or nothing if their ends differ.
+func commonEnd(r *schema.Request, items []told) string {
+	ends := untilOf(r, items[0].Item, r.TimeZone)
+	for _, i := range items {
+		if untilOf(r, i.Item, r.TimeZone) != ends {
+			return ""
+		}
+	}
+	return " " + ends
+}
+
+func several(n [phases]int) bool {
+	different := 0
+	for _, some := range n {
+		if some > 0 {
+			different++
+		}
+	}
+	return different > 1
+}
+
+func likeWhom(r *schema.Request) string {
+	switch r.AccessLike {
+	case "person":
+		return name(r.LikeName)
+	case "job_title":
+		return "the job title " + name(r.LikeName)
+	}
+	return ""
+}
+
+// asked says who is asked now, on what basis, and about which applications: a line for those who are asked the same.
+func asked(r *schema.Request) []string {
+	type question struct {
+		whom string
+		apps []string
+	}
+	var questions []question
+	for _, a := range r.Approvals {
+		about := stillAsked(r, a)
+		if len(about) == 0 {
+			continue
+		}
+		app := name(about[0].ApplicationName)
+		whom := candidates(a)
+		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
+		if n < 0 {
+			n = len(questions)
+			questions = append(questions, question{whom: whom})
+		}
+		if !slices.Contains(questions[n].apps, app) {
+			questions[n].apps = append(questions[n].apps, app)
+		}
+	}
+	var lines []string
+	room := shortRoom
+	for n, q := range questions {
+		line := fmt.Sprintf("%s %s, about %s", bold("Asked:"), q.whom, andMore(q.apps, len(q.apps)))
+		if room -= length(line); room < 0 && n > 0 {
+			return append(lines, fmt.Sprintf("and others, about %d more applications", len(questions)-n))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// stillAsked are the items of an approval that wait for its answer.
+func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
+	if a.State != "open" {
+		return nil
+	}
+	var items []schema.Item
+	for _, i := range r.Items {
+		if i.Waiting() && slices.Contains(a.ItemIDs, i.ID) {
+			items = append(items, i)
+		}
+	}
+	return items
+}
+
+// candidates names those who were asked, and on what basis. Who may decide and was not asked yet, is counted.
+func candidates(a schema.Approval) string {
+	var names []string
+	later := 0
+	for _, c := range a.Candidates {
+		if c.AskedAt.Valid {
+			names = append(names, name(c.Name))
+		} else {
+			later++
+		}
+	}
+	if len(a.Candidates) == 0 {
+		return "nobody, since nobody was found who may decide"
+	}
+	whom := "nobody yet"
+	if len(names) > 0 {
+		whom = andMore(names, len(names))
+	}
+	whom += " (" + basisWords(a.Basis) + ")"
+	if later > 0 {
+		whom += fmt.Sprintf(", and %d more with the first reminder", later)
+	}
+	return whom
+}
+
+// basisWords is a policy's basis as people say it.
+func basisWords(basis string) string {
+	if basis == string(policy.EntitlementOwner) {
+		return "owner of the access grant"
+	}
+	return Escape(basis)
+}
+
+// withdrawable is how many items Withdraw would still stop: see schema.DB.Withdraw.
+func withdrawable(r *schema.Request) int {
+	n := 0
+	for _, i := range r.Items {
+		before := i.State == schema.Submitted || i.State == schema.AwaitingApproval || i.State == schema.Approved
+		if before && i.Release == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
+			n++
+		}
+	}
+	return n
+}
+
+func withdrawButton(r *schema.Request, n int) *slack.ButtonBlockElement {
+	sure := slack.NewConfirmationBlockObject(plain("Withdraw?"),
+		plain(fmt.Sprintf("%s of request #%d will not be given. What is given already stays.", sentence(grants(n)), r.ID)),
+		plain("Withdraw"), plain("Keep waiting"))
+	return button(ActionWithdraw, strconv.FormatInt(r.ID, 10), "Withdraw", slack.StyleDefault).WithConfirm(sure)
+}

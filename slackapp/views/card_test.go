@@ -1,0 +1,179 @@
+package views
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"accessbot/schema"
+)
+
+// sent is a request that has just been sent for approval.
+func sent() *schema.Request {
+	r := newRequest(item(1, schema.AwaitingApproval, "reader"), item(2, schema.AwaitingApproval, "writer"))
+	r.Note = "for the\nmigration"
+	return withApproval(r, "open", "application owner", []int64{1, 2}, candidate(bob, "Bob Owner", true), candidate(carol, "Carol Owner", false))
+}
+
+func TestTheCardOfANewRequestSaysEverything(t *testing.T) {
+	m := Card(sent())
+	requireFits(t, m)
+	assert.Equal(t, "Your request #1042 has been created and sent for approval (2 access grants in GitHub)", m.Text)
+	assert.Equal(t, strings.TrimSpace(`
+*Your request #1042 has been created and sent for approval*
+*GitHub*
+⏳ reader: awaiting approval
+⏳ writer: awaiting approval
+*Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin)
+*Asked:* Bob Owner (application owner), and 1 more with the first reminder, about GitHub
+*Reason:* Project work
+for the
+migration
+Created Mon 23 Nov 2026, 10:00 CET
+[Withdraw]`), text(m))
+	withdraw := buttons(m)[ActionWithdraw]
+	assert.Equal(t, "1042", withdraw.Value)
+	assert.Equal(t, "2 access grants of request #1042 will not be given. What is given already stays.", withdraw.Confirm.Text.Text)
+}
+
+func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
+	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
+	gone, late, unsettled := over, over, over
+	gone.RemovedAt, late.RemovedAt = over.EndedAt, at("2026-12-01T23:20:00Z")
+	unsettled.DueAt = at("2026-12-01T23:02:00Z")
+	permanent := given(item(1, schema.Active, "reader"))
+	permanent.Claim.EndsAt = sql.NullTime{}
+	sooner := given(item(1, schema.Active, "reader"))
+	sooner.Claim.EndsAt = at("2026-11-30T11:00:00Z")
+	until := "until the end of Tue 1 Dec 2026 (Europe/Berlin)"
+
+	for _, c := range []struct {
+		what       string
+		item       schema.Item
+		headline   string // after "Your request #1042"
+		words      string // after the item's name
+		withdrawal bool
+	}{
+		{"submitted", item(1, schema.Submitted, "reader"), " has been created and sent for approval", "submitted", true},
+		{"awaiting approval", item(1, schema.AwaitingApproval, "reader"), " has been created and sent for approval", "awaiting approval", true},
+		{"awaiting approval, nobody found", problem(item(1, schema.AwaitingApproval, "reader"), "no approver was found"),
+			" has been created and sent for approval", "awaiting approval (no approver was found)", true},
+		{"approved, and not taken up yet", approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"),
+			" is approved and being provisioned", "approved by Bob Owner", true},
+		{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), " is approved and being provisioned", "approved by Bob Owner", true},
+		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " is approved and being provisioned", "approved by the policy", true},
+		{"being provisioned", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being provisioned", "being provisioned", false},
+		{"retrying", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), "GitHub does not answer"),
+			" is approved and being provisioned", "being provisioned, retrying (GitHub does not answer)", false},
+		{"called active before the target showed it", claimed(item(1, schema.Active, "reader"), schema.Claim{}),
+			" is approved and being provisioned", "being provisioned", false},
+		{"active", given(item(1, schema.Active, "reader")), " is active " + until, "active " + until, false},
+		{"active without an end", permanent, " is active permanently", "active permanently", false},
+		{"active for less than was asked", sooner, " is active until Mon 30 Nov 2026, 12:00 CET", "active until Mon 30 Nov 2026, 12:00 CET", false},
+		{"active, with trouble", problem(given(item(1, schema.Active, "reader")), "GitHub does not answer"),
+			" is active " + until, "active " + until + " (GitHub does not answer)", false},
+		{"given back, and still there", released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""),
+			" is being taken back", "given back, the access is being taken back", false},
+		{"ended", claimed(item(1, schema.Ended, "reader"), gone), " has ended", "ended on Wed 2 Dec 2026, 00:00 CET", false},
+		{"ended late", claimed(item(1, schema.Ended, "reader"), late), " has ended",
+			"ended on Wed 2 Dec 2026, 00:00 CET, the access was removed on Wed 2 Dec 2026, 00:20 CET", false},
+		{"ended, held for another reason", claimed(item(1, schema.Ended, "reader"), over), " has ended, and you still have the access for another reason",
+			"ended on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
+		{"over, and not gone yet", claimed(item(1, schema.Ended, "reader"), unsettled), " is being taken back",
+			"ended on Wed 2 Dec 2026, 00:00 CET, the access is being taken back", false},
+		{"called ended before its claim is", given(item(1, schema.Ended, "reader")), " is being taken back", "ended, the access is being taken back", false},
+		{"given back", released(claimed(item(1, schema.Released, "reader"), gone), schema.GivenBack, "Alice Example", ""), ": the access was given back",
+			"given back on Wed 2 Dec 2026, 00:00 CET", false},
+		{"given back, held for another reason", released(claimed(item(1, schema.Released, "reader"), over), schema.GivenBack, "Alice Example", ""),
+			" has ended, and you still have the access for another reason", "given back on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
+		{"taken back", released(claimed(item(1, schema.Released, "reader"), gone), schema.TakenBack, "Bob Owner", "moved team"), ": the access was taken back",
+			"taken back by Bob Owner (moved team) on Wed 2 Dec 2026, 00:00 CET", false},
+		{"taken back from a leaver", released(claimed(item(1, schema.Released, "reader"), gone), schema.Left, "", "left the company"), ": the access was taken back",
+			"taken back from a leaver on Wed 2 Dec 2026, 00:00 CET", false},
+		{"taken back by an operator", released(claimed(item(1, schema.Released, "reader"), gone), schema.Cancelled, "", "cancelled in Temporal"),
+			": the access was taken back", "taken back by an operator (cancelled in Temporal) on Wed 2 Dec 2026, 00:00 CET", false},
+		{"denied", deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "not *yours*"), " was denied", "denied by Bob Owner (not ∗yours∗)", false},
+		{"denied, and not taken up yet", deniedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner", "no"), " was denied", "denied by Bob Owner (no)", false},
+		{"denied by a clause", deniedBy(item(1, schema.Denied, "reader"), 0, "", "frozen"), " was denied", "denied by the policy (frozen)", false},
+		{"withdrawn", released(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Alice Example", ""), " was withdrawn", "withdrawn", false},
+		{"withdrawn, and not taken up yet", released(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.WithdrawnByRequester, "Alice Example", ""),
+			" was withdrawn", "withdrawn", false},
+		{"withdrawn by an operator", released(item(1, schema.Withdrawn, "reader"), schema.Cancelled, "", "cancelled in Temporal"), " was withdrawn",
+			"withdrawn by an operator (cancelled in Temporal)", false},
+		{"withdrawn for a leaver", released(item(1, schema.Withdrawn, "reader"), schema.Left, "", "left"), " was withdrawn", "withdrawn, the requester has left", false},
+		{"expired", item(1, schema.Expired, "reader"), " has expired", "expired (nobody decided in time)", false},
+		{"expired after approval", approvedBy(item(1, schema.Expired, "reader"), bob, "Bob Owner"), " has expired",
+			"expired (its end passed before access was given)", false},
+		{"failed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team in GitHub"),
+			" was approved, but the access could not be given", "failed (no such team in GitHub)", false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			m := Card(newRequest(c.item))
+			requireFits(t, m)
+			lines := strings.Split(text(m), "\n")
+			assert.Equal(t, "*Your request #1042"+c.headline+"*", lines[0])
+			assert.Regexp(t, `^\S+ reader: `, lines[2])
+			_, words, _ := strings.Cut(lines[2], " reader: ")
+			assert.Equal(t, c.words, words)
+			assert.Equal(t, c.withdrawal, buttons(m)[ActionWithdraw] != nil, "Withdraw")
+		})
+	}
+}
+
+func TestTheCardOfARequestThatIsPartlyDecidedCountsWhatIsWhat(t *testing.T) {
+	r := newRequest(given(item(1, schema.Active, "reader")), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no"), jira(item(3, schema.AwaitingApproval, "admin")))
+	withApproval(r, "decided", "application owner", []int64{1, 2}, candidate(bob, "Bob Owner", true))
+	withApproval(r, "open", "manager", []int64{3}, candidate(dave, "Dave Boss", true))
+	m := Card(r)
+	got := text(m)
+	assert.Contains(t, got, "*Your request #1042: 1 active, 1 awaiting approval, 1 denied*\n3 access grants: 1 active, 1 awaiting approval, 1 denied")
+	assert.Contains(t, got, "*Jira*\n⏳ admin: awaiting approval")
+	assert.Contains(t, got, "*Asked:* Dave Boss (manager), about Jira")
+	assert.NotContains(t, got, "Bob Owner (application owner)", "his approval is decided")
+	assert.Contains(t, buttons(m)[ActionWithdraw].Confirm.Text.Text, "1 access grant of request #1042")
+}
+
+func TestTheCardNamesTenItemsAnApplicationAndCountsTheRest(t *testing.T) {
+	r := newRequest()
+	for n := range 44 {
+		i := item(int64(n+1), schema.AwaitingApproval, "team")
+		if n > 40 {
+			i = given(item(int64(n+1), schema.Active, "team"))
+		}
+		r.Items = append(r.Items, i)
+	}
+	got := text(Card(r))
+	assert.Equal(t, 10, strings.Count(got, "⏳ team: awaiting approval"))
+	assert.Contains(t, got, "and 34 more (3 active, 31 awaiting approval)")
+}
+
+func TestTheCardNamesThoseWhoAreAskedNow(t *testing.T) {
+	r := sent()
+	r.Approvals[0].State = "moved"
+	withApproval(r, "open", "manager", []int64{1, 2}, candidate(dave, "Dave Boss", true))
+	got := text(Card(r))
+	assert.Contains(t, got, "*Asked:* Dave Boss (manager), about GitHub\n")
+	assert.NotContains(t, got, "Bob Owner")
+}
+
+func TestTheCardSaysThatNobodyWasFoundWhoMayDecide(t *testing.T) {
+	r := withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "nobody", []int64{1})
+	assert.Contains(t, text(Card(r)), "*Asked:* nobody, since nobody was found who may decide, about GitHub\n")
+}
+
+func TestWhoIsAskedTheSameIsNamedOnce(t *testing.T) {
+	r := newRequest(item(1, schema.AwaitingApproval, "reader"), jira(item(2, schema.AwaitingApproval, "admin")))
+	withApproval(r, "open", "manager", []int64{1}, candidate(dave, "Dave Boss", true))
+	withApproval(r, "open", "manager", []int64{2}, candidate(dave, "Dave Boss", true))
+	assert.Contains(t, text(Card(r)), "*Asked:* Dave Boss (manager), about GitHub, Jira\n")
+}
+
+func TestTheCardSaysWhoseAccessWasTheExample(t *testing.T) {
+	r := sent()
+	r.AccessLike, r.LikeName = "person", "Frank <!here>"
+	assert.Contains(t, text(Card(r)), "*Access like:* Frank &lt;!here&gt;\n")
+	r.AccessLike, r.LikeName = "job_title", "Engineer"
+	assert.Contains(t, text(Card(r)), "*Access like:* the job title Engineer\n")
+}

@@ -1,0 +1,48 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"accessbot/schema"
+)
+
+// WhoWasFirst tells somebody whose click came too late who was first, and when: mrkdwn, escaped. Zone is theirs.
+func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
+	var parts []string
+	add := func(part string) {
+		if !slices.Contains(parts, part) && len(parts) < 5 {
+			parts = append(parts, part)
+		}
+	}
+	for _, i := range r.Items {
+		asked := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
+			return slices.Contains(a.ItemIDs, i.ID) && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID })
+		})
+		switch {
+		case !asked:
+		case i.Decision != nil:
+			verb := "denied"
+			if i.Decision.Approves() {
+				verb = "approved"
+			}
+			who := "The policy"
+			switch d := i.Decision; {
+			case d.DecidedBy.Valid && d.DecidedBy.Int64 == personID:
+				who = "You"
+			case d.DecidedBy.Valid:
+				who = name(d.DeciderName)
+			}
+			add(fmt.Sprintf("%s %s this on %s.", who, verb, When(i.Decision.DecidedAt, zone)))
+		case i.Release != nil:
+			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.ReleasedAt, zone)))
+		case i.State == schema.Expired:
+			add("Nobody decided about this in time.")
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"There is nothing left here for you to decide."}
+	}
+	return strings.Join(parts, "\n")
+}

@@ -1,0 +1,111 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Callback IDs of the modals that are submitted.
+const (
+	CallbackRequest = "request"
+	CallbackDeny    = "deny"
+)
+
+// Action IDs of the form.
+const (
+	ActionAccessLike = "access_like"
+	ActionSubject    = "subject"
+	ActionSelectAll  = "select_all"
+	ActionFilter     = "filter"
+	ActionSearch     = "search"
+	ActionGrants     = "grants"
+	ActionPrevious   = "previous_page"
+	ActionNext       = "next_page"
+	ActionClear      = "clear_filter"
+	ActionDuration   = "duration"
+	ActionEndDate    = "end_date"
+	ActionEndTime    = "end_time"
+	ActionReason     = "reason"
+	ActionNote       = "note"
+)
+
+// Block IDs of the fields that keep what was put in, however often the form is drawn.
+const (
+	BlockAccessLike = "access_like"
+	BlockDuration   = "duration"
+	BlockEndDate    = "end_date"
+	BlockEndTime    = "end_time"
+	BlockReason     = "reason"
+	BlockNote       = "note"
+)
+
+// Values of radio buttons and of the filter.
+const (
+	ValuePermanent = "permanent"
+	ValueTemporary = "temporary"
+	ValueAll       = "all"
+)
+
+// Action IDs of the lists behind the Home tab.
+const (
+	ActionShowAll      = "show_all"      // value: see ListValue
+	ActionListPrevious = "list_previous" // as above
+	ActionListNext     = "list_next"     // as above
+)
+
+// Lists of the Home tab that can be shown whole.
+const (
+	ListWaiting  = "waiting"
+	ListRequests = "requests"
+	ListAccess   = "access"
+)
+
+// BlockSubject is the block ID of the field for whom or what to be like: each mode has its own, and its own input.
+func BlockSubject(mode string) string { return "subject." + mode }
+
+// The blocks around the list start anew with it: a block whose ID comes back shows what it held before.
+
+// BlockSelectAll is the block ID of "Select all" in a generation of the offer.
+func BlockSelectAll(offerGeneration int) string { return fmt.Sprintf("select_all.%d", offerGeneration) }
+
+// BlockFilter is the block ID of the application filter in a generation of the offer.
+func BlockFilter(offerGeneration int) string { return fmt.Sprintf("filter.%d", offerGeneration) }
+
+// BlockSearch is the block ID of the search field in a generation of the offer.
+func BlockSearch(offerGeneration int) string { return fmt.Sprintf("search.%d", offerGeneration) }
+
+// BlockPages is the block ID of Previous and Next in a generation of the list.
+func BlockPages(generation int) string { return fmt.Sprintf("pages.%d", generation) }
+
+// BlockGrants is the block ID of a group of boxes in a generation of the list.
+func BlockGrants(generation, group int) string { return fmt.Sprintf("grants.%d.%d", generation, group) }
+
+// ParseGrantsBlock takes the block ID of a group of boxes apart. False: it is another block.
+func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
+	parts := strings.Split(blockID, ".")
+	if len(parts) != 3 || parts[0] != "grants" {
+		return 0, 0, false
+	}
+	generation, err := strconv.Atoi(parts[1])
+	group, groupErr := strconv.Atoi(parts[2])
+	return generation, group, err == nil && groupErr == nil
+}
+
+// ListValue is the value of a button that shows a page of a list.
+func ListValue(list string, page int) string { return list + ":" + strconv.Itoa(page) }
+
+// ParseListValue takes a ListValue apart. It fails on anything else: values come back from outside.
+func ParseListValue(value string) (list string, page int, err error) {
+	list, number, _ := strings.Cut(value, ":")
+	page, err = strconv.Atoi(number)
+	switch list {
+	case ListWaiting, ListRequests, ListAccess:
+	default:
+		err = fmt.Errorf("no such list")
+	}
+	if err != nil || page < 1 || page > 1_000_000 {
+		return "", 0, fmt.Errorf("%.80q does not name a page of a list", value)
+	}
+	return list, page, nil
+}

@@ -1,0 +1,208 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// AskedShown is how many grants that were asked for already the form names.
+const AskedShown = 5
+
+// accessGrants is the list: groups of boxes by application, what narrows and turns it, and what it leaves out.
+func (f Form) accessGrants() []slack.Block {
+	d := f.Draft
+	var blocks []slack.Block
+	switch {
+	case d.Total == 0:
+		blocks = append(blocks, section(bold("Access Grants")+"\n"+f.nothing()))
+	case d.Mode == schema.Custom:
+		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that you lack."))
+	default:
+		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
+		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
+		if d.AllChosen {
+			boxes.InitialOptions = []*slack.OptionBlockObject{all}
+		}
+		blocks = append(blocks, slack.NewInputBlock(BlockSelectAll(d.OfferGeneration), plain("Access Grants"), nil, boxes).WithOptional(true).WithDispatchAction(true))
+	}
+	switch {
+	case d.Total == 0:
+	case d.AllChosen:
+		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To choose among them, take the tick off.", d.Total)))
+	default:
+		blocks = append(blocks, f.narrow()...)
+		blocks = append(blocks, f.groups()...)
+		blocks = append(blocks, f.pages()...)
+	}
+	return append(blocks, f.leftOut()...)
+}
+
+// nothing says why the list is empty.
+func (f Form) nothing() string {
+	text := ""
+	switch who := name(f.Draft.LikeName); f.Draft.Mode {
+	case schema.LikePerson:
+		text = who + " has nothing that you lack and could ask for."
+	case schema.LikeJobTitle:
+		text = "There is nothing that " + who + " stands for and that you lack."
+		if f.Offer.OtherHolders == 0 {
+			text += " Nobody else has that job title, and no standard access is configured for it."
+		}
+	default:
+		text = "There is nothing that can be requested and that you lack."
+	}
+	if len(f.Offer.AskedAlready) > 0 {
+		text += " What you asked for already is left out."
+	}
+	return text
+}
+
+func (f Form) narrow() []slack.Block {
+	d := f.Draft
+	if d.Total <= schema.PageSize {
+		return nil
+	}
+	filter := externalSelect(ActionFilter, "All applications")
+	if d.ApplicationID.Valid {
+		filter.InitialOption = option(strconv.FormatInt(d.ApplicationID.Int64, 10), d.ApplicationName, "")
+	}
+	search := slack.NewPlainTextInputBlockElement(plain("Name, then Enter"), ActionSearch).
+		WithMaxLength(100).WithInitialValue(d.Search).
+		WithDispatchActionConfig(&slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}})
+	return []slack.Block{
+		slack.NewInputBlock(BlockFilter(d.OfferGeneration), plain("Application"), nil, filter).WithOptional(true).WithDispatchAction(true),
+		slack.NewInputBlock(BlockSearch(d.OfferGeneration), plain("Search"), nil, search).WithOptional(true).WithDispatchAction(true),
+	}
+}
+
+func (f Form) groups() []slack.Block {
+	d := f.Draft
+	var blocks []slack.Block
+	if len(d.Shown) == 0 {
+		return append(blocks, section("Nothing matches. Change the application or the search."))
+	}
+	before := ""
+	for n, ids := range d.Shown {
+		var options, ticked []*slack.OptionBlockObject
+		application := ""
+		for _, id := range ids {
+			g := f.Offer.Grants[id]
+			application = g.ApplicationName
+			o := option(strconv.FormatInt(id, 10), g.Name, describe(g))
+			options = append(options, o)
+			if slices.Contains(d.Chosen, id) {
+				ticked = append(ticked, o)
+			}
+		}
+		label := optionText(application)
+		if application == before {
+			label = plain(Cut(label.Text, 60) + " (continued)")
+		}
+		before = application
+		boxes := slack.NewCheckboxGroupsBlockElement(ActionGrants, options...)
+		boxes.InitialOptions = ticked
+		blocks = append(blocks, slack.NewInputBlock(BlockGrants(d.Generation, n), label, nil, boxes).WithOptional(true).WithDispatchAction(true))
+	}
+	return blocks
+}
+
+// describe says what helps to choose: how usual, how risky, how long, what for.
+func describe(g schema.Grant) string {
+	var parts []string
+	if g.Holders > 0 {
+		parts = append(parts, fmt.Sprintf("held by %d of %d", g.HeldBy, g.Holders))
+	}
+	if g.Risk != "low" {
+		parts = append(parts, g.Risk+" risk")
+	}
+	if g.MaxDays.Valid {
+		parts = append(parts, "at most "+days(int(g.MaxDays.Int64)))
+	}
+	parts = append(parts, g.Kind)
+	if g.Description != "" {
+		parts = append(parts, g.Description)
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (f Form) pages() []slack.Block {
+	d := f.Draft
+	text := fmt.Sprintf("%d of %d chosen", len(d.Chosen), d.Total)
+	narrowed := d.ApplicationID.Valid || d.Search != ""
+	if narrowed {
+		text += fmt.Sprintf(", %d match", d.Matching)
+	}
+	var buttons []slack.BlockElement
+	if d.Pages() > 1 {
+		text += fmt.Sprintf(", page %d of %d", d.Page, d.Pages())
+	}
+	if d.Page > 1 {
+		buttons = append(buttons, button(ActionPrevious, "", "Previous", slack.StyleDefault))
+	}
+	if d.Page < d.Pages() {
+		buttons = append(buttons, button(ActionNext, "", "Next", slack.StyleDefault))
+	}
+	if narrowed {
+		buttons = append(buttons, button(ActionClear, "", "Show all", slack.StyleDefault))
+	}
+	if len(buttons) == 0 {
+		return nil // all of it is before the reader's eyes
+	}
+	return []slack.Block{small(text), slack.NewActionBlock(BlockPages(d.Generation), buttons...)}
+}
+
+// leftOut says what is not in the list, and why.
+func (f Form) leftOut() []slack.Block {
+	var blocks []slack.Block
+	if asked := f.Offer.AskedAlready; len(asked) > 0 {
+		for _, a := range asked[:min(len(asked), AskedShown)] {
+			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already asked for in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
+		}
+		if len(asked) > AskedShown {
+			blocks = append(blocks, small("More of it is already asked for: see your requests on the Home tab."))
+		}
+	}
+	if without := f.Offer.WithoutAccount; len(without) > 0 {
+		var escaped []string
+		for _, a := range without[:min(len(without), AskedShown)] {
+			escaped = append(escaped, name(a))
+		}
+		blocks = append(blocks, small("You have no account in "+andMore(escaped, len(without))+": nothing of it can be requested. An administrator can help."))
+	}
+	return blocks
+}
+
+func (f Form) link(a schema.AskedAlready) string {
+	return numberLink(f.WorkspaceURL, a.RequestID, a.Channel, a.TS)
+}
+
+// numberLink is a request's number, as a link to its message where there is one.
+func numberLink(workspaceURL string, number int64, channel, ts string) string {
+	text := fmt.Sprintf("#%d", number)
+	if url := Permalink(workspaceURL, channel, ts); url != "" {
+		return "<" + url + "|" + text + ">"
+	}
+	return text
+}
+
+// Permalink is the address of a message; empty where there is none.
+func Permalink(workspaceURL, channel, ts string) string {
+	if workspaceURL == "" || channel == "" || ts == "" {
+		return ""
+	}
+	return strings.TrimSuffix(workspaceURL, "/") + "/archives/" + channel + "/p" + strings.Replace(ts, ".", "", 1)
+}
+
+func section(text string) slack.Block {
+	return slack.NewSectionBlock(mrkdwn(text), nil, nil)
+}
+
+func small(text string) slack.Block {
+	return slack.NewContextBlock("", mrkdwn(text))
+}

@@ -1,0 +1,213 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// HomeLines is how many lines of each list the Home tab shows, and ListLines how many a page of a whole list.
+const (
+	HomeLines = 10
+	ListLines = 15
+)
+
+// Home is everything that a person's Home tab is drawn from. The lists hold at most HomeLines.
+type Home struct {
+	Person        schema.Person
+	TimeZone      string // the reader's; IANA name
+	WorkspaceURL  string
+	Waiting       []schema.WaitingLine
+	WaitingTotal  int
+	Requests      []schema.RequestLine
+	RequestsTotal int
+	Access        []schema.AccessLine
+	AccessTotal   int
+}
+
+// View draws the Home tab.
+func (h Home) View() slack.HomeTabViewRequest {
+	blocks := []slack.Block{h.whoYouAre(), slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary))}
+	list := func(title string, total int, all string, lines []slack.Block, none string) {
+		heading := title
+		if total > 0 {
+			heading += fmt.Sprintf(" (%d)", total)
+		}
+		blocks = append(blocks, slack.NewDividerBlock(), slack.NewHeaderBlock(plain(heading)))
+		if total == 0 {
+			blocks = append(blocks, small(none))
+			return
+		}
+		blocks = append(blocks, lines...)
+		if total > len(lines) {
+			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), "Show all", slack.StyleDefault)))
+		}
+	}
+	list("Waiting for my approval", h.WaitingTotal, ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
+	list("My requests", h.RequestsTotal, ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
+	list("My current access", h.AccessTotal, ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
+	return home(blocks...)
+}
+
+// Small is the Home tab when it cannot be shown in full: who you are, and the button.
+func (h Home) Small() slack.HomeTabViewRequest {
+	return home(h.whoYouAre(),
+		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)),
+		small("Your requests and access cannot be shown at the moment. They are kept all the same."))
+}
+
+func (h Home) whoYouAre() slack.Block {
+	p := h.Person
+	lines := []string{bold(name(p.Name)), remark(p.Email)}
+	var role []string
+	for _, s := range []string{p.JobTitle, p.Department} {
+		if s != "" {
+			role = append(role, name(s))
+		}
+	}
+	if len(role) > 0 {
+		lines = append(lines, strings.Join(role, ", "))
+	}
+	if p.ManagerName != "" {
+		lines = append(lines, "Manager: "+name(p.ManagerName))
+	}
+	return section(strings.Join(lines, "\n"))
+}
+
+// HomeAway is the Home tab while the record cannot be read.
+func HomeAway() slack.HomeTabViewRequest {
+	return home(section("Your access cannot be shown right now. Please open this tab again in a minute."),
+		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)))
+}
+
+// HomeRefused is the Home tab of somebody who cannot use the app: why, and whom to ask.
+func HomeRefused(text string) slack.HomeTabViewRequest { return home(section(text)) }
+
+func home(blocks ...slack.Block) slack.HomeTabViewRequest {
+	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
+}
+
+func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
+	var blocks []slack.Block
+	for _, l := range lines {
+		text := fmt.Sprintf("%s from %s: %s\n%s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(name(l.RequesterName)),
+			namedOf(l.Names, l.Items), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
+		if l.TS == "" {
+			text += "\nThe question to you is on its way to the Messages tab."
+		}
+		blocks = append(blocks, section(text))
+	}
+	return blocks
+}
+
+func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack.Block {
+	var blocks []slack.Block
+	for _, l := range lines {
+		blocks = append(blocks, section(fmt.Sprintf("%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), namedOf(l.Names, l.Items),
+			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))))
+	}
+	return blocks
+}
+
+// stateWords are how many items stand how, in the order in which they are told.
+var stateWords = []struct{ state, words string }{
+	{schema.Active, "active"},
+	{schema.Provisioning, "being given"},
+	{schema.Approved, "approved"},
+	{schema.AwaitingApproval, "waiting for approval"},
+	{schema.Denied, "denied"},
+	{schema.Failed, "failed"},
+	{schema.Ended, "ended"},
+	{schema.Released, "given back"},
+	{schema.Withdrawn, "withdrawn"},
+	{schema.Expired, "expired"},
+}
+
+func states(n map[string]int) string {
+	counts := map[string]int{}
+	total := 0
+	for state, count := range n {
+		if state == schema.Submitted {
+			state = schema.AwaitingApproval
+		}
+		counts[state] += count
+		total += count
+	}
+	var parts []string
+	for _, s := range stateWords {
+		switch counts[s.state] {
+		case 0:
+		case total:
+			return sentence(s.words)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s.state], s.words))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
+	var blocks []slack.Block
+	for _, l := range lines {
+		what := name(l.ApplicationName) + ": " + bold(name(l.Name))
+		var detail string
+		switch {
+		case l.ReleasedAt.Valid:
+			detail = "being taken back"
+		case !l.GivenAt.Valid && l.RequestID.Valid:
+			detail = "being given"
+		default:
+			detail = untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
+		}
+		detail = sentence(detail)
+		if l.RequestID.Valid {
+			detail += fmt.Sprintf(" · from request #%d", l.RequestID.Int64)
+		} else {
+			detail += " · " + sourceWords(l.Source)
+		}
+		var accessory *slack.Accessory
+		if l.RequestID.Valid && !l.ReleasedAt.Valid {
+			accessory = slack.NewAccessory(giveBack(l))
+		}
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(what+"\n"+detail), nil, accessory))
+	}
+	return blocks
+}
+
+func giveBack(l schema.AccessLine) *slack.ButtonBlockElement {
+	text := fmt.Sprintf("Your access to %s: %s from request #%d ends now. To have it again, you have to ask again.",
+		Cut(Clean(l.ApplicationName), 80), Cut(Clean(l.Name), 80), l.RequestID.Int64)
+	return button(ActionGiveBack, strconv.FormatInt(l.ClaimID, 10), "Give back", slack.StyleDefault).WithConfirm(
+		slack.NewConfirmationBlockObject(plain("Give this access back?"), plain(text), plain("Give back"), plain("Keep it")))
+}
+
+func sourceWords(source string) string {
+	switch source {
+	case "imported":
+		return "from the directory"
+	case "birthright":
+		return "everyone's"
+	default:
+		return "was there before"
+	}
+}
+
+func untilLine(temporary bool, r schema.Request, zone string) string {
+	if !temporary {
+		return "permanent"
+	}
+	return Until(&r, zone)
+}
+
+// namedOf names the first of a request's items and counts the others.
+func namedOf(names []string, items int) string {
+	escaped := make([]string, len(names))
+	for n, s := range names {
+		escaped[n] = name(s)
+	}
+	return andMore(escaped, items)
+}

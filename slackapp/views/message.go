@@ -1,0 +1,132 @@
+// Package views draws what people see in Slack: pure functions from the record to Block Kit. They read no clock, so the
+// same record always gives the same view.
+package views
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
+	"github.com/slack-go/slack"
+)
+
+// Message is what is posted or put in the place of what was posted.
+type Message struct {
+	Text   string        `json:"text"`   // mrkdwn, escaped: the notification, and what shows where blocks cannot
+	Blocks []slack.Block `json:"blocks"` // empty: the text alone
+}
+
+// Digest tells whether two messages are the same.
+func Digest(m Message) string {
+	j, err := json.Marshal(m)
+	if err != nil {
+		panic("views: " + err.Error()) // only blocks of this package are in there, and all of them marshal
+	}
+	sum := sha256.Sum256(j)
+	return hex.EncodeToString(sum[:])
+}
+
+// Plain is the message for when Slack refuses the blocks of another: that one's Text, and where to see and do the rest.
+func Plain(text string) Message {
+	return Message{Text: Cut(text, 2500) + "\nThis message could not be shown in full: the app's Home tab has the rest."}
+}
+
+// Slack's limit for a section is 3000 characters. For a whole message it names none and refuses some 12,000 all the same
+// (bolt-js#2509), so everything in one is bounded: listRoom for each list of items, shortRoom for the lesser ones.
+const (
+	sectionRoom = 2900
+	listRoom    = 3000
+	shortRoom   = 1200
+)
+
+// body gathers the blocks of a message. Lines that follow each other share a section as far as they fit.
+type body struct {
+	blocks []slack.Block
+	lines  []string
+	used   int // of the section that the lines will be
+}
+
+// line adds lines of mrkdwn, each shorter than a section.
+func (b *body) line(lines ...string) {
+	for _, l := range lines {
+		if b.used+length(l) > sectionRoom {
+			b.gap()
+		}
+		b.lines = append(b.lines, l)
+		b.used += length(l) + 1
+	}
+}
+
+// gap ends the section.
+func (b *body) gap() {
+	if len(b.lines) > 0 {
+		b.blocks = append(b.blocks, slack.NewSectionBlock(mrkdwn(strings.Join(b.lines, "\n")), nil, nil))
+	}
+	b.lines, b.used = nil, 0
+}
+
+// quote adds what somebody wrote, as they wrote it: plain text, which formats nothing and pings nobody, every line of it.
+func (b *body) quote(text string) {
+	b.gap()
+	for rest := CleanLines(text); rest != ""; {
+		part := begin(rest, sectionRoom)
+		if end := strings.LastIndexByte(part, '\n'); end > 0 && len(part) < len(rest) {
+			part = part[:end]
+		}
+		rest = strings.TrimLeft(rest[len(part):], "\n")
+		b.blocks = append(b.blocks, slack.NewSectionBlock(plain(strings.TrimRight(part, "\n")), nil, nil))
+	}
+}
+
+// small adds a line in small print.
+func (b *body) small(text string) {
+	b.gap()
+	b.blocks = append(b.blocks, slack.NewContextBlock("", mrkdwn(text)))
+}
+
+func (b *body) buttons(blockID string, buttons ...slack.BlockElement) {
+	b.gap()
+	b.blocks = append(b.blocks, slack.NewActionBlock(blockID, buttons...))
+}
+
+func (b *body) message(text string) Message {
+	b.gap()
+	return Message{Text: text, Blocks: b.blocks}
+}
+
+// mrkdwn is text of ours in which everything of others is escaped. Verbatim: Slack makes no links and names of its own.
+func mrkdwn(text string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
+}
+
+// plain is shown as it is.
+func plain(text string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
+}
+
+// button has no style of its own unless style says so.
+func button(actionID, value, label string, style slack.Style) *slack.ButtonBlockElement {
+	return slack.NewButtonBlockElement(actionID, value, plain(label)).WithStyle(style)
+}
+
+// name is how names of people, applications and entitlements stand in mrkdwn.
+func name(s string) string {
+	if s = Escape(Cut(Clean(s), 80)); s == "" {
+		return "(no name)"
+	}
+	return s
+}
+
+// remark is what somebody wrote, on one line in mrkdwn, where there is no room for all of it.
+func remark(s string) string { return Escape(Cut(Clean(s), 250)) }
+
+func bold(escaped string) string { return "*" + escaped + "*" }
+
+// sentence begins with a capital letter.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

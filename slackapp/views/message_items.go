@@ -1,0 +1,371 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+
+	"accessbot/schema"
+)
+
+// phase is where an item stands, in the words of this package's readers.
+type phase int
+
+// In the order in which a summary counts them: what is held, what is to come, how the rest ended.
+const (
+	active phase = iota
+	provisioning
+	approved
+	waiting
+	leaving
+	denied
+	failed
+	expired
+	withdrawn
+	ended
+	givenBack
+	takenBack
+	kept
+	phases // how many there are
+)
+
+var phaseSigns = [phases]struct{ emoji, label string }{
+	active:       {"✅", "active"},
+	provisioning: {"⚙️", "being provisioned"},
+	approved:     {"👍", "approved"},
+	waiting:      {"⏳", "awaiting approval"},
+	leaving:      {"⚙️", "being taken back"},
+	denied:       {"⛔", "denied"},
+	failed:       {"⚠️", "failed"},
+	expired:      {"⌛", "expired"},
+	withdrawn:    {"↩️", "withdrawn"},
+	ended:        {"🏁", "ended"},
+	givenBack:    {"🏁", "given back"},
+	takenBack:    {"🏁", "taken back"},
+	kept:         {"🔁", "ended but still held for another reason"},
+}
+
+func (p phase) emoji() string { return phaseSigns[p].emoji }
+func (p phase) label() string { return phaseSigns[p].label }
+
+// standing is where an item stands. Words says it for people, in mrkdwn.
+type standing struct {
+	phase phase
+	words string
+}
+
+// told is an item with where it stands.
+type told struct {
+	schema.Item
+	standing
+}
+
+// tell says of items where they stand, with times for a reader in a zone.
+func tell(r *schema.Request, items []schema.Item, zone string) []told {
+	all := make([]told, len(items))
+	for n, i := range items {
+		all[n] = told{i, standingOf(r, i, zone)}
+	}
+	return all
+}
+
+// standingOf reads the item's decision, release and claim before its state: the state may lag behind them by a moment.
+func standingOf(r *schema.Request, i schema.Item, zone string) standing {
+	switch i.State {
+	case schema.Failed:
+		return standing{failed, because("failed", i.Problem)}
+	case schema.Expired:
+		return standing{expired, because("expired", expiryOf(i))}
+	case schema.Provisioning, schema.Active:
+		return standingOfGiven(r, i, zone)
+	case schema.Ended, schema.Released:
+		return standingOfOver(r, i, zone)
+	}
+	switch d := i.Decision; {
+	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
+		return standing{withdrawn, withdrawal(i.Release)}
+	case d != nil && !d.Approves():
+		return standing{denied, because("denied by "+decider(*d), d.Reason)}
+	case i.State == schema.Denied:
+		return standing{denied, because("denied", i.Problem)}
+	case d != nil:
+		return standing{approved, because("approved by "+decider(*d), i.Problem)}
+	case i.State == schema.Approved:
+		return standing{approved, because("approved", i.Problem)}
+	case i.State == schema.Submitted:
+		return standing{waiting, "submitted"}
+	}
+	return standing{waiting, because("awaiting approval", i.Problem)}
+}
+
+// standingOfGiven is of an item that is given or held. It is active from the moment that the target showed it.
+func standingOfGiven(r *schema.Request, i schema.Item, zone string) standing {
+	switch {
+	case i.Release != nil:
+		return standing{leaving, because(order(*i.Release)+", the access is being taken back", i.Problem)}
+	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
+		return standing{active, because("active "+untilOf(r, i, zone), i.Problem)}
+	case i.Problem != "":
+		return standing{provisioning, because("being provisioned, retrying", i.Problem)}
+	}
+	return standing{provisioning, "being provisioned"}
+}
+
+// standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
+func standingOfOver(r *schema.Request, i schema.Item, zone string) standing {
+	p, how := ended, "ended"
+	if i.Release != nil {
+		p, how = takenBack, order(*i.Release)
+		if i.Release.Kind == schema.GivenBack {
+			p = givenBack
+		}
+	}
+	c := i.Claim
+	switch {
+	case c == nil:
+		return standing{p, because(how, i.Problem)}
+	case !c.EndedAt.Valid:
+		return standing{leaving, because(how+", the access is being taken back", i.Problem)}
+	}
+	over := how + " on " + When(c.EndedAt.Time, zone)
+	if !settled(*c) {
+		return standing{leaving, because(over+", the access is being taken back", i.Problem)}
+	}
+	if !c.RemovedAt.Valid {
+		return standing{kept, because(over+", the access stays for another reason", i.Problem)}
+	}
+	if gone := When(c.RemovedAt.Time, zone); gone != When(c.EndedAt.Time, zone) {
+		over += ", the access was removed on " + gone
+	}
+	return standing{p, because(over, i.Problem)}
+}
+
+// settled tells whether a claim is over and its seat was looked at since: the access is gone, or stays for another reason.
+func settled(c schema.Claim) bool { return c.RemovedAt.Valid || c.EndedAt.Valid && !c.DueAt.Valid }
+
+// untilOf says until when the item is held: the end of its claim, which may be sooner than what was asked for.
+func untilOf(r *schema.Request, i schema.Item, zone string) string {
+	c := i.Claim.EndsAt
+	switch {
+	case !c.Valid:
+		return "permanently"
+	case r.EndsAt.Valid && c.Time.Equal(r.EndsAt.Time):
+		return Until(r, zone)
+	}
+	return "until " + When(c.Time, zone)
+}
+
+func decider(d schema.Decision) string {
+	if !d.DecidedBy.Valid {
+		return "the policy"
+	}
+	return name(d.DeciderName)
+}
+
+// expiryOf says what ran out.
+func expiryOf(i schema.Item) string {
+	switch {
+	case i.Problem != "":
+		return i.Problem
+	case i.Decision != nil && i.Decision.Approves():
+		return "its end passed before access was given"
+	}
+	return "nobody decided in time"
+}
+
+func withdrawal(x *schema.Release) string {
+	switch {
+	case x == nil:
+		return "withdrawn"
+	case x.Kind == schema.Left:
+		return "withdrawn, the requester has left"
+	case x.Kind == schema.Cancelled:
+		return because("withdrawn by an operator", x.Reason)
+	}
+	return "withdrawn"
+}
+
+// order says who wanted access back.
+func order(x schema.Release) string {
+	switch x.Kind {
+	case schema.GivenBack:
+		return "given back"
+	case schema.TakenBack:
+		return because("taken back by "+name(x.PersonName), x.Reason)
+	case schema.Left:
+		return "taken back from a leaver"
+	case schema.Cancelled:
+		return because("taken back by an operator", x.Reason)
+	}
+	return "taken back"
+}
+
+// because adds what people should know besides, if there is anything. why is anybody's text.
+func because(what, why string) string {
+	if why = remark(why); why == "" {
+		return what
+	}
+	return what + " (" + why + ")"
+}
+
+// count is how many items there are of each phase.
+func count(items []told) (n [phases]int) {
+	for _, i := range items {
+		n[i.phase]++
+	}
+	return n
+}
+
+// summary counts the items by phase: "2 active, 1 denied".
+func summary(n [phases]int) string {
+	var parts []string
+	for p := range phases {
+		if n[p] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[p], p.label()))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// grants counts: "1 access grant", "3 access grants".
+func grants(n int) string {
+	if n == 1 {
+		return "1 access grant"
+	}
+	return fmt.Sprintf("%d access grants", n)
+}
+
+// inApplications names where the items are: "in GitHub", "in GitHub and Jira", "in 7 applications".
+func inApplications(items []told) string {
+	apps := byApplication(items)
+	switch len(apps) {
+	case 1:
+		return "in " + name(apps[0][0].ApplicationName)
+	case 2:
+		return "in " + name(apps[0][0].ApplicationName) + " and " + name(apps[1][0].ApplicationName)
+	}
+	return fmt.Sprintf("in %d applications", len(apps))
+}
+
+// byApplication takes items apart by application, in the order in which they come.
+func byApplication(items []told) [][]told {
+	var apps [][]told
+	position := map[int64]int{}
+	for _, i := range items {
+		n, ok := position[i.ApplicationID]
+		if !ok {
+			n = len(apps)
+			position[i.ApplicationID] = n
+			apps = append(apps, nil)
+		}
+		apps[n] = append(apps[n], i)
+	}
+	return apps
+}
+
+// namedAtMost is how many items of one application a message names.
+const namedAtMost = 10
+
+// listed names items, a line each below its application, in about room characters. What is not named is counted, in the
+// words of rest.
+func listed(items []told, room int, each func(told) string, rest func([]told) string) []string {
+	var lines []string
+	shown := 0
+	for _, app := range byApplication(items) {
+		heading := bold(name(app[0].ApplicationName))
+		room -= length(heading)
+		named := 0
+		for named < min(len(app), namedAtMost) {
+			line := each(app[named])
+			if room -= length(line); room < 0 {
+				break
+			}
+			if named == 0 {
+				lines = append(lines, heading)
+			}
+			lines = append(lines, line)
+			named++
+		}
+		if named == 0 {
+			break
+		}
+		shown += len(app)
+		if left := app[named:]; len(left) > 0 {
+			more := "     and " + rest(left)
+			room -= length(more)
+			lines = append(lines, more)
+		}
+	}
+	if left := inOrder(items)[shown:]; len(left) > 0 {
+		lines = append(lines, fmt.Sprintf("and %s %s", rest(left), inApplications(left)))
+	}
+	return lines
+}
+
+// inOrder are the items, those of one application together.
+func inOrder(items []told) []told {
+	var ordered []told
+	for _, app := range byApplication(items) {
+		ordered = append(ordered, app...)
+	}
+	return ordered
+}
+
+// named names items on a line for each application, in about room characters: "*GitHub*: reader, writer and 3 more".
+func named(items []told, room int) []string {
+	var lines []string
+	shown := 0
+	for _, app := range byApplication(items) {
+		var names []string
+		for _, i := range app[:min(len(app), namedAtMost)] {
+			names = append(names, name(i.Name))
+		}
+		line := bold(name(app[0].ApplicationName)) + ": " + andMore(names, len(app))
+		if room -= length(line); room < 0 && shown > 0 {
+			break
+		}
+		lines = append(lines, line)
+		shown += len(app)
+	}
+	if left := inOrder(items)[shown:]; len(left) > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more %s", len(left), inApplications(left)))
+	}
+	return lines
+}
+
+// andMore lists the first of a number of things, as many as fit in a line, and counts the others.
+func andMore(escaped []string, of int) string {
+	room := 600
+	n := 0
+	for n < len(escaped) && (n == 0 || room >= length(escaped[n])+2) {
+		room -= length(escaped[n]) + 2
+		n++
+	}
+	list := strings.Join(escaped[:n], ", ")
+	if of > n {
+		list += fmt.Sprintf(" and %d more", of-n)
+	}
+	return list
+}
+
+// group is items of which the same is said.
+type group struct {
+	words string
+	items []told
+}
+
+// grouped takes items apart by what is said of them, in the order in which they come.
+func grouped(items []told, words func(told) string) []group {
+	var groups []group
+	position := map[string]int{}
+	for _, i := range items {
+		w := words(i)
+		n, ok := position[w]
+		if !ok {
+			n = len(groups)
+			position[w] = n
+			groups = append(groups, group{words: w})
+		}
+		groups[n].items = append(groups[n].items, i)
+	}
+	return groups
+}

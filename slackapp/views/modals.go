@@ -1,0 +1,71 @@
+package views
+
+import (
+	"fmt"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// Loading is what opens at once, while what belongs there is looked up.
+func Loading() slack.ModalViewRequest { return Notice("Request access", "One moment…") }
+
+// Notice is a modal that only says something: mrkdwn, escaped.
+func Notice(title, text string) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type:   slack.VTModal,
+		Title:  plain(Cut(title, 24)),
+		Close:  plain("Close"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{section(text)}},
+	}
+}
+
+// Deny asks an approver why. The value is the one of the button that was pressed.
+func Deny(value string) slack.ModalViewRequest {
+	reason := slack.NewPlainTextInputBlockElement(plain("The requester reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	return slack.ModalViewRequest{
+		Type:            slack.VTModal,
+		CallbackID:      CallbackDeny,
+		PrivateMetadata: value,
+		Title:           plain("Deny"),
+		Submit:          plain("Deny"),
+		Close:           plain("Cancel"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			section("Everything in this request that is yours to decide and still waits is denied."),
+			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
+		}},
+	}
+}
+
+// WaitingList is a page of what waits for the reader's approval.
+func WaitingList(lines []schema.WaitingLine, total, page int, zone, workspaceURL string) slack.ModalViewRequest {
+	return list(ListWaiting, "Waiting for me", total, page, waitingLines(lines, zone, workspaceURL))
+}
+
+// RequestList is a page of the reader's requests.
+func RequestList(lines []schema.RequestLine, total, page int, zone, workspaceURL string) slack.ModalViewRequest {
+	return list(ListRequests, "My requests", total, page, requestLines(lines, zone, workspaceURL))
+}
+
+// AccessList is a page of the reader's current access.
+func AccessList(lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
+	return list(ListAccess, "My current access", total, page, accessLines(lines, zone))
+}
+
+func list(kind, title string, total, page int, lines []slack.Block) slack.ModalViewRequest {
+	pages := max(1, (total+ListLines-1)/ListLines)
+	blocks := []slack.Block{small(fmt.Sprintf("%d in all, page %d of %d", total, page, pages))}
+	blocks = append(blocks, lines...)
+	var buttons []slack.BlockElement
+	if page > 1 {
+		buttons = append(buttons, button(ActionListPrevious, ListValue(kind, page-1), "Previous", slack.StyleDefault))
+	}
+	if page < pages {
+		buttons = append(buttons, button(ActionListNext, ListValue(kind, page+1), "Next", slack.StyleDefault))
+	}
+	if len(buttons) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("", buttons...))
+	}
+	return slack.ModalViewRequest{Type: slack.VTModal, Title: plain(title), Close: plain("Close"), Blocks: slack.Blocks{BlockSet: blocks}}
+}

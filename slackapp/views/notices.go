@@ -1,0 +1,98 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+
+	"accessbot/schema"
+)
+
+// EndingSoon tells the requester which access of a request is about to end. Once nothing of it
+// is left to end, it says how things stand instead.
+func EndingSoon(r *schema.Request) Message {
+	var soon []told
+	for _, i := range tell(r, r.Items, r.TimeZone) {
+		if i.phase == active && i.Claim.EndsAt.Valid {
+			soon = append(soon, i)
+		}
+	}
+	if len(soon) == 0 {
+		return Ended(r)
+	}
+	var b body
+	text := fmt.Sprintf("Your access from request #%d ends soon", r.ID)
+	b.line(bold(text))
+	b.gap()
+	b.standings(soon)
+	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(soon)), inApplications(soon)))
+}
+
+// Ended tells the requester what became of the access that a request had given: gone, or still held for another reason.
+func Ended(r *schema.Request) Message {
+	var held []told
+	for _, i := range tell(r, r.Items, r.TimeZone) {
+		switch i.phase {
+		case denied, failed, expired, withdrawn:
+		default:
+			held = append(held, i)
+		}
+	}
+	if len(held) == 0 {
+		return Outcome(r)
+	}
+	var b body
+	text := headline(r, held)
+	b.line(bold(text))
+	b.gap()
+	b.standings(held)
+	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(held)), inApplications(held)))
+}
+
+// Kinds of Report.
+const (
+	ReportFound   = "found"   // access that was there before it was to be given
+	ReportFailed  = "failed"  // access that could not be given
+	ReportOverdue = "overdue" // access that is over and could not be taken back yet
+)
+
+// Report tells an owner, whose clock is in zone, about items of a request that need their eye.
+func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Message {
+	var items []told
+	for _, i := range tell(r, r.Items, zone) {
+		if slices.Contains(itemIDs, i.ID) {
+			items = append(items, i)
+		}
+	}
+	var b body
+	what, who := grants(len(items))+" "+inApplications(items), name(r.Requester.Name)
+	var text, next string
+	switch kind {
+	case ReportFound:
+		text = fmt.Sprintf("%s had %s before request #%d gave anything", who, what, r.ID)
+		next = "Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
+	case ReportFailed:
+		text = fmt.Sprintf("%s could not be given to %s, request #%d", what, who, r.ID)
+		next = "The rest of the request goes on. Once the cause is gone, it can be asked for again."
+	case ReportOverdue:
+		text = fmt.Sprintf("Taking back %s from %s is late, request #%d", what, who, r.ID)
+		next = "It is tried again until it succeeds. Please look whether the application can be reached."
+		if !slices.ContainsFunc(items, func(i told) bool { return i.Claim != nil && !settled(*i.Claim) }) {
+			text = fmt.Sprintf("Taking back %s from %s was late and is settled, request #%d", what, who, r.ID)
+			next = ""
+		}
+	default:
+		text = fmt.Sprintf("About %s of %s, request #%d", what, who, r.ID)
+	}
+	b.line(bold(text))
+	b.line(about(r.Requester))
+	b.gap()
+	if kind == ReportFound {
+		b.line(named(items, listRoom)...)
+	} else {
+		b.standings(items)
+	}
+	if next != "" {
+		b.line(next)
+	}
+	return b.message(text)
+}

@@ -1,0 +1,98 @@
+package views
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"accessbot/schema"
+)
+
+func TestEndingSoonNamesWhatEnds(t *testing.T) {
+	permanent := given(item(3, schema.Active, "admin"))
+	permanent.Claim.EndsAt = sql.NullTime{}
+	r := newRequest(given(item(1, schema.Active, "reader")), given(jira(item(2, schema.Active, "user"))), permanent, deniedBy(item(4, schema.Denied, "writer"), bob, "Bob Owner", "no"))
+	m := EndingSoon(r)
+	requireFits(t, m)
+	assert.Equal(t, "Your access from request #1042 ends soon (2 access grants in GitHub and Jira)", m.Text)
+	assert.Equal(t, strings.TrimSpace(`
+*Your access from request #1042 ends soon*
+✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
+*GitHub*: reader
+*Jira*: user`), text(m))
+}
+
+func TestEndingSoonSaysHowThingsStandOnceNothingIsLeftToEnd(t *testing.T) {
+	r := newRequest(released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""))
+	m := EndingSoon(r)
+	assert.Empty(t, buttons(m))
+	assert.Contains(t, text(m), "*Your request #1042 is being taken back*")
+	r = newRequest(deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "no"))
+	assert.Contains(t, text(EndingSoon(r)), "*Your request #1042 was denied*")
+}
+
+func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {
+	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
+	gone := over
+	gone.RemovedAt = over.EndedAt
+
+	m := Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no")))
+	requireFits(t, m)
+	assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader", text(m))
+	assert.Equal(t, "Your request #1042 has ended (1 access grant in GitHub)", m.Text)
+
+	m = Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), claimed(item(2, schema.Ended, "writer"), over), given(item(3, schema.Active, "admin"))))
+	assert.Equal(t, strings.TrimSpace(`
+*Your request #1042: 1 active, 1 ended, 1 ended but still held for another reason*
+✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
+*GitHub*: admin
+🏁 Ended on Wed 2 Dec 2026, 00:00 CET
+*GitHub*: reader
+🔁 Ended on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason
+*GitHub*: writer`), text(m))
+}
+
+func TestAReportSaysWhatItsOwnerShouldLookAt(t *testing.T) {
+	failed := problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team in GitHub")
+	late := problem(given(item(2, schema.Active, "writer")), "GitHub does not answer")
+	r := newRequest(failed, late, given(jira(item(3, schema.Active, "user"))))
+	for _, c := range []struct {
+		kind  string
+		items []int64
+		want  string
+	}{
+		{ReportFailed, []int64{1}, `
+*1 access grant in GitHub could not be given to Alice Example, request #1042*
+Engineer, Payments, manager Erin Boss, alice@example.com
+⚠️ Failed (no such team in GitHub)
+*GitHub*: reader
+The rest of the request goes on. Once the cause is gone, it can be asked for again.`},
+		{ReportFound, []int64{3}, `
+*Alice Example had 1 access grant in Jira before request #1042 gave anything*
+Engineer, Payments, manager Erin Boss, alice@example.com
+*Jira*: user
+Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there.`},
+		{ReportOverdue, []int64{2}, `
+*Taking back 1 access grant in GitHub from Alice Example is late, request #1042*
+Engineer, Payments, manager Erin Boss, alice@example.com
+✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST (GitHub does not answer)
+*GitHub*: writer
+It is tried again until it succeeds. Please look whether the application can be reached.`},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			m := Report(r, c.kind, c.items, "America/New_York")
+			requireFits(t, m)
+			assert.Equal(t, strings.TrimSpace(c.want), text(m))
+			assert.Equal(t, strings.Trim(strings.SplitN(text(m), "\n", 2)[0], "*"), m.Text)
+		})
+	}
+}
+
+func TestAReportOfLatenessSaysWhenItIsOver(t *testing.T) {
+	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
+	m := Report(newRequest(claimed(item(1, schema.Ended, "reader"), over)), ReportOverdue, []int64{1}, "UTC")
+	assert.Contains(t, m.Text, "was late and is settled")
+	assert.Contains(t, text(m), "🏁 Ended on Tue 1 Dec 2026, 23:20 UTC")
+}

@@ -1,0 +1,66 @@
+package views
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// Limits of the answer to an external select: more options show as "No result", and a larger answer is dropped by Socket
+// Mode, both without a word.
+const (
+	MaxOptions      = 100
+	maxOptionsBytes = 18 << 10
+)
+
+// Options is the answer to an external select. slack-go's own leaves an empty list out, which Slack takes for an error.
+type Options struct {
+	Options []*slack.OptionBlockObject `json:"options"`
+}
+
+// PeopleOptions offers people, told apart by title and e-mail.
+func PeopleOptions(found []schema.Found) Options {
+	return options(found, func(f schema.Found) *slack.OptionBlockObject {
+		id := strconv.FormatInt(f.ID, 10)
+		if f.JobTitle == "" {
+			return option(id, f.Name, f.Email)
+		}
+		who := Cut(Clean(f.Name), 48)
+		return option(id, who+" – "+f.JobTitle, f.Email)
+	})
+}
+
+// NameOptions offers what has only a name.
+func NameOptions(found []schema.Found) Options {
+	return options(found, func(f schema.Found) *slack.OptionBlockObject {
+		return option(strconv.FormatInt(f.ID, 10), f.Name, "")
+	})
+}
+
+// ApplicationOptions offers applications, and first of all to have no filter: a single choice cannot be cleared.
+func ApplicationOptions(found []schema.Found) Options {
+	o := NameOptions(found)
+	all := option(ValueAll, "All applications", "")
+	o.Options = append([]*slack.OptionBlockObject{all}, o.Options[:min(len(o.Options), MaxOptions-1)]...)
+	return o
+}
+
+func options(found []schema.Found, draw func(schema.Found) *slack.OptionBlockObject) Options {
+	o := Options{Options: []*slack.OptionBlockObject{}}
+	size := 0
+	for _, f := range found[:min(len(found), MaxOptions)] {
+		next := draw(f)
+		j, err := json.Marshal(next)
+		if err != nil {
+			panic("views: " + err.Error()) // text and text: it marshals
+		}
+		if size += len(j) + 1; size > maxOptionsBytes-200 {
+			break
+		}
+		o.Options = append(o.Options, next)
+	}
+	return o
+}

@@ -1,0 +1,255 @@
+package views
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+// QuestionFor is one approver's copy of a question.
+type QuestionFor struct {
+	MessageID      int64  // the row in slack_messages: the buttons name it
+	PersonID       int64  // the reader
+	TimeZone       string // the reader's
+	AlreadyHas     []string
+	AlreadyHasMore int // beside those, which the requester has in the applications asked about
+}
+
+// Question asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
+// reader can decide something; then it says who decided what, and when.
+func Question(r *schema.Request, q QuestionFor) Message {
+	var b body
+	mine := tell(r, askedOf(r, q.PersonID), q.TimeZone)
+	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone)
+	text := questionHeadline(r, mine, open)
+	b.line(bold(text), about(r.Requester))
+	b.line(whyYou(r, q.PersonID)...)
+	b.gap()
+	if len(open) > 0 {
+		b.line(listed(riskiestFirst(open), listRoom, wantedLine, wantedRest)...)
+		b.gap()
+	}
+	b.line(decided(r, q, mine)...)
+	b.gap()
+	b.line(bold("Duration:") + " " + Until(r, q.TimeZone))
+	if len(open) > 0 { // what the requester has later may come from this very request
+		b.line(alreadyHas(q))
+	}
+	if n := len(r.Items) - len(mine); n > 0 {
+		b.line(fmt.Sprintf("The request is also for %s that you are not asked about.", grants(n)))
+	}
+	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
+	b.quote(r.Note)
+	b.small("Created " + When(r.CreatedAt, q.TimeZone))
+	if len(open) > 0 {
+		value := DecisionValue(q.MessageID, r.Terms)
+		b.buttons(BlockDecide,
+			button(ActionApprove, value, "Approve", slack.StylePrimary),
+			button(ActionDeny, value, "Deny", slack.StyleDanger))
+	}
+	return b.message(text)
+}
+
+// askedOf are the items about which the person is or was a candidate.
+func askedOf(r *schema.Request, personID int64) []schema.Item {
+	ids := map[int64]bool{}
+	for _, a := range r.Approvals {
+		if slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID }) {
+			for _, id := range a.ItemIDs {
+				ids[id] = true
+			}
+		}
+	}
+	var items []schema.Item
+	for _, i := range r.Items {
+		if ids[i.ID] {
+			items = append(items, i)
+		}
+	}
+	return items
+}
+
+func questionHeadline(r *schema.Request, mine, open []told) string {
+	who := name(r.Requester.Name)
+	if len(open) > 0 {
+		return fmt.Sprintf("%s asks for %s %s: request #%d", who, grants(len(open)), inApplications(open), r.ID)
+	}
+	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s, request #%d", who, grants(len(mine)), inApplications(mine), r.ID)
+}
+
+// about says who a person is.
+func about(p schema.Person) string {
+	var parts []string
+	for _, s := range []string{p.JobTitle, p.Department} {
+		if Clean(s) != "" {
+			parts = append(parts, name(s))
+		}
+	}
+	if p.ManagerName != "" {
+		parts = append(parts, "manager "+name(p.ManagerName))
+	} else {
+		parts = append(parts, "no manager")
+	}
+	return strings.Join(append(parts, Escape(Cut(Clean(p.Email), 120))), ", ")
+}
+
+// whyYou says why the reader is the one who is asked, a line for each basis.
+func whyYou(r *schema.Request, personID int64) []string {
+	var bases []string
+	apps := map[string][]string{}
+	for _, a := range r.Approvals {
+		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
+		if n < 0 || !slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID }) {
+			continue
+		}
+		if !slices.Contains(bases, a.Basis) {
+			bases = append(bases, a.Basis)
+		}
+		if app := name(r.Items[n].ApplicationName); !slices.Contains(apps[a.Basis], app) {
+			apps[a.Basis] = append(apps[a.Basis], app)
+		}
+	}
+	var lines []string
+	for _, basis := range bases {
+		list := andMore(apps[basis], len(apps[basis]))
+		switch policy.Basis(basis) {
+		case policy.EntitlementOwner:
+			lines = append(lines, "You are asked as an owner of access grants in "+list+".")
+		case policy.ApplicationOwner:
+			lines = append(lines, "You are asked as an owner of "+list+".")
+		case policy.Manager:
+			lines = append(lines, fmt.Sprintf("You are asked about %s as the manager of %s.", list, name(r.Requester.Name)))
+		case policy.Administrator:
+			lines = append(lines, "You are asked about "+list+" as an administrator: no owner and no manager can decide.")
+		default:
+			lines = append(lines, fmt.Sprintf("You are asked about %s as %s.", list, basisWords(basis)))
+		}
+	}
+	return lines
+}
+
+// risks are the words for risk, the highest first.
+var risks = []struct{ risk, emoji, words string }{
+	{"high", "🔴", "high risk"},
+	{"medium", "🟠", "medium risk"},
+	{"low", "🟢", "low risk"},
+}
+
+// riskiestFirst orders what one application is asked for, so that what is named is what matters most.
+func riskiestFirst(items []told) []told {
+	rank := func(i told) int {
+		for n, k := range risks {
+			if k.risk == i.Risk {
+				return n
+			}
+		}
+		return len(risks)
+	}
+	var ordered []told
+	for _, app := range byApplication(items) {
+		slices.SortStableFunc(app, func(a, b told) int { return rank(a) - rank(b) })
+		ordered = append(ordered, app...)
+	}
+	return ordered
+}
+
+func wantedLine(i told) string {
+	emoji, words := "⚪", Escape(i.Risk)+" risk"
+	for _, k := range risks {
+		if k.risk == i.Risk {
+			emoji, words = k.emoji, k.words
+		}
+	}
+	line := fmt.Sprintf("%s %s (%s, %s)", emoji, name(i.Name), name(i.Kind), words)
+	if d := Escape(Cut(Clean(i.Description), 120)); d != "" {
+		line += ": " + d
+	}
+	return line
+}
+
+func wantedRest(left []told) string {
+	var parts []string
+	for _, k := range risks {
+		n := 0
+		for _, i := range left {
+			if i.Risk == k.risk {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, k.words))
+		}
+	}
+	return fmt.Sprintf("%d more (%s)", len(left), strings.Join(parts, ", "))
+}
+
+func alreadyHas(q QuestionFor) string {
+	if len(q.AlreadyHas)+q.AlreadyHasMore == 0 {
+		return bold("Already has there:") + " nothing"
+	}
+	var names []string
+	for _, s := range q.AlreadyHas[:min(len(q.AlreadyHas), namedAtMost)] {
+		names = append(names, name(s))
+	}
+	return bold("Already has there:") + " " + andMore(names, len(q.AlreadyHas)+q.AlreadyHasMore)
+}
+
+// decided says what became of the items that the reader was asked about and cannot decide any more: a line of words, then
+// what they are about.
+func decided(r *schema.Request, q QuestionFor, mine []told) []string {
+	groups := grouped(mine, func(i told) string { return verdict(r, i, q) })
+	var lines []string
+	room := shortRoom
+	for n, g := range groups {
+		if g.words == "" {
+			continue
+		}
+		if room < 0 {
+			left := 0
+			for _, g := range groups[n:] {
+				left += len(g.items)
+			}
+			return append(lines, fmt.Sprintf("and %d more that are decided", left))
+		}
+		room -= length(g.words)
+		lines = append(lines, g.words)
+		for _, line := range named(g.items, max(room, 0)) {
+			room -= length(line)
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// verdict says who decided an item, and when, or why there is nothing to decide: empty while the reader can. What comes
+// after a decision is not told here.
+func verdict(r *schema.Request, i told, q QuestionFor) string {
+	switch d := i.Decision; {
+	case d != nil:
+		who := decider(*d)
+		if d.DecidedBy.Valid && d.DecidedBy.Int64 == q.PersonID {
+			who = "you"
+		}
+		if d.Approves() {
+			return "✅ Approved by " + who + ", " + When(d.DecidedAt, q.TimeZone)
+		}
+		return "⛔ " + because("Denied by "+who+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
+	case i.Release != nil:
+		return sentence(withdrawal(i.Release)) + ", " + When(i.Release.ReleasedAt, q.TimeZone)
+	case !i.Waiting():
+		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
+	}
+	a, ok := r.OpenApproval(i.ID)
+	switch {
+	case ok && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == q.PersonID }):
+		return ""
+	case ok:
+		return "➡️ This has moved on to " + candidates(a)
+	}
+	return "➡️ This is no longer yours to decide; nobody else has been asked yet"
+}

@@ -1,0 +1,151 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+
+	"accessbot/schema"
+)
+
+func forBob() QuestionFor {
+	return QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", AlreadyHas: []string{"reviewer", "triage"}, AlreadyHasMore: 3}
+}
+
+func TestAQuestionSaysAllThatAnApproverNeeds(t *testing.T) {
+	r := sent()
+	r.Items[1].Risk, r.Items[1].Description = "high", "Push to <every> branch"
+	r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
+	withApproval(r, "open", "application owner", []int64{3}, candidate(dave, "Dave Owner", true))
+	m := Question(r, forBob())
+	requireFits(t, m)
+	assert.Equal(t, "Alice Example asks for 2 access grants in GitHub: request #1042", m.Text)
+	assert.Equal(t, strings.TrimSpace(`
+*Alice Example asks for 2 access grants in GitHub: request #1042*
+Engineer, Payments, manager Erin Boss, alice@example.com
+You are asked as an owner of GitHub.
+*GitHub*
+🔴 writer (team, high risk): Push to &lt;every&gt; branch
+🟢 reader (team, low risk)
+*Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
+*Already has there:* reviewer, triage and 3 more
+The request is also for 1 access grant that you are not asked about.
+*Reason:* Project work
+for the
+migration
+Created Mon 23 Nov 2026, 04:00 EST
+[Approve]
+[Deny]`), text(m))
+	for action, style := range map[string]slack.Style{ActionApprove: slack.StylePrimary, ActionDeny: slack.StyleDanger} {
+		assert.Equal(t, DecisionValue(7, terms), buttons(m)[action].Value)
+		assert.Equal(t, style, buttons(m)[action].Style)
+	}
+}
+
+func TestAQuestionHasButtonsOnlyWhileItsReaderCanDecideSomething(t *testing.T) {
+	moved := sent()
+	moved.Approvals[0].State = "moved"
+	withApproval(moved, "open", "manager", []int64{1, 2}, candidate(dave, "Dave Boss", true))
+	changed := func(change func(*schema.Request)) *schema.Request {
+		r := sent()
+		change(r)
+		return r
+	}
+	for _, c := range []struct {
+		what    string
+		request *schema.Request
+		buttons bool
+		says    string
+	}{
+		{"waiting", sent(), true, "⏳"},
+		{"one of two decided", changed(func(r *schema.Request) { r.Items[0] = approvedBy(r.Items[0], carol, "Carol Owner") }), true,
+			"✅ Approved by Carol Owner, Mon 23 Nov 2026, 05:00 EST\n*GitHub*: reader\n"},
+		{"approved by another", changed(func(r *schema.Request) {
+			r.Items[0], r.Items[1] = approvedBy(r.Items[0], carol, "Carol Owner"), approvedBy(r.Items[1], carol, "Carol Owner")
+		}), false, "✅ Approved by Carol Owner, Mon 23 Nov 2026, 05:00 EST\n*GitHub*: reader, writer\n"},
+		{"denied by the reader", changed(func(r *schema.Request) {
+			r.Items[0], r.Items[1] = deniedBy(r.Items[0], bob, "Bob Owner", "not <yours>"), deniedBy(r.Items[1], bob, "Bob Owner", "not <yours>")
+		}), false, "⛔ Denied by you, Mon 23 Nov 2026, 05:00 EST (not &lt;yours&gt;)\n*GitHub*: reader, writer\n"},
+		{"moved on to others", moved, false, "➡️ This has moved on to Dave Boss (manager)\n*GitHub*: reader, writer\n"},
+		{"moved on, to nobody yet", changed(func(r *schema.Request) { r.Approvals[0].State = "moved" }), false,
+			"➡️ This is no longer yours to decide; nobody else has been asked yet\n*GitHub*: reader, writer\n"},
+		{"withdrawn", changed(func(r *schema.Request) {
+			for n := range r.Items {
+				r.Items[n] = released(r.Items[n], schema.WithdrawnByRequester, "Alice Example", "")
+			}
+		}), false, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
+		{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false,
+			"⌛ Expired (nobody decided in time), Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			m := Question(c.request, forBob())
+			requireFits(t, m)
+			if c.buttons {
+				assert.Len(t, buttons(m), 2)
+			} else {
+				assert.Empty(t, buttons(m))
+				assert.Equal(t, "Nothing left for you to decide: Alice Example asked for 2 access grants in GitHub, request #1042", m.Text)
+				assert.NotContains(t, text(m), "Already has", "it may come from this very request")
+			}
+			if c.says != "⏳" {
+				assert.Contains(t, text(m), c.says)
+			}
+		})
+	}
+}
+
+func TestARequesterGetsNoButtonsForTheirOwnRequest(t *testing.T) {
+	q := forBob()
+	q.PersonID = alice
+	assert.Empty(t, buttons(Question(sent(), q)))
+}
+
+func TestADecidedQuestionDoesNotChangeWithWhatHappensToTheAccess(t *testing.T) {
+	r := sent()
+	r.Items[0], r.Items[1] = approvedBy(r.Items[0], bob, "Bob Owner"), deniedBy(r.Items[1], bob, "Bob Owner", "no")
+	before := Digest(Question(r, forBob()))
+	r.Items[0], r.Items[1].State = given(r.Items[0]), schema.Denied
+	r.Items[0].State = schema.Active
+	assert.Equal(t, before, Digest(Question(r, forBob())))
+}
+
+func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
+	for basis, want := range map[string]string{
+		"entitlement owner": "You are asked as an owner of access grants in GitHub.",
+		"application owner": "You are asked as an owner of GitHub.",
+		"manager":           "You are asked about GitHub as the manager of Alice Example.",
+		"administrator":     "You are asked about GitHub as an administrator: no owner and no manager can decide.",
+		"a later <policy>":  "You are asked about GitHub as a later &lt;policy&gt;.",
+	} {
+		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
+		withApproval(r, "open", basis, []int64{1}, candidate(bob, "Bob Owner", true))
+		assert.Contains(t, strings.Split(text(Question(r, forBob())), "\n"), want)
+	}
+}
+
+func TestAQuestionNamesTheRiskiestTenOfAnApplicationAndCountsTheRestByRisk(t *testing.T) {
+	r := newRequest()
+	var ids []int64
+	for n := range 44 {
+		i := item(int64(n+1), schema.AwaitingApproval, fmt.Sprintf("team %02d", n))
+		if n >= 40 {
+			i.Risk = "high"
+		} else if n >= 30 {
+			i.Risk = "medium"
+		}
+		ids = append(ids, i.ID)
+		r.Items = append(r.Items, i)
+	}
+	withApproval(r, "open", "application owner", ids, candidate(bob, "Bob Owner", true))
+	got := text(Question(r, forBob()))
+	assert.Equal(t, 4, strings.Count(got, "🔴"))
+	assert.Equal(t, 6, strings.Count(got, "🟠"))
+	assert.Contains(t, got, "🟠 team 35 (team, medium risk)\n     and 34 more (4 medium risk, 30 low risk)")
+}
+
+func TestAQuestionSaysWhenTheRequesterHasNothingThereYet(t *testing.T) {
+	assert.Contains(t, text(Question(sent(), QuestionFor{MessageID: 7, PersonID: bob})), "*Already has there:* nothing\n")
+}

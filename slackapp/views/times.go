@@ -1,0 +1,63 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	_ "time/tzdata" // the zones of the people, wherever the program runs
+
+	"accessbot/schema"
+)
+
+// When writes an instant as its reader's clock shows it, with the zone: "Tue 1 Dec 2026, 17:00 CET". A zone (IANA name)
+// that is empty or unknown is UTC.
+func When(t time.Time, zone string) string {
+	t = t.In(location(zone))
+	name, _ := t.Zone()
+	if strings.HasPrefix(name, "+") || strings.HasPrefix(name, "-") { // a zone without letters of its own
+		name = "UTC" + name
+	}
+	return t.Format("Mon 2 Jan 2006, 15:04 ") + name
+}
+
+// EndOf writes the end of a calendar day in a zone: "end of Tue 1 Dec 2026 (Europe/Berlin)". Only the date of t counts.
+func EndOf(t time.Time, zone string) string {
+	return fmt.Sprintf("end of %s (%s)", t.Format("Mon 2 Jan 2006"), location(zone))
+}
+
+// Until writes until when a request asks, for a reader in a zone: "permanent", "until Tue 1 Dec 2026, 17:00 CET", or, where
+// a day was chosen, "until the end of Tue 1 Dec 2026 (Europe/Berlin)". A day is one in the requester's zone: for readers
+// whose clocks differ from it, theirs follows.
+func Until(r *schema.Request, zone string) string {
+	switch {
+	case !r.EndsAt.Valid:
+		return "permanent"
+	case !r.EndsOn.Valid:
+		return "until " + When(r.EndsAt.Time, zone)
+	}
+	end := "until the " + EndOf(r.EndsOn.Time, r.TimeZone)
+	_, theirs := r.EndsAt.Time.In(location(r.TimeZone)).Zone()
+	if _, ours := r.EndsAt.Time.In(location(zone)).Zone(); ours != theirs {
+		end += ", for you " + When(r.EndsAt.Time, zone)
+	}
+	return end
+}
+
+// locations are the zones that were met, by name: time.LoadLocation reads a file each time.
+var locations sync.Map
+
+func location(zone string) *time.Location {
+	if zone == "Local" { // the machine's own: not a zone that a person has
+		return time.UTC
+	}
+	if l, ok := locations.Load(zone); ok {
+		return l.(*time.Location)
+	}
+	l, err := time.LoadLocation(zone)
+	if err != nil {
+		return time.UTC
+	}
+	locations.Store(zone, l)
+	return l
+}

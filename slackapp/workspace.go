@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// workspace is where the app is installed, as Slack says.
+type workspace struct {
+	teamID       string
+	enterpriseID string // empty: none
+	botID        string
+	url          string // for links to messages
+}
+
+// meetSlack asks whose token this is, until Slack answers. An answer that trying again would not change is an error.
+func (a *app) meetSlack(ctx context.Context) error {
+	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
+		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+		auth, err := a.slack.AuthTestContext(attempt)
+		cancel()
+		if err == nil {
+			a.home = workspace{teamID: auth.TeamID, enterpriseID: auth.EnterpriseID, botID: auth.BotID, url: auth.URL}
+			return nil
+		}
+		if refusedToken(err) {
+			return fmt.Errorf("SLACK_BOT_TOKEN: Slack refuses it (%w): take the bot token of the installed app", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.log.Warn("Slack cannot be reached: trying again", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// refusedToken tells an answer of Slack about the token from one about the moment.
+func refusedToken(err error) bool {
+	var answer slack.SlackErrorResponse
+	return errors.As(err, &answer) && slices.Contains([]string{
+		"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "missing_scope", "org_login_required",
+	}, answer.Err)
+}
+
+// errElsewhere says that a payload is not from our workspace, or not of our app.
+var errElsewhere = errors.New("not from this workspace and app")
+
+// ours refuses the payloads of other teams, enterprises and apps. Empty fields are those that Slack leaves out.
+func (a *app) ours(ic *slack.InteractionCallback) error {
+	switch {
+	case ic.Team.ID != a.home.teamID,
+		ic.User.ID == "",
+		ic.User.TeamID != "" && ic.User.TeamID != a.home.teamID && ic.User.TeamID != a.home.enterpriseID,
+		ic.Enterprise.ID != "" && ic.Enterprise.ID != a.home.enterpriseID,
+		ic.View.BotID != "" && ic.View.BotID != a.home.botID,
+		ic.Message.BotID != "" && ic.Message.BotID != a.home.botID:
+		return errElsewhere
+	}
+	return nil
+}
+
+// auditElsewhere keeps what somebody tried from elsewhere.
+func (a *app) auditElsewhere(ctx context.Context, kind, teamID, userTeamID, userID string) {
+	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "payload from elsewhere refused", Alert: true,
+		Details: map[string]any{"kind": kind, "team": teamID, "user_team": userTeamID, "user": userID}})
+}
+
+// audit records an event that no transaction tells of. What cannot be recorded is logged.
+func (a *app) audit(ctx context.Context, e schema.Event) {
+	if err := schema.Audit(ctx, a.db, e); err != nil {
+		a.log.Error("an event could not be audited", "action", e.Action, "person", e.PersonID, "error", err)
+	}
+}

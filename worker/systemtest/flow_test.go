@@ -1,0 +1,274 @@
+package systemtest
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/slacksim"
+	"accessbot/workflows"
+)
+
+// as answers somebody of the sample directory, before their Slack.
+func (s *system) as(person string) *slacksim.MustActor {
+	return s.slack.As(s.email(person)).Within(30 * time.Second).Must(s.t)
+}
+
+// open starts the form as somebody does.
+func (s *system) open(person string) *slacksim.MustActor {
+	a := s.as(person)
+	a.OpenHome()
+	a.Press("Request Access")
+	a.WaitForModal("Access Like")
+	return a
+}
+
+var hash = regexp.MustCompile(`#(\d+)`)
+
+func number(t *testing.T, text string) int64 {
+	t.Helper()
+	found := hash.FindStringSubmatch(text)
+	require.NotNil(t, found, "no request number in %q", text)
+	n, err := strconv.ParseInt(found[1], 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
+// inDays is a day so many days from now, as a date picker takes it.
+func inDays(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
+
+func TestTheMainJobThroughSlack(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+
+	alice := s.open("alice")
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.Tick("Dashboard editor", "Marketing marts")
+	alice.AwaitUpdate(func() { alice.Choose("Duration", "Temporary") })
+	require.ElementsMatch(t, []string{"Dashboard editor", "Marketing marts"}, alice.Ticked(), "what was ticked stays when the view is updated")
+	alice.PickDate("End date", inDays(3))
+	alice.Choose("Reason", "Project work")
+	alice.Fill("Note", "for <!channel> & the *quarter*")
+	alice.SubmitAccepted()
+	card := alice.WaitForMessage("has been created and sent for approval")
+	request := number(t, card.Text())
+
+	bob, lucia := s.as("bob"), s.as("lucia")
+	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	require.Contains(t, question.Text(), "for <!channel> & the *quarter*", "the note is shown literally")
+	require.Empty(t, question.Pings())
+	other := lucia.WaitForMessage("Alice Martin asks for 1 access grant")
+	bob.PressIn(question, "Approve")
+	bob.WaitForEdit(question, "Approved by you")
+	other = lucia.WaitForEdit(other, "pproved by Bob Fischer")
+	require.Empty(t, other.Buttons(), "every copy loses its buttons")
+
+	alice.WaitForMessage(fmt.Sprintf("#%d is active", request))
+	require.True(t, s.holds("alice", "dashboards", "editor"))
+	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
+	alice.OpenHome()
+	alice.WaitForHome("Marketing marts")
+
+	s.shiftClock(4 * 24 * time.Hour)
+	alice.WaitForMessage(fmt.Sprintf("#%d has ended", request))
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+	require.False(t, s.holds("alice", "warehouse", "marketing-marts"))
+	alice.WaitForEdit(card, "has ended")
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	s.oneClaim(request)
+}
+
+func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	alice := s.open("alice")
+	alice.Choose("Access Like", "Custom")
+	alice.WaitForModal("Everything that can be requested")
+	alice.Tick("Dashboard editor")
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	bob, lucia := s.as("bob"), s.as("lucia")
+	question := bob.WaitForMessage("Alice Martin asks for")
+	other := lucia.WaitForMessage("Alice Martin asks for")
+
+	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
+	bob.PressIn(question, "Deny")
+	bob.WaitForModal("Reason")
+	require.NotEmpty(t, bob.Submit(), "a denial needs its reason")
+	bob.Fill("Reason", "Ask your <@team> lead first")
+	bob.SubmitAccepted()
+	alice.WaitForMessage("was denied")
+	lucia.PressIn(other, "Approve")
+	require.Contains(t, lucia.WaitForEphemeral("Bob Fischer").Text(), "enied")
+	require.NoError(t, s.slack.Mend())
+	lucia.WaitForEdit(other, "enied by Bob Fischer")
+	alice.WaitForMessage("Ask your <@team> lead first")
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+}
+
+func TestCase37TemporalAwayAtSubmitAndAtADecision(t *testing.T) {
+	t.Parallel()
+	server := startTemporal(t)
+	s := startOn(t, server.address, sample)
+	s.startWorker()
+	s.startSlackApp()
+	server.kill()
+	alice := s.open("alice")
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.Tick("Marketing marts")
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	server.start()
+	card := alice.WaitForMessage("has been created and sent for approval")
+	request := number(t, card.Text())
+	question := s.as("bob").WaitForMessage("Alice Martin asks for")
+	server.kill()
+	s.as("bob").PressIn(question, "Approve")
+	var decisions int
+	s.eventually("the decision is recorded", func() bool {
+		return s.db.Get(&decisions, `select count(*) from decisions`) == nil && decisions == 1
+	})
+	server.start()
+	alice.WaitForMessage(fmt.Sprintf("#%d is active", request))
+	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
+}
+
+func TestCase38SlackAwayAroundAnEnd(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.approve(approver, request)
+	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+	require.NoError(t, s.slack.Away(true))
+	s.shiftClock(2 * time.Hour)
+	s.eventually("access is taken back on time", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	require.NoError(t, s.slack.Away(false))
+	s.shiftClock(15 * time.Minute) // the sweep's patience with Slack
+	s.as("alice").WaitForMessage(fmt.Sprintf("#%d has ended", request))
+}
+
+func TestCase39OneItemThatCannotBeGivenLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	alice := s.open("alice")
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.Tick("Analyst sandbox", "Marketing marts")
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	_, err := s.target.Exec(fmt.Sprintf(`drop role %q`, s.object("warehouse", "sandbox")))
+	require.NoError(t, err)
+	bob := s.as("bob")
+	bob.PressIn(bob.WaitForMessage("Alice Martin asks for"), "Approve")
+	news := alice.WaitForMessage("1 active, 1 failed").Text()
+	require.Contains(t, news, "Analyst sandbox")
+	require.Contains(t, news, "does not exist in the system any more")
+	bob.WaitForMessage("could not be given")
+	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
+}
+
+func TestCase26And27OverlapsAndWhatWasThereBefore(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	// What was there before, unknown to the directory, stays.
+	_, err := s.target.Exec(fmt.Sprintf(`create role %q login; grant %q to %[1]q`, s.email("kenji"), s.object("dashboards", "editor")))
+	if err != nil { // he holds something already, so the login is there
+		_, err = s.target.Exec(fmt.Sprintf(`grant %q to %q`, s.object("dashboards", "editor"), s.email("kenji")))
+	}
+	require.NoError(t, err)
+	over := s.ask("kenji", "dashboards", "editor", time.Hour)
+	// Two of Alice's overlap.
+	first := s.ask("alice", "dashboards", "editor", time.Hour)
+	second := s.ask("alice", "dashboards", "editor", 5*time.Hour)
+	for _, request := range []int64{over, first, second} {
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+	}
+	s.shiftClock(2 * time.Hour)
+	for _, request := range []int64{over, first} {
+		s.eventually("the first ends", func() bool { return s.itemState(request) == "ended" })
+	}
+	require.True(t, s.holds("kenji", "dashboards", "editor"), "it was there before us")
+	require.True(t, s.holds("alice", "dashboards", "editor"), "the second still gives it")
+	s.as("kenji").WaitForMessage("for another reason")
+	s.shiftClock(4 * time.Hour)
+	s.eventually("the second ends", func() bool { return s.itemState(second) == "ended" })
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+	require.True(t, s.holds("kenji", "dashboards", "editor"))
+	s.as("bob").WaitForMessage("Kenji") // the owner is told what was found
+}
+
+func TestCase47CancelledWhileGivingAndResetToBeforeIt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	proxy := newProxy(t, s.targetURL)
+	s.targetURL = proxy.url
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	proxy.swallowAnswersAfter("GRANT", "COMMIT")
+	s.approve(approver, request)
+	s.eventually("it is being given", func() bool { return s.itemState(request) == "provisioning" })
+	id := workflows.RequestWorkflowID(request)
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
+	var released bool
+	s.eventually("the cancellation is recorded", func() bool {
+		return s.db.Get(&released, `select exists (select from releases where kind = 'cancelled')`) == nil && released
+	})
+	proxy.answer()
+	s.eventually("it is released", func() bool { return s.itemState(request) == "released" })
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+	s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
+
+	s.resetToStart(id)
+	s.eventually("the reset run is over", func() bool { return s.runStatus(id) == "Completed" })
+	require.Equal(t, "released", s.itemState(request))
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+}
+
+func TestCase49APermanentGrantGivenBackAfterItsRunEnded(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	request := s.ask("alice", "dashboards", "editor", 0)
+	s.approve(approver, request)
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	require.True(t, s.holds("alice", "dashboards", "editor"))
+	alice := s.as("alice")
+	alice.OpenHome()
+	alice.WaitForHome("Give back")
+	alice.Press("Give back")
+	s.eventually("it is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "released" })
+	var claim int64
+	require.NoError(t, s.db.Get(&claim, `select id from claims where item_id is not null`))
+	s.eventually("by a run of its own", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
+}
+
+func TestCase42TheSameKeyInTwoApplicationsIsTwoObjects(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("zoe", "crm", "reader", time.Hour)
+	require.True(t, s.holds("zoe", "warehouse", "reader"), "held before")
+	var owner string
+	require.NoError(t, s.db.Get(&owner, `
+		select split_part(p.email, '@', 1) from application_owners o join applications a on a.id = o.application_id join people p on p.id = o.person_id
+		 where a.slug = $1 order by p.id limit 1`, s.id+"-crm"))
+	s.approve(owner, request)
+	s.eventually("it is given", func() bool { return s.holds("zoe", "crm", "reader") })
+	s.shiftClock(2 * time.Hour)
+	s.eventually("it is taken back", func() bool { return !s.holds("zoe", "crm", "reader") })
+	require.True(t, s.holds("zoe", "warehouse", "reader"), "the other stays")
+}
