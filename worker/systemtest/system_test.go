@@ -212,6 +212,14 @@ func (s *system) dropRoles() {
 // importDirectory imports a directory under this system's own names, and gives in the target what it says is held.
 func (s *system) importDirectory(directory string) {
 	s.t.Helper()
+	own := s.ownDirectory(directory)
+	s.runOnce("worker", []string{"import", own}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
+	s.runOnce("devtool", []string{"seed-target", "-database", s.db.RoleURL("accessbot_auditor"), "-target", s.targetURL, "POSTGRESQL"})
+}
+
+// ownDirectory is a copy of a directory under this system's own names.
+func (s *system) ownDirectory(directory string) string {
+	s.t.Helper()
 	own := s.t.TempDir()
 	files, err := filepath.Glob(filepath.Join(directory, "*.csv"))
 	require.NoError(s.t, err)
@@ -219,8 +227,7 @@ func (s *system) importDirectory(directory string) {
 	for _, file := range files {
 		require.NoError(s.t, os.WriteFile(filepath.Join(own, filepath.Base(file)), s.rename(file), 0o600))
 	}
-	s.runOnce("worker", []string{"import", own}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
-	s.runOnce("devtool", []string{"seed-target", "-database", s.db.RoleURL("accessbot_auditor"), "-target", s.targetURL, "POSTGRESQL"})
+	return own
 }
 
 // rename gives people and applications of a CSV file names of this system.

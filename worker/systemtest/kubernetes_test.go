@@ -1,0 +1,193 @@
+package systemtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+)
+
+// kubernetes answers a directory with a real organization's data and a job_titles.csv beside it: a standard set of the
+// title Chair. The data is not part of this repository: without it the tests over it leave themselves out.
+func kubernetes(t *testing.T) string {
+	t.Helper()
+	data := os.Getenv("ACCESSBOT_KUBERNETES_DATA")
+	if data == "" {
+		data = "../../../shared/data/kubernetes-org"
+	}
+	if _, err := os.Stat(data); err != nil {
+		t.Skipf("a real organization's data is not at %s (ACCESSBOT_KUBERNETES_DATA names another folder): the test over it is left out", data)
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(data)))
+	standard := "job_title,application,key\nChair,kubernetes,@member\nChair,kubernetes,sig-architecture-leads\nChair,kubernetes-sigs,@member\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "job_titles.csv"), []byte(standard), 0o600))
+	return dir
+}
+
+func TestARealOrganizationsDirectory(t *testing.T) {
+	t.Parallel()
+	dir := kubernetes(t)
+	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), dir)
+	s.importsOnceMore(dir)
+	s.startWorker()
+	s.startSlackApp()
+
+	model, asker := s.busiest(), s.contributor()
+	expected := s.lacks(asker.ID, model.ID)
+	require.Greater(t, len(expected), 50, "more than a page")
+	before := s.roles(asker.Email)
+
+	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
+	a.OpenHome()
+	a.Press("Request Access")
+	a.WaitForModal("Access Like")
+	a.AwaitUpdate(func() { a.Pick("Person", model.Name[:4], model.Name) })
+	shown := 0
+	for {
+		boxes := slices.DeleteFunc(a.Boxes(), func(box string) bool { return strings.HasPrefix(box, "Select all") })
+		shown += len(boxes)
+		if !strings.Contains(a.Modal(), "[Next]") {
+			break
+		}
+		a.AwaitUpdate(func() { a.Press("Next") })
+	}
+	require.Equal(t, len(expected), shown, "all and only what the asker lacks, over the pages")
+	var offered pq.Int64Array
+	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
+	require.ElementsMatch(t, expected, []int64(offered))
+
+	a.AwaitUpdate(func() { a.Tick(fmt.Sprintf("Select all access grants (%d)", len(expected))) })
+	a.AwaitUpdate(func() { a.Choose("Duration", "Temporary") })
+	a.PickDate("End date", inDays(2))
+	a.Choose("Reason", "Project work")
+	a.SubmitAccepted()
+	request := number(t, a.WaitForMessage("has been created and sent for approval").Text())
+
+	s.approveAll(request)
+	s.eventually("all of it is active", func() bool { return s.itemState(request) == "active" })
+	require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(asker.Email), "given, item by item")
+	s.shiftClock(4 * 24 * time.Hour)
+	s.eventually("all of it has ended", func() bool { return s.itemState(request) == "ended" })
+	require.ElementsMatch(t, before, s.roles(asker.Email), "taken back, and nothing else")
+}
+
+func TestARealOrganizationsJobTitles(t *testing.T) {
+	t.Parallel()
+	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
+	s.startSlackApp()
+	asker := s.contributor()
+	var standard []int64
+	require.NoError(t, s.db.Select(&standard, `
+		select e.entitlement_id from job_title_entitlements e join job_titles t on t.id = e.job_title_id
+		 where t.name = 'Chair' and not exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.entitlement_id and c.ended_at is null)`, asker.ID))
+	require.NotEmpty(t, standard)
+	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
+	a.OpenHome()
+	a.Press("Request Access")
+	a.WaitForModal("Access Like")
+	a.AwaitUpdate(func() { a.Choose("Access Like", "Job Title") })
+	a.AwaitUpdate(func() { a.Pick("Job Title", "Ch", "Chair") })
+	var offered pq.Int64Array
+	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
+	require.ElementsMatch(t, standard, []int64(offered))
+}
+
+// importsOnceMore imports the same files again, and nothing changes.
+func (s *system) importsOnceMore(directory string) {
+	s.t.Helper()
+	fingerprint := func() (sum string) {
+		require.NoError(s.t, s.db.Get(&sum, `
+			select md5(string_agg(row, E'\n' order by row)) from (
+			    select p::text as row from people p union all select a::text from applications a union all select e::text from entitlements e
+			    union all select c::text from claims c union all select o::text from application_owners o union all select o::text from entitlement_owners o
+			    union all select t::text from job_title_entitlements t union all select a::text from accounts a) rows`))
+		return sum
+	}
+	before := fingerprint()
+	require.Contains(s.t, s.runOnce("worker", []string{"import", s.ownDirectory(directory)}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory")), "nothing has changed")
+	require.Equal(s.t, before, fingerprint())
+}
+
+// busiest is the one who holds the most, and contributor somebody with little who may ask.
+func (s *system) busiest() schema.Person {
+	return s.person(`select person_id from claims where ended_at is null group by person_id order by count(*) desc limit 1`)
+}
+
+func (s *system) contributor() schema.Person {
+	return s.person(`
+		select c.person_id from claims c join people p on p.id = c.person_id join job_titles t on t.id = p.job_title_id
+		 where c.ended_at is null and t.name = 'Contributor' and p.status = 'active'
+		 group by c.person_id order by count(*), c.person_id limit 1`)
+}
+
+func (s *system) person(query string) schema.Person {
+	s.t.Helper()
+	var id int64
+	require.NoError(s.t, s.db.Get(&id, query))
+	p, err := schema.PersonByID(s.t.Context(), s.db, id)
+	require.NoError(s.t, err)
+	return p
+}
+
+// lacks answers what one has and another lacks and may request, said differently than the program does.
+func (s *system) lacks(asker, model int64) []int64 {
+	s.t.Helper()
+	var ids []int64
+	require.NoError(s.t, s.db.Select(&ids, `
+		select entitlement_id from claims where person_id = $2 and ended_at is null
+		except
+		select entitlement_id from claims where person_id = $1 and ended_at is null
+		except
+		select id from entitlements where not requestable or gone_at is not null`, asker, model))
+	return ids
+}
+
+func (s *system) targets(entitlements []int64) []string {
+	s.t.Helper()
+	var names []string
+	require.NoError(s.t, s.db.Select(&names, `select target from entitlements where id = any($1)`, pq.Array(entitlements)))
+	return names
+}
+
+// roles are what the target shows that a login is a member of.
+func (s *system) roles(account string) []string {
+	s.t.Helper()
+	var roles []string
+	require.NoError(s.t, s.target.Select(&roles, `
+		select o.rolname from pg_auth_members m join pg_roles o on o.oid = m.roleid join pg_roles a on a.oid = m.member where a.rolname = $1`, account))
+	return roles
+}
+
+// approveAll lets everybody who is asked approve, until nothing waits.
+func (s *system) approveAll(request int64) {
+	s.t.Helper()
+	s.eventually("everything is decided", func() bool {
+		var email string
+		err := s.db.Get(&email, `
+			select p.email from approvals a
+			  join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
+			  join people p on p.id = c.person_id
+			  join approval_items ai on ai.approval_id = a.id
+			 where a.request_id = $1 and a.state = 'open' and not exists (select from decisions d where d.item_id = ai.item_id)
+			 order by a.id, c.position limit 1`, request)
+		if err == nil {
+			approver := s.slack.As(email).Within(30 * time.Second).Must(s.t)
+			question := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
+			approver.PressIn(question, "Approve")
+			approver.WaitForEdit(question, "Approved by you")
+		}
+		var waiting int
+		require.NoError(s.t, s.db.Get(&waiting, `
+			select count(*) from request_items i where i.request_id = $1 and not exists (select from decisions d where d.item_id = i.id)`, request))
+		return waiting == 0
+	})
+}
