@@ -32,6 +32,7 @@ type Next struct {
 	WakeIn       int64     // seconds until something is due; 0: nothing will be
 	WakeFor      string    // what is due then
 	Settled      bool      // nothing is left for this run
+	MessagesDue  bool      // messages are behind the record
 	Details      string    // one Markdown line an item
 }
 
@@ -108,6 +109,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
 		return Next{}, err
 	}
+	next.MessagesDue = changed || asked || noticeDue || r.MessagesDueAt.Valid
 	return next, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,7 +99,7 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 		return Converged{}, err
 	}
 	if !done {
-		later = time.Second
+		later = 0 // what changed meanwhile asks for a look of its own, from the run or from the sweep
 	}
 	return Converged{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
 }
@@ -331,7 +332,14 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 	if err := schema.OfferMessage(ctx, conn, offer(shown, m)); err != nil {
 		return brought{}, err
 	}
-	return brought{request: r}, a.send(ctx, conn, m, address.UserID.String, message)
+	err = a.send(ctx, conn, m, address.UserID.String, message)
+	if errors.Is(err, errNoReader) {
+		if err := schema.SaveAddress(ctx, conn, k.person, sql.NullString{}); err != nil {
+			return brought{}, err
+		}
+		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+	}
+	return brought{request: r}, err
 }
 
 // offer is what a message offers until its new form is known to stand in Slack: no more than both forms show, so that no

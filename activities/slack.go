@@ -13,7 +13,10 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// send posts a message, or updates it where it stands, and records what it says now.
+// errNoReader: Slack has nobody any more whom a message could be posted to.
+var errNoReader = errors.New("the reader's Slack account is closed")
+
+// send posts a message, or updates it where it stands, and records what it says now. It answers errNoReader as it is.
 func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
 	digest := views.Digest(message)
 	err := a.deliver(ctx, &m, userID, message)
@@ -31,10 +34,12 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 	case err == nil:
 		m.Digest = digest
 		return schema.MessageSent(ctx, q, m)
-	case isSlackError(err, gone...):
-		// Its reader deleted it, or their account is closed: nothing is left to draw on.
-		m.Problem, m.Digest = err.Error(), digest
+	case m.TS != "" && isSlackError(err, gone...):
+		// It was deleted, or its reader's account is closed: nothing is left to draw on.
+		m.Problem, m.Digest = slackProblem(err), digest
 		return schema.MessageFailed(ctx, q, m)
+	case m.TS == "" && isSlackError(err, noReader...):
+		return errNoReader
 	default:
 		m.Problem = slackProblem(err)
 		if recordErr := schema.MessageFailed(ctx, q, m); recordErr != nil {
@@ -66,7 +71,8 @@ func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID stri
 // Slack's words for what trying again would not change.
 var (
 	refusedContent = []string{"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments"}
-	gone           = []string{"message_not_found", "cant_update_message", "edit_window_closed", "account_inactive", "user_disabled", "is_archived", "channel_not_found", "user_not_found", "messages_tab_disabled"}
+	gone           = []string{"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived", "user_not_found", "user_disabled"}
+	noReader       = []string{"channel_not_found", "is_archived", "user_not_found", "user_disabled"}
 )
 
 func isSlackError(err error, codes ...string) bool {

@@ -29,6 +29,7 @@ type Draft struct {
 	Mode            string        `db:"mode"`
 	LikePersonID    sql.NullInt64 `db:"like_person_id"`    // kept while another mode is shown
 	LikeJobTitleID  sql.NullInt64 `db:"like_job_title_id"` // as above
+	ExtendsID       sql.NullInt64 `db:"extends_id"`        // the request whose grants are to last longer
 	LikeName        string        `db:"like_name"`         // of the mode's subject; empty: none. Read only
 	Offered         pq.Int64Array `db:"offered"`           // in the order of the list; custom: those shown so far
 	Total           int           `db:"total"`             // how many are offered; custom: the whole list
@@ -45,7 +46,7 @@ type Draft struct {
 	Touched         pq.Int64Array `db:"touched"` // groups of this generation
 	Temporary       bool          `db:"temporary"`
 	TimeZone        string        `db:"time_zone"` // IANA name
-	Revision        int           `db:"revision"` // to be raised by every change that has to be drawn
+	Revision        int           `db:"revision"`  // to be raised by every change that has to be drawn
 	ViewHash        string        `db:"view_hash"`
 }
 
@@ -69,6 +70,8 @@ func (d *Draft) Offer() Offer {
 		o.LikeID = d.LikePersonID.Int64
 	case LikeJobTitle:
 		o.LikeID = d.LikeJobTitleID.Int64
+	case Extend:
+		o.LikeID = d.ExtendsID.Int64
 	}
 	return o
 }
@@ -171,9 +174,31 @@ func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID i
 	return DraftByView(ctx, db, viewID, personID)
 }
 
+// OpenExtension makes the draft of a form that asks for more time with what an earlier request of the person gave: with all of it, or
+// with one entitlement, chosen at first.
+func (db *DB) OpenExtension(ctx context.Context, viewID, viewHash string, personID int64, timeZone string, requestID, entitlementID int64) (Draft, error) {
+	_, err := db.ExecContext(ctx, `
+		insert into form_drafts (view_id, view_hash, person_id, time_zone, mode, extends_id, temporary) values ($1, $2, $3, $4, 'extend', $5, true)`,
+		viewID, viewHash, personID, timeZone, requestID)
+	if err != nil {
+		return Draft{}, fmt.Errorf("keep the draft of form %s: %w", viewID, err)
+	}
+	return db.ChangeDraft(ctx, viewID, personID, func(tx *sqlx.Tx, d *Draft) error {
+		if err := d.MakeOffer(ctx, tx); err != nil {
+			return err
+		}
+		for _, id := range d.Offered {
+			if entitlementID == 0 || id == entitlementID {
+				d.Chosen = append(d.Chosen, id)
+			}
+		}
+		return nil
+	})
+}
+
 const selectDraft = `
-select d.view_id, d.person_id, d.mode, d.like_person_id, d.like_job_title_id,
-       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name end, '') as like_name,
+select d.view_id, d.person_id, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
+       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id end, '') as like_name,
        d.offered, d.total, d.chosen, d.all_chosen, d.application_id, coalesce(a.name, '') as application_name, d.search, d.page,
        d.matching, d.shown, d.generation, d.offer_generation, d.touched, d.temporary, d.time_zone, d.revision, d.view_hash
   from form_drafts d

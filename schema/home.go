@@ -188,3 +188,17 @@ func RequestOfItem(ctx context.Context, q Queryer, itemID int64) (number int64, 
 	}
 	return number, nil
 }
+
+// RequestOfClaim answers the number of the request that gave a person a claim, and for what. ErrNotFound: not theirs, or of no request.
+func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (number, entitlementID int64, err error) {
+	var of struct {
+		RequestID     int64 `db:"request_id"`
+		EntitlementID int64 `db:"entitlement_id"`
+	}
+	err = q.GetContext(ctx, &of, `
+		select i.request_id, c.entitlement_id from claims c join request_items i on i.id = c.item_id where c.id = $1 and c.person_id = $2`, claimID, personID)
+	if err != nil {
+		return 0, 0, fmt.Errorf("the request of claim %d: %w", claimID, refusal(err))
+	}
+	return of.RequestID, of.EntitlementID, nil
+}

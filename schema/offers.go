@@ -9,19 +9,20 @@ import (
 	"github.com/lib/pq"
 )
 
-// Ways to ask: like a person, like a job title, or freely.
+// Ways to ask: like a person, like a job title, freely, or for more time with what an earlier request gave.
 const (
 	LikePerson   = "person"
 	LikeJobTitle = "job_title"
 	Custom       = "custom"
+	Extend       = "extend"
 )
 
 // Offer says whose access a form offers to whom. What it offers is always only what the person lacks, may ask for, has
 // an account for and does not wait for already. It is looked up, never kept, so a submission checks it again.
 type Offer struct {
 	PersonID int64  // who asks
-	Mode     string // person, job_title or custom
-	LikeID   int64  // that person or job title; 0: not chosen yet, or custom
+	Mode     string // person, job_title, custom or extend
+	LikeID   int64  // that person, job title or request; 0: not chosen yet, or custom
 }
 
 // Chosen tells whether there is anything to look up yet.
@@ -77,6 +78,9 @@ func (o Offer) source() string {
 		        where ` + otherHolders + ` and not exists (select from job_title_entitlements j where j.job_title_id = $2)
 		        group by t.entitlement_id
 		       having count(distinct h.id) >= greatest(2, (select ceil(count(*) / 2.0) from people h where ` + otherHolders + `)))`
+	case Extend:
+		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
+		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`
 	default:
 		return `$2::bigint = 0`
 	}
@@ -86,13 +90,17 @@ const requestable = `e.requestable and e.gone_at is null and a.gone_at is null`
 
 // from is the rest of a query over what is offered: entitlements e, their applications a, the person's accounts s.
 func (o Offer) from() string {
+	covers := live("m")
+	if o.Mode == Extend {
+		covers += ` and m.ends_at is null` // what lasts anyway needs no more time
+	}
 	return `
 	  from entitlements e
 	  join applications a on a.id = e.application_id
 	  join accounts s on s.person_id = $1 and s.instance = e.instance
 	 where ` + requestable + `
 	   and ` + o.source() + `
-	   and not exists (select from claims m where m.person_id = $1 and m.entitlement_id = e.id and ` + live("m") + `)
+	   and not exists (select from claims m where m.person_id = $1 and m.entitlement_id = e.id and ` + covers + `)
 	   and not exists (select from request_items i where i.account_id = s.id and i.entitlement_id = e.id and ` + waits + `)`
 }
 

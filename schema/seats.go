@@ -429,7 +429,7 @@ func (db *DB) FailItem(ctx context.Context, itemID int64, problem string) error 
 func SayRetrying(ctx context.Context, q Queryer, itemID int64, problem string) error {
 	_, err := q.ExecContext(ctx, `
 		with said as (
-		    update request_items set problem = $2 where id = $1 and state = 'provisioning' and problem <> $2 returning request_id)
+		    update request_items set problem = $2 where id = $1 and state in ('approved', 'provisioning') and problem <> $2 returning request_id)
 		update access_requests set messages_due_at = app_now() where id in (select request_id from said)`, itemID, problem)
 	return err
 }

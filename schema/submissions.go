@@ -50,13 +50,20 @@ type TooLong struct {
 	Permanent bool
 }
 
+// CoveredAlready names what the person has until the end that was asked for, or longer.
+type CoveredAlready struct{ Names []string }
+
+func (e *CoveredAlready) Error() string {
+	return "had until then already: " + strings.Join(e.Names, ", ")
+}
+
 func (e *TooLong) Error() string {
 	return fmt.Sprintf("at most %d days: %s", e.MaxDays, strings.Join(e.Names, ", "))
 }
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
 // The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, *NoLongerOffered or *TooLong.
+// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, *NoLongerOffered, *TooLong or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -152,6 +159,7 @@ type seatAsked struct {
 	Name          string        `db:"name"`
 	MaxDays       sql.NullInt64 `db:"max_days"`
 	AccountID     sql.NullInt64 `db:"account_id"` // null: no longer offered
+	HadUntil      sql.NullTime  `db:"had_until"`  // null: not had at all
 }
 
 // stillOffered looks everything up again that the draft asks for.
@@ -164,7 +172,8 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	var seats []seatAsked
 	err := tx.SelectContext(ctx, &seats, `
 		with offered as (select e.id, s.id as account_id`+o.from()+` and e.id = any($3))
-		select e.id, e.name, e.max_days, o.account_id
+		select e.id, e.name, e.max_days, o.account_id,
+		       (select max(m.ends_at) from claims m where m.person_id = $1 and m.entitlement_id = e.id and `+live("m")+`) as had_until
 		  from entitlements e
 		  left join offered o on o.id = e.id
 		 where e.id = any($3)
@@ -172,7 +181,7 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	if err != nil {
 		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
 	}
-	gone, long := &noLonger{}, &TooLong{Permanent: !s.EndsAt.Valid}
+	gone, long, covered := &noLonger{}, &TooLong{Permanent: !s.EndsAt.Valid}, &CoveredAlready{}
 	for _, seat := range seats {
 		switch {
 		case !seat.AccountID.Valid:
@@ -182,6 +191,8 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 				long.MaxDays = days
 			}
 			long.Names = append(long.Names, seat.Name)
+		case seat.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(seat.HadUntil.Time):
+			covered.Names = append(covered.Names, seat.Name)
 		}
 	}
 	switch {
@@ -189,22 +200,27 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 		return nil, gone
 	case len(long.Names) > 0:
 		return nil, long
+	case len(covered.Names) > 0:
+		return nil, covered
 	}
 	return seats, nil
 }
 
 func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, seats []seatAsked) (number int64, err error) {
 	var likePerson, likeTitle sql.NullInt64
+	like := draft.Mode
 	switch draft.Mode {
 	case LikePerson:
 		likePerson = draft.LikePersonID
 	case LikeJobTitle:
 		likeTitle = draft.LikeJobTitleID
+	case Extend: // a request like any other, whose claims overlap
+		like = Custom
 	}
 	err = tx.GetContext(ctx, &number, `
 		insert into access_requests (view_id, requester_id, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note)
 		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10)
-		returning id`, s.ViewID, s.PersonID, draft.Mode, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note)
+		returning id`, s.ViewID, s.PersonID, like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note)
 	if err != nil {
 		return 0, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}

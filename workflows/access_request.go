@@ -46,6 +46,7 @@ type accessRequest struct {
 	giving    map[int64]bool   // items that an activity is giving right now
 	takenBack map[int64]bool   // claims that an activity is taking back right now
 	messages  *messages
+	gathering bool   // something finished, and others are in flight
 	shown     string // the search attributes as they were last set
 	cancelled bool
 }
@@ -61,7 +62,9 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 			return err
 		}
 		r.show(ctx)
-		r.messages.look()
+		if r.next.MessagesDue {
+			r.messages.look()
+		}
 		r.give(ctx)
 		r.takeBack(ctx)
 		if r.done() {
@@ -77,8 +80,12 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 	}
 }
 
-// advance asks the record what is next.
+// advance asks the record what is next. Whatever has arrived until now, this answers too.
 func (r *accessRequest) advance(ctx workflow.Context) error {
+	for _, name := range signals {
+		drain(workflow.GetSignalChannel(ctx, name))
+	}
+	drain(r.wake)
 	ctx = with(ctx, recordPolicy, "what is next")
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	return workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &r.next)
@@ -94,7 +101,7 @@ func (r *accessRequest) give(ctx workflow.Context) {
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			r.giveItem(ctx, item)
 			delete(r.giving, item.ID)
-			r.wake.SendAsync(nil)
+			r.finished(ctx)
 		})
 	}
 }
@@ -131,9 +138,32 @@ func (r *accessRequest) takeBack(ctx workflow.Context) {
 				r.log.Error("a claim could not be taken back", "claim", claim.ID, "error", err)
 			}
 			delete(r.takenBack, claim.ID)
-			r.wake.SendAsync(nil)
+			r.finished(ctx)
 		})
 	}
+}
+
+// together is how long one finished item waits for others that are still in flight, before the record is asked.
+const together = 10 * time.Second
+
+// finished lets people know at once, and asks the record when nothing is in flight any more, or after a moment: a
+// hundred items that finish one by one are not a hundred questions.
+func (r *accessRequest) finished(ctx workflow.Context) {
+	r.messages.look()
+	if r.gathering {
+		return
+	}
+	r.gathering = true
+	if !r.idle() {
+		timerCtx, cancel := workflow.WithCancel(ctx)
+		defer cancel()
+		timer := workflow.NewTimerWithOptions(timerCtx, together, workflow.TimerOptions{Summary: "others are in flight"})
+		if err := workflow.Await(ctx, func() bool { return timer.IsReady() || r.idle() }); err != nil {
+			r.log.Error("waiting for what is in flight was cut short", "error", err)
+		}
+	}
+	r.gathering = false
+	r.wake.SendAsync(nil)
 }
 
 // wait sleeps until something happens: a signal, the end of a give or a take-back, what is due next, or a cancellation.
@@ -156,7 +186,7 @@ func (r *accessRequest) wait(ctx, root workflow.Context) {
 	selector.Select(ctx)
 }
 
-// drain takes what else has arrived: however often somebody clicked, the record is asked once.
+// drain takes what has arrived: however often somebody clicked, the record is asked once.
 func drain(c workflow.ReceiveChannel) {
 	for c.ReceiveAsync(nil) {
 	}

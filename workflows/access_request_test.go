@@ -224,7 +224,9 @@ func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
 	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AgainIn: 30}, nil).Once()
 	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AskAgain: true}, nil).Once()
 	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, nil)
-	s.says(waiting(3600))
+	behind := waiting(3600)
+	behind.MessagesDue = true
+	s.says(behind)
 	s.says(activities.Next{State: "expired", Settled: true}) // asked again, because somebody was not in Slack
 	started := s.env.Now()
 	s.NoError(s.run())
@@ -236,8 +238,8 @@ func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
 	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, errors.New("Slack is away"))
-	s.says(activities.Next{State: "active", WakeIn: 60})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "active", WakeIn: 60, MessagesDue: true})
+	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}, MessagesDue: true})
 	s.says(activities.Next{State: "ended", Settled: true})
 	started := s.env.Now()
 	var takenBack time.Duration

@@ -24,7 +24,8 @@ func TestTemporaryAccessIsGivenAndTakenBackByItsOwnTimer(t *testing.T) {
 	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
 	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.slack.As(s.email("alice")).Must(t).WaitForMessage("ended")
+	s.as("alice").WaitForMessage("ended")
+	s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
 }
 
 func TestCase23WorkerKilledInMidSleepTakesBackOnReturn(t *testing.T) {
@@ -118,7 +119,54 @@ func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
 	s.shiftClock(2 * time.Hour)
 	s.eventually("and is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
 	s.eventually("the record agrees", func() bool { return s.itemState(waiting) == "ended" })
+	s.eventually("the run that was started again is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
 	s.oneClaim(waiting)
+	s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
+}
+
+func TestCase17TheEndPassesBeforeApproval(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", 4*time.Second)
+	question := s.as(approver).WaitForMessage("Alice Martin asks for")
+	s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	question = s.as(approver).WaitForEdit(question, "xpired")
+	require.Empty(t, question.Buttons())
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+	s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
+}
+
+func TestTheTargetIsAwayWhileGivingAndWhileTakingBack(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	proxy := newProxy(t, s.targetURL)
+	s.targetURL = proxy.url
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	proxy.cut(true)
+	s.approve(approver, request)
+	s.as("alice").WaitForMessage("sent for approval")
+	s.eventually("it is said that giving is difficult", func() bool {
+		var problem string
+		require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
+		return problem != ""
+	})
+	proxy.cut(false)
+	s.eventually("access is given", func() bool { return s.itemState(request) == "active" })
+	proxy.cut(true)
+	s.shiftClock(2 * time.Hour)
+	s.eventually("somebody is alerted", func() bool {
+		var alerts int
+		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
+	})
+	require.Equal(t, "active", s.itemState(request), "nobody says ended before it is true")
+	proxy.cut(false)
+	s.shiftClock(time.Hour) // the sweep's backoff
+	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	s.keepHistory("target_away", workflows.RequestWorkflowID(request))
 }
 
 func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {

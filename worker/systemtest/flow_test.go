@@ -82,6 +82,10 @@ func TestTheMainJobThroughSlack(t *testing.T) {
 	alice.WaitForEdit(card, "has ended")
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	s.oneClaim(request)
+	s.keepHistory("two_items", workflows.RequestWorkflowID(request))
+	run, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.RequestWorkflowID(request), "")
+	require.NoError(t, err)
+	require.Less(t, run.WorkflowExecutionInfo.HistoryLength, int64(110), "a run stays readable")
 }
 
 func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
@@ -110,8 +114,11 @@ func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
 	require.Contains(t, lucia.WaitForEphemeral("Bob Fischer").Text(), "enied")
 	require.NoError(t, s.slack.Mend())
 	lucia.WaitForEdit(other, "enied by Bob Fischer")
-	alice.WaitForMessage("Ask your <@team> lead first")
+	denied := alice.WaitForMessage("Ask your <@team> lead first")
 	require.False(t, s.holds("alice", "dashboards", "editor"))
+	request := number(t, denied.Text())
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	s.keepHistory("denied", workflows.RequestWorkflowID(request))
 }
 
 func TestCase37TemporalAwayAtSubmitAndAtADecision(t *testing.T) {
@@ -230,6 +237,7 @@ func TestCase47CancelledWhileGivingAndResetToBeforeIt(t *testing.T) {
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 	s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
 
+	s.keepHistory("cancelled_while_giving", id)
 	s.resetToStart(id)
 	s.eventually("the reset run is over", func() bool { return s.runStatus(id) == "Completed" })
 	require.Equal(t, "released", s.itemState(request))
@@ -254,6 +262,36 @@ func TestCase49APermanentGrantGivenBackAfterItsRunEnded(t *testing.T) {
 	var claim int64
 	require.NoError(t, s.db.Get(&claim, `select id from claims where item_id is not null`))
 	s.eventually("by a run of its own", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
+	s.keepHistory("approved_permanent", workflows.RequestWorkflowID(request))
+	s.keepHistory("end_access", workflows.EndWorkflowID(claim))
+}
+
+func TestATemporaryGrantGivenBackEarlyAndARequestWithdrawn(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+	s.approve(approver, request)
+	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+	alice := s.as("alice")
+	alice.OpenHome()
+	alice.WaitForHome("Give back")
+	alice.Press("Give back")
+	s.eventually("it is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	require.Equal(t, "released", s.itemState(request))
+	s.keepHistory("released_early", workflows.RequestWorkflowID(request))
+
+	again := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+	card := alice.WaitForMessage(fmt.Sprintf("#%d has been created", again))
+	question := s.as(approver).WaitForMessage(fmt.Sprintf("request #%d", again))
+	alice.PressIn(card, "Withdraw")
+	alice.WaitForEdit(card, "was withdrawn")
+	question = s.as(approver).WaitForEdit(question, "ithdrawn")
+	require.Empty(t, question.Buttons())
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(again)) == "Completed" })
+	s.keepHistory("withdrawn", workflows.RequestWorkflowID(again))
 }
 
 func TestCase42TheSameKeyInTwoApplicationsIsTwoObjects(t *testing.T) {

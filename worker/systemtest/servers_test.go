@@ -67,6 +67,7 @@ type proxy struct {
 	mutex    sync.Mutex
 	triggers []string // once clients have sent these, one after the other, no answer reaches them any more
 	silent   atomic.Bool
+	away     atomic.Bool
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -97,6 +98,9 @@ func (p *proxy) swallowAnswersAfter(texts ...string) {
 	p.triggers = texts
 }
 
+// cut takes the target away, or brings it back: connections end, and no new one comes through.
+func (p *proxy) cut(away bool) { p.away.Store(away) }
+
 // answer lets answers through again.
 func (p *proxy) answer() { p.silent.Store(false) }
 
@@ -112,6 +116,9 @@ func (p *proxy) sent(b []byte) {
 
 func (p *proxy) serve(client net.Conn, server string) {
 	defer client.Close()
+	if p.away.Load() {
+		return
+	}
 	upstream, err := net.Dial("tcp", server)
 	if err != nil {
 		return
@@ -129,6 +136,9 @@ func (p *proxy) serve(client net.Conn, server string) {
 	for {
 		n, err := upstream.Read(buffer)
 		if err != nil {
+			return
+		}
+		if p.away.Load() {
 			return
 		}
 		if p.silent.Load() {

@@ -1,0 +1,436 @@
+package activities_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/activities"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// approvals are a request's, read whole.
+func (c *company) approvals(request int64) []schema.Approval {
+	c.t.Helper()
+	r, err := schema.RequestByID(context.Background(), c.Worker, request)
+	require.NoError(c.t, err)
+	return r.Approvals
+}
+
+// open are those of them that are open.
+func (c *company) open(request int64) []schema.Approval {
+	c.t.Helper()
+	var open []schema.Approval
+	for _, a := range c.approvals(request) {
+		if a.State == "open" {
+			open = append(open, a)
+		}
+	}
+	return open
+}
+
+func candidates(a schema.Approval) (all, asked []int64) {
+	for _, c := range a.Candidates {
+		all = append(all, c.PersonID)
+		if c.AskedAt.Valid {
+			asked = append(asked, c.PersonID)
+		}
+	}
+	return all, asked
+}
+
+// decide records somebody's decision about everything that they are asked now.
+func (c *company) decide(by, request int64, verdict string) {
+	c.t.Helper()
+	for _, a := range c.open(request) {
+		if all, _ := candidates(a); !contains(all, by) {
+			continue
+		}
+		require.NoError(c.t, c.Decide(by, a.ID, verdict, a.ItemIDs...))
+	}
+}
+
+func contains(ids []int64, id int64) bool {
+	for _, i := range ids {
+		if i == id {
+			return true
+		}
+	}
+	return false
+}
+
+func TestItemsOfOneApplicationWithTheSameApproversAreOneQuestion(t *testing.T) {
+	c := newCompany(t)
+	ann, owen, olga, max := c.Person("Ann"), c.Person("Owen"), c.Person("Olga"), c.Person("Max")
+	c.Manages(max, ann)
+	crm, wiki, free := c.Application("crm", owen), c.Application("wiki", owen), c.Application("free")
+	entitlements := []int64{
+		c.Entitlement(crm, "reader"), c.Entitlement(crm, "writer"), c.Entitlement(crm, "admin", olga), c.Entitlement(wiki, "reader"), c.Entitlement(free, "reader"),
+	}
+	asked := c.Request(ann, 0, entitlements...)
+	next := c.advance(asked.ID)
+
+	assert.Equal(t, "awaiting_approval", next.State)
+	assert.Equal(t, []string{"max@example.com", "olga@example.com", "owen@example.com"}, next.Approvers)
+	assert.Equal(t, []string{"crm", "free", "wiki"}, next.Applications)
+	byBasis := map[string][][]int64{}
+	for _, a := range c.open(asked.ID) {
+		byBasis[a.Basis] = append(byBasis[a.Basis], a.ItemIDs)
+	}
+	assert.Equal(t, [][]int64{asked.Items[:2], asked.Items[3:4]}, byBasis["application owner"])
+	assert.Equal(t, [][]int64{asked.Items[2:3]}, byBasis["entitlement owner"])
+	assert.Equal(t, [][]int64{asked.Items[4:]}, byBasis["manager"])
+
+	c.advance(asked.ID)
+	assert.Len(t, c.approvals(asked.ID), 4, "asking again asks nothing new")
+	assert.Equal(t, 4, c.Audited("asked"))
+}
+
+func TestThreeAreAskedAtFirstTheManagerFirstAndTheOthersLater(t *testing.T) {
+	c := newCompany(t)
+	ann := c.Person("Ann")
+	var owners []int64
+	for _, name := range []string{"B", "C", "D", "E", "F"} {
+		owners = append(owners, c.Person(name+"ob"))
+	}
+	c.Manages(owners[4], ann)
+	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm", owners...), "admin"))
+	next := c.advance(asked.ID)
+	all, first := candidates(c.open(asked.ID)[0])
+	assert.Equal(t, []int64{owners[4], owners[0], owners[1], owners[2], owners[3]}, all)
+	assert.Equal(t, all[:3], first)
+	assert.InDelta(t, (24 * time.Hour).Seconds(), next.WakeIn, 5)
+	assert.Contains(t, next.WakeFor, "asks the other approvers")
+
+	c.Shift(24*time.Hour - time.Minute)
+	c.advance(asked.ID)
+	_, first = candidates(c.open(asked.ID)[0])
+	assert.Len(t, first, 3, "not before it is time")
+	c.Shift(time.Minute)
+	next = c.advance(asked.ID)
+	_, first = candidates(c.open(asked.ID)[0])
+	assert.Equal(t, all, first)
+	assert.InDelta(t, (13 * 24 * time.Hour).Seconds(), next.WakeIn, 5)
+	assert.Contains(t, next.WakeFor, "expires if nobody decides")
+	c.advance(asked.ID)
+	assert.Equal(t, 1, c.Audited("asked the others"))
+}
+
+func TestDecidedItemsMoveOnEachOnItsOwn(t *testing.T) {
+	c := newCompany(t)
+	ann, owen, olga := c.Person("Ann"), c.Person("Owen"), c.Person("Olga")
+	yes, no := c.Entitlement(c.Application("crm", owen), "admin"), c.Entitlement(c.Application("wiki", olga), "admin")
+	asked := c.Request(ann, 0, yes, no)
+	c.advance(asked.ID)
+	c.decide(owen, asked.ID, "approve")
+	next := c.advance(asked.ID)
+	require.Len(t, next.Give, 1, "while the other still waits")
+	assert.Equal(t, activities.Step{ID: asked.Items[0], Label: "Crm / Admin"}, next.Give[0])
+	assert.False(t, next.Settled)
+	c.decide(olga, asked.ID, "deny")
+	c.advance(asked.ID)
+	assert.Equal(t, "denied", c.State(asked.Items[1]))
+	for _, a := range c.approvals(asked.ID) {
+		assert.Equal(t, "decided", a.State)
+	}
+	require.NoError(t, c.give(asked.Items[0]))
+	next = c.advance(asked.ID)
+	assert.True(t, next.Settled)
+	assert.Zero(t, next.WakeIn)
+	assert.True(t, schematest.Value[bool](c.World, `select due_at is null and settled_at is not null from access_requests`))
+	assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
+}
+
+func TestWhatNobodyDecidesExpires(t *testing.T) {
+	s := newSmall(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.Shift(14 * 24 * time.Hour)
+	next := s.advance(asked.ID)
+	assert.Equal(t, "expired", next.State)
+	assert.True(t, next.Settled)
+	assert.Equal(t, "closed", s.approvals(asked.ID)[0].State)
+	assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", asked.Items...), "and cannot be decided any more")
+}
+
+func TestEndThatPassesBeforeTheApprovalIsNeverGiven_17(t *testing.T) {
+	s := newSmall(t)
+	t.Run("undecided", func(t *testing.T) {
+		asked := s.Request(s.ann, time.Hour, s.admin)
+		next := s.advance(asked.ID)
+		assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
+		s.Shift(time.Hour)
+		assert.Equal(t, "expired", s.advance(asked.ID).State)
+	})
+	t.Run("decided, and the run was late", func(t *testing.T) {
+		asked := s.Request(s.ann, time.Hour, s.admin)
+		s.advance(asked.ID)
+		s.decide(s.owen, asked.ID, "approve")
+		s.Shift(time.Hour)
+		next := s.advance(asked.ID)
+		assert.Equal(t, "expired", next.State)
+		assert.Empty(t, next.Give)
+	})
+	t.Run("approved, and giving was late", func(t *testing.T) {
+		asked := s.approved(time.Hour)
+		s.Shift(time.Hour)
+		require.NoError(t, s.give(asked.Items[0]))
+		assert.Equal(t, "expired", s.advance(asked.ID).State)
+	})
+	assert.Zero(t, s.target.called("give"))
+}
+
+func TestWithdrawnRequestIsOver(t *testing.T) {
+	s := newSmall(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	_, err := s.SlackApp.Withdraw(context.Background(), asked.ID, s.ann)
+	require.NoError(t, err)
+	next := s.advance(asked.ID)
+	assert.Equal(t, "withdrawn", next.State)
+	assert.True(t, next.Settled)
+	assert.Empty(t, s.open(asked.ID))
+}
+
+func TestApproverWhoLeavesIsReplacedByTheNext_9(t *testing.T) {
+	s := newSmall(t)
+	max := s.Person("Max")
+	s.Manages(max, s.ann)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
+	s.Do(`update people set status = 'left' where id = $1`, s.owen)
+	assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the request is looked at at once")
+	next := s.advance(asked.ID)
+	assert.Equal(t, []string{"max@example.com"}, next.Approvers)
+	all := s.approvals(asked.ID)
+	require.Len(t, all, 2)
+	assert.Equal(t, []string{"moved", "open"}, []string{all[0].State, all[1].State})
+	assert.Equal(t, "manager", all[1].Basis)
+	assert.Error(t, s.Decide(s.owen, all[0].ID, "approve", asked.Items...))
+	s.decide(max, asked.ID, "approve")
+	assert.Len(t, s.advance(asked.ID).Give, 1)
+}
+
+func TestManagerWhoChangesWhileARequestWaitsIsRecorded_10(t *testing.T) {
+	c := newCompany(t)
+	ann, max, mia := c.Person("Ann"), c.Person("Max"), c.Person("Mia")
+	c.Manages(max, ann)
+	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm"), "admin"))
+	c.advance(asked.ID)
+	c.Manages(mia, ann)
+	c.advance(asked.ID)
+	all := c.approvals(asked.ID)
+	require.Len(t, all, 2)
+	for n, manager := range []int64{max, mia} {
+		assert.Equal(t, "manager", all[n].Basis)
+		assert.Equal(t, manager, all[n].Candidates[0].PersonID)
+	}
+	assert.Equal(t, 2, c.Audited("asked"))
+	c.decide(mia, asked.ID, "approve")
+	assert.Len(t, c.advance(asked.ID).Give, 1)
+}
+
+func TestApproverWhoIsNotInSlackIsPassedOver_34(t *testing.T) {
+	c := newCompany(t)
+	ann, owen, olga := c.Person("Ann"), c.Person("Owen"), c.Person("Olga")
+	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm", owen, olga), "admin"))
+	c.advance(asked.ID)
+	c.Do(`insert into slack_addresses (person_id, user_id) values ($1, null)`, owen)
+	assert.Equal(t, []string{"olga@example.com"}, c.advance(asked.ID).Approvers)
+	// Who comes by is there after all; and what Slack said a week ago is asked again.
+	c.Do(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', $1, 'directory')`, owen)
+	assert.Len(t, c.advance(asked.ID).Approvers, 2)
+	c.Do(`delete from slack_identities`)
+	assert.Len(t, c.advance(asked.ID).Approvers, 1)
+	c.Shift(7 * 24 * time.Hour)
+	assert.Len(t, c.advance(asked.ID).Approvers, 2)
+}
+
+func TestNobodyToAskIsAlertedOnceAndRecovers(t *testing.T) {
+	c := newCompany(t)
+	ann := c.Person("Ann")
+	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm"), "admin"))
+	for range 3 {
+		next := c.advance(asked.ID)
+		assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
+		assert.Contains(t, next.WakeFor, "looks again for somebody to ask")
+	}
+	problem := func() string {
+		return schematest.Value[string](c.World, `select problem from request_items where id = $1`, asked.Items[0])
+	}
+	assert.Contains(t, problem(), "nobody who could be asked")
+	assert.Equal(t, 1, c.Alerts("nobody to ask"))
+	c.Administrator(c.Person("Dana"))
+	assert.Equal(t, []string{"dana@example.com"}, c.advance(asked.ID).Approvers)
+	assert.Empty(t, problem())
+}
+
+func TestRunThatIsStartedAgainGoesOnFromTheRecord_30(t *testing.T) {
+	s := newSmall(t)
+	asked := s.Request(s.ann, time.Hour, s.admin)
+	s.advance(asked.ID)
+	// Decided, given, and past its end while there was no run at all: each start finds what is next.
+	s.decide(s.owen, asked.ID, "approve")
+	next := s.advance(asked.ID)
+	require.Len(t, next.Give, 1)
+	assert.Equal(t, next, s.advance(asked.ID), "asked again, it answers the same")
+	require.NoError(t, s.give(next.Give[0].ID))
+	next = s.advance(asked.ID)
+	assert.Contains(t, next.WakeFor, "access ends")
+	assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
+	s.Shift(2 * time.Hour)
+	next = s.advance(asked.ID)
+	require.Len(t, next.TakeBack, 1)
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	next = s.advance(asked.ID)
+	assert.True(t, next.Settled)
+	assert.Equal(t, "ended", next.State)
+}
+
+func TestFinalStatesStay_47(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+	require.NoError(t, err)
+	for _, step := range s.advance(asked.ID).TakeBack {
+		require.NoError(t, s.takeBack(step.ID))
+	}
+	require.Equal(t, "released", s.State(asked.Items[0]))
+	// A completed run that is reset to before its give does all of it again.
+	next := s.advance(asked.ID)
+	assert.Empty(t, next.Give)
+	assert.Empty(t, next.TakeBack)
+	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.False(t, s.held())
+}
+
+func TestLeaversRequestsAreWithdrawnAndTheirAccessTakenBack_29(t *testing.T) {
+	s := newSmall(t)
+	permanent := s.approved(0)
+	require.NoError(t, s.give(permanent.Items[0]))
+	waiting := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+	s.advance(waiting.ID)
+	s.Do(`update people set status = 'left' where id = $1`, s.ann)
+	assert.Equal(t, "withdrawn", s.advance(waiting.ID).State)
+	next := s.advance(permanent.ID)
+	require.Len(t, next.TakeBack, 1)
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	assert.False(t, s.held())
+	assert.Equal(t, "released", s.State(permanent.Items[0]))
+	assert.Equal(t, 2, s.Audited("released: left"))
+	s.advance(waiting.ID)
+	assert.Equal(t, 2, s.Audited("released: left"), "once")
+}
+
+func TestSuspendedPersonsRequestIsNeitherGivenNorTakenBack(t *testing.T) {
+	s := newSmall(t)
+	held := s.approved(0)
+	require.NoError(t, s.give(held.Items[0]))
+	s.Do(`update people set status = 'suspended' where id = $1`, s.ann)
+	assert.Empty(t, s.advance(held.ID).TakeBack)
+	assert.True(t, s.held())
+}
+
+func TestCancelledRunWithdrawsAndEndsWhatIsTemporary_47(t *testing.T) {
+	s := newSmall(t)
+	wiki := s.Entitlement(s.crm, "wiki")
+	permanent, temporary := s.approved(0), s.Request(s.ann, time.Hour, wiki, s.Entitlement(s.crm, "reader"))
+	require.NoError(t, s.give(permanent.Items[0]))
+	part := schematest.Asked{ID: temporary.ID, Items: temporary.Items[:1]}
+	s.Approve(s.owen, part)
+	require.NoError(t, s.give(part.Items[0]))
+	cancel := func(id int64) activities.Next {
+		next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id, Cancelled: true})
+		require.NoError(t, err)
+		return next
+	}
+	assert.Empty(t, cancel(permanent.ID).TakeBack)
+	assert.Equal(t, "active", s.State(permanent.Items[0]))
+	next := cancel(temporary.ID)
+	require.Len(t, next.TakeBack, 1)
+	assert.Equal(t, "withdrawn", s.State(temporary.Items[1]))
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	assert.Equal(t, "released", s.State(temporary.Items[0]))
+	assert.True(t, cancel(temporary.ID).Settled)
+	assert.Equal(t, "cancelled in Temporal", schematest.Value[string](s.World, `select distinct reason from releases`))
+}
+
+func TestRunNeverSleepsForLessThanASecond_48(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.Shift(time.Hour - 300*time.Millisecond)
+	for {
+		next := s.advance(asked.ID)
+		if len(next.TakeBack) > 0 {
+			break
+		}
+		require.GreaterOrEqual(t, next.WakeIn, int64(1))
+	}
+}
+
+func TestOnlyTheDatabasesClockSaysWhatIsDue_48(t *testing.T) {
+	s := newSmall(t)
+	s.Shift(-5 * time.Minute) // the database is behind this process
+	asked := s.approved(time.Minute)
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.InDelta(t, 60, s.advance(asked.ID).WakeIn, 5)
+	assert.Empty(t, s.advance(asked.ID).TakeBack, "never early")
+	s.Shift(10 * time.Minute) // and now ahead of it
+	assert.Len(t, s.advance(asked.ID).TakeBack, 1)
+}
+
+func TestRequestSaysWhenItMustNextHaveRun(t *testing.T) {
+	s := newSmall(t)
+	dueIn := func() float64 {
+		return schematest.Value[float64](s.World, `select coalesce(extract(epoch from due_at - app_now()), -1)::float8 from access_requests`)
+	}
+	asked := s.Request(s.ann, 48*time.Hour, s.admin)
+	assert.LessOrEqual(t, dueIn(), 0.0, "at once after it was submitted")
+	s.advance(asked.ID)
+	assert.InDelta(t, (48 * time.Hour).Seconds(), dueIn(), 5, "its end: there is nobody else to ask")
+	s.decide(s.owen, asked.ID, "approve")
+	assert.LessOrEqual(t, dueIn(), 0.0, "at once after a decision")
+	s.advance(asked.ID)
+	assert.InDelta(t, (10 * time.Minute).Seconds(), dueIn(), 5, "while giving")
+	require.NoError(t, s.give(asked.Items[0]))
+	s.advance(asked.ID)
+	assert.InDelta(t, (24 * time.Hour).Seconds(), dueIn(), 60, "the notice, a day before the end")
+	s.Shift(24*time.Hour + time.Minute)
+	assert.Contains(t, s.advance(asked.ID).WakeFor, "access ends")
+	s.Shift(24 * time.Hour)
+	s.advance(asked.ID)
+	assert.InDelta(t, time.Hour.Seconds(), dueIn(), 5, "while taking back")
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	s.advance(asked.ID)
+	assert.InDelta(t, -1, dueIn(), 0.1, "never again")
+}
+
+func TestRunOfARequestThatIsNotThereFailsForGood(t *testing.T) {
+	c := newCompany(t)
+	_, err := c.do.Advance(context.Background(), activities.AdvanceInput{RequestID: 4711})
+	var e *temporal.ApplicationError
+	require.ErrorAs(t, err, &e)
+	assert.True(t, e.NonRetryable())
+}
+
+func TestPeopleAreNotNamedInTemporalWhereThatIsNotWanted(t *testing.T) {
+	s := newSmall(t)
+	s.do.Options.ShowPeople = false
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.decide(s.owen, asked.ID, "approve")
+	next := s.advance(asked.ID)
+	assert.NotContains(t, next.Details+next.Requester, "wen")
+	assert.NotContains(t, next.Details+next.Requester, "nn@")
+}

@@ -1,0 +1,488 @@
+package activities_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/views"
+)
+
+// withSlack is the small company with everybody in a local Slack, but those who are named.
+type withSlack struct {
+	small
+	slack *slacksim.Workspace
+}
+
+func newWithSlack(t *testing.T) withSlack {
+	s := withSlack{small: newSmall(t)}
+	const token = "xoxb-test"
+	server, err := slacksim.New(slacksim.Config{BotToken: token, AppToken: "xapp-test", Users: []slacksim.User{
+		{Email: "ann@example.com", Name: "Ann"}, {Email: "owen@example.com", Name: "Owen"}, {Email: "olga@example.com", Name: "Olga"},
+	}})
+	require.NoError(t, err)
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(func() { server.Close(); web.Close() })
+	s.do.Slack = slack.New(token, slack.OptionAPIURL(web.URL+"/api/"))
+	s.slack = slacksim.Dial(web.URL)
+	return s
+}
+
+func (s withSlack) converge(request int64) (activities.Converged, error) {
+	return s.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: request})
+}
+
+func (s withSlack) converged(request int64) activities.Converged {
+	s.t.Helper()
+	result, err := s.converge(request)
+	require.NoError(s.t, err)
+	return result
+}
+
+// posted is a request of Ann's about which Owen was asked, and everybody was told.
+func (s withSlack) posted(lasts time.Duration) schematest.Asked {
+	s.t.Helper()
+	asked := s.Request(s.ann, lasts, s.admin)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	return asked
+}
+
+// reads is what somebody's messages read, the newest last.
+func (s withSlack) reads(name string) []string {
+	s.t.Helper()
+	messages, err := s.slack.As(name + "@example.com").Messages()
+	require.NoError(s.t, err)
+	texts := make([]string, len(messages))
+	for n, m := range messages {
+		texts[n] = m.Text()
+	}
+	return texts
+}
+
+func (s withSlack) buttons(name string, n int) []string {
+	s.t.Helper()
+	messages, err := s.slack.As(name + "@example.com").Messages()
+	require.NoError(s.t, err)
+	require.Greater(s.t, len(messages), n)
+	return messages[n].Buttons()
+}
+
+// calls is how many calls of a Web API method Slack has had.
+func (s withSlack) calls(method string) int {
+	s.t.Helper()
+	traffic, err := s.slack.Traffic(0)
+	require.NoError(s.t, err)
+	n := 0
+	for _, call := range traffic {
+		if call.Name == method {
+			n++
+		}
+	}
+	return n
+}
+
+func (s withSlack) breakSlack(f slacksim.Fault) {
+	s.t.Helper()
+	require.NoError(s.t, s.slack.Break(f))
+}
+
+// press is an approver's answer by the button that their copy shows now.
+func (s withSlack) press(name string, person int64, approve bool) (schema.Decided, error) {
+	s.t.Helper()
+	messages, err := s.slack.As(name + "@example.com").Messages()
+	require.NoError(s.t, err)
+	answer := schema.Answer{PersonID: person, Approve: approve, Reason: "because"}
+	for _, m := range messages {
+		for _, b := range m.Blocks {
+			elements, ok := b["elements"].([]any)
+			if !ok {
+				continue
+			}
+			for _, e := range elements {
+				button, ok := e.(map[string]any)
+				if ok && button["action_id"] == views.ActionApprove {
+					answer.MessageID, answer.Terms, err = views.ParseDecisionValue(button["value"].(string))
+					require.NoError(s.t, err)
+				}
+			}
+		}
+	}
+	require.NotZero(s.t, answer.MessageID, "%s has no button", name)
+	return s.SlackApp.Decide(context.Background(), answer)
+}
+
+func TestEverybodyIsToldOnceAndEveryCopyIsKeptCurrent(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	asked := s.posted(0)
+	require.Len(t, s.reads("ann"), 1)
+	assert.Contains(t, s.reads("ann")[0], "has been created and sent for approval")
+	assert.Equal(t, []string{"Withdraw"}, s.buttons("ann", 0))
+	for _, name := range []string{"owen", "olga"} {
+		require.Len(t, s.reads(name), 1)
+		assert.Equal(t, []string{"Approve", "Deny"}, s.buttons(name, 0))
+	}
+	assert.Equal(t, 3, s.calls("chat.postMessage"))
+
+	assert.Zero(t, s.converged(asked.ID).AgainIn)
+	assert.Equal(t, 3, s.calls("chat.postMessage"), "nothing is sent when nothing changed")
+	assert.Zero(t, s.calls("chat.update"))
+	assert.True(t, schematest.Value[bool](s.World, `select messages_due_at is null from access_requests`))
+
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	for _, name := range []string{"owen", "olga"} {
+		require.Len(t, s.reads(name), 1)
+		assert.Empty(t, s.buttons(name, 0), "approved, and no buttons")
+	}
+	assert.Contains(t, s.reads("olga")[0], "Approved by Owen")
+	assert.Contains(t, s.reads("owen")[0], "Approved by you")
+	assert.Equal(t, 3, s.calls("chat.update"))
+}
+
+func TestOutcomeIsToldOnceNothingIsInFlight(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(0)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	again := s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1, "approved, and given in a moment")
+	assert.InDelta(t, 30, again.AgainIn, 2)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 2)
+	assert.Contains(t, s.reads("ann")[1], "is active")
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 2)
+}
+
+func TestApprovedAloneIsSaidIfGivingTakesLong(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(0)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.Shift(31 * time.Second)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 2)
+	assert.Contains(t, s.reads("ann")[1], "is approved and being provisioned")
+	require.NoError(t, s.give(asked.Items[0]))
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 3)
+	assert.Contains(t, s.reads("ann")[2], "is active")
+}
+
+func TestResultsAreGatheredWhileOthersAreToCome(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader"), s.Entitlement(s.Application("wiki", olga), "reader"))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	_, err := s.press("owen", s.owen, false)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	again := s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1)
+	assert.InDelta(t, 30, again.AgainIn, 2)
+	assert.True(t, schematest.Value[bool](s.World, `select messages_due_at > app_now() from access_requests`), "the sweep would see to it, too")
+	s.Shift(31 * time.Second)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 2)
+	assert.Contains(t, s.reads("ann")[1], "enied")
+	_, err = s.press("olga", olga, false)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 3, "the last one at once")
+}
+
+func TestEndedIsSaidOnlyAfterTheAccessReallyWent(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(72 * time.Hour)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.advance(asked.ID)
+	again := s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 2)
+	assert.InDelta(t, (48 * time.Hour).Seconds(), again.AgainIn, 60)
+
+	s.Shift(48 * time.Hour)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 3)
+	assert.Contains(t, s.reads("ann")[2], "ends soon")
+
+	s.Shift(24 * time.Hour)
+	s.target.always("take", refusesConnection)
+	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 3, "it has not ended")
+	assert.NotContains(t, s.reads("ann")[0], "has ended")
+	s.target.mend()
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 4)
+	assert.Contains(t, s.reads("ann")[3], "has ended")
+	assert.Contains(t, s.reads("ann")[0], "has ended")
+}
+
+func TestNoNoticeOfTheEndOfWhatIsHeldForLessThanADay(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(20 * time.Hour)
+	s.decide(s.owen, asked.ID, "approve")
+	s.advance(asked.ID)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.Shift(19 * time.Hour)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	for _, text := range s.reads("ann") {
+		assert.NotContains(t, text, "ends soon")
+	}
+}
+
+func TestApproverWhoCannotBeReachedIsPassedOverAndRecorded_34(t *testing.T) {
+	s := newWithSlack(t)
+	// Nobody in Slack has Zoe's e-mail.
+	zoe, olga := s.Person("Zoe"), s.Person("Olga")
+	wiki := s.Application("wiki", zoe)
+	s.Manages(olga, s.ann)
+	asked := s.Request(s.ann, 0, s.Entitlement(wiki, "reader"))
+	s.advance(asked.ID)
+	result := s.converged(asked.ID)
+	assert.True(t, result.AskAgain)
+	assert.Len(t, s.reads("ann"), 1, "the others are written to all the same")
+	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
+	assert.False(t, s.converged(asked.ID).AskAgain)
+	assert.Len(t, s.reads("olga"), 1)
+	lookups := s.calls("users.lookupByEmail")
+	s.converged(asked.ID)
+	assert.Equal(t, lookups, s.calls("users.lookupByEmail"), "what Slack denied is remembered")
+	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+}
+
+func TestApproverWhoseSlackAccountIsClosedIsPassedOver_34(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Manages(olga, s.ann)
+	s.Do(`update people set slack_user_id = $1 where id = $2`, slacksim.UserID("owen@example.com"), s.owen)
+	_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
+	require.NoError(t, err)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	result := s.converged(asked.ID)
+	assert.True(t, result.AskAgain)
+	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
+}
+
+func TestMessageThatSlackRefusesIsSentInPlainWords_35(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 1})
+	s.converged(asked.ID)
+	require.Len(t, s.reads("ann"), 1)
+	assert.Contains(t, s.reads("ann")[0], "could not be shown in full")
+	assert.Contains(t, s.reads("ann")[0], "sent for approval")
+	assert.Equal(t, []string{"Approve", "Deny"}, s.buttons("owen", 0), "the request goes on")
+	assert.Equal(t, 1, s.Alerts("a message was refused by Slack"))
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1, "and not sent again and again")
+
+	// As an update, it takes the old form's buttons along.
+	other := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+	s.advance(other.ID)
+	s.converged(other.ID)
+	require.Equal(t, []string{"Withdraw"}, s.buttons("ann", 1))
+	s.decide(s.owen, other.ID, "approve")
+	s.advance(other.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "invalid_blocks", Times: 1})
+	s.converged(other.ID)
+	assert.Empty(t, s.buttons("ann", 1))
+}
+
+func TestSlackThatIsAwayDelaysNoAccessAndIsCaughtUpWith_38(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(time.Hour)
+	s.decide(s.owen, asked.ID, "approve")
+	s.advance(asked.ID)
+	require.NoError(t, s.slack.Away(true))
+	require.NoError(t, s.give(asked.Items[0]))
+	_, err := s.converge(asked.ID)
+	require.Error(t, err)
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.False(t, s.held(), "on time")
+	s.advance(asked.ID)
+	_, err = s.converge(asked.ID)
+	require.Error(t, err)
+	due, err := schema.DueMessages(context.Background(), s.Worker, 0, 10)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{asked.ID}, due, "the sweep knows")
+
+	require.NoError(t, s.slack.Away(false))
+	s.converged(asked.ID)
+	assert.Contains(t, s.reads("ann")[0], "has ended")
+	assert.Empty(t, s.buttons("owen", 0))
+	due, err = schema.DueMessages(context.Background(), s.Worker, 0, 10)
+	require.NoError(t, err)
+	assert.Empty(t, due)
+}
+
+func TestRateLimitOfSlackIsObeyed(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "ratelimited", RetryAfter: 7, Times: 1})
+	_, err := s.converge(asked.ID)
+	require.Error(t, err)
+	assert.Equal(t, 7*time.Second, err.(interface{ NextRetryDelay() time.Duration }).NextRetryDelay(), "Temporal sees it only on the error itself")
+	assert.Equal(t, 1, s.calls("chat.postMessage"), "and nothing else is tried meanwhile")
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("owen"), 1)
+}
+
+func TestMessageThatWasReservedAndNotPostedIsPosted(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	for _, m := range []schema.Message{{Kind: "card", PersonID: s.ann}, {Kind: "question", PersonID: s.owen, ItemIDs: asked.Items}} {
+		m.RequestID = asked.ID
+		_, err := schema.ReserveMessage(context.Background(), s.Worker, m)
+		require.NoError(t, err)
+	}
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1)
+	assert.Len(t, s.reads("owen"), 1)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+}
+
+func TestTwoLooksAtOnceSendOnce(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			_, err := s.converge(asked.ID)
+			assert.NoError(t, err)
+		})
+	}
+	group.Wait()
+	s.converged(asked.ID)
+	assert.Equal(t, 2, s.calls("chat.postMessage"))
+}
+
+func TestOwnersLearnWhatCouldNotBeGiven_39(t *testing.T) {
+	s := newWithSlack(t)
+	olga, dana := s.Person("Olga"), s.Person("Dana")
+	s.Administrator(dana)
+	asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.Application("wiki", olga), "reader"))
+	s.advance(asked.ID)
+	s.decide(s.owen, asked.ID, "approve")
+	s.decide(olga, asked.ID, "approve")
+	s.advance(asked.ID)
+	s.target.next("give", hasNoObject)
+	for _, item := range asked.Items {
+		require.NoError(t, s.give(item))
+	}
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	reports := func(name string) []string {
+		var reports []string
+		for _, text := range s.reads(name) {
+			if strings.Contains(text, "could not be given to") {
+				reports = append(reports, text)
+			}
+		}
+		return reports
+	}
+	require.Len(t, reports("owen"), 1)
+	assert.Contains(t, reports("owen")[0], "does not exist in the system any more")
+	assert.Empty(t, reports("olga"), "hers was given")
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
+	last := s.reads("ann")[len(s.reads("ann"))-1]
+	assert.Contains(t, last, "1 active, 1 failed")
+	assert.Contains(t, last, "does not exist in the system any more")
+}
+
+func TestOwnersLearnWhatWasThereBeforeAndWhatIsOverdue_24(t *testing.T) {
+	s := newWithSlack(t)
+	s.target.set("ann", "crm/admin", true)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Contains(t, strings.Join(s.reads("owen"), "\n"), "had 1 access grant in Crm before request")
+
+	other := s.Request(s.ann, time.Hour, s.Entitlement(s.crm, "reader"))
+	s.Approve(s.owen, other)
+	require.NoError(t, s.give(other.Items[0]))
+	s.converged(other.ID)
+	s.Shift(2 * time.Hour)
+	s.target.always("take", refusesConnection)
+	require.Error(t, s.takeBack(s.Claim(other.Items[0])))
+	require.Error(t, s.takeBack(s.Claim(other.Items[0])))
+	s.converged(other.ID)
+	s.converged(other.ID)
+	assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Taking back 1 access grant in Crm from Ann is late"))
+}
+
+// What a button decides is what stands beside it, also while Slack shows an older form than the record has.
+func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	reader := s.Entitlement(s.crm, "reader", olga)
+	asked := s.Request(s.ann, 0, s.admin, reader)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	// Olga leaves, and what she was asked moves on to Owen; but Slack does not take the new form of his question.
+	s.Do(`update people set status = 'left' where id = $1`, olga)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})
+	_, err := s.converge(asked.ID)
+	require.Error(t, err)
+	decided, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[:1], decided.Items)
+	require.NoError(t, s.slack.Mend())
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	decided, err = s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[1:], decided.Items)
+}
+
+func TestSlackThatSwallowsIsAnErrorAndNoEndlessLoop(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 60_000})
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := s.do.ConvergeMessages(ctx, activities.RequestInput{RequestID: asked.ID})
+	require.Error(t, err, "a success that says \"again in a second\" would spin")
+	require.NoError(t, s.slack.Mend())
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1)
+}

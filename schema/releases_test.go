@@ -1,0 +1,151 @@
+package schema_test
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// given makes a claim of an approved item, as giving does.
+func (a asking) given(item int64) int64 {
+	a.t.Helper()
+	ctx := context.Background()
+	conn, err := a.Worker.Connx(ctx)
+	require.NoError(a.t, err)
+	defer conn.Close() //nolint:errcheck // it goes back to the pool
+	seat, err := schema.SeatOfItem(ctx, conn, item)
+	require.NoError(a.t, err)
+	_, err = schema.PlanSeat(ctx, conn, seat, false)
+	require.NoError(a.t, err)
+	_, err = schema.RecordSeat(ctx, conn, seat, true)
+	require.NoError(a.t, err)
+	require.Equal(a.t, "active", a.State(item))
+	return a.Claim(item)
+}
+
+func (a asking) approveAll() {
+	a.t.Helper()
+	require.NoError(a.t, a.Decide(a.owen, a.approval, "approve", a.asked.Items...))
+	require.NoError(a.t, schema.MoveItems(context.Background(), a.Worker, a.asked.Items, schema.Approved, ""))
+}
+
+func TestWithdrawTakesWhatIsNotGivenYet(t *testing.T) {
+	a := newAsking(t, 0)
+	a.approveAll()
+	a.given(a.asked.Items[0])
+	items, err := a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.ann)
+	require.NoError(t, err)
+	assert.Equal(t, []int64{a.asked.Items[1]}, items)
+	again, err := a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.ann)
+	require.NoError(t, err)
+	assert.Empty(t, again)
+	assert.Equal(t, 1, a.Audited("withdrawn"))
+}
+
+func TestOnlyTheRequesterWithdraws(t *testing.T) {
+	a := newAsking(t, 0)
+	_, err := a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.owen)
+	require.ErrorIs(t, err, schema.ErrNotAllowed)
+	a.Do(`update people set status = 'suspended' where id = $1`, a.ann)
+	_, err = a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.ann)
+	require.ErrorIs(t, err, schema.ErrNotActive)
+	assert.Zero(t, schematest.Value[int](a.World, `select count(*) from releases`))
+}
+
+func TestGivingBackTwiceAtOnceIsOneRelease(t *testing.T) {
+	a := newAsking(t, 0)
+	a.approveAll()
+	claim := a.given(a.asked.Items[0])
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			_, err := a.SlackApp.GiveBack(context.Background(), claim, a.ann)
+			assert.NoError(t, err)
+		})
+	}
+	group.Wait()
+	assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from releases`))
+	assert.Equal(t, 1, a.Audited("released: given_back"))
+	assert.True(t, schematest.Value[bool](a.World, `select released_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if nobody else does")
+	assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() from access_requests`))
+}
+
+func TestNobodyGivesBackWhatSomebodyElseHolds(t *testing.T) {
+	a := newAsking(t, 0)
+	a.approveAll()
+	claim := a.given(a.asked.Items[0])
+	_, err := a.SlackApp.GiveBack(context.Background(), claim, a.owen)
+	require.ErrorIs(t, err, schema.ErrNotFound)
+	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'given_back')`, a.asked.Items[0], a.owen)
+	assert.ErrorContains(t, err, "somebody else")
+	imported := a.Imported(a.olga, a.entitlements[0])
+	_, err = a.SlackApp.Exec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'given_back')`, imported, a.owen)
+	assert.ErrorContains(t, err, "not for person")
+}
+
+func TestWorkerOrdersBackOnlyWhatLeaversAndCancelledRunsHeld(t *testing.T) {
+	a := newAsking(t, 0)
+	_, err := a.Worker.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
+	assert.ErrorContains(t, err, "only the Slack app")
+	_, err = a.Worker.Exec(`insert into releases (item_id, kind) values ($1, 'cancelled')`, a.asked.Items[0])
+	assert.NoError(t, err)
+}
+
+func TestWhatIsOverIsNotReleased(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	a.approveAll()
+	claim := a.given(a.asked.Items[0])
+	a.Do(`update request_items set state = 'ended' where id = $1`, a.asked.Items[0])
+	_, err := a.SlackApp.GiveBack(context.Background(), claim, a.ann)
+	assert.ErrorIs(t, err, schema.ErrNotOpen)
+}
+
+func TestEveryClaimOfALeaverIsDueAtOnce_29(t *testing.T) {
+	a := newAsking(t, 0)
+	a.approveAll()
+	given, imported := a.given(a.asked.Items[0]), a.Imported(a.ann, a.entitlements[1])
+	a.Do(`update access_requests set due_at = null`)
+	a.Do(`update people set status = 'left' where id = $1`, a.ann)
+	assert.True(t, schematest.Value[bool](a.World, `select due_at is not null from access_requests`), "what waits is due, too")
+	due, err := schema.DueClaims(context.Background(), a.Worker, 10)
+	require.NoError(t, err)
+	require.Len(t, due, 2)
+	for _, c := range due {
+		assert.True(t, c.HolderLeft)
+		released, err := a.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
+		require.NoError(t, err)
+		assert.True(t, released)
+	}
+	assert.Equal(t, 2, schematest.Value[int](a.World, `select count(*) from releases where kind = 'left' and person_id is null`))
+	assert.Equal(t, 2, schematest.Value[int](a.World, `select count(released_at) from claims where id in ($1, $2)`, given, imported))
+	again, err := a.Worker.ReleaseLeaversClaim(context.Background(), given)
+	require.NoError(t, err)
+	assert.False(t, again)
+}
+
+func TestNothingIsReleasedOfSomebodyWhoIsHere(t *testing.T) {
+	a := newAsking(t, 0)
+	released, err := a.Worker.ReleaseLeaversClaim(context.Background(), a.Imported(a.ann, a.entitlements[0]))
+	require.NoError(t, err)
+	assert.False(t, released)
+}
+
+func TestClaimAnswersWhetherItIsAReasonToHoldTheSeat(t *testing.T) {
+	now := time.Now()
+	at := func(d time.Duration) sql.NullTime { return sql.NullTime{Time: now.Add(d), Valid: true} }
+	assert.True(t, schema.Claim{}.Live(now))
+	assert.True(t, schema.Claim{EndsAt: at(time.Second)}.Live(now))
+	assert.False(t, schema.Claim{EndsAt: at(0)}.Live(now))
+	assert.False(t, schema.Claim{ReleasedAt: at(-time.Second)}.Live(now))
+	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Live(now))
+	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Unsettled(now))
+	assert.True(t, schema.Claim{EndsAt: at(0), DueAt: at(time.Minute)}.Unsettled(now))
+}

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"accessbot/activities"
+	"accessbot/activities/connector"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+	"accessbot/slackapp/slacksim"
+	"accessbot/workflows"
+)
+
+// memory is a target system in memory. wrong, if set, comes before every call.
+type memory struct {
+	mutex sync.Mutex
+	held  map[connector.Assignment]bool
+	calls int
+	wrong func(ctx context.Context) error
+}
+
+func (m *memory) call(ctx context.Context, f func()) error {
+	m.mutex.Lock()
+	wrong := m.wrong
+	m.calls++
+	m.mutex.Unlock()
+	if wrong != nil {
+		if err := wrong(ctx); err != nil {
+			return err
+		}
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	f()
+	return nil
+}
+
+func (m *memory) Read(ctx context.Context, a connector.Assignment) (s connector.State, err error) {
+	err = m.call(ctx, func() { s.Held = m.held[a] })
+	return s, err
+}
+
+func (m *memory) Give(ctx context.Context, a connector.Assignment) error {
+	return m.call(ctx, func() { m.held[a] = true })
+}
+
+func (m *memory) Take(ctx context.Context, a connector.Assignment) error {
+	return m.call(ctx, func() { delete(m.held, a) })
+}
+
+func (m *memory) Close() error { return nil }
+
+func (m *memory) goWrong(how func(ctx context.Context) error) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.wrong = how
+}
+
+func (m *memory) holding() int {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return len(m.held)
+}
+
+func (m *memory) called() int {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.calls
+}
+
+// temporalSaid records what would be asked of Temporal.
+type temporalSaid struct {
+	client.Client
+	mutex   sync.Mutex
+	woken   []string
+	refuses func(id string) error
+}
+
+func (f *temporalSaid) SignalWithStartWorkflow(_ context.Context, id, _ string, _ any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.woken = append(f.woken, id)
+	if f.refuses != nil {
+		return nil, f.refuses(id)
+	}
+	return nil, nil
+}
+
+// office is a company whose worker sweeps. Ann asked; Owen owns the applications CRM and WIKI.
+type office struct {
+	*schematest.World
+	t         *testing.T
+	ann, owen int64
+	crm, wiki int64 // an entitlement of each
+	targets   map[string]*memory
+	temporal  *temporalSaid
+	sweep     *sweep
+}
+
+func newOffice(t *testing.T) office {
+	t.Helper()
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	o := office{World: w, t: t, ann: w.Person("Ann"), owen: w.Person("Owen"), temporal: &temporalSaid{}, targets: map[string]*memory{}}
+	for _, instance := range []string{"CRM", "WIKI"} {
+		o.targets[instance] = &memory{held: map[connector.Assignment]bool{}}
+	}
+	o.crm, o.wiki = w.Entitlement(w.Application("crm", o.owen), "admin"), w.Entitlement(w.Application("wiki", o.owen), "admin")
+	o.sweep = o.worker(o.temporal)
+	return o
+}
+
+// worker is one process's sweep.
+func (o office) worker(temporal client.Client) *sweep {
+	log := slog.New(slog.DiscardHandler)
+	targets := &activities.Targets{
+		URL:  func(instance string) string { return instance },
+		Open: func(_, url string) (connector.Connector, error) { return o.targets[url], nil },
+	}
+	a := &activities.Activities{
+		DB: o.Worker, Settler: &activities.Settler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
+		Slack:   slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
+		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC},
+	}
+	waker := &workflows.Waker{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
+	return &sweep{db: o.Worker, activities: a, waker: waker, every: time.Minute, log: log}
+}
+
+func (o office) once() {
+	o.t.Helper()
+	require.NoError(o.t, o.sweep.once(context.Background()))
+}
+
+// given is access that somebody was given for so long.
+func (o office) given(person int64, lasts time.Duration, entitlement int64) schematest.Asked {
+	o.t.Helper()
+	asked := o.Request(person, lasts, entitlement)
+	o.Approve(o.owen, asked)
+	require.NoError(o.t, o.sweep.activities.ProvisionAccess(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	require.Equal(o.t, "active", o.State(asked.Items[0]))
+	return asked
+}
+
+func TestSweepTakesBackWhatIsOverdueWithoutTemporal_23_30(t *testing.T) {
+	o := newOffice(t)
+	// Nobody listens there: the port was free a moment ago.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	away, err := client.NewLazyClient(client.Options{HostPort: address})
+	require.NoError(t, err)
+	defer away.Close()
+	o.sweep = o.worker(away)
+
+	asked, later := o.given(o.ann, time.Hour, o.crm), o.given(o.ann, 3*time.Hour, o.wiki)
+	waiting := o.Request(o.owen, 0, o.crm)
+	o.Shift(time.Hour + time.Minute)
+	o.once()
+	assert.Equal(t, 1, o.targets["CRM"].holding(), "its run has two minutes")
+	o.Shift(time.Minute)
+	o.once()
+	assert.Zero(t, o.targets["CRM"].holding())
+	assert.Equal(t, "ended", o.State(asked.Items[0]))
+	assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`), 60)
+	assert.Equal(t, "active", o.State(later.Items[0]))
+	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "what could not be woken stays due")
+}
+
+func TestSweepTakesBackWhatALeaverHolds_29(t *testing.T) {
+	o := newOffice(t)
+	asked := o.given(o.ann, 0, o.crm)
+	o.targets["WIKI"].held[connector.Assignment{Account: "ann", Object: "wiki/admin"}] = true
+	imported := o.Imported(o.ann, o.wiki)
+	o.Do(`update people set status = 'left' where id = $1`, o.ann)
+	o.once()
+	assert.Zero(t, o.targets["CRM"].holding()+o.targets["WIKI"].holding())
+	assert.Equal(t, "released", o.State(asked.Items[0]))
+	assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
+}
+
+func TestSweepTakesAClaimOffItsListThatIsLive(t *testing.T) {
+	o := newOffice(t)
+	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
+	o.Do(`update claims set due_at = app_now()`)
+	o.once()
+	assert.Equal(t, 1, o.targets["CRM"].holding())
+	assert.True(t, schematest.Value[bool](o.World, `select due_at = ends_at + interval '2 minutes' from claims where id = $1`, claim))
+}
+
+func TestSweepWakesRunsThatAreLateAndNoOthers(t *testing.T) {
+	o := newOffice(t)
+	late, early := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
+	o.Do(`update access_requests set due_at = app_now() + interval '1 hour' where id = $1`, early.ID)
+	o.once()
+	assert.Empty(t, o.temporal.woken, "a run has a moment of its own")
+	o.Shift(runGrace)
+	o.once()
+	assert.Equal(t, []string{workflows.RequestWorkflowID(late.ID)}, o.temporal.woken)
+	o.once()
+	assert.Len(t, o.temporal.woken, 1, "one that is busy is not woken all the time")
+	o.Shift(wakeAgain + runGrace)
+	o.once()
+	assert.Len(t, o.temporal.woken, 2)
+}
+
+func TestRunThatCannotBeWokenKeepsNoOthersAsleep(t *testing.T) {
+	o := newOffice(t)
+	bad, good := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
+	o.Shift(time.Hour)
+	o.temporal.refuses = func(id string) error {
+		if id == workflows.RequestWorkflowID(bad.ID) {
+			return errors.New("no")
+		}
+		return nil
+	}
+	o.once()
+	assert.Contains(t, o.temporal.woken, workflows.RequestWorkflowID(good.ID))
+	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, bad.ID))
+	assert.False(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, good.ID))
+}
+
+func TestTemporalThatIsAwayIsNotAskedAboutEachRequest(t *testing.T) {
+	o := newOffice(t)
+	for range 10 {
+		o.Request(o.ann, 0, o.crm)
+	}
+	o.Shift(time.Hour)
+	o.temporal.refuses = func(string) error { return errors.New("away") }
+	o.once()
+	assert.Len(t, o.temporal.woken, tellsAway)
+	assert.Equal(t, 10, schematest.Value[int](o.World, `select count(*) from access_requests where due_at <= app_now()`))
+}
+
+func TestSweepSendsMessagesThatAreBehindAlsoOfClosedRuns(t *testing.T) {
+	o := newOffice(t)
+	server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}})
+	require.NoError(t, err)
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(func() { server.Close(); web.Close() })
+	asked := o.Request(o.ann, 0, o.crm)
+	o.Do(`update access_requests set due_at = null, settled_at = app_now()`)
+	o.Shift(messageGrace)
+	o.once() // Slack is away
+	assert.True(t, schematest.Value[bool](o.World, `select messages_due_at > app_now() from access_requests`), "tried again later")
+	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
+	o.Shift(wakeAgain + messageGrace)
+	o.once()
+	messages, err := slacksim.Dial(web.URL).As("ann@example.com").Messages()
+	require.NoError(t, err)
+	require.Len(t, messages, 1)
+	assert.Contains(t, messages[0].Text(), fmt.Sprintf("#%d", asked.ID))
+	assert.True(t, schematest.Value[bool](o.World, `select messages_due_at is null from access_requests`))
+}
+
+func TestSlackThatSwallowsHoldsNoSweepUp(t *testing.T) {
+	o := newOffice(t)
+	hang := make(chan struct{})
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(func() { close(hang); web.Close() })
+	for range 5 {
+		o.Request(o.ann, 0, o.crm)
+	}
+	o.Shift(time.Hour)
+	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+	began := time.Now()
+	o.once()
+	assert.Less(t, time.Since(began), sendFor+5*time.Second)
+	assert.NoError(t, ready(context.Background(), o.Worker, time.Minute))
+}
+
+func TestOneSweepWorksAtATime(t *testing.T) {
+	o := newOffice(t)
+	o.given(o.ann, time.Hour, o.crm)
+	o.Shift(2 * time.Hour)
+	reached, release := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	o.targets["CRM"].goWrong(func(context.Context) error {
+		first.Do(func() { close(reached) })
+		<-release
+		return nil
+	})
+	done := make(chan error, 1)
+	go func() { done <- o.sweep.once(context.Background()) }()
+	<-reached
+	calls := o.targets["CRM"].called()
+	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the second has nothing to do")
+	assert.Equal(t, calls, o.targets["CRM"].called())
+	assert.True(t, schematest.Value[bool](o.World, `select finished_at is null from sweeps`))
+	close(release)
+	require.NoError(t, <-done)
+	assert.Zero(t, o.targets["CRM"].holding())
+	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the lock was given back")
+}
+
+func TestTargetThatIsDownIsTriedLessOftenAndDelaysNoOther_24(t *testing.T) {
+	o := newOffice(t)
+	crm := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
+	o.given(o.ann, time.Hour, o.wiki)
+	o.Shift(2 * time.Hour)
+	o.targets["CRM"].goWrong(func(context.Context) error { return &connector.Unavailable{Err: errors.New("down")} })
+	var waits []float64
+	for range 8 {
+		o.once()
+		wait := schematest.Value[float64](o.World, `select extract(epoch from due_at - app_now())::float8 from claims where id = $1`, crm)
+		waits = append(waits, wait)
+		o.once()
+		o.Shift(time.Duration(wait+1) * time.Second)
+	}
+	for n, minutes := range []float64{1, 2, 4, 8, 16, 30, 30, 30} {
+		assert.InDelta(t, minutes*60, waits[n], 5)
+	}
+	assert.Equal(t, 8, o.targets["CRM"].called()-3, "once a due date; three were for giving")
+	assert.Zero(t, o.targets["WIKI"].holding())
+	assert.Equal(t, 1, o.Alerts("taking back is overdue"))
+	o.targets["CRM"].goWrong(nil)
+	o.once()
+	assert.Zero(t, o.targets["CRM"].holding())
+}
+
+func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
+	o := newOffice(t)
+	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
+	o.Shift(2 * time.Hour)
+	conn, err := o.Worker.Connx(context.Background())
+	require.NoError(t, err)
+	defer conn.Close() //nolint:errcheck // the test is over
+	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
+	require.NoError(t, err)
+	locked, err := schema.TryLockSeat(context.Background(), conn, seat)
+	require.NoError(t, err)
+	require.True(t, locked)
+	o.once()
+	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
+	require.NoError(t, schema.UnlockSeat(context.Background(), conn, seat))
+	o.once()
+	assert.Zero(t, o.targets["CRM"].holding())
+}
+
+func TestWorkerIsReadyWhileSweepsComeThrough(t *testing.T) {
+	o := newOffice(t)
+	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "no sweep")
+	o.once()
+	require.NoError(t, ready(context.Background(), o.Worker, time.Minute))
+	o.Shift(2*time.Minute + settleFor + time.Second)
+	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "the last sweep")
+}
+
+func TestSweepForgetsWhatIsStale(t *testing.T) {
+	o := newOffice(t)
+	o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V1', $1, 'UTC')`, o.ann)
+	o.Do(`insert into slack_events (event_id) values ('Ev1')`)
+	o.Shift(25 * time.Hour)
+	o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V2', $1, 'UTC')`, o.ann)
+	o.once()
+	assert.Equal(t, 1, schematest.Value[int](o.World, `select (select count(*) from form_drafts) + (select count(*) from slack_events)`))
+}

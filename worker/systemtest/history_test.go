@@ -1,0 +1,22 @@
+package systemtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/stretchr/testify/require"
+)
+
+// keepHistory keeps a run's history for the replay test of the package workflows, if ACCESSBOT_RECORD_HISTORIES names a
+// folder. Histories are recorded from commits that ran somewhere, and never again from the branch under test.
+func (s *system) keepHistory(name, workflowID string) {
+	s.t.Helper()
+	folder := os.Getenv("ACCESSBOT_RECORD_HISTORIES")
+	if folder == "" {
+		return
+	}
+	history, err := exec.Command(setting(s.t, "TEST_TEMPORAL_CLI"), "workflow", "show", "--address", s.address, "--namespace", s.id, "-w", workflowID, "-o", "json").Output()
+	require.NoError(s.t, err)
+	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".json"), history, 0o644)) //nolint:gosec // it is to be committed
+}
