@@ -39,7 +39,7 @@ func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Con
 	if err != nil {
 		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
 	}
-	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	defer conn.Close() // it goes back to the pool, or is gone: both are fine
 	locked, err := schema.TryLockMessages(ctx, conn, in.RequestID)
 	if err != nil {
 		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)

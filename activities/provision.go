@@ -34,11 +34,12 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 		return nil
 	case connector.ClassDenied, connector.ClassGone, connector.ClassRefused:
 		return a.fail(ctx, in.ItemID, seat, err)
+	default: // trying again may help
+		if !IsBusy(err) {
+			a.sayRetrying(ctx, in.ItemID)
+		}
+		return retry(err)
 	}
-	if !IsBusy(err) {
-		a.sayRetrying(ctx, in.ItemID)
-	}
-	return retry(err)
 }
 
 // FailItem ends an item whose giving took too long.

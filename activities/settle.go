@@ -50,7 +50,7 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", seat, err)
 	}
-	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	defer conn.Close() // it goes back to the pool, or is gone: both are fine
 	locked, err := schema.TryLockSeat(ctx, conn, seat)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 )
 
 // Why the record refuses a decision or a release. The texts are for logs; people read what the Slack app makes of them.
@@ -24,7 +25,7 @@ var (
 )
 
 // refusals are the SQLSTATEs that the triggers of the migrations raise.
-var refusals = map[pq.ErrorCode]error{
+var refusals = map[pqerror.Code]error{
 	"AB001": ErrNotOpen,
 	"AB002": ErrDecided,
 	"AB003": ErrWithdrawn,
@@ -51,10 +52,4 @@ func refusal(err error) error {
 		return known
 	}
 	return err
-}
-
-// isUniqueViolation tells whether err is a second row where the constraint allows one.
-func isUniqueViolation(err error, constraint string) bool {
-	var e *pq.Error
-	return errors.As(err, &e) && e.Code == "23505" && e.Constraint == constraint
 }

@@ -90,7 +90,7 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // the process ends
+	defer db.Close() // the process ends
 	connectors := map[string]int{}
 	for _, name := range kinds.Names() {
 		kind, _ := kinds.Lookup(name)

@@ -27,7 +27,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // the process ends
+	defer db.Close() // the process ends
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {
@@ -36,7 +36,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	defer temporal.Close()
 
 	targets := &activities.Targets{}
-	defer targets.Close() //nolint:errcheck // the process ends
+	defer targets.Close() // the process ends
 	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
 	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c), Log: log, Options: c.options}
 	waker := &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}

@@ -61,7 +61,7 @@ func (s *sweep) once(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // it goes back to the pool, or is gone: both are fine
+	defer conn.Close() // it goes back to the pool, or is gone: both are fine
 	locked, err := schema.TryLockSweep(ctx, conn)
 	if err != nil || !locked {
 		return err

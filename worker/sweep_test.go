@@ -343,7 +343,7 @@ func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	o.Shift(2 * time.Hour)
 	conn, err := o.Worker.Connx(context.Background())
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // the test is over
+	defer conn.Close() // the test is over
 	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
 	require.NoError(t, err)
 	locked, err := schema.TryLockSeat(context.Background(), conn, seat)

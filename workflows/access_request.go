@@ -88,7 +88,12 @@ func (r *accessRequest) advance(ctx workflow.Context) error {
 	drain(r.wake)
 	ctx = with(ctx, recordPolicy, "what is next")
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
-	return workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &r.next)
+	var next activities.Next
+	if err := workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next); err != nil {
+		return err
+	}
+	r.next = next
+	return nil
 }
 
 // give starts giving every approved item that is not being given yet: each on its own, while others still wait.

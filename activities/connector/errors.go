@@ -126,6 +126,7 @@ func (e *Denied) Class() Class  { return ClassDenied }
 // Part is one half of an assignment.
 type Part string
 
+// The parts.
 const (
 	Account Part = "account"
 	Object  Part = "object"

@@ -3,7 +3,6 @@ package directory_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -107,7 +106,7 @@ func (c company) refuses(t testing.TB, f folder, opts directory.Options) *direct
 	before, event := c.contents(t), c.lastEvent(t)
 	_, err := directory.Import(context.Background(), c.importer, f.write(t), opts)
 	var refused *directory.Refused
-	require.True(t, errors.As(err, &refused), "refused, not %v", err)
+	require.ErrorAs(t, err, &refused)
 	require.Equal(t, before, c.contents(t), "what is refused changes nothing")
 	require.Equal(t, event, c.lastEvent(t), "and is not recorded as imported")
 	return refused

@@ -69,7 +69,7 @@ func TestWhatIsGoneIsTakenUpToFivePercentOrFiveOrWhatWasAllowed(t *testing.T) {
 			c.imports(t, folder{"people.csv": hall(t)["people.csv"]})
 			cut := folder{"people.csv": hall(t).cut("people.csv", 1+test.lines)["people.csv"]}
 			if !test.fine {
-				c.refuses(t, cut, directory.Options{AllowGone: test.allow})
+				_ = c.refuses(t, cut, directory.Options{AllowGone: test.allow})
 				return
 			}
 			summary, err := directory.Import(context.Background(), c.importer, cut.write(t), directory.Options{AllowGone: test.allow})

@@ -224,7 +224,7 @@ func (im *importing) stage(ctx context.Context, src source) error {
 		return err
 	}
 	defer file.Close()
-	copying, err := im.tx.PrepareContext(ctx, pq.CopyIn(src.table, append([]string{"line"}, src.columns...)...))
+	copying, err := im.tx.PrepareContext(ctx, "copy "+src.table+" (line, "+strings.Join(src.columns, ", ")+") from stdin")
 	if err != nil {
 		return fmt.Errorf("copy %s: %w", src.file, err)
 	}

@@ -176,10 +176,11 @@ func TestImportThatMeetsAReleaseInItsWayIsTriedAgain(t *testing.T) {
 	_, err = release.Exec(`select from claims where person_id = ` + anns + ` for update`)
 	require.NoError(t, err)
 	done := make(chan error, 1)
+	changed := office().
+		with(t, "people.csv", "Ann,Analyst,Data,bo@example.com", "Ann,Analyst,Data,di@example.com").
+		with(t, "grants.csv", "ann@example.com,crm,reader\n", "").write(t)
 	go func() {
-		_, err := directory.Import(context.Background(), c.importer, office().
-			with(t, "people.csv", "Ann,Analyst,Data,bo@example.com", "Ann,Analyst,Data,di@example.com").
-			with(t, "grants.csv", "ann@example.com,crm,reader\n", "").write(t), directory.Options{})
+		_, err := directory.Import(context.Background(), c.importer, changed, directory.Options{})
 		done <- err
 	}()
 	eventually(t, func() bool {

@@ -61,7 +61,7 @@ func TestBadFileIsRefusedWithFileLineColumnAndReasonAndNothingChanges(t *testing
 		{"the machine's own time zone", with("people.csv", "Europe/Oslo", "Local"), "people.csv", 2, "time_zone", "not a time zone"},
 		{"a boolean that is none", with("people.csv", ",no", ",maybe"), "people.csv", 2, "administrator", "neither true nor false"},
 		{"what is no Slack user ID", with("people.csv", "Oslo,,", "Oslo,bo,"), "people.csv", 2, "slack_user_id", "not the ID of a Slack user"},
-		{"a Slack user ID of two people", folder(with("people.csv", "Oslo,,", "Oslo,U0001,")).with(t, "people.csv", "Oslo,,", "Oslo,U0001,"),
+		{"a Slack user ID of two people", with("people.csv", "Oslo,,", "Oslo,U0001,").with(t, "people.csv", "Oslo,,", "Oslo,U0001,"),
 			"people.csv", 3, "slack_user_id", "that of bo@example.com on line 2"},
 
 		{"a slug with capitals", with("applications.csv", "wiki,Wiki", "Wiki,Wiki"), "applications.csv", 3, "slug", "lower-case"},

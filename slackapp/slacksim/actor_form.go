@@ -120,7 +120,7 @@ func labelled(sc Screen, label string, kinds ...string) (*View, element, error) 
 		}
 	}
 	e, err := named(fit, elementLabel, label, "field")
-	if _, absent := err.(notThere); absent {
+	if errors.As(err, &notThere{}) {
 		if o, wrong := named(other, elementLabel, label, "field"); wrong == nil {
 			err = notThere{fmt.Sprintf("the field %q is a %s, not one of %s", label, str(o.element, "type"), strings.Join(kinds, ", "))}
 		}
@@ -193,7 +193,7 @@ func (a *Actor) Pick(label, query, option string) error {
 		}
 		o, err := named(offered, optionText(names), option, "option")
 		if err != nil {
-			return fmt.Errorf("the app offered %q: %s", texts(offered, names), err)
+			return fmt.Errorf("the app offered %q: %w", texts(offered, names), err)
 		}
 		if str(e.element, "type") == "multi_external_select" {
 			return a.change(v, e, Change{Options: append(chosenValues(heldBy(v, e)), str(o, "value"))})

@@ -293,8 +293,9 @@ func dial(t testing.TB, api *slack.Client) *websocket.Conn {
 	t.Helper()
 	_, address, err := api.StartSocketModeContext(t.Context())
 	require.NoError(t, err)
-	conn, _, err := websocket.DefaultDialer.Dial(address, nil)
+	conn, resp, err := websocket.DefaultDialer.Dial(address, nil)
 	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }

@@ -120,7 +120,8 @@ func TestAnEventCanComeTwiceWithOneID(t *testing.T) {
 		in := install(t, transport, a)
 		require.NoError(t, in.ws.Break(slacksim.Fault{Method: "app_home_opened", Kind: "twice", Times: 1}))
 		require.NoError(t, in.ws.As(ann).VisitHome())
-		require.Equal(t, <-ids, <-ids)
+		first, second := <-ids, <-ids
+		require.Equal(t, first, second)
 	})
 }
 
@@ -181,7 +182,7 @@ func TestEachPayloadGoesToOneOfTheConnections(t *testing.T) {
 		require.True(t, d.Acked)
 	}
 	first := len(a.of(slack.InteractionTypeViewClosed))
-	require.EqualValues(t, 30, first+int(got[0].Load())+int(got[1].Load()), "no payload is lost or doubled")
+	require.Equal(t, 30, first+int(got[0].Load())+int(got[1].Load()), "no payload is lost or doubled")
 	require.Positive(t, first)
 	require.Positive(t, got[0].Load())
 	require.Positive(t, got[1].Load())

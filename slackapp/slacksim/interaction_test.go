@@ -27,7 +27,7 @@ func TestAnActionInAModalCarriesTheWholeState(t *testing.T) {
 
 		require.Equal(t, slacksim.UserID(ann), ic.User.ID)
 		require.Equal(t, ic.Team.ID, ic.User.TeamID)
-		require.Equal(t, "view", string(ic.Container.Type))
+		require.Equal(t, "view", ic.Container.Type)
 		require.Equal(t, ic.View.ID, ic.Container.ViewID)
 		require.Equal(t, ic.View.ID, ic.View.RootViewID)
 		require.NotEmpty(t, ic.View.Hash)
@@ -57,7 +57,7 @@ func TestAnActionInAMessageCarriesTheMessageAndAResponseURL(t *testing.T) {
 		u := in.ws.As(ann).Must(t)
 		u.PressIn(u.WaitForMessage("[Approve]"), "Approve")
 		ic := <-actions
-		require.Equal(t, "message", string(ic.Container.Type))
+		require.Equal(t, "message", ic.Container.Type)
 		require.Equal(t, channel, ic.Channel.ID)
 		require.Equal(t, ts, ic.Message.Timestamp)
 		require.Equal(t, "A request", ic.Message.Text)

@@ -78,7 +78,7 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	case schema.Provisioning, schema.Active:
 		return standingOfGiven(r, i, zone)
 	case schema.Ended, schema.Released:
-		return standingOfOver(r, i, zone)
+		return standingOfOver(i, zone)
 	}
 	switch d := i.Decision; {
 	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
@@ -111,7 +111,7 @@ func standingOfGiven(r *schema.Request, i schema.Item, zone string) standing {
 }
 
 // standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
-func standingOfOver(r *schema.Request, i schema.Item, zone string) standing {
+func standingOfOver(i schema.Item, zone string) standing {
 	p, how := ended, "ended"
 	if i.Release != nil {
 		p, how = takenBack, order(*i.Release)

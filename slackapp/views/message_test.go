@@ -147,14 +147,13 @@ func candidate(id int64, name string, asked bool) schema.Candidate {
 
 func TestADigestIsOfWhatIsShownAndOfNothingElse(t *testing.T) {
 	r := sent()
-	first := map[string]string{}
 	draw := func() map[string]string {
 		return map[string]string{
 			"card": Digest(Card(r)), "question": Digest(Question(r, QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
 			"outcome": Digest(Outcome(r)), "ending soon": Digest(EndingSoon(r)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
 		}
 	}
-	first = draw()
+	first := draw()
 	for range 50 {
 		r.ReadAt = r.ReadAt.Add(31 * time.Hour) // far past its end
 		require.Equal(t, first, draw(), "time alone changes no message")

@@ -51,8 +51,10 @@ func location(zone string) *time.Location {
 	if zone == "Local" { // the machine's own: not a zone that a person has
 		return time.UTC
 	}
-	if l, ok := locations.Load(zone); ok {
-		return l.(*time.Location)
+	if known, ok := locations.Load(zone); ok {
+		if l, ok := known.(*time.Location); ok {
+			return l
+		}
 	}
 	l, err := time.LoadLocation(zone)
 	if err != nil {

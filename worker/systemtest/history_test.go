@@ -18,5 +18,5 @@ func (s *system) keepHistory(name, workflowID string) {
 	}
 	history, err := exec.Command(setting(s.t, "TEST_TEMPORAL_CLI"), "workflow", "show", "--address", s.address, "--namespace", s.id, "-w", workflowID, "-o", "json").Output()
 	require.NoError(s.t, err)
-	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".json"), history, 0o644)) //nolint:gosec // it is to be committed
+	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".json"), history, 0o644)) // it is to be committed
 }

@@ -30,5 +30,5 @@ func TestUnknownKindOrURLIsDenied(t *testing.T) {
 	c, err := kinds.Open("postgresql", "postgres://login:hunter2@host:port/")
 	require.Equal(t, connector.ClassDenied, connector.ClassOf(err))
 	require.NotContains(t, err.Error(), "hunter2")
-	require.True(t, c == nil, "not a typed nil")
+	require.Equal(t, connector.Connector(nil), c, "not a typed nil")
 }

@@ -199,7 +199,7 @@ func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 		return err
 	})
 	if pq.As(err, pqerror.DuplicateObject) != nil {
-		return nil
+		return nil //nolint:nilerr // an account that is there already is success
 	}
 	return err
 }

@@ -311,7 +311,7 @@ func TestBusyTargetIsUnavailableAndGetsFewConnections(t *testing.T) {
 		c.bound = time.Minute // the server ends each statement
 		lock, err := h.admin.Beginx()
 		require.NoError(t, err)
-		defer lock.Rollback()
+		defer lock.Rollback() //nolint:errcheck // the test has looked at what matters
 		// A grant that is not committed yet holds up the same one, and no other.
 		_, err = lock.Exec("GRANT " + pq.QuoteIdentifier(a.Object) + " TO " + pq.QuoteIdentifier(a.Account))
 		require.NoError(t, err)

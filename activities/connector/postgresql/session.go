@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -35,7 +36,13 @@ func inTx(ctx context.Context, pool *sqlx.DB, f func(tx *sqlx.Tx) error) error {
 	defer conn.Close() // hands it back to the pool; a dead one is dropped there
 
 	var s *session
-	if err := conn.Raw(func(c any) error { s = c.(*session); return nil }); err != nil {
+	if err := conn.Raw(func(c any) error {
+		var ours bool
+		if s, ours = c.(*session); !ours {
+			return fmt.Errorf("the pool holds a %T", c)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, s.socket.close)()
@@ -71,7 +78,11 @@ func (o opener) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	kept.seal()
-	return &session{pqConn: conn.(pqConn), socket: kept}, nil
+	ours, ok := conn.(pqConn)
+	if !ok {
+		return nil, fmt.Errorf("lib/pq opened a %T", conn)
+	}
+	return &session{pqConn: ours, socket: kept}, nil
 }
 
 // session is a connection of lib/pq and its socket.
