@@ -20,6 +20,9 @@ import (
 // DefaultTaskQueue is where runs and activities are queued unless TEMPORAL_TASK_QUEUE says otherwise.
 const DefaultTaskQueue = "access-requests"
 
+// askAttributesAgain is how long runs are started without search attributes, once the namespace did not know them.
+const askAttributesAgain = 5 * time.Minute
+
 // Waker starts runs and wakes them. What it fails to wake is woken by the sweep: the record knows what is due.
 type Waker struct {
 	Client     client.Client
@@ -28,7 +31,7 @@ type Waker struct {
 	ShowPeople bool // whether a requester is named in Temporal; otherwise p<id>
 	Log        *slog.Logger
 
-	withoutAttributes atomic.Bool // the namespace does not know our search attributes
+	unknownUntil atomic.Int64 // Unix time: until then the namespace counts as not knowing our search attributes
 }
 
 // Request wakes the run of a request with a signal, and starts it if there is none. A request about which nothing is due
@@ -43,14 +46,14 @@ func (w *Waker) Request(ctx context.Context, requestID int64, signal string) err
 	}
 	options := w.options(RequestWorkflowID(requestID), w.sentence(s), fmt.Sprintf("Request #%d, %d items", s.ID, s.Items))
 	in := AccessRequestInput{RequestID: requestID}
-	if !w.withoutAttributes.Load() {
+	if time.Now().Unix() >= w.unknownUntil.Load() {
 		in.Attributes = true
 		options.TypedSearchAttributes = w.attributes(s)
 	}
 	_, err = w.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, AccessRequest, in)
 	if in.Attributes && isUnknownAttribute(err) {
-		w.withoutAttributes.Store(true)
-		w.Log.Warn("Temporal does not know the search attributes: runs cannot be filtered by them", "error", err)
+		w.unknownUntil.Store(time.Now().Add(askAttributesAgain).Unix())
+		w.Log.Warn("Temporal does not know the search attributes: runs that start now cannot be filtered by them", "error", err)
 		return w.Request(ctx, requestID, signal)
 	}
 	if err != nil {

