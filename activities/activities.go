@@ -19,6 +19,8 @@ type Activities struct {
 	Slack   *slack.Client
 	Log     *slog.Logger
 	Options Options
+
+	looks slots // at requests' messages: each holds a connection to the record while Slack is spoken to
 }
 
 // Options are the settings that companies differ in.

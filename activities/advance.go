@@ -18,6 +18,8 @@ import (
 type AdvanceInput struct {
 	RequestID int64
 	Cancelled bool
+	// Said are the signals that woke the run. They prove nothing: one that the record knows nothing of is an alert.
+	Said []string
 }
 
 // Next is what a run has to do now, and when it must look again. Names in it are for people who read runs.
@@ -76,6 +78,9 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			if request, err = schema.RequestByID(ctx, tx, in.RequestID); err != nil {
 				return err
 			}
+		}
+		if err := auditSaid(ctx, tx, request, in.Said); err != nil {
+			return err
 		}
 		next, err = a.advance(ctx, tx, request)
 		return err

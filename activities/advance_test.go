@@ -434,3 +434,24 @@ func TestPeopleAreNotNamedInTemporalWhereThatIsNotWanted(t *testing.T) {
 	assert.NotContains(t, next.Details+next.Requester, "wen")
 	assert.NotContains(t, next.Details+next.Requester, "nn@")
 }
+
+func TestSignalOfWhichTheRecordKnowsNothingIsAnAlert_6(t *testing.T) {
+	s := newSmall(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	hear := func(signals ...string) activities.Next {
+		next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: signals})
+		require.NoError(t, err)
+		return next
+	}
+	const alert = "signal without a record"
+	hear("submitted", "due")
+	assert.Zero(t, s.Alerts(alert))
+	assert.Empty(t, hear(activities.SaidDecisionRecorded).Give)
+	assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
+	assert.Equal(t, 1, s.Alerts(alert))
+	hear(activities.SaidReleased, activities.SaidWithdrawn)
+	assert.Equal(t, 3, s.Alerts(alert))
+	s.decide(s.owen, asked.ID, "approve")
+	assert.Len(t, hear(activities.SaidDecisionRecorded).Give, 1)
+	assert.Equal(t, 3, s.Alerts(alert))
+}

@@ -28,6 +28,7 @@ type Converged struct {
 const (
 	convergeFor = 15 * time.Second // one look; what is left, the next look does
 	gatherFor   = 30 * time.Second // how long results are gathered while others are still to come
+	looksAtOnce = 4                // a Slack that does not answer must not take the record's connections from everybody
 )
 
 // ConvergeMessages makes every message of a request say what the record says: it posts what is missing, updates what
@@ -35,6 +36,11 @@ const (
 func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Converged, error) {
 	ctx, cancel := context.WithTimeout(ctx, convergeFor)
 	defer cancel()
+	giveBack, err := a.looks.take(ctx, looksAtOnce)
+	if err != nil {
+		return Converged{}, retry(fmt.Errorf("messages of request %d: %w", in.RequestID, err))
+	}
+	defer giveBack()
 	conn, err := a.DB.Connx(ctx)
 	if err != nil {
 		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
@@ -141,18 +147,8 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 	}
 
 	add(r.RequesterID, card, "", nil)
-	for _, approval := range r.Approvals {
-		for _, c := range approval.Candidates {
-			known := slices.ContainsFunc(wanted, func(k key) bool { return k.person == c.PersonID && k.kind == question })
-			if known || !c.AskedAt.Valid {
-				continue
-			}
-			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
-			if was(c.PersonID, question, "").TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
-				continue
-			}
-			add(c.PersonID, question, "", nil)
-		}
+	for _, k := range questions(r, was) {
+		add(k.person, question, k.about, nil)
 	}
 	for _, g := range gatherings(r) {
 		items := unsaid(sent, r.RequesterID, g.kind, g.about, ids(g.items))
@@ -182,6 +178,41 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		}
 	}
 	return wanted, later, nil
+}
+
+// questions are the copies of its question that a request should have: one for everybody who was asked, and another when
+// something came to them that they were not asked about before. The first shows all of it too, but nobody is notified
+// of an edit.
+func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
+	var copies []key
+	asked := map[int64]map[int64]bool{} // by person and item
+	for _, approval := range r.Approvals {
+		for _, c := range approval.Candidates {
+			if !c.AskedAt.Valid {
+				continue
+			}
+			first, about := was(c.PersonID, question, ""), ""
+			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[c.PersonID][id] })
+			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
+				about = fmt.Sprintf("approval %d", approval.ID)
+			}
+			if asked[c.PersonID] == nil {
+				asked[c.PersonID] = map[int64]bool{}
+			}
+			for _, id := range approval.ItemIDs {
+				asked[c.PersonID][id] = true
+			}
+			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
+				continue
+			}
+			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
+			if was(c.PersonID, question, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
+				continue
+			}
+			copies = append(copies, key{person: c.PersonID, about: about})
+		}
+	}
+	return copies
 }
 
 // gathering is news about items that is told together: at once when no more of it is to come, else after a moment.

@@ -448,6 +448,48 @@ func TestOwnersLearnWhatWasThereBeforeAndWhatIsOverdue_24(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Taking back 1 access grant in Crm from Ann is late"))
 }
 
+func TestWhatComesToAnApproverLaterIsANewMessage(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader", olga))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("owen"), 1)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Empty(t, s.buttons("owen", 0))
+
+	s.Do(`update people set status = 'suspended' where id = $1`, olga)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("owen"), 2, "an edit would notify nobody")
+	assert.Equal(t, []string{"Approve", "Deny"}, s.buttons("owen", 1))
+	decided, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[1:], decided.Items)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("owen"), 2)
+	assert.Empty(t, s.buttons("owen", 0))
+	assert.Empty(t, s.buttons("owen", 1))
+}
+
+func TestApproverWhoIsAskedTheSameAgainIsNotBotheredTwice(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	asked := s.posted(0)
+	s.Do(`update people set status = 'suspended' where id = $1`, olga)
+	s.advance(asked.ID)
+	require.Len(t, s.approvals(asked.ID), 2)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("owen"), 1)
+	assert.Equal(t, []string{"Approve", "Deny"}, s.buttons("owen", 0))
+	assert.Empty(t, s.buttons("olga", 0))
+}
+
 // What a button decides is what stands beside it, also while Slack shows an older form than the record has.
 func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
 	s := newWithSlack(t)
@@ -459,7 +501,7 @@ func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
 	// Olga leaves, and what she was asked moves on to Owen; but Slack does not take the new form of his question.
 	s.Do(`update people set status = 'left' where id = $1`, olga)
 	s.advance(asked.ID)
-	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})
+	s.breakSlack(slacksim.Fault{Method: "*", Kind: "status", Status: 503})
 	_, err := s.converge(asked.ID)
 	require.Error(t, err)
 	decided, err := s.press("owen", s.owen, true)
@@ -485,4 +527,36 @@ func TestSlackThatSwallowsIsAnErrorAndNoEndlessLoop(t *testing.T) {
 	require.NoError(t, s.slack.Mend())
 	s.converged(asked.ID)
 	assert.Len(t, s.reads("ann"), 1)
+}
+
+func TestSlackThatSwallowsTakesNoConnectionsFromTheRest(t *testing.T) {
+	s := newWithSlack(t)
+	var requests []int64
+	for range 25 { // more than the pool has connections
+		requests = append(requests, s.Request(s.ann, 0, s.admin).ID)
+	}
+	asked := s.approved(0)
+	s.breakSlack(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 60_000})
+	ctx, giveUp := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	var mutex sync.Mutex
+	var busy []error
+	for _, id := range requests {
+		group.Go(func() {
+			_, err := s.do.ConvergeMessages(ctx, activities.RequestInput{RequestID: id})
+			mutex.Lock()
+			defer mutex.Unlock()
+			if activities.IsBusy(err) {
+				busy = append(busy, err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { mutex.Lock(); defer mutex.Unlock(); return len(busy) > 0 }, 20*time.Second, 10*time.Millisecond)
+	assert.Equal(t, 2*time.Second, retryDelay(t, busy[0]))
+	quick, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, s.do.ProvisionAccess(quick, activities.ItemInput{ItemID: asked.Items[0]}), "nothing waits for Slack")
+	giveUp()
+	group.Wait()
+	assert.Len(t, busy, len(requests)-4)
 }

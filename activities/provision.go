@@ -78,13 +78,13 @@ const retryingProblem = "being provisioned, retrying: the system does not answer
 func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := schema.SayRetrying(ctx, a.DB, itemID, retryingProblem); err != nil {
+	if err := a.DB.SayRetrying(ctx, itemID, retryingProblem); err != nil {
 		a.Log.Warn("could not note that giving is retried", "item", itemID, "error", err)
 	}
 }
 
-// IsBusy tells whether settling did not come to it, because others are at work there: nothing is wrong.
-func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errTargetBusy) }
+// IsBusy tells that others are at work there, and nothing was tried: nothing is wrong.
+func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errBusy) }
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 

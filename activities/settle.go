@@ -25,6 +25,20 @@ type Settler struct {
 	DB      *schema.DB
 	Targets *Targets
 	Log     *slog.Logger
+
+	pinned slots // connections to the record that are held while a target is spoken to
+}
+
+// keptFree is how many connections to the record settling leaves to everything else, however many targets are down.
+const keptFree = 6
+
+// pin takes the right to hold a connection to the record.
+func (s *Settler) pin(ctx context.Context) (unpin func(), err error) {
+	most := s.DB.Stats().MaxOpenConnections
+	if most == 0 { // as many as one likes
+		return func() {}, nil
+	}
+	return s.pinned.take(ctx, max(most-keptFree, 1))
 }
 
 // Settle brings one seat to what its claims say, and is the only code that changes a target: giving, ending, the sweep
@@ -46,6 +60,11 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 		return err
 	}
 	defer release()
+	unpin, err := s.pin(ctx)
+	if err != nil {
+		return err
+	}
+	defer unpin()
 	conn, err := s.DB.Connx(ctx)
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", seat, err)

@@ -737,6 +737,73 @@ func TestManyEndsAtOnceNeitherDeadlockNorWaitForATargetThatSwallows_50(t *testin
 	c.targetsShowWhatClaimsSay()
 }
 
+func TestManyTargetsThatAreDownLeaveTheRecordToTheRest(t *testing.T) {
+	c := newCompany(t)
+	owen, ann := c.Person("Owen"), c.Person("Ann")
+	small := c.As(t, "accessbot_worker")
+	small.SetMaxOpenConns(10)
+	c.do = c.activities(small)
+	ctx, giveUp := context.WithCancel(context.Background())
+	var stuck sync.WaitGroup
+	var asked schematest.Asked
+	var items []int64
+	for n := range 8 {
+		app := c.Application(fmt.Sprintf("app%d", n), owen)
+		asked = c.Request(ann, 0, c.Entitlement(app, "reader"), c.Entitlement(app, "writer"))
+		c.Approve(owen, asked)
+		items = append(items, asked.Items...)
+		c.target(fmt.Sprintf("APP%d", n)).always("read", swallows)
+	}
+	for _, item := range items {
+		stuck.Go(func() {
+			_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it cannot come through
+		})
+	}
+	require.Eventually(t, func() bool { return small.Stats().InUse >= 4 }, 10*time.Second, time.Millisecond)
+	quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for range 20 {
+		_, err := c.do.Advance(quick, activities.AdvanceInput{RequestID: asked.ID})
+		require.NoError(t, err)
+		assert.LessOrEqual(t, small.Stats().InUse, 4+2, "those that are stuck, and a moment's")
+	}
+	giveUp()
+	stuck.Wait()
+}
+
+// Whoever waits for a request holds nothing of it: otherwise two would wait for each other.
+func TestAlertsAndNotesLockTheRequestFirst(t *testing.T) {
+	for name, note := range map[string]func(s small, item, claim int64) error{
+		"overdue": func(s small, _, claim int64) error {
+			_, err := s.Worker.AlertOverdue(context.Background(), claim, time.Minute, "Unavailable")
+			return err
+		},
+		"retrying": func(s small, item, _ int64) error {
+			return s.Worker.SayRetrying(context.Background(), item, "retrying")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSmall(t)
+			asked := s.approved(time.Hour)
+			s.target.next("give", lies)
+			require.Error(t, s.give(asked.Items[0]))
+			s.Do(`update request_items set problem = ''`)
+			s.Shift(2 * time.Hour)
+			item, claim := asked.Items[0], s.Claim(asked.Items[0])
+			hold := s.MustBegin()
+			defer hold.Rollback() //nolint:errcheck // after the commit it has nothing to do
+			hold.MustExec(`select from access_requests where id = $1 for update`, asked.ID)
+			done := make(chan error, 1)
+			go func() { done <- note(s, item, claim) }()
+			s.waitForLock()
+			_, err := hold.Exec(`select from request_items i join claims c on c.item_id = i.id for update nowait`)
+			require.NoError(t, err)
+			require.NoError(t, hold.Commit())
+			require.NoError(t, <-done)
+		})
+	}
+}
+
 func TestTargetThatIsNotConfiguredFailsTheItem(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)

@@ -35,12 +35,33 @@ type Targets struct {
 
 type target struct {
 	connector.Connector
-	slots chan struct{}
+	slots slots
 	line  chan struct{}
 }
 
-// errTargetBusy: as many changes are under way in this target as may be.
-var errTargetBusy = errors.New("the target is busy with as many changes as it may")
+// slots bound how many do something at once. The zero value is ready.
+type slots struct {
+	once  sync.Once
+	taken chan struct{}
+}
+
+// take takes one of so many slots, waiting for a moment at most. giveBack gives it back.
+func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error) {
+	s.once.Do(func() { s.taken = make(chan struct{}, most) })
+	patience := time.NewTimer(lineWait)
+	defer patience.Stop()
+	select {
+	case s.taken <- struct{}{}:
+		return func() { <-s.taken }, nil
+	case <-patience.C:
+		return nil, errBusy
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// errBusy: as many are at it as may be.
+var errBusy = errors.New("as many are at it as may be")
 
 // acquire takes one of the target's slots, waiting in line for a moment at most. release gives the slot back.
 func (t *target) acquire(ctx context.Context) (release func(), err error) {
@@ -48,18 +69,9 @@ func (t *target) acquire(ctx context.Context) (release func(), err error) {
 	case t.line <- struct{}{}:
 		defer func() { <-t.line }()
 	default:
-		return nil, errTargetBusy
+		return nil, errBusy
 	}
-	patience := time.NewTimer(lineWait)
-	defer patience.Stop()
-	select {
-	case t.slots <- struct{}{}:
-		return func() { <-t.slots }, nil
-	case <-patience.C:
-		return nil, errTargetBusy
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return t.slots.take(ctx, perTarget)
 }
 
 // target answers the instance's connector. A missing or bad configuration is *connector.Denied.
@@ -88,7 +100,7 @@ func (t *Targets) target(kind, instance string) (*target, error) {
 	if t.open == nil {
 		t.open = map[string]*target{}
 	}
-	t.open[instance] = &target{Connector: c, slots: make(chan struct{}, perTarget), line: make(chan struct{}, lineLength)}
+	t.open[instance] = &target{Connector: c, line: make(chan struct{}, lineLength)}
 	return t.open[instance], nil
 }
 

@@ -45,21 +45,27 @@ func (c Claim) Unsettled(now time.Time) bool { return !c.Live(now) && c.DueAt.Va
 func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var request sql.NullInt64
+		const overdue = ` c.alerted_at is null and c.removed_at is null and c.due_at is not null
+			   and least(c.ends_at, c.released_at, c.ended_at) < app_now() - $2 * interval '1 second'`
 		err := tx.GetContext(ctx, &request, `
-			with alerted as (
-			    update claims set alerted_at = app_now()
-			     where id = $1 and alerted_at is null and removed_at is null and due_at is not null
-			       and least(ends_at, released_at, ended_at) < app_now() - $2 * interval '1 second'
-			    returning item_id)
-			select i.request_id from alerted a left join request_items i on i.id = a.item_id`, claimID, after.Seconds())
+			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue, claimID, after.Seconds())
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("claim %d is overdue: %w", claimID, err)
+			return fmt.Errorf("whether claim %d is overdue: %w", claimID, err)
 		}
+		// The request before the claim, as everybody locks them.
 		if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = $1`, request); err != nil {
 			return fmt.Errorf("tell of claim %d, which is overdue: %w", claimID, err)
+		}
+		result, err := tx.ExecContext(ctx, `update claims c set alerted_at = app_now() where c.id = $1 and`+overdue, claimID, after.Seconds())
+		if err != nil {
+			return fmt.Errorf("claim %d is overdue: %w", claimID, err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil || n == 0 {
+			return err
 		}
 		alerted = true
 		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})

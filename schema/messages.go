@@ -25,11 +25,12 @@ type Message struct {
 	Digest    string        `db:"digest"` // of what was last sent
 	Attempts  int           `db:"attempts"`
 	Problem   string        `db:"problem"`
+	CreatedAt time.Time     `db:"created_at"`
 	SentAt    sql.NullTime  `db:"sent_at"`
 }
 
 const selectMessage = `
-select m.id, m.request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest, m.attempts, m.problem, m.sent_at
+select m.id, m.request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
   from slack_messages m`
 
 func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
@@ -154,7 +155,9 @@ func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.Null
 
 // WakeRequests makes requests due: their runs are to look at them again.
 func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
-	_, err := q.ExecContext(ctx, `update access_requests set due_at = app_now() where id = any($1)`, pq.Array(requests))
+	_, err := q.ExecContext(ctx, `
+		with locked as (select id from access_requests where id = any($1) order by id for update)
+		update access_requests r set due_at = app_now() from locked where r.id = locked.id`, pq.Array(requests))
 	if err != nil {
 		return fmt.Errorf("wake requests %v: %w", requests, err)
 	}

@@ -20,7 +20,7 @@ func (a asking) given(item int64) int64 {
 	ctx := context.Background()
 	conn, err := a.Worker.Connx(ctx)
 	require.NoError(a.t, err)
-	defer conn.Close() //nolint:errcheck // it goes back to the pool
+	defer conn.Close() // it goes back to the pool
 	seat, err := schema.SeatOfItem(ctx, conn, item)
 	require.NoError(a.t, err)
 	_, err = schema.PlanSeat(ctx, conn, seat, false)

@@ -31,40 +31,44 @@ type Found struct {
 
 // SearchPeople finds active people other than the one who asks. Nothing typed: those with the same manager first. At most limit.
 func SearchPeople(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
+	query, args := peopleQuery(personID, typed, limit)
+	var found []Found
+	if err := q.SelectContext(ctx, &found, query, args...); err != nil {
+		return nil, fmt.Errorf("search people: %w", err)
+	}
+	return found, nil
+}
+
+func peopleQuery(personID int64, typed string, limit int) (query string, args []any) {
 	const active = `p.status = 'active' and p.gone_at is null and p.id <> $1`
-	var inner string
-	args := []any{personID, limit}
+	var hits string
+	args = []any{personID, limit}
 	switch {
 	case typed == "":
-		inner = `
+		hits = `
 		(select p.id, 0 as rank from people p join people me on me.id = $1 and me.manager_id = p.manager_id where ` + active + ` limit $2)
 		union all
 		(select p.id, 1 from people p where ` + active + ` order by lower(p.name) collate "C" limit $2)`
 	case substring(typed):
-		// The inner limit bounds what is ranked: more than 200 hits need another letter.
-		inner = `
+		// Bounded before it is ranked: more than 200 hits need another letter.
+		hits = `
 		(select p.id, case when lower(p.name) like lower($3) then 0 when lower(p.name) like '% ' || lower($3) then 1 else 2 end as rank
 		   from people p where ` + active + ` and lower(p.name || ' ' || p.email) like lower($4) limit 200)`
 		pattern := likePattern(typed)
 		args = append(args, strings.TrimPrefix(pattern, "%"), pattern)
 	default:
-		inner = `
+		hits = `
 		(select p.id, 0 as rank from people p where ` + active + ` and lower(p.name) collate "C" like lower($3)
 		  order by lower(p.name) collate "C" limit $2)`
 		args = append(args, likePattern(typed))
 	}
-	var found []Found
-	err := q.SelectContext(ctx, &found, `
+	return `
 		select p.id, p.name, p.email, coalesce(t.name, '') as job_title
-		  from (select id, min(rank) as rank from (`+inner+`) hits group by id) f
+		  from (select id, min(rank) as rank from (` + hits + `) hits group by id) f
 		  join people p on p.id = f.id
 		  left join job_titles t on t.id = p.job_title_id
 		 order by f.rank, lower(p.name) collate "C", p.id
-		 limit $2`, args...)
-	if err != nil {
-		return nil, fmt.Errorf("search people: %w", err)
-	}
-	return found, nil
+		 limit $2`, args
 }
 
 // SearchJobTitles finds job titles, at most limit.

@@ -425,11 +425,20 @@ func (db *DB) FailItem(ctx context.Context, itemID int64, problem string) error 
 	})
 }
 
-// SayRetrying tells people that an item is still being given, with difficulty. It changes nothing else.
-func SayRetrying(ctx context.Context, q Queryer, itemID int64, problem string) error {
-	_, err := q.ExecContext(ctx, `
-		with said as (
-		    update request_items set problem = $2 where id = $1 and state in ('approved', 'provisioning') and problem <> $2 returning request_id)
-		update access_requests set messages_due_at = app_now() where id in (select request_id from said)`, itemID, problem)
-	return err
+// SayRetrying tells people that an item is being given with difficulty: the target may be away before there is a claim. It
+// changes nothing else.
+func (db *DB) SayRetrying(ctx context.Context, itemID int64, problem string) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error {
+		// The request before its item, as everybody locks them.
+		_, err := tx.ExecContext(ctx, `
+			update access_requests set messages_due_at = app_now()
+			 where id = (select request_id from request_items where id = $1 and state in ('approved', 'provisioning') and problem <> $2)`, itemID, problem)
+		if err != nil {
+			return fmt.Errorf("say that item %d is retried: %w", itemID, err)
+		}
+		if _, err := tx.ExecContext(ctx, `update request_items set problem = $2 where id = $1 and state in ('approved', 'provisioning')`, itemID, problem); err != nil {
+			return fmt.Errorf("say that item %d is retried: %w", itemID, err)
+		}
+		return nil
+	})
 }

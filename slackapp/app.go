@@ -24,7 +24,8 @@ const (
 	wakeWithin = 5 * time.Second         // for Temporal; the sweep wakes what it did not take
 	// Connections to the record. Work after acks is bounded below it, so that an ack always finds one.
 	connections   = 20
-	workersAtOnce = 12
+	workersAtOnce = 10
+	wakesAtOnce   = 4
 	waitingAtOnce = 500
 )
 
@@ -35,7 +36,8 @@ type app struct {
 	db     *schema.DB
 	slack  *slack.Client
 	waker  *workflows.Waker
-	jobs   *jobs
+	jobs   *jobs // what follows from payloads
+	wakes  *jobs // what waits for Temporal
 	zones  zones
 
 	home workspace // set once, before the first payload is taken
@@ -56,7 +58,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 	a := &app{
-		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log),
+		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
 		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.showPeople, Log: log},
 	}
 	listener := c.listener
@@ -95,6 +97,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	group.Wait()
 	a.jobs.wait(finish)
+	a.wakes.wait(finish)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}

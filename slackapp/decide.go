@@ -27,14 +27,14 @@ func (a *app) askWhyDenied(ctx context.Context, ic *slack.InteractionCallback, a
 		a.tell(ctx, ic, notYours)
 		return
 	}
-	if _, err := a.slack.OpenViewContext(ctx, ic.TriggerID, views.Deny(action.Value)); err != nil {
+	if _, err := a.open(ctx, ic, views.Deny(action.Value)); err != nil {
 		a.log.Error("the reason of a denial could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
 		a.tell(ctx, ic, "The form could not be opened. Please press Deny again.")
 	}
 }
 
 // submitDenial records a denial. What is in its way stands at the field.
-func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) (reply any, after func(ctx context.Context)) {
+func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
 	s := submission{values: ic.View.State}
 	written, _ := s.field(views.BlockReason, views.ActionReason)
 	reason := writable(written.Value)
@@ -71,13 +71,13 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 		return false, a.refusedDecision(ctx, err), nothing
 	case len(decided.Items) == 0:
 		text := views.WhoWasFirst(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
-		return false, text, func(ctx context.Context) { a.publishHome(ctx, ic.User.ID, person) }
+		return false, text, func(context.Context) { a.publishHome(ic.User.ID, person) }
 	}
-	return true, "", func(ctx context.Context) {
+	return true, "", func(context.Context) {
 		a.wake(decided.Request.ID, workflows.SignalDecisionRecorded, func(ctx context.Context) {
 			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect shortly.")
 		})
-		a.publishHome(ctx, ic.User.ID, person)
+		a.publishHome(ic.User.ID, person)
 	}
 }
 

@@ -55,7 +55,7 @@ func (a *app) event(ctx context.Context, payload []byte) (reply any, after job, 
 	if a.seenBefore(ctx, e.EventID) {
 		return nil, job{}, nil
 	}
-	return nil, job{e.Event.User, func(ctx context.Context) { a.homeOpened(ctx, e.Event.User) }}, nil
+	return nil, job{homeKey(e.Event.User), func(ctx context.Context) { a.homeOpened(ctx, e.Event.User) }}, nil
 }
 
 // interaction handles what somebody did in a view or a message.
@@ -68,25 +68,26 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 		a.auditElsewhere(ctx, string(ic.Type), ic.Team.ID, ic.User.TeamID, ic.User.ID)
 		return nil, job{}, err
 	}
-	var do func(ctx context.Context)
 	switch ic.Type {
 	case slack.InteractionTypeBlockSuggestion:
 		return a.options(ctx, &ic), job{}, nil
+	case slack.InteractionTypeBlockActions:
+		return nil, a.action(ctx, &ic), nil
 	case slack.InteractionTypeViewSubmission:
+		var errors fieldErrors
 		switch ic.View.CallbackID {
 		case views.CallbackRequest:
-			reply, do = a.submit(ctx, &ic)
+			errors, after.do = a.submit(ctx, &ic)
 		case views.CallbackDeny:
-			reply, do = a.submitDenial(ctx, &ic)
+			errors, after.do = a.submitDenial(ctx, &ic)
 		}
-	case slack.InteractionTypeBlockActions:
-		do = a.action(ctx, &ic)
+		after.key = ic.User.ID
+		if len(errors) > 0 {
+			return slack.NewErrorsViewSubmissionResponse(errors), after, nil
+		}
 	default: // a view closed, a shortcut: nothing of ours
 	}
-	if errors, ok := reply.(fieldErrors); ok {
-		reply = slack.NewErrorsViewSubmissionResponse(errors)
-	}
-	return reply, job{ic.User.ID, do}, nil
+	return nil, after, nil
 }
 
 // fieldErrors are what is wrong with a submission: a text for people by the block ID of an input of the shown view.
@@ -94,27 +95,45 @@ type fieldErrors map[string]string
 
 // action handles a button or another element, and answers what follows after the ack. Only the form's state is changed before it:
 // the next action, at any replica, has to find it.
-func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) func(ctx context.Context) {
+func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 	if len(ic.ActionCallback.BlockActions) == 0 {
-		return nil
+		return job{}
 	}
 	action := ic.ActionCallback.BlockActions[0]
 	if ic.View.CallbackID == views.CallbackRequest {
-		return a.formAction(ctx, ic, action)
+		return job{ic.View.ID, a.formAction(ctx, ic, action)}
 	}
-	do := map[string]func(context.Context, *slack.InteractionCallback, *slack.BlockAction){
+	type handler func(context.Context, *slack.InteractionCallback, *slack.BlockAction)
+	// What opens a modal has three seconds, so it waits for nothing else that the user did.
+	opens := map[string]handler{
 		views.ActionRequestAccess: a.openForm,
+		views.ActionExtend:        a.openExtension,
+		views.ActionExtendAll:     a.openExtension,
 		views.ActionShowAll:       a.openList,
-		views.ActionListPrevious:  a.turnList,
-		views.ActionListNext:      a.turnList,
-		views.ActionApprove:       a.approve,
 		views.ActionDeny:          a.askWhyDenied,
-		views.ActionWithdraw:      a.withdraw,
-		views.ActionGiveBack:      a.giveBack,
-	}[action.ActionID]
-	if do == nil {
-		a.log.Warn("an action that nobody handles", "action", action.ActionID)
-		return nil
 	}
-	return func(ctx context.Context) { do(ctx, ic, action) }
+	acts := map[string]handler{
+		views.ActionListPrevious: a.turnList,
+		views.ActionListNext:     a.turnList,
+		views.ActionApprove:      a.approve,
+		views.ActionWithdraw:     a.withdraw,
+		views.ActionGiveBack:     a.giveBack,
+	}
+	if do := opens[action.ActionID]; do != nil {
+		return job{"opens " + ic.TriggerID, func(ctx context.Context) { do(ctx, ic, action) }}
+	}
+	if do := acts[action.ActionID]; do != nil {
+		return job{ic.User.ID, func(ctx context.Context) { do(ctx, ic, action) }}
+	}
+	a.log.Warn("an action that nobody handles", "action", action.ActionID)
+	return job{}
+}
+
+// also does something beside the job that asks for it, in turn with the key's other jobs.
+func (a *app) also(key string, do func(ctx context.Context)) {
+	if !a.jobs.enter() {
+		a.log.Error("too much to do: something was left out", "what", key)
+		return
+	}
+	a.jobs.run(key, do)
 }

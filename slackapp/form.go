@@ -14,29 +14,56 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// openForm opens the request form: at once something, within the trigger's three seconds, and the form once its draft is kept.
+// openForm opens the request form.
 func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
-	opened, err := a.slack.OpenViewContext(ctx, ic.TriggerID, views.Loading())
+	a.openDraft(ctx, ic, "Request Access", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
+		return a.db.OpenDraft(ctx, viewID, hash, person.ID, zone)
+	})
+}
+
+// openExtension opens the form that asks for more time: with one claim, or with all that a request gave.
+func (a *app) openExtension(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+	a.openDraft(ctx, ic, "Extend", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
+		number, err := idOf(action.Value)
+		entitlementID := int64(0)
+		if err == nil && action.ActionID == views.ActionExtend {
+			number, entitlementID, err = schema.RequestOfClaim(ctx, a.db, number, person.ID)
+		}
+		if err != nil {
+			return schema.Draft{}, err
+		}
+		return a.db.OpenExtension(ctx, viewID, hash, person.ID, zone, number, entitlementID)
+	})
+}
+
+// openDraft opens a form: at once something, within the trigger's three seconds, and the form once its draft is kept.
+func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, button string,
+	keep func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error),
+) {
+	opened, err := a.open(ctx, ic, views.Loading())
 	if err != nil {
 		a.log.Error("the form could not be opened", "user", ic.User.ID, "error", err)
-		a.write(ctx, ic.User.ID, "The form could not be opened. Please press Request Access again.")
+		a.write(ctx, ic.User.ID, "The form could not be opened. Please press "+button+" again.")
 		return
 	}
 	person, err := a.who(ctx, ic.User.ID)
-	if err != nil {
-		a.replace(ctx, opened.View.ID, views.Notice("Request access", a.words(ctx, err)))
-		return
+	var draft schema.Draft
+	if err == nil {
+		draft, err = keep(opened.View.ID, opened.View.Hash, person, a.zoneOf(ctx, person, ic.User.ID))
 	}
-	draft, err := a.db.OpenDraft(ctx, opened.View.ID, opened.View.Hash, person.ID, a.zoneOf(ctx, person, ic.User.ID))
-	if err != nil {
+	switch {
+	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
+		a.replace(ctx, opened.View.ID, views.Notice("Extend access", "There is nothing here that you could ask more time for."))
+	case err != nil:
 		a.replace(ctx, opened.View.ID, views.Notice("Request access", a.words(ctx, err)))
-		return
+	default:
+		a.draw(ctx, draft, "")
 	}
-	a.draw(ctx, draft)
 }
 
 // draw shows a draft as it is. When the draft changes, or somebody else draws it, meanwhile, it draws again: the newest stays.
-func (a *app) draw(ctx context.Context, draft schema.Draft) {
+// The notice (mrkdwn; empty: none) is shown until the form is drawn again.
+func (a *app) draw(ctx context.Context, draft schema.Draft, notice string) {
 	hash := draft.ViewHash
 	for range 6 {
 		offer, err := draft.Complete(ctx, a.db, views.AskedShown+1)
@@ -44,7 +71,7 @@ func (a *app) draw(ctx context.Context, draft schema.Draft) {
 			a.log.Error("the form could not be drawn", "view", draft.ViewID, "error", err)
 			return
 		}
-		form := views.Form{Draft: draft, Offer: offer, MaxDays: a.config.maxDays, WorkspaceURL: a.home.url}
+		form := views.Form{Draft: draft, Offer: offer, MaxDays: a.config.maxDays, WorkspaceURL: a.home.url, Notice: notice}
 		updated, err := a.slack.UpdateViewContext(ctx, form.View(), "", hash, draft.ViewID)
 		newest := false
 		switch {
@@ -76,6 +103,16 @@ func (a *app) draw(ctx context.Context, draft schema.Draft) {
 	a.log.Warn("the form changes faster than it can be drawn", "view", draft.ViewID)
 }
 
+// drawAgain shows a draft as it is by now.
+func (a *app) drawAgain(ctx context.Context, viewID string, personID int64, notice string) {
+	draft, err := schema.DraftByView(ctx, a.db, viewID, personID)
+	if err != nil {
+		a.log.Error("the form could not be drawn again", "view", viewID, "error", err)
+		return
+	}
+	a.draw(ctx, draft, notice)
+}
+
 // formAction takes an action in the form over into its draft, and answers what follows: the form drawn anew, unless only
 // boxes were ticked.
 func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) func(ctx context.Context) {
@@ -91,10 +128,12 @@ func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, act
 		})
 	}
 	switch {
-	case err == nil && action.ActionID == views.ActionGrants, errors.Is(err, errOutdated):
-		return nil
+	case err == nil && action.ActionID == views.ActionGrants:
+		return nil // Slack shows ticks by itself
 	case err == nil:
-		return func(ctx context.Context) { a.draw(ctx, draft) }
+		return func(ctx context.Context) { a.draw(ctx, draft, "") }
+	case errors.Is(err, errOutdated): // it crossed a newer list on its way, or that was never shown
+		return func(ctx context.Context) { a.drawAgain(ctx, viewID, person.ID, "") }
 	case errors.Is(err, schema.ErrNotOffered):
 		a.auditNotOffered(ctx, person.ID, viewID, err)
 		return nil
@@ -121,7 +160,7 @@ var errOutdated = errors.New("of an older list")
 
 // take merges one action into a draft.
 func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewState, action *slack.BlockAction) error {
-	if action.ActionID != views.ActionGrants { // Slack shows ticks by itself
+	if action.ActionID != views.ActionGrants { // which nobody has to draw
 		d.Revision++
 	}
 	switch action.ActionID {
@@ -176,6 +215,9 @@ func takeBoxes(d *schema.Draft, state *slack.ViewState) error {
 }
 
 func takeMode(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, mode string) error {
+	if d.Mode == schema.Extend {
+		return fmt.Errorf("mode %.20q of an extension: %w", mode, schema.ErrNotOffered)
+	}
 	switch mode {
 	case d.Mode:
 		return nil
@@ -206,7 +248,7 @@ func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.B
 	}
 	switch action.ActionID {
 	case views.ActionSelectAll:
-		if d.Mode == schema.Custom {
+		if d.Mode == schema.Custom || d.Mode == schema.Extend {
 			return fmt.Errorf("everything: %w", schema.ErrNotOffered)
 		}
 		d.AllChosen = len(action.SelectedOptions) > 0

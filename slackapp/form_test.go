@@ -437,6 +437,70 @@ func TestAFormStaysOpenWhileTheRecordIsAway(t *testing.T) {
 	})
 }
 
+func TestATickThatWasLostCountsWithTheNextAction(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.giveMany("priya", 60)
+	alice := s.as("alice")
+	s.openForm(alice)
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("page 1 of 2")
+	s.recordAway(true)
+	alice.Tick(alice.Boxes()[1])
+	alice.WaitForModal("Our records cannot be reached right now.")
+	alice.CloseModal()
+	s.recordAway(false)
+	alice.Press("Next")
+	alice.WaitForModal("1 of 66 chosen, page 2 of 2")
+}
+
+func TestAListThatIsNotTheOneOnTheScreenIsNotSubmitted(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	s.openForm(alice)
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("Select all")
+	alice.Tick("Dashboard editor")
+	alice.Choose("Reason", "Project work")
+	lost := func(do func()) map[string]string {
+		s.recordAway(true)
+		do()
+		alice.WaitForModal("Our records cannot be reached right now.")
+		alice.CloseModal()
+		s.recordAway(false)
+		return alice.Submit()
+	}
+	again := "This was not kept. Please choose it again."
+	require.Equal(t, map[string]string{"Access Grants": again}, lost(func() { alice.Tick("Select all") }))
+	alice.AwaitUpdate(func() { alice.Untick("Select all") })
+	require.Equal(t, map[string]string{"Person": again}, lost(func() {
+		s.recordAway(false) // the options can be loaded, and then the choice is lost
+		alice.Search("Person", "bob")
+		s.recordAway(true)
+		require.NoError(t, s.slack.As("alice@example.com").Choose("Person", "Bob Fischer"))
+	}))
+	require.Equal(t, map[string]string{"Access Like": again}, lost(func() { alice.Choose("Access Like", "Custom") }))
+	require.Zero(t, s.newest())
+}
+
+func TestAListThatWasNeverDrawnIsShownBeforeItIsSubmitted(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	s.openForm(alice)
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("Select all")
+	alice.Tick("Dashboard editor")
+	alice.Choose("Reason", "Project work")
+	s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been away when it was to be drawn
+	require.NotEmpty(t, alice.Submit())
+	alice.WaitForModal("The list has changed at the same moment.")
+	require.Len(t, alice.Ticked(), 1, "what was ticked before is kept")
+	s.do(`update form_drafts set generation = generation + 1`)
+	alice.AwaitUpdate(func() { alice.Tick("Customer reader") }) // does not count, and shows that
+	require.Len(t, alice.Ticked(), 1)
+	alice.SubmitAccepted()
+	require.Equal(t, []string{"dashboards/editor"}, s.asked(s.newest()))
+}
+
 // recordAway cuts the app off from the database, or lets it in again.
 func (s *stage) recordAway(away bool) {
 	s.Helper()

@@ -48,7 +48,15 @@ func (a *app) homeOpened(ctx context.Context, userID string) {
 		a.publish(ctx, userID, a.homeRefused(ctx, &refused{err: err, email: user.Email}))
 		return
 	}
-	a.publishHome(ctx, userID, person)
+	a.drawHome(ctx, userID, person)
+}
+
+// homeKey lets the drawings of one Home tab follow each other: the newest stays.
+func homeKey(userID string) string { return "home " + userID }
+
+// publishHome draws a person's Home tab anew after something that they did.
+func (a *app) publishHome(userID string, person schema.Person) {
+	a.also(homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
 }
 
 func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewRequest {
@@ -59,8 +67,8 @@ func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewReque
 	return views.HomeRefused(text)
 }
 
-// publishHome draws a person's Home tab: in full, or if Slack refuses that, small.
-func (a *app) publishHome(ctx context.Context, userID string, person schema.Person) {
+// drawHome draws a person's Home tab: in full, or if Slack refuses that, small.
+func (a *app) drawHome(ctx context.Context, userID string, person schema.Person) {
 	h := views.Home{Person: person, TimeZone: a.zoneOf(ctx, person, userID), WorkspaceURL: a.home.url}
 	var err error
 	if h.Waiting, h.WaitingTotal, err = schema.WaitingFor(ctx, a.db, person.ID, views.HomeLines, 0); err == nil {
@@ -91,7 +99,7 @@ func (a *app) publish(ctx context.Context, userID string, view slack.HomeTabView
 
 // openList opens one of the Home tab's lists whole.
 func (a *app) openList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	opened, err := a.slack.OpenViewContext(ctx, ic.TriggerID, views.Notice("One moment…", "One moment…"))
+	opened, err := a.open(ctx, ic, views.Notice("Access", "One moment…"))
 	if err != nil {
 		a.log.Error("a list could not be opened", "user", ic.User.ID, "error", err)
 		return

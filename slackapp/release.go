@@ -29,7 +29,7 @@ func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, actio
 	a.wake(number, workflows.SignalWithdrawn, func(ctx context.Context) {
 		a.tell(ctx, ic, "It is recorded that you withdraw this. It will take effect shortly.")
 	})
-	a.publishHome(ctx, ic.User.ID, person)
+	a.publishHome(ic.User.ID, person)
 }
 
 // giveBack records that somebody gives access back before its end.
@@ -50,7 +50,10 @@ func (a *app) giveBack(ctx context.Context, ic *slack.InteractionCallback, actio
 			a.tell(ctx, ic, "It is recorded that you give this access back. It will take effect shortly.")
 		})
 	}
-	a.publishHome(ctx, ic.User.ID, person)
+	if ic.View.Type == slack.VTModal {
+		a.showList(ctx, ic.User.ID, ic.View.ID, ic.View.PrivateMetadata)
+	}
+	a.publishHome(ic.User.ID, person)
 }
 
 // pressed reads what a button is about and who pressed it. False: they were told why not.

@@ -36,6 +36,7 @@ type stage struct {
 	apps   []string // base URLs of the replicas
 	log    *syncBuffer
 	worker *activities.Activities
+	stop   func() // ends the app as a signal does, and waits for it
 }
 
 const (
@@ -82,10 +83,11 @@ func newStage(t *testing.T, replicas int, socket bool, change ...func(*config)) 
 
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	t.Cleanup(func() {
+	s.stop = func() {
 		stop()
 		running.Wait()
-	})
+	}
+	t.Cleanup(s.stop)
 	for _, l := range listeners {
 		c := config{
 			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",

@@ -20,14 +20,15 @@ import (
 
 // submit turns the form into a request. It answers nil, which closes the form, or what is wrong at which field; the form then
 // stays as it is.
-func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (reply any, after func(ctx context.Context)) {
+func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
 	s := submission{values: ic.View.State, errors: fieldErrors{}}
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, ic.User.ID)
 	if err == nil && !person.Active() {
 		err = schema.ErrNotActive
 	}
 	if errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) {
-		return fieldErrors{views.BlockAccessLike: plainWords(a.words(ctx, &refused{err: err}))}, nil
+		s.wrong(s.first(), plainWords(a.words(ctx, &refused{err: err})))
+		return s.errors, nil
 	}
 	var receipt schema.Receipt
 	if err == nil {
@@ -36,18 +37,23 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (reply 
 	if err != nil {
 		a.explain(ctx, &s, person.ID, ic.View.ID, err)
 	}
+	if s.outdated {
+		return s.errors, func(ctx context.Context) { a.drawAgain(ctx, ic.View.ID, person.ID, listChanged) }
+	}
 	if len(s.errors) > 0 {
 		return s.errors, nil
 	}
-	return nil, func(ctx context.Context) {
+	return nil, func(context.Context) {
 		if !receipt.Before {
 			a.wake(receipt.RequestID, workflows.SignalSubmitted, func(ctx context.Context) {
 				a.write(ctx, ic.User.ID, fmt.Sprintf("Your request #%d is recorded. It will continue shortly.", receipt.RequestID))
 			})
 		}
-		a.publishHome(ctx, ic.User.ID, person)
+		a.publishHome(ic.User.ID, person)
 	}
 }
+
+const listChanged = "The list has changed at the same moment. Please look at it again, and submit."
 
 // errFields says that something is wrong at fields: s.errors tells what.
 var errFields = errors.New("something is wrong at the fields")
@@ -88,6 +94,7 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID string, err error) {
 	var gone *schema.NoLongerOffered
 	var long *schema.TooLong
+	var covered *schema.CoveredAlready
 	switch {
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
@@ -96,6 +103,8 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		s.wrong(views.BlockDuration, "This cannot be held permanently, but for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
 	case errors.As(err, &long):
 		s.wrong(views.BlockEndDate, "This can be held for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
+	case errors.As(err, &covered):
+		s.wrong(views.BlockEndDate, "You have this until then already, or longer: "+listNames(covered.Names)+".")
 	case errors.Is(err, schema.ErrNothingChosen):
 		s.wrong(s.grantsField(), "Choose at least one access grant.")
 	case errors.Is(err, schema.ErrNotOffered):
@@ -106,19 +115,20 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	case errors.Is(err, schema.ErrEndPassed):
 		s.wrong(views.BlockEndDate, "This end has passed. Choose a later one.")
 	case errors.Is(err, schema.ErrNotFound):
-		s.wrong(views.BlockAccessLike, formGone)
+		s.wrong(s.first(), formGone)
 	case errors.Is(err, schema.ErrNotActive):
-		s.wrong(views.BlockAccessLike, plainWords(a.words(ctx, err)))
+		s.wrong(s.first(), plainWords(a.words(ctx, err)))
 	default:
 		a.log.Error("a form could not be submitted", "view", viewID, "error", err)
-		s.wrong(views.BlockAccessLike, "Our records cannot be reached right now, so nothing was sent. Your form is kept: please submit it again in a minute.")
+		s.wrong(s.first(), "Our records cannot be reached right now, so nothing was sent. Your form is kept: please submit it again in a minute.")
 	}
 }
 
 // submission is what came back of the shown form, and what is wrong with it.
 type submission struct {
-	values *slack.ViewState
-	errors fieldErrors
+	values   *slack.ViewState
+	errors   fieldErrors
+	outdated bool // the list that was shown is not the draft's
 }
 
 // field answers what an input of the shown view holds. False: it is not shown.
@@ -132,12 +142,24 @@ func (s *submission) field(blockID, actionID string) (slack.BlockAction, bool) {
 
 // wrong says what is wrong at a field, or at the first one where that is not shown: Slack drops errors at fields that are not there.
 func (s *submission) wrong(blockID, text string) {
-	if s.values == nil || s.values.Values[blockID] == nil {
-		blockID = views.BlockAccessLike
+	if !s.shown(blockID) {
+		blockID = s.first()
 	}
 	if s.errors[blockID] == "" {
 		s.errors[blockID] = views.Cut(text, 400)
 	}
+}
+
+func (s *submission) shown(blockID string) bool {
+	return s.values != nil && s.values.Values[blockID] != nil
+}
+
+// first is the form's first field: an extension has no "Access Like".
+func (s *submission) first() string {
+	if s.shown(views.BlockAccessLike) || !s.shown(views.BlockDuration) {
+		return views.BlockAccessLike
+	}
+	return views.BlockDuration
 }
 
 // grantsField is the first shown field of the list.
@@ -159,13 +181,21 @@ func (s *submission) grantsField() string {
 	}
 	slices.Sort(boxes)
 	slices.Sort(others)
-	return append(slices.Concat(all, boxes, others), views.BlockAccessLike)[0]
+	return append(slices.Concat(all, boxes, others), s.first())[0]
 }
 
 // checkShown compares what decides about the list with the draft. They differ only if an action was lost: then the list that is
 // shown is not the one that would be submitted.
 func (s *submission) checkShown(d *schema.Draft) {
+	s.outdated = !s.showsList(d)
+	if s.outdated {
+		s.wrong(s.grantsField(), listChanged)
+		return
+	}
 	const lost = "This was not kept. Please choose it again."
+	if d.Mode == schema.Extend {
+		return // nothing of it can be changed
+	}
 	if mode, ok := s.field(views.BlockAccessLike, views.ActionAccessLike); !ok || mode.SelectedOption.Value != d.Mode {
 		s.wrong(views.BlockAccessLike, lost)
 		return
@@ -183,6 +213,26 @@ func (s *submission) checkShown(d *schema.Draft) {
 	if ok && (len(all.SelectedOptions) > 0) != d.AllChosen {
 		s.wrong(views.BlockSelectAll(d.OfferGeneration), lost)
 	}
+}
+
+// showsList tells whether the boxes that were shown are those of the draft's list.
+func (s *submission) showsList(d *schema.Draft) bool {
+	want, shown := len(d.Shown), 0
+	if d.AllChosen {
+		want = 0
+	}
+	if s.values != nil {
+		for blockID := range s.values.Values {
+			generation, _, ok := views.ParseGrantsBlock(blockID)
+			switch {
+			case ok && generation == d.Generation:
+				shown++
+			case ok:
+				return false
+			}
+		}
+	}
+	return shown == want
 }
 
 // why answers the reason and the note.

@@ -20,16 +20,22 @@ func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text stri
 	switch {
 	case channel != "":
 		_, err = a.slack.PostEphemeralContext(ctx, channel, ic.User.ID, slack.MsgOptionText(text, false))
-	case ic.View.Type == slack.VTModal:
-		_, err = a.slack.PushViewContext(ctx, ic.TriggerID, views.Notice("Access", text))
 	default:
-		_, err = a.slack.OpenViewContext(ctx, ic.TriggerID, views.Notice("Access", text))
+		_, err = a.open(ctx, ic, views.Notice("Access", text))
 	}
 	if err == nil {
 		return
 	}
 	a.log.Info("somebody is told in the Messages tab instead", "user", ic.User.ID, "error", err)
 	a.write(ctx, ic.User.ID, text)
+}
+
+// open opens a modal, over the one that was acted in if there is one.
+func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slack.ModalViewRequest) (*slack.ViewResponse, error) {
+	if ic.View.Type == slack.VTModal {
+		return a.slack.PushViewContext(ctx, ic.TriggerID, view)
+	}
+	return a.slack.OpenViewContext(ctx, ic.TriggerID, view)
 }
 
 // write writes to somebody in the Messages tab.

@@ -8,7 +8,7 @@ import (
 	"accessbot/workflows"
 )
 
-// wake wakes the run of a request, beside the user's other work: Temporal may take its time. Where it does not take the signal,
+// wake wakes the run of a request, apart from all other work: Temporal may take its time. Where it does not take the signal,
 // the sweep will see to it, and otherwise says so to the user.
 func (a *app) wake(requestID int64, signal string, otherwise func(ctx context.Context)) {
 	a.wakeWith(fmt.Sprintf("request %d", requestID), otherwise, func(ctx context.Context) error {
@@ -31,11 +31,11 @@ func (a *app) wakeClaim(claim schema.Claim, otherwise func(ctx context.Context))
 }
 
 func (a *app) wakeWith(key string, otherwise func(ctx context.Context), wake func(ctx context.Context) error) {
-	if !a.jobs.enter() {
-		a.log.Error("too much to do: the sweep wakes the run", "of", key)
+	if !a.wakes.enter() {
+		a.log.Error("too many runs to wake: the sweep will do it", "of", key)
 		return
 	}
-	a.jobs.run(key, func(ctx context.Context) {
+	a.wakes.run(key, func(ctx context.Context) {
 		short, cancel := context.WithTimeout(ctx, wakeWithin)
 		defer cancel()
 		if err := wake(short); err != nil {

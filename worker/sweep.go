@@ -189,7 +189,7 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	defer cancel()
 	for _, id := range requests {
 		_, err := s.activities.ConvergeMessages(bounded, activities.RequestInput{RequestID: id})
-		if err != nil {
+		if err != nil && !activities.IsBusy(err) {
 			s.log.Warn("messages are still behind", "request", id, "error", err)
 			if err := schema.PostponeMessages(ctx, s.db, id, wakeAgain); err != nil {
 				return err

@@ -82,12 +82,14 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 
 // advance asks the record what is next. Whatever has arrived until now, this answers too.
 func (r *accessRequest) advance(ctx workflow.Context) error {
+	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	for _, name := range signals {
-		drain(workflow.GetSignalChannel(ctx, name))
+		if drain(workflow.GetSignalChannel(ctx, name)) {
+			in.Said = append(in.Said, name)
+		}
 	}
 	drain(r.wake)
 	ctx = with(ctx, recordPolicy, "what is next")
-	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	var next activities.Next
 	if err := workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next); err != nil {
 		return err
@@ -176,9 +178,9 @@ func (r *accessRequest) wait(ctx, root workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	// Signals first: a decision wins a tie with the timer.
 	for _, name := range signals {
-		selector.AddReceive(workflow.GetSignalChannel(ctx, name), func(c workflow.ReceiveChannel, _ bool) { drain(c) })
+		selector.AddReceive(workflow.GetSignalChannel(ctx, name), heard)
 	}
-	selector.AddReceive(r.wake, func(c workflow.ReceiveChannel, _ bool) { drain(c) })
+	selector.AddReceive(r.wake, heard)
 	if !r.cancelled {
 		selector.AddReceive(root.Done(), func(workflow.ReceiveChannel, bool) { r.cancelled = true })
 	}
@@ -191,10 +193,16 @@ func (r *accessRequest) wait(ctx, root workflow.Context) {
 	selector.Select(ctx)
 }
 
-// drain takes what has arrived: however often somebody clicked, the record is asked once.
-func drain(c workflow.ReceiveChannel) {
+// heard leaves in the channel what arrived: advance takes it, and says it to the record.
+func heard(workflow.ReceiveChannel, bool) {}
+
+// drain takes what has arrived, and tells whether there was anything: however often somebody clicked, the record is asked
+// once.
+func drain(c workflow.ReceiveChannel) (any bool) {
 	for c.ReceiveAsync(nil) {
+		any = true
 	}
+	return any
 }
 
 func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.takenBack) == 0 }

@@ -38,7 +38,8 @@ func (s *accessRequestSuite) AfterTest(_, _ string) { s.env.AssertExpectations(s
 
 // says lets the record answer next, once.
 func (s *accessRequestSuite) says(next activities.Next) {
-	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(next, nil).Once()
+	ours := mock.MatchedBy(func(in activities.AdvanceInput) bool { return in.RequestID == number && !in.Cancelled })
+	s.env.OnActivity(do.Advance, mock.Anything, ours).Return(next, nil).Once()
 }
 
 func (s *accessRequestSuite) run() error {
@@ -193,6 +194,14 @@ func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
 	s.signalAfter(10*time.Second, SignalDecisionRecorded)
 	s.NoError(s.run())
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
+}
+
+func (s *accessRequestSuite) TestWhatASignalSaysIsHandedToTheRecord() {
+	s.says(waiting(3600))
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Said: []string{SignalReleased}}).
+		Return(activities.Next{State: "denied", Settled: true}, nil).Once()
+	s.signalAfter(time.Minute, SignalReleased)
+	s.NoError(s.run())
 }
 
 func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() {

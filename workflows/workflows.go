@@ -17,9 +17,9 @@ import (
 // Signals wake a run. They carry nothing and prove nothing: what happened stands in the record.
 const (
 	SignalSubmitted        = "submitted"
-	SignalDecisionRecorded = "decision-recorded"
-	SignalWithdrawn        = "withdrawn"
-	SignalReleased         = "released"
+	SignalDecisionRecorded = activities.SaidDecisionRecorded
+	SignalWithdrawn        = activities.SaidWithdrawn
+	SignalReleased         = activities.SaidReleased
 	SignalDue              = "due" // the sweep's: the record says that something should have happened
 )
 

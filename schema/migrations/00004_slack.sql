@@ -25,9 +25,10 @@ create table slack_addresses (
 create table form_drafts (
     view_id           text primary key,
     person_id         bigint not null references people,
-    mode              text not null default 'person' check (mode in ('person', 'job_title', 'custom')),
+    mode              text not null default 'person' check (mode in ('person', 'job_title', 'custom', 'extend')),
     like_person_id    bigint references people,      -- kept while another mode is shown: Slack keeps showing it too
     like_job_title_id bigint references job_titles,
+    extends_id        bigint references access_requests, -- whose grants are to last longer
     offered           bigint[] not null default '{}', -- entitlements, in the order of the list; custom: those shown so far
     total             integer  not null default 0,    -- how many are offered; custom: the whole list, shown or not
     chosen            bigint[] not null default '{}',

@@ -16,12 +16,21 @@ type Form struct {
 	Offer        schema.CompleteOffer
 	MaxDays      int    // the longest that anything can be asked for temporarily
 	WorkspaceURL string // for links to messages; empty: no links
+	Notice       string // mrkdwn, escaped: what the reader should know first; empty: nothing
 }
 
 // View draws the form. A field that stays keeps its block ID and so what was put in; the list's boxes get new ones with every
 // generation.
 func (f Form) View() slack.ModalViewRequest {
-	blocks := f.accessLike()
+	title, blocks := "Request access", []slack.Block{}
+	if f.Draft.Mode == schema.Extend {
+		title = "Extend access"
+	} else {
+		blocks = f.accessLike()
+	}
+	if f.Notice != "" {
+		blocks = append([]slack.Block{section(f.Notice)}, blocks...)
+	}
 	if f.Draft.Offer().Chosen() {
 		blocks = append(blocks, f.accessGrants()...)
 	}
@@ -30,7 +39,7 @@ func (f Form) View() slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:       slack.VTModal,
 		CallbackID: CallbackRequest,
-		Title:      plain("Request access"),
+		Title:      plain(title),
 		Submit:     plain("Submit"),
 		Close:      plain("Cancel"),
 		Blocks:     slack.Blocks{BlockSet: blocks},

@@ -12,6 +12,12 @@ const (
 	CallbackDeny    = "deny"
 )
 
+// Action IDs of the buttons that open the form to ask for more time.
+const (
+	ActionExtend    = "extend"     // the claim's ID
+	ActionExtendAll = "extend_all" // the request's number: everything of it that ends
+)
+
 // Action IDs of the form.
 const (
 	ActionAccessLike = "access_like"

@@ -23,6 +23,8 @@ func (f Form) accessGrants() []slack.Block {
 		blocks = append(blocks, section(bold("Access Grants")+"\n"+f.nothing()))
 	case d.Mode == schema.Custom:
 		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that you lack."))
+	case d.Mode == schema.Extend:
+		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for anew."))
 	default:
 		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
@@ -54,6 +56,8 @@ func (f Form) nothing() string {
 		if f.Offer.OtherHolders == 0 {
 			text += " Nobody else has that job title, and no standard access is configured for it."
 		}
+	case schema.Extend:
+		text = "There is nothing left of request " + who + " that ends and that you could ask more time for."
 	default:
 		text = "There is nothing that can be requested and that you lack."
 	}

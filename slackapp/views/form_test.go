@@ -94,7 +94,7 @@ func pings(v any) bool {
 }
 
 func TestTheFormKeepsWithinSlacksLimitsWhateverItShows(t *testing.T) {
-	for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom} {
+	for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend} {
 		f := draftOf(schema.PageSize, mode, anyOf)
 		fits(t, mode, f.View())
 		for n := range hostile { // each of them everywhere

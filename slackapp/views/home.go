@@ -32,7 +32,7 @@ type Home struct {
 // View draws the Home tab.
 func (h Home) View() slack.HomeTabViewRequest {
 	blocks := []slack.Block{h.whoYouAre(), slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary))}
-	list := func(title string, total int, all string, lines []slack.Block, none string) {
+	list := func(title string, total, shown int, all string, lines []slack.Block, none string) {
 		heading := title
 		if total > 0 {
 			heading += fmt.Sprintf(" (%d)", total)
@@ -43,13 +43,13 @@ func (h Home) View() slack.HomeTabViewRequest {
 			return
 		}
 		blocks = append(blocks, lines...)
-		if total > len(lines) {
+		if total > shown {
 			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), "Show all", slack.StyleDefault)))
 		}
 	}
-	list("Waiting for my approval", h.WaitingTotal, ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
-	list("My requests", h.RequestsTotal, ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
-	list("My current access", h.AccessTotal, ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
+	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
+	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
+	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
 	return home(blocks...)
 }
 
@@ -169,11 +169,15 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 		} else {
 			detail += " · " + sourceWords(l.Source)
 		}
-		var accessory *slack.Accessory
-		if l.RequestID.Valid && !l.ReleasedAt.Valid {
-			accessory = slack.NewAccessory(giveBack(l))
+		blocks = append(blocks, section(what+"\n"+detail))
+		if !l.RequestID.Valid || l.ReleasedAt.Valid {
+			continue
 		}
-		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(what+"\n"+detail), nil, accessory))
+		var buttons []slack.BlockElement
+		if l.EndsAt.Valid && l.GivenAt.Valid {
+			buttons = append(buttons, button(ActionExtend, strconv.FormatInt(l.ClaimID, 10), "Extend", slack.StyleDefault))
+		}
+		blocks = append(blocks, slack.NewActionBlock("", append(buttons, giveBack(l))...))
 	}
 	return blocks
 }

@@ -67,5 +67,11 @@ func list(kind, title string, total, page int, lines []slack.Block) slack.ModalV
 	if len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("", buttons...))
 	}
-	return slack.ModalViewRequest{Type: slack.VTModal, Title: plain(title), Close: plain("Close"), Blocks: slack.Blocks{BlockSet: blocks}}
+	return slack.ModalViewRequest{
+		Type:            slack.VTModal,
+		PrivateMetadata: ListValue(kind, page), // to be drawn again after something in it was pressed
+		Title:           plain(title),
+		Close:           plain("Close"),
+		Blocks:          slack.Blocks{BlockSet: blocks},
+	}
 }

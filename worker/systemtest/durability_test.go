@@ -183,6 +183,10 @@ func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
 	s.eventually("the run started by hand asked the record", func() bool {
 		return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
 	})
+	s.eventually("an alert is audited", func() bool {
+		var alerts int
+		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
+	})
 	s.approve(approver, request) // and only a recorded decision gives
 	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
 	var early int

@@ -1,0 +1,257 @@
+package schema_test
+
+import (
+	"context"
+	"database/sql"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// plans collects how PostgreSQL carried out each statement of one connection.
+type plans struct {
+	*schema.DB
+	mutex sync.Mutex
+	seen  []string
+}
+
+func newPlans(t *testing.T, url string) *plans {
+	t.Helper()
+	connector, err := pq.NewConnector(url)
+	require.NoError(t, err)
+	p := &plans{}
+	db := sqlx.NewDb(sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, func(n *pq.Error) {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.seen = append(p.seen, n.Message)
+	})), "postgres")
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { _ = db.Close() }) // the test is over
+	_, err = db.Exec(`
+		load 'auto_explain';
+		set auto_explain.log_min_duration = 0;
+		set auto_explain.log_level = notice;
+		set auto_explain.log_nested_statements = on`)
+	require.NoError(t, err)
+	p.DB = &schema.DB{DB: db}
+	return p
+}
+
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts)\b`)
+
+// readWhole are the plans since the last call that read a whole table which grows.
+func (p *plans) readWhole(t *testing.T) []string {
+	t.Helper()
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	require.NotEmpty(t, p.seen, "no plans were told")
+	var bad []string
+	for _, plan := range p.seen {
+		if wholeTable.MatchString(plan) {
+			bad = append(bad, plan)
+		}
+	}
+	p.seen = nil
+	return bad
+}
+
+func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	// Two thousand people with ten claims each, five thousand requests: almost all of it over and done with.
+	w.Do(`
+		set session_replication_role = replica;
+		insert into people (email, name, status, manager_id) select 'p' || n || '@example.com', 'P' || n, 'active', case when n > 1 then greatest(1, n / 10) end from generate_series(1, 2000) n;
+		update people set administrator = true where id in (1000, 1001);
+		insert into applications (slug, name, connector, instance) select 'app' || n, 'App ' || n, 'fake', 'I' || n from generate_series(1, 5) n;
+		insert into entitlements (application_id, instance, key, name, kind, risk, target)
+		select 1 + n % 5, 'I' || (1 + n % 5), 'k' || n, 'K' || n, 'role', 'low', 't' || n from generate_series(1, 200) n;
+		insert into application_owners select a, 10 * a from generate_series(1, 5) a;
+		insert into accounts (person_id, instance, account) select p, 'I' || i, 'p' || p from generate_series(1, 2000) p, generate_series(1, 5) i;
+		insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, due_at, messages_due_at, settled_at)
+		select 'V' || n, 1 + n % 2000, 'custom', 'UTC', 'project', null, null, app_now() from generate_series(1, 5000) n;
+		insert into request_items (request_id, entitlement_id, account_id, state)
+		select r.id, e.id, a.id, 'active' from access_requests r
+		  cross join lateral (select id, instance from entitlements where id in (1 + r.id % 200, 1 + (r.id + 77) % 200)) e
+		  join accounts a on a.person_id = r.requester_id and a.instance = e.instance;
+		insert into approvals (request_id, application_id, basis, policy_version, state, closed_at) select id, 1, 'manager', 'owners-1', 'decided', app_now() from access_requests;
+		insert into approval_items select a.id, i.id from approvals a join request_items i using (request_id);
+		insert into approval_candidates select a.id, 1 + a.id % 2000, 1, app_now() from approvals a;
+		insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms)
+		select item_id, approval_id, 1, 'approve', 'manager', 'owners-1', 'x' from approval_items;
+		insert into claims (person_id, account_id, entitlement_id, source, item_id, given_at)
+		select a.person_id, a.id, i.entitlement_id, 'request', i.id, app_now() from request_items i join accounts a on a.id = i.account_id;
+		insert into claims (person_id, account_id, entitlement_id, source, given_at, ended_at, removed_at)
+		select a.person_id, a.id, e.id, 'birthright', app_now(), app_now(), app_now()
+		  from accounts a join entitlements e on e.instance = a.instance where (a.id + e.id) % 40 = 0;
+		insert into slack_messages (request_id, person_id, kind, channel, ts, digest) select id, requester_id, 'card', 'D', id::text, 'x' from access_requests;
+		insert into releases (item_id, person_id, kind) select id, 1, 'given_back' from request_items where id % 5 = 0;
+		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
+		update claims set due_at = app_now() where id % 1000 = 0;
+		set session_replication_role = origin;
+		analyze`)
+	require.GreaterOrEqual(t, schematest.Value[int](w, `select count(*) from claims`), 20000)
+
+	ctx := context.Background()
+	p := newPlans(t, w.URL)
+	const request = 3000
+	item := schematest.Value[int64](w, `select min(id) from request_items where request_id = $1`, request)
+	claim := schematest.Value[int64](w, `select id from claims where item_id = $1`, item)
+	for name, query := range map[string]func() error{
+		"claims that are due":   func() error { _, err := schema.DueClaims(ctx, p, 200); return err },
+		"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, 200); return err },
+		"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
+		"a request, whole":      func() error { _, err := schema.RequestByID(ctx, p, request); return err },
+		"who might decide":      func() error { _, err := schema.ApproverFacts(ctx, p, request); return err },
+		"what is held beside":   func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
+		"a request's messages":  func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
+		"owners":                func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
+		"found before":          func() error { _, err := schema.FoundBefore(ctx, p, request); return err },
+		"overdue":               func() error { _, err := schema.Overdue(ctx, p, request); return err },
+		"a summary":             func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
+		"a claim":               func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
+		"an address":            func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
+		"a seat": func() error {
+			seat, err := schema.SeatOfItem(ctx, p, item)
+			if err != nil {
+				return err
+			}
+			conn, err := p.Connx(ctx)
+			if err != nil {
+				return err
+			}
+			defer conn.Close() //nolint:errcheck // it goes back to the pool
+			if _, err := schema.PlanSeat(ctx, conn, seat, true); err != nil {
+				return err
+			}
+			if err := schema.DoubtSeat(ctx, conn, seat); err != nil {
+				return err
+			}
+			_, err = schema.RecordSeat(ctx, conn, seat, true)
+			return err
+		},
+		"a leaver": func() error { _, err := p.Exec(`update people set status = 'left' where id = 77`); return err },
+		"whose claim goes back": func() error {
+			_, err := p.ReleaseLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 77 and ended_at is null`))
+			return err
+		},
+	} {
+		require.NoError(t, query(), name)
+		for _, plan := range p.readWhole(t) {
+			assert.Fail(t, name, plan)
+		}
+	}
+}
+
+func TestDueClaimsAreTheLongestOverdueOfEachTarget(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	crm, wiki := w.Entitlement(w.Application("crm"), "admin"), w.Entitlement(w.Application("wiki"), "admin")
+	var crms []int64
+	for n := range 5 {
+		person := w.Person("P" + strings.Repeat("x", n+1))
+		crms = append(crms, w.Imported(person, crm))
+		w.Do(`update claims set due_at = app_now() - $1 * interval '1 minute' where id = $2`, 10-n, crms[n])
+	}
+	ann := w.Person("Ann")
+	last, later := w.Imported(ann, wiki), w.Imported(w.Person("Bea"), wiki)
+	w.Do(`update claims set due_at = app_now() where id = $1`, last)
+	w.Do(`update claims set due_at = app_now() + interval '1 minute' where id = $1`, later)
+	claims, err := schema.DueClaims(context.Background(), w.Worker, 3)
+	require.NoError(t, err)
+	var ids []int64
+	for _, c := range claims {
+		ids = append(ids, c.ID)
+	}
+	assert.Equal(t, []int64{crms[0], crms[1], crms[2], last}, ids, "a target with many does not fill the list")
+	assert.Equal(t, schema.Seat{AccountID: w.Account(ann, wiki), EntitlementID: wiki, PersonID: ann, Connector: "fake", Instance: "WIKI", Account: "ann", Object: "wiki/admin"}, claims[3].Seat)
+	assert.False(t, claims[3].HolderLeft)
+}
+
+func TestClaimThatWasSettledMeanwhileIsNotPostponed(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	claim := w.Imported(w.Person("Ann"), w.Entitlement(w.Application("crm"), "admin"))
+	require.NoError(t, schema.PostponeClaim(context.Background(), w.Worker, claim, time.Minute))
+	assert.True(t, schematest.Value[bool](w, `select due_at is null and attempts = 0 from claims`))
+	w.Do(`update claims set due_at = app_now()`)
+	require.NoError(t, schema.PostponeClaim(context.Background(), w.Worker, claim, time.Minute))
+	assert.True(t, schematest.Value[bool](w, `select due_at > app_now() and attempts = 1 from claims`))
+}
+
+func TestTwoSweepsShareDueRequests(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	crm := w.Entitlement(w.Application("crm"), "admin")
+	for _, name := range []string{"Ann", "Bea", "Cleo", "Dan"} {
+		w.Request(w.Person(name), 0, crm)
+	}
+	w.Shift(time.Minute)
+	seen := make(chan int64, 100)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			ids, err := schema.DueRequests(context.Background(), w.Worker, 0, time.Hour, 2)
+			assert.NoError(t, err)
+			for _, id := range ids {
+				seen <- id
+			}
+		})
+	}
+	group.Wait()
+	close(seen)
+	var ids []int64
+	for id := range seen {
+		assert.NotContains(t, ids, id, "woken twice")
+		ids = append(ids, id)
+	}
+	assert.NotEmpty(t, ids)
+}
+
+func TestMessagesThatChangedDuringALookStayDue(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := schematest.NewWorld(t)
+	asked := w.Request(w.Person("Ann"), 0, w.Entitlement(w.Application("crm"), "admin"))
+	r, err := schema.RequestByID(ctx, w.Worker, asked.ID)
+	require.NoError(t, err)
+	w.Do(`update access_requests set messages_due_at = app_now()`)
+	done, err := schema.MessagesConverged(ctx, w.Worker, asked.ID, r.MessagesDueAt, 0)
+	require.NoError(t, err)
+	assert.False(t, done)
+	r, err = schema.RequestByID(ctx, w.Worker, asked.ID)
+	require.NoError(t, err)
+	done, err = schema.MessagesConverged(ctx, w.Worker, asked.ID, r.MessagesDueAt, time.Minute)
+	require.NoError(t, err)
+	assert.True(t, done)
+	assert.True(t, schematest.Value[bool](w, `select messages_due_at > app_now() from access_requests`))
+}
+
+func TestUnknownNumbersAreNotFound(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := schematest.NewWorld(t)
+	for name, look := range map[string]func() error{
+		"request":  func() error { _, err := schema.RequestByID(ctx, w.Worker, 1); return err },
+		"summary":  func() error { _, err := schema.SummaryOf(ctx, w.Worker, 1); return err },
+		"seat":     func() error { _, err := schema.SeatOfItem(ctx, w.Worker, 1); return err },
+		"of claim": func() error { _, err := schema.SeatOfClaim(ctx, w.Worker, 1); return err },
+		"claim":    func() error { _, err := schema.ClaimForRun(ctx, w.Worker, 1); return err },
+		"person":   func() error { _, err := schema.PersonByID(ctx, w.Worker, 1); return err },
+		"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "nobody@example.com"); return err },
+		"address":  func() error { _, err := schema.AddressOf(ctx, w.Worker, 1); return err },
+		"failing":  func() error { return w.Worker.FailItem(ctx, 1, "x") },
+	} {
+		assert.ErrorIs(t, look(), schema.ErrNotFound, name)
+	}
+}

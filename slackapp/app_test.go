@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+
+	"accessbot/slackapp/slacksim"
+)
+
+func TestAllThatIsWrongWithTheConfigurationIsSaidAtOnce(t *testing.T) {
+	_, err := configure(func(name string) string {
+		return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_DAYS": "soon", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
+	})
+	for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_DAYS", "DEFAULT_TIME_ZONE"} {
+		require.ErrorContains(t, err, name+": ")
+	}
+	settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
+	_, err = configure(func(name string) string { return settings[name] })
+	require.ErrorContains(t, err, "SLACK_SIGNING_SECRET", "over HTTP it does not start without")
+	settings["SLACK_APP_TOKEN"] = "xapp-1"
+	c, err := configure(func(name string) string { return settings[name] })
+	require.NoError(t, err)
+	require.True(t, c.socketMode())
+	require.Equal(t, "127.0.0.1:3000", c.listenAddr)
+	require.Equal(t, 365, c.maxDays)
+	require.Equal(t, "UTC", c.timeZone)
+	require.Equal(t, "access-requests", c.taskQueue)
+	require.True(t, c.showPeople)
+	settings["TEMPORAL_SHOW_PEOPLE"] = "false"
+	c, err = configure(func(name string) string { return settings[name] })
+	require.NoError(t, err)
+	require.False(t, c.showPeople)
+}
+
+// alone is a local Slack, and the configuration of an app for it whose database is nowhere.
+func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
+	t.Helper()
+	sim, err := slacksim.New(slacksim.Config{BotToken: botToken, AppToken: appToken})
+	require.NoError(t, err)
+	t.Cleanup(sim.Close)
+	web := httptest.NewServer(sim.Handler())
+	t.Cleanup(web.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return slacksim.Dial(web.URL), config{
+		databaseURL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
+		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
+	}
+}
+
+func TestATokenThatSlackRefusesEndsTheProgramAndIsNotNamed(t *testing.T) {
+	_, c := alone(t, "xoxb-wrong")
+	err := run(context.Background(), c, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)")
+	require.NotContains(t, err.Error(), "xoxb-wrong")
+}
+
+func TestTheAppStartsWhileSlackAndTheRecordAreAway(t *testing.T) {
+	slack, c := alone(t, botToken)
+	require.NoError(t, slack.Away(true))
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	base := "http://" + c.listener.Addr().String()
+	wait := func(what string, so func() bool) {
+		t.Helper()
+		require.Eventually(t, so, 15*time.Second, 20*time.Millisecond, what)
+	}
+	wait("it is alive", func() bool { return status(base+"/healthz") == http.StatusOK })
+	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"))
+	post := func() int {
+		body := `{"type":"url_verification","challenge":"x"}`
+		r, err := http.NewRequest(http.MethodPost, base+"/slack/events", strings.NewReader(body))
+		require.NoError(t, err)
+		sign(r, body)
+		got, _ := send(t, r)
+		return got
+	}
+	require.Equal(t, http.StatusServiceUnavailable, post(), "nobody is let in before it knows whose app it is")
+	require.NoError(t, slack.Away(false))
+	wait("it takes payloads once Slack is back", func() bool { return post() == http.StatusOK })
+	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the record is away")
+	stop()
+	require.NoError(t, <-ended)
+}
+
+func TestSocketModeReconnects(t *testing.T) {
+	s := newStage(t, 1, true)
+	s.as("alice").OpenHome()
+	for _, reason := range []string{"warning", "refresh_requested"} {
+		before := s.traffic("apps.connections.open")
+		require.NoError(t, s.slack.Disconnect(reason))
+		s.eventually("it asks for another connection", func() bool { return s.traffic("apps.connections.open") > before })
+		require.NoError(t, s.slack.WaitForSockets(1, 10*time.Second))
+		s.openForm(s.as("alice"))
+		s.as("alice").CloseAllModals()
+	}
+}
+
+// Case 35, for the Home tab.
+func TestAHomeTabThatSlackRefusesIsPublishedSmall(t *testing.T) {
+	s := newStage(t, 1, false)
+	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.publish", Kind: "error", Error: "invalid_arguments", Times: 1}))
+	alice := s.as("alice")
+	alice.VisitHome()
+	home := alice.WaitForHome("Alice Martin")
+	require.Contains(t, home, "Request Access")
+	require.Contains(t, home, "cannot be shown at the moment")
+	s.openForm(alice)
+}
+
+func TestSlacksRateLimitIsObeyed(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	s.openForm(alice)
+	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.update", Kind: "ratelimited", RetryAfter: 1, Times: 1}))
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("Select all access grants (6)")
+}
+
+func TestAHomeTabSaysSoWhileTheRecordIsAway(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	s.recordAway(true)
+	alice.VisitHome()
+	alice.WaitForHome("Your access cannot be shown right now.")
+	alice.Press("Request Access")
+	alice.WaitForModal("Our records cannot be reached right now.")
+	s.recordAway(false)
+	alice.CloseAllModals()
+	alice.OpenHome()
+	require.Contains(t, alice.Home(), "Alice Martin")
+}
+
+func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.giveMany("alice", 33) // beside the two that she has
+	alice := s.as("alice")
+	alice.OpenHome()
+	require.Contains(t, alice.Home(), "My current access (35)")
+	alice.Press("Show all")
+	require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in all")
+	alice.Press("Next")
+	alice.WaitForModal("page 2 of 3")
+	alice.Press("Next")
+	alice.WaitForModal("page 3 of 3")
+	s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
+	alice.Press("Previous") // by now there is no such page
+	alice.WaitForModal("2 in all, page 1 of 1")
+}
+
+func TestWhatWasAcknowledgedIsDoneBeforeTheProgramEnds(t *testing.T) {
+	j := newJobs(1, 10, slog.New(slog.DiscardHandler))
+	begun, goOn, done := make(chan bool), make(chan bool), false
+	require.True(t, j.enter())
+	j.run("alice", func(context.Context) {
+		close(begun)
+		<-goOn
+		done = true
+	})
+	<-begun
+	waited := make(chan bool)
+	go func() {
+		j.wait(context.Background())
+		close(waited)
+	}()
+	select {
+	case <-waited:
+		t.Fatal("it did not wait")
+	default:
+	}
+	close(goOn)
+	<-waited
+	require.True(t, done)
+}
+
+func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
+	j := newJobs(3, 50, slog.New(slog.DiscardHandler))
+	var mu sync.Mutex
+	running, most := 0, 0
+	order := map[string][]int{}
+	for n := range 50 {
+		require.True(t, j.enter())
+		key := fmt.Sprint(n % 5)
+		j.run(key, func(context.Context) {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			for range 1000 {
+				_ = fmt.Sprint(n) // long enough to meet others
+			}
+			mu.Lock()
+			running--
+			order[key] = append(order[key], n)
+			mu.Unlock()
+			if n%7 == 0 {
+				panic("one payload must not take the others with it")
+			}
+		})
+	}
+	j.wait(context.Background())
+	require.LessOrEqual(t, most, 3)
+	for key, got := range order {
+		require.Len(t, got, 10)
+		require.IsIncreasing(t, got, key)
+	}
+	for range 50 { // all places are free again, and no more
+		require.True(t, j.enter())
+	}
+	require.False(t, j.enter())
+}
+
+func TestAPanicInAHandlerEndsNothingElse(t *testing.T) {
+	log := &syncBuffer{}
+	require.True(t, guarded(slog.New(slog.NewTextHandler(log, nil)), "a payload", func() { panic(errors.New("boom")) }))
+	require.Contains(t, log.String(), "boom")
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/views"
+)
+
+// question lets alice ask for something of the warehouse, whose only owner is bob, and answers bob's question about it.
+func (s *stage) question() (number int64, question slacksim.Message) {
+	s.Helper()
+	number = s.asks("alice", "priya", "Priya Nair", "Analyst sandbox", "Marketing marts")
+	s.work(number)
+	return number, s.as("bob").WaitForMessage(fmt.Sprintf("#%d", number))
+}
+
+func (s *stage) decisions() int {
+	s.Helper()
+	return one[int](s, `select count(*) from decisions`)
+}
+
+func TestAnApproverApproves(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number, question := s.question()
+		bob := s.as("bob") // for him it is the first contact
+		bob.PressIn(question, "Approve")
+		s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
+		require.Equal(s, []string{"approve"}, s.verdicts())
+		bob.WaitForEphemeral("Your decision is recorded. It will take effect shortly.") // case 37
+		bob.WaitForHome("Nothing waits for you.")
+		s.work(number)
+		require.NotContains(s, bob.Again(question).Buttons(), "Approve")
+	})
+}
+
+func TestTheHomeTabShowsAnApproverWhatWaits(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.question()
+	bob := s.as("bob")
+	bob.OpenHome()
+	waiting, _, _ := strings.Cut(bob.Home(), "My requests")
+	for _, said := range []string{"Waiting for my approval (1)", "#1001", "Alice Martin", "Data Warehouse: Analyst sandbox", "Data Warehouse: Marketing marts", "permanent"} {
+		require.Contains(t, waiting, said)
+	}
+}
+
+func TestAccessIsGivenBackFromTheWholeListToo(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.giveMany("alice", 20)
+	number, question := s.question()
+	s.as("bob").PressIn(question, "Approve")
+	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
+	s.work(number)
+	s.give(number)
+	alice := s.as("alice")
+	alice.OpenHome()
+	alice.Press("Show all")
+	alice.WaitForModal("24 in all")
+	for !strings.Contains(alice.Modal(), "Analyst sandbox") {
+		alice.AwaitUpdate(func() { alice.Press("Next") })
+	}
+	alice.PressBeside("Analyst sandbox", "Give back")
+	alice.WaitForModal("It is recorded that you give this access back.") // Temporal is away
+	alice.CloseModal()
+	alice.WaitForModal("Being taken back")
+	alice.PressBeside("Marketing marts", "Give back")
+	s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
+}
+
+func (s *stage) verdicts() []string {
+	s.Helper()
+	verdicts := []string{}
+	require.NoError(s, s.db.Select(&verdicts, `select distinct verdict from decisions order by 1`))
+	return verdicts
+}
+
+func TestAnApproverDeniesAndSaysWhy(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number, question := s.question()
+		bob := s.as("bob")
+		bob.PressIn(question, "Deny")
+		bob.WaitForModal("Reason")
+		require.NotEmpty(s, bob.Submit(), "a reason is required")
+		bob.Fill("Reason", "\u200b") // nothing that anybody could read
+		require.Contains(s, bob.Submit()["Reason"], "Say why")
+		bob.Fill("Reason", "ask <!channel> first")
+		bob.SubmitAccepted()
+		bob.WaitForNoModal()
+		require.Equal(s, []string{"deny"}, s.verdicts())
+		require.Equal(s, "ask <!channel> first", one[string](s, `select min(reason) from decisions`))
+		s.work(number)
+		card := s.as("alice").WaitForMessage("ask <!channel> first")
+		require.Empty(s, card.Pings())
+	})
+}
+
+// Case 3.
+func TestAHundredClicksAtOnceAreOneDecision(t *testing.T) {
+	s := newStage(t, 2, false)
+	_, question := s.question()
+	bob := s.slack.As("bob@example.com")
+	var clicks sync.WaitGroup
+	for range 100 {
+		clicks.Go(func() {
+			if err := bob.PressIn(question, "Approve"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clicks.Wait()
+	s.eventually("the others are told that it was done already", func() bool {
+		told, err := bob.Ephemerals()
+		require.NoError(t, err)
+		n := 0
+		for _, m := range told {
+			if strings.Contains(m.Text(), "You approved this on") {
+				n++
+			}
+		}
+		return n == 99
+	})
+	require.Equal(t, 2, s.decisions(), "one for each item")
+	require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+}
+
+// Case 4.
+func TestAForwardedButtonPressedBySomebodyElseDoesNothing(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		_, question := s.question()
+		priya := s.slack.As("priya@example.com")
+		require.NoError(s, priya.OpenHome())
+		require.NoError(s, priya.PressForwarded(question, "Approve"))
+		s.eventually("she is told", func() bool {
+			screen, err := priya.Screen()
+			require.NoError(s, err)
+			for _, m := range screen.Messages {
+				if strings.Contains(m.Text(), "This is not yours to decide") {
+					return true
+				}
+			}
+			return false
+		})
+		require.Equal(s, 1, s.alerts("decision refused"))
+		require.Zero(s, s.decisions())
+	})
+}
+
+// Case 5.
+func TestNobodyApprovesTheirOwnRequest(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, question := s.question()
+	alice := s.slack.As("alice@example.com")
+	require.NoError(t, alice.PressForwarded(question, "Approve"))
+	s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+	// Even a question that was put to her by mistake.
+	s.do(`update slack_messages set person_id = $1 where kind = 'question'`, s.person("alice").ID)
+	require.NoError(t, alice.PressForwarded(question, "Approve"))
+	s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 2 })
+	s.eventually("she is told", func() bool {
+		screen, err := alice.Screen()
+		require.NoError(t, err)
+		for _, m := range screen.Messages {
+			if strings.Contains(m.Text(), "Nobody decides about their own request") {
+				return true
+			}
+		}
+		return false
+	})
+	require.Zero(t, s.decisions())
+}
+
+// Case 8.
+func TestTermsThatChangedBehindTheApproversBackAreNotApproved(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, question := s.question()
+	s.do(`update access_requests set note = 'and the payroll, too'`)
+	s.as("bob").PressIn(question, "Approve")
+	s.as("bob").WaitForEphemeral("no longer what this message shows")
+	require.Zero(t, s.decisions())
+	require.Equal(t, 1, s.alerts("decision refused"))
+}
+
+// Case 9, the click.
+func TestAnApproverWhoWasDeactivatedIsRefused(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, question := s.question()
+	s.do(`update people set status = 'suspended' where email = 'bob@example.com'`)
+	s.as("bob").PressIn(question, "Approve")
+	s.as("bob").WaitForEphemeral("You are not active in the directory")
+	require.Zero(t, s.decisions())
+}
+
+// Case 16.
+func TestOfAnApprovalAndADenialAtOnceTheFirstWinsAndTheOtherIsTold(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // bob and lucia own it
+		s.work(number)
+		bob, lucia := s.as("bob"), s.as("lucia")
+		bob.OpenHome()
+		lucia.OpenHome()
+		toBob, toLucia := bob.WaitForMessage("#1001"), lucia.WaitForMessage("#1001")
+		lucia.PressIn(toLucia, "Deny")
+		lucia.WaitForModal("Reason")
+		lucia.Fill("Reason", "not now")
+		bob.PressIn(toBob, "Approve")
+		s.eventually("bob's is recorded", func() bool { return s.decisions() == 1 })
+		require.Contains(s, lucia.Submit()["Reason"], "Bob Fischer approved this on ")
+		require.Equal(s, []string{"approve"}, s.verdicts())
+		lucia.CloseModal()
+		lucia.PressIn(toLucia, "Approve")
+		lucia.WaitForEphemeral("Bob Fischer approved this on ")
+		require.Equal(s, 1, s.decisions())
+	})
+}
+
+func TestAButtonWithAValueOfItsOwnDoesNothing(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.question()
+	_, payload, err := s.slack.LastPayload("block_actions")
+	require.NoError(t, err)
+	delete(payload, "view")
+	n := 0
+	for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionWithdraw, views.ActionGiveBack} {
+		for _, value := range []string{"", "1", "x:y", "-1:abc", "1'; drop table decisions; --"} {
+			if value == "1" && (action == views.ActionWithdraw || action == views.ActionGiveBack) {
+				continue // could be one of ours
+			}
+			payload["actions"].([]any)[0] = map[string]any{"type": "button", "action_id": action, "block_id": "b", "value": value, "action_ts": "1.2"}
+			answer, err := s.slack.Deliver("interactivity", payload)
+			require.NoError(t, err)
+			require.True(t, answer.Acked)
+			n++
+			s.eventually(action+" with "+value, func() bool { return s.alerts("button with a value of its own refused") == n })
+		}
+	}
+	require.Zero(t, s.decisions())
+}
+
+func TestARequesterWithdraws(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		_, question := s.question()
+		alice := s.as("alice")
+		card := alice.WaitForMessage("has been created")
+		priya := s.slack.As("priya@example.com")
+		require.NoError(s, priya.PressForwarded(card, "Withdraw"))
+		s.eventually("somebody else may not", func() bool { return s.alerts("withdraw refused") == 1 })
+		require.Zero(s, one[int](s, `select count(*) from releases`))
+		alice.PressIn(card, "Withdraw")
+		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
+		alice.WaitForEphemeral("It is recorded that you withdraw this.") // Temporal is away
+		alice.WaitForHome("Withdrawn")
+		alice.PressIn(card, "Withdraw")
+		alice.WaitForEphemeral("There is nothing left to withdraw")
+		s.as("bob").PressIn(question, "Approve")
+		s.as("bob").WaitForEphemeral("withdrawn")
+		require.Zero(s, s.decisions())
+	})
+}
+
+func TestAccessFromARequestIsGivenBack(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number, question := s.question()
+		s.as("bob").PressIn(question, "Approve")
+		s.eventually("it is approved", func() bool { return s.decisions() == 2 })
+		s.work(number)
+		s.give(number)
+		alice := s.as("alice")
+		alice.OpenHome()
+		require.Equal(s, 2, strings.Count(alice.Home(), "[Give back]"), "not for what did not come from a request")
+		alice.PressBeside("Analyst sandbox", "Give back")
+		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'given_back'`) == 1 })
+		alice.WaitForHome("Being taken back")
+		require.Equal(s, 1, strings.Count(alice.Home(), "[Give back]"))
+		// Somebody else's, by a payload of their own.
+		_, payload, err := s.slack.LastPayload("block_actions")
+		require.NoError(s, err)
+		payload["user"] = map[string]any{"id": slacksim.UserID("priya@example.com"), "team_id": "T0LOCALSIM"}
+		payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(one[int64](s, `select max(id) from claims where source = 'request'`))
+		_, err = s.slack.Deliver("interactivity", payload)
+		require.NoError(s, err)
+		s.eventually("it is refused", func() bool { return s.alerts("give back refused") == 1 })
+		require.Equal(s, 1, one[int](s, `select count(*) from releases`))
+	})
+}
+
+func TestAccessThatEndsIsExtended(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	s.openForm(alice)
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("Select all")
+	alice.Tick("Analyst sandbox", "Marketing marts")
+	alice.Choose("Duration", "Temporary")
+	alice.WaitForModal("End date")
+	paris := zone(t, "Europe/Paris")
+	day := func(n int) string { return time.Now().In(paris).AddDate(0, 0, n).Format(time.DateOnly) }
+	alice.PickDate("End date", day(5))
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	first := s.newest()
+	s.work(first)
+	s.as("bob").OpenHome()
+	s.as("bob").PressIn(s.as("bob").WaitForMessage("#1001"), "Approve")
+	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
+	s.work(first)
+	s.give(first)
+
+	alice.OpenHome()
+	alice.PressBeside("Analyst sandbox", "Extend")
+	alice.WaitForModal("What you have from request #1001 and that ends.")
+	require.Len(t, alice.Boxes(), 2)
+	require.Len(t, alice.Ticked(), 1, "the one that was pressed")
+	require.Equal(t, "Temporary", strings.Split(alice.Value("Duration"), " (")[0])
+	alice.PickDate("End date", day(5))
+	alice.Choose("Reason", "Project work")
+	require.Equal(t, map[string]string{"End date": "You have this until then already, or longer: Analyst sandbox."}, alice.Submit())
+	alice.PickDate("End date", day(9))
+	alice.SubmitAccepted()
+	require.Equal(t, []string{"warehouse/sandbox"}, s.asked(s.newest()))
+	require.NotEqual(t, first, s.newest())
+}
