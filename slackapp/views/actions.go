@@ -19,6 +19,7 @@ const (
 const (
 	BlockDecide   = "decide"
 	BlockWithdraw = "withdraw"
+	BlockExtend   = "extend"
 )
 
 // DecisionValue is the value of an Approve or Deny button: which copy of the question it stands in, and the terms that

@@ -3,12 +3,15 @@ package views
 import (
 	"fmt"
 	"slices"
+	"strconv"
+
+	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 )
 
-// EndingSoon tells the requester which access of a request is about to end. Once nothing of it
-// is left to end, it says how things stand instead.
+// EndingSoon tells the requester which access of a request is about to end, with a button to ask for more time. Once
+// nothing of it is left to end, it says how things stand instead.
 func EndingSoon(r *schema.Request) Message {
 	var soon []told
 	for _, i := range tell(r, r.Items, r.TimeZone) {
@@ -24,6 +27,7 @@ func EndingSoon(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(soon)
+	b.buttons(BlockExtend, button(ActionExtendAll, strconv.FormatInt(r.ID, 10), "Extend", slack.StyleDefault))
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(soon)), inApplications(soon)))
 }
 

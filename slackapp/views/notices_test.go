@@ -10,7 +10,7 @@ import (
 	"accessbot/schema"
 )
 
-func TestEndingSoonNamesWhatEnds(t *testing.T) {
+func TestEndingSoonNamesWhatEndsAndOffersToExtendIt(t *testing.T) {
 	permanent := given(item(3, schema.Active, "admin"))
 	permanent.Claim.EndsAt = sql.NullTime{}
 	r := newRequest(given(item(1, schema.Active, "reader")), given(jira(item(2, schema.Active, "user"))), permanent, deniedBy(item(4, schema.Denied, "writer"), bob, "Bob Owner", "no"))
@@ -21,10 +21,12 @@ func TestEndingSoonNamesWhatEnds(t *testing.T) {
 *Your access from request #1042 ends soon*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: reader
-*Jira*: user`), text(m))
+*Jira*: user
+[Extend]`), text(m))
+	assert.Equal(t, "1042", buttons(m)[ActionExtendAll].Value)
 }
 
-func TestEndingSoonSaysHowThingsStandOnceNothingIsLeftToEnd(t *testing.T) {
+func TestEndingSoonHasNoButtonOnceNothingIsLeftToEnd(t *testing.T) {
 	r := newRequest(released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""))
 	m := EndingSoon(r)
 	assert.Empty(t, buttons(m))
