@@ -2,6 +2,9 @@ package activities
 
 import (
 	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
 )
@@ -17,10 +20,8 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	if err == nil {
 		return nil
 	}
-	if !IsBusy(err) {
-		a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
-	}
-	return retry(err)
+	a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
+	return a.retry(ctx, err)
 }
 
 // CheckReleaseResult says whether a claim may be taken back on somebody's order.
@@ -34,6 +35,9 @@ type CheckReleaseResult struct {
 // CheckRelease looks whether the record orders a claim back. A run started without such an order is an alert.
 func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckReleaseResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
+	if isNotFound(err) {
+		return CheckReleaseResult{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("there is no claim %d", in.ClaimID), "NoSuchClaim", err)
+	}
 	if err != nil {
 		return CheckReleaseResult{}, err
 	}

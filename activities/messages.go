@@ -38,7 +38,7 @@ func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Con
 	defer cancel()
 	giveBack, err := a.looks.take(ctx, looksAtOnce)
 	if err != nil {
-		return Converged{}, retry(fmt.Errorf("messages of request %d: %w", in.RequestID, err))
+		return Converged{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
 	}
 	defer giveBack()
 	conn, err := a.DB.Connx(ctx)
@@ -83,8 +83,8 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 		result, err := a.bring(ctx, conn, request, key)
 		if err != nil {
 			failed = err
-			if ctx.Err() != nil || isRateLimited(err) {
-				break
+			if errors.Is(err, context.DeadlineExceeded) || isRateLimited(err) {
+				break // no time is left, Slack does not answer, or it wants to be left alone
 			}
 			continue // one who cannot be written to never stops the others
 		}
@@ -95,7 +95,7 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 		}
 	}
 	switch {
-	case failed != nil && ctx.Err() != nil && sent > 0:
+	case errors.Is(failed, context.DeadlineExceeded) && sent > 0:
 		return Converged{AgainIn: 1, AskAgain: askAgain}, nil // there is more than fits into one look
 	case failed != nil:
 		return Converged{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))

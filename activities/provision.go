@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/activities/connector"
@@ -19,7 +21,10 @@ type ItemInput struct{ ItemID int64 }
 type ClaimInput struct{ ClaimID int64 }
 
 // How soon to come again when a lock or a target's slots are taken by others.
-const comeAgainSoon = 2 * time.Second
+const (
+	comeAgainFirst = 2 * time.Second
+	comeAgainLast  = time.Minute
+)
 
 // ProvisionAccess gives an approved item, if the stored decision proves that it may be given. What cannot be given, and
 // will not be by trying again, fails here: that item alone.
@@ -38,12 +43,24 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 		if !IsBusy(err) {
 			a.sayRetrying(ctx, in.ItemID)
 		}
-		return retry(err)
+		return a.retry(ctx, err)
 	}
 }
 
-// FailItem ends an item whose giving took too long.
+// lastTries is how often FailItem finds others at work before it gives up too.
+const lastTries = 5
+
+// FailItem ends an item whose giving took too long. It tries once more before: perhaps it was the worker that was away.
 func (a *Activities) FailItem(ctx context.Context, in ItemInput) error {
+	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
+	if err != nil {
+		return err
+	}
+	if err := a.Settler.Settle(ctx, seat); err == nil {
+		return nil
+	} else if IsBusy(err) && attempt(ctx) < lastTries {
+		return a.retry(ctx, err)
+	}
 	return a.DB.FailItem(ctx, in.ItemID, "The system could not be reached in time.")
 }
 
@@ -88,15 +105,38 @@ func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(er
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
-// retry tells Temporal when to try again, and that trying again is nothing to be alarmed about.
-func retry(err error) error {
+// retry tells Temporal when to try again, and that trying again is nothing to be alarmed about. What Temporal keeps names
+// people only where it may: the worker's log has the rest.
+func (a *Activities) retry(ctx context.Context, err error) error {
 	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
+	text, class := err.Error(), connector.ClassOf(err).String()
+	if !a.Options.ShowPeople {
+		a.Log.Warn("an attempt failed, and is made again", "error", err)
+		text, options.Cause = "the worker's log says why: "+class, nil
+		if IsBusy(err) {
+			options.Cause = errBusy // which names nobody, and the sweep looks for it
+		}
+	}
 	var limited *connector.RateLimited
 	switch {
 	case IsBusy(err):
-		options.NextRetryDelay = comeAgainSoon
+		options.NextRetryDelay = comeAgain(ctx)
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}
-	return temporal.NewApplicationErrorWithOptions(err.Error(), connector.ClassOf(err).String(), options)
+	return temporal.NewApplicationErrorWithOptions(text, class, options)
+}
+
+// attempt counts an activity's attempts from 1.
+func attempt(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
+}
+
+// comeAgain is when to come again where others are at work: soon at first, then later and later, and never all at once.
+func comeAgain(ctx context.Context) time.Duration {
+	delay := min(comeAgainFirst<<min(attempt(ctx)-1, 10), comeAgainLast)
+	return delay + rand.N(delay/2) //nolint:gosec // it spreads load, and keeps no secret
 }

@@ -29,8 +29,9 @@ type Settler struct {
 	pinned slots // connections to the record that are held while a target is spoken to
 }
 
-// keptFree is how many connections to the record settling leaves to everything else, however many targets are down.
-const keptFree = 6
+// keptFree is how many connections to the record settling leaves to everything else, however many targets are down: to
+// the looks at messages, to the sweep, and to those who only need a moment.
+const keptFree = looksAtOnce + 1 + 7
 
 // pin takes the right to hold a connection to the record.
 func (s *Settler) pin(ctx context.Context) (unpin func(), err error) {

@@ -313,6 +313,7 @@ func TestFailedItemThatWasGivenAfterAllIsNotMistakenForFoundAccess(t *testing.T)
 	a := s.approved(0)
 	s.target.next("give", lostAnswer)
 	require.Error(t, s.give(a.Items[0]))
+	s.target.next("read", refusesConnection)
 	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: a.Items[0]}))
 	b := s.approved(time.Hour)
 	require.NoError(t, s.give(b.Items[0]))
@@ -399,6 +400,7 @@ func TestItemThatFailedIsTakenBackIfItWasGivenAfterAll(t *testing.T) {
 	asked := s.approved(0)
 	s.target.next("give", lostAnswer)
 	require.Error(t, s.give(asked.Items[0]))
+	s.target.next("read", refusesConnection)
 	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	require.True(t, s.held())
@@ -408,6 +410,16 @@ func TestItemThatFailedIsTakenBackIfItWasGivenAfterAll(t *testing.T) {
 	assert.False(t, s.held())
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.True(t, s.advance(asked.ID).Settled)
+}
+
+func TestItemIsTriedOnceMoreBeforeItFails(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	s.target.next("give", refusesConnection)
+	require.Error(t, s.give(asked.Items[0]))
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	assert.Equal(t, "active", s.State(asked.Items[0]))
+	assert.True(t, s.held())
 }
 
 func TestFailingAnItemThatWasGivenDoesNothing(t *testing.T) {
@@ -459,7 +471,7 @@ func TestFailureWhileGivingTakesBackAtOnce(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
 	require.NoError(t, s.while(asked.Items[0], func() {
-		require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"))
 	}))
 	assert.False(t, s.held())
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
@@ -572,7 +584,7 @@ func TestConcurrentAttemptsGiveOnce(t *testing.T) {
 		group.Go(func() {
 			err := s.give(asked.Items[0])
 			assert.ErrorContains(t, err, "somebody else")
-			assert.Equal(t, 2*time.Second, retryDelay(t, err))
+			assert.InDelta(t, 2.5, retryDelay(t, err).Seconds(), 0.5, "soon, and not all at once")
 		})
 	}
 	group.Wait()
@@ -581,6 +593,26 @@ func TestConcurrentAttemptsGiveOnce(t *testing.T) {
 	require.NoError(t, <-first)
 	assert.Equal(t, 1, s.target.called("give"))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
+}
+
+func TestErrorsNameNobodyInTemporalWhereThatIsNotWanted(t *testing.T) {
+	s := newSmall(t)
+	s.do.Options.ShowPeople = false
+	asked := s.approved(0)
+	s.target.next("give", lies)
+	err := s.give(asked.Items[0])
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "ann")
+	slow := newHeldUp()
+	s.target.next("give", slow.do)
+	done := make(chan error, 1)
+	go func() { done <- s.give(asked.Items[0]) }()
+	<-slow.reached
+	err = s.give(asked.Items[0])
+	assert.NotContains(t, err.Error(), "ann")
+	assert.True(t, activities.IsBusy(err), "and the sweep still knows that nothing is wrong")
+	close(slow.release)
+	require.NoError(t, <-done)
 }
 
 func TestCancelledAttemptsLeaveNoLock(t *testing.T) {

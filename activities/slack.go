@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slack-go/slack"
 	"go.temporal.io/sdk/temporal"
@@ -13,13 +14,22 @@ import (
 	"accessbot/slackapp/views"
 )
 
+// SlackTimeout is how long one call of Slack's Web API may take.
+const SlackTimeout = 5 * time.Second
+
 // errNoReader: Slack has nobody any more whom a message could be posted to.
 var errNoReader = errors.New("the reader's Slack account is closed")
 
 // send posts a message, or updates it where it stands, and records what it says now. It answers errNoReader as it is.
 func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < SlackTimeout {
+		return context.DeadlineExceeded // cut off in flight, it might be posted twice: the next look has time for it
+	}
 	digest := views.Digest(message)
 	err := a.deliver(ctx, &m, userID, message)
+	// What Slack took is recorded, whatever becomes of this look.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	if isSlackError(err, refusedContent...) {
 		// Something in it breaks a rule of Slack's. What it says in plain words must still arrive.
 		a.Log.Error("Slack refuses a message: a plain one is sent instead", "message", m.ID, "kind", m.Kind, "error", err)
@@ -28,7 +38,9 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 			return err
 		}
 		m.Problem = "refused by Slack: a plain message was sent"
-		err = a.deliver(ctx, &m, userID, views.Plain(message.Text))
+		if err = a.deliver(ctx, &m, userID, message.WithoutLayout()); isSlackError(err, refusedContent...) {
+			err = a.deliver(ctx, &m, userID, views.Plain(message.Text))
+		}
 	}
 	switch {
 	case err == nil:

@@ -50,7 +50,7 @@ type Decided struct {
 
 // Decide records an approver's answer for every item that their copy showed, that is still open, and that the policy
 // lets them decide now. It answers ErrNotAllowed when the copy is not theirs or the policy no longer asks them,
-// ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed; then nothing is recorded but the attempt, in the audit.
+// (with the Request, whose run should then see whom to ask now), ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed; then nothing is recorded but the attempt, in the audit.
 func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 	var decided Decided
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -110,7 +110,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 		ids, approvals, bases = append(ids, item.ID), append(approvals, approval.ID), append(bases, string(judged.Basis))
 	}
 	if len(ids) == 0 {
-		return Decided{}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
+		return Decided{Request: request}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
 	}
 	verdict := "deny"
 	if answer.Approve {

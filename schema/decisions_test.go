@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -268,7 +267,7 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 			}
 			err := a.Decide(by, approval, "approve", a.asked.Items[0])
 			var e *pq.Error
-			require.True(t, errors.As(err, &e), "%v", err)
+			require.ErrorAs(t, err, &e)
 			assert.Equal(t, c.code, string(e.Code), e.Message)
 		})
 	}
@@ -279,7 +278,7 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 				insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, ends_at)
 				values ($1, $2, $3, 'approve', 'x', 'x', `+terms+`)`, a.asked.Items[0], a.approval, a.owen)
 			var e *pq.Error
-			require.True(t, errors.As(err, &e), "%v", err)
+			require.ErrorAs(t, err, &e)
 			assert.Equal(t, "AB007", string(e.Code))
 		}
 	})

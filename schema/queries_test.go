@@ -130,7 +130,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			defer conn.Close() //nolint:errcheck // it goes back to the pool
+			defer conn.Close() // it goes back to the pool
 			if _, err := schema.PlanSeat(ctx, conn, seat, true); err != nil {
 				return err
 			}

@@ -167,7 +167,7 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
 	err := tx.SelectContext(ctx, &approved, `
 		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
-		       case when d.id is null or d.verdict <> 'approve'       then 'nobody approved it'
+		       case when d.id is null or d.decided_by is null or d.verdict <> 'approve' then 'nobody approved it'
 		            when d.decided_by = r.requester_id                then 'it was approved by its requester'
 		            when x.id is not null                             then 'released'
 		            when not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
@@ -176,6 +176,7 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		            when d.terms is distinct from request_terms(r.id) then 'the request changed after it was approved'
 		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past its end'
 		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
+		            when e.gone_at is not null then 'it cannot be requested any more'
 		            when a.instance <> e.instance                     then 'the account is in another system'
 		            else '' end as refused
 		  from request_items i
@@ -339,7 +340,11 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 	if err != nil {
 		return err
 	}
+	var told []int64 // their requests' messages say something else now, also where the item was over before
 	for _, e := range ended {
+		if e.RequestID.Valid {
+			told = append(told, e.RequestID.Int64)
+		}
 		state := e.State.String
 		if e.ItemID.Valid && (state == Provisioning || state == Active) {
 			state = Ended
@@ -359,6 +364,9 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		if err != nil {
 			return err
 		}
+	}
+	if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(told)); err != nil {
+		return err
 	}
 	// What was doubted is looked at now.
 	_, err = tx.ExecContext(ctx, `
@@ -405,14 +413,19 @@ func (db *DB) FailItem(ctx context.Context, itemID int64, problem string) error 
 		if err := LockRequest(ctx, tx, requestID); err != nil {
 			return err
 		}
-		var state string
-		if err := tx.GetContext(ctx, &state, `select state from request_items where id = $1`, itemID); err != nil {
+		var giving bool
+		err := tx.GetContext(ctx, &giving, `
+			select i.state in ('approved', 'provisioning') and coalesce(r.ends_at, 'infinity') > app_now()
+			       and not exists (select from releases x where x.item_id = i.id)
+			  from request_items i join access_requests r on r.id = i.request_id
+			 where i.id = $1`, itemID)
+		if err != nil {
 			return err
 		}
-		if state != Approved && state != Provisioning {
-			return nil
+		if !giving {
+			return nil // it is over, or being taken back: that is what becomes of it
 		}
-		_, err := tx.ExecContext(ctx, `
+		_, err = tx.ExecContext(ctx, `
 			update claims set ended_at = app_now(), end_reason = 'could not be given', due_at = app_now()
 			 where item_id = $1 and ended_at is null`, itemID)
 		if err != nil {

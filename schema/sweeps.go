@@ -108,8 +108,11 @@ func DueMessages(ctx context.Context, q Queryer, grace time.Duration, limit int)
 }
 
 // PostponeMessages says when the sweep looks again at messages that could not be sent.
-func PostponeMessages(ctx context.Context, q Queryer, requestID int64, in time.Duration) error {
-	_, err := q.ExecContext(ctx, `update access_requests set messages_due_at = app_now() + $2 * interval '1 second' where id = $1`, requestID, in.Seconds())
+// What became due within grace is new, and stays due.
+func PostponeMessages(ctx context.Context, q Queryer, requestID int64, grace, in time.Duration) error {
+	_, err := q.ExecContext(ctx, `
+		update access_requests set messages_due_at = app_now() + $2 * interval '1 second'
+		 where id = $1 and messages_due_at <= app_now() - $3 * interval '1 second'`, requestID, in.Seconds(), grace.Seconds())
 	return err
 }
 

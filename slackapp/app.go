@@ -38,7 +38,7 @@ type app struct {
 	waker  *workflows.Waker
 	jobs   *jobs // what follows from payloads
 	wakes  *jobs // what waits for Temporal
-	zones  zones
+	users  users
 
 	home workspace // set once, before the first payload is taken
 }

@@ -228,3 +228,30 @@ func TestAPanicInAHandlerEndsNothingElse(t *testing.T) {
 	require.True(t, guarded(slog.New(slog.NewTextHandler(log, nil)), "a payload", func() { panic(errors.New("boom")) }))
 	require.Contains(t, log.String(), "boom")
 }
+
+func TestAcksDoNotWaitForSlack(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		alice := s.as("alice")
+		s.openForm(alice)
+		require.NoError(s, s.slack.Break(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 3500, Times: 1}))
+		alice.Choose("Access Like", "Custom") // fails if there is no ack within three seconds
+		alice.WaitForModal("Everything that can be requested")
+	})
+}
+
+func TestAcksDoNotWaitForTheRecord(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		alice := s.as("alice")
+		s.openForm(alice)
+		blocker, err := s.db.Beginx()
+		require.NoError(s, err)
+		_, err = blocker.Exec(`select from form_drafts for update`)
+		require.NoError(s, err)
+		alice.Choose("Access Like", "Custom")
+		alice.WaitForModal("Our records cannot be reached right now. Nothing was changed.")
+		require.NoError(s, blocker.Rollback())
+		alice.CloseModal()
+		alice.Choose("Access Like", "Job Title")
+		alice.WaitForModal("Search job titles")
+	})
+}

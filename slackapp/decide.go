@@ -67,6 +67,11 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	}
 	decided, err := a.db.Decide(ctx, schema.Answer{MessageID: messageID, PersonID: person.ID, Terms: terms, Approve: approve, Reason: reason})
 	switch {
+	case err != nil && decided.Request != nil:
+		// They were asked, and somebody else may decide by now: whoever that is must come to know.
+		return false, a.refusedDecision(ctx, err), func(context.Context) {
+			a.wake(decided.Request.ID, workflows.SignalDue, nothing)
+		}
 	case err != nil:
 		return false, a.refusedDecision(ctx, err), nothing
 	case len(decided.Items) == 0:

@@ -15,14 +15,24 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// who answers the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two.
+// How long what Slack said about a user is believed: whether they are still a full member, and their time zone.
+const (
+	memberFor = 10 * time.Minute
+	zoneFor   = time.Hour
+)
+
+// who answers the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two. A
+// binding stays while its user becomes a guest, and is worth nothing then.
 func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
 	var user schema.SlackUser
-	if errors.Is(err, schema.ErrNotBound) {
+	switch {
+	case errors.Is(err, schema.ErrNotBound):
 		if user, err = a.slackUser(ctx, userID); err == nil {
 			person, err = a.db.BindSlackUser(ctx, user)
 		}
+	case err == nil:
+		err = a.stillMember(ctx, userID)
 	}
 	if err == nil && !person.Active() {
 		err = schema.ErrNotActive
@@ -31,6 +41,25 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 		return schema.Person{}, &refused{err: err, email: user.Email}
 	}
 	return person, nil
+}
+
+// stillMember tells ErrNotMember of somebody who is bound and became a guest, or was deactivated. While Slack does not
+// answer, the binding counts: it proved membership once, and Slack let its user press something just now.
+func (a *app) stillMember(ctx context.Context, userID string) error {
+	user, known := a.users.get(userID, memberFor)
+	if !known {
+		var err error
+		if user, err = a.slackUser(ctx, userID); errors.Is(err, schema.ErrNotMember) {
+			return err
+		} else if err != nil {
+			a.log.Warn("Slack cannot be asked whether a user is still a member", "user", userID, "error", err)
+			return nil
+		}
+	}
+	if !user.Member {
+		return schema.ErrNotMember
+	}
+	return nil
 }
 
 // slackUser asks Slack about a user. One whom Slack does not know is no member.
@@ -43,17 +72,16 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 	if err != nil {
 		return schema.SlackUser{}, fmt.Errorf("ask Slack about user %s: %w", userID, err)
 	}
-	if knownZone(u.TZ) {
-		a.zones.put(userID, u.TZ)
-	}
 	ofTeam := u.TeamID == a.home.teamID ||
 		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID && slices.Contains(u.Enterprise.Teams, a.home.teamID)
-	return schema.SlackUser{
+	user := schema.SlackUser{
 		TeamID: a.home.teamID, UserID: userID, EnterpriseID: u.Enterprise.EnterpriseID,
 		Email: u.Profile.Email, EmailConfirmed: u.IsEmailConfirmed, TimeZone: u.TZ,
 		Member: ofTeam && !u.Deleted && !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger && !u.IsInvitedUser &&
 			!u.IsConnectorBot && !u.IsWorkflowBot && userID != "USLACKBOT",
-	}, nil
+	}
+	a.users.put(user)
+	return user, nil
 }
 
 // zoneOf is the time zone that a person's dates are in: the directory's, else the Slack profile's, else the default.
@@ -61,44 +89,48 @@ func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string
 	if knownZone(p.TimeZone) {
 		return p.TimeZone
 	}
-	if zone, ok := a.zones.get(userID); ok {
-		return zone
+	user, known := a.users.get(userID, zoneFor)
+	if !known {
+		var err error
+		if user, err = a.slackUser(ctx, userID); err != nil {
+			a.log.Warn("the time zone of a user is not known: taking the default", "user", userID, "error", err)
+		}
 	}
-	user, err := a.slackUser(ctx, userID)
-	if err != nil {
-		a.log.Warn("the time zone of a user is not known: taking the default", "user", userID, "error", err)
-	} else if knownZone(user.TimeZone) {
+	if knownZone(user.TimeZone) {
 		return user.TimeZone
 	}
 	return a.config.timeZone
 }
 
-// zones keeps for an hour what Slack said about users' time zones: they are asked for at every form and Home tab.
-type zones struct {
+// users keeps for a while what Slack said about users: it is asked for at every form, button and Home tab.
+type users struct {
 	mu sync.Mutex
-	of map[string]zoneAt
+	of map[string]userAt
 }
 
-type zoneAt struct {
-	name string
-	at   time.Time
+type userAt struct {
+	schema.SlackUser
+	at time.Time
 }
 
-func (z *zones) get(userID string) (string, bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	zone, ok := z.of[userID]
-	return zone.name, ok && time.Since(zone.at) < time.Hour
+func (u *users) get(userID string, within time.Duration) (schema.SlackUser, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	user, ok := u.of[userID]
+	return user.SlackUser, ok && time.Since(user.at) < within
 }
 
-func (z *zones) put(userID, name string) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if z.of == nil {
-		z.of = map[string]zoneAt{}
+func (u *users) put(user schema.SlackUser) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.of == nil || len(u.of) >= usersKept {
+		u.of = map[string]userAt{} // rarely: and then they are asked about once more
 	}
-	z.of[userID] = zoneAt{name, time.Now()}
+	u.of[user.UserID] = userAt{user, time.Now()}
 }
+
+// usersKept bounds the memory that this takes.
+const usersKept = 50_000
 
 // refused is why somebody cannot use the app now.
 type refused struct {

@@ -33,7 +33,7 @@ func configure(getenv func(string) string) (config, error) {
 	e := environment{getenv: getenv}
 	c := config{
 		databaseURL: e.required("DATABASE_URL", "the URL of accessbot's PostgreSQL database, as the role accessbot_worker"),
-		connections: e.number("DATABASE_CONNECTIONS", 40, 10),
+		connections: e.number("DATABASE_CONNECTIONS", 40, 20),
 		taskQueue:   e.text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
 		slackToken:  e.required("SLACK_BOT_TOKEN", "the app's bot token (xoxb-...)"),
 		slackAPIURL: e.text("SLACK_API_URL", ""),

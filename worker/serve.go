@@ -98,7 +98,7 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 }
 
 func newSlack(c config) *slack.Client {
-	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: 10 * time.Second})}
+	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: activities.SlackTimeout})}
 	if c.slackAPIURL != "" {
 		options = append(options, slack.OptionAPIURL(c.slackAPIURL))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"accessbot/activities"
+	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/workflows"
 )
@@ -73,13 +74,16 @@ func (s *sweep) once(ctx context.Context) error {
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
 		}
 	}()
-	return errors.Join(
+	err = errors.Join(
 		s.settleClaims(ctx),
 		s.wakeRuns(ctx),
 		s.sendMessages(ctx),
 		schema.DeleteStale(ctx, s.db),
-		schema.SweepFinished(ctx, s.db),
 	)
+	if err != nil {
+		return err // it did not come through: /readyz must not say so
+	}
+	return schema.SweepFinished(ctx, s.db)
 }
 
 // settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
@@ -123,6 +127,10 @@ func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) {
 	}
 	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
 	backoff := min(time.Minute<<min(c.Attempts, 10), retryMost)
+	var limited *connector.RateLimited
+	if errors.As(err, &limited) {
+		backoff = max(backoff, limited.RetryAfter)
+	}
 	if err := schema.PostponeClaim(ctx, s.db, c.ID, backoff); err != nil {
 		s.log.Error("the sweep could not postpone a claim", "claim", c.ID, "error", err)
 	}
@@ -191,7 +199,7 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 		_, err := s.activities.ConvergeMessages(bounded, activities.RequestInput{RequestID: id})
 		if err != nil && !activities.IsBusy(err) {
 			s.log.Warn("messages are still behind", "request", id, "error", err)
-			if err := schema.PostponeMessages(ctx, s.db, id, wakeAgain); err != nil {
+			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, wakeAgain); err != nil {
 				return err
 			}
 		}

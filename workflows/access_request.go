@@ -73,7 +73,7 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 				return r.result()
 			}
 		}
-		if r.idle() && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !r.messages.busy() {
+		if root.Err() == nil && r.idle() && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !r.messages.busy() {
 			return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
 		}
 		r.wait(ctx, root)

@@ -26,6 +26,7 @@ create table access_requests (
 create index access_requests_due       on access_requests (due_at) where due_at is not null;
 create index access_requests_messages  on access_requests (messages_due_at) where messages_due_at is not null;
 create index access_requests_requester on access_requests (requester_id, id desc);
+create index access_requests_unsettled on access_requests (requester_id) where settled_at is null;
 
 create table request_items (
     id             bigint generated always as identity primary key,
@@ -41,6 +42,9 @@ create table request_items (
 create index request_items_open_seat on request_items (account_id, entitlement_id)
     where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
 
+create index request_items_waiting on request_items (entitlement_id)
+    where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
+
 -- States only go forward, whatever is retried, delayed, reset or started twice.
 -- +goose StatementBegin
 create function request_items_forward() returns trigger language plpgsql as $$
@@ -48,6 +52,9 @@ begin
     if tg_op = 'INSERT' then
         if new.state <> 'submitted' then
             raise exception 'an item starts as submitted, not as %', new.state using errcode = 'AB010';
+        end if;
+        if (select person_id from accounts where id = new.account_id) is distinct from (select requester_id from access_requests where id = new.request_id) then
+            raise exception 'account % is not the requester''s', new.account_id using errcode = 'AB010';
         end if;
         return new;
     end if;

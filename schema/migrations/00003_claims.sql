@@ -74,18 +74,42 @@ end $$;
 -- +goose StatementEnd
 create trigger guard before insert or update on claims for each row execute function claims_guard();
 
--- What needs no decision, only the directory may say.
+-- What needs no decision, only the directory may say; and the worker finds only where it is about to give.
 -- +goose StatementBegin
 create function claims_source() returns trigger language plpgsql as $$
 begin
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage')
-       and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+    if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+        return new;
+    end if;
+    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
+    end if;
+    if new.source = 'found' and not exists (
+        select from request_items i
+         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
+    then
+        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 create trigger source before insert on claims for each row execute function claims_source();
+
+-- The directory ends what it said itself, or what was found and it says now. Of a request's claims it can only hasten a look.
+-- +goose StatementBegin
+create function claims_directory() returns trigger language plpgsql as $$
+begin
+    if old.source not in ('imported', 'found')
+       and ((new.given_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.given_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
+       and not pg_has_role(current_user, 'accessbot_worker', 'usage')
+       and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage')
+    then
+        raise exception '% may not end claims of source %', current_user, old.source using errcode = '42501';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger directory before update on claims for each row execute function claims_directory();
 
 -- The Slack app may not lock a request's row, so its triggers do: a decision, a release and an expiry exclude each other.
 -- SQLSTATEs: AB001 not open (any more), AB002 already decided, AB003 withdrawn or released, AB004 by the requester,
@@ -218,10 +242,17 @@ begin
     with affected as (
         select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
         union
+        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.settled_at is null
+        union
         select a.request_id from approval_candidates c join approvals a on a.id = c.approval_id
          where c.person_id = new.id and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
+    -- Whom somebody else was asked instead of: they may be the ones to ask again.
+    perform wake_requests_of_entitlements(array(
+        select entitlement_id from entitlement_owners where person_id = new.id
+        union
+        select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
     -- After the requests: settling locks in this order too.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;

@@ -25,4 +25,8 @@ grant insert, delete on application_owners, entitlement_owners, job_title_entitl
 grant insert on claims, audit_events to accessbot_directory;
 grant update (ended_at, end_reason, removed_at, due_at) on claims to accessbot_directory;
 
+-- Whoever can lock a request can stop it.
+revoke execute on function lock_request(bigint) from public;
+grant execute on function lock_request(bigint) to accessbot_slackapp, accessbot_worker;
+
 revoke update, delete, truncate on audit_events, decisions, releases from public;

@@ -32,6 +32,22 @@ func Plain(text string) Message {
 	return Message{Text: Cut(text, 2500) + "\nThis message could not be shown in full: the app's Home tab has the rest."}
 }
 
+// WithoutLayout is the message reduced to its text and its buttons: what can be decided can be decided all the same.
+func (m Message) WithoutLayout() Message {
+	plain := Plain(m.Text)
+	var buttons []slack.Block
+	for _, b := range m.Blocks {
+		if b.BlockType() == slack.MBTAction {
+			buttons = append(buttons, b)
+		}
+	}
+	if len(buttons) == 0 {
+		return plain
+	}
+	plain.Blocks = append([]slack.Block{section(plain.Text)}, buttons...)
+	return plain
+}
+
 // Slack's limit for a section is 3000 characters. For a whole message it names none and refuses some 12,000 all the same
 // (bolt-js#2509), so everything in one is bounded: listRoom for each list of items, shortRoom for the lesser ones.
 const (

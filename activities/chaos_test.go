@@ -1,0 +1,186 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// Whatever happens at once, and whatever goes wrong meanwhile: in the end the targets show what the claims say (I1), nothing
+// outlives its end (I2), and nothing was given without a decision (I3).
+func TestInvariantsHoldWhateverHappensAtOnce(t *testing.T) {
+	c := newCompany(t)
+	ctx := context.Background()
+	owen := c.Person("Owen")
+	var people, entitlements []int64
+	for n := range 4 {
+		people = append(people, c.Person(fmt.Sprintf("P%d", n)))
+	}
+	for n := range 2 {
+		app := c.Application(fmt.Sprintf("app%d", n), owen)
+		entitlements = append(entitlements, c.Entitlement(app, "reader"), c.Entitlement(app, "admin"))
+		target := c.target(fmt.Sprintf("APP%d", n))
+		target.always("give", goesWrongOften)
+		target.always("take", goesWrongOften)
+		target.always("read", breaksOffOften) // against one that shows what is not so, nothing helps
+	}
+	var requests []schematest.Asked
+	for n := range 32 {
+		lasts := time.Duration(n%4) * 10 * time.Minute // a quarter of them for good
+		asked := c.Request(people[n%len(people)], lasts, entitlements[n/4%4], entitlements[(n/4+1)%4])
+		requests = append(requests, asked)
+		c.advance(asked.ID)
+	}
+
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 150 {
+				err := c.happens(ctx, owen, requests[rand.IntN(len(requests))])
+				assert.False(t, err != nil && strings.Contains(err.Error(), "deadlock"), "%v", err)
+			}
+		})
+	}
+	group.Wait()
+	c.quiet(ctx, requests)
+
+	c.targetsShowWhatClaimsSay()
+	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where ended_at is null and ends_at <= app_now()`))
+	assert.Zero(t, schematest.Value[int](c.World, `
+		select count(*) from claims c join request_items i on i.id = c.item_id join access_requests r on r.id = i.request_id
+		 where not exists (select from decisions d where d.item_id = i.id and d.verdict = 'approve' and d.decided_by <> r.requester_id)`))
+	assert.Zero(t, schematest.Value[int](c.World, `
+		select count(*) from request_items i left join claims c on c.item_id = i.id
+		 where (i.state = 'active') <> (c.id is not null and c.ended_at is null and c.released_at is null)`))
+	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'found'`), "all of it was given by us")
+	for _, happened := range []string{"given", "ended: access is gone", "ended: access stays for another reason"} {
+		assert.NotZero(t, c.Audited(happened), happened)
+	}
+}
+
+// goesWrongOften is a target on a bad day.
+func goesWrongOften(ctx context.Context, apply func()) error {
+	<-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond) // as targets do
+	switch rand.IntN(8) {
+	case 0:
+		return lies(ctx, apply)
+	case 1:
+		return lostAnswer(ctx, apply)
+	case 2:
+		return refusesConnection(ctx, apply)
+	}
+	apply()
+	return nil
+}
+
+func breaksOffOften(ctx context.Context, apply func()) error {
+	if rand.IntN(8) == 0 {
+		return refusesConnection(ctx, apply)
+	}
+	apply()
+	return nil
+}
+
+// happens is one of the things that may happen to a request at any moment.
+func (c *company) happens(ctx context.Context, owen int64, asked schematest.Asked) error {
+	item := asked.Items[rand.IntN(len(asked.Items))]
+	switch rand.IntN(20) {
+	case 0:
+		c.Shift(30 * time.Second)
+	case 1:
+		if rand.IntN(8) == 0 {
+			_, err := c.SlackApp.Withdraw(ctx, asked.ID, c.requester(asked))
+			return err
+		}
+	case 2:
+		if claim := c.Claim(item); claim != 0 && rand.IntN(3) == 0 {
+			_, err := c.SlackApp.GiveBack(ctx, claim, c.requester(asked))
+			return err
+		}
+	case 3:
+		claim := c.Claim(item)
+		if _, err := c.Worker.AlertOverdue(ctx, claim, 0, "Unavailable"); err != nil {
+			return err
+		}
+		return c.Worker.SayRetrying(ctx, item, "retrying")
+	case 4:
+		if rand.IntN(6) == 0 {
+			// A connection goes, and with it a seat's lock.
+			c.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()) limit 1`)
+		}
+	case 5, 6, 7, 8:
+		r, err := schema.RequestByID(ctx, c.Worker, asked.ID)
+		if err != nil {
+			return err
+		}
+		for _, a := range r.Approvals {
+			if a.State == "open" && contains(a.ItemIDs, item) {
+				return c.Decide(owen, a.ID, []string{"approve", "approve", "approve", "deny"}[rand.IntN(4)], item)
+			}
+		}
+	default:
+		next, err := c.do.Advance(ctx, activities.AdvanceInput{RequestID: asked.ID})
+		if err != nil {
+			return err
+		}
+		for _, step := range next.Give {
+			if err = c.give(step.ID); err != nil && rand.IntN(4) == 0 {
+				err = c.Worker.FailItem(ctx, step.ID, "it took too long")
+			}
+		}
+		for _, step := range next.TakeBack {
+			err = c.takeBack(step.ID)
+		}
+		return err
+	}
+	return nil
+}
+
+func (c *company) requester(asked schematest.Asked) int64 {
+	return schematest.Value[int64](c.World, `select requester_id from access_requests where id = $1`, asked.ID)
+}
+
+// quiet mends the targets, lets all ends pass, and lets runs and sweep do what is left.
+func (c *company) quiet(ctx context.Context, requests []schematest.Asked) {
+	c.t.Helper()
+	for _, target := range c.targets {
+		target.mend()
+	}
+	c.Shift(24 * time.Hour)
+	left := 1
+	for range 20 {
+		left = 0
+		for _, asked := range requests {
+			next := c.advance(asked.ID)
+			left += len(next.Give) + len(next.TakeBack)
+			for _, step := range next.Give {
+				require.NoError(c.t, c.give(step.ID))
+			}
+			for _, step := range next.TakeBack {
+				require.NoError(c.t, c.takeBack(step.ID))
+			}
+		}
+		due, err := schema.DueClaims(ctx, c.Worker, 100)
+		require.NoError(c.t, err)
+		left += len(due)
+		for _, claim := range due {
+			require.NoError(c.t, c.do.Settler.Settle(ctx, claim.Seat))
+			require.NoError(c.t, schema.ClaimLooked(ctx, c.Worker, claim.ID))
+		}
+		if left == 0 {
+			return
+		}
+	}
+	require.Zero(c.t, left, "it never comes to rest")
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// options answers an external select of the form: people, job titles or applications, from our own directory.
+func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.Options {
+	none := views.NameOptions(nil)
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, ic.User.ID)
+	if err != nil || !person.Active() {
+		a.log.Info("options were refused", "user", ic.User.ID, "error", err)
+		return none
+	}
+	draft, err := schema.DraftByView(ctx, a.db, ic.View.ID, person.ID)
+	if err != nil {
+		a.log.Warn("options of a form without a draft", "view", ic.View.ID, "error", err)
+		return none
+	}
+	typed := views.Cut(views.Clean(ic.Value), 100)
+	var found []schema.Found
+	draw := views.NameOptions
+	switch {
+	case ic.ActionID == views.ActionFilter:
+		draw = views.ApplicationOptions
+		found, err = draft.SearchApplications(ctx, a.db, typed, views.MaxOptions-1)
+	case ic.BlockID == views.BlockSubject(schema.LikePerson):
+		draw = views.PeopleOptions
+		found, err = schema.SearchPeople(ctx, a.db, person.ID, typed, views.MaxOptions)
+	case ic.BlockID == views.BlockSubject(schema.LikeJobTitle):
+		found, err = schema.SearchJobTitles(ctx, a.db, typed, views.MaxOptions)
+	}
+	if err != nil {
+		a.log.Error("options could not be found", "action", ic.ActionID, "error", err)
+		return none
+	}
+	return draw(found)
+}
