@@ -20,6 +20,7 @@ type office struct {
 
 func newOffice(t *testing.T) office {
 	t.Helper()
+	t.Parallel()
 	d := schematest.New(t)
 	_, err := directory.Import(context.Background(), d.As(t, "accessbot_directory"), "directory/sample", directory.Options{})
 	require.NoError(t, err)

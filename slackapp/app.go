@@ -50,7 +50,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close() //nolint:errcheck // the process ends
+	defer db.Close() // the process ends
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {

@@ -70,9 +70,9 @@ func (a *app) draw(ctx context.Context, draft schema.Draft, notice string) {
 		}
 		form := views.Form{Draft: draft, Offer: offer, MaxDays: a.config.maxDays, WorkspaceURL: a.home.url, Notice: notice}
 		updated, err := a.slack.UpdateViewContext(ctx, form.View(), "", hash, draft.ViewID)
-		newest := false
 		switch {
 		case err == nil:
+			var newest bool
 			if newest, err = a.db.DraftDrawn(ctx, draft, updated.View.Hash); newest {
 				return
 			}

@@ -72,7 +72,7 @@ func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action
 }
 
 func (a *app) refusedRelease(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, what string, id int64, err error) {
-	text := ""
+	var text string
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
 		text = "Only the one who asked for this access can do that."

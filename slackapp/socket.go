@@ -28,7 +28,7 @@ func (a *app) serveSocket(ctx context.Context) error {
 		case <-ctx.Done():
 			acks.Wait() // each within its deadline
 			disconnect()
-			<-ended
+			<-ended //nolint:errcheck // it ended because it was told to
 			return nil
 		case err := <-ended:
 			return fmt.Errorf("SLACK_APP_TOKEN: Socket Mode ended (%w): take an app-level token with the scope connections:write", err)

@@ -54,6 +54,7 @@ func onBothTransports(t *testing.T, test func(s *stage)) {
 // newStage starts that many replicas of the app. Over HTTP, payloads go to each in turn, as they do over Socket Mode.
 func newStage(t *testing.T, replicas int, socket bool, change ...func(*config)) *stage {
 	t.Helper()
+	t.Parallel() // most of the time is waiting
 	s := &stage{T: t, db: schematest.New(t), log: &syncBuffer{}}
 	s.worker = &activities.Activities{DB: s.db.As(t, "accessbot_worker"), Log: slog.New(slog.DiscardHandler),
 		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC}}

@@ -34,7 +34,7 @@ func (a *app) meetSlack(ctx context.Context) error {
 			return fmt.Errorf("SLACK_BOT_TOKEN: Slack refuses it (%w): take the bot token of the installed app", err)
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop, and that is no failure
 		}
 		a.log.Warn("Slack cannot be reached: trying again", "error", err)
 		select {

@@ -198,11 +198,11 @@ func heard(workflow.ReceiveChannel, bool) {}
 
 // drain takes what has arrived, and tells whether there was anything: however often somebody clicked, the record is asked
 // once.
-func drain(c workflow.ReceiveChannel) (any bool) {
+func drain(c workflow.ReceiveChannel) (found bool) {
 	for c.ReceiveAsync(nil) {
-		any = true
+		found = true
 	}
-	return any
+	return found
 }
 
 func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.takenBack) == 0 }

@@ -47,7 +47,7 @@ func (f Form) accessGrants() []slack.Block {
 
 // nothing says why the list is empty.
 func (f Form) nothing() string {
-	text := ""
+	var text string
 	switch who := name(f.Draft.LikeName); f.Draft.Mode {
 	case schema.LikePerson:
 		text = who + " has nothing that you lack and could ask for."
