@@ -134,6 +134,9 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		var view slack.ModalViewRequest
 		var lines, total int
 		offset := (page - 1) * views.ListLines
+		if number, ok := views.ItemsOf(list); ok {
+			return a.itemList(ctx, number, person, page, zone)
+		}
 		switch list {
 		case views.ListWaiting:
 			l, n, e := schema.WaitingFor(ctx, a.db, person.ID, views.ListLines, offset)
@@ -153,4 +156,18 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 			page = 1
 		}
 	}
+}
+
+// itemList is a page of a request's items, for its requester and those who are asked.
+func (a *app) itemList(ctx context.Context, number int64, person schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
+	request, err := schema.RequestByID(ctx, a.db, number)
+	if err != nil && !errors.Is(err, schema.ErrNotFound) {
+		return slack.ModalViewRequest{}, err
+	}
+	if err == nil {
+		if view, lines, _ := views.ItemList(request, person.ID, page, zone); lines > 0 {
+			return view, nil
+		}
+	}
+	return views.Notice("Access", notYours), nil
 }

@@ -37,8 +37,15 @@ func Card(r *schema.Request) Message {
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.small("Created " + When(r.CreatedAt, r.TimeZone))
+	var buttons []slack.BlockElement
 	if w := withdrawable(r); w > 0 {
-		b.buttons(BlockWithdraw, withdrawButton(r, w))
+		buttons = append(buttons, withdrawButton(r, w))
+	}
+	if len(items) > namedAtMost {
+		buttons = append(buttons, seeAll(r, len(items)))
+	}
+	if len(buttons) > 0 {
+		b.buttons(BlockWithdraw, buttons...)
 	}
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }

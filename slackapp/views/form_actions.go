@@ -67,6 +67,18 @@ const (
 	ListAccess   = "access"
 )
 
+// ListItems is the list of everything in one request that its reader asked for, or is asked about.
+func ListItems(request int64) string { return listItems + strconv.FormatInt(request, 10) }
+
+const listItems = "items-"
+
+// ItemsOf answers whose items a list shows; false: it is another list.
+func ItemsOf(list string) (request int64, ok bool) {
+	number, ok := strings.CutPrefix(list, listItems)
+	request, err := strconv.ParseInt(number, 10, 64)
+	return request, ok && err == nil && request > 0
+}
+
 // BlockSubject is the block ID of the field for whom or what to be like: each mode has its own, and its own input.
 func BlockSubject(mode string) string { return "subject." + mode }
 
@@ -108,7 +120,9 @@ func ParseListValue(value string) (list string, page int, err error) {
 	switch list {
 	case ListWaiting, ListRequests, ListAccess:
 	default:
-		err = fmt.Errorf("no such list")
+		if _, ok := ItemsOf(list); !ok {
+			err = fmt.Errorf("no such list")
+		}
 	}
 	if err != nil || page < 1 || page > 1_000_000 {
 		return "", 0, fmt.Errorf("%.80q does not name a page of a list", value)

@@ -53,6 +53,28 @@ func AccessList(lines []schema.AccessLine, total, page int, zone string) slack.M
 	return list(ListAccess, "My current access", total, page, accessLines(lines, zone))
 }
 
+// ItemList is a page of what a request is about: all of it for its requester, for anybody else what they are or were asked
+// about. None: it is not theirs to see.
+func ItemList(r *schema.Request, readerID int64, page int, zone string) (view slack.ModalViewRequest, lines, total int) {
+	items := r.Items
+	if readerID != r.RequesterID {
+		items = askedOf(r, readerID)
+	}
+	told := inOrder(tell(r, items, zone))
+	from := min((page-1)*ListLines, len(told))
+	shown := told[from:min(from+ListLines, len(told))]
+	blocks := make([]slack.Block, len(shown))
+	for n, i := range shown {
+		blocks[n] = section(fmt.Sprintf("%s: %s\n%s %s", bold(name(i.ApplicationName)), wantedLine(i), i.phase.emoji(), i.words))
+	}
+	return list(ListItems(r.ID), fmt.Sprintf("Request #%d", r.ID), len(told), page, blocks), len(shown), len(told)
+}
+
+// seeAll is a button for what a message had no room to name.
+func seeAll(r *schema.Request, items int) *slack.ButtonBlockElement {
+	return button(ActionShowAll, ListValue(ListItems(r.ID), 1), fmt.Sprintf("See all %d", items), slack.StyleDefault)
+}
+
 func list(kind, title string, total, page int, lines []slack.Block) slack.ModalViewRequest {
 	pages := max(1, (total+ListLines-1)/ListLines)
 	blocks := []slack.Block{small(fmt.Sprintf("%d in all, page %d of %d", total, page, pages))}

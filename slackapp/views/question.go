@@ -48,9 +48,14 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	b.small("Created " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
 		value := DecisionValue(q.MessageID, r.Terms)
-		b.buttons(BlockDecide,
+		buttons := []slack.BlockElement{
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny", slack.StyleDanger))
+			button(ActionDeny, value, "Deny", slack.StyleDanger),
+		}
+		if len(open) > namedAtMost { // nobody decides about what they cannot see
+			buttons = append(buttons, seeAll(r, len(mine)))
+		}
+		b.buttons(BlockDecide, buttons...)
 	}
 	return b.message(text)
 }
