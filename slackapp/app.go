@@ -37,6 +37,7 @@ type app struct {
 	slack  *slack.Client
 	waker  *workflows.Waker
 	jobs   *jobs // what follows from payloads
+	opens  *jobs // what opens a modal, which has three seconds
 	wakes  *jobs // what waits for Temporal
 	users  users
 
@@ -58,7 +59,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 	a := &app{
-		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
+		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log), opens: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
 		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.showPeople, Log: log},
 	}
 	listener := c.listener
@@ -96,6 +97,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	group.Wait()
+	a.opens.wait(finish)
 	a.jobs.wait(finish)
 	a.wakes.wait(finish)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {

@@ -14,12 +14,19 @@ import (
 type job struct {
 	key string
 	do  func(ctx context.Context)
+
+	opens bool // a modal: its trigger lasts three seconds, so it does not stand in line with the rest
 }
 
 // follow gives the place that a payload took to the job that follows from it.
 func (a *app) follow(after job) {
 	if after.do == nil {
 		a.jobs.leave()
+		return
+	}
+	if after.opens && a.opens.enter() {
+		a.jobs.leave()
+		a.opens.run(after.key, after.do)
 		return
 	}
 	a.jobs.run(after.key, after.do)
@@ -55,7 +62,7 @@ func (a *app) event(ctx context.Context, payload []byte) (reply any, after job, 
 	if a.seenBefore(ctx, e.EventID) {
 		return nil, job{}, nil
 	}
-	return nil, job{homeKey(e.Event.User), func(ctx context.Context) { a.homeOpened(ctx, e.Event.User) }}, nil
+	return nil, job{key: homeKey(e.Event.User), do: func(ctx context.Context) { a.homeOpened(ctx, e.Event.User) }}, nil
 }
 
 // interaction handles what somebody did in a view or a message.
@@ -101,7 +108,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 	}
 	action := ic.ActionCallback.BlockActions[0]
 	if ic.View.CallbackID == views.CallbackRequest {
-		return job{ic.View.ID, a.formAction(ctx, ic, action)}
+		return job{key: ic.View.ID, do: a.formAction(ctx, ic, action)}
 	}
 	type handler func(context.Context, *slack.InteractionCallback, *slack.BlockAction)
 	// What opens a modal has three seconds, so it waits for nothing else that the user did.
@@ -120,10 +127,10 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionGiveBack:     a.giveBack,
 	}
 	if do := opens[action.ActionID]; do != nil {
-		return job{"opens " + ic.TriggerID, func(ctx context.Context) { do(ctx, ic, action) }}
+		return job{key: "opens " + ic.TriggerID, do: func(ctx context.Context) { do(ctx, ic, action) }, opens: true}
 	}
 	if do := acts[action.ActionID]; do != nil {
-		return job{ic.User.ID, func(ctx context.Context) { do(ctx, ic, action) }}
+		return job{key: ic.User.ID, do: func(ctx context.Context) { do(ctx, ic, action) }}
 	}
 	a.log.Warn("an action that nobody handles", "action", action.ActionID)
 	return job{}
