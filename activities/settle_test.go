@@ -412,6 +412,31 @@ func TestItemThatFailedIsTakenBackIfItWasGivenAfterAll(t *testing.T) {
 	assert.True(t, s.advance(asked.ID).Settled)
 }
 
+func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	s.target.always("give", refusesConnection) // as far as anybody can tell: the target still works on it
+	require.Error(t, s.give(asked.Items[0]))
+	s.Shift(2 * time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
+	s.target.set("ann", "crm/admin", true) // now it is through with it
+
+	due, err := schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	assert.Empty(t, due, "not yet")
+	s.Shift(6 * time.Minute)
+	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	require.NoError(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
+	assert.False(t, s.held())
+	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	assert.Empty(t, due, "once")
+}
+
 func TestItemIsTriedOnceMoreBeforeItFails(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
@@ -773,7 +798,7 @@ func TestManyTargetsThatAreDownLeaveTheRecordToTheRest(t *testing.T) {
 	c := newCompany(t)
 	owen, ann := c.Person("Owen"), c.Person("Ann")
 	small := c.As(t, "accessbot_worker")
-	small.SetMaxOpenConns(10)
+	small.SetMaxOpenConns(16) // of which settling takes four
 	c.do = c.activities(small)
 	ctx, giveUp := context.WithCancel(context.Background())
 	var stuck sync.WaitGroup
@@ -791,7 +816,13 @@ func TestManyTargetsThatAreDownLeaveTheRecordToTheRest(t *testing.T) {
 			_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it cannot come through
 		})
 	}
-	require.Eventually(t, func() bool { return small.Stats().InUse >= 4 }, 10*time.Second, time.Millisecond)
+	stuckReads := func() (n int) {
+		for app := range 8 {
+			n += c.target(fmt.Sprintf("APP%d", app)).called("read")
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return stuckReads() >= 4 && small.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "all that may are stuck")
 	quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for range 20 {

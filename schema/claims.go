@@ -38,7 +38,9 @@ func (c Claim) Live(now time.Time) bool {
 }
 
 // Unsettled tells whether the claim is no reason any more and its seat has not been settled since.
-func (c Claim) Unsettled(now time.Time) bool { return !c.Live(now) && c.DueAt.Valid }
+func (c Claim) Unsettled(now time.Time) bool {
+	return !c.Live(now) && c.DueAt.Valid && !c.RemovedAt.Valid
+}
 
 // AlertOverdue records, once a claim, that taking it back is later than after, and makes its request's messages due. It
 // answers whether this was the once.

@@ -152,6 +152,9 @@ func (l lockedSeat) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
 	return p, nil
 }
 
+// secondLook is how long after the end of a claim that was never seen given its seat is looked at once more.
+const secondLook = 5 * time.Minute
+
 // sweepAfter is how long past its end a claim's own run has, before the sweep settles the seat itself.
 const sweepAfter = 2 * time.Minute
 
@@ -239,7 +242,7 @@ func (l lockedSeat) claimFound(ctx context.Context, tx *sqlx.Tx, requestID, item
 	err := tx.GetContext(ctx, &claimID, `
 		insert into claims (person_id, account_id, entitlement_id, source, found_for, given_at)
 		select $1, $2, $3, 'found', $4, app_now()
-		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and removed_at is null)
+		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
 	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
 		return nil
@@ -324,19 +327,27 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		JustEnded bool           `db:"just_ended"`
 		LateBy    float64        `db:"late_by"` // seconds past its end or its release
 	}
-	err := tx.SelectContext(ctx, &ended, `
+	// What was doubted is looked at now.
+	_, err := tx.ExecContext(ctx, `
+		update claims set due_at = null, attempts = 0
+		 where account_id = $1 and entitlement_id = $2 and removed_at is not null and due_at is not null`, l.AccountID, l.EntitlementID)
+	if err != nil {
+		return err
+	}
+	err = tx.SelectContext(ctx, &ended, `
 		update claims c
 		   set ended_at   = coalesce(c.ended_at, $4),
 		       end_reason = case when c.ended_at is not null then c.end_reason when c.released_at is not null then 'released' else 'its end was reached' end,
 		       removed_at = case when $3 then null else $4::timestamptz end,
-		       due_at     = null,
+		       -- Never seen given: an answer may have been lost on the way, and what it was about still come.
+		       due_at     = case when not $3 and c.given_at is null and c.item_id is not null then $4::timestamptz + $5::interval end,
 		       attempts   = 0
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
 		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
 		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended,
-		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now)
+		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
 	}
@@ -368,11 +379,7 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 	if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(told)); err != nil {
 		return err
 	}
-	// What was doubted is looked at now.
-	_, err = tx.ExecContext(ctx, `
-		update claims set due_at = null, attempts = 0
-		 where account_id = $1 and entitlement_id = $2 and removed_at is not null and due_at is not null`, l.AccountID, l.EntitlementID)
-	return err
+	return nil
 }
 
 // DoubtSeat puts a seat on the sweep's list. It is for an attempt that lost the seat's lock: what it did to the target may
