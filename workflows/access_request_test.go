@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/suite"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"accessbot/activities"
 )
@@ -219,6 +220,21 @@ func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() 
 	}, time.Minute)
 	s.NoError(s.run())
 	s.Less(asked, 10)
+}
+
+func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRun() {
+	s.env.SetContinueAsNewSuggested(true)
+	s.says(waiting(3600))
+	var again *workflow.ContinueAsNewError
+	s.ErrorAs(s.run(), &again)
+}
+
+func (s *accessRequestSuite) TestALongHistoryWaitsForWhatIsInFlight() {
+	s.env.SetContinueAsNewSuggested(true)
+	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.says(activities.Next{State: "active", Settled: true})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
+	s.NoError(s.run())
 }
 
 func (s *accessRequestSuite) TestARunWithAnotherRequestsIDFailsAtOnce() {
