@@ -24,7 +24,7 @@ type AdvanceInput struct {
 
 // Next is what a run has to do now, and when it must look again. Names in it are for people who read runs.
 type Next struct {
-	State        string    // of the request as a whole: an item's state, or "partly active" and the like
+	State        string    // of the request as a whole: the state of the item that has most to come
 	Requester    string    // an e-mail, or p<id>
 	Applications []string  // slugs, sorted
 	Approvers    []string  // those who are still asked, sorted

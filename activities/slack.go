@@ -46,6 +46,13 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 	case err == nil:
 		m.Digest = digest
 		return schema.MessageSent(ctx, q, m)
+	case m.TS != "" && isSlackError(err, "message_not_found") && !once(m.Kind):
+		// Somebody waits for this one to say how things stand, or to be answered: it is posted anew.
+		m.Channel, m.TS, m.Digest, m.Problem = "", "", "", slackProblem(err)
+		if err := schema.MessageLost(ctx, q, m); err != nil {
+			return err
+		}
+		return fmt.Errorf("the %s of request %d is gone from Slack: %w", m.Kind, m.RequestID, err)
 	case m.TS != "" && isSlackError(err, gone...):
 		// It was deleted, or its reader's account is closed: nothing is left to draw on.
 		m.Problem, m.Digest = slackProblem(err), digest

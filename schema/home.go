@@ -142,16 +142,16 @@ type AccessLine struct {
 	EndsAt          sql.NullTime   `db:"ends_at"`
 	EndsOn          sql.NullTime   `db:"ends_on"`
 	TimeZone        sql.NullString `db:"time_zone"`
-	GivenAt         sql.NullTime   `db:"given_at"`    // null: on its way
-	ReleasedAt      sql.NullTime   `db:"released_at"` // being taken back
+	GivenAt         sql.NullTime   `db:"given_at"` // null: on its way
+	Leaving         bool           `db:"leaving"`  // released, or past its end: being taken back
 	Total           int            `db:"total"`
 }
 
 // AccessOf answers a person's current access, by application and name.
 func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []AccessLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
-		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at, c.released_at,
-		       count(*) over () as total
+		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at,
+		       c.released_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id

@@ -82,6 +82,15 @@ func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	return nil
 }
 
+// MessageLost records that a message is not where it was any more: the next look posts it anew.
+func MessageLost(ctx context.Context, q Queryer, m Message) error {
+	_, err := q.ExecContext(ctx, `update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
+	if err != nil {
+		return fmt.Errorf("record that message %d is gone: %w", m.ID, err)
+	}
+	return nil
+}
+
 // MessageFailed counts a failure and keeps its cause. With a digest it is not tried again until the message changes.
 func MessageFailed(ctx context.Context, q Queryer, m Message) error {
 	_, err := q.ExecContext(ctx, `update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)

@@ -301,7 +301,7 @@ func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary,
 		  join people p on p.id = r.requester_id
 		  join lateral (select a.name as application, e.name as entitlement
 		                  from request_items i join entitlements e on e.id = i.entitlement_id join applications a on a.id = e.application_id
-		                 where i.request_id = r.id order by i.id limit 1) f on true
+		                 where i.request_id = r.id order by lower(a.name), a.id, lower(e.name), i.id limit 1) f on true
 		 where r.id = $1`, requestID)
 	if err != nil {
 		return s, fmt.Errorf("request %d: %w", requestID, refusal(err))

@@ -47,13 +47,18 @@ func configure(getenv func(string) string) (config, error) {
 	c := config{
 		databaseURL:   getenv("DATABASE_URL"),
 		taskQueue:     text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
-		showPeople:    getenv("TEMPORAL_SHOW_PEOPLE") != "false",
 		botToken:      getenv("SLACK_BOT_TOKEN"),
 		appToken:      getenv("SLACK_APP_TOKEN"),
 		signingSecret: getenv("SLACK_SIGNING_SECRET"),
 		apiURL:        getenv("SLACK_API_URL"),
 		listenAddr:    text("LISTEN_ADDR", "127.0.0.1:3000"),
 		timeZone:      text("DEFAULT_TIME_ZONE", "UTC"),
+	}
+	show := text("TEMPORAL_SHOW_PEOPLE", "true")
+	if shown, err := strconv.ParseBool(show); err != nil {
+		wrong("TEMPORAL_SHOW_PEOPLE", fmt.Sprintf("%q is neither true nor false", show))
+	} else {
+		c.showPeople = shown
 	}
 	if c.databaseURL == "" {
 		wrong("DATABASE_URL", "is not set: give the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")

@@ -169,5 +169,5 @@ func (a *app) itemList(ctx context.Context, number int64, person schema.Person, 
 			return view, nil
 		}
 	}
-	return views.Notice("Access", notYours), nil
+	return views.Notice("Access", "This is not a request of yours, nor one that you are asked about."), nil
 }

@@ -22,7 +22,11 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong 
 	if err == nil && !person.Active() {
 		err = schema.ErrNotActive
 	}
-	if errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) {
+	// There is no time to ask Slack before the ack; opening the form did.
+	if user, known := a.users.get(ic.User.ID, memberFor); err == nil && known && !user.Member {
+		err = schema.ErrNotMember
+	}
+	if errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember) {
 		s.wrong(s.first(), plainWords(a.words(ctx, &refused{err: err})))
 		return s.errors, nil
 	}

@@ -42,7 +42,7 @@ func configure(getenv func(string) string) (config, error) {
 		options: activities.Options{
 			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
 			ExpireAfter:     e.duration("EXPIRE_AFTER", 14*24*time.Hour),
-			ShowPeople:      e.text("TEMPORAL_SHOW_PEOPLE", "true") != "false",
+			ShowPeople:      e.yes("TEMPORAL_SHOW_PEOPLE", true),
 			DefaultTimeZone: e.zone("DEFAULT_TIME_ZONE"),
 		},
 	}
@@ -109,10 +109,19 @@ func (e *environment) duration(name string, otherwise time.Duration) time.Durati
 	return d
 }
 
+func (e *environment) yes(name string, otherwise bool) bool {
+	text := e.text(name, strconv.FormatBool(otherwise))
+	yes, err := strconv.ParseBool(text)
+	if err != nil {
+		e.wrong(name, fmt.Sprintf("%q is neither true nor false", text))
+	}
+	return yes
+}
+
 func (e *environment) zone(name string) *time.Location {
 	text := e.text(name, "UTC")
 	zone, err := time.LoadLocation(text)
-	if err != nil {
+	if err != nil || text == "Local" { // the machine's own: not a zone that people have
 		e.wrong(name, fmt.Sprintf("%q is not a time zone such as Europe/Berlin", text))
 		return time.UTC
 	}

@@ -25,11 +25,11 @@ func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of request %d", id, in.RequestID), "WrongID", nil)
 	}
 	r := &accessRequest{
-		in:        in,
-		log:       workflow.GetLogger(ctx),
-		wake:      workflow.NewBufferedChannel(ctx, 1),
-		giving:    map[int64]bool{},
-		takenBack: map[int64]bool{},
+		in:     in,
+		log:    workflow.GetLogger(ctx),
+		wake:   workflow.NewBufferedChannel(ctx, 1),
+		giving: map[int64]bool{},
+		taking: map[int64]bool{},
 	}
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil }); err != nil {
 		return err
@@ -44,7 +44,7 @@ type accessRequest struct {
 
 	wake      workflow.Channel // something happened: ask the record again
 	giving    map[int64]bool   // items that an activity is giving right now
-	takenBack map[int64]bool   // claims that an activity is taking back right now
+	taking    map[int64]bool   // claims that an activity is taking back right now
 	messages  *messages
 	gathering bool   // something finished, and others are in flight
 	shown     string // the search attributes as they were last set
@@ -135,16 +135,16 @@ func (r *accessRequest) giveItem(ctx workflow.Context, item activities.Step) {
 // takeBack starts taking back every claim that is over and not being taken back yet.
 func (r *accessRequest) takeBack(ctx workflow.Context) {
 	for _, claim := range r.next.TakeBack {
-		if r.takenBack[claim.ID] {
+		if r.taking[claim.ID] {
 			continue
 		}
-		r.takenBack[claim.ID] = true
+		r.taking[claim.ID] = true
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			ctx = with(ctx, takeBackPolicy, "take back "+claim.Label)
 			if err := workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil); err != nil {
 				r.log.Error("a claim could not be taken back", "claim", claim.ID, "error", err)
 			}
-			delete(r.takenBack, claim.ID)
+			delete(r.taking, claim.ID)
 			r.finished(ctx)
 		})
 	}
@@ -164,7 +164,7 @@ func (r *accessRequest) finished(ctx workflow.Context) {
 	if !r.idle() {
 		timerCtx, cancel := workflow.WithCancel(ctx)
 		defer cancel()
-		timer := workflow.NewTimerWithOptions(timerCtx, together, workflow.TimerOptions{Summary: "others are in flight"})
+		timer := workflow.NewTimerWithOptions(timerCtx, together, workflow.TimerOptions{Summary: "waits a moment for the other items"})
 		if err := workflow.Await(ctx, func() bool { return timer.IsReady() || r.idle() }); err != nil {
 			r.log.Error("waiting for what is in flight was cut short", "error", err)
 		}
@@ -205,7 +205,7 @@ func drain(c workflow.ReceiveChannel) (found bool) {
 	return found
 }
 
-func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.takenBack) == 0 }
+func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.taking) == 0 }
 
 func (r *accessRequest) done() bool { return r.next.Settled && r.idle() }
 

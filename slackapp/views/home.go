@@ -156,7 +156,7 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 		what := name(l.ApplicationName) + ": " + bold(name(l.Name))
 		var detail string
 		switch {
-		case l.ReleasedAt.Valid:
+		case l.Leaving:
 			detail = "being taken back"
 		case !l.GivenAt.Valid && l.RequestID.Valid:
 			detail = "being given"
@@ -170,7 +170,7 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 			detail += " · " + sourceWords(l.Source)
 		}
 		blocks = append(blocks, section(what+"\n"+detail))
-		if !l.RequestID.Valid || l.ReleasedAt.Valid {
+		if !l.RequestID.Valid || l.Leaving {
 			continue
 		}
 		var buttons []slack.BlockElement

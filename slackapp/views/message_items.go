@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"accessbot/schema"
 )
@@ -97,11 +98,16 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	return standing{waiting, because("awaiting approval", i.Problem)}
 }
 
+// overdue is how long past its end access is no longer called active, though it is not gone: a moment is usual.
+const overdue = time.Minute
+
 // standingOfGiven is of an item that is given or held. It is active from the moment that the target showed it.
 func standingOfGiven(r *schema.Request, i schema.Item, zone string) standing {
 	switch {
 	case i.Release != nil:
 		return standing{leaving, because(order(*i.Release)+", the access is being taken back", i.Problem)}
+	case i.Claim != nil && i.Claim.EndsAt.Valid && r.ReadAt.Sub(i.Claim.EndsAt.Time) >= overdue:
+		return standing{leaving, because("the end has passed, the access is being taken back", i.Problem)}
 	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
 		return standing{active, because("active "+untilOf(r, i, zone), i.Problem)}
 	case i.Problem != "":

@@ -91,6 +91,9 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 	if err := d.showTarget(ctx, "The target system, before"); err != nil {
 		return 0, ends, err
 	}
+	if err := d.expect(ctx, false); err != nil {
+		return 0, ends, fmt.Errorf("an earlier demo was interrupted, and its access has not ended yet: try again in two minutes (%w)", err)
+	}
 
 	zone, err := time.LoadLocation(demoZone)
 	if err != nil {
