@@ -126,42 +126,6 @@ func UnlockMessages(ctx context.Context, conn *sqlx.Conn, requestID int64) error
 	return err
 }
 
-// Address is where a person can be written to in Slack, as far as is known.
-type Address struct {
-	PersonID int64          `db:"person_id"`
-	Email    string         `db:"email"`
-	TimeZone string         `db:"time_zone"`
-	UserID   sql.NullString `db:"user_id"` // bound, named by the directory, or looked up before
-	Checked  bool           `db:"checked"` // Slack was asked lately, and said that there is nobody
-}
-
-// AddressOf answers what is known. What Slack denied is believed for an hour.
-func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) {
-	var a Address
-	err := q.GetContext(ctx, &a, `
-		select p.id as person_id, p.email, p.time_zone, coalesce(i.user_id, p.slack_user_id, s.user_id) as user_id,
-		       coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '1 hour', false) as checked
-		  from people p
-		  left join slack_identities i on i.person_id = p.id
-		  left join slack_addresses s on s.person_id = p.id
-		 where p.id = $1`, personID)
-	if err != nil {
-		return a, fmt.Errorf("the Slack address of person %d: %w", personID, refusal(err))
-	}
-	return a, nil
-}
-
-// SaveAddress remembers what Slack said. Null: there is nobody.
-func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.NullString) error {
-	_, err := q.ExecContext(ctx, `
-		insert into slack_addresses (person_id, user_id) values ($1, $2)
-		on conflict (person_id) do update set user_id = excluded.user_id, looked_up_at = app_now()`, personID, userID)
-	if err != nil {
-		return fmt.Errorf("remember the Slack address of person %d: %w", personID, err)
-	}
-	return nil
-}
-
 // WakeRequests makes requests due: their runs are to look at them again.
 func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
 	_, err := q.ExecContext(ctx, `

@@ -164,7 +164,7 @@ func (d *demo) decide(number int64) error {
 }
 
 func (d *demo) given(ctx context.Context, number int64) error {
-	news, err := d.requester.WaitForMessage(fmt.Sprintf("#%d is active", number))
+	news, err := told(d.requester, fmt.Sprintf("#%d is active", number))
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (d *demo) takenBack(ctx context.Context, number int64, ends time.Time) erro
 	d.heading("Everybody waits for the end, " + ends.Format("15:04 MST"))
 	d.say("Meanwhile the run sleeps: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
 	patient := d.requester.Within(time.Until(ends) + demoPatience)
-	news, err := patient.WaitForMessage(fmt.Sprintf("#%d has ended", number))
+	news, err := told(patient, fmt.Sprintf("#%d has ended", number))
 	if err != nil {
 		return err
 	}
@@ -193,6 +193,23 @@ func (d *demo) takenBack(ctx context.Context, number int64, ends time.Time) erro
 		return err
 	}
 	return d.expect(ctx, false)
+}
+
+// told waits for a message of its own that says so: the request's card says it too, but an edit notifies nobody.
+func told(actor *slacksim.Actor, text string) (slacksim.Message, error) {
+	err := actor.WaitUntil("a new message says "+text, func(s slacksim.Screen) bool {
+		n := 0
+		for _, m := range s.Messages {
+			if strings.Contains(m.Text(), text) {
+				n++
+			}
+		}
+		return n > 1
+	})
+	if err != nil {
+		return slacksim.Message{}, err
+	}
+	return actor.Latest(text)
 }
 
 // holds reads the target itself: which of the roles Alice's login is a member of.
