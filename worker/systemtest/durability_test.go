@@ -110,7 +110,7 @@ func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
 	s := start(t)
 	s.startWorker()
 	waiting := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	s.as(approver).WaitForMessage("Alice Martin")
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
 	s.approve(approver, waiting) // its wake-up starts the run again
 	s.eventually("access is given all the same", func() bool { return s.itemState(waiting) == "active" })
@@ -174,7 +174,7 @@ func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
 	s := start(t)
 	s.startWorker()
 	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.slack.As(s.email(approver)).Must(t).WaitForMessage("Alice Martin")
+	s.as(approver).WaitForMessage("Alice Martin")
 	for range 5 {
 		require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
 	}

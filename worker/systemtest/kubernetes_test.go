@@ -187,7 +187,7 @@ func (s *system) approveAll(request int64) {
 			 where a.request_id = $1 and a.state = 'open' and not exists (select from decisions d where d.item_id = ai.item_id)
 			 order by a.id, c.position limit 1`, request)
 		if err == nil {
-			approver := s.slack.As(email).Within(30 * time.Second).Must(s.t)
+			approver := s.slack.As(email).Within(time.Minute).Must(s.t)
 			question := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
 			approver.PressIn(question, "Approve")
 			approver.WaitForEdit(question, "Approved by you")
