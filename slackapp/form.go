@@ -114,10 +114,7 @@ func (a *app) drawAgain(ctx context.Context, viewID string, personID int64, noti
 // boxes were ticked.
 func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) func(ctx context.Context) {
 	viewID := ic.View.ID
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, ic.User.ID)
-	if err == nil && !person.Active() {
-		err = schema.ErrNotActive
-	}
+	person, err := a.bound(ctx, ic.User.ID)
 	var draft schema.Draft
 	if err == nil {
 		draft, err = a.db.ChangeDraft(ctx, viewID, person.ID, func(tx *sqlx.Tx, d *schema.Draft) error {

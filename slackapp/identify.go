@@ -43,6 +43,21 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	return person, nil
 }
 
+// bound is who for what must be acknowledged in a moment: it binds nobody, and asks Slack only briefly. It answers
+// ErrNotBound, ErrNotActive or ErrNotMember.
+func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
+	if err != nil {
+		return schema.Person{}, err
+	}
+	if !person.Active() {
+		return schema.Person{}, schema.ErrNotActive
+	}
+	brief, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return person, a.stillMember(brief, userID)
+}
+
 // stillMember tells ErrNotMember of somebody who is bound and became a guest, or was deactivated. While Slack does not
 // answer, the binding counts: it proved membership once, and Slack let its user press something just now.
 func (a *app) stillMember(ctx context.Context, userID string) error {

@@ -12,8 +12,8 @@ import (
 // options answers an external select of the form: people, job titles or applications, from our own directory.
 func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.Options {
 	none := views.NameOptions(nil)
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, ic.User.ID)
-	if err != nil || !person.Active() {
+	person, err := a.bound(ctx, ic.User.ID)
+	if err != nil {
 		a.log.Info("options were refused", "user", ic.User.ID, "error", err)
 		return none
 	}

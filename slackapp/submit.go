@@ -18,14 +18,7 @@ import (
 // stays as it is.
 func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
 	s := submission{values: ic.View.State, errors: fieldErrors{}}
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, ic.User.ID)
-	if err == nil && !person.Active() {
-		err = schema.ErrNotActive
-	}
-	// There is no time to ask Slack before the ack; opening the form did.
-	if user, known := a.users.get(ic.User.ID, memberFor); err == nil && known && !user.Member {
-		err = schema.ErrNotMember
-	}
+	person, err := a.bound(ctx, ic.User.ID)
 	if errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember) {
 		s.wrong(s.first(), plainWords(a.words(ctx, &refused{err: err})))
 		return s.errors, nil

@@ -53,6 +53,22 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 	})
 }
 
+func TestSomebodyWhoBecameAGuestCannotSubmitAnOpenForm(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	alice.OpenHome()
+	alice.Press("Request Access")
+	alice.WaitForModal("Access Like")
+	alice.AwaitUpdate(func() { alice.Choose("Access Like", "Custom") })
+	alice.Tick("Dashboard editor")
+	alice.Choose("Reason", "Project work")
+	_, err := s.slack.ChangeUser("alice@example.com", map[string]any{"restricted": true})
+	require.NoError(s, err)
+	alice.OpenHome() // by which the app learns of it
+	require.NotEmpty(s, alice.Submit())
+	require.Zero(s, one[int](s, `select count(*) from access_requests`))
+}
+
 func TestSomebodyWhoIsNotInTheDirectoryIsToldWhomToAsk(t *testing.T) {
 	s := newStage(t, 1, false)
 	_, err := s.slack.AddUser(slacksim.User{Email: "new@example.com", Name: "New Hire"})

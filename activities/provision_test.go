@@ -1,0 +1,149 @@
+package activities_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+func TestItemThatCannotBeGivenFailsAlone_39(t *testing.T) {
+	s := newSmall(t)
+	reader := s.Entitlement(s.crm, "reader")
+	asked := s.Request(s.ann, time.Hour, s.admin, reader)
+	s.Approve(s.owen, asked)
+	s.target.next("give", hasNoObject)
+	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.give(asked.Items[1]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Contains(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "does not exist in the system any more")
+	assert.Equal(t, "active", s.State(asked.Items[1]))
+
+	next := s.advance(asked.ID)
+	require.Len(t, next.TakeBack, 1, "whether the target has it after all is looked at once more")
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	assert.Empty(t, s.advance(asked.ID).TakeBack)
+	s.targetsShowWhatClaimsSay()
+}
+
+func TestBadCredentialsFailTheItemAndSayWhatToDo(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	s.target.always("read", denies)
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Equal(t, 1, s.Alerts("could not be given"))
+}
+
+func TestItemThatFailedIsTakenBackIfItWasGivenAfterAll(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	s.target.next("give", lostAnswer)
+	require.Error(t, s.give(asked.Items[0]))
+	s.target.next("read", refusesConnection)
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	require.True(t, s.held())
+	next := s.advance(asked.ID)
+	require.Len(t, next.TakeBack, 1)
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	assert.False(t, s.held())
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.True(t, s.advance(asked.ID).Settled)
+}
+
+func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	s.target.always("give", refusesConnection) // as far as anybody can tell: the target still works on it
+	require.Error(t, s.give(asked.Items[0]))
+	s.Shift(2 * time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
+	s.target.set("ann", "crm/admin", true) // now it is through with it
+
+	due, err := schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	assert.Empty(t, due, "not yet")
+	s.Shift(6 * time.Minute)
+	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	require.NoError(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
+	assert.False(t, s.held())
+	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	assert.Empty(t, due, "once")
+}
+
+func TestItemIsTriedOnceMoreBeforeItFails(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	s.target.next("give", refusesConnection)
+	require.Error(t, s.give(asked.Items[0]))
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	assert.Equal(t, "active", s.State(asked.Items[0]))
+	assert.True(t, s.held())
+}
+
+func TestFailingAnItemThatWasGivenDoesNothing(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	assert.Equal(t, "active", s.State(asked.Items[0]))
+	s.targetsShowWhatClaimsSay()
+}
+
+// while runs f while the next give is under way, and answers what came of the giving.
+func (s small) while(item int64, f func()) error {
+	s.t.Helper()
+	slow := newHeldUp()
+	s.target.next("give", slow.do)
+	done := make(chan error, 1)
+	go func() { done <- s.give(item) }()
+	<-slow.reached
+	f()
+	close(slow.release)
+	return <-done
+}
+
+func TestEndThatPassesWhileGivingTakesBackAtOnce(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.while(asked.Items[0], func() { s.Shift(time.Hour) }))
+	assert.False(t, s.held())
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+}
+
+func TestReleaseWhileGivingTakesBackAtOnce_47(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	require.NoError(t, s.while(asked.Items[0], func() {
+		_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+		require.NoError(t, err)
+	}))
+	assert.False(t, s.held())
+	assert.Equal(t, "released", s.State(asked.Items[0]))
+	// And a run that was reset to before its give changes nothing.
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.False(t, s.held())
+	assert.Equal(t, "released", s.State(asked.Items[0]))
+}
+
+func TestFailureWhileGivingTakesBackAtOnce(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	require.NoError(t, s.while(asked.Items[0], func() {
+		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"))
+	}))
+	assert.False(t, s.held())
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+}
