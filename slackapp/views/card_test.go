@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -176,4 +177,14 @@ func TestTheCardSaysWhoseAccessWasTheExample(t *testing.T) {
 	assert.Contains(t, text(Card(r)), "*Access like:* Frank &lt;!here&gt;\n")
 	r.AccessLike, r.LikeName = "job_title", "Engineer"
 	assert.Contains(t, text(Card(r)), "*Access like:* the job title Engineer\n")
+}
+
+func TestAccessThatIsPastItsEndAndNotGoneIsNotCalledActive(t *testing.T) {
+	held := given(item(1, schema.Active, "reader"))
+	r := newRequest(held)
+	r.ReadAt = held.Claim.EndsAt.Time.Add(-time.Minute)
+	assert.Contains(t, text(Card(r)), "active until")
+	r.ReadAt = held.Claim.EndsAt.Time.Add(2 * time.Minute)
+	assert.NotContains(t, text(Card(r)), "active")
+	assert.Contains(t, text(Card(r)), "the end has passed, the access is being taken back")
 }
