@@ -491,6 +491,24 @@ func TestApproverWhoIsAskedTheSameAgainIsNotBotheredTwice(t *testing.T) {
 }
 
 // What a button decides is what stands beside it, also while Slack shows an older form than the record has.
+func TestMessageThatIsGoneFromSlackIsPostedAnew(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(0)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "message_not_found", Times: 1}) // the first: Ann's card
+	_, err = s.converge(asked.ID)
+	require.Error(t, err)
+	s.converged(asked.ID)
+	cards := s.reads("ann")
+	require.Len(t, cards, 2)
+	assert.Contains(t, cards[1], "is approved")
+	posts := s.calls("chat.postMessage")
+	s.converged(asked.ID)
+	assert.Equal(t, posts, s.calls("chat.postMessage"), "once")
+}
+
 func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
 	s := newWithSlack(t)
 	olga := s.Person("Olga")
