@@ -319,6 +319,12 @@ func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due ti
 			next.TakeBack = append(next.TakeBack, step)
 			next.Settled = false
 			busy = shorter(busy, lookAfterTakingBack)
+		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.LookAt.Time.After(r.ReadAt):
+			next.Settled = false
+			wake.at(i.Claim.LookAt.Time, "looks whether it is given by now")
+			if i.Claim.EndsAt.Valid {
+				wake.at(i.Claim.EndsAt.Time, "access ends")
+			}
 		case i.State == schema.Approved, i.State == schema.Provisioning:
 			step.ID = i.ID
 			next.Give = append(next.Give, step)

@@ -22,7 +22,9 @@ import (
 type fakeTarget struct {
 	mutex  sync.Mutex
 	held   map[connector.Assignment]bool
-	faults map[string][]fault // by operation, in order; the last one of a kind marked always stays
+	invite bool                          // giving sends an invitation, which is accepted by accept
+	out    map[connector.Assignment]bool // invitations
+	faults map[string][]fault            // by operation, in order; the last one of a kind marked always stays
 	calls  map[string]int
 }
 
@@ -33,7 +35,7 @@ type fault struct {
 }
 
 func newFakeTarget() *fakeTarget {
-	return &fakeTarget{held: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
+	return &fakeTarget{held: map[connector.Assignment]bool{}, out: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
 }
 
 // next makes the next call of an operation (read, give, take) go wrong; calls of it queue up.
@@ -61,6 +63,16 @@ func (f *fakeTarget) set(account, object string, held bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.held[connector.Assignment{Account: account, Object: object}] = held
+}
+
+// accept accepts every invitation.
+func (f *fakeTarget) accept() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for a := range f.out {
+		f.held[a] = true
+	}
+	clear(f.out)
 }
 
 func (f *fakeTarget) holds(account, object string) bool {
@@ -110,16 +122,30 @@ func (f *fakeTarget) do(ctx context.Context, operation string, apply func()) err
 }
 
 func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
-	err = f.do(ctx, "read", func() { state.Held = f.held[a] })
+	err = f.do(ctx, "read", func() {
+		state = connector.State{Held: f.held[a], Pending: f.out[a]}
+		if state.Pending {
+			state.WaitsFor = a.Account + " to accept the invitation"
+		}
+	})
 	return state, err
 }
 
 func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
-	return f.do(ctx, "give", func() { f.held[a] = true })
+	return f.do(ctx, "give", func() {
+		if f.invite {
+			f.out[a] = true
+			return
+		}
+		f.held[a] = true
+	})
 }
 
 func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
-	return f.do(ctx, "take", func() { f.held[a] = false })
+	return f.do(ctx, "take", func() {
+		f.held[a] = false
+		delete(f.out, a)
+	})
 }
 
 func (f *fakeTarget) Close() error { return nil }
@@ -166,6 +192,7 @@ type company struct {
 	*schematest.World
 	t       *testing.T
 	do      *activities.Activities
+	limits  connector.Limits       // of every target
 	targets map[string]*fakeTarget // by instance
 	mutex   sync.Mutex
 }
@@ -182,8 +209,9 @@ func newCompany(t *testing.T) *company {
 func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
-		URL:  func(instance string) string { return instance },
-		Open: func(_, url string) (connector.Connector, error) { return c.target(url), nil },
+		Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+			return c.target(instance), c.limits, nil
+		},
 	}
 	return &activities.Activities{
 		DB: db, Log: log, Settler: &activities.Settler{DB: db, Targets: targets, Log: log},

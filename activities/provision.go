@@ -37,6 +37,8 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	switch connector.ClassOf(err) {
 	case connector.ClassNone:
 		return nil
+	case connector.ClassPending: // Advance says when to look again
+		return a.failIfPendingTooLong(ctx, in.ItemID, seat, err)
 	case connector.ClassDenied, connector.ClassGone, connector.ClassRefused:
 		return a.fail(ctx, in.ItemID, seat, err)
 	default: // trying again may help
@@ -45,6 +47,14 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 		}
 		return a.retry(ctx, err)
 	}
+}
+
+func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
+	waited, err := schema.WaitedFor(ctx, a.DB, itemID)
+	if err != nil || waited < a.Options.ExpireAfter {
+		return err
+	}
+	return a.fail(ctx, itemID, seat, why)
 }
 
 // lastTries is how often FailItem finds others at work before it gives up too.
@@ -56,7 +66,7 @@ func (a *Activities) FailItem(ctx context.Context, in ItemInput) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Settler.Settle(ctx, seat); err == nil {
+	if err := a.Settler.Settle(ctx, seat); err == nil || connector.ClassOf(err) == connector.ClassPending {
 		return nil
 	} else if IsBusy(err) && attempt(ctx) < lastTries {
 		return a.retry(ctx, err)
@@ -76,7 +86,10 @@ func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, w
 func explain(err error) string {
 	var gone *connector.Gone
 	var refused *connector.Refused
+	var pending *connector.Pending
 	switch {
+	case errors.As(err, &pending):
+		return fmt.Sprintf("It waited too long for %s.", pending.WaitsFor)
 	case errors.As(err, &gone) && gone.Part == connector.Object:
 		return fmt.Sprintf("It does not exist in the system any more (%s).", gone.Name)
 	case errors.As(err, &gone):
@@ -118,9 +131,12 @@ func (a *Activities) retry(ctx context.Context, err error) error {
 		}
 	}
 	var limited *connector.RateLimited
+	var pending *connector.Pending
 	switch {
 	case IsBusy(err):
 		options.NextRetryDelay = comeAgain(ctx)
+	case errors.As(err, &pending):
+		options.NextRetryDelay = max(pending.LookAgain, comeAgain(ctx))
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}

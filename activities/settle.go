@@ -50,7 +50,8 @@ func (s *Settler) pin(ctx context.Context) (unpin func(), err error) {
 //  3. acts, and reads the target again,
 //  4. records what was seen, unless what should be held changed meanwhile.
 //
-// An error leaves the record saying what is still to be done: settle again.
+// What is under way and not done is *connector.Pending: giving is then looked at again when the record says so. Any other
+// error leaves the record saying what is still to be done: settle again.
 func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 	target, err := s.Targets.target(seat.Connector, seat.Instance)
 	if err != nil {
@@ -83,6 +84,7 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 	for range settleRounds {
 		settled, err := settleOnce(ctx, conn, target, seat)
 		if settled || err != nil {
+			target.met(err)
 			return err
 		}
 	}
@@ -102,12 +104,21 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 	if !plan.Ours {
 		return true, nil // what the target shows, if anything, is none of our doing
 	}
-	if !before.Settled(plan.Want) {
-		// The lock is as good as its connection. PlanSeat has just used it; from here on only the target is spoken to,
-		// and recording fails on a lost connection.
-		if err := connector.Ensure(ctx, target, assignment, plan.Want); err != nil {
-			return false, err
-		}
+	// The lock is as good as its connection. PlanSeat has just used it; from here on only the target is spoken to, and
+	// recording fails on a lost connection.
+	switch {
+	case before.Settled(plan.Want):
+	case plan.Want && before.Pending: // it was asked for before
+		err = connector.Waiting(assignment, before)
+	default:
+		err = connector.Ensure(ctx, target, assignment, plan.Want)
+	}
+	var pending *connector.Pending
+	if plan.Want && errors.As(err, &pending) {
+		return false, errors.Join(err, schema.RecordWaiting(ctx, conn, seat, pending.WaitsFor, pending.LookAgain))
+	}
+	if err != nil {
+		return false, err
 	}
 	return schema.RecordSeat(ctx, conn, seat, plan.Want)
 }
@@ -129,14 +140,22 @@ func (s *Settler) unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat)
 	}
 }
 
-// overdueAfter is how late taking back may be before somebody is told.
-const overdueAfter = 5 * time.Minute
+// overdueAfter is how late taking back may be before somebody is told, and waitsAfter the same where somebody, or the target
+// itself, is at it.
+const (
+	overdueAfter = 5 * time.Minute
+	waitsAfter   = 24 * time.Hour
+)
 
 // AlertIfOverdue says once that taking back is late. It must not stand in the way of the next attempt.
 func (s *Settler) AlertIfOverdue(ctx context.Context, claimID int64, seat schema.Seat, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	late, err := s.DB.AlertOverdue(ctx, claimID, overdueAfter, connector.ClassOf(why).String())
+	after := overdueAfter
+	if connector.ClassOf(why) == connector.ClassPending {
+		after = waitsAfter
+	}
+	late, err := s.DB.AlertOverdue(ctx, claimID, after, connector.ClassOf(why).String())
 	if err != nil {
 		s.Log.Warn("could not record that taking back is overdue", "claim", claimID, "error", err)
 	}

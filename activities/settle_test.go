@@ -16,6 +16,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/kinds"
 	"accessbot/schema"
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
@@ -558,7 +559,7 @@ func TestAlertsAndNotesLockTheRequestFirst(t *testing.T) {
 func TestTargetThatIsNotConfiguredFailsTheItem(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	s.do.Settler.Targets = &activities.Targets{URL: func(string) string { return "" }}
+	s.do.Settler.Targets = &activities.Targets{Open: notConfigured(t)}
 	require.NoError(t, s.give(asked.Items[0]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	seat, err := schema.SeatOfItem(context.Background(), s.Worker, asked.Items[0])
@@ -566,6 +567,16 @@ func TestTargetThatIsNotConfiguredFailsTheItem(t *testing.T) {
 	var denied *connector.Denied
 	require.ErrorAs(t, s.do.Settler.Settle(context.Background(), seat), &denied)
 	assert.Contains(t, denied.Do, "TARGET_CRM_URL")
+}
+
+// notConfigured is what kinds answers without any configuration.
+func notConfigured(t *testing.T) func(kind, instance string) (connector.Connector, connector.Limits, error) {
+	t.Helper()
+	config, err := kinds.Read("", func(string) string { return "" })
+	require.NoError(t, err)
+	return func(_, instance string) (connector.Connector, connector.Limits, error) {
+		return config.Open("postgresql", instance)
+	}
 }
 
 func TestClaimIsNeverWrittenTwiceOrChanged(t *testing.T) {

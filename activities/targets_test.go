@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities"
+	"accessbot/activities/connector"
 	"accessbot/schema/schematest"
 )
 
@@ -19,10 +20,23 @@ func TestRateLimitIsObeyed_25(t *testing.T) {
 	asked := s.approved(time.Hour)
 	s.target.next("give", limitsRate)
 	assert.Equal(t, 42*time.Second, retryDelay(t, s.give(asked.Items[0])))
+	assert.InDelta(t, 42, retryDelay(t, s.give(asked.Items[0])).Seconds(), 20, "nobody asks before that")
+	assert.Equal(t, 1, s.target.called("give"))
+
+	s.do = s.activities(s.Worker) // a worker that was not told
 	require.NoError(t, s.give(asked.Items[0]))
 	s.Shift(time.Hour)
 	s.target.next("take", limitsRate)
 	assert.Equal(t, 42*time.Second, retryDelay(t, s.takeBack(s.Claim(asked.Items[0]))))
+}
+
+func TestATargetIsAskedForNoMoreThanItsRate(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	s.limits = connector.Limits{Concurrency: 1, PerSecond: 0.1}
+	s.do = s.activities(s.Worker)
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.True(t, activities.IsBusy(s.settle(asked.Items[0])), "its turn would come in ten seconds")
 }
 
 func TestTargetThatIsDownAlertsOnceAndDelaysNoOther_24(t *testing.T) {

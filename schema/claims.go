@@ -26,10 +26,11 @@ type Claim struct {
 	EndReason     string        `db:"end_reason"`
 	RemovedAt     sql.NullTime  `db:"removed_at"` // the target was seen without the access afterwards
 	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep settles its seat itself; null: nothing to settle
+	LookAt        sql.NullTime  `db:"look_at"`    // giving is under way: when to look again whether it is done
 }
 
 const selectClaim = `
-select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at, c.due_at
+select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at
   from claims c`
 
 // Live tells whether the claim is a reason to hold its seat at the given instant.

@@ -284,6 +284,74 @@ func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settle
 	return true, nil
 }
 
+// The first look at what is under way comes after firstLook, later ones later and later, up to lastLook apart.
+const (
+	firstLook = time.Minute
+	lastLook  = time.Hour
+)
+
+// RecordWaiting writes down that giving is under way, what it waits for (for people), and when to look again: not before
+// lookAgain, the target's own wish.
+func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor string, lookAgain time.Duration) error {
+	tx, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("%s waits: %w", s, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // as above
+	l, err := lockSeat(ctx, tx, s)
+	if err != nil {
+		return err
+	}
+	var waiting []struct {
+		ClaimID   int64         `db:"id"`
+		ItemID    sql.NullInt64 `db:"item_id"`
+		RequestID sql.NullInt64 `db:"request_id"`
+		Looks     int           `db:"looks"`
+	}
+	err = tx.SelectContext(ctx, &waiting, `
+		update claims c
+		   set looks = c.looks + 1,
+		       look_at = $3::timestamptz + greatest($4::interval, least($5::interval * 2 ^ least(c.looks, 20), $6::interval))
+		  from claims o left join request_items i on i.id = o.item_id
+		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
+		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > $3
+		returning c.id, c.item_id, i.request_id, c.looks`,
+		l.AccountID, l.EntitlementID, l.now, lookAgain.String(), firstLook.String(), lastLook.String())
+	if err != nil {
+		return fmt.Errorf("%s waits: %w", s, err)
+	}
+	for _, w := range waiting {
+		if w.ItemID.Valid {
+			if err := MoveItems(ctx, tx, []int64{w.ItemID.Int64}, Provisioning, "being provisioned, waits for "+waitsFor); err != nil {
+				return err
+			}
+		}
+		if w.Looks > 1 {
+			continue
+		}
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
+			Details: map[string]any{"seat": s.String(), "waits for": waitsFor}})
+		if err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%s waits: %w", s, err)
+	}
+	return nil
+}
+
+// WaitedFor is how long ago an item's giving began; zero: it has not.
+func WaitedFor(ctx context.Context, q Queryer, itemID int64) (time.Duration, error) {
+	var seconds float64
+	err := q.GetContext(ctx, &seconds, `
+		select coalesce((select extract(epoch from app_now() - created_at) from claims where item_id = $1), 0)::float8`, itemID)
+	if err != nil {
+		return 0, fmt.Errorf("how long item %d waits: %w", itemID, err)
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
 // recordGiven makes live claims of the seat active. Only a seat that is held has live claims here.
 func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
 	var given []struct {

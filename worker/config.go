@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 
 	"accessbot/activities"
+	"accessbot/activities/connector/kinds"
 	"accessbot/workflows"
 )
 
@@ -24,6 +25,7 @@ type config struct {
 	slackToken  string
 	slackAPIURL string // empty: Slack itself
 	listenAddr  string
+	connectors  *kinds.Config
 	sweepEvery  time.Duration
 	options     activities.Options
 }
@@ -49,6 +51,11 @@ func configure(getenv func(string) string) (config, error) {
 	if c.slackAPIURL != "" && !strings.HasSuffix(c.slackAPIURL, "/") {
 		e.wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
 	}
+	connectors, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
+	if err != nil {
+		e.problems = append(e.problems, err)
+	}
+	c.connectors = connectors
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		e.problems = append(e.problems, fmt.Errorf("the TEMPORAL_* settings: %w", err))

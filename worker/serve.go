@@ -35,7 +35,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 
-	targets := &activities.Targets{}
+	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
 	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
 	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c), Log: log, Options: c.options}

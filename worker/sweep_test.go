@@ -128,8 +128,9 @@ func newOffice(t *testing.T) office {
 func (o office) worker(temporal client.Client) *sweep {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
-		URL:  func(instance string) string { return instance },
-		Open: func(_, url string) (connector.Connector, error) { return o.targets[url], nil },
+		Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+			return o.targets[instance], connector.Limits{}, nil
+		},
 	}
 	a := &activities.Activities{
 		DB: o.Worker, Settler: &activities.Settler{DB: o.Worker, Targets: targets, Log: log}, Log: log,

@@ -22,23 +22,26 @@ type State struct {
 	// Held: the account has the object, whoever gave it. What it has only
 	// through another object does not count.
 	Held bool
-	// Pending: given, but the person has yet to act (an invitation is out).
-	// A pending assignment is neither given nor taken back yet.
+	// Pending: a change to it is under way and not done (an invitation is out, a
+	// task is open). A pending assignment is neither given nor taken back yet.
 	Pending bool
+	// WaitsFor says to people what a pending one waits for, such as "ann to
+	// accept the invitation of acme"; empty: unknown.
+	WaitsFor string
 }
 
 // Settled tells whether the state is what is wanted: held and nothing else, or
 // nothing at all.
-func (s State) Settled(held bool) bool { return s == State{Held: held} }
+func (s State) Settled(held bool) bool { return !s.Pending && s.Held == held }
 
 func (s State) String() string {
 	switch {
 	case s.Held && s.Pending:
-		return "held, with an invitation open"
+		return "held, with a change to it under way"
 	case s.Held:
 		return "held"
 	case s.Pending:
-		return "invited, not accepted yet"
+		return "under way, not held yet"
 	default:
 		return "not held"
 	}
@@ -55,13 +58,14 @@ type Connector interface {
 	// Read looks the assignment up. A missing account or object is *Gone.
 	Read(ctx context.Context, a Assignment) (State, error)
 	// Give gives the object to the account; already held, or invited, is
-	// success. It creates nothing: a missing object is *Gone, and so is a
-	// missing account, in this order, so that no account is made for an object
-	// that cannot be given.
+	// success. What the target does later, or a person has to do, is success or
+	// *Pending; asking for it again changes nothing. It creates nothing: a
+	// missing object is *Gone, and so is a missing account, in this order, so
+	// that no account is made for an object that cannot be given.
 	Give(ctx context.Context, a Assignment) error
 	// Take takes the object back, also if someone else gave it, and withdraws
-	// an open invitation; not held is success. A missing account or object is
-	// *Gone. It refuses less than Give: what has become dangerous since, or an
+	// an open invitation; not held is success, and *Pending as for Give. A
+	// missing account or object is *Gone. It refuses less than Give: what has become dangerous since, or an
 	// account that was disabled, must still lose its access.
 	Take(ctx context.Context, a Assignment) error
 	// Close releases what the connector holds open.
@@ -73,6 +77,19 @@ type Connector interface {
 // account that is already there is success and stays as it is.
 type AccountCreator interface {
 	CreateAccount(ctx context.Context, account string) error
+}
+
+// Checker is a Connector that can say what it sees with its credentials, in a
+// line for operators: which system, as whom, how much of it. It changes nothing.
+// What would not work later is an error now, as far as it can be seen.
+type Checker interface {
+	Check(ctx context.Context) (string, error)
+}
+
+// Limits are what a target may be asked for at once.
+type Limits struct {
+	Concurrency int     // settlings at once; at least 1
+	PerSecond   float64 // settlings begun a second; 0: as many as there are
 }
 
 // Lister is a Connector that can tell all assignments that it could take back.

@@ -6,7 +6,7 @@ import (
 )
 
 // Ensure makes the assignment held, or not held, and returns nil only after the
-// target itself shows it so. It may be called again after any error, and when
+// target itself shows it so; *Pending while that is not done yet. It may be called again after any error, and when
 // it is already so. When giving, and only then, a missing account is created if
 // the connector can. When taking back, an account or object that is gone counts
 // as taken back once a look-up confirms it.
@@ -17,7 +17,10 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 	} else {
 		err = c.Take(ctx, a)
 	}
-	if err != nil && (held || ClassOf(err) != ClassGone) {
+	var pending *Pending
+	switch {
+	case errors.As(err, &pending): // perhaps it is done by now
+	case err != nil && (held || ClassOf(err) != ClassGone):
 		return err
 	}
 
@@ -26,13 +29,27 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 		read = func(ctx context.Context, a Assignment) (State, error) { return Look(ctx, c, a) }
 	}
 	state, err := read(ctx, a)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !state.Settled(held) {
+	case state.Settled(held):
+		return nil
+	case pending != nil:
+		return pending
+	case held && state.Pending:
+		return Waiting(a, state)
+	default: // an invitation that is still out after it was withdrawn is a lie too
 		return &NotAsWanted{Assignment: a, Want: held, Got: state}
 	}
-	return nil
+}
+
+// Waiting is the error of giving what the target shows as under way.
+func Waiting(a Assignment, state State) *Pending {
+	what := state.WaitsFor
+	if what == "" {
+		what = "the target system"
+	}
+	return &Pending{Assignment: a, Want: true, WaitsFor: what}
 }
 
 // Look reads the assignment where an account or object that does not exist

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -86,13 +87,22 @@ func TestALieIsNotAsWanted(t *testing.T) {
 
 func TestAnInvitationIsNeitherGivenNorTakenBack(t *testing.T) {
 	x := &target{invites: true}
-	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: true, Got: pendingState},
+	require.Equal(t, &connector.Pending{Assignment: seat, Want: true, WaitsFor: "the target system"},
 		connector.Ensure(t.Context(), x, seat, true))
 	x.lies = true
 	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: pendingState},
 		connector.Ensure(t.Context(), x, seat, false))
 	x.lies = false
 	require.NoError(t, connector.Ensure(t.Context(), x, seat, false))
+}
+
+func TestWhatTheTargetDoesLaterIsPendingUntilItShows(t *testing.T) {
+	later := &connector.Pending{Assignment: seat, Want: true, WaitsFor: "the nightly run", LookAgain: time.Hour}
+	require.Equal(t, later, connector.Ensure(t.Context(), &target{giveErr: later}, seat, true))
+	require.NoError(t, connector.Ensure(t.Context(), &target{giveErr: later, state: heldState}, seat, true), "it is done by now")
+	require.Equal(t, later, connector.Ensure(t.Context(), &target{takeErr: later, state: heldState}, seat, false))
+	require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: later}, seat, false))
+	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{giveErr: later, readErr: notAvailable}, seat, true))
 }
 
 func TestAMissingAccountIsCreatedOnlyToGive(t *testing.T) {

@@ -24,6 +24,8 @@ const (
 	ClassGone
 	// ClassRefused: this program will not do it; trying again changes nothing.
 	ClassRefused
+	// ClassPending: asked for, and not done yet; look again after Pending.LookAgain.
+	ClassPending
 )
 
 // String is the name of the error type, fit for a metric or an error's type in
@@ -44,6 +46,8 @@ func (c Class) String() string {
 		return "Gone"
 	case ClassRefused:
 		return "Refused"
+	case ClassPending:
+		return "Pending"
 	default:
 		return fmt.Sprintf("Class(%d)", int(c))
 	}
@@ -106,6 +110,20 @@ func (e *NotAsWanted) Error() string {
 	return fmt.Sprintf("%s: the target system said it was %s, but shows it as %s", e.Assignment, want, e.Got)
 }
 func (e *NotAsWanted) Class() Class { return ClassNotAsWanted }
+
+// Pending: the target took the change on, and it is not done yet: an invitation
+// waits for its person, a change runs on its own, somebody has a task.
+type Pending struct {
+	Assignment Assignment
+	Want       bool          // held
+	WaitsFor   string        // completes "waits for ...", for people; no secrets
+	LookAgain  time.Duration // when looking again makes sense; zero: the target did not say
+}
+
+func (e *Pending) Error() string {
+	return fmt.Sprintf("%s: waits for %s", e.Assignment, e.WaitsFor)
+}
+func (e *Pending) Class() Class { return ClassPending }
 
 // Denied: bad credentials, missing rights or bad configuration. Do says to an
 // operator what to do about it.

@@ -1,6 +1,7 @@
 // Package kinds is the table of the target systems that this program has a
-// connector for. A new kind is one line here. It is a package of its own because
-// the connectors import package connector.
+// connector for, and reads how their instances are configured. A new kind is one
+// line here. It is a package of its own because the connectors import package
+// connector.
 package kinds
 
 import (
@@ -13,19 +14,29 @@ import (
 	"accessbot/activities/connector/postgresql"
 )
 
+// Settings are what a kind needs to know of one target: a struct with yaml tags,
+// its secrets of type connector.Secret.
+type Settings interface {
+	// Open makes the connector. The target need not be up. Settings that are
+	// missing or wrong are *connector.Denied; its text holds no secret.
+	Open() (connector.Connector, error)
+}
+
 // Kind is one kind of target system.
 type Kind struct {
 	// MaxNameBytes is the longest name of an account or object there, in bytes.
 	MaxNameBytes int
+	// Limits are those of a target for which the configuration names none.
+	Limits connector.Limits
 
-	open func(url string) (connector.Connector, error)
+	settings func() Settings
 }
 
+// usual is for servers of one's own.
+var usual = connector.Limits{Concurrency: 4}
+
 var table = map[string]Kind{
-	"postgresql": {
-		MaxNameBytes: postgresql.MaxNameBytes,
-		open:         func(url string) (connector.Connector, error) { return postgresql.Open(url) },
-	},
+	"postgresql": {MaxNameBytes: postgresql.MaxNameBytes, Limits: usual, settings: func() Settings { return &postgresql.Settings{} }},
 }
 
 // Names lists the kinds, sorted.
@@ -37,18 +48,10 @@ func Lookup(name string) (Kind, bool) {
 	return kind, ok
 }
 
-// Open makes a connector of the named kind for the target at url, which need not
-// be up. An unknown kind or a bad URL is *connector.Denied; its text does not
-// contain the URL.
-func Open(name, url string) (connector.Connector, error) {
+func lookup(name string) (Kind, error) {
 	kind, ok := table[name]
 	if !ok {
-		return nil, &connector.Denied{Do: fmt.Sprintf(
-			"there is no connector %q, use one of: %s", name, strings.Join(Names(), ", "))}
+		return kind, &connector.Denied{Do: fmt.Sprintf("there is no connector %q, use one of: %s", name, strings.Join(Names(), ", "))}
 	}
-	c, err := kind.open(url)
-	if err != nil {
-		return nil, err // not a nil of the connector's own type
-	}
-	return c, nil
+	return kind, nil
 }

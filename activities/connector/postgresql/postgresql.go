@@ -41,6 +41,23 @@ const (
 	callTimeout       = 15 * time.Second
 )
 
+// Settings say where a cluster is.
+type Settings struct {
+	URL connector.Secret `yaml:"url"`
+}
+
+// SetURL sets all that there is to know.
+func (s *Settings) SetURL(url string) { s.URL = connector.NewSecret(url) }
+
+// Open makes the connector, as the function Open does.
+func (s *Settings) Open() (connector.Connector, error) {
+	c, err := Open(s.URL.Reveal())
+	if err != nil {
+		return nil, err // not a nil of the connector's own type
+	}
+	return c, nil
+}
+
 // Open makes a connector for the cluster at target, a URL such as
 // postgres://login:password@host:5432/postgres?sslmode=verify-full. It does not
 // connect yet. A bad URL is *connector.Denied, whose text does not contain it.

@@ -1,0 +1,81 @@
+package activities_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema/schematest"
+)
+
+// invited is a request whose giving sends an invitation that nobody has accepted yet.
+func invited(t *testing.T, lasts time.Duration) (small, schematest.Asked) {
+	t.Helper()
+	s := newSmall(t)
+	s.target.invite = true
+	asked := s.approved(lasts)
+	require.NoError(t, s.give(asked.Items[0]), "to wait is no failure")
+	return s, asked
+}
+
+func TestAnInvitationIsWaitedForWithoutAskingAllTheTime(t *testing.T) {
+	s, asked := invited(t, 0)
+	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
+	assert.Equal(t, "being provisioned, waits for ann to accept the invitation",
+		schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))
+
+	var sleeps []int64
+	for range 8 {
+		next := s.advance(asked.ID)
+		require.Empty(t, next.Give, "nothing is asked before it is time")
+		require.False(t, next.Settled)
+		sleeps = append(sleeps, next.WakeIn)
+		s.Shift(time.Duration(next.WakeIn) * time.Second)
+		require.Len(t, s.advance(asked.ID).Give, 1)
+		require.NoError(t, s.give(asked.Items[0]))
+	}
+	assert.IsIncreasing(t, sleeps[:6])
+	assert.InDelta(t, 60, sleeps[0], 1)
+	assert.InDelta(t, 3600, sleeps[7], 1)
+	assert.Equal(t, 1, s.target.called("give"), "it is asked for once, and then looked at")
+
+	s.target.accept()
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, "active", s.State(asked.Items[0]))
+	s.targetsShowWhatClaimsSay()
+}
+
+func TestAnInvitationThatNobodyAcceptsIsWithdrawnInTheEnd(t *testing.T) {
+	s, asked := invited(t, 0)
+	s.Shift(15 * 24 * time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Contains(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "waited too long for ann")
+	next := s.advance(asked.ID)
+	require.Len(t, next.TakeBack, 1)
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	s.target.accept()
+	assert.False(t, s.held(), "there is no invitation any more")
+}
+
+func TestAnInvitationIsWithdrawnAtTheEndOfTheAccess(t *testing.T) {
+	s, asked := invited(t, time.Hour)
+	s.Shift(time.Hour)
+	next := s.advance(asked.ID)
+	require.Empty(t, next.Give)
+	require.Len(t, next.TakeBack, 1)
+	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	s.target.accept()
+	assert.False(t, s.held())
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+}
+
+func TestGivingThatTookTooLongStillWaitsForAnInvitation(t *testing.T) {
+	s, asked := invited(t, 0)
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
+}
