@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,26 +40,15 @@ func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Con
 		return Converged{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
 	}
 	defer giveBack()
-	conn, err := a.DB.Connx(ctx)
+	converged := Converged{AgainIn: 1}
+	_, err = a.DB.Holding(ctx, schema.MessagesLock(in.RequestID), func(conn *sqlx.Conn) error {
+		converged, err = a.converge(ctx, conn, in.RequestID)
+		return err
+	})
 	if err != nil {
-		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
+		return Converged{}, err
 	}
-	defer conn.Close() // it goes back to the pool, or is gone: both are fine
-	locked, err := schema.TryLockMessages(ctx, conn, in.RequestID)
-	if err != nil {
-		return Converged{}, fmt.Errorf("messages of request %d: %w", in.RequestID, err)
-	}
-	if !locked {
-		return Converged{AgainIn: 1}, nil
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := schema.UnlockMessages(ctx, conn, in.RequestID); err != nil {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
-		}
-	}()
-	return a.converge(ctx, conn, in.RequestID)
+	return converged, a.SendNotices(ctx, in.RequestID, noticesAtOnce)
 }
 
 func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID int64) (Converged, error) {
@@ -127,10 +115,11 @@ const (
 	endingSoon = "ending_soon"
 	ended      = "ended"
 	report     = "report"
+	task       = "task"
 )
 
 // once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
-func once(kind string) bool { return kind != card && kind != question }
+func once(kind string) bool { return kind != card && kind != question && kind != task }
 
 // wanted is every message that should stand in Slack now, in the order in which they are sent, and in how long the clock
 // alone will want another.

@@ -94,6 +94,8 @@ func explain(err error) string {
 		return fmt.Sprintf("It does not exist in the system any more (%s).", gone.Name)
 	case errors.As(err, &gone):
 		return fmt.Sprintf("There is no account %s in the system.", gone.Name)
+	case errors.As(err, &refused) && refused.ByPeople:
+		return fmt.Sprintf("Those who look after it cannot give it: %s", refused.Reason)
 	case errors.As(err, &refused):
 		return fmt.Sprintf("The system's connector refuses %s: %s.", refused.Name, refused.Reason)
 	default:

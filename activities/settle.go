@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,7 +71,7 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 		return fmt.Errorf("settle %s: %w", seat, err)
 	}
 	defer conn.Close() // it goes back to the pool, or is gone: both are fine
-	locked, err := schema.TryLockSeat(ctx, conn, seat)
+	locked, err := seat.Lock().Try(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -108,7 +107,7 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 	// recording fails on a lost connection.
 	switch {
 	case before.Settled(plan.Want):
-	case plan.Want && before.Pending: // it was asked for before
+	case plan.Want && before.Pending && !before.Held: // it was asked for before
 		err = connector.Waiting(assignment, before)
 	default:
 		err = connector.Ensure(ctx, target, assignment, plan.Want)
@@ -123,17 +122,15 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 	return schema.RecordSeat(ctx, conn, seat, plan.Want)
 }
 
-// unlock gives the seat's lock back, whatever became of ctx. A connection on which that fails must not go back to the
-// pool, or the lock would stay with it. And if the lock was lost meanwhile, somebody else may have settled the seat at the
+// unlock gives the seat's lock back. If it was lost meanwhile, somebody else may have settled the seat at the
 // same time: it has to be looked at again, whatever each of us recorded.
 func (s *Settler) unlock(ctx context.Context, conn *sqlx.Conn, seat schema.Seat) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err := schema.UnlockSeat(ctx, conn, seat)
+	err := seat.Lock().Release(ctx, conn)
 	if err == nil {
 		return
 	}
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	s.Log.Warn("the lock on a seat was lost: the sweep looks at it again", "target", seat.Instance, "error", err)
 	if err := schema.DoubtSeat(ctx, s.DB, seat); err != nil {
 		s.Log.Error("a seat should be looked at again", "seat", seat.String(), "error", err)

@@ -7,16 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
-// Message is one message of a request to one person: wanted, and perhaps sent.
+// Message is one message to one person, of a request or a notice: wanted, and perhaps sent.
 type Message struct {
 	ID        int64         `db:"id"`
-	RequestID int64         `db:"request_id"`
+	RequestID int64         `db:"request_id"` // 0: it belongs to a notice
 	PersonID  int64         `db:"person_id"`
-	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended or report
+	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended, report, task or drift
 	About     string        `db:"about"`    // tells two of one kind apart
 	ItemIDs   pq.Int64Array `db:"item_ids"` // what it showed as open
 	Terms     string        `db:"terms"`    // the request's terms as shown
@@ -30,7 +29,7 @@ type Message struct {
 }
 
 const selectMessage = `
-select m.id, m.request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
+select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
   from slack_messages m`
 
 func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
@@ -111,19 +110,6 @@ func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql
 	}
 	n, err := result.RowsAffected()
 	return n == 1, err
-}
-
-// TryLockMessages lets one at a time bring a request's messages up to date, on a pinned connection.
-func TryLockMessages(ctx context.Context, conn *sqlx.Conn, requestID int64) (bool, error) {
-	var locked bool
-	err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, fmt.Sprintf("messages:%d", requestID))
-	return locked, err
-}
-
-// UnlockMessages gives that lock back. An error: drop the connection, the lock goes with it.
-func UnlockMessages(ctx context.Context, conn *sqlx.Conn, requestID int64) error {
-	_, err := conn.ExecContext(ctx, `select pg_advisory_unlock(hashtextextended($1, 0))`, fmt.Sprintf("messages:%d", requestID))
-	return err
 }
 
 // WakeRequests makes requests due: their runs are to look at them again.

@@ -31,7 +31,7 @@ func TestNothingIsOfferedThatILackOnlyOnPaper(t *testing.T) {
 		{"it is retired", `update entitlements set gone_at = app_now() where id = $1`, `update entitlements set gone_at = null where id = $1`},
 		{"its application is gone", `update applications set gone_at = app_now() where id = (select application_id from entitlements where id = $1)`,
 			`update applications set gone_at = null where id = (select application_id from entitlements where id = $1)`},
-		{"she has it by now", `insert into claims (person_id, account_id, entitlement_id, source) select s.person_id, s.id, $1, 'imported' from accounts s join people p on p.id = s.person_id where p.email = 'alice@example.com'`,
+		{"she has it by now", `insert into claims (person_id, account_id, entitlement_id, source) select s.person_id, s.id, $1, 'imported' from accounts s join people p on p.id = s.person_id where p.email = 'alice@example.com' and s.instance = 'POSTGRESQL'`,
 			`update claims set ended_at = app_now() where entitlement_id = $1 and person_id = (select id from people where email = 'alice@example.com')`},
 	} {
 		o.do(c.do, editor)
@@ -40,7 +40,7 @@ func TestNothingIsOfferedThatILackOnlyOnPaper(t *testing.T) {
 		require.True(t, offers(), "not: "+c.what)
 	}
 	// A claim whose end has passed is no reason to have it, though nobody has ended it yet; one given back neither.
-	o.do(`insert into claims (person_id, account_id, entitlement_id, source, ends_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second' from accounts s where s.person_id = $2`, editor, alice)
+	o.do(`insert into claims (person_id, account_id, entitlement_id, source, ends_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second' from accounts s where s.person_id = $2 and s.instance = 'POSTGRESQL'`, editor, alice)
 	require.True(t, offers())
 	// And nothing of theirs is offered that has ended.
 	o.do(`update claims set released_at = app_now() where entitlement_id = $1 and person_id = $2`, editor, priya)
@@ -54,7 +54,7 @@ func TestAPersonWithoutAnAccountIsToldInsteadOfOffered(t *testing.T) {
 	without, err := offer.WithoutAccount(context.Background(), o.app)
 	require.NoError(t, err)
 	require.Empty(t, without)
-	o.do(`update accounts set instance = 'ELSEWHERE' where person_id = $1`, alice)
+	o.do(`update accounts set instance = 'ELSEWHERE' where person_id = $1 and instance = 'POSTGRESQL'`, alice)
 	require.Empty(t, o.offered("alice", schema.LikePerson, offer.LikeID))
 	without, err = offer.WithoutAccount(context.Background(), o.app)
 	require.NoError(t, err)
@@ -128,11 +128,11 @@ func TestOffersUseTheIndexesOfClaims(t *testing.T) {
 	o := newOffice(t)
 	o.do(`insert into people (email, name, status, job_title_id) select 'p' || n || '@example.com', 'Person ' || n, 'active', (select id from job_titles order by id limit 1) + n % 5 from generate_series(1, 1000) n`)
 	o.do(`insert into accounts (person_id, instance, account) select id, 'POSTGRESQL', email from people where email like 'p%@example.com' on conflict do nothing`)
-	o.do(`insert into entitlements (application_id, instance, key, name, kind, risk, target) select a.id, a.instance, 'k' || n, 'Grant ' || n, 'role', 'low', a.slug || '/k' || n from generate_series(1, 500) n, applications a`)
+	o.do(`insert into entitlements (application_id, instance, key, name, kind, risk, target) select a.id, a.instance, 'k' || n, 'Grant ' || n, 'role', 'low', a.slug || '/k' || n from generate_series(1, 500) n, applications a where a.instance = 'POSTGRESQL'`)
 	o.do(`insert into claims (person_id, account_id, entitlement_id, source)
 	      select s.person_id, s.id, e.id, 'imported' from accounts s
 	        join lateral (select id from entitlements where key like 'k%' order by md5(key || s.id) limit 20) e on true
-	       where s.account like 'p%@example.com' on conflict do nothing`)
+	       where s.account like 'p%@example.com' and s.instance = 'POSTGRESQL' on conflict do nothing`)
 	o.do(`analyze`)
 	me, them := o.person("p1").ID, o.person("p2").ID
 	for name, offer := range map[string]schema.Offer{

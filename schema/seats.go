@@ -50,29 +50,8 @@ func SeatOfClaim(ctx context.Context, q Queryer, claimID int64) (Seat, error) {
 	return s, nil
 }
 
-// TryLockSeat takes the seat's lock on a pinned connection. False: somebody else is settling it. The lock goes with the
-// connection.
-func TryLockSeat(ctx context.Context, conn *sqlx.Conn, s Seat) (bool, error) {
-	var locked bool
-	if err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, s.lockName()); err != nil {
-		return false, fmt.Errorf("lock the seat of %s: %w", s, err)
-	}
-	return locked, nil
-}
-
-// UnlockSeat gives the seat's lock back. An error: drop the connection, the lock goes with it.
-func UnlockSeat(ctx context.Context, conn *sqlx.Conn, s Seat) error {
-	var held bool
-	if err := conn.GetContext(ctx, &held, `select pg_advisory_unlock(hashtextextended($1, 0))`, s.lockName()); err != nil {
-		return fmt.Errorf("unlock the seat of %s: %w", s, err)
-	}
-	if !held {
-		return fmt.Errorf("the lock on the seat of %s was lost", s)
-	}
-	return nil
-}
-
-func (s Seat) lockName() string { return fmt.Sprintf("seat:%d:%d", s.AccountID, s.EntitlementID) }
+// Lock is the name of the seat's lock: whoever changes the target holds it.
+func (s Seat) Lock() Lock { return Lock(fmt.Sprintf("seat:%d:%d", s.AccountID, s.EntitlementID)) }
 
 // Plan is what a seat's claims say.
 type Plan struct {

@@ -4,25 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
-
-// sweepLock lets one sweep run at a time, in any worker.
-const sweepLock = `hashtextextended('sweep', 0)`
-
-// TryLockSweep takes the sweep's lock on a pinned connection: it goes when the connection does.
-func TryLockSweep(ctx context.Context, conn *sqlx.Conn) (bool, error) {
-	var locked bool
-	err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(`+sweepLock+`)`)
-	return locked, err
-}
-
-// UnlockSweep gives that lock back. An error: drop the connection, the lock goes with it.
-func UnlockSweep(ctx context.Context, conn *sqlx.Conn) error {
-	_, err := conn.ExecContext(ctx, `select pg_advisory_unlock(`+sweepLock+`)`)
-	return err
-}
 
 // DueClaim is a claim whose seat the sweep should settle.
 type DueClaim struct {

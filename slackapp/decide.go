@@ -35,20 +35,29 @@ func (a *app) askWhyDenied(ctx context.Context, ic *slack.InteractionCallback, a
 
 // submitDenial records a denial. What is in its way stands at the field.
 func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
-	s := submission{values: ic.View.State}
-	written, _ := s.field(views.BlockReason, views.ActionReason)
-	reason := writable(written.Value)
-	switch {
-	case views.Clean(reason) == "":
-		return fieldErrors{views.BlockReason: "Say why: the requester reads it."}, nil
-	case len([]rune(reason)) > views.MaxNote:
-		return fieldErrors{views.BlockReason: "This is too long. Shorten it to 3000 characters."}, nil
+	reason, wrong := writtenReason(ic)
+	if wrong != nil {
+		return wrong, nil
 	}
 	recorded, text, after := a.decide(ctx, ic, ic.View.PrivateMetadata, false, reason)
 	if !recorded {
 		return fieldErrors{views.BlockReason: plainWords(text)}, after
 	}
 	return nil, after
+}
+
+// writtenReason is what somebody wrote into a modal that asks why, or what is wrong with it.
+func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErrors) {
+	s := submission{values: ic.View.State}
+	written, _ := s.field(views.BlockReason, views.ActionReason)
+	reason = writable(written.Value)
+	switch {
+	case views.Clean(reason) == "":
+		return "", fieldErrors{views.BlockReason: "Say why: the requester reads it."}
+	case len([]rune(reason)) > views.MaxNote:
+		return "", fieldErrors{views.BlockReason: "This is too long. Shorten it to 3000 characters."}
+	}
+	return reason, nil
 }
 
 const notYours = "This is not yours to decide."

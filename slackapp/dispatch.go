@@ -87,6 +87,8 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submit(ctx, &ic)
 		case views.CallbackDeny:
 			errors, after.do = a.submitDenial(ctx, &ic)
+		case views.CallbackCannot:
+			errors, after.do = a.submitCannot(ctx, &ic)
 		}
 		after.key = ic.User.ID
 		if len(errors) > 0 {
@@ -118,6 +120,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionExtendAll:     a.openExtension,
 		views.ActionShowAll:       a.openList,
 		views.ActionDeny:          a.askWhyDenied,
+		views.ActionTaskCannot:    a.askWhyCannot,
 	}
 	acts := map[string]handler{
 		views.ActionListPrevious: a.turnList,
@@ -125,6 +128,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionApprove:      a.approve,
 		views.ActionWithdraw:     a.withdraw,
 		views.ActionGiveBack:     a.giveBack,
+		views.ActionTaskDone:     a.taskDone,
 	}
 	if do := opens[action.ActionID]; do != nil {
 		return job{key: "opens " + ic.TriggerID, do: func(ctx context.Context) { do(ctx, ic, action) }, opens: true}

@@ -35,6 +35,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 
+	c.connectors.Tasks = activities.ByHand(db)
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
 	settler := &activities.Settler{DB: db, Targets: targets, Log: log}

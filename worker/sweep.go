@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 
 	"accessbot/activities"
 	"accessbot/activities/connector"
@@ -32,6 +32,7 @@ const (
 	requestsARound  = 200
 	wakeFor         = 20 * time.Second // a round's time for Temporal
 	messagesARound  = 50
+	noticesARound   = 50
 	sendFor         = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
 	runGrace        = 20 * time.Second // what a run has before it is called late
 	wakeAgain       = 5 * time.Minute
@@ -58,32 +59,20 @@ func (s *sweep) run(ctx context.Context) {
 
 // once makes one round, unless another worker is making one. First of all what is overdue is taken back.
 func (s *sweep) once(ctx context.Context) error {
-	conn, err := s.db.Connx(ctx)
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	defer conn.Close() // it goes back to the pool, or is gone: both are fine
-	locked, err := schema.TryLockSweep(ctx, conn)
-	if err != nil || !locked {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := schema.UnlockSweep(ctx, conn); err != nil {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	_, err := s.db.Holding(ctx, schema.SweepLock, func(*sqlx.Conn) error {
+		err := errors.Join(
+			s.settleClaims(ctx),
+			s.wakeRuns(ctx),
+			s.sendMessages(ctx),
+			s.sendNotices(ctx),
+			schema.DeleteStale(ctx, s.db),
+		)
+		if err != nil {
+			return err // it did not come through: /readyz must not say so
 		}
-	}()
-	err = errors.Join(
-		s.settleClaims(ctx),
-		s.wakeRuns(ctx),
-		s.sendMessages(ctx),
-		schema.DeleteStale(ctx, s.db),
-	)
-	if err != nil {
-		return err // it did not come through: /readyz must not say so
-	}
-	return schema.SweepFinished(ctx, s.db)
+		return schema.SweepFinished(ctx, s.db)
+	})
+	return err
 }
 
 // settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
@@ -208,4 +197,11 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sendNotices tells owners what they should know and do, as far as their messages are behind.
+func (s *sweep) sendNotices(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendFor)
+	defer cancel()
+	return s.activities.SendNotices(ctx, 0, noticesARound)
 }

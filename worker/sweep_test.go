@@ -347,12 +347,12 @@ func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	defer conn.Close() // the test is over
 	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
 	require.NoError(t, err)
-	locked, err := schema.TryLockSeat(context.Background(), conn, seat)
+	locked, err := seat.Lock().Try(context.Background(), conn)
 	require.NoError(t, err)
 	require.True(t, locked)
 	o.once()
 	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
-	require.NoError(t, schema.UnlockSeat(context.Background(), conn, seat))
+	require.NoError(t, seat.Lock().Release(context.Background(), conn))
 	o.once()
 	assert.Zero(t, o.targets["CRM"].holding())
 }

@@ -167,9 +167,16 @@ type Refused struct {
 	Part   Part
 	Name   string
 	Reason string // completes "refused: it ..."
+
+	// ByPeople: those who look after the target said so, and Reason is in their
+	// own words.
+	ByPeople bool
 }
 
 func (e *Refused) Error() string {
+	if e.ByPeople {
+		return fmt.Sprintf("those who look after %q cannot do it: %s", e.Name, e.Reason)
+	}
 	return fmt.Sprintf("the %s %q is refused: it %s", e.Part, e.Name, e.Reason)
 }
 func (e *Refused) Class() Class { return ClassRefused }

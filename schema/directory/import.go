@@ -75,7 +75,7 @@ func (im *importing) sources() []source {
 // its table alone; what is missing from a file that is there is marked gone. Imports wait for each other.
 func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summary, error) {
 	if opts.Connectors == nil {
-		opts.Connectors = map[string]int{"postgresql": 63}
+		opts.Connectors = map[string]int{"postgresql": 63, "manual": 255}
 	}
 	var summary Summary
 	for attempt := 0; ; attempt++ {

@@ -66,7 +66,7 @@ func TestBadFileIsRefusedWithFileLineColumnAndReasonAndNothingChanges(t *testing
 
 		{"a slug with capitals", with("applications.csv", "wiki,Wiki", "Wiki,Wiki"), "applications.csv", 3, "slug", "lower-case"},
 		{"a slug twice", optional.plus("applications.csv", "crm,More,postgresql,,\n"), "applications.csv", 4, "slug", "crm is on line 2 already"},
-		{"an unknown connector", with("applications.csv", "Wiki,postgresql", "Wiki,sap"), "applications.csv", 3, "connector", `no connector "sap", use one of: postgresql`},
+		{"an unknown connector", with("applications.csv", "Wiki,postgresql", "Wiki,sap"), "applications.csv", 3, "connector", `no connector "sap", use one of: manual, postgresql`},
 		{"an instance in lower case", with("applications.csv", "WIKI", "wiki"), "applications.csv", 3, "instance", "upper-case"},
 		{"an unknown owner", with("applications.csv", "bo@example.com;di@example.com", "bo@example.com;nobody@example.com"), "applications.csv", 3, "owners", "nobody@example.com"},
 		{"owners with commas between", with("applications.csv", "bo@example.com;di@example.com", `"bo@example.com,di@example.com"`), "applications.csv", 3, "owners", "semicolons"},

@@ -12,11 +12,15 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/manual"
 )
 
 // Config is how the connector instances are configured: in one file, or, for
 // kinds that need nothing but a URL, by TARGET_<INSTANCE>_URL.
 type Config struct {
+	// Tasks are where what is done by hand in an instance is asked for.
+	Tasks func(instance string) manual.Tasks
+
 	file      string
 	instances map[string]instance
 	getenv    func(string) string
@@ -159,8 +163,9 @@ func fields(settings any) []string {
 	}
 	var names []string
 	for n := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(n).Tag.Get("yaml"), ",")
-		names = append(names, name)
+		if name, _, _ := strings.Cut(t.Field(n).Tag.Get("yaml"), ","); name != "-" {
+			names = append(names, name)
+		}
 	}
 	return names
 }
@@ -181,6 +186,9 @@ func (c *Config) Open(kind, name string) (connector.Connector, connector.Limits,
 	if i.kind != kind {
 		return nil, i.limits, &connector.Denied{Do: fmt.Sprintf("%s is a %s in %s, and a %s in the directory: correct one of them", name, i.kind, c.file, kind)}
 	}
+	if byHand, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
+		byHand.Tasks = c.Tasks(name)
+	}
 	opened, err := i.settings.Open()
 	if err != nil {
 		return nil, i.limits, err // not a nil of the connector's own type
@@ -197,7 +205,10 @@ func (c *Config) byURL(kind, name string) (instance, error) {
 	variable := "TARGET_" + name + "_URL"
 	url := c.getenv(variable)
 	withURL, ok := i.settings.(OnlyURL)
+	_, byHand := i.settings.(*manual.Settings)
 	switch {
+	case byHand:
+		return i, nil
 	case ok && url != "":
 		withURL.SetURL(url)
 		return i, nil

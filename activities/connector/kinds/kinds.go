@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/manual"
 	"accessbot/activities/connector/postgresql"
 )
 
@@ -36,6 +37,7 @@ type Kind struct {
 var usual = connector.Limits{Concurrency: 4}
 
 var table = map[string]Kind{
+	"manual":     {MaxNameBytes: manual.MaxNameBytes, Limits: usual, settings: func() Settings { return &manual.Settings{} }},
 	"postgresql": {MaxNameBytes: postgresql.MaxNameBytes, Limits: usual, settings: func() Settings { return &postgresql.Settings{} }},
 }
 

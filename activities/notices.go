@@ -1,0 +1,111 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+const (
+	noticesAtOnce = 10             // that a look at a request's messages sends: the sweep sends the rest
+	lookForOwners = 24 * time.Hour // whether somebody else has come to look after what an open notice is about
+)
+
+// SendNotices makes the messages of notices say what the record says: those of one request, or with 0 of any, the longest
+// behind first. One that cannot be sent is tried again later, and stops no other.
+func (a *Activities) SendNotices(ctx context.Context, requestID int64, limit int) error {
+	due, err := schema.DueNotices(ctx, a.DB, requestID, limit)
+	if err != nil {
+		return err
+	}
+	for _, id := range due {
+		_, err := a.DB.Holding(ctx, schema.NoticeLock(id), func(conn *sqlx.Conn) error { return a.sendNotice(ctx, conn, id) })
+		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+			return nil // the others stay due
+		}
+		if err == nil {
+			continue
+		}
+		a.Log.Warn("a notice is still behind", "notice", id, "error", err)
+		if err := schema.PostponeNotice(ctx, a.DB, id); err != nil {
+			return err
+		}
+		if isRateLimited(err) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) error {
+	notice, err := schema.NoticeByID(ctx, conn, id)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, person := range notice.Readers {
+		if err := a.bringNotice(ctx, conn, notice, person); err != nil {
+			failed = errors.Join(failed, err) // one who cannot be written to never stops the others
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	later := time.Duration(0)
+	if notice.Open {
+		later = lookForOwners
+	}
+	return schema.NoticeConverged(ctx, conn, notice, later)
+}
+
+func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
+	address, err := schema.AddressOf(ctx, conn, person)
+	if err != nil {
+		return err
+	}
+	m, err := schema.ReserveNotice(ctx, conn, n, person)
+	if err != nil {
+		return err
+	}
+	message, err := a.renderNotice(ctx, conn, n, address)
+	if err != nil || views.Digest(message) == m.Digest {
+		return err
+	}
+	found, err := a.find(ctx, conn, &address)
+	if err != nil {
+		return err
+	}
+	if found {
+		err = a.send(ctx, conn, m, address.UserID.String, message)
+	}
+	if found && !errors.Is(err, errNoReader) || m.Problem == notInSlack {
+		return err
+	}
+	m.Problem = notInSlack
+	if err := schema.MessageFailed(ctx, conn, m); err != nil {
+		return err
+	}
+	return schema.Audit(ctx, conn, schema.Event{Actor: "worker", PersonID: person, Action: "cannot be reached in Slack", Alert: true,
+		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
+}
+
+func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address) (views.Message, error) {
+	zone := to.TimeZone
+	if zone == "" {
+		zone = a.Options.DefaultTimeZone.String()
+	}
+	if !n.TaskID.Valid {
+		return views.Message{}, fmt.Errorf("notice %d: there is no kind %q", n.ID, n.Kind)
+	}
+	task, err := schema.TaskByID(ctx, q, n.TaskID.Int64)
+	if err != nil {
+		return views.Message{}, err
+	}
+	return views.Task(task, to.PersonID, zone), nil
+}

@@ -1,0 +1,189 @@
+package activities_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/activities/connector"
+	"accessbot/activities/connector/manual"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// byHand is a small company whose CRM has no interface.
+type byHand struct{ small }
+
+func newByHand(t *testing.T) byHand {
+	t.Helper()
+	s := newSmall(t)
+	s.do.Settler.Targets = &activities.Targets{Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+		c, err := (&manual.Settings{Tasks: activities.ByHand(s.Worker)(instance)}).Open()
+		return c, connector.Limits{}, err
+	}}
+	return byHand{s}
+}
+
+// task is the open task: what it asks for, and its ID.
+func (s byHand) task() (toGive bool, id int64) {
+	s.t.Helper()
+	toGive = schematest.Value[bool](s.World, `select held from tasks where closed_at is null`)
+	return toGive, schematest.Value[int64](s.World, `select id from tasks where closed_at is null`)
+}
+
+func (s byHand) nobodyIsAsked() {
+	s.t.Helper()
+	assert.Zero(s.t, schematest.Value[int](s.World, `select count(*) from tasks where closed_at is null`))
+}
+
+func (s byHand) answer(task, person int64, done bool, reason string) error {
+	_, err := s.SlackApp.AnswerTask(context.Background(), schema.TaskAnswer{TaskID: task, PersonID: person, Done: done, Reason: reason})
+	return err
+}
+
+func TestWhatIsGivenByHandIsActiveOnceItsOwnerSaysSo(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	item := asked.Items[0]
+	require.NoError(t, s.give(item))
+	assert.Equal(t, "provisioning", s.State(item))
+	assert.Equal(t, "being provisioned, waits for Owen to do it by hand", schematest.Value[string](s.World, `select problem from request_items where id = $1`, item))
+	toGive, task := s.task()
+	assert.True(t, toGive)
+	s.Shift(2 * time.Minute)
+	require.NoError(t, s.give(item), "looking again asks nobody again")
+	_, again := s.task()
+	assert.Equal(t, task, again)
+
+	require.NoError(t, s.answer(task, s.owen, true, ""))
+	require.Len(t, s.advance(asked.ID).Give, 1, "an answer is looked at now, and not when it was planned")
+	require.NoError(t, s.give(item))
+	assert.Equal(t, "active", s.State(item))
+
+	s.Shift(time.Hour)
+	require.Error(t, s.takeBack(s.Claim(item)), "it waits for its owner")
+	assert.Equal(t, "active", s.State(item), "ended is said only once it is gone")
+	toGive, task = s.task()
+	assert.False(t, toGive)
+	require.NoError(t, s.answer(task, s.owen, true, ""))
+	require.NoError(t, s.takeBack(s.Claim(item)))
+	assert.Equal(t, "ended", s.State(item))
+	s.nobodyIsAsked()
+}
+
+func TestWhatCannotBeGivenByHandFailsWithTheOwnersWords(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(0)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	require.NoError(t, s.answer(task, s.owen, false, "no licences left"))
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Equal(t, "Those who look after it cannot give it: no licences left", schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))
+	s.nobodyIsAsked()
+
+	s.Shift(time.Minute)
+	anew := s.approved(0)
+	require.NoError(t, s.give(anew.Items[0]))
+	toGive, _ := s.task()
+	assert.True(t, toGive, "for the next one who asks, they are asked anew")
+}
+
+func TestWhatCannotBeTakenBackByHandIsAskedForAgainTheNextDay(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	require.NoError(t, s.answer(task, s.owen, true, ""))
+	require.NoError(t, s.give(asked.Items[0]))
+	s.Shift(time.Hour)
+	claim := s.Claim(asked.Items[0])
+	require.Error(t, s.takeBack(claim))
+	_, task = s.task()
+	require.NoError(t, s.answer(task, s.owen, false, "I am on holiday"))
+	s.Shift(10 * time.Minute)
+	require.ErrorContains(t, s.takeBack(claim), "I am on holiday")
+	s.nobodyIsAsked()
+	assert.Equal(t, 1, s.Alerts("taking back is overdue"))
+	s.Shift(24 * time.Hour)
+	require.Error(t, s.takeBack(claim))
+	toGive, again := s.task()
+	assert.False(t, toGive)
+	assert.NotEqual(t, task, again)
+}
+
+func TestATaskThatIsNotNeededAnyMoreIsDropped(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])), "it was never given")
+	s.nobodyIsAsked()
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	require.ErrorIs(t, s.answer(task, s.owen, false, "too late"), schema.ErrNotOpen)
+}
+
+func TestWhatWasDoneByHandAlthoughItWasDroppedIsTakenBack(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	s.Shift(time.Hour)
+	claim := s.Claim(asked.Items[0])
+	require.NoError(t, s.takeBack(claim))
+	s.Shift(10 * time.Minute) // past the second look
+	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.answer(task, s.owen, true, ""), "I have done it already")
+	due, err := schema.DueClaims(context.Background(), s.Worker, 10)
+	require.NoError(t, err)
+	require.Len(t, due, 1, "the sweep looks at the seat")
+	require.Error(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
+	toGive, _ := s.task()
+	assert.False(t, toGive)
+}
+
+func TestOnlyThoseWhoLookAfterItAnswerATask(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	stranger := s.Person("Stranger")
+	require.ErrorIs(t, s.answer(task, stranger, true, ""), schema.ErrNotAllowed)
+	require.ErrorIs(t, s.answer(task, s.ann, true, ""), schema.ErrNotAllowed, "nor the one who is to have it")
+	require.ErrorIs(t, s.answer(task+1, s.owen, true, ""), schema.ErrNotOpen)
+	assert.Equal(t, 3, s.Alerts("answer to a task refused"))
+	require.NoError(t, s.answer(task, s.owen, true, ""))
+	require.ErrorIs(t, s.answer(task, s.owen, true, ""), schema.ErrDecided)
+}
+
+func TestTheWorkerCannotSayThatATaskIsDone(t *testing.T) {
+	s := newByHand(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	_, task := s.task()
+	_, err := s.Worker.Exec(`insert into task_answers (task_id, person_id, done) values ($1, $2, true)`, task, s.owen)
+	require.ErrorContains(t, err, "permission denied")
+	_, err = s.Worker.Exec(`update tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
+	require.ErrorContains(t, err, "only an answer says that it is done")
+	_, err = s.SlackApp.Exec(`update tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
+	require.ErrorContains(t, err, "permission denied")
+}
+
+func TestSomebodyElseIsAskedWhereTheOwnerIsTheOneWhoIsToHaveIt(t *testing.T) {
+	s := newByHand(t)
+	boss := s.Person("Boss")
+	s.Administrator(boss)
+	ask := func(about int64) pq.Int64Array {
+		return schematest.Value[pq.Int64Array](s.World, `select owners_to_ask($1, $2)`, s.admin, about)
+	}
+	assert.Equal(t, pq.Int64Array{s.owen}, ask(s.ann))
+	assert.Equal(t, pq.Int64Array{boss}, ask(s.owen))
+	s.Do(`update people set status = 'left' where id = $1`, boss)
+	assert.Equal(t, pq.Int64Array{s.owen}, ask(s.owen), "there is nobody else")
+}

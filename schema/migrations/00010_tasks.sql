@@ -1,0 +1,158 @@
+-- What is done by hand, in systems without an interface of their own, and what the owners of an application are told that
+-- belongs to no request.
+
+-- +goose Up
+
+-- One thing that somebody is to do by hand in a target: to give or to take back one assignment there.
+create table tasks (
+    id             bigint generated always as identity primary key,
+    account_id     bigint  not null references accounts,
+    entitlement_id bigint  not null references entitlements,
+    held           boolean not null,           -- to be given; false: to be taken back
+    opened_at      timestamptz not null default app_now(),
+    closed_at      timestamptz,
+    outcome        text check (outcome in ('done', 'cannot', 'dropped')), -- dropped: not needed any more
+    check ((closed_at is null) = (outcome is null))
+);
+create unique index tasks_one_open on tasks (account_id, entitlement_id) where closed_at is null;
+create index tasks_seat on tasks (account_id, entitlement_id, id);
+
+-- Who says that a task is done, or cannot be done. What was dropped may have been done all the same: that counts too.
+create table task_answers (
+    id          bigint generated always as identity primary key,
+    task_id     bigint not null unique references tasks,
+    person_id   bigint not null references people,
+    done        boolean not null,
+    reason      text   not null default '' check (length(reason) <= 3000),
+    answered_at timestamptz not null default app_now(),
+    check (done or reason <> '')
+);
+
+-- What the owners of an application are told, a message to each of them.
+create table notices (
+    id              bigint generated always as identity primary key,
+    kind            text   not null check (kind in ('task', 'drift')),
+    application_id  bigint not null references applications,
+    task_id         bigint unique references tasks,
+    request_id      bigint references access_requests, -- where it came from a request: its run sends it
+    opened_at       timestamptz not null default app_now(),
+    messages_due_at timestamptz default app_now(),     -- null: they say what they should
+    attempts        integer not null default 0,        -- to send them, since they fell due
+    check ((kind = 'task') = (task_id is not null))
+);
+create index notices_due     on notices (messages_due_at) where messages_due_at is not null;
+create index notices_request on notices (request_id) where messages_due_at is not null;
+
+alter table slack_messages
+    alter column request_id drop not null,
+    add column notice_id bigint references notices,
+    drop constraint slack_messages_kind_check,
+    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift')),
+    add constraint slack_messages_of check ((request_id is null) <> (notice_id is null));
+create unique index slack_messages_notice on slack_messages (notice_id, person_id) where notice_id is not null;
+
+-- Up to three of those who look after an entitlement: its owners first, then the application's, else the administrators.
+-- Somebody is not asked about their own access if there is anybody else.
+-- +goose StatementBegin
+create function owners_to_ask(entitlement bigint, about bigint) returns bigint[] language sql stable as $$
+    with active as (
+        select w.person_id, min(w.tier) as tier
+          from (select o.person_id, 1 as tier from entitlement_owners o where o.entitlement_id = entitlement
+                union all
+                select o.person_id, 2 from application_owners o join entitlements e on e.application_id = o.application_id where e.id = entitlement
+                union all
+                select p.id, 3 from people p where p.administrator) w
+          join people p on p.id = w.person_id and p.status = 'active' and p.gone_at is null
+         group by w.person_id),
+    others as (select * from active where person_id is distinct from about)
+    select coalesce(nullif(array(select person_id from others where tier < 3 order by tier, person_id limit 3), '{}'),
+                    nullif(array(select person_id from others order by person_id limit 3), '{}'),
+                    array(select person_id from active order by tier, person_id limit 3))
+$$;
+
+-- Those who are told about an application: its owners, else the administrators.
+create function owners_to_tell(application bigint) returns bigint[] language sql stable as $$
+    with owners as (
+        select p.id from application_owners o join people p on p.id = o.person_id and p.status = 'active' and p.gone_at is null
+         where o.application_id = application order by p.id limit 3)
+    select coalesce(nullif(array(select id from owners), '{}'),
+                    array(select p.id from people p where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3))
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+create function looks_after(person bigint, entitlement bigint) returns boolean language sql stable as $$
+    select exists (select from people p where p.id = person and p.status = 'active' and p.gone_at is null and (p.administrator
+        or exists (select from entitlement_owners o where o.person_id = person and o.entitlement_id = entitlement)
+        or exists (select from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = person and e.id = entitlement)))
+$$;
+-- +goose StatementEnd
+
+-- An answer closes its task, and has the seat looked at: what was done is only believed as far as the claims go.
+-- +goose StatementBegin
+create function task_answers_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    task     tasks;
+    requests bigint[];
+begin
+    select * into task from tasks where id = new.task_id;
+    if task is null then
+        raise exception 'there is no task %', new.task_id using errcode = 'AB001';
+    end if;
+    -- Requests, claims, then the task: the order of everybody else who locks them.
+    requests := array(select r.id from access_requests r
+                       where r.id in (select i.request_id from claims c join request_items i on i.id = c.item_id
+                                       where c.account_id = task.account_id and c.entitlement_id = task.entitlement_id and (c.ended_at is null or c.removed_at is null))
+                       order by r.id for update);
+    perform from claims where account_id = task.account_id and entitlement_id = task.entitlement_id and removed_at is null order by id for update;
+    select * into task from tasks where id = new.task_id for update;
+    if exists (select from task_answers a where a.task_id = task.id) then
+        raise exception 'task % is answered already', task.id using errcode = 'AB002';
+    end if;
+    if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.person_id using errcode = 'AB005';
+    end if;
+    if not looks_after(new.person_id, task.entitlement_id) then
+        raise exception 'task % is not for person %', task.id, new.person_id using errcode = 'AB006';
+    end if;
+    if task.outcome = 'dropped' and not new.done then
+        raise exception 'task % is not needed any more', task.id using errcode = 'AB001';
+    end if;
+    new.answered_at := app_now();
+    update tasks set closed_at = coalesce(closed_at, app_now()), outcome = case when new.done then 'done' else 'cannot' end where id = task.id;
+    update notices set messages_due_at = app_now() where task_id = task.id;
+    update claims set look_at = app_now()
+     where account_id = task.account_id and entitlement_id = task.entitlement_id and given_at is null and ended_at is null and look_at is not null;
+    update claims set due_at = app_now()
+     where id = (select max(id) from claims where account_id = task.account_id and entitlement_id = task.entitlement_id);
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = any(requests) and settled_at is null;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger checked before insert on task_answers for each row execute function task_answers_check();
+
+grant select on tasks, task_answers, notices to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
+grant insert on task_answers to accessbot_slackapp;
+grant insert on tasks, notices to accessbot_worker;
+grant update (closed_at, outcome) on tasks to accessbot_worker;
+grant update (messages_due_at, attempts) on notices to accessbot_worker;
+revoke update, delete, truncate on task_answers from public;
+
+-- A task that was answered stays answered.
+-- +goose StatementBegin
+create function tasks_guard() returns trigger language plpgsql as $$
+begin
+    if (new.account_id, new.entitlement_id, new.held, new.opened_at) is distinct from (old.account_id, old.entitlement_id, old.held, old.opened_at)
+    or (old.outcome in ('done', 'cannot') and (new.outcome, new.closed_at) is distinct from (old.outcome, old.closed_at))
+    or (new.outcome in ('done', 'cannot') and old.outcome is distinct from new.outcome
+        and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage'))
+    then
+        raise exception 'task %: what is recorded stays, and only an answer says that it is done', old.id using errcode = 'AB011';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger guard before update on tasks for each row execute function tasks_guard();

@@ -1,0 +1,172 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// SeatTask is what is known of a seat that people give and take by hand.
+type SeatTask struct {
+	Held    bool           `db:"held"`      // as was said last; before anybody did: as the directory says
+	Open    sql.NullBool   `db:"open_held"` // what somebody is being asked for; null: nothing
+	Cannot  string         `db:"cannot"`    // what is wanted now cannot be done, they said, and why
+	Asked   pq.StringArray `db:"asked"`     // names of those who are asked
+	Account int64          `db:"account_id"`
+	Object  int64          `db:"entitlement_id"`
+}
+
+// askAgain is how long those who said that they cannot take something back are believed.
+const askAgain = 24 * time.Hour
+
+// TaskOfSeat answers it by the names that the target has. A "cannot" counts for the claims that were there when it was
+// said.
+func TaskOfSeat(ctx context.Context, q Queryer, instance, account, object string) (SeatTask, error) {
+	var t SeatTask
+	err := q.GetContext(ctx, &t, `
+		select a.id as account_id, e.id as entitlement_id,
+		       coalesce((select t.held from tasks t join task_answers x on x.task_id = t.id
+		                  where t.account_id = a.id and t.entitlement_id = e.id and x.done order by x.id desc limit 1),
+		                exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.source <> 'request' and c.given_at is not null and c.removed_at is null)) as held,
+		       (select t.held from tasks t where t.account_id = a.id and t.entitlement_id = e.id and t.closed_at is null) as open_held,
+		       coalesce((select x.reason from tasks t join task_answers x on x.task_id = t.id
+		                  where t.account_id = a.id and t.entitlement_id = e.id and not x.done
+		                    and t.id = (select max(l.id) from tasks l where l.account_id = a.id and l.entitlement_id = e.id)
+		                    and case when t.held then x.answered_at >= (select max(c.created_at) from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.ended_at is null)
+		                             else x.answered_at > app_now() - $4 * interval '1 second' end), '') as cannot,
+		       array(select p.name from people p where p.id = any(owners_to_ask(e.id, a.person_id)) order by p.name) as asked
+		  from accounts a
+		  join entitlements e on e.instance = a.instance and e.target = $3
+		 where a.instance = $1 and a.account = $2`, instance, account, object, askAgain.Seconds())
+	if err != nil {
+		return t, fmt.Errorf("what is known of %s on %s in %s: %w", account, object, instance, refusal(err))
+	}
+	return t, nil
+}
+
+// OpenTask asks for something to be done by hand, in place of what may be asked now.
+func (db *DB) OpenTask(ctx context.Context, seat SeatTask, held bool) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error {
+		if err := closeTask(ctx, tx, seat); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			with task as (
+			    insert into tasks (account_id, entitlement_id, held) values ($1, $2, $3)
+			    on conflict do nothing returning id)
+			insert into notices (kind, application_id, task_id, request_id)
+			select 'task', e.application_id, task.id,
+			       (select i.request_id from claims c join request_items i on i.id = c.item_id
+			         where c.account_id = $1 and c.entitlement_id = $2 order by c.id desc limit 1)
+			  from task join entitlements e on e.id = $2`, seat.Account, seat.Object, held)
+		if err != nil {
+			return fmt.Errorf("open a task: %w", refusal(err))
+		}
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "asked to do it by hand", Details: map[string]any{"account": seat.Account, "entitlement": seat.Object, "to give": held}})
+	})
+}
+
+// DropTask asks for nothing any more.
+func (db *DB) DropTask(ctx context.Context, seat SeatTask) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error { return closeTask(ctx, tx, seat) })
+}
+
+func closeTask(ctx context.Context, tx *sqlx.Tx, seat SeatTask) error {
+	_, err := tx.ExecContext(ctx, `
+		with dropped as (
+		    update tasks set closed_at = app_now(), outcome = 'dropped'
+		     where account_id = $1 and entitlement_id = $2 and closed_at is null returning id)
+		update notices set messages_due_at = app_now() where task_id in (select id from dropped)`, seat.Account, seat.Object)
+	if err != nil {
+		return fmt.Errorf("drop a task: %w", err)
+	}
+	return nil
+}
+
+// TaskAnswer is what somebody says about a task.
+type TaskAnswer struct {
+	TaskID   int64
+	PersonID int64
+	Done     bool
+	Reason   string // required where it cannot be done
+}
+
+// AnswerTask records an answer, and answers the request that the task came from (0: none). It answers ErrDecided if
+// somebody was first, ErrNotOpen if it is not needed any more, ErrNotAllowed or ErrNotActive.
+func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `insert into task_answers (task_id, person_id, done, reason) values ($1, $2, $3, $4)`, a.TaskID, a.PersonID, a.Done, a.Reason)
+		if err != nil {
+			return fmt.Errorf("the answer to task %d: %w", a.TaskID, refusal(err))
+		}
+		err = tx.GetContext(ctx, &requestID, `select coalesce(request_id, 0) from notices where task_id = $1`, a.TaskID)
+		if err != nil {
+			return fmt.Errorf("the notice of task %d: %w", a.TaskID, err)
+		}
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: a.PersonID, Action: map[bool]string{true: "done by hand", false: "cannot be done by hand"}[a.Done],
+			Alert: !a.Done, RequestID: requestID, Details: map[string]any{"task": a.TaskID, "reason": a.Reason}})
+	})
+	if err == nil || !isRefusal(err) {
+		return requestID, err
+	}
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: a.PersonID, Action: "answer to a task refused", Alert: true,
+		Details: map[string]any{"task": a.TaskID, "why": err.Error()}})
+	return requestID, errors.Join(err, auditErr)
+}
+
+// Task is one thing to do by hand, for those who are asked.
+type Task struct {
+	ID              int64          `db:"id"`
+	Held            bool           `db:"held"` // to be given; false: to be taken back
+	OpenedAt        time.Time      `db:"opened_at"`
+	ClosedAt        sql.NullTime   `db:"closed_at"`
+	Outcome         string         `db:"outcome"` // done, cannot or dropped; empty: it is open
+	Reason          string         `db:"reason"`
+	AnsweredBy      sql.NullInt64  `db:"answered_by"`
+	AnsweredName    string         `db:"answered_name"`
+	AnsweredAt      sql.NullTime   `db:"answered_at"`
+	PersonID        int64          `db:"person_id"` // for whom
+	PersonName      string         `db:"person_name"`
+	PersonEmail     string         `db:"person_email"`
+	Account         string         `db:"account"`
+	ApplicationName string         `db:"application_name"`
+	EntitlementName string         `db:"entitlement_name"`
+	Kind            string         `db:"kind"`
+	Object          string         `db:"object"`
+	RequestID       sql.NullInt64  `db:"request_id"`
+	EndsAt          sql.NullTime   `db:"ends_at"` // of the latest claim: until when it is given
+	ApprovedBy      sql.NullString `db:"approved_by"`
+}
+
+// TaskByID answers ErrNotFound where there is none.
+func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
+	var t Task
+	err := q.GetContext(ctx, &t, `
+		select t.id, t.held, t.opened_at, t.closed_at, coalesce(t.outcome, '') as outcome, coalesce(x.reason, '') as reason,
+		       x.person_id as answered_by, coalesce(w.name, '') as answered_name, x.answered_at,
+		       h.id as person_id, h.name as person_name, h.email as person_email, a.account, p.name as application_name,
+		       e.name as entitlement_name, e.kind, e.target as object, n.request_id, l.ends_at, l.approved_by
+		  from tasks t
+		  join accounts a on a.id = t.account_id
+		  join people h on h.id = a.person_id
+		  join entitlements e on e.id = t.entitlement_id
+		  join applications p on p.id = e.application_id
+		  join notices n on n.task_id = t.id
+		  left join task_answers x on x.task_id = t.id
+		  left join people w on w.id = x.person_id
+		  left join lateral (
+		       select c.ends_at, d.name as approved_by from claims c
+		         left join decisions y on y.item_id = c.item_id
+		         left join people d on d.id = y.decided_by
+		        where c.account_id = t.account_id and c.entitlement_id = t.entitlement_id order by c.id desc limit 1) l on true
+		 where t.id = $1`, id)
+	if err != nil {
+		return t, fmt.Errorf("task %d: %w", id, refusal(err))
+	}
+	return t, nil
+}

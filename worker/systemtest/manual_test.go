@@ -1,0 +1,54 @@
+package systemtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	alice := s.open("alice")
+	alice.Choose("Access Like", "Custom")
+	alice.WaitForModal("Everything that can be requested")
+	alice.Fill("Search", "Evening")
+	alice.AwaitUpdate(func() { alice.Enter("Search") })
+	alice.Tick("Evening entry")
+	alice.AwaitUpdate(func() { alice.Choose("Duration", "Temporary") })
+	alice.PickDate("End date", inDays(3))
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	card := alice.WaitForMessage("has been created and sent for approval")
+	request := number(t, card.Text())
+
+	dana := s.as("dana")
+	dana.PressIn(dana.WaitForMessage("Alice Martin asks for"), "Approve")
+	task := dana.WaitForMessage("Please give by hand")
+	require.Contains(t, task.Text(), "Evening entry")
+	alice.WaitForEdit(card, "waits for Dana Levi to do it by hand")
+	require.Equal(t, "provisioning", s.itemState(request))
+	dana.PressIn(task, "Done")
+	alice.WaitForMessage(fmt.Sprintf("#%d is active", request))
+	task = dana.WaitForEdit(task, "Done: Alice Martin has it")
+	require.Empty(t, task.Buttons())
+
+	s.shiftClock(4 * 24 * time.Hour)
+	back := dana.WaitForMessage("Please take back by hand")
+	require.Equal(t, "active", s.itemState(request), "it is not said to have ended before somebody did it")
+	dana.PressIn(back, "Cannot")
+	dana.WaitForModal("It cannot be done")
+	require.NotEmpty(t, dana.Submit(), "a reason is needed")
+	dana.Fill("Why", "She has left the <!channel> building")
+	dana.SubmitAccepted()
+	dana.WaitForEdit(back, "She has left the <!channel> building")
+	s.shiftClock(25 * time.Hour)
+	again := dana.WaitForMessage("Please take back by hand")
+	require.NotEqual(t, back.TS, again.TS)
+	dana.PressIn(again, "Done")
+	alice.WaitForMessage(fmt.Sprintf("#%d has ended", request))
+}
