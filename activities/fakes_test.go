@@ -150,6 +150,23 @@ func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
 
 func (f *fakeTarget) Close() error { return nil }
 
+func (f *fakeTarget) List(ctx context.Context, fn func(connector.Assignment) error) error {
+	var all []connector.Assignment
+	err := f.do(ctx, "list", func() {
+		for a, held := range f.held {
+			if held {
+				all = append(all, a)
+			}
+		}
+	})
+	for _, a := range all {
+		if err := fn(a); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
 // What goes wrong.
 var (
 	lies       = func(context.Context, func()) error { return nil }

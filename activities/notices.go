@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -58,7 +57,7 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 		return failed
 	}
 	later := time.Duration(0)
-	if notice.Open {
+	if notice.TaskID.Valid && notice.Open {
 		later = lookForOwners
 	}
 	return schema.NoticeConverged(ctx, conn, notice, later)
@@ -72,6 +71,9 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	m, err := schema.ReserveNotice(ctx, conn, n, person)
 	if err != nil {
 		return err
+	}
+	if n.Kind != task && m.Digest != "" {
+		return nil // said once
 	}
 	message, err := a.renderNotice(ctx, conn, n, address)
 	if err != nil || views.Digest(message) == m.Digest {
@@ -101,7 +103,8 @@ func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schem
 		zone = a.Options.DefaultTimeZone.String()
 	}
 	if !n.TaskID.Valid {
-		return views.Message{}, fmt.Errorf("notice %d: there is no kind %q", n.ID, n.Kind)
+		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
+		return views.Drift(drift, zone), err
 	}
 	task, err := schema.TaskByID(ctx, q, n.TaskID.Int64)
 	if err != nil {

@@ -27,6 +27,7 @@ type config struct {
 	listenAddr  string
 	connectors  *kinds.Config
 	sweepEvery  time.Duration
+	driftEvery  time.Duration
 	options     activities.Options
 }
 
@@ -41,6 +42,7 @@ func configure(getenv func(string) string) (config, error) {
 		slackAPIURL: e.text("SLACK_API_URL", ""),
 		listenAddr:  e.text("LISTEN_ADDR", "127.0.0.1:3001"),
 		sweepEvery:  e.duration("SWEEP_EVERY", time.Minute),
+		driftEvery:  e.duration("DRIFT_EVERY", time.Hour),
 		options: activities.Options{
 			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
 			ExpireAfter:     e.duration("EXPIRE_AFTER", 14*24*time.Hour),

@@ -24,6 +24,8 @@ const usage = `worker: what accessbot does by itself
   worker migrate       bring the database at DATABASE_URL to this program's schema (as its owner)
   worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
       --allow-gone N   though up to N rows of a file are marked gone by it
+  worker grants INSTANCE
+                       print what a target shows, in the form of grants.csv, changing nothing
   worker check         try every target's credentials and say what they see, changing nothing
 `
 
@@ -53,6 +55,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return migrate(ctx, getenv, stdout)
 	case "import":
 		return importDirectory(ctx, args, getenv, stdout, stderr)
+	case "grants":
+		return printGrants(ctx, args, getenv, stdout, stderr)
 	case "check":
 		return check(ctx, getenv, stdout)
 	case "help", "-h", "--help":

@@ -39,9 +39,9 @@ func (im *importing) applications() source {
 	return source{
 		file:     applicationsFile,
 		required: []string{"slug", "name", "connector", "owners"},
-		optional: []string{"instance"},
+		optional: []string{"instance", "drift"},
 		table:    "import_applications",
-		columns:  []string{"slug", "name", "connector", "instance", "owners"},
+		columns:  []string{"slug", "name", "connector", "instance", "owners", "drift"},
 		row: func(s *sheet) []any {
 			slug := s.required("slug", s.key("slug"))
 			if slug != "" && !slugForm.MatchString(slug) {
@@ -64,11 +64,26 @@ func (im *importing) applications() source {
 				s.refuse("instance", strconv.Quote(instance)+" is more than upper-case letters, digits and underscores")
 			}
 			im.places[slug] = place{connector, instance}
-			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners"))}
+			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners")), s.drift()}
 		},
 		check: im.checkApplications,
 		apply: im.applyApplications,
 	}
+}
+
+// drift is what is done about drift; nil: the column is absent, and it stays as it is.
+func (s *sheet) drift() *string {
+	if !s.has("drift") {
+		return nil
+	}
+	word := s.key("drift")
+	if word == "" {
+		word = "report"
+	}
+	if word != "report" && word != "correct" {
+		s.refuse("drift", strconv.Quote(word)+" is neither report nor correct")
+	}
+	return &word
 }
 
 // readPlaces learns where the applications of the record are: a file may refer to one, or not say where it is.
@@ -126,17 +141,17 @@ func (im *importing) applyApplications(ctx context.Context) error {
 
 		`update import_applications s
 		    set id = a.id, owner_ids_before = o.ids,
-		        change = case when (a.name, a.connector, a.instance, a.gone_at is null, o.ids) is distinct from (s.name, s.connector, s.instance, true, s.owner_ids)
+		        change = case when (a.name, a.connector, a.instance, a.drift, a.gone_at is null, o.ids) is distinct from (s.name, s.connector, s.instance, coalesce(s.drift, a.drift), true, s.owner_ids)
 		                 then 'changed' else 'unchanged' end
 		   from applications a,
 		        lateral (select array(select o.person_id from application_owners o where o.application_id = a.id order by 1) as ids) o
 		  where a.slug = s.slug`,
 
-		`update applications a set name = s.name, connector = s.connector, instance = s.instance, gone_at = null
+		`update applications a set name = s.name, connector = s.connector, instance = s.instance, drift = coalesce(s.drift, a.drift), gone_at = null
 		   from import_applications s where a.id = s.id and s.change = 'changed'`,
 
-		`insert into applications (slug, name, connector, instance)
-		 select slug, name, connector, instance from import_applications where change = 'added' order by line`,
+		`insert into applications (slug, name, connector, instance, drift)
+		 select slug, name, connector, instance, coalesce(drift, 'report') from import_applications where change = 'added' order by line`,
 
 		`update import_applications s set id = a.id from applications a where a.slug = s.slug and s.id is null`,
 

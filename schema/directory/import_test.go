@@ -337,3 +337,18 @@ func BenchmarkImport(b *testing.B) {
 		}
 	})
 }
+
+func TestWhatIsDoneAboutDriftStaysWhereTheColumnIsAbsent(t *testing.T) {
+	c := newCompany(t)
+	people := "email,name,job_title,department,manager_email,status\nbo@example.com,Bo,,,,active\n"
+	drift := func(applications string) string {
+		_, err := directory.Import(context.Background(), c.importer, folder{"people.csv": people, "applications.csv": applications}.write(t), directory.Options{})
+		require.NoError(t, err)
+		return c.text(t, `select drift from applications`)
+	}
+	assert.Equal(t, "report", drift("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+	assert.Equal(t, "correct", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,correct\n"))
+	assert.Equal(t, "correct", drift("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+	assert.Equal(t, "report", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,\n"))
+	c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+}

@@ -10,12 +10,15 @@ create temporary table import_people (
     time_zone text, slack_user_id text, administrator boolean,
     id bigint, change text not null default 'added') on commit drop;
 create temporary table import_applications (
-    line int, slug text, name text, connector text, instance text, owners text[],
+    line int, slug text, name text, connector text, instance text, owners text[], drift text,
     id bigint, owner_ids bigint[] not null default '{}', owner_ids_before bigint[], change text not null default 'added') on commit drop;
 create temporary table import_entitlements (
     line int, application text, key text, name text, kind text, description text, risk text, owners text[],
     requestable boolean, max_days int, target text, target_given boolean,
     id bigint, application_id bigint, owner_ids bigint[] not null default '{}', owner_ids_before bigint[], change text not null default 'added') on commit drop;
+create temporary table import_accounts (
+    line int, email text, instance text, account text,
+    id bigint, before text, change text not null default 'added') on commit drop;
 create temporary table import_grants (
     line int, email text, application text, key text,
     person_id bigint, account_id bigint, entitlement_id bigint, change text) on commit drop;
@@ -26,4 +29,5 @@ create temporary table import_reasons (
 create index on import_people (email);
 create index on import_applications (slug);
 create index on import_entitlements (application, key);
+create index on import_accounts (email, instance);
 create index on import_grants (account_id, entitlement_id);`

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+
+	"accessbot/activities"
+	"accessbot/activities/connector/kinds"
+	"accessbot/schema"
+)
+
+// printGrants prints what a target shows in the form of grants.csv, as far as the directory knows whose it is.
+func printGrants(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("grants needs one target: worker grants INSTANCE")
+	}
+	config, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
+	if err != nil {
+		return err
+	}
+	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	if err != nil {
+		return err
+	}
+	defer db.Close() // the process ends
+	instance, err := schema.InstanceNamed(ctx, db, args[0])
+	if err != nil {
+		return err
+	}
+	targets := &activities.Targets{Open: config.Open}
+	defer targets.Close() // the process ends
+	out := csv.NewWriter(stdout)
+	if err := out.Write([]string{"email", "application", "key"}); err != nil {
+		return err
+	}
+	listed, named := 0, 0
+	lists, err := (&activities.Settler{DB: db, Targets: targets}).List(ctx, instance, func(accounts, objects []string) error {
+		rows, err := schema.NamesOf(ctx, db, instance.Instance, accounts, objects)
+		if err != nil {
+			return err
+		}
+		listed, named = listed+len(accounts), named+len(rows)
+		for _, row := range rows {
+			if err := out.Write(row[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !lists {
+		return fmt.Errorf("a %s cannot tell what it holds", instance.Connector)
+	}
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stderr, "%d of the %d that %s shows are of people and entitlements in the directory\n", named, listed, instance.Instance)
+	return err
+}
