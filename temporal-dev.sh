@@ -49,6 +49,9 @@ source "$root/worker/devtool/servers.sh"
 
 # --- The system -------------------------------------------------------------------------------------------------
 
+# Set where a part that cannot be tested is a failure: on the machine that checks every change.
+everything_tested=${ACCESSBOT_EVERYTHING_TESTED:-}
+
 # `demo`, `test` and `reset` touch nothing but what this script started, whatever the caller's environment names.
 ignore_outside() {
   local name
@@ -192,7 +195,11 @@ start_slack() {
   # shellcheck source=/dev/null # written just above
   source "$dev/slack"
   export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL=http://127.0.0.1:$local_slack_port/api/
-  start local-slack "$bin/localslack" -listen "127.0.0.1:$local_slack_port" -people "$people" -app "http://127.0.0.1:$slackapp_port"
+  local page=()
+  if ! given TEMPORAL_ADDRESS; then page+=(-link "Watch the runs in Temporal=http://127.0.0.1:$temporal_ui_port"); fi
+  if [[ $people == "$root/schema/directory/sample/people.csv" ]]; then page+=(-as alice@example.com); fi
+  start local-slack "$bin/localslack" -listen "127.0.0.1:$local_slack_port" -people "$people" -app "http://127.0.0.1:$slackapp_port" \
+    ${page[@]+"${page[@]}"}
   step "Local Slack on 127.0.0.1:$local_slack_port" await 30 local-slack answers "$local_slack_port" /healthz
 }
 
@@ -245,6 +252,10 @@ read_addresses() {
   say "  Target system      $DEMO_TARGET_URL"
   say "  Logs               $log"
   say
+  if [[ $DEMO_SLACK_URL == http* ]]; then
+    say "Open $DEMO_SLACK_URL in a browser: be anybody there, ask for access, be whoever is asked."
+    say
+  fi
 }
 
 # stay_up: until Ctrl-C, which from here on is no failure.
@@ -288,7 +299,7 @@ demo() {
 
 # tests [ARG...]: `go test ARG...` with servers that are made for it and gone afterwards.
 tests() {
-  local status=0 arg packages=./... newer parent=${TMPDIR:-/tmp}
+  local status=0 arg packages=./... ui_port missing=() parent=${TMPDIR:-/tmp}
   ignore_outside
   make_state
   find_go
@@ -302,29 +313,32 @@ tests() {
   step 'Building' build
 
   serve_test_postgresql postgresql "$pg_bin"
-  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin
+  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin TEST_TEMPORAL_UI TEST_CHROMIUM
   TEST_DATABASE_URL=$(pg_url postgres "$served_port" postgres)
   TEST_TARGET_URL=$(pg_url postgres "$served_port" target)
-  newer=yes
   if (($(pg_major "$pg_bin") >= 16)); then
     TEST_TARGET_URL_16=$TEST_TARGET_URL
   elif npm_postgresql; then
     serve_test_postgresql postgresql-newer "$npm_pg_bin"
     TEST_TARGET_URL_16=$(pg_url postgres "$served_port" target)
   else
-    newer=
+    missing+=('memberships with a grantor, as PostgreSQL 16 and newer have them: there is none here, and none to be had from npm')
   fi
   served_port=$(free_port)
-  serve_temporal "$served_port" --headless
+  ui_port=$(free_port)
+  serve_temporal "$served_port" --ui-port "$ui_port"
   TEST_TEMPORAL_ADDRESS=127.0.0.1:$served_port
+  TEST_TEMPORAL_UI=http://127.0.0.1:$ui_port
+  find_chromium || missing+=('the page in a browser: there is no Chromium here')
+  TEST_CHROMIUM=$chromium
 
   for arg in "$@"; do
     case $arg in ./* | ... | accessbot*) packages= ;; esac
   done
   # shellcheck disable=SC2086 # no packages, no argument
   show watched go test -timeout 9m "$@" $packages || status=$?
-  [[ -n $newer ]] ||
-    say 'NOT TESTED: memberships with a grantor, as PostgreSQL 16 and newer have them. There is none here, and none to be had from npm.'
+  for arg in ${missing[@]+"${missing[@]}"}; do say "NOT TESTED: $arg"; done
+  if [[ -n $everything_tested && ${#missing[@]} -gt 0 ]]; then status=1; fi
   return "$status"
 }
 

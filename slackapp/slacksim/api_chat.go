@@ -1,7 +1,9 @@
 package slacksim
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -102,8 +104,7 @@ func (s *Server) chatDelete(c *call) (object, *refusal) {
 	if m == nil || m.ephemeral != "" {
 		return nil, refuse("message_not_found")
 	}
-	m.deleted = true
-	s.touch()
+	s.remove(m)
 	return object{"channel": ch.id, "ts": m.ts}, nil
 }
 
@@ -143,12 +144,14 @@ func (s *Server) serveReplyURL(w http.ResponseWriter, r *http.Request) {
 		ReplaceOriginal bool   `json:"replace_original"`
 		DeleteOriginal  bool   `json:"delete_original"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&body); err != nil {
+	said := &bytes.Buffer{}
+	if err := json.NewDecoder(io.TeeReader(http.MaxBytesReader(w, r.Body, 1<<20), said)).Decode(&body); err != nil {
 		fail(http.StatusBadRequest, "invalid_payload")
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	t.request = s.shown(said.Bytes())
 	reply := s.replies[r.PathValue("token")]
 	switch {
 	case reply == nil:
@@ -165,11 +168,11 @@ func (s *Server) serveReplyURL(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply.left--
+	t.User = reply.user
 	t.OK = true
 	switch original := reply.message; {
 	case body.DeleteOriginal:
-		original.deleted = true
-		s.touch()
+		s.remove(original)
 	case body.ReplaceOriginal:
 		s.edit(original, text, blocks)
 	case body.ResponseType == "in_channel":

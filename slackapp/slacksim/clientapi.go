@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,6 +24,10 @@ func (s *Server) clientRoutes() {
 					writeJSON(w, http.StatusForbidden, object{"error": "a page from elsewhere may not act here"})
 					return
 				}
+			}
+			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method != http.MethodGet && kind != "" && kind != "application/json" {
+				writeJSON(w, http.StatusUnsupportedMediaType, object{"error": "the client API takes JSON, not " + kind})
+				return
 			}
 			answer, err := h(r)
 			var g gone
@@ -60,6 +65,7 @@ func (s *Server) clientRoutes() {
 	handle("POST /client/deliver", s.clientDeliver)
 	handle("POST /client/sign", s.clientSign)
 	handle("GET /client/payloads", s.clientPayloads)
+	s.pageRoutes(handle)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -264,12 +270,14 @@ func (s *Server) clientClose(r *http.Request) (any, error) {
 	return s.closeModal(u, body.All)
 }
 
-// clientWait answers once something has changed since seq "after", or after "timeout_ms" (10 s).
+// clientWait answers once something has changed since seq "after", or after "timeout_ms" (10 s); at once if "start" is
+// given and names another start of this server.
 func (s *Server) clientWait(r *http.Request) (any, error) {
 	after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("wait needs after, a seq")
 	}
+	start := r.URL.Query().Get("start")
 	limit := 10 * time.Second
 	if ms, err := strconv.Atoi(r.URL.Query().Get("timeout_ms")); err == nil {
 		limit = time.Duration(ms) * time.Millisecond
@@ -280,17 +288,17 @@ func (s *Server) clientWait(r *http.Request) (any, error) {
 		s.mu.Lock()
 		seq, changed := s.seq, s.changed
 		s.mu.Unlock()
-		if seq > after {
-			return object{"seq": seq}, nil
+		if seq > after || start != "" && start != s.start {
+			return object{"seq": seq, "start": s.start}, nil
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return object{"seq": seq}, nil
+			return object{"seq": seq, "start": s.start}, nil
 		case <-r.Context().Done():
-			return object{"seq": seq}, nil
+			return object{"seq": seq, "start": s.start}, nil
 		case <-s.stop:
-			return object{"seq": seq}, nil
+			return object{"seq": seq, "start": s.start}, nil
 		}
 	}
 }

@@ -14,6 +14,10 @@ import (
 
 func (s *Server) clientTraffic(r *http.Request) (any, error) {
 	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // absent: from the first one kept
+	limit, err := number(r, "limit", keptTraffic)                    // the newest
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	since := []Traffic{}
@@ -22,7 +26,7 @@ func (s *Server) clientTraffic(r *http.Request) (any, error) {
 			since = append(since, t)
 		}
 	}
-	return since, nil
+	return since[max(0, len(since)-limit):], nil
 }
 
 // clientPayloads gives the last payloads that went to the app, word for word: to look at, or to change

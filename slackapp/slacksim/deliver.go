@@ -80,6 +80,7 @@ func (s *Server) deliver(d delivery) ack {
 	}
 	a.took = time.Since(start)
 	t.OK, t.Status, t.Error, t.ReplyBytes = a.ok(), a.status, a.detail, len(a.body)
+	t.request, t.answer = s.shown(d.payload), s.shown(a.body)
 	s.record(t, start)
 	return a
 }

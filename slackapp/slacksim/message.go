@@ -50,6 +50,7 @@ func (s *Server) post(c *channel, text string, blocks []object, ephemeralFor str
 	m := &message{channel: c.id, ts: s.newTS(), ephemeral: ephemeralFor}
 	m.show(text, blocks)
 	c.messages = append(c.messages, m)
+	s.arrived(c, m)
 	s.touch()
 	return m
 }

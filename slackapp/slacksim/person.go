@@ -130,6 +130,9 @@ func (s *Server) openTab(u *User, tab string) Outcome {
 	if v := s.homes[u.ID]; v != nil && tab == "home" {
 		event["view"] = v.payload(s, v.values())
 	}
+	if tab == "messages" {
+		s.markRead(u.ID, s.inbox(u.ID).latest)
+	}
 	d := delivery{route: routeEvents, name: "app_home_opened", user: u.ID, payload: encodeJSON(s.envelope(event))}
 	twice := s.takeTwice(d.name)
 	s.mu.Unlock()

@@ -1,5 +1,6 @@
 // Package slacksim is a local Slack for development and tests: the Web API, Events, interactivity and
-// Socket Mode of one workspace with one app installed, and a client API through which people act in it.
+// Socket Mode of one workspace with one app installed, and a client API and a page in the browser through which people act
+// in it.
 //
 // An app is pointed at it by its Web API root, http://127.0.0.1:PORT/api/, and need not know that it
 // is not Slack. It is worth having because it refuses what Slack refuses: views and messages beyond
@@ -30,6 +31,10 @@ type Config struct {
 	// Where the app listens, for HTTP mode. All empty: Socket Mode, to whoever is connected.
 	EventsURL, InteractivityURL, OptionsURL string
 
+	// Of the page in the browser.
+	As    string // who one is there at first, by e-mail or ID; empty: the first of Users
+	Links []Link
+
 	Log *slog.Logger // nil: silent
 
 	AckTimeout       time.Duration   // how long the app may take to answer: 3 s
@@ -42,31 +47,34 @@ type Config struct {
 // Server is one workspace. Its methods may be called from several goroutines.
 type Server struct {
 	cfg     Config
+	start   string // another one each time: who waits notices a restart by it
 	log     *slog.Logger
 	mux     *http.ServeMux
 	sockets *sockets
 	stop    chan struct{}
 	tasks   sync.WaitGroup
 
-	mu       sync.Mutex // guards all below; never held while the app is called
-	seq      int64
-	changed  chan struct{} // closed and replaced whenever seq rises
-	users    map[string]*User
-	order    []string // user IDs as they were added
-	channels map[string]*channel
-	homes    map[string]*view   // by user
-	stacks   map[string][]*view // by user: the open modals, the top one last
-	triggers map[string]*trigger
-	replies  map[string]*replyURL
-	notices  map[string][]Notice
-	traffic  []Traffic
-	trafficN int64
-	payloads []Payload
-	faults   []*Fault
-	away     bool
-	calls    map[string][]time.Time // for the rate tiers
-	lastTS   int64
-	issued   int64 // for IDs
+	mu        sync.Mutex // guards all below; never held while the app is called
+	seq       int64
+	changed   chan struct{} // closed and replaced whenever seq rises
+	users     map[string]*User
+	order     []string // user IDs as they were added
+	channels  map[string]*channel
+	homes     map[string]*view   // by user
+	stacks    map[string][]*view // by user: the open modals, the top one last
+	triggers  map[string]*trigger
+	replies   map[string]*replyURL
+	notices   map[string][]Notice
+	traffic   []Traffic
+	trafficN  int64
+	exchanges exchanges
+	inboxes   map[string]*inbox // by user
+	payloads  []Payload
+	faults    []*Fault
+	away      bool
+	calls     map[string][]time.Time // for the rate tiers
+	lastTS    int64
+	issued    int64 // for IDs
 }
 
 // New starts a workspace. It serves nothing by itself: give Handler to an http.Server on loopback.
@@ -108,12 +116,21 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Log, stop: make(chan struct{}), changed: make(chan struct{}),
 		users: map[string]*User{}, channels: map[string]*channel{}, homes: map[string]*view{},
 		stacks: map[string][]*view{}, triggers: map[string]*trigger{}, replies: map[string]*replyURL{},
-		notices: map[string][]Notice{}, calls: map[string][]time.Time{},
+		notices: map[string][]Notice{}, calls: map[string][]time.Time{}, inboxes: map[string]*inbox{},
+		start: randomID() + randomID(),
 	}
 	s.sockets = newSockets(s)
 	for _, u := range append([]User{{ID: botUserID, Name: "accessbot", Bot: true}}, cfg.Users...) {
 		if err := s.addUser(u); err != nil {
 			return nil, fmt.Errorf("slacksim: %w", err)
+		}
+	}
+	if cfg.As != "" && s.findUser(cfg.As) == nil {
+		return nil, fmt.Errorf("slacksim: nobody in the workspace is %s", cfg.As)
+	}
+	for _, l := range cfg.Links {
+		if u, err := url.Parse(l.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || l.Text == "" {
+			return nil, fmt.Errorf("slacksim: %q to %q is no link", l.Text, l.URL)
 		}
 	}
 	s.mux = http.NewServeMux()
@@ -147,13 +164,6 @@ func (s *Server) Close() {
 	close(s.stop)
 	s.sockets.closeAll()
 	s.tasks.Wait()
-}
-
-func (s *Server) serveRoot(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprintf(w, "A local Slack for development and tests: workspace %s (%s), app %s.\n\n"+
-		"/api/      the Web API (SLACK_API_URL)\n"+
-		"/client/   what a Slack client sees and does, as JSON; a page in the browser comes later\n"+
-		"/healthz   whether it is up\n", s.cfg.TeamName, s.cfg.TeamID, s.cfg.AppID)
 }
 
 // touch tells everyone who waits that something to be seen has changed. Call it with mu held.

@@ -28,6 +28,8 @@ type Traffic struct {
 	Bytes      int       `json:"bytes"`
 	ReplyBytes int       `json:"reply_bytes"`
 	Retry      int       `json:"retry,omitempty"` // of an event: which retry it was
+
+	request, answer json.RawMessage // see exchange
 }
 
 const keptPayloads = 200
@@ -58,6 +60,8 @@ func (s *Server) record(t Traffic, start time.Time) {
 	defer s.mu.Unlock()
 	s.trafficN++
 	t.Seq = s.trafficN
+	s.exchanges.keep(exchange{t.Seq, t.request, t.answer})
+	t.request, t.answer = nil, nil
 	s.traffic = append(s.traffic, t)
 	if len(s.traffic) > keptTraffic {
 		s.traffic = s.traffic[len(s.traffic)-keptTraffic:]

@@ -59,6 +59,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	t := Traffic{Direction: fromApp, Name: name, Bytes: len(body), At: start}
 	defer func() { s.record(t, start) }()
+	s.note(&t, r, body)
 
 	fault, ended := s.meetFault(w, r, name, &t)
 	if ended {

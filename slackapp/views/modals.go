@@ -63,9 +63,14 @@ func ItemList(r *schema.Request, readerID int64, page int, zone string) (view sl
 	told := inOrder(tell(r, items, zone))
 	from := min((page-1)*ListLines, len(told))
 	shown := told[from:min(from+ListLines, len(told))]
-	blocks := make([]slack.Block, len(shown))
-	for n, i := range shown {
-		blocks[n] = section(fmt.Sprintf("%s: %s\n%s %s", bold(name(i.ApplicationName)), wantedLine(i), i.phase.emoji(), i.words))
+	var blocks []slack.Block
+	for _, i := range shown {
+		what, how := bold(name(i.ApplicationName))+": "+wantedLine(i), i.phase.emoji()+" "+i.words
+		if length(what)+length(how) < sectionRoom {
+			blocks = append(blocks, section(what+"\n"+how))
+		} else { // names and words of many signs that grow when they are escaped
+			blocks = append(blocks, section(what), section(how))
+		}
 	}
 	return list(ListItems(r.ID), fmt.Sprintf("Request #%d", r.ID), len(told), page, blocks), len(shown), len(told)
 }
@@ -92,7 +97,7 @@ func list(kind, title string, total, page int, lines []slack.Block) slack.ModalV
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		PrivateMetadata: ListValue(kind, page), // to be drawn again after something in it was pressed
-		Title:           plain(title),
+		Title:           plain(Cut(title, 24)),
 		Close:           plain("Close"),
 		Blocks:          slack.Blocks{BlockSet: blocks},
 	}

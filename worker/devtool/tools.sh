@@ -120,6 +120,18 @@ fetch_npm_postgresql() (
   exit "$status"
 )
 
+chromium=
+find_chromium() {
+  local candidate
+  for candidate in chromium chromium-browser google-chrome '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'; do
+    if chromium=$(command -v "$candidate"); then return; fi
+  done
+  chromium=
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
+  step 'Installing Chromium by apt-get' apt_install chromium fonts-noto-color-emoji
+  chromium=$(command -v chromium)
+}
+
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q && apt-get install -qy --no-install-recommends "$@"

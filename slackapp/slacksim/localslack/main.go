@@ -32,6 +32,20 @@ func main() {
 	}
 }
 
+// links are the values of -link.
+type links []slacksim.Link
+
+func (l *links) String() string { return fmt.Sprint(*l) }
+
+func (l *links) Set(value string) error {
+	text, url, ok := strings.Cut(value, "=")
+	if !ok || text == "" || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return errors.New("a link is Text=URL, and its URL begins with http:// or https://")
+	}
+	*l = append(*l, slacksim.Link{Text: text, URL: url})
+	return nil
+}
+
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, env func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("localslack", flag.ContinueOnError)
@@ -40,6 +54,9 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	people := flags.String("people", "", "the directory's people.csv: its people become the workspace's users")
 	app := flags.String("app", "http://127.0.0.1:3000", "where the app listens; /slack/events, /slack/interactivity and /slack/options are appended")
 	socket := flags.Bool("socket", false, "reach the app by Socket Mode instead")
+	as := flags.String("as", "", "whom the page in the browser shows at first, by e-mail; without it the first of the people")
+	var links links
+	flags.Var(&links, "link", "a link that the page shows, as 'Text=URL'; may be repeated")
 	verbose := flags.Bool("v", false, "log each call and delivery")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "localslack serves a local Slack for development and tests.\n\n"+
@@ -65,6 +82,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	}
 	cfg := slacksim.Config{
 		BotToken: env("SLACK_BOT_TOKEN"), AppToken: env("SLACK_APP_TOKEN"), SigningSecret: env("SLACK_SIGNING_SECRET"),
+		As: *as, Links: links,
 		Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level})),
 	}
 	need := "SLACK_SIGNING_SECRET"
@@ -99,6 +117,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	srv := &http.Server{Handler: slackServer.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintf(out, "local Slack on http://%s with %d people; the app is reached by %s; SLACK_API_URL=http://%s/api/\n",
 		l.Addr(), len(cfg.Users), map[bool]string{true: "Socket Mode", false: *app}[*socket], l.Addr())
+	fmt.Fprintf(out, "open http://%s in a browser to be any of them\n", l.Addr())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -126,4 +127,37 @@ func TestItServesThePeopleOfADirectoryUntilItIsStopped(t *testing.T) {
 
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+func TestTheFlagsOfThePageReachIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "people.csv")
+	require.NoError(t, os.WriteFile(path, []byte("email,name\nann@example.com,Ann\nbob@example.com,Bob\n"), 0o600))
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &output{more: make(chan struct{}, 1)}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{
+			"-listen", "127.0.0.1:0", "-people", path, "-socket", "-as", "bob@example.com",
+			"-link", "Watch=http://127.0.0.1:8233/?a=b", "-link", "More=https://example.com",
+		}, env, out)
+	}()
+	resp, err := http.Get(out.address(t) + "/client/workspace")
+	require.NoError(t, err)
+	var workspace struct {
+		As    string          `json:"as"`
+		Links []slacksim.Link `json:"links"`
+	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&workspace))
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, "bob@example.com", workspace.As)
+	require.Equal(t, []slacksim.Link{{Text: "Watch", URL: "http://127.0.0.1:8233/?a=b"}, {Text: "More", URL: "https://example.com"}}, workspace.Links)
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+func TestALinkThatIsNoneAndAPersonWhoIsNobodyAreErrors(t *testing.T) {
+	for _, link := range []string{"nothing", "http://127.0.0.1:8233", "Text=javascript:alert(1)", "=http://127.0.0.1"} {
+		require.ErrorContains(t, run(t.Context(), []string{"-link", link}, env, io.Discard), "a link is Text=URL", link)
+	}
+	require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "nobody in the workspace is eve@example.com")
 }

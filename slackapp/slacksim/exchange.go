@@ -1,0 +1,115 @@
+package slacksim
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// exchange is what was said in one call or delivery, to be looked at: nothing in it proves anything to the app or to
+// Slack. Tokens are left out and the secret part of response URLs is masked.
+type exchange struct {
+	Seq     int64           `json:"seq"` // Traffic.Seq
+	Request json.RawMessage `json:"request,omitempty"`
+	Answer  json.RawMessage `json:"answer,omitempty"` // of the app
+}
+
+// The newest exchanges are kept as long as they fit.
+const keptExchangeBytes = 16 << 20
+
+type exchanges struct {
+	kept  []exchange
+	bytes int
+}
+
+func (e *exchanges) keep(x exchange) {
+	size := len(x.Request) + len(x.Answer)
+	if size == 0 {
+		return
+	}
+	e.kept = append(e.kept, x)
+	e.bytes += size
+	for e.bytes > keptExchangeBytes {
+		e.bytes -= len(e.kept[0].Request) + len(e.kept[0].Answer)
+		e.kept[0] = exchange{} // let go of it, whoever holds the array
+		e.kept = e.kept[1:]
+	}
+}
+
+func (e *exchanges) of(seq int64) (exchange, bool) {
+	for i := len(e.kept) - 1; i >= 0; i-- {
+		if e.kept[i].Seq == seq {
+			return e.kept[i], true
+		}
+	}
+	return exchange{}, false
+}
+
+const masked = "•••"
+
+// shown is JSON as it may be shown; nothing of what is no JSON.
+func (s *Server) shown(raw []byte) json.RawMessage {
+	var v any
+	if len(bytes.TrimSpace(raw)) == 0 || json.Unmarshal(raw, &v) != nil {
+		return nil
+	}
+	return s.mask(v)
+}
+
+func (s *Server) mask(v any) json.RawMessage {
+	if o, ok := v.(object); ok {
+		delete(o, "token")
+		if reply := str(o, "response_url"); reply != "" {
+			o["response_url"] = reply[:strings.LastIndex(reply, "/")+1] + masked
+		}
+	}
+	raw := encodeJSON(v)
+	for _, secret := range []string{s.cfg.BotToken, s.cfg.AppToken, s.cfg.SigningSecret} {
+		if secret != "" { // wherever else the app may have put one
+			raw = bytes.ReplaceAll(raw, []byte(secret), []byte(masked))
+		}
+	}
+	return raw
+}
+
+// note adds to a call's traffic what it was about: its arguments without the token, and whom it concerns.
+func (s *Server) note(t *Traffic, r *http.Request, body []byte) {
+	c := &call{}
+	if c.parse(r, body) != nil {
+		return
+	}
+	for _, name := range []string{"view", "blocks", "attachments"} { // from a form they come as JSON in a string
+		if v, ok := c.value(name); ok && v != nil {
+			c.args[name] = v
+		}
+	}
+	s.mu.Lock()
+	t.User = s.concerned(c)
+	s.mu.Unlock()
+	t.request = s.mask(c.args)
+}
+
+// concerned is the user whom a call is about, as far as its arguments tell.
+func (s *Server) concerned(c *call) string {
+	for _, name := range []string{"user", "user_id", "users", "channel"} {
+		if u := s.users[c.str(name)]; u != nil {
+			return u.ID
+		}
+	}
+	if t := s.triggers[c.str("trigger_id")]; t != nil {
+		return t.user
+	}
+	if v := s.findView(c.str("view_id"), c.str("external_id")); v != nil {
+		return v.user
+	}
+	if ch := s.channels[c.str("channel")]; ch != nil && len(ch.members) == 1 {
+		return ch.members[0]
+	}
+	if email := c.str("email"); email != "" {
+		if u := s.findUser(email); u != nil {
+			return u.ID
+		}
+	}
+	return ""
+}

@@ -1,0 +1,231 @@
+package views_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/views"
+)
+
+// worst are texts beside those in hostile: what a form's note can hold, in the forms that grow most when they are escaped
+// or counted.
+var worst = append([]string{
+	strings.Repeat("a", 3000),
+	strings.Repeat("&", 3000),
+	strings.Repeat("<@U123>", 428),
+	strings.Repeat("🚀", 1500),
+	strings.Repeat("line\n", 600),
+	"```" + strings.Repeat("*_~`", 700),
+	"> quoted <https://example.com|link> <!here> <!date^1^{date}|x>",
+}, hostile...)
+
+// largeRequest is one of 500 grants in 60 applications, in every state that an item can be in, with everything that can be
+// known of it; say is what stands wherever somebody wrote something.
+func largeRequest(say string) *schema.Request {
+	when := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
+	at := sql.NullTime{Time: when, Valid: true}
+	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
+		CreatedAt: when, Terms: strings.Repeat("f", 64), ReadAt: when,
+		Requester: schema.Person{ID: 1, Name: say, Email: say, JobTitle: say, Department: say, ManagerName: say}}
+	states := []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended, schema.Released, schema.Denied,
+		schema.Withdrawn, schema.Expired, schema.Failed}
+	byApp := map[int64][]int64{}
+	for n := range int64(500) {
+		app := n % 60
+		i := schema.Item{ID: n + 1, RequestID: r.ID, ApplicationID: app, ApplicationName: say, Name: say, Kind: say, Description: say, Risk: "high", Problem: say,
+			State: states[n%int64(len(states))], StateAt: when}
+		if n%3 > 0 && i.State != schema.AwaitingApproval {
+			verdict := []string{"approve", "deny"}[n%2]
+			i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: id(2), DeciderName: say, Verdict: verdict, Reason: say, Basis: "application owner", DecidedAt: when}
+		}
+		if n%7 == 0 {
+			i.Release = &schema.Release{Kind: schema.TakenBack, PersonName: say, Reason: say, ReleasedAt: when}
+		}
+		if n%2 == 0 {
+			i.Claim = &schema.Claim{ID: n, EndsAt: at, GivenAt: at}
+		}
+		r.Items = append(r.Items, i)
+		byApp[app] = append(byApp[app], i.ID)
+	}
+	for app := range int64(60) {
+		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Basis: "application owner", ItemIDs: byApp[app]}
+		for c := range int64(20) {
+			a.Candidates = append(a.Candidates, schema.Candidate{PersonID: c + 2, Name: say, Email: say, AskedAt: sql.NullTime{Time: when, Valid: c < 3}})
+		}
+		r.Approvals = append(r.Approvals, a)
+	}
+	return r
+}
+
+func allItems(r *schema.Request) (ids []int64) {
+	for _, i := range r.Items {
+		ids = append(ids, i.ID)
+	}
+	return ids
+}
+
+func found(n int, say string) (all []schema.Found) {
+	for i := range int64(n) {
+		all = append(all, schema.Found{ID: math.MaxInt64 - i, Name: say, Email: say, JobTitle: say})
+	}
+	return all
+}
+
+// everything is all that this package draws, by the names of the functions that do, each in as bad a form as data can make
+// it. A function of this package that draws something and stands not here fails TestNothingThatIsDrawnIsLeftOut.
+func everything(say string) map[string][]any {
+	r := largeRequest(say)
+	none := &schema.Request{Requester: schema.Person{}}
+	when := sql.NullTime{Time: time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC), Valid: true}
+	list := func(view any, _, _ int) any { return view }
+	task := func(outcome string, held bool) schema.Task {
+		return schema.Task{ID: math.MaxInt64, Held: held, Outcome: outcome, Reason: say, AnsweredBy: id(3), AnsweredName: say, AnsweredAt: when, PersonName: say, PersonEmail: say,
+			Account: say, ApplicationName: say, EntitlementName: say, Kind: say, Object: say, RequestID: id(math.MaxInt64), EndsAt: when, ApprovedBy: sql.NullString{String: say, Valid: true}}
+	}
+	drift := schema.DriftReport{ApplicationName: say, Corrects: true, Unclaimed: 100_000, Missing: 100_000}
+	for n := range views.DriftShown {
+		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
+			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
+	}
+	var already []string
+	for range 10 {
+		already = append(already, say)
+	}
+	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
+	return map[string][]any{
+		"Card":    {views.Card(r), views.Card(none)},
+		"Outcome": {views.Outcome(r), views.Outcome(none)},
+		"Question": {
+			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
+			views.Question(none, views.QuestionFor{}),
+		},
+		"EndingSoon": {views.EndingSoon(r), views.EndingSoon(none)},
+		"Ended":      {views.Ended(r), views.Ended(none)},
+		"Report": {
+			views.Report(r, views.ReportFound, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),
+			views.Report(r, views.ReportOverdue, allItems(r), say), views.Report(r, say, allItems(r), say),
+		},
+		"Plain": {views.Plain(views.Card(r).Text), views.Card(r).WithoutLayout(), views.Question(r, views.QuestionFor{PersonID: 2}).WithoutLayout()},
+		"Task": {
+			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
+			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
+		},
+		"Drift":              {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"WithoutLayout":      {views.Task(task("", true), 3, say).WithoutLayout()},
+		"View":               {home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View()},
+		"Small":              {home.Small()},
+		"HomeAway":           {views.HomeAway()},
+		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
+		"Loading":            {views.Loading()},
+		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
+		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
+		"Cannot":             {views.Cannot("9223372036854775807")},
+		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
+		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
+		"AccessList":         {views.AccessList(lines.Access, 100_000, 9, say)},
+		"ItemList":           {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
+		"PeopleOptions":      {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
+		"NameOptions":        {views.NameOptions(found(300, say)), views.NameOptions(nil)},
+		"ApplicationOptions": {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},
+	}
+}
+
+func TestEverythingThatIsDrawnFitsIntoSlackWhateverPeopleWrite(t *testing.T) {
+	t.Parallel()
+	for _, say := range worst {
+		for name, drawn := range everything(say) {
+			for n, v := range drawn {
+				what := fmt.Sprintf("%s %d with %.30q", name, n, say)
+				raw, err := json.Marshal(v)
+				require.NoError(t, err, what)
+				require.True(t, utf8.Valid(raw), what)
+				switch v := v.(type) {
+				case views.Message:
+					fitsMessage(t, what, v, raw)
+				case views.Options:
+					require.LessOrEqual(t, len(raw), 18<<10, what)
+					require.LessOrEqual(t, len(v.Options), 100, what)
+				default:
+					fits(t, what, v)
+				}
+			}
+		}
+	}
+}
+
+// fitsMessage checks a message against Slack's limits, and against the one for a whole message that Slack does not name:
+// some 12,000 characters, msg_blocks_too_long (bolt-js#2509).
+func fitsMessage(t *testing.T, what string, m views.Message, raw []byte) {
+	t.Helper()
+	require.Empty(t, slacksim.CheckMessage(raw), what)
+	require.NotEmpty(t, strings.TrimSpace(m.Text), what)
+	require.LessOrEqual(t, len([]rune(m.Text)), 3000, what)
+	var parsed any
+	require.NoError(t, json.Unmarshal(raw, &parsed))
+	require.LessOrEqual(t, said(parsed), 12_000, what)
+	require.False(t, pings(parsed), "%s pings people:\n%s", what, raw)
+	require.NotContains(t, m.Text, "<!", what)
+	require.NotContains(t, m.Text, "<@", what)
+}
+
+// said counts the characters of all texts in blocks.
+func said(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case []any:
+		for _, inner := range v {
+			n += said(inner)
+		}
+	case map[string]any:
+		for name, inner := range v {
+			if text, ok := inner.(string); ok && name == "text" && v["type"] != nil {
+				n += len([]rune(text))
+			}
+			n += said(inner)
+		}
+	}
+	return n
+}
+
+func TestNothingThatIsDrawnIsLeftOut(t *testing.T) {
+	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0) //nolint:staticcheck // one package, no build tags
+	require.NoError(t, err)
+	drawn := map[string]bool{}
+	for _, file := range packages["views"].Files {
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !f.Name.IsExported() || f.Type.Results == nil {
+				continue
+			}
+			for _, result := range f.Type.Results.List {
+				switch kind := fmt.Sprint(result.Type); {
+				case kind == "Message", kind == "Options", strings.Contains(kind, "ViewRequest"):
+					drawn[f.Name.Name] = true
+				}
+			}
+		}
+	}
+	require.Contains(t, drawn, "Card", "the functions that draw are found")
+	require.Contains(t, drawn, "Deny")
+	names := []string{}
+	for name := range everything("x") {
+		names = append(names, name)
+	}
+	for name := range drawn {
+		require.True(t, slices.Contains(names, name), "%s draws something, and is not tried with hostile data: add it to everything", name)
+	}
+}
