@@ -4,6 +4,7 @@
 #   ./temporal-dev.sh                 start everything, print every address, stop it all on Ctrl-C; the state stays
 #   ./temporal-dev.sh demo            one temporary request from form to de-provisioning, in about a minute
 #   ./temporal-dev.sh test [ARGS]     every test, on servers of its own; ARGS go to `go test`
+#   ./temporal-dev.sh pictures        take the pictures in docs/pictures anew
 #   ./temporal-dev.sh lint            formatting, linters, workflow check
 #   ./temporal-dev.sh reset           stop what this script started here, and forget the development state
 #
@@ -74,6 +75,12 @@ look_outside() {
     fail 'the real Slack needs SLACK_BOT_TOKEN and, beside it, SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: set what is missing, or none of them for the local Slack'
   fi
   if [[ -n $outside ]]; then say "Using what your environment names: ${outside% }"; fi
+  if ! given SLACK_BOT_TOKEN; then return; fi
+  if [[ -n ${SLACK_APP_TOKEN:-} ]]; then
+    say 'Slack: the real workspace of that token, by Socket Mode'
+  else
+    say "Slack: the real workspace of that token, over HTTP: its request URLs must lead to 127.0.0.1:$slackapp_port"
+  fi
 }
 
 given() { [[ " $outside" == *" $1 "* ]]; }
@@ -221,7 +228,7 @@ run_slackapp() {
 write_addresses() {
   local slack=http://127.0.0.1:$local_slack_port ui=http://127.0.0.1:$temporal_ui_port record=$auditor_url target
   target=$(pg_url target_admin "$postgres_port" target)
-  if given SLACK_BOT_TOKEN; then slack='the real one'; fi
+  if given SLACK_BOT_TOKEN; then slack='the real workspace'; fi
   if given TEMPORAL_ADDRESS; then ui='your own'; fi
   if given DATABASE_URL; then record='your own'; fi
   if given TARGET_POSTGRESQL_URL; then target='your own'; fi
@@ -297,6 +304,8 @@ demo() {
   fi
 }
 
+pictures= # the folder to put them into, if that is what is wanted
+
 # tests [ARG...]: `go test ARG...` with servers that are made for it and gone afterwards.
 tests() {
   local status=0 arg packages=./... ui_port missing=() parent=${TMPDIR:-/tmp}
@@ -313,7 +322,7 @@ tests() {
   step 'Building' build
 
   serve_test_postgresql postgresql "$pg_bin"
-  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin TEST_TEMPORAL_UI TEST_CHROMIUM
+  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin TEST_TEMPORAL_UI TEST_CHROMIUM TEST_BOLT_MODULES
   TEST_DATABASE_URL=$(pg_url postgres "$served_port" postgres)
   TEST_TARGET_URL=$(pg_url postgres "$served_port" target)
   if (($(pg_major "$pg_bin") >= 16)); then
@@ -331,6 +340,9 @@ tests() {
   TEST_TEMPORAL_UI=http://127.0.0.1:$ui_port
   find_chromium || missing+=('the page in a browser: there is no Chromium here')
   TEST_CHROMIUM=$chromium
+  npm_modules slackapp/slacksim/boltcheck || missing+=("that Slack's own library agrees with the local Slack: it cannot be had from npm")
+  TEST_BOLT_MODULES=$modules
+  if [[ -n $pictures ]]; then export TEST_PICTURES=$pictures; fi
 
   for arg in "$@"; do
     case $arg in ./* | ... | accessbot*) packages= ;; esac
@@ -442,6 +454,7 @@ case "${1:-up}" in
   up) up ;;
   demo) demo ;;
   test) shift && tests "$@" ;;
+  pictures) mkdir -p docs/pictures && pictures=$root/docs/pictures && tests -count=1 -run '^TestPictures$' ./worker/systemtest ;;
   lint) lint ;;
   reset) reset ;;
   *) sed -n '2,/^set -/s/^# \{0,1\}//p' "$0" && exit 2 ;;

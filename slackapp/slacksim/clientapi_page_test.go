@@ -19,22 +19,36 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fetch gets JSON from the client API.
-func fetch(t testing.TB, address string, into any) {
+// answer is what came back to a GET that follows no redirect.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func look(t testing.TB, address string) answer {
 	t.Helper()
-	resp, err := http.Get(address) //nolint:noctx // a test's own server, which ends with the test
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Get(address)
 	require.NoError(t, err)
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", address, raw)
-	require.NoError(t, json.Unmarshal(raw, into))
+	return answer{resp.StatusCode, resp.Header, string(raw)}
+}
+
+// fetch gets JSON from the client API.
+func fetch(t testing.TB, address string, into any) {
+	t.Helper()
+	got := look(t, address)
+	require.Equal(t, http.StatusOK, got.status, "%s: %s", address, got.body)
+	require.NoError(t, json.Unmarshal([]byte(got.body), into))
 }
 
 // post sends JSON and answers the status.
 func post(t testing.TB, address, kind, body string) (status int, says string) {
 	t.Helper()
-	resp, err := http.Post(address, kind, strings.NewReader(body)) //nolint:noctx // as above
+	resp, err := http.Post(address, kind, strings.NewReader(body))
 	require.NoError(t, err)
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -64,37 +78,28 @@ func seePage(t testing.TB, ws *slacksim.Workspace, who, query string) pageOf {
 
 func TestThePageAndItsFilesAreServedAndMayLoadNothingElse(t *testing.T) {
 	_, ws := alone(t)
-	look := func(path string) (*http.Response, string) {
-		resp, err := http.Get(ws.Address() + path)
-		require.NoError(t, err)
-		raw, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		return resp, string(raw)
-	}
-	index, html := look("/")
-	require.Equal(t, "text/html; charset=utf-8", index.Header.Get("Content-Type"))
-	require.Contains(t, html, "<title>accessbot – local Slack</title>")
+	index := look(t, ws.Address()+"/")
+	require.Equal(t, "text/html; charset=utf-8", index.header.Get("Content-Type"))
+	require.Contains(t, index.body, "<title>accessbot – local Slack</title>")
 	files, err := os.ReadDir("page")
 	require.NoError(t, err)
 	outside := regexp.MustCompile(`(src|href|from|import|url)[ =('"]+https?:`)
 	kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8"}
 	for _, f := range files {
-		resp, body := look("/page/" + f.Name())
-		require.Equal(t, http.StatusOK, resp.StatusCode, f.Name())
-		require.Equal(t, kinds[filepath.Ext(f.Name())], resp.Header.Get("Content-Type"), f.Name())
-		require.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
-		policy := resp.Header.Get("Content-Security-Policy")
+		got := look(t, ws.Address()+"/page/"+f.Name())
+		require.Equal(t, http.StatusOK, got.status, f.Name())
+		require.Equal(t, kinds[filepath.Ext(f.Name())], got.header.Get("Content-Type"), f.Name())
+		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
+		policy := got.header.Get("Content-Security-Policy")
 		for _, rule := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:", "frame-ancestors 'none'"} {
 			require.Contains(t, policy, rule)
 		}
 		require.NotContains(t, policy, "unsafe")
-		require.NotRegexp(t, outside, body, f.Name())
-		require.NotContains(t, body, "innerHTML", f.Name())
+		require.NotRegexp(t, outside, got.body, f.Name())
+		require.NotContains(t, got.body, "innerHTML", f.Name())
 	}
 	for _, path := range []string{"/page/none.js", "/page/..%2fpage.go", "/page/"} {
-		resp, _ := look(path)
-		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)
+		require.Equal(t, http.StatusNotFound, look(t, ws.Address()+path).status, path)
 	}
 }
 
@@ -202,10 +207,7 @@ func TestAPageShowsTheNewestMessagesAndWhoIsMentioned(t *testing.T) {
 	require.Len(t, p.Screen.Messages, 2)
 	require.Contains(t, p.Screen.Messages[1].Plain, "message 4")
 	require.Equal(t, map[string]string{slacksim.UserID(ben): "Ben Example"}, p.Names)
-	resp, err := http.Get(ws.Address() + "/client/users/nobody@example.com/page")
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
+	require.Equal(t, http.StatusNotFound, look(t, ws.Address()+"/client/users/nobody@example.com/page").status)
 }
 
 func TestWhoWaitsLearnsOfARestartAtOnce(t *testing.T) {
@@ -249,20 +251,14 @@ func TestTheAddressOfAMessageLeadsToThePage(t *testing.T) {
 	api, ws := alone(t)
 	channel, ts, err := api.PostMessage(slacksim.UserID(ann), say("here"))
 	require.NoError(t, err)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	at := func(path string) *http.Response {
-		resp, err := client.Get(ws.Address() + path)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		return resp
-	}
-	resp := at("/archives/" + channel + "/p" + strings.Replace(ts, ".", "", 1))
-	require.Equal(t, http.StatusFound, resp.StatusCode)
-	to, err := resp.Location()
+	archives := ws.Address() + "/archives/"
+	there := look(t, archives+channel+"/p"+strings.Replace(ts, ".", "", 1))
+	require.Equal(t, http.StatusFound, there.status)
+	to, err := url.Parse(there.header.Get("Location"))
 	require.NoError(t, err)
 	require.Equal(t, url.Values{"as": {slacksim.UserID(ann)}, "tab": {"messages"}, "message": {ts}}, to.Query())
-	require.Equal(t, http.StatusNotFound, at("/archives/D0NOWHERE/p1234567890123456").StatusCode)
-	require.Equal(t, http.StatusNotFound, at("/archives/"+channel+"/p12").StatusCode)
+	require.Equal(t, http.StatusNotFound, look(t, archives+"D0NOWHERE/p1234567890123456").status)
+	require.Equal(t, http.StatusNotFound, look(t, archives+channel+"/p12").status)
 }
 
 func TestTheClientAPITakesNothingButJSON(t *testing.T) {
@@ -299,17 +295,13 @@ func TestTheTrafficShowsWhatWasSaidWithoutTokens(t *testing.T) {
 	said := map[string]string{} // by direction and name, the newest
 	users := map[string]string{}
 	for _, row := range all {
-		resp, err := http.Get(fmt.Sprintf("%s/client/traffic/%d", in.url, row.Seq))
-		require.NoError(t, err)
-		raw, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", row.Name, raw)
+		got := look(t, fmt.Sprintf("%s/client/traffic/%d", in.url, row.Seq))
+		require.Equal(t, http.StatusOK, got.status, "%s: %s", row.Name, got.body)
 		for _, token := range []string{botToken, appToken, secret, `"token"`} {
-			require.NotContains(t, string(raw), token, row.Name)
+			require.NotContains(t, got.body, token, row.Name)
 		}
-		require.NotRegexp(t, `/response/R0`, string(raw))
-		said[row.Direction+": "+row.Name] = string(raw)
+		require.NotRegexp(t, `/response/R0`, got.body)
+		said[row.Direction+": "+row.Name] = got.body
 		users[row.Name] = row.User
 	}
 	require.Contains(t, said["app to slack: views.publish"], `"text":"Request Access"`)
@@ -325,8 +317,5 @@ func TestTheTrafficShowsWhatWasSaidWithoutTokens(t *testing.T) {
 	fetch(t, in.url+"/client/traffic?limit=1", &newest)
 	require.Len(t, newest, 1)
 	require.Equal(t, all[len(all)-1].Seq, newest[0].Seq)
-	resp, err := http.Get(in.url + "/client/traffic/1000000")
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, http.StatusConflict, resp.StatusCode)
+	require.Equal(t, http.StatusConflict, look(t, in.url+"/client/traffic/1000000").status)
 }

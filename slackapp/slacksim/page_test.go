@@ -177,7 +177,7 @@ func TestEveryControlSendsWhatSlackWouldSend(t *testing.T) {
 	require.Equal(t, "r", ticked[1].SelectedOptions[0].Value)
 
 	p.click(`[data-action-id=who]`)
-	p.waitText(`[role=option]`, "Anna") // offered before a letter is typed
+	p.waitText(`[role=option]`, "Anna")
 	js[bool](p, `(async () => { // two letters at the pace of somebody who types fast
 		const e = document.activeElement
 		for (const typed of ['b', 'be']) {
@@ -196,7 +196,7 @@ func TestEveryControlSendsWhatSlackWouldSend(t *testing.T) {
 	p.idle()
 	require.Equal(t, "Ben", js[string](p, `document.querySelector('[data-action-id=who]').value`))
 	queries := a.of(slack.InteractionTypeBlockSuggestion)
-	require.Equal(t, "", queries[0].Value)
+	require.Empty(t, queries[0].Value, "offered before a letter is typed")
 	require.Equal(t, "be", queries[1].Value, "while somebody types, the app is asked once")
 	require.Empty(t, acted(a, "who"), "an input block without dispatch_action tells nothing")
 

@@ -120,6 +120,32 @@ fetch_npm_postgresql() (
   exit "$status"
 )
 
+# npm_modules FOLDER: sets `modules` to a folder with the node_modules that FOLDER's package-lock.json names, fetched once;
+# fails where they cannot be had.
+modules=
+npm_modules() {
+  local name part
+  modules=
+  name=$(basename "$1")
+  if ! command -v npm >/dev/null || ! command -v node >/dev/null; then return 1; fi
+  local there=$dev/npm/$name-$(cksum <"$1/package-lock.json" | cut -d ' ' -f 1)
+  if [[ ! -d $there ]]; then
+    part=$there.$$ # another run may be fetching it too
+    mkdir -p "$part"
+    cp "$1/package.json" "$1/package-lock.json" "$part"
+    printf 'Fetching what %s needs from npm (once) ... ' "$name"
+    if ! (cd "$part" && npm ci --ignore-scripts --no-audit --no-fund) >"$log/npm.log" 2>&1; then
+      rm -rf "$part"
+      say 'failed:'
+      tail -n 5 "$log/npm.log" | sed 's/^/  | /'
+      return 1
+    fi
+    mv "$part" "$there" 2>/dev/null || rm -rf "$part"
+    say 'done'
+  fi
+  modules=$there
+}
+
 chromium=
 find_chromium() {
   local candidate

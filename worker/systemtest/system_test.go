@@ -67,7 +67,13 @@ func start(t *testing.T) *system {
 
 func startOn(t *testing.T, temporalAddress, directory string) *system {
 	t.Helper()
-	s := &system{t: t, id: "t" + randomHex(4), db: schematest.New(t), address: temporalAddress, appURL: "http://" + freeAddress(t)}
+	return startNamed(t, "t"+randomHex(4), temporalAddress, directory)
+}
+
+// startNamed is startOn with a name of its own, which people see in e-mails.
+func startNamed(t *testing.T, name, temporalAddress, directory string) *system {
+	t.Helper()
+	s := &system{t: t, id: name, db: schematest.New(t), address: temporalAddress, appURL: "http://" + freeAddress(t)}
 	s.makeTarget()
 	s.importDirectory(directory)
 	s.startSlack()

@@ -1,5 +1,6 @@
 // Command localslack serves a local Slack on loopback, for development: point an app at it with
-// SLACK_API_URL=http://127.0.0.1:3002/api/ and the tokens that this was started with.
+// SLACK_API_URL=http://127.0.0.1:3002/api/ and the tokens that this was started with, and be anybody there in a browser, at
+// http://127.0.0.1:3002.
 package main
 
 import (

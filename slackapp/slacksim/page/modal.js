@@ -99,7 +99,7 @@ let opener = null // what had it before the first dialog opened
 
 document.addEventListener('focusin', (e) => {
   const t = e.target
-  last = { element: t, block: t.dataset.blockId, action: t.dataset.actionId, value: t.dataset.value, id: t.id, text: t.textContent }
+  last = { element: t, block: t.dataset.blockId, action: t.dataset.actionId, value: t.dataset.value }
 })
 
 // keepFocus is called after each drawing.

@@ -1,0 +1,173 @@
+package systemtest
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/slacksim/slackpage"
+	"accessbot/workflows"
+)
+
+// TestPictures takes the pictures that the README and docs show, and puts them into the folder that TEST_PICTURES names:
+// ./temporal-dev.sh pictures does that. Without it the pictures are taken all the same, and thrown away.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	s := startNamed(t, "acme", setting(t, "TEST_TEMPORAL_ADDRESS"), sample)
+	s.startWorker()
+	s.startSlackApp()
+	folder := os.Getenv("TEST_PICTURES")
+	if folder == "" {
+		folder = t.TempDir()
+	}
+	take := func(p *slackpage.Tab, name string) {
+		t.Helper()
+		small := fewColours(t, p.Picture())
+		require.Less(t, len(small), 150_000, "%s is a large picture", name)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name+".png"), small, 0o644)) //nolint:gosec // pictures for all to see
+	}
+
+	// So that the Home tab has something of everything.
+	bobs := s.ask("bob", "crm", "reader", 0)
+	s.approve("tom", bobs)
+	s.eventually("it is active", func() bool { return s.itemState(bobs) == "active" })
+
+	page := s.browse("bob", "home")
+	page.Press("Hide hints")
+	waiting := s.ask("zoe", "dashboards", "publisher", 0)
+	page.See(fmt.Sprintf("#%d", bobs))
+	page.Visit(s.email("bob"), "messages")
+	page.Message(fmt.Sprintf("request #%d", waiting))
+	page.Press("Home")
+	page.SeeIn("#panel-home", "Zoë Laurent")
+	take(page, "home")
+
+	page.Visit(s.email("alice"), "home")
+	page.Press("Request Access")
+	page.See("Access Like")
+	page.Pick("Person", "priya", "Priya Nair")
+	page.Tick("Analyst sandbox")
+	page.Tick("Marketing marts")
+	page.Choose("Temporary")
+	page.See("End date")
+	page.Set("End date", inDays(30))
+	page.Pick("Reason", "", "Project work")
+	page.Fill("Note", "For the spring campaign")
+	page.Wait(`(() => { const d = document.querySelector('[role=dialog] .body, [role=dialog] [data-block]')?.closest('[role=dialog]'); for (const e of d.querySelectorAll('*')) e.scrollTop = 0; return true })()`)
+	take(page, "form-person")
+	page.Press("Submit")
+	page.NoDialog()
+	request := s.newest()
+
+	page.Visit(s.email("zoe"), "home")
+	page.Press("Request Access")
+	page.See("Access Like")
+	page.Pick("Person", "sam", "Sam Okafor")
+	page.See("Select all access grants")
+	take(page, "form-many-grants")
+	page.Press("Cancel")
+	page.NoDialog()
+
+	page.Visit(s.email("bob"), "messages")
+	question := fmt.Sprintf("request #%d", request)
+	page.Message(question)
+	page.See("Marketing marts")
+	take(page, "approver")
+	s.findInTheWebUI(page.Another(), setting(t, "TEST_TEMPORAL_UI"), "awaiting_approval", request)
+	page.PressIn(question, "Approve")
+	page.Message("Approved by you")
+	page.Visit(s.email("alice"), "messages")
+	page.Message(fmt.Sprintf("#%d is active", request))
+	page.Wait(`document.querySelectorAll('article').length >= 2`)
+	take(page, "approved")
+	page.Press("Traffic")
+	page.Wait(`document.querySelectorAll('#traffic li').length > 10`)
+	take(page, "traffic")
+	page.Press("Traffic")
+	page.Press("Dark mode")
+	take(page, "dark")
+	page.Press("Light mode")
+	page.Size(390, 844)
+	page.Press("Home")
+	page.See("My requests")
+	take(page, "narrow")
+
+	ui := page.Another()
+	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows", setting(t, "TEST_TEMPORAL_UI"), s.id))
+	ui.See(workflows.RequestWorkflowID(request))
+	ui.See(workflows.RequestWorkflowID(bobs))
+	take(ui, "temporal-list")
+	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
+	ui.See("notice before the end")
+	take(ui, "temporal-run")
+}
+
+func distance(a, b color.RGBA) float64 {
+	square := func(x, y uint8) float64 { return (float64(x) - float64(y)) * (float64(x) - float64(y)) }
+	return square(a.R, b.R) + square(a.G, b.G) + square(a.B, b.B)
+}
+
+// fewColours is a PNG with 256 colours, those that it has most of and those that would be missed most: a fifth of the
+// bytes, and nothing that an eye would miss in a picture of text.
+func fewColours(t *testing.T, picture []byte) []byte {
+	t.Helper()
+	full, err := png.Decode(bytes.NewReader(picture))
+	require.NoError(t, err)
+	bounds := full.Bounds()
+	count := map[color.RGBA]int{}
+	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(full.At(x, y)).(color.RGBA) }
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			count[at(x, y)]++
+		}
+	}
+	colours := make([]color.RGBA, 0, len(count))
+	for c := range count {
+		colours = append(colours, c)
+	}
+	slices.SortFunc(colours, func(a, b color.RGBA) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(fmt.Sprint(a), fmt.Sprint(b)))
+	})
+	var palette color.Palette
+	for _, c := range colours[:min(len(colours), 192)] {
+		palette = append(palette, c)
+	}
+	// The rest are those that would be missed most: a gradient has many colours, and little of each.
+	missed := make([]float64, len(colours))
+	for len(palette) < min(len(colours), 256) {
+		worst := 0
+		for n, c := range colours {
+			missed[n] = float64(count[c]) * distance(c, palette[palette.Index(c)].(color.RGBA))
+			if missed[n] > missed[worst] {
+				worst = n
+			}
+		}
+		palette = append(palette, colours[worst])
+	}
+	nearest := map[color.RGBA]uint8{}
+	few := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			c := at(x, y)
+			index, ok := nearest[c]
+			if !ok {
+				index = uint8(palette.Index(c)) //nolint:gosec // of 256
+				nearest[c] = index
+			}
+			few.SetColorIndex(x, y, index)
+		}
+	}
+	var out bytes.Buffer
+	require.NoError(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few))
+	return out.Bytes()
+}
