@@ -124,11 +124,11 @@ fetch_npm_postgresql() (
 # fails where they cannot be had.
 modules=
 npm_modules() {
-  local name part
+  local name there part
   modules=
   name=$(basename "$1")
   if ! command -v npm >/dev/null || ! command -v node >/dev/null; then return 1; fi
-  local there=$dev/npm/$name-$(cksum <"$1/package-lock.json" | cut -d ' ' -f 1)
+  there=$dev/npm/$name-$(cksum <"$1/package-lock.json" | cut -d ' ' -f 1)
   if [[ ! -d $there ]]; then
     part=$there.$$ # another run may be fetching it too
     mkdir -p "$part"
