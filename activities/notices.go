@@ -25,11 +25,11 @@ func (a *Activities) SendNotices(ctx context.Context, requestID int64, limit int
 	}
 	for _, id := range due {
 		_, err := a.DB.Holding(ctx, schema.NoticeLock(id), func(conn *sqlx.Conn) error { return a.sendNotice(ctx, conn, id) })
-		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
-			return nil // the others stay due
-		}
 		if err == nil {
 			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+			return nil //nolint:nilerr // no time is left: the others stay due
 		}
 		a.Log.Warn("a notice is still behind", "notice", id, "error", err)
 		if err := schema.PostponeNotice(ctx, a.DB, id); err != nil {

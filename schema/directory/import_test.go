@@ -350,5 +350,6 @@ func TestWhatIsDoneAboutDriftStaysWhereTheColumnIsAbsent(t *testing.T) {
 	assert.Equal(t, "correct", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,correct\n"))
 	assert.Equal(t, "correct", drift("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
 	assert.Equal(t, "report", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,\n"))
-	c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+	refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+	assert.Contains(t, refused.Error(), "neither report nor correct")
 }

@@ -63,6 +63,7 @@ func (s *Server) clientRoutes() {
 	handle("GET /client/sockets", s.clientSockets)
 	handle("POST /client/sockets/disconnect", s.clientDisconnect)
 	handle("POST /client/deliver", s.clientDeliver)
+	handle("POST /client/verify", s.clientVerify)
 	handle("POST /client/sign", s.clientSign)
 	handle("GET /client/payloads", s.clientPayloads)
 	s.pageRoutes(handle)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -133,6 +134,31 @@ func (s *Server) clientDeliver(r *http.Request) (any, error) {
 	}
 	a := s.deliver(delivery{route: body.Route, name: inner.Type, payload: body.Payload})
 	return object{"acked": a.ok(), "status": a.status, "body": string(a.body), "problem": a.detail}, nil
+}
+
+// clientVerify does what Slack does when somebody saves the events' address: the app must give the challenge back, as it
+// is, as a form or as JSON. Source: "url_verification event", "Using the Events API", request URL verification.
+func (s *Server) clientVerify(*http.Request) (any, error) {
+	if s.cfg.EventsURL == "" {
+		return nil, fmt.Errorf("over Socket Mode there is no address to verify")
+	}
+	challenge := randomID() + randomID() + randomID()
+	payload := encodeJSON(object{"token": "local", "type": "url_verification", "challenge": challenge})
+	a := s.deliver(delivery{route: routeEvents, name: "url_verification", payload: payload})
+	if !a.ok() {
+		return nil, fmt.Errorf("your URL didn't respond properly: %s", a.detail)
+	}
+	var answer struct {
+		Challenge string `json:"challenge"`
+	}
+	form, formErr := url.ParseQuery(string(a.body))
+	if json.Unmarshal(a.body, &answer) != nil && formErr == nil {
+		answer.Challenge = form.Get("challenge")
+	}
+	if answer.Challenge != challenge && string(a.body) != challenge {
+		return nil, fmt.Errorf("your URL didn't respond with the value of the challenge parameter")
+	}
+	return object{}, nil
 }
 
 // clientSign makes a request that an app accepts as Slack's, without sending it: address, headers and

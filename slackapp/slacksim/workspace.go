@@ -160,6 +160,9 @@ func (w *Workspace) LastPayload(name string) (route string, payload map[string]a
 	return "", nil, fmt.Errorf("no %s went to the app", name)
 }
 
+// VerifyURL has the events' address verified, as Slack does when it is saved; an error says how the app failed it.
+func (w *Workspace) VerifyURL() error { return w.do(http.MethodPost, "/client/verify", nil, nil) }
+
 // Delivered is what the app answered to a delivered payload.
 type Delivered struct {
 	Acked   bool   `json:"acked"`

@@ -34,7 +34,7 @@ func TestPictures(t *testing.T) {
 		t.Helper()
 		small := fewColours(t, p.Picture())
 		require.Less(t, len(small), 150_000, "%s is a large picture", name)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, name+".png"), small, 0o644)) //nolint:gosec // pictures for all to see
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name+".png"), small, 0o644))
 	}
 
 	// So that the Home tab has something of everything.
@@ -161,7 +161,7 @@ func fewColours(t *testing.T, picture []byte) []byte {
 			c := at(x, y)
 			index, ok := nearest[c]
 			if !ok {
-				index = uint8(palette.Index(c)) //nolint:gosec // of 256
+				index = uint8(palette.Index(c))
 				nearest[c] = index
 			}
 			few.SetColorIndex(x, y, index)

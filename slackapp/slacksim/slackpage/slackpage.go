@@ -147,7 +147,7 @@ func (p *Tab) Text() string {
 
 // See waits until the page says so; NotSee until it says so no more.
 func (p *Tab) See(text string)    { p.t.Helper(); p.Wait(said("document.body", text)) }
-func (p *Tab) NotSee(text string) { p.t.Helper(); p.Wait("!" + said("document.body", text)) } //nolint:revive // said above
+func (p *Tab) NotSee(text string) { p.t.Helper(); p.Wait("!" + said("document.body", text)) }
 
 // SeeIn waits until the first element of a CSS selector says so.
 func (p *Tab) SeeIn(css, text string) {
@@ -183,7 +183,9 @@ func (p *Tab) use(what, expression string, do func(css string) []chromedp.Action
 			}
 		}
 		last = err
-		time.Sleep(30 * time.Millisecond) // a browser has no better way to wait for what may be redrawn
+		if err := p.try(5*time.Second, chromedp.Sleep(30*time.Millisecond)); err != nil { // what is redrawn tells nobody
+			p.t.Fatal(err)
+		}
 	}
 	p.t.Fatalf("%s is not there, or cannot be used, within %s: %v", what, patience, last)
 }
@@ -233,7 +235,7 @@ func (p *Tab) Message(text string) {
 
 // Choose chooses a radio button, Tick ticks a box or takes the tick off, by its text.
 func (p *Tab) Choose(option string) { p.t.Helper(); p.box("radio", option) }
-func (p *Tab) Tick(option string)   { p.t.Helper(); p.box("checkbox", option) } //nolint:revive // said above
+func (p *Tab) Tick(option string)   { p.t.Helper(); p.box("checkbox", option) }
 
 func (p *Tab) box(kind, option string) {
 	p.t.Helper()
@@ -297,7 +299,7 @@ func (p *Tab) Dialog(title string) {
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll('[role=dialog], [role=alertdialog]')].some((d) => d.getAttribute('aria-label') === %q)`, title))
 }
 
-func (p *Tab) NoDialog() { //nolint:revive // said above
+func (p *Tab) NoDialog() {
 	p.t.Helper()
 	p.Wait(`!document.querySelector('[role=dialog], [role=alertdialog]')`)
 }
