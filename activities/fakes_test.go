@@ -207,7 +207,7 @@ func (h heldUp) do(ctx context.Context, apply func()) error {
 // company is a world with the activities at work in it.
 type company struct {
 	*schematest.World
-	t       *testing.T
+	t       testing.TB
 	do      *activities.Activities
 	limits  connector.Limits       // of every target
 	targets map[string]*fakeTarget // by instance

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/lib/pq"
 )
 
 // DueClaim is a claim whose seat the sweep should settle.
@@ -14,14 +16,27 @@ type DueClaim struct {
 	Seat
 }
 
-// DueClaims answers claims that are due, the longest overdue first, at most so many of each target: one that is down
-// must not fill the list.
-func DueClaims(ctx context.Context, q Queryer, perTarget int) ([]DueClaim, error) {
+// DueTargets answers the targets in which claims are due, by name.
+func DueTargets(ctx context.Context, q Queryer) ([]string, error) {
+	var instances []string
+	err := q.SelectContext(ctx, &instances, `
+		select t.instance from (select distinct instance from applications) t
+		 where exists (select from claims c join entitlements e on e.id = c.entitlement_id and e.instance = t.instance where c.due_at <= app_now())
+		 order by 1`)
+	if err != nil {
+		return nil, fmt.Errorf("targets in which claims are due: %w", err)
+	}
+	return instances, nil
+}
+
+// DueClaims answers claims that are due, the longest overdue first, at most so many of each target; with targets, of those
+// alone.
+func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string) ([]DueClaim, error) {
 	var claims []DueClaim
 	err := q.SelectContext(ctx, &claims, `
 		select c.id, c.attempts, h.status = 'left' and c.released_at is null and c.ended_at is null as holder_left,
 		       c.account_id, c.entitlement_id, c.person_id, p.connector, e.instance, a.account, e.target as object
-		  from (select distinct instance from applications) t
+		  from (select distinct instance from applications where $2::text[] is null or instance = any($2)) t
 		 cross join lateral (
 		       select c.* from claims c
 		         join entitlements e on e.id = c.entitlement_id and e.instance = t.instance
@@ -31,7 +46,7 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int) ([]DueClaim, error
 		  join accounts a on a.id = c.account_id
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications p on p.id = e.application_id
-		 order by c.due_at`, perTarget)
+		 order by c.due_at`, perTarget, pq.Array(targets))
 	if err != nil {
 		return nil, fmt.Errorf("claims that are due: %w", err)
 	}

@@ -37,8 +37,8 @@ func (s *stage) giveMany(who string, n int) {
 	        insert into entitlements (application_id, instance, key, name, kind, risk, target)
 	        select a.id, a.instance, 'more-' || m.next + n, 'More ' || lpad((m.next + n)::text, 4, '0'), 'role', 'low', a.slug || '/more-' || m.next + n
 	          from (select count(*) as next from entitlements where key like 'more-%') m, generate_series(1, $2) n
-	          join applications a on a.id = 1 + n % 4 returning id)
-	      insert into claims (person_id, account_id, entitlement_id, source) select a.person_id, a.id, m.id, 'imported' from made m, accounts a where a.person_id = $1`,
+	          join applications a on a.id = 1 + n % 4 returning id, instance)
+	      insert into claims (person_id, account_id, entitlement_id, source) select a.person_id, a.id, m.id, 'imported' from made m join accounts a on a.instance = m.instance where a.person_id = $1`,
 		s.person(who).ID, n)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -26,7 +27,7 @@ type sweep struct {
 }
 
 const (
-	claimsPerTarget = 200              // a round takes so many of each target
+	claimsABatch    = 200              // of one target
 	settlersATarget = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
 	settleFor       = 45 * time.Second // a round's time for targets
 	requestsARound  = 200
@@ -77,42 +78,67 @@ func (s *sweep) once(ctx context.Context) error {
 
 // settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
 func (s *sweep) settleClaims(ctx context.Context) error {
-	claims, err := schema.DueClaims(ctx, s.db, claimsPerTarget)
+	targets, err := schema.DueTargets(ctx, s.db)
 	if err != nil {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, settleFor)
 	defer cancel()
+	errs := make([]error, len(targets))
 	var group sync.WaitGroup
-	queues := map[string]chan schema.DueClaim{}
-	for _, c := range claims {
-		queue, ok := queues[c.Instance]
-		if !ok {
-			queue = make(chan schema.DueClaim, claimsPerTarget)
-			queues[c.Instance] = queue
-			for range settlersATarget {
-				group.Go(func() {
-					for c := range queue {
-						if bounded.Err() == nil {
-							s.settleClaim(ctx, bounded, c)
-						}
-					}
-				})
-			}
-		}
-		queue <- c
-	}
-	for _, queue := range queues {
-		close(queue)
+	for n, target := range targets {
+		group.Go(func() { errs[n] = s.settleTarget(ctx, bounded, target) })
 	}
 	group.Wait()
+	return errors.Join(errs...)
+}
+
+// settleTarget settles what is due in one target, batch by batch, until nothing is, nothing can be, or the round's time is
+// over. A target that does not answer is left alone until the next round.
+func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error {
+	for bounded.Err() == nil {
+		claims, err := schema.DueClaims(ctx, s.db, claimsABatch, target)
+		if err != nil || len(claims) == 0 {
+			return err
+		}
+		queue := make(chan schema.DueClaim, len(claims))
+		for _, c := range claims {
+			queue <- c
+		}
+		close(queue)
+		var settled, away atomic.Int64
+		var group sync.WaitGroup
+		for range settlersATarget {
+			group.Go(func() {
+				for c := range queue {
+					if bounded.Err() != nil || away.Load() > 0 {
+						return
+					}
+					switch err := s.settleClaim(ctx, bounded, c); connector.ClassOf(err) {
+					case connector.ClassNone:
+						settled.Add(1)
+					case connector.ClassUnavailable, connector.ClassRateLimited:
+						if !activities.IsBusy(err) {
+							away.Add(1)
+						}
+					default:
+						settled.Add(1) // postponed: it is not due any more
+					}
+				}
+			})
+		}
+		group.Wait()
+		if away.Load() > 0 || settled.Load() == 0 {
+			return nil
+		}
+	}
 	return nil
 }
 
-func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) {
+func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) error {
 	err := s.trySettle(bounded, c)
 	if err == nil || activities.IsBusy(err) {
-		return // busy: it stays due
+		return err // busy: it stays due
 	}
 	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
 	backoff := min(time.Minute<<min(c.Attempts, 10), retryMost)
@@ -123,6 +149,7 @@ func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) {
 	if err := schema.PostponeClaim(ctx, s.db, c.ID, backoff); err != nil {
 		s.log.Error("the sweep could not postpone a claim", "claim", c.ID, "error", err)
 	}
+	return err
 }
 
 func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {

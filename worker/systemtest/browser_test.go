@@ -235,6 +235,7 @@ func TestBrowserARequestByKeyboardAlone(t *testing.T) {
 	s := start(t)
 	s.startSlackApp()
 	page := s.browse("alice", "home")
+	page.See("Request Access")
 	reach := func(name string) {
 		t.Helper()
 		for range 80 {

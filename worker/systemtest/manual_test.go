@@ -16,8 +16,6 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 	alice := s.open("alice")
 	alice.Choose("Access Like", "Custom")
 	alice.WaitForModal("Everything that can be requested")
-	alice.Fill("Search", "Evening")
-	alice.AwaitUpdate(func() { alice.Enter("Search") })
 	alice.Tick("Evening entry")
 	alice.AwaitUpdate(func() { alice.Choose("Duration", "Temporary") })
 	alice.PickDate("End date", inDays(3))

@@ -1,0 +1,363 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"accessbot/activities"
+	"accessbot/activities/connector"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+	"accessbot/slackapp/slacksim"
+)
+
+// month is a company over some weeks: what happens in it is drawn at random, one thing after the other, and after each of
+// them the invariants of access must hold. What fails is shrunk, and printed with its seed: rapid says how to play it again.
+type month struct {
+	*company
+	r            *rapid.T
+	slack        *slacksim.Workspace
+	owen         int64
+	people       []int64
+	entitlements []int64
+	requests     []schematest.Asked
+	decisions    int                           // that people were told are recorded
+	byHand       map[connector.Assignment]bool // what somebody did in a target by hand, and we may not know of
+	left         map[int64]bool
+}
+
+// oneMonth is the test that one month is: it fails through rapid, which then shrinks what happened, and it cleans up at its own
+// end.
+type oneMonth struct {
+	testing.TB
+	r        *rapid.T
+	cleanups []func()
+}
+
+func (o *oneMonth) Cleanup(f func())               { o.cleanups = append(o.cleanups, f) }
+func (o *oneMonth) Error(args ...any)              { o.r.Error(args...) }
+func (o *oneMonth) Errorf(format string, a ...any) { o.r.Errorf(format, a...) }
+func (o *oneMonth) Fatal(args ...any)              { o.r.Fatal(args...) }
+func (o *oneMonth) Fatalf(format string, a ...any) { o.r.Fatalf(format, a...) }
+func (o *oneMonth) FailNow()                       { o.r.FailNow() }
+func (o *oneMonth) Failed() bool                   { return o.r.Failed() }
+
+func (o *oneMonth) end() {
+	for n := len(o.cleanups) - 1; n >= 0; n-- {
+		o.cleanups[n]()
+	}
+}
+
+func newMonth(t testing.TB, r *rapid.T) *month {
+	t.Helper()
+	c := &company{World: schematest.NewWorld(t), t: t, targets: map[string]*fakeTarget{}}
+	c.do = c.activities(c.Worker)
+	m := &month{company: c, r: r, byHand: map[connector.Assignment]bool{}, left: map[int64]bool{}}
+	m.owen = m.Person("Owen")
+	users := []slacksim.User{{Email: "owen@example.com", Name: "Owen"}}
+	for n := range 4 {
+		name := fmt.Sprintf("P%d", n)
+		m.people = append(m.people, m.Person(name))
+		users = append(users, slacksim.User{Email: fmt.Sprintf("p%d@example.com", n), Name: name})
+	}
+	for n := range 2 {
+		app := m.Application(fmt.Sprintf("app%d", n), m.owen)
+		m.entitlements = append(m.entitlements, m.Entitlement(app, "reader"), m.Entitlement(app, "admin"))
+	}
+	server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: users})
+	require.NoError(t, err)
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(func() { server.Close(); web.Close() })
+	m.slack = slacksim.Dial(web.URL)
+	m.do.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
+	return m
+}
+
+func (m *month) one(label string, of []int64) int64 { return rapid.SampledFrom(of).Draw(m.r, label) }
+
+// request picks one of the requests so far; there is none before the first.
+func (m *month) request() schematest.Asked {
+	if len(m.requests) == 0 {
+		m.r.Skip("nobody has asked for anything yet")
+	}
+	return rapid.SampledFrom(m.requests).Draw(m.r, "request")
+}
+
+// must: what people do is refused for a reason, and never lost.
+func (m *month) must(err error, refusals ...error) (done bool) {
+	var trigger *pq.Error
+	if errors.As(err, &trigger) && strings.HasPrefix(string(trigger.Code), "AB") {
+		return false
+	}
+	for _, refusal := range refusals {
+		if errors.Is(err, refusal) {
+			return false
+		}
+	}
+	require.NoError(m.r, err)
+	return true
+}
+
+var spans = []time.Duration{0, 10 * time.Minute, time.Hour, 24 * time.Hour, 9 * 24 * time.Hour}
+
+func (m *month) ask(*rapid.T) {
+	person := m.one("person", m.people)
+	if m.left[person] {
+		m.r.Skip("has left")
+	}
+	what := []int64{m.one("entitlement", m.entitlements)}
+	if other := m.one("another", m.entitlements); other != what[0] {
+		what = append(what, other)
+	}
+	m.requests = append(m.requests, m.Request(person, rapid.SampledFrom(spans).Draw(m.r, "lasts"), what...))
+}
+
+func (m *month) decide(*rapid.T) {
+	asked := m.request()
+	r, err := schema.RequestByID(context.Background(), m.Worker, asked.ID)
+	require.NoError(m.r, err)
+	verdict := rapid.SampledFrom([]string{"approve", "approve", "approve", "deny"}).Draw(m.r, "verdict")
+	for _, a := range r.Approvals {
+		if a.State != "open" {
+			continue
+		}
+		for _, item := range a.ItemIDs {
+			if m.must(m.Decide(m.owen, a.ID, verdict, item)) {
+				m.decisions++
+			}
+		}
+	}
+}
+
+// run is a run that looks at its request, and does what it is told; or dies at it.
+func (m *month) run(*rapid.T) {
+	asked := m.request()
+	next := m.advance(asked.ID)
+	for _, step := range next.Give {
+		if err := m.give(step.ID); err != nil && rapid.IntRange(0, 5).Draw(m.r, "gives up") == 0 {
+			require.NoError(m.r, m.do.FailItem(context.Background(), activities.ItemInput{ItemID: step.ID}))
+		}
+	}
+	for _, step := range next.TakeBack {
+		_ = m.takeBack(step.ID) // what failed is tried again: see rest
+	}
+	_, _ = m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID}) // as above
+}
+
+func (m *month) withdraw(*rapid.T) {
+	asked := m.request()
+	_, err := m.SlackApp.Withdraw(context.Background(), asked.ID, m.requester(asked))
+	m.must(err, schema.ErrNotActive)
+}
+
+func (m *month) giveBack(*rapid.T) {
+	asked := m.request()
+	claim := m.Claim(rapid.SampledFrom(asked.Items).Draw(m.r, "item"))
+	if claim == 0 {
+		m.r.Skip("nothing was given")
+	}
+	_, err := m.SlackApp.GiveBack(context.Background(), claim, m.requester(asked))
+	m.must(err, schema.ErrNotOpen, schema.ErrNotActive)
+}
+
+func (m *month) leave(*rapid.T) {
+	if rapid.IntRange(0, 3).Draw(m.r, "really") > 0 {
+		m.r.Skip("stays")
+	}
+	person := m.one("person", m.people)
+	m.left[person] = true
+	m.Do(`update people set status = 'left' where id = $1`, person)
+}
+
+// imports: an export of a target's says that somebody has something; or says so no more.
+func (m *month) imports(*rapid.T) {
+	person, entitlement := m.one("person", m.people), m.one("entitlement", m.entitlements)
+	if m.left[person] {
+		m.r.Skip("has left")
+	}
+	a := m.assignment(person, entitlement)
+	if m.Claims(person, entitlement, "imported")+m.Claims(person, entitlement, "request") > 0 || m.byHand[a] {
+		m.r.Skip("is known already")
+	}
+	m.target(m.instance(entitlement)).set(a.Account, a.Object, true)
+	m.Imported(person, entitlement)
+}
+
+func (m *month) instance(entitlement int64) string {
+	return schematest.Value[string](m.World, `select instance from entitlements where id = $1`, entitlement)
+}
+
+func (m *month) assignment(person, entitlement int64) connector.Assignment {
+	account := m.Account(person, entitlement)
+	return connector.Assignment{
+		Account: schematest.Value[string](m.World, `select account from accounts where id = $1`, account),
+		Object:  schematest.Value[string](m.World, `select target from entitlements where id = $1`, entitlement),
+	}
+}
+
+func (m *month) timePasses(*rapid.T) {
+	m.Shift(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 3 * time.Minute, time.Hour, 26 * time.Hour, 8 * 24 * time.Hour}).Draw(m.r, "for"))
+}
+
+// crash: a worker dies in the middle of settling, after the target changed, or before; its locks go with its connections.
+func (m *month) crash(*rapid.T) {
+	asked := m.request()
+	item := rapid.SampledFrom(asked.Items).Draw(m.r, "item")
+	seat, err := schema.SeatOfItem(context.Background(), m.Worker, item)
+	require.NoError(m.r, err)
+	ctx, die := context.WithCancel(context.Background())
+	defer die()
+	after := rapid.Bool().Draw(m.r, "after the target changed")
+	dies := func(_ context.Context, apply func()) error {
+		if after {
+			apply()
+		}
+		die()
+		return context.Canceled
+	}
+	target := m.target(seat.Instance)
+	target.next("give", dies)
+	target.next("take", dies)
+	_ = m.do.Settler.Settle(ctx, seat) // nobody is there to hear of it
+	target.mend()
+}
+
+// goesWrong: the next calls of a target lie, are lost, are refused, or limited.
+func (m *month) goesWrong(*rapid.T) {
+	target := m.target(fmt.Sprintf("APP%d", rapid.IntRange(0, 1).Draw(m.r, "target")))
+	kind := rapid.SampledFrom([]string{"lies", "lost", "refused", "denied"}).Draw(m.r, "how")
+	faults := map[string]func(context.Context, func()) error{"lies": lies, "lost": lostAnswer, "refused": refusesConnection, "denied": denies}
+	for range rapid.IntRange(1, 3).Draw(m.r, "times") {
+		target.next(rapid.SampledFrom([]string{"give", "take"}).Draw(m.r, "at"), faults[kind])
+	}
+}
+
+func (m *month) slackFails(*rapid.T) {
+	require.NoError(m.r, m.slack.Break(slacksim.Fault{Method: rapid.SampledFrom([]string{"chat.postMessage", "chat.update"}).Draw(m.r, "at"), Kind: "status", Status: 503, Times: 2}))
+}
+
+func (m *month) sweep(*rapid.T) {
+	due, err := schema.DueClaims(context.Background(), m.Worker, 100)
+	require.NoError(m.r, err)
+	for _, c := range due {
+		if c.HolderLeft {
+			_, err := m.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
+			require.NoError(m.r, err)
+		}
+		if m.do.Settler.Settle(context.Background(), c.Seat) == nil { // else it stays due
+			require.NoError(m.r, schema.ClaimLooked(context.Background(), m.Worker, c.ID))
+		}
+	}
+}
+
+// holds checks what must be so after every single thing that happens.
+func (m *month) holds(r *rapid.T) {
+	count := func(query string, args ...any) int { return schematest.Value[int](m.World, query, args...) }
+	// I1: nothing is in a target that no claim explains, and nothing that was given is missing while it is wanted.
+	var seats []struct {
+		Instance, Account, Object string
+		Explained, Given          bool
+	}
+	require.NoError(r, m.Select(&seats, `
+		select e.instance, a.account, e.target as object, bool_or(c.removed_at is null or c.due_at is not null) as explained,
+		       bool_or(c.given_at is not null and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as given
+		  from claims c join accounts a on a.id = c.account_id join entitlements e on e.id = c.entitlement_id group by 1, 2, 3`))
+	known := map[string]bool{}
+	for _, s := range seats {
+		held := m.target(s.Instance).holds(s.Account, s.Object)
+		known[s.Instance+" "+s.Account+" "+s.Object] = true
+		require.False(r, held && !s.Explained, "%s on %s: held, and no claim says why", s.Account, s.Object)
+		require.False(r, !held && s.Given, "%s on %s: was given, should be held, and is not", s.Account, s.Object)
+	}
+	for name, target := range m.targets {
+		for a, held := range target.held {
+			require.True(r, !held || known[name+" "+a.Account+" "+a.Object], "%s: held, and there never was a claim", a)
+		}
+	}
+	// I2: what says that it has ended is gone, or another reason keeps it.
+	require.Zero(r, count(`
+		select count(*) from request_items i join claims c on c.item_id = i.id
+		 where i.state in ('ended', 'released') and c.removed_at is null
+		   and not exists (select from claims o where o.account_id = c.account_id and o.entitlement_id = c.entitlement_id and o.id <> c.id
+		                      and (o.removed_at is null or o.ended_at >= c.ended_at))`), "said to have ended, and it has not")
+	// I3: every claim of a request has its decision, by somebody else.
+	require.Zero(r, count(`
+		select count(*) from claims c join request_items i on i.id = c.item_id join access_requests r on r.id = i.request_id
+		 where not exists (select from decisions d where d.item_id = i.id and d.verdict = 'approve' and d.decided_by <> r.requester_id)`))
+	// I4: nothing is lost that somebody was told is recorded.
+	require.Equal(r, len(m.requests), count(`select count(*) from access_requests`))
+	require.Equal(r, m.decisions, count(`select count(*) from decisions`))
+}
+
+// rest mends everything, lets all ends pass, and looks whether it comes to rest as it should: also the messages (I5).
+func (m *month) rest() {
+	require.NoError(m.t, m.slack.Mend())
+	m.quiet(context.Background(), m.requests)
+	m.holds(m.r)
+	m.targetsShowWhatClaimsSay()
+	for range 3 {
+		m.Shift(time.Hour)
+		for _, asked := range m.requests {
+			_, err := m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+			require.NoError(m.r, err)
+		}
+	}
+	before := m.written()
+	for _, asked := range m.requests {
+		_, err := m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+		require.NoError(m.r, err)
+	}
+	require.Equal(m.r, before, m.written(), "every message says what the record says: there is nothing to write")
+	require.Zero(m.r, schematest.Value[int](m.World, `select count(*) from request_items where state not in ('active', 'ended', 'released', 'denied', 'withdrawn', 'expired', 'failed', 'awaiting_approval')`))
+}
+
+// written is how many messages were posted or changed so far.
+func (m *month) written() int {
+	traffic, err := m.slack.Traffic(0)
+	require.NoError(m.t, err)
+	n := 0
+	for _, t := range traffic {
+		if (t.Name == "chat.postMessage" || t.Name == "chat.update") && t.OK {
+			n++
+		}
+	}
+	return n
+}
+
+// months is how many are played: rapid's own flag says otherwise.
+const months = 12
+
+// A month in a minute: hundreds of requests, overlaps, releases, imports, leavers, crashes, faults and jumps of the clock, on a
+// real PostgreSQL, with the invariants I1 to I5 checked after each step.
+func TestAMonthInAMinute(t *testing.T) {
+	t.Parallel()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		require.NoError(t, f.Value.Set(fmt.Sprint(months)))
+	}
+	if f := flag.Lookup("rapid.steps"); f.Value.String() == f.DefValue {
+		require.NoError(t, f.Value.Set("120"))
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		one := &oneMonth{TB: t, r: r}
+		defer one.end()
+		m := newMonth(one, r)
+		r.Repeat(map[string]func(*rapid.T){
+			"ask": m.ask, "ask too": m.ask, "decide": m.decide, "decide too": m.decide, "run": m.run, "run too": m.run, "run more": m.run,
+			"withdraw": m.withdraw, "give back": m.giveBack, "leave": m.leave, "import": m.imports, "time passes": m.timePasses,
+			"crash": m.crash, "target goes wrong": m.goesWrong, "slack fails": m.slackFails, "sweep": m.sweep,
+			"": m.holds,
+		})
+		m.rest()
+	})
+}
