@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/activities/connector"
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+)
+
+// busyTarget is a target that takes a moment for each call, knows how many call at once, and may ask for fewer calls.
+type busyTarget struct {
+	*memory
+	takes      time.Duration
+	limitEvery int64 // every so many calls are refused with Retry-After; 0: none
+	inside     atomic.Int64
+	most       atomic.Int64
+	all        atomic.Int64
+	limited    atomic.Int64 // until then (Unix nanoseconds) nobody may call
+	tooSoon    atomic.Int64 // calls before that
+}
+
+func (b *busyTarget) call(ctx context.Context, do func() error) error {
+	b.most.Store(max(b.most.Load(), b.inside.Add(1)))
+	defer b.inside.Add(-1)
+	pause := time.NewTimer(b.takes)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+		return &connector.Unavailable{Err: ctx.Err()}
+	}
+	if time.Now().UnixNano() < b.limited.Load() {
+		b.tooSoon.Add(1)
+	}
+	if n := b.all.Add(1); b.limitEvery > 0 && n%b.limitEvery == 0 {
+		b.limited.Store(time.Now().Add(100 * time.Millisecond).UnixNano())
+		return &connector.RateLimited{RetryAfter: 150 * time.Millisecond}
+	}
+	return do()
+}
+
+func (b *busyTarget) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
+	err = b.call(ctx, func() error { state, err = b.memory.Read(ctx, a); return err })
+	return state, err
+}
+
+func (b *busyTarget) Take(ctx context.Context, a connector.Assignment) error {
+	return b.call(ctx, func() error { return b.memory.Take(ctx, a) })
+}
+
+// storm is an office in which many have access that ends in the same second.
+func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) (office, *sweep) {
+	t.Helper()
+	o := newOffice(t)
+	o.Do(`insert into people (email, name, status) select 'storm' || n || '@example.com', 'Storm ' || n, 'active' from generate_series(1, $1) n`, ends)
+	o.Do(`insert into accounts (person_id, instance, account) select id, 'CRM', email from people where email like 'storm%'`)
+	// Of source imported, so that no thousands of decisions are needed: what ends is treated alike.
+	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at, ends_at, due_at)
+	      select a.person_id, a.id, $1, 'imported', app_now(), app_now() + interval '1 hour', app_now() + interval '1 hour' from accounts a where a.account like 'storm%'`, o.crm)
+	target.memory = o.targets["CRM"]
+	var accounts []string
+	require.NoError(t, o.Select(&accounts, `select account from accounts where account like 'storm%'`))
+	object := schematest.Value[string](o.World, `select target from entitlements where id = $1`, o.crm)
+	for _, account := range accounts {
+		target.held[connector.Assignment{Account: account, Object: object}] = true
+	}
+	few := o.few(t)
+	targets := &activities.Targets{Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+		if instance == "CRM" {
+			return target, limits, nil
+		}
+		return o.targets[instance], connector.Limits{}, nil
+	}}
+	log := slog.New(slog.DiscardHandler)
+	s := *o.sweep
+	s.db = few
+	s.activities = &activities.Activities{DB: few, Settler: &activities.Settler{DB: few, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
+	return o, &s
+}
+
+// few is the record over 20 connections, which is the least that a worker is given.
+func (o office) few(t *testing.T) *schema.DB {
+	t.Helper()
+	db, err := schema.Open(o.RoleURL("accessbot_worker"), 20)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	return db
+}
+
+// calm sweeps, round after round, until everything has ended, and answers how late it was, in seconds.
+func (o office) calm(t *testing.T, s *sweep, ends int) []float64 {
+	t.Helper()
+	until := time.Now().Add(3 * time.Minute)
+	for {
+		require.NoError(t, s.once(context.Background()))
+		left := schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`)
+		if left == 0 {
+			break
+		}
+		require.True(t, time.Now().Before(until), "%d of %d are left", left, ends)
+	}
+	require.Zero(t, o.targets["CRM"].holding())
+	var late []float64
+	require.NoError(t, o.Select(&late, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`))
+	require.Len(t, late, ends, "how late each was is recorded")
+	slices.Sort(late)
+	return late
+}
+
+func TestTwoThousandEndsInOneSecondWithTwentyConnections_50(t *testing.T) {
+	const ends = 2000
+	target := &busyTarget{takes: 2 * time.Millisecond}
+	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+	require.NoError(t, s.once(context.Background()))
+	require.Equal(t, ends, o.targets["CRM"].holding(), "nobody loses anything early")
+
+	// Another target swallows what it is sent, and a third is as ever.
+	swallowed := o.given(o.ann, time.Hour, o.wiki)
+	o.targets["WIKI"].goWrong(func(ctx context.Context) error {
+		<-ctx.Done()
+		return &connector.Unavailable{Err: errors.New("no answer")}
+	})
+	began := time.Now()
+	o.Shift(time.Hour + time.Second)
+	late := o.calm(t, s, ends)
+	t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; the target was never asked for more than %d at once; %d calls in %s",
+		ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
+	require.GreaterOrEqual(t, late[0], 0.0, "none was early")
+	require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
+	require.NotZero(t, swallowed.ID)
+}
+
+func TestATargetThatAsksForFewerCallsInAStormIsObeyed_25(t *testing.T) {
+	const ends = 300
+	target := &busyTarget{takes: time.Millisecond, limitEvery: 97}
+	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+	o.Shift(time.Hour + time.Second)
+	done := make(chan struct{})
+	go func() { // time passes, so that what was postponed falls due
+		defer close(done)
+		for schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`) > 0 {
+			o.Shift(time.Minute)
+			<-time.After(50 * time.Millisecond)
+		}
+	}()
+	o.calm(t, s, ends)
+	<-done
+	limited := target.all.Load() / target.limitEvery
+	require.NotZero(t, limited)
+	require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two seats that were being settled beside went on: at most two calls each")
+}
