@@ -49,6 +49,9 @@ func (c *call) content(maxText int) (text string, blocks []object, given bool, n
 		if problems := checkBlocks(v); len(problems) > 0 {
 			return "", nil, false, &refusal{"invalid_blocks", problems}
 		}
+		if said(v) > maxBlocksText {
+			return "", nil, false, refuse("msg_blocks_too_long")
+		}
 		blocks = objects(v.([]any))
 	}
 	switch {

@@ -14,6 +14,7 @@ const (
 	maxViewBytes     = 250_000
 	maxViewBlocks    = 100
 	maxMessageBlocks = 50
+	maxBlocksText    = 12_000 // of a whole message, which Slack documents nowhere (bolt-js#2509, #2867)
 	maxPostText      = 40_000 // Slack cuts a longer text off; being cut is a fault of the program
 	maxUpdateText    = 4_000
 )
@@ -64,7 +65,29 @@ func CheckMessage(messageJSON []byte) []Problem {
 	if m.Blocks != nil {
 		problems = append(problems, checkBlocks(m.Blocks)...)
 	}
+	if said(m.Blocks) > maxBlocksText {
+		problems = append(problems, Problem{"/blocks", "msg_blocks_too_long: more text than a message may have"})
+	}
 	return problems
+}
+
+// said counts the characters of all texts in blocks.
+func said(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case []any:
+		for _, inner := range v {
+			n += said(inner)
+		}
+	case object:
+		if kind := str(v, "type"); kind == "plain_text" || kind == "mrkdwn" {
+			return utf8.RuneCountInString(str(v, "text"))
+		}
+		for _, inner := range v {
+			n += said(inner)
+		}
+	}
+	return n
 }
 
 // checkBlocks checks the blocks of a message.

@@ -257,6 +257,9 @@ func TestEveryLimitOfAMessage(t *testing.T) {
 		{"nothing", m{}, "[ERROR] no_text: neither text nor blocks [json-pointer:/text]"},
 		{"text that Slack would cut off", m{"text": of(40_001)}, "[ERROR] must be less than 40001 characters [json-pointer:/text]"},
 		{"a section of 3001", m{"blocks": l{m{"type": "section", "text": mrkdwn(of(3001))}}}, "[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]"},
+		{"12,000 characters in all", m{"text": "x", "blocks": repeat(4, func(int) any { return m{"type": "section", "text": mrkdwn(of(3000))} })}, ""},
+		{"12,001 characters in all", m{"text": "x", "blocks": append(repeat(4, func(int) any { return m{"type": "section", "text": mrkdwn(of(3000))} }), m{"type": "section", "text": mrkdwn("x")})},
+			"[ERROR] msg_blocks_too_long: more text than a message may have [json-pointer:/blocks]"}, // bolt-js#2509
 		{"a file input", m{"blocks": l{inputOf(m{"type": "file_input"})}}, "[ERROR] unsupported type: file_input [json-pointer:/blocks/0/element/type]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
