@@ -98,12 +98,15 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	defer db.Close() // the process ends
-	connectors := map[string]int{}
+	connectors, ownNames := map[string]int{}, []string{}
 	for _, name := range kinds.Names() {
 		kind, _ := kinds.Lookup(name)
 		connectors[name] = kind.MaxNameBytes
+		if kind.OwnNames {
+			ownNames = append(ownNames, name)
+		}
 	}
-	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{AllowGone: *allowGone, Connectors: connectors})
+	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{AllowGone: *allowGone, Connectors: connectors, OwnNames: ownNames})
 	if err != nil {
 		return err
 	}

@@ -51,10 +51,20 @@ func (im *importing) checkGrants(ctx context.Context) error {
 // when the export was made.
 func (im *importing) applyGrants(ctx context.Context) error {
 	if err := im.exec(ctx, `
-		update import_grants g set person_id = p.id, account_id = c.id, entitlement_id = e.id
-		  from people p, applications a, entitlements e, accounts c
-		 where p.email = g.email and a.slug = g.application and e.application_id = a.id and e.key = g.key
-		   and c.person_id = p.id and c.instance = e.instance`); err != nil {
+		update import_grants g
+		   set person_id = p.id, entitlement_id = e.id,
+		       account_id = (select c.id from accounts c where c.person_id = p.id and c.instance = e.instance)
+		  from people p, applications a, entitlements e
+		 where p.email = g.email and a.slug = g.application and e.application_id = a.id and e.key = g.key`); err != nil {
+		return err
+	}
+	if err := im.refuse(ctx, `
+		select 'grants.csv', g.line, 'email', format('%s has no account in %s: name it in accounts.csv', g.email, e.instance)
+		  from import_grants g join entitlements e on e.id = g.entitlement_id
+		 where g.account_id is null`); err != nil {
+		return err
+	}
+	if err := im.problems.refused(); err != nil {
 		return err
 	}
 	if err := im.exec(ctx, `analyze import_grants`); err != nil {

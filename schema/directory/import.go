@@ -32,6 +32,9 @@ type Options struct {
 	// Connectors are the kinds of target system that there is a connector for, each with the longest name of an
 	// account or object there, in bytes (0: no limit). Nil means postgresql alone.
 	Connectors map[string]int
+	// OwnNames are those of them whose accounts have names of their own, unlike any e-mail: there a person without a
+	// row in accounts.csv has no account.
+	OwnNames []string
 }
 
 // importLock is the advisory lock that lets one import run at a time.
@@ -67,7 +70,7 @@ type source struct {
 
 // sources lists the files in the order in which they are parsed and written: a later one refers to earlier ones.
 func (im *importing) sources() []source {
-	return []source{im.people(), im.applications(), im.entitlements(), im.grants(), im.jobTitles(), im.reasons()}
+	return []source{im.people(), im.applications(), im.entitlements(), im.accounts(), im.grants(), im.jobTitles(), im.reasons()}
 }
 
 // Import brings the record to what the CSV files in dir say, in one transaction, as the role accessbot_directory (or

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"unicode/utf8"
-
-	"github.com/lib/pq"
 )
 
 // shorten makes name fit into longest bytes (0: any): cut between two characters, with a hash of the whole at its end,
@@ -97,38 +95,4 @@ func (im *importing) nameObjects(ctx context.Context) error {
 		return fmt.Errorf("rename objects: %w", err)
 	}
 	return nil
-}
-
-// makeAccounts gives everybody an account name in every target: the e-mail. A name that is there stays for good.
-func (im *importing) makeAccounts(ctx context.Context) error {
-	var missing []struct {
-		PersonID  int64 `db:"person_id"`
-		Email     string
-		Instance  string
-		Connector string
-	}
-	const without = `
-		from people p cross join (select distinct instance, connector from applications) i
-		left join import_people s on s.email = p.email
-		where (p.gone_at is null or p.email in (select email from import_grants))
-		  and not exists (select from accounts a where a.person_id = p.id and a.instance = i.instance)`
-	if err := im.tx.SelectContext(ctx, &missing, `select p.id as person_id, p.email, i.instance, i.connector`+without+` order by p.id`); err != nil {
-		return fmt.Errorf("find who has no account: %w", err)
-	}
-	var people pq.Int64Array
-	var instances, accounts pq.StringArray
-	for _, m := range missing {
-		people = append(people, m.PersonID)
-		instances = append(instances, m.Instance)
-		accounts = append(accounts, shorten(m.Email, im.opts.Connectors[m.Connector]))
-	}
-	if err := im.exec(ctx, `
-		insert into accounts (person_id, instance, account)
-		select * from unnest($1::bigint[], $2::text[], $3::text[])
-		on conflict (instance, account) do nothing`, people, instances, accounts); err != nil {
-		return fmt.Errorf("make accounts: %w", err)
-	}
-	return im.refuse(ctx, `
-		select 'people.csv', coalesce(s.line, 0), 'email',
-		       format('the account of %s in %s is somebody else''s already: an account keeps its person for good', p.email, i.instance)`+without)
 }

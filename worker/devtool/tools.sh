@@ -158,6 +158,20 @@ find_chromium() {
   chromium=$(command -v chromium)
 }
 
+# find_slapd: sets `slapd` to OpenLDAP's server, which systems keep where only root's PATH leads.
+slapd=
+find_slapd() {
+  local candidate
+  for candidate in slapd /usr/sbin/slapd /usr/libexec/slapd /opt/homebrew/opt/openldap/libexec/slapd /usr/local/opt/openldap/libexec/slapd; do
+    if slapd=$(command -v "$candidate"); then return; fi
+  done
+  slapd=
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
+  step 'Installing slapd by apt-get' apt_install slapd
+  service slapd stop >/dev/null 2>&1 || true # the package starts one of its own; where there is none, that is fine
+  slapd=$(command -v slapd || command -v /usr/sbin/slapd)
+}
+
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q && apt-get install -qy --no-install-recommends "$@"

@@ -11,8 +11,11 @@ import (
 	"strings"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/github"
+	"accessbot/activities/connector/ldap"
 	"accessbot/activities/connector/manual"
 	"accessbot/activities/connector/postgresql"
+	"accessbot/activities/connector/webhook"
 )
 
 // Settings are what a kind needs to know of one target: a struct with yaml tags,
@@ -29,6 +32,9 @@ type Kind struct {
 	MaxNameBytes int
 	// Limits are those of a target for which the configuration names none.
 	Limits connector.Limits
+	// OwnNames: accounts there have names unlike any e-mail, and the directory has
+	// to say them.
+	OwnNames bool
 
 	settings func() Settings
 }
@@ -36,9 +42,15 @@ type Kind struct {
 // usual is for servers of one's own.
 var usual = connector.Limits{Concurrency: 4}
 
+// slow is for services of others that ask for it.
+var slow = connector.Limits{Concurrency: 1, PerSecond: 1}
+
 var table = map[string]Kind{
+	"github":     {MaxNameBytes: github.MaxNameBytes, Limits: slow, OwnNames: true, settings: func() Settings { return &github.Settings{} }},
+	"ldap":       {MaxNameBytes: ldap.MaxNameBytes, Limits: usual, settings: func() Settings { return &ldap.Settings{} }},
 	"manual":     {MaxNameBytes: manual.MaxNameBytes, Limits: usual, settings: func() Settings { return &manual.Settings{} }},
 	"postgresql": {MaxNameBytes: postgresql.MaxNameBytes, Limits: usual, settings: func() Settings { return &postgresql.Settings{} }},
+	"webhook":    {MaxNameBytes: webhook.MaxNameBytes, Limits: usual, settings: func() Settings { return &webhook.Settings{} }},
 }
 
 // Names lists the kinds, sorted.

@@ -138,3 +138,38 @@ func TestAFileThatIsNoConfigurationSaysHowItShouldLook(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, config.Instances())
 }
+
+func TestGitHubAndWebhooksAreConfigured(t *testing.T) {
+	t.Setenv("GITHUB_TOKEN", "ghp_hunter2")
+	t.Setenv("LICENCES_SECRET", "hunter2hunter2hunter2hunter2hunter2")
+	config, err := read(t, `GITHUB:
+  connector: github
+  organization: acme
+  token: env:GITHUB_TOKEN
+  accounts: id
+  invitations: refuse
+LICENCES:
+  connector: webhook
+  url: https://licences.example.com/accessbot
+  secret: env:LICENCES_SECRET
+  lists: true
+`)
+	require.NoError(t, err)
+	c, limits, err := config.Open("github", "GITHUB")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Equal(t, connector.Limits{Concurrency: 1, PerSecond: 1}, limits, "a second between changes")
+	c, _, err = config.Open("webhook", "LICENCES")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Implements(t, (*connector.Lister)(nil), c)
+
+	hub, _ := kinds.Lookup("github")
+	require.True(t, hub.OwnNames)
+	web, _ := kinds.Lookup("webhook")
+	require.False(t, web.OwnNames)
+
+	_, err = read(t, "GITHUB:\n  connector: github\n  organization: acme\nLICENCES:\n  connector: webhook\n  url: http://licences.example.com\n")
+	require.ErrorContains(t, err, "connectors.yaml:2: GITHUB: set token to that of an owner")
+	require.ErrorContains(t, err, "connectors.yaml:5: LICENCES: set url to an https address")
+}

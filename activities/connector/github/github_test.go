@@ -1,0 +1,598 @@
+package github
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+	"accessbot/activities/connector/connectortest"
+)
+
+func TestConformance(t *testing.T) {
+	for _, byID := range []bool{false, true} {
+		t.Run(map[bool]string{false: "accounts by login", true: "accounts by ID"}[byID], func(t *testing.T) {
+			h := newHarness(t)
+			h.byID = byID
+			connectortest.Run(t, h)
+		})
+	}
+}
+
+func requireClass(t *testing.T, want connector.Class, err error) {
+	t.Helper()
+	require.Equal(t, want, connector.ClassOf(err), "%v", err)
+}
+
+func requirePending(t *testing.T, waitsFor string, err error) {
+	t.Helper()
+	var pending *connector.Pending
+	require.ErrorAs(t, err, &pending)
+	require.Equal(t, waitsFor, pending.WaitsFor)
+}
+
+func (h *harness) changes() (writes []string) {
+	h.do(func() { writes, h.writes = h.writes, nil })
+	return writes
+}
+
+func TestWhoIsNoMemberYetIsInvitedOnce(t *testing.T) {
+	h := newHarness(t)
+	c, login := h.connect(t), h.stranger(t)
+	for _, object := range []string{h.Object(t), organizationObject} {
+		a := connector.Assignment{Account: login, Object: object}
+		for range 3 {
+			requirePending(t, login+" to accept GitHub's invitation", c.Give(t.Context(), a))
+			requirePending(t, login+" to accept GitHub's invitation", connector.Ensure(t.Context(), c, a, true))
+			state, err := c.Read(t.Context(), a)
+			require.NoError(t, err)
+			require.Equal(t, connector.State{Pending: true, WaitsFor: login + " to accept GitHub's invitation"}, state)
+		}
+		require.Len(t, h.changes(), 1, object)
+		h.do(func() { h.accept(login) })
+		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+		require.True(t, h.Holds(t, a))
+		require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: login, Object: organizationObject}, false))
+		h.changes()
+	}
+}
+
+func TestNobodyIsInvitedWhereThatIsSaid(t *testing.T) {
+	h := newHarness(t)
+	c := h.connect(t, func(s *Settings) { s.Invitations = "refuse" })
+	stranger, invited, colleague, object := h.stranger(t), h.stranger(t), h.Account(t), h.Object(t)
+	h.do(func() { h.invite(h.users[h.key(invited)], h.users[strings.ToLower(localOrg)], member) }) // by somebody
+	for login, o := range map[string]string{stranger: object, invited: object, h.stranger(t): organizationObject} {
+		err := c.Give(t.Context(), connector.Assignment{Account: login, Object: o})
+		requireClass(t, connector.ClassRefused, err)
+		require.ErrorContains(t, err, "nobody is invited")
+	}
+	require.Empty(t, h.changes())
+	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: colleague, Object: object}, true))
+}
+
+func TestInvitationForOneTeamIsWithdrawnAltogether(t *testing.T) {
+	h := newHarness(t)
+	c, login, a, b := h.connect(t), h.stranger(t), h.Object(t), h.Object(t)
+	both := []connector.Assignment{{Account: login, Object: a}, {Account: login, Object: b}}
+	for range 4 { // others are invited too: more than a page of them
+		requireClass(t, connector.ClassPending, c.Give(t.Context(), connector.Assignment{Account: h.stranger(t), Object: a}))
+	}
+	for _, x := range both {
+		requireClass(t, connector.ClassPending, c.Give(t.Context(), x))
+	}
+	require.NoError(t, connector.Ensure(t.Context(), c, both[0], false))
+	state, err := c.Read(t.Context(), both[1])
+	require.NoError(t, err)
+	require.True(t, state.Pending, "the other team's stays open")
+	require.NoError(t, connector.Ensure(t.Context(), c, both[1], false))
+	h.do(func() {
+		assert.Nil(t, h.members[strings.ToLower(login)], "nobody joins the organization for a team that they are not to have")
+		assert.Len(t, h.invitations, 4)
+	})
+}
+
+func TestInvitationOfSomebodyElseOnlyLosesTheTeam(t *testing.T) {
+	h := newHarness(t)
+	c, object := h.connect(t), h.Object(t)
+	for name, change := range map[string]func(*localInvitation){
+		"by somebody else":      func(i *localInvitation) { i.Inviter = h.users[strings.ToLower(localOrg)] },
+		"as an owner":           func(i *localInvitation) { i.Role = "admin" },
+		"by us and by an admin": func(i *localInvitation) { i.teams = append(i.teams, "another") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			login := h.stranger(t)
+			a := connector.Assignment{Account: login, Object: object}
+			requireClass(t, connector.ClassPending, c.Give(t.Context(), a))
+			h.do(func() { change(h.invitations[len(h.invitations)-1]) })
+			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+			h.do(func() { assert.Equal(t, pending, h.members[strings.ToLower(login)].State) })
+		})
+	}
+}
+
+func TestMembershipOfTheOrganization(t *testing.T) {
+	h := newHarness(t)
+	c, login, team := h.connect(t), h.Account(t), h.Object(t)
+	a := connector.Assignment{Account: login, Object: organizationObject}
+	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: login, Object: team}, true))
+	state, err := c.Read(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, connector.State{Held: true}, state)
+	for range 2 {
+		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	}
+	require.False(t, h.Holds(t, a))
+	require.False(t, h.Holds(t, connector.Assignment{Account: login, Object: team}), "GitHub takes the teams with it")
+
+	stranger := connector.Assignment{Account: h.stranger(t), Object: organizationObject}
+	requireClass(t, connector.ClassPending, c.Give(t.Context(), stranger))
+	require.NoError(t, connector.Ensure(t.Context(), c, stranger, false))
+	h.do(func() { assert.Empty(t, h.invitations) })
+}
+
+func TestGivingDemotesNobody(t *testing.T) {
+	h := newHarness(t)
+	c, maintainer, boss, object := h.connect(t), h.Account(t), h.Account(t), h.Object(t)
+	h.GiveByHand(t, connector.Assignment{Account: maintainer, Object: object})
+	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
+	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: maintainer, Object: object}, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: boss, Object: organizationObject}, true))
+	require.Empty(t, h.changes())
+	h.do(func() {
+		assert.Equal(t, "maintainer", h.teams[strings.TrimPrefix(object, teamPrefix)].direct[strings.ToLower(maintainer)])
+		assert.Equal(t, owner, h.members[strings.ToLower(boss)].Role)
+	})
+}
+
+func TestOwnersKeepTheOrganizationAndLoseTeams(t *testing.T) {
+	h := newHarness(t)
+	c, boss, object := h.connect(t), h.Account(t), h.Object(t)
+	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
+	err := c.Take(t.Context(), connector.Assignment{Account: boss, Object: organizationObject})
+	requireClass(t, connector.ClassRefused, err)
+	require.ErrorContains(t, err, "is an owner of the organization")
+
+	a := connector.Assignment{Account: boss, Object: object}
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	require.False(t, h.Holds(t, a))
+	require.True(t, h.Holds(t, connector.Assignment{Account: boss, Object: organizationObject}))
+}
+
+func TestTheTokensOwnUserLosesNothing(t *testing.T) {
+	h := newHarness(t)
+	c, object := h.connect(t), h.Object(t)
+	for _, o := range []string{object, organizationObject} {
+		requireClass(t, connector.ClassRefused, c.Take(t.Context(), connector.Assignment{Account: "accessbot-app", Object: o}))
+	}
+	require.Empty(t, h.changes())
+}
+
+func TestMemberOfAChildTeamIsNoMemberOfItsParent(t *testing.T) {
+	h := newHarness(t)
+	c, login, parent, child := h.connect(t), h.Account(t), h.Object(t), h.Object(t)
+	h.do(func() { h.teams[strings.TrimPrefix(child, teamPrefix)].parent = strings.TrimPrefix(parent, teamPrefix) })
+	h.GiveByHand(t, connector.Assignment{Account: login, Object: child})
+	a := connector.Assignment{Account: login, Object: parent}
+	for range 4 { // more than a page of others
+		require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: h.Account(t), Object: parent}, true))
+	}
+	state, err := c.Read(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, connector.State{}, state)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	require.True(t, h.Holds(t, a))
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	require.False(t, h.Holds(t, a))
+	require.True(t, h.Holds(t, connector.Assignment{Account: login, Object: child}))
+}
+
+func TestOneSearchFindsAMember(t *testing.T) {
+	h := newHarness(t)
+	c, object := h.connect(t), h.Object(t)
+	login := ""
+	for range 12 {
+		login = h.Account(t)
+		h.GiveByHand(t, connector.Assignment{Account: login, Object: object})
+	}
+	state, err := c.Read(t.Context(), connector.Assignment{Account: login, Object: object})
+	require.NoError(t, err)
+	require.True(t, state.Held)
+	require.Equal(t, 1, h.searches)
+}
+
+func TestAMembershipOfAnUnknownKindIsNoAnswer(t *testing.T) {
+	h := newHarness(t)
+	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: organizationObject}
+	h.do(func() { h.members[h.key(a.Account)].State = "suspended" })
+	_, err := c.Read(t.Context(), a)
+	requireClass(t, connector.ClassUnavailable, err)
+	require.ErrorContains(t, err, "suspended")
+	requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, a, false))
+}
+
+func TestMemberWhomASearchDoesNotFindIsFoundOnItsPage(t *testing.T) {
+	h := newHarness(t)
+	c, object := h.connect(t), h.Object(t)
+	var all []string
+	for range 8 {
+		all = append(all, h.Account(t))
+		h.GiveByHand(t, connector.Assignment{Account: all[len(all)-1], Object: object})
+	}
+	h.do(func() {
+		h.intercept = func(w http.ResponseWriter, r *http.Request) bool { // a search index that is behind
+			if r.URL.Path != "/api/graphql" {
+				return false
+			}
+			body, err := readAll(r)
+			if err != nil || !strings.Contains(body, `"search"`) {
+				return false
+			}
+			reply(w, http.StatusOK, map[string]any{"data": map[string]any{"organization": map[string]any{"team": map[string]any{
+				"members": map[string]any{"nodes": []any{}, "pageInfo": map[string]any{}}}}}})
+			return true
+		}
+	})
+	for _, login := range all {
+		state, err := c.Read(t.Context(), connector.Assignment{Account: login, Object: object})
+		require.NoError(t, err)
+		require.True(t, state.Held, login)
+	}
+}
+
+func TestNothingIsGoneForATokenThatDoesNotSee(t *testing.T) {
+	h := newHarness(t)
+	c, login, object := h.connect(t), h.Account(t), h.MissingObject(t)
+	for name, change := range map[string]func(){
+		"no owner any more":                    func() { h.members["accessbot-app"].Role = member },
+		"no member any more":                   func() { delete(h.members, "accessbot-app") },
+		"invited only":                         func() { h.members["accessbot-app"].State = pending },
+		"another organization than configured": func() { h.org = "Elsewhere" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.do(change)
+			t.Cleanup(func() {
+				h.do(func() { h.members["accessbot-app"], h.org = &localMembership{State: active, Role: owner}, localOrg })
+			})
+			for _, o := range []string{object, organizationObject} {
+				a := connector.Assignment{Account: login, Object: o}
+				_, err := c.Read(t.Context(), a)
+				requireClass(t, connector.ClassDenied, err)
+				requireClass(t, connector.ClassDenied, connector.Ensure(t.Context(), c, a, false))
+			}
+		})
+	}
+}
+
+func TestWhatGitHubRefusesSaysWhatToDo(t *testing.T) {
+	h := newHarness(t)
+	c, login, object := h.connect(t), h.Account(t), h.Object(t)
+	a := connector.Assignment{Account: login, Object: object}
+	answer := func(status int, headers ...string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPut && r.Method != http.MethodDelete {
+				return false
+			}
+			for i := 0; i < len(headers); i += 2 {
+				w.Header().Set(headers[i], headers[i+1])
+			}
+			reply(w, status, message("Because."))
+			return true
+		}
+	}
+	for name, test := range map[string]struct {
+		intercept func(http.ResponseWriter, *http.Request) bool
+		class     connector.Class
+		says      string
+	}{
+		"a team that an identity provider manages": {nil, connector.ClassDenied, "if an identity provider manages these members, change them there"},
+		"no right, openly":                         {answer(http.StatusForbidden), connector.ClassDenied, "let the token add members to team crew-"},
+		"no right, hidden":                         {answer(http.StatusNotFound), connector.ClassDenied, "let the token add members to team crew-"},
+		"single sign-on":                           {everything(http.StatusForbidden, "X-GitHub-SSO", "required; url=https://github.com/orgs/x/sso"), connector.ClassDenied, "single sign-on"},
+		"invalid":                                  {answer(http.StatusUnprocessableEntity), connector.ClassDenied, "Because."},
+		"too often":                                {answer(http.StatusForbidden, "Retry-After", "9"), connector.ClassRateLimited, "again after 9s"},
+		"GitHub's own trouble":                     {answer(http.StatusBadGateway), connector.ClassUnavailable, "502"},
+		"a conflict":                               {answer(http.StatusConflict), connector.ClassUnavailable, "409"},
+		"moved":                                    {everything(http.StatusMovedPermanently, "Location", "/api/v3/organizations/7"), connector.ClassDenied, "somewhere else now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.do(func() {
+				h.intercept, h.teams[strings.TrimPrefix(object, teamPrefix)].synced = test.intercept, test.intercept == nil
+			})
+			err := c.Give(t.Context(), a)
+			requireClass(t, test.class, err)
+			require.ErrorContains(t, err, test.says)
+			require.NotContains(t, err.Error(), localToken)
+		})
+	}
+}
+
+func everything(status int, headers ...string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		for i := 0; i < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		reply(w, status, message("Because."))
+		return true
+	}
+}
+
+func TestSomebodyElseTookItBackFirst(t *testing.T) {
+	h := newHarness(t)
+	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	h.GiveByHand(t, a)
+	h.do(func() {
+		h.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete {
+				delete(h.teams[strings.TrimPrefix(a.Object, teamPrefix)].direct, h.key(a.Account))
+			}
+			return false
+		}
+	})
+	require.NoError(t, c.Take(t.Context(), a))
+	h.GiveByHand(t, a)
+	h.do(func() {
+		h.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete {
+				notFound(w) // and it is still there: the token may not
+			}
+			return r.Method == http.MethodDelete
+		}
+	})
+	err := c.Take(t.Context(), a)
+	requireClass(t, connector.ClassUnavailable, err)
+	require.ErrorContains(t, err, "let the token remove members of team crew-")
+}
+
+func TestFewerRequestsAreMadeWhenGitHubAsksForThat(t *testing.T) {
+	h := newHarness(t)
+	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	soon := fmt.Sprint(time.Now().Add(100 * time.Second).Unix())
+	for name, test := range map[string]struct {
+		status  int
+		page    string // of GitHub's documentation, which the answer names
+		headers []string
+		between [2]time.Duration
+	}{
+		"secondary, with a time":         {403, "#about-secondary-rate-limits", []string{"Retry-After", "30", "X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{30 * time.Second, 30 * time.Second}},
+		"secondary, without a time":      {403, "#about-secondary-rate-limits", []string{"X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{time.Minute, time.Minute}},
+		"secondary, unnamed":             {429, "", nil, [2]time.Duration{time.Minute, time.Minute}},
+		"secondary, told by its header":  {403, "", []string{"Retry-After", "7"}, [2]time.Duration{7 * time.Second, 7 * time.Second}},
+		"primary":                        {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{90 * time.Second, 102 * time.Second}},
+		"primary, with a time":           {429, "", []string{"Retry-After", "5", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{5 * time.Second, 5 * time.Second}},
+		"primary, with a reset long ago": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, [2]time.Duration{time.Second, 3 * time.Second}},
+		"overload":                       {503, "", []string{"Retry-After", "11"}, [2]time.Duration{11 * time.Second, 11 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := h.connect(t)
+			h.do(func() {
+				h.intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+					for i := 0; i < len(test.headers); i += 2 {
+						w.Header().Set(test.headers[i], test.headers[i+1])
+					}
+					reply(w, test.status, map[string]string{"message": "Slow down.", "documentation_url": "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api" + test.page})
+					return true
+				}
+			})
+			for _, call := range []func() error{
+				func() error { _, err := c.Read(t.Context(), a); return err },
+				func() error { return c.Give(t.Context(), a) },
+				func() error { return c.Take(t.Context(), a) },
+			} {
+				var limited *connector.RateLimited
+				require.ErrorAs(t, call(), &limited)
+				assert.GreaterOrEqual(t, limited.RetryAfter, test.between[0])
+				assert.LessOrEqual(t, limited.RetryAfter, test.between[1])
+			}
+			h.do(func() { h.intercept = nil })
+			_, err := c.Read(t.Context(), a)
+			require.NoError(t, err, "when to ask again is the caller's business")
+		})
+	}
+}
+
+func TestWhatGraphQLSaysIsUnderstood(t *testing.T) {
+	h := newHarness(t)
+	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	h.GiveByHand(t, a)
+	page := func(info map[string]any) any {
+		return map[string]any{"data": map[string]any{"organization": map[string]any{"team": map[string]any{"members": map[string]any{"nodes": []any{}, "pageInfo": info}}}}}
+	}
+	for name, test := range map[string]struct {
+		answer any
+		class  connector.Class
+	}{
+		"rate limited":       {map[string]any{"errors": []any{map[string]any{"type": "RATE_LIMITED", "message": "slow down"}}}, connector.ClassRateLimited},
+		"forbidden":          {map[string]any{"errors": []any{map[string]any{"type": "FORBIDDEN", "message": "no"}}}, connector.ClassDenied},
+		"no scope":           {map[string]any{"errors": []any{map[string]any{"type": "INSUFFICIENT_SCOPES", "message": "no"}}}, connector.ClassDenied},
+		"something else":     {map[string]any{"errors": []any{map[string]any{"message": "timeout"}}}, connector.ClassUnavailable},
+		"no team":            {map[string]any{"data": map[string]any{"organization": map[string]any{"team": nil}}}, connector.ClassUnavailable},
+		"no organization":    {map[string]any{"data": map[string]any{"organization": nil}}, connector.ClassUnavailable},
+		"a page without end": {page(map[string]any{"hasNextPage": true, "endCursor": ""}), connector.ClassUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.do(func() {
+				h.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path == "/api/graphql" {
+						reply(w, http.StatusOK, test.answer)
+					}
+					return r.URL.Path == "/api/graphql"
+				}
+			})
+			_, err := c.Read(t.Context(), a)
+			requireClass(t, test.class, err)
+			requireClass(t, test.class, connector.Ensure(t.Context(), c, a, false))
+		})
+	}
+}
+
+func TestListTellsDirectMembersOnly(t *testing.T) {
+	h := newHarness(t)
+	c, parent, child := h.connect(t), h.Object(t), h.Object(t)
+	h.do(func() { h.teams[strings.TrimPrefix(child, teamPrefix)].parent = strings.TrimPrefix(parent, teamPrefix) })
+	for range 3 { // a page of teams, with the two
+		h.Object(t)
+	}
+	above, below, boss, invited := h.Account(t), h.Account(t), h.Account(t), h.stranger(t)
+	h.GiveByHand(t, connector.Assignment{Account: above, Object: parent})
+	h.GiveByHand(t, connector.Assignment{Account: below, Object: child})
+	h.GiveByHand(t, connector.Assignment{Account: "accessbot-app", Object: child})
+	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
+	requireClass(t, connector.ClassPending, c.Give(t.Context(), connector.Assignment{Account: invited, Object: child}))
+
+	var all []connector.Assignment
+	require.NoError(t, c.List(t.Context(), func(a connector.Assignment) error { all = append(all, a); return nil }))
+	require.ElementsMatch(t, []connector.Assignment{
+		{Account: above, Object: parent}, {Account: below, Object: child},
+		{Account: above, Object: organizationObject}, {Account: below, Object: organizationObject},
+	}, all)
+
+	h.do(func() { h.members["accessbot-app"].Role = member })
+	requireClass(t, connector.ClassDenied, c.List(t.Context(), func(connector.Assignment) error { return nil }))
+}
+
+func TestCheckSaysWhatTheTokenMay(t *testing.T) {
+	h := newHarness(t)
+	c := h.connect(t)
+	report, err := c.Check(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "organization Acme-Corp as accessbot-app, an owner, with scopes admin:org, read:user: 0 teams; 4987 of 5000 requests left until 14:13 UTC", report)
+	h.Object(t)
+	report, err = c.Check(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, report, ": 1 teams")
+	h.Object(t)
+	h.do(func() { h.scopes = "" })
+	report, err = c.Check(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, report, "with a fine-grained token: 2 teams")
+	require.Empty(t, h.changes())
+
+	for says, change := range map[string]func(){
+		"the scope admin:org": func() { h.scopes = "read:org, repo" },
+		"an owner of":         func() { h.members["accessbot-app"].Role = member },
+		"renew the token":     func() { delete(h.tokens, localToken) },
+		"does not see that":   func() { h.org = "Elsewhere" },
+	} {
+		t.Run(says, func(t *testing.T) {
+			app := h.tokens[localToken]
+			h.do(change)
+			t.Cleanup(func() {
+				h.do(func() {
+					h.scopes, h.tokens[localToken], h.org, h.members["accessbot-app"].Role = "admin:org", app, localOrg, owner
+				})
+			})
+			_, err := c.Check(t.Context())
+			requireClass(t, connector.ClassDenied, err)
+			require.ErrorContains(t, err, says)
+		})
+	}
+}
+
+func TestALoginInAnotherSpellingStillLosesItsAccess(t *testing.T) {
+	h := newHarness(t)
+	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	h.GiveByHand(t, a)
+	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: strings.ToUpper(a.Account), Object: a.Object}, false))
+	require.False(t, h.Holds(t, a))
+}
+
+func TestAnIDFollowsAUserWhoChangesTheLogin(t *testing.T) {
+	h := newHarness(t)
+	h.byID = true
+	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
+	h.do(func() {
+		before := h.key(a.Account)
+		user := h.users[before]
+		delete(h.users, before)
+		user.Login = "renamed"
+		h.users["renamed"], h.members["renamed"] = user, h.members[before]
+		delete(h.members, before)
+		team := h.teams[strings.TrimPrefix(a.Object, teamPrefix)]
+		team.direct["renamed"] = team.direct[before]
+		delete(team.direct, before)
+	})
+	state, err := c.Read(t.Context(), a)
+	require.NoError(t, err)
+	require.True(t, state.Held)
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	require.False(t, h.Holds(t, a))
+}
+
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	h := newHarness(t)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "a redirect was followed") }))
+	t.Cleanup(elsewhere.Close)
+	h.do(func() { h.intercept = everything(http.StatusTemporaryRedirect, "Location", elsewhere.URL) })
+	requireClass(t, connector.ClassDenied, h.connect(t).Give(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"}))
+}
+
+func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
+	good := Settings{URL: "https://github.example.com", Organization: "acme", Token: connector.NewSecret("hunter2")}
+	c, err := good.Open()
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	for says, change := range map[string]func(*Settings){
+		"https address":                 func(s *Settings) { s.URL = "http://github.example.com" },
+		"set url to where":              func(s *Settings) { s.URL = "https://user:hunter2@github.example.com" },
+		"or leave it out":               func(s *Settings) { s.URL = "github.example.com" },
+		"set organization to":           func(s *Settings) { s.Organization = "acme/crew" },
+		"set organization to the":       func(s *Settings) { s.Organization = "" },
+		"set token to":                  func(s *Settings) { s.Token = connector.Secret{} },
+		"set accounts to login or id":   func(s *Settings) { s.Accounts = "email" },
+		"set invitations to send or re": func(s *Settings) { s.Invitations = "no" },
+	} {
+		s := good
+		change(&s)
+		c, err := s.Open()
+		requireClass(t, connector.ClassDenied, err)
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), "hunter2")
+		require.Equal(t, connector.Connector(nil), c, "not a typed nil")
+	}
+}
+
+func TestAddressesOfGitHubComAndOfAnEnterpriseServer(t *testing.T) {
+	for url, want := range map[string][2]string{
+		"":                           {"https://api.github.com/", "https://api.github.com/graphql"},
+		"https://github.example.com": {"https://github.example.com/api/v3/", "https://github.example.com/api/graphql"},
+		"https://api.acme.ghe.com":   {"https://api.acme.ghe.com/", "https://api.acme.ghe.com/graphql"},
+	} {
+		s := Settings{URL: url, Organization: "acme", Token: connector.NewSecret("hunter2")}
+		c, err := s.open(newTransport())
+		require.NoError(t, err)
+		require.Equal(t, want[0], c.client.BaseURL())
+		request, err := c.client.NewRequest(t.Context(), http.MethodPost, c.graphQL(), nil)
+		require.NoError(t, err)
+		require.Equal(t, want[1], request.URL.String())
+	}
+}
+
+func readAll(r *http.Request) (string, error) {
+	var body json.RawMessage
+	err := json.NewDecoder(r.Body).Decode(&body)
+	r.Body = bodyOf(body)
+	return string(body), err
+}
+
+func TestAServerThatCannotProveItselfIsDenied(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	s := Settings{URL: server.URL, Organization: localOrg, Token: connector.NewSecret(localToken)}
+	c, err := s.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	err = c.Give(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"})
+	requireClass(t, connector.ClassDenied, err)
+	require.ErrorContains(t, err, "cannot prove")
+}

@@ -1,0 +1,211 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"accessbot/activities/connector"
+)
+
+// endpoint is the receiver.
+type endpoint struct {
+	url    *url.URL
+	secret string
+	client *http.Client
+}
+
+// request is what it is asked.
+type request struct {
+	Version int    `json:"version"`
+	Action  string `json:"action"`
+	Account string `json:"account,omitempty"`
+	Object  string `json:"object,omitempty"`
+	ID      string `json:"id,omitempty"`
+	Cursor  string `json:"cursor,omitempty"`
+}
+
+// reply is its answer.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// maxReply is how large an answer may be.
+const maxReply = 1 << 20
+
+// ask sends a signed request. It answers replies of the given statuses only; all
+// others are errors.
+func (e *endpoint) ask(ctx context.Context, asked request, statuses ...int) (reply, error) {
+	answer, err := e.send(ctx, asked, e.secret)
+	if err != nil {
+		return reply{}, err
+	}
+	if slices.Contains(statuses, answer.status) {
+		return answer, nil
+	}
+	return reply{}, e.refusal(asked, answer)
+}
+
+func (e *endpoint) send(ctx context.Context, asked request, secret string) (reply, error) {
+	asked.Version = 1
+	body, err := json.Marshal(asked)
+	if err != nil {
+		return reply{}, err
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
+	post.Header.Set("Content-Type", "application/json")
+	post.Header.Set("User-Agent", "accessbot")
+	post.Header.Set("Accessbot-Timestamp", timestamp)
+	post.Header.Set("Accessbot-Signature", sign(secret, timestamp, post.Method+post.URL.RequestURI(), body))
+	// All of it may be asked again. net/http does so by itself, on a connection that died while idle, if one of these is
+	// there; the second is never sent.
+	post.Header["X-Idempotency-Key"] = nil
+	if asked.ID != "" {
+		post.Header.Set("Idempotency-Key", asked.ID)
+	}
+	response, err := e.client.Do(post)
+	if err != nil {
+		return reply{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
+	switch {
+	case err != nil:
+		return reply{}, err
+	case len(text) > maxReply:
+		return reply{}, &connector.Denied{Do: "let the receiver answer with 1 MiB at most"}
+	}
+	return reply{status: response.StatusCode, header: response.Header, body: text}, nil
+}
+
+// sign is what docs/connectors/webhook.md says; methodAndPath is such as
+// "POST/accessbot".
+func sign(secret, timestamp, methodAndPath string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "v1:%s:%s:", timestamp, methodAndPath)
+	mac.Write(body)
+	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// decode reads an answer's JSON. What is no JSON did not come from a receiver.
+func (a reply) decode(into any) error {
+	if err := json.Unmarshal(a.body, into); err != nil {
+		return &connector.Unavailable{Err: fmt.Errorf("what answers is no receiver: status %d, and no JSON as agreed: %w", a.status, err)}
+	}
+	return nil
+}
+
+// exactly is that one field of an answer's JSON that has nothing else; empty: it
+// is no such answer.
+func (a reply) exactly(field string) string {
+	var fields map[string]string
+	if json.Unmarshal(a.body, &fields) != nil || len(fields) != 1 {
+		return ""
+	}
+	return fields[field]
+}
+
+// refusal is what an answer of an unwelcome status means. Nothing but the exact
+// words for it says that something does not exist: proxies say 404 too.
+func (e *endpoint) refusal(asked request, a reply) error {
+	err := fmt.Errorf("%s: status %d: %s", asked.Action, a.status, readable(strings.ReplaceAll(string(a.body), e.secret, "(secret)")))
+	switch status := a.status; {
+	case status == http.StatusNotFound:
+		switch missing := a.exactly("missing"); {
+		case missing == "object" && asked.Object != "":
+			return &connector.Gone{Part: connector.Object, Name: asked.Object}
+		case missing == "account" && asked.Account != "":
+			return &connector.Gone{Part: connector.Account, Name: asked.Account}
+		}
+		return &connector.Unavailable{Err: fmt.Errorf("no receiver is at the path of url: %w", err)}
+	case status == http.StatusUnprocessableEntity:
+		if reason := a.exactly("refused"); readable(reason) != "" {
+			refused := &connector.Refused{Part: connector.Object, Name: asked.Object, Reason: readable(reason), ByPeople: true}
+			if asked.Object == "" {
+				refused.Part, refused.Name = connector.Account, asked.Account
+			}
+			return refused
+		}
+		return &connector.Denied{Err: err, Do: `let the receiver say why with {"refused": "..."}`}
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
+		return &connector.RateLimited{RetryAfter: retryAfter(a.header.Get("Retry-After")), Err: err}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return &connector.Denied{Err: err, Do: "compare the secret, the path of url and the clocks with the receiver's"}
+	case status == http.StatusNotImplemented:
+		return &connector.Denied{Err: err, Do: "let the receiver answer " + asked.Action}
+	case status >= 300 && status < 400:
+		return &connector.Denied{Err: err, Do: "set url to where the receiver really is: redirects are not followed"}
+	case status == http.StatusConflict, status == http.StatusRequestTimeout, status >= 500, status < 300:
+		return &connector.Unavailable{Err: err}
+	default:
+		return &connector.Denied{Err: err, Do: "let the receiver speak version 1 of the protocol in docs/connectors/webhook.md"}
+	}
+}
+
+// retryAfter is a number of seconds or a time (RFC 9110, 10.2.3); 0: unknown.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return lookAgain(seconds)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), longestLook)
+	}
+	return 0
+}
+
+// looksAtSignatures makes sure that not everybody can give and take there.
+func (e *endpoint) looksAtSignatures(ctx context.Context) error {
+	a, err := e.send(ctx, request{Action: "check"}, "not "+e.secret)
+	switch {
+	case err != nil:
+		return err
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return nil
+	case a.status == http.StatusTooManyRequests, a.status >= 500:
+		return e.refusal(request{Action: "check"}, a)
+	default:
+		return &connector.Denied{Do: fmt.Sprintf("let the receiver refuse wrong signatures with 401: it answered one with %d, so anybody can give access there", a.status)}
+	}
+}
+
+// classify puts an error of a call into one of the port's classes. ctx is the
+// caller's.
+func classify(ctx context.Context, err error) error {
+	if err == nil || connector.ClassOf(err) != connector.ClassUnavailable {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	var certificate *tls.CertificateVerificationError
+	var unavailable *connector.Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		return err
+	case errors.As(err, &certificate):
+		return &connector.Denied{Err: err, Do: "set ca_file to the authority of the receiver's certificate, and url to the name that is in it"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &connector.Unavailable{Err: fmt.Errorf("the receiver did not answer in time: %w", err)}
+	default:
+		return &connector.Unavailable{Err: err}
+	}
+}
