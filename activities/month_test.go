@@ -370,7 +370,8 @@ func TestAMonthInAMinute(t *testing.T) {
 		happened.kept += m.Audited("ended: access stays for another reason")
 	})
 	t.Logf("%+v", happened)
-	require.Greater(t, happened.requests, 100, "hundreds of requests")
-	require.Greater(t, happened.given, 50)
-	require.NotZero(t, happened.kept, "some overlap")
+	// Far below what it usually is (some 500 requests, 150 given): a month in which nothing happens shows nothing.
+	require.Greater(t, happened.requests, 100)
+	require.Greater(t, happened.given, 10)
+	require.NotZero(t, happened.gone+happened.kept)
 }
