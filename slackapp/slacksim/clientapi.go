@@ -204,12 +204,13 @@ func (s *Server) clientPress(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Target
 		Option string `json:"option"` // the value of an overflow menu's entry
+		Value  string `json:"value"`  // of the button, by which it is found though it was drawn anew; empty: it is not looked for
 		Times  int    `json:"times"`  // all at once; 0 is 1
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	return s.press(u, body.Target, body.Option, base(r), body.Times)
+	return s.press(u, s.drawnAnew(u, body.Target, body.Value), body.Option, base(r), body.Times)
 }
 
 func (s *Server) clientSet(r *http.Request) (any, error) {

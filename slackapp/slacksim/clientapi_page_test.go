@@ -1,6 +1,7 @@
 package slacksim_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -318,4 +319,29 @@ func TestTheTrafficShowsWhatWasSaidWithoutTokens(t *testing.T) {
 	require.Len(t, newest, 1)
 	require.Equal(t, all[len(all)-1].Seq, newest[0].Seq)
 	require.Equal(t, http.StatusConflict, look(t, in.url+"/client/traffic/1000000").status)
+}
+
+// Source: views.publish; a block_id that is not given is made up, each time anew.
+func TestAButtonThatWasDrawnAnewIsPressedAllTheSame(t *testing.T) {
+	api, ws := alone(t)
+	publish := func() slacksim.Screen {
+		_, err := api.PublishView(slacksim.UserID(ann), home(slack.NewActionBlock("", button("b", "seven", "Button"))), "")
+		require.NoError(t, err)
+		screen, err := ws.As(ann).Screen()
+		require.NoError(t, err)
+		return screen
+	}
+	before := publish().Home
+	publish()
+	press := func(value string) int {
+		body, err := json.Marshal(m{"view_id": before.ID, "block_id": before.Blocks[0]["block_id"], "action_id": "b", "value": value})
+		require.NoError(t, err)
+		resp, err := http.Post(ws.Address()+"/client/users/"+ann+"/press", "application/json", bytes.NewReader(body))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	require.Equal(t, http.StatusOK, press("seven"))
+	require.Equal(t, http.StatusConflict, press("eight"), "another button")
+	require.Equal(t, http.StatusConflict, press(""))
 }

@@ -94,6 +94,27 @@ func (s *Server) find(u *User, t Target) (surface, element, error) {
 	return f, e, nil
 }
 
+// drawnAnew answers where the button that was pressed stands now. A Home tab is published again whenever the app likes, with
+// new block IDs where the app gives none: what somebody pressed a moment before is the same button all the same.
+func (s *Server) drawnAnew(u *User, t Target, value string) Target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, _, err := s.find(u, Target{ViewID: t.ViewID, TS: t.TS, Channel: t.Channel, Forwarded: t.Forwarded})
+	if value == "" || err != nil {
+		return t
+	}
+	if _, still := findElement(f.blocks(), control{t.BlockID, t.ActionID}); still {
+		return t
+	}
+	for _, e := range elements(f.blocks()) {
+		if e.control.action == t.ActionID && str(e.element, "value") == value {
+			t.BlockID = e.control.block
+			break
+		}
+	}
+	return t
+}
+
 // interaction is the part of every interaction that says who acted where.
 func (s *Server) interaction(kind string, u *User) object {
 	return object{

@@ -124,9 +124,10 @@ function once(key, job) {
   })
 }
 
-export function press(target, option = '') {
+// press names the button's value too: by that it is found though its view was drawn anew meanwhile.
+export function press(target, option = '', value = '') {
   const user = state.as
-  once(keyOf(target), () => post(userPath(user, '/press'), { ...target, option }))
+  once(keyOf(target), () => post(userPath(user, '/press'), { ...target, option, value }))
 }
 
 // submit hands what came of it to done.

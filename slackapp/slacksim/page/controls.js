@@ -59,7 +59,7 @@ function button(c) {
     'aria-label': e.accessibility_label || null, dir: 'auto',
     onclick: () => ask(e.confirm, () => {
       if (url) window.open(url, '_blank', 'noopener,noreferrer')
-      press(c.target)
+      press(c.target, '', e.value || '')
     }),
   }, textOf(e.text))
 }
