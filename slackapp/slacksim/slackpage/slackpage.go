@@ -116,7 +116,8 @@ func (p *Tab) Wait(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	poll := chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
+	// What is being redrawn may be missing for a moment: that is not so yet, and no error.
+	poll := chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
 	if _, err := chromedp.Run(ctx, poll); err != nil {
 		p.t.Fatalf("not so within %s: %s (%v)", patience, expression, err)
 	}
