@@ -80,6 +80,9 @@ func Run(t *testing.T, h Harness) {
 		"a cancelled call returns at once, as cancelled":                           cancelled,
 		"a deadline that passes is unavailable, at once":                           deadline,
 		"bad credentials are denied, without telling them":                         badCredentials,
+		"a check says what it sees and changes nothing":                            checks,
+		"a check with bad credentials is denied, without telling them":             checksBadCredentials,
+		"a check of a target that is down is unavailable in bounded time":          checksWhatIsDown,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,20 +7,40 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/go-github/v93/github"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/httptarget"
 )
 
 // slowDown is how long to wait where GitHub asks for fewer requests and does not
 // say for how long ("Rate limits for the REST API": at least one minute).
 const slowDown = time.Minute
 
-// classify puts an error of a call into one of the port's classes. ctx is the
-// caller's.
-func classify(ctx context.Context, err error) error {
+// classify puts an error of a call into one of the port's classes, without the
+// token, whatever GitHub repeats of it. ctx is the caller's.
+func classify(ctx context.Context, token string, err error) error {
+	err = classOf(ctx, err)
+	if denied := (*connector.Denied)(nil); errors.As(err, &denied) && denied.Err != nil {
+		return &connector.Denied{Do: denied.Do, Err: without(token, denied.Err)}
+	}
+	if err != nil && strings.Contains(err.Error(), token) {
+		return &connector.Unavailable{Err: without(token, err)}
+	}
+	return err
+}
+
+func without(token string, err error) error {
+	if !strings.Contains(err.Error(), token) {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), token, "(token)"))
+}
+
+func classOf(ctx context.Context, err error) error {
 	if err == nil || connector.ClassOf(err) != connector.ClassUnavailable {
 		return err
 	}
@@ -80,8 +100,8 @@ func rateLimited(a answer, err error) (time.Duration, bool) {
 }
 
 func waitOf(h http.Header) time.Duration {
-	if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil && seconds >= 0 && seconds <= 24*60*60 {
-		return max(time.Duration(seconds)*time.Second, time.Second)
+	if wait, said := httptarget.RetryAfter(h); said && wait > 0 {
+		return wait
 	}
 	if at, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil && h.Get("X-RateLimit-Remaining") == "0" {
 		return max(time.Until(time.Unix(at, 0)), time.Second) + time.Second // clocks differ, and resets are whole seconds

@@ -31,6 +31,7 @@ type Connector struct {
 	organization string
 	byID         bool          // accounts are named by the users' IDs
 	invites      bool          // those who are no members of the organization
+	token        string        // never told
 	bound        time.Duration // no call takes longer
 	pageSize     int           // of every list
 
@@ -47,7 +48,7 @@ func (c *Connector) Close() error {
 func (c *Connector) call(ctx context.Context, f func(ctx context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.bound)
 	defer cancel()
-	return classify(ctx, f(bounded))
+	return classify(ctx, c.token, f(bounded))
 }
 
 // Read tells whether the account is an active, direct member; an open invitation

@@ -14,6 +14,7 @@ import (
 
 	"accessbot/activities/connector"
 	"accessbot/activities/connector/connectortest"
+	"accessbot/activities/connector/httptarget"
 )
 
 func TestConformance(t *testing.T) {
@@ -22,6 +23,7 @@ func TestConformance(t *testing.T) {
 			h := newHarness(t)
 			h.byID = byID
 			connectortest.Run(t, h)
+			connectortest.RunHTTP(t, h)
 		})
 	}
 }
@@ -569,7 +571,7 @@ func TestAddressesOfGitHubComAndOfAnEnterpriseServer(t *testing.T) {
 		"https://api.acme.ghe.com":   {"https://api.acme.ghe.com/", "https://api.acme.ghe.com/graphql"},
 	} {
 		s := Settings{URL: url, Organization: "acme", Token: connector.NewSecret("hunter2")}
-		c, err := s.open(newTransport())
+		c, err := s.open(httptarget.Transport())
 		require.NoError(t, err)
 		require.Equal(t, want[0], c.client.BaseURL())
 		request, err := c.client.NewRequest(t.Context(), http.MethodPost, c.graphQL(), nil)

@@ -12,6 +12,7 @@ import (
 
 	"accessbot/activities/connector"
 	"accessbot/activities/connector/connectortest"
+	"accessbot/activities/connector/httptarget"
 )
 
 // harness looks at a local GitHub.
@@ -53,7 +54,7 @@ func (h *harness) settings(addr string) Settings {
 
 func (h *harness) open(t *testing.T, s Settings) *Connector {
 	t.Helper()
-	c, err := s.open(changing{newTransport()})
+	c, err := s.open(changing{httptarget.Transport()})
 	require.NoError(t, err)
 	c.bound, c.pageSize = h.Bound(), 3
 	return c

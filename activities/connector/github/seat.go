@@ -164,6 +164,8 @@ func (c *Connector) mayGive(ctx context.Context, s seat) error {
 		return err
 	}
 	switch {
+	case s.user.GetType() == "":
+		return unexpected("an account without a type")
 	case s.user.GetType() != "User":
 		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is no person's, but of type " + s.user.GetType()}
 	case !c.byID && s.user.GetLogin() != s.Account:

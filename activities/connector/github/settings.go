@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-github/v93/github"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/httptarget"
 )
 
 // Settings say which organization, and with what token.
@@ -20,11 +21,14 @@ type Settings struct {
 	Invitations  string           `yaml:"invitations"`  // to those who are no members yet: send (as when empty) or refuse
 }
 
+// maxAnswer is how many bytes an answer may have: a page of a hundred is far smaller.
+const maxAnswer = 16 << 20
+
 var organizationForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,99}$`)
 
 // Open makes the connector.
 func (s *Settings) Open() (connector.Connector, error) {
-	c, err := s.open(newTransport())
+	c, err := s.open(httptarget.Transport())
 	if err != nil {
 		return nil, err // not a nil of the connector's own type
 	}
@@ -47,7 +51,7 @@ func (s *Settings) open(transport http.RoundTripper) (*Connector, error) {
 	case s.Invitations != "" && s.Invitations != "send" && s.Invitations != "refuse":
 		return nil, &connector.Denied{Do: "set invitations to send or refuse"}
 	}
-	httpClient := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	httpClient := &http.Client{Transport: httptarget.Bounded(transport, maxAnswer), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	options := []github.ClientOptionsFunc{
 		github.WithHTTPClient(httpClient), github.WithAuthToken(s.Token.Reveal()), github.WithUserAgent("accessbot"),
 		// It would wait for the hourly limit's end after any short slow-down. What GitHub asks for is told to the caller instead.
@@ -61,7 +65,7 @@ func (s *Settings) open(transport http.RoundTripper) (*Connector, error) {
 		return nil, &connector.Denied{Do: "correct url", Err: err}
 	}
 	return &Connector{
-		client: client, http: httpClient, organization: s.Organization, byID: s.Accounts == "id", invites: s.Invitations != "refuse",
+		client: client, http: httpClient, token: s.Token.Reveal(), organization: s.Organization, byID: s.Accounts == "id", invites: s.Invitations != "refuse",
 		bound: callTimeout, pageSize: 100,
 	}, nil
 }

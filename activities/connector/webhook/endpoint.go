@@ -5,12 +5,9 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,6 +16,7 @@ import (
 	"time"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/httptarget"
 )
 
 // endpoint is the receiver.
@@ -87,12 +85,9 @@ func (e *endpoint) send(ctx context.Context, asked request, secret string) (repl
 		return reply{}, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxReply+1))
-	switch {
-	case err != nil:
+	text, err := httptarget.Body(response, maxReply)
+	if err != nil {
 		return reply{}, err
-	case len(text) > maxReply:
-		return reply{}, &connector.Denied{Do: "let the receiver answer with 1 MiB at most"}
 	}
 	return reply{status: response.StatusCode, header: response.Header, body: text}, nil
 }
@@ -128,6 +123,9 @@ func (a reply) exactly(field string) string {
 // words for it says that something does not exist: proxies say 404 too.
 func (e *endpoint) refusal(asked request, a reply) error {
 	err := fmt.Errorf("%s: status %d: %s", asked.Action, a.status, readable(strings.ReplaceAll(string(a.body), e.secret, "(secret)")))
+	if wait, limited := httptarget.RateLimited(a.status, a.header); limited {
+		return &connector.RateLimited{RetryAfter: wait, Err: err}
+	}
 	switch status := a.status; {
 	case status == http.StatusNotFound:
 		switch missing := a.exactly("missing"); {
@@ -146,8 +144,6 @@ func (e *endpoint) refusal(asked request, a reply) error {
 			return refused
 		}
 		return &connector.Denied{Err: err, Do: `let the receiver say why with {"refused": "..."}`}
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
-		return &connector.RateLimited{RetryAfter: retryAfter(a.header.Get("Retry-After")), Err: err}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return &connector.Denied{Err: err, Do: "compare the secret, the path of url and the clocks with the receiver's"}
 	case status == http.StatusNotImplemented:
@@ -159,17 +155,6 @@ func (e *endpoint) refusal(asked request, a reply) error {
 	default:
 		return &connector.Denied{Err: err, Do: "let the receiver speak version 1 of the protocol in docs/connectors/webhook.md"}
 	}
-}
-
-// retryAfter is a number of seconds or a time (RFC 9110, 10.2.3); 0: unknown.
-func retryAfter(text string) time.Duration {
-	if seconds, err := strconv.Atoi(text); err == nil {
-		return lookAgain(seconds)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), longestLook)
-	}
-	return 0
 }
 
 // looksAtSignatures makes sure that not everybody can give and take there.
@@ -184,28 +169,5 @@ func (e *endpoint) looksAtSignatures(ctx context.Context) error {
 		return e.refusal(request{Action: "check"}, a)
 	default:
 		return &connector.Denied{Do: fmt.Sprintf("let the receiver refuse wrong signatures with 401: it answered one with %d, so anybody can give access there", a.status)}
-	}
-}
-
-// classify puts an error of a call into one of the port's classes. ctx is the
-// caller's.
-func classify(ctx context.Context, err error) error {
-	if err == nil || connector.ClassOf(err) != connector.ClassUnavailable {
-		return err
-	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
-	}
-	var certificate *tls.CertificateVerificationError
-	var unavailable *connector.Unavailable
-	switch {
-	case errors.As(err, &unavailable):
-		return err
-	case errors.As(err, &certificate):
-		return &connector.Denied{Err: err, Do: "set ca_file to the authority of the receiver's certificate, and url to the name that is in it"}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &connector.Unavailable{Err: fmt.Errorf("the receiver did not answer in time: %w", err)}
-	default:
-		return &connector.Unavailable{Err: err}
 	}
 }

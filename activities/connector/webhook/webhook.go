@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/httptarget"
 )
 
 // MaxNameBytes is the longest name of an account or object.
@@ -31,7 +32,7 @@ type Connector struct {
 func (c *Connector) call(ctx context.Context, f func(ctx context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, c.bound)
 	defer cancel()
-	return classify(ctx, f(bounded))
+	return httptarget.Classify(ctx, "the receiver", f(bounded))
 }
 
 // Close releases idle connections.
@@ -123,18 +124,11 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 			return err
 		}
 	}
-	pending := &connector.Pending{Assignment: a, Want: held, WaitsFor: readable(s.WaitsFor), LookAgain: lookAgain(s.LookAgain)}
+	pending := &connector.Pending{Assignment: a, Want: held, WaitsFor: readable(s.WaitsFor), LookAgain: httptarget.Seconds(s.LookAgain)}
 	if pending.WaitsFor == "" {
 		pending.WaitsFor = "the target system"
 	}
 	return pending
-}
-
-// longestLook keeps a slip of the receiver from letting access wait for years.
-const longestLook = 24 * time.Hour
-
-func lookAgain(seconds int) time.Duration {
-	return time.Duration(min(max(seconds, 0), int(longestLook/time.Second))) * time.Second
 }
 
 // changeID is the same for repetitions of one change, and another for the next

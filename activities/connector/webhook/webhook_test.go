@@ -25,7 +25,11 @@ import (
 	"accessbot/activities/connector/webhook/receiver"
 )
 
-func TestConformance(t *testing.T) { connectortest.Run(t, newHarness(t)) }
+func TestConformance(t *testing.T) {
+	h := newHarness(t)
+	connectortest.Run(t, h)
+	connectortest.RunHTTP(t, h)
+}
 
 var seat = connector.Assignment{Account: "ann", Object: "crew"}
 
@@ -277,7 +281,7 @@ func TestAnswersAreClassified(t *testing.T) {
 		{200, nil, "<html>Please log in", connector.ClassUnavailable, "no receiver"},
 		{200, nil, `{"state":"yes"}`, connector.ClassDenied, `it said "yes"`},
 		{200, nil, `{}`, connector.ClassDenied, "held, not_held"},
-		{200, nil, `{"state":"` + strings.Repeat("x", 1<<20) + `"}`, connector.ClassDenied, "1 MiB"},
+		{200, nil, `{"state":"` + strings.Repeat("x", 1<<20) + `"}`, connector.ClassUnavailable, "more than 1048576 bytes"},
 		{401, nil, "you sent " + testSecret, connector.ClassDenied, "you sent (secret)"},
 	} {
 		c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
