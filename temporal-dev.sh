@@ -322,7 +322,7 @@ tests() {
   step 'Building' build
 
   serve_test_postgresql postgresql "$pg_bin"
-  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin TEST_TEMPORAL_UI TEST_CHROMIUM TEST_SLAPD TEST_BOLT_MODULES
+  export TEST_DATABASE_URL TEST_TARGET_URL TEST_TARGET_URL_16 TEST_TEMPORAL_ADDRESS TEST_TEMPORAL_CLI=$temporal TEST_PG_BIN=$pg_bin TEST_BIN=$bin TEST_TEMPORAL_UI TEST_CHROMIUM TEST_SLAPD TEST_BOLT_MODULES TEST_SCIMMY_MODULES
   TEST_DATABASE_URL=$(pg_url postgres "$served_port" postgres)
   TEST_TARGET_URL=$(pg_url postgres "$served_port" target)
   if (($(pg_major "$pg_bin") >= 16)); then
@@ -344,6 +344,8 @@ tests() {
   TEST_SLAPD=$slapd
   npm_modules slackapp/slacksim/boltcheck || missing+=("that Slack's own library agrees with the local Slack: it cannot be had from npm")
   TEST_BOLT_MODULES=$modules
+  npm_modules activities/connector/scim/scimmy || missing+=('SCIM groups: SCIMMY cannot be had from npm')
+  TEST_SCIMMY_MODULES=$modules
   if [[ -n $pictures ]]; then export TEST_PICTURES=$pictures; fi
 
   for arg in "$@"; do

@@ -15,6 +15,7 @@ import (
 	"accessbot/activities/connector/ldap"
 	"accessbot/activities/connector/manual"
 	"accessbot/activities/connector/postgresql"
+	"accessbot/activities/connector/scim"
 	"accessbot/activities/connector/webhook"
 )
 
@@ -50,6 +51,7 @@ var table = map[string]Kind{
 	"ldap":       {MaxNameBytes: ldap.MaxNameBytes, Limits: usual, settings: func() Settings { return &ldap.Settings{} }},
 	"manual":     {MaxNameBytes: manual.MaxNameBytes, Limits: usual, settings: func() Settings { return &manual.Settings{} }},
 	"postgresql": {MaxNameBytes: postgresql.MaxNameBytes, Limits: usual, settings: func() Settings { return &postgresql.Settings{} }},
+	"scim":       {MaxNameBytes: scim.MaxNameBytes, Limits: usual, settings: func() Settings { return &scim.Settings{} }},
 	"webhook":    {MaxNameBytes: webhook.MaxNameBytes, Limits: usual, settings: func() Settings { return &webhook.Settings{} }},
 }
 

@@ -1,0 +1,324 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"accessbot/activities/connector"
+	"accessbot/activities/connector/httptarget"
+)
+
+// service is the SCIM service at base.
+type service struct {
+	base   string // without a slash at its end
+	token  string
+	client *http.Client
+}
+
+// The media type and messages of RFC 7644.
+const (
+	mediaType    = "application/scim+json"
+	schemaList   = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	schemaPatch  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	schemaUser   = "urn:ietf:params:scim:schemas:core:2.0:User"
+	maxAnswer    = 4 << 20  // bytes
+	maxMembers   = 64 << 20 // bytes of a group; its members are read one by one
+	maxResources = 10_000   // that answer one filter
+)
+
+// resource is what is read of a user or group.
+type resource struct {
+	ID          string `json:"id"`
+	ExternalID  string `json:"externalId"`
+	UserName    string `json:"userName"`
+	DisplayName string `json:"displayName"`
+	Active      *bool  `json:"active"` // nil: the service does not say
+}
+
+type listResponse struct {
+	Schemas      []string   `json:"schemas"`
+	TotalResults int        `json:"totalResults"`
+	StartIndex   int        `json:"startIndex"` // 0: the service does not say
+	Resources    []resource `json:"Resources"`
+}
+
+type member struct {
+	Value string `json:"value"`
+}
+
+type operation struct {
+	Op    string   `json:"op"`
+	Path  string   `json:"path"`
+	Value []member `json:"value,omitempty"`
+}
+
+// list reads a page of resources, from the start-th on.
+func (s *service) list(ctx context.Context, path string, query url.Values, start, count int) (listResponse, error) {
+	q := url.Values{"startIndex": {strconv.Itoa(start)}, "count": {strconv.Itoa(count)}}
+	for name, values := range query {
+		q[name] = values
+	}
+	var p listResponse
+	if err := s.get(ctx, path, q, &p); err != nil {
+		return listResponse{}, err
+	}
+	if !slices.Contains(p.Schemas, schemaList) {
+		return listResponse{}, odd(path, "no list of resources")
+	}
+	if p.StartIndex != start && (p.StartIndex != 0 || start > 1) {
+		return listResponse{}, &connector.Denied{Do: "use another connector: this service leaves startIndex unheeded, so that what it has cannot be read page by page"}
+	}
+	for _, r := range p.Resources {
+		if r.ID == "" {
+			return listResponse{}, odd(path, "a resource without an id")
+		}
+	}
+	return p, nil
+}
+
+// pages reads all resources that a filter leaves; fn's error ends it.
+func (s *service) pages(ctx context.Context, path string, query url.Values, count int, fn func(resource) error) error {
+	for start, total := 1, 1; start <= total; {
+		p, err := s.list(ctx, path, query, start, count)
+		if err != nil {
+			return err
+		}
+		if p.TotalResults > maxResources {
+			return &connector.Denied{Do: "use another connector: this service leaves filters unheeded"}
+		}
+		for _, r := range p.Resources {
+			if err := fn(r); err != nil {
+				return err
+			}
+		}
+		switch {
+		case len(p.Resources) == 0 && start <= p.TotalResults:
+			return odd(path, "fewer resources than it counts")
+		case len(p.Resources) == 0:
+			return nil
+		}
+		start, total = start+len(p.Resources), p.TotalResults
+	}
+	return nil
+}
+
+// get reads a resource or a message.
+func (s *service) get(ctx context.Context, path string, query url.Values, into any) error {
+	response, err := s.send(ctx, http.MethodGet, path, query, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := httptarget.Body(response, maxAnswer)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return odd(path, "no JSON as agreed")
+	}
+	return nil
+}
+
+// members tells fn the IDs of a group's members, one by one: a group may be large.
+func (s *service) members(ctx context.Context, group string, fn func(id string) error) error {
+	path := "/Groups/" + url.PathEscape(group)
+	response, err := s.send(ctx, http.MethodGet, path, url.Values{"attributes": {"members"}}, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body := &io.LimitedReader{R: response.Body, N: maxMembers}
+	answered, err := readMembers(json.NewDecoder(body), fn)
+	switch {
+	case errors.Is(err, errEnough):
+		return err
+	case body.N == 0:
+		return &connector.Denied{Do: fmt.Sprintf("split the group: its members are more than %d bytes", maxMembers)}
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		return odd(path, err.Error())
+	case answered != group: // a page of a proxy is no group without members
+		return odd(path, "another resource than the group")
+	}
+	return nil
+}
+
+// readMembers reads a group, and answers its ID.
+func readMembers(d *json.Decoder, fn func(id string) error) (group string, err error) {
+	if err := expect(d, json.Delim('{')); err != nil {
+		return "", err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		switch name {
+		case "id":
+			err = d.Decode(&group)
+		case "members":
+			err = eachMember(d, fn)
+		default:
+			var other json.RawMessage
+			err = d.Decode(&other)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if err := expect(d, json.Delim('}')); err != nil {
+		return "", err
+	}
+	return group, nil
+}
+
+func eachMember(d *json.Decoder, fn func(id string) error) error {
+	switch open, err := d.Token(); {
+	case err != nil:
+		return err
+	case open == nil: // null: none (RFC 7643, 2.5)
+		return nil
+	case open != json.Delim('['):
+		return errors.New("members that are no list")
+	}
+	for d.More() {
+		var m member
+		if err := d.Decode(&m); err != nil {
+			return err
+		}
+		if m.Value == "" {
+			return errors.New("a member without a value")
+		}
+		if err := fn(m.Value); err != nil {
+			return err
+		}
+	}
+	return expect(d, json.Delim(']'))
+}
+
+func expect(d *json.Decoder, want json.Delim) error {
+	got, err := d.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("%v instead of %v", got, want)
+	}
+	return err
+}
+
+// patch changes a group's members.
+func (s *service) patch(ctx context.Context, group string, op operation) error {
+	message := struct {
+		Schemas    []string    `json:"schemas"`
+		Operations []operation `json:"Operations"`
+	}{[]string{schemaPatch}, []operation{op}}
+	return s.change(ctx, http.MethodPatch, "/Groups/"+url.PathEscape(group), message)
+}
+
+// createUser creates an active user. One who is there meanwhile is success.
+func (s *service) createUser(ctx context.Context, name string) error {
+	type email struct {
+		Value   string `json:"value"`
+		Primary bool   `json:"primary"`
+	}
+	user := struct {
+		Schemas  []string `json:"schemas"`
+		UserName string   `json:"userName"`
+		Active   bool     `json:"active"`
+		Emails   []email  `json:"emails,omitempty"`
+	}{Schemas: []string{schemaUser}, UserName: name, Active: true}
+	if strings.Contains(name, "@") {
+		user.Emails = []email{{name, true}}
+	}
+	return s.change(ctx, http.MethodPost, "/Users", user, http.StatusConflict)
+}
+
+// change sends a message. What the service answers to it is no proof, and not read.
+func (s *service) change(ctx context.Context, method, path string, message any, alsoWelcome ...int) error {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	response, err := s.send(ctx, method, path, nil, body, alsoWelcome...)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = httptarget.Body(response, maxMembers) // a group with all its members, perhaps
+	return err
+}
+
+// send answers responses of status 200 to 204 and of those that are welcome too;
+// all others are errors.
+func (s *service) send(ctx context.Context, method, path string, query url.Values, body []byte, alsoWelcome ...int) (*http.Response, error) {
+	at := s.base + path
+	if len(query) > 0 {
+		at += "?" + query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+s.token)
+	request.Header.Set("Accept", mediaType)
+	request.Header.Set("User-Agent", "accessbot")
+	if body != nil {
+		request.Header.Set("Content-Type", mediaType)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	switch status := response.StatusCode; {
+	case status == http.StatusOK, status == http.StatusCreated, status == http.StatusNoContent, slices.Contains(alsoWelcome, status):
+		return response, nil
+	}
+	defer response.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(response.Body, 2000))
+	if err != nil {
+		return nil, err
+	}
+	return nil, refusal(response.StatusCode, response.Header,
+		fmt.Errorf("%s %s: status %d: %s", method, path, response.StatusCode, s.detail(said)))
+}
+
+// detail is what an error message (RFC 7644, 3.12) says to people.
+func (s *service) detail(body []byte) string {
+	var message struct {
+		Detail   string `json:"detail"`
+		ScimType string `json:"scimType"`
+	}
+	text := string(body)
+	if json.Unmarshal(body, &message) == nil && message.Detail != "" {
+		text = strings.TrimSpace(message.ScimType + " " + message.Detail)
+	}
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(strings.ReplaceAll(text, s.token, "(token)"), "")), " ")
+	if runes := []rune(text); len(runes) > 200 {
+		text = string(runes[:200]) + "…"
+	}
+	return text
+}
+
+// odd is an answer that makes no sense: perhaps it is not from the service.
+func odd(path, what string) error {
+	return &connector.Unavailable{Err: fmt.Errorf("the SCIM service answered %s with %s", path, what)}
+}
+
+// quote is a string in a filter: one of JSON (RFC 7644, 3.4.2.2).
+func quote(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		panic("scim: " + err.Error()) // strings are always encoded
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
