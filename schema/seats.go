@@ -373,6 +373,7 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		Released  bool           `db:"released"`
 		JustEnded bool           `db:"just_ended"`
 		LateBy    float64        `db:"late_by"` // seconds past its end or its release
+		Why       string         `db:"end_reason"`
 	}
 	// What was doubted is looked at now.
 	_, err := tx.ExecContext(ctx, `
@@ -393,7 +394,7 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
 		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
-		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended,
+		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended, c.end_reason,
 		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
@@ -418,7 +419,7 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 			action = "ended: access stays for another reason"
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
-			Details: map[string]any{"seat": l.String(), "late by seconds": e.LateBy}})
+			Details: map[string]any{"seat": l.String(), "why": e.Why, "late by seconds": e.LateBy}})
 		if err != nil {
 			return err
 		}
