@@ -1,11 +1,13 @@
 package systemtest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/slackapp/slacksim/slackpage"
 	"accessbot/workflows"
 )
 
@@ -67,4 +69,32 @@ func TestCase30ARunTerminatedBeforeItsEndWithTemporalStopped(t *testing.T) {
 	require.Greater(t, says.Late, 110.0)
 	require.Less(t, says.Late, 180.0, "within three minutes after the end")
 	require.Equal(t, "its end was reached", says.Why)
+}
+
+// As an operator would, by hand.
+func TestCase30ARunTerminatedInTheWebUI(t *testing.T) {
+	t.Parallel()
+	slackpage.Chromium(t)
+	s := start(t)
+	s.startWorker()
+	request := s.ask("alice", "dashboards", "editor", time.Hour)
+	s.approve(approver, request)
+	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+
+	ui := slackpage.Open(t, s.slack.Address())
+	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
+	ui.See("access ends")
+	press := func(within string) {
+		button := `[...document.querySelectorAll('` + within + `')].find(e => e.textContent.trim() === 'Terminate' && e.checkVisibility())`
+		ui.Wait(button)
+		slackpage.Eval[bool](ui, button+`.click() ?? true`)
+	}
+	slackpage.Eval[bool](ui, `document.querySelector('[aria-controls*="actions-menu"], [id*="actions-menu"] button, [aria-label*="Actions"]')?.click() ?? true`)
+	press(`[role=menuitem]`)
+	press(`dialog[open] button, [role=dialog] button`)
+	s.eventually("the run is terminated", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Terminated" })
+	require.True(t, s.holds("alice", "dashboards", "editor"))
+	s.shiftClock(time.Hour)
+	s.eventually("access is taken back all the same", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
 }
