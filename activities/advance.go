@@ -141,7 +141,8 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request)
 
 // decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
 func (a *Activities) decided(r *schema.Request, i schema.Item) string {
-	past := r.EndsAt.Valid && !r.EndsAt.Time.After(r.ReadAt)
+	end := r.EndOf(i)
+	past := end.Valid && !end.Time.After(r.ReadAt)
 	switch i.State {
 	case schema.Submitted, schema.AwaitingApproval:
 		switch {
@@ -305,9 +306,7 @@ func hasUnasked(approval schema.Approval) bool {
 // next says what the run does now, and in how long the record must be looked at again at the latest.
 func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due time.Duration) {
 	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
-	if r.EndsAt.Valid {
-		next.Until = r.EndsAt.Time.UTC()
-	}
+	next.Until = until(r)
 	var wake schedule
 	busy := time.Duration(0)
 	for _, i := range r.Items {
@@ -370,6 +369,20 @@ func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due ti
 		due = wait
 	}
 	return next, shorter(due, busy)
+}
+
+// until is the last end of anything in the request; zero: something of it is permanent.
+func until(r *schema.Request) (last time.Time) {
+	for _, i := range r.Items {
+		end := r.EndOf(i)
+		if !end.Valid {
+			return time.Time{}
+		}
+		if end.Time.After(last) {
+			last = end.Time.UTC()
+		}
+	}
+	return last
 }
 
 // schedule keeps the earliest of the instants that it is told.

@@ -39,7 +39,23 @@ type Answer struct {
 	PersonID  int64 // who pressed
 	Terms     string
 	Approve   bool
-	Reason    string // required to deny
+	Reason    string         // required to deny
+	Choice    map[int64]bool // item by item, whether it is approved; nil: Approve, for everything that the copy showed
+	EndsAt    sql.NullTime   // the end that is granted, sooner than the one that was asked for; null: that one
+}
+
+// verdict is the answer for an item, if there is one.
+func (a Answer) verdict(itemID int64) (verdict string, answered bool) {
+	approve := a.Approve
+	if a.Choice != nil {
+		if approve, answered = a.Choice[itemID]; !answered {
+			return "", false
+		}
+	}
+	if approve {
+		return "approve", true
+	}
+	return "deny", true
 }
 
 // Decided is what came of an Answer.
@@ -86,7 +102,8 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 		return Decided{}, ErrOwnRequest
 	}
 	shown := slices.DeleteFunc(slices.Clone(request.Items), func(i Item) bool {
-		return !i.Waiting() || !slices.Contains([]int64(message.ItemIDs), i.ID)
+		_, answered := answer.verdict(i.ID)
+		return !answered || !i.Waiting() || !slices.Contains([]int64(message.ItemIDs), i.ID)
 	})
 	if len(shown) == 0 {
 		return Decided{Request: request}, nil
@@ -99,35 +116,58 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 		return Decided{}, err
 	}
 
+	ends := request.EndsAt
+	if answer.EndsAt.Valid && (!ends.Valid || answer.EndsAt.Time.Before(ends.Time)) {
+		ends = answer.EndsAt
+	}
+	if ends.Valid && !ends.Time.After(request.ReadAt) {
+		return Decided{}, ErrEndPassed
+	}
 	var ids, approvals []int64
-	var bases []string
+	var bases, verdicts, reasons []string
 	for _, item := range shown {
 		judged := policy.Candidates(facts[item.ID])
 		approval, open := request.OpenApproval(item.ID)
 		if !open || !judged.Allows(answer.PersonID) {
 			continue
 		}
+		verdict, _ := answer.verdict(item.ID)
+		reason := ""
+		if verdict == "deny" {
+			reason = answer.Reason
+		}
 		ids, approvals, bases = append(ids, item.ID), append(approvals, approval.ID), append(bases, string(judged.Basis))
+		verdicts, reasons = append(verdicts, verdict), append(reasons, reason)
 	}
 	if len(ids) == 0 {
 		return Decided{Request: request}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
 	}
-	verdict := "deny"
-	if answer.Approve {
-		verdict = "approve"
-	}
 	_, err = tx.ExecContext(ctx, `
-		insert into decisions (item_id, approval_id, basis, decided_by, verdict, reason, policy_version, terms, ends_at)
-		select d.item_id, d.approval_id, d.basis, $4, $5, $6, $7, $8, $9
-		  from unnest($1::bigint[], $2::bigint[], $3::text[]) as d (item_id, approval_id, basis)`,
-		pq.Array(ids), pq.Array(approvals), pq.Array(bases), answer.PersonID, verdict, answer.Reason, policy.Version, request.Terms, request.EndsAt)
+		insert into decisions (item_id, approval_id, basis, verdict, reason, decided_by, policy_version, terms, ends_at)
+		select d.item_id, d.approval_id, d.basis, d.verdict, d.reason, $6, $7, $8, $9
+		  from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as d (item_id, approval_id, basis, verdict, reason)`,
+		pq.Array(ids), pq.Array(approvals), pq.Array(bases), pq.Array(verdicts), pq.Array(reasons), answer.PersonID, policy.Version, request.Terms, ends)
 	if err != nil {
 		return Decided{}, fmt.Errorf("record the decision about request %d: %w", request.ID, refusal(err))
 	}
-	err = Audit(ctx, tx, Event{Actor: "person", PersonID: answer.PersonID, Action: "decided: " + verdict, RequestID: request.ID,
-		Details: map[string]any{"items": ids, "approvals": approvals, "bases": bases, "policy": policy.Version, "terms": request.Terms}})
-	if err != nil {
-		return Decided{}, err
+	for _, verdict := range []string{"approve", "deny"} {
+		var items []int64
+		for n, id := range ids {
+			if verdicts[n] == verdict {
+				items = append(items, id)
+			}
+		}
+		if len(items) == 0 {
+			continue
+		}
+		details := map[string]any{"items": items, "approvals": approvals, "bases": bases, "policy": policy.Version, "terms": request.Terms}
+		if ends.Valid {
+			details["ends at"] = ends.Time.UTC()
+		}
+		err = Audit(ctx, tx, Event{Actor: "person", PersonID: answer.PersonID, Action: "decided: " + verdict, RequestID: request.ID, Details: details})
+		if err != nil {
+			return Decided{}, err
+		}
 	}
 	request, err = RequestByID(ctx, tx, request.ID)
 	return Decided{Request: request, Items: ids}, err

@@ -38,6 +38,19 @@ func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 	return m, refusal(err)
 }
 
+// RequestOfQuestion answers the request that a copy of a question is about, for the reader of that copy: ErrNotFound for
+// anybody else.
+func RequestOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
+	m, err := messageByID(ctx, q, messageID)
+	if err != nil {
+		return nil, err
+	}
+	if m.PersonID != readerID || m.Kind != "question" {
+		return nil, fmt.Errorf("message %d is no question to person %d: %w", messageID, readerID, ErrNotFound)
+	}
+	return RequestByID(ctx, q, m.RequestID)
+}
+
 // MessagesOf answers every message of a request, oldest first.
 func MessagesOf(ctx context.Context, q Queryer, requestID int64) ([]Message, error) {
 	var messages []Message

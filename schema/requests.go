@@ -228,6 +228,14 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	return approvals, nil
 }
 
+// EndOf is the end of an item: that of the request, or the sooner one that its approver granted.
+func (r *Request) EndOf(i Item) sql.NullTime {
+	if i.Decision != nil && i.Decision.EndsAt.Valid && (!r.EndsAt.Valid || i.Decision.EndsAt.Time.Before(r.EndsAt.Time)) {
+		return i.Decision.EndsAt
+	}
+	return r.EndsAt
+}
+
 // OpenApproval answers the open approval that the item is in.
 func (r *Request) OpenApproval(itemID int64) (Approval, bool) {
 	for _, a := range r.Approvals {

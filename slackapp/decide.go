@@ -13,7 +13,7 @@ import (
 
 // approve records an approval. What every copy then shows, the worker sees to.
 func (a *app) approve(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	recorded, text, after := a.decide(ctx, ic, action.Value, true, "")
+	recorded, text, after := a.decide(ctx, ic, action.Value, schema.Answer{Approve: true})
 	if !recorded {
 		a.tell(ctx, ic, text)
 	}
@@ -39,7 +39,7 @@ func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) (
 	if wrong != nil {
 		return wrong, nil
 	}
-	recorded, text, after := a.decide(ctx, ic, ic.View.PrivateMetadata, false, reason)
+	recorded, text, after := a.decide(ctx, ic, ic.View.PrivateMetadata, schema.Answer{Reason: reason})
 	if !recorded {
 		return fieldErrors{views.BlockReason: plainWords(text)}, after
 	}
@@ -63,7 +63,7 @@ func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErr
 const notYours = "This is not yours to decide."
 
 // decide records an answer. It tells whether something was recorded, if not why (mrkdwn), and what follows.
-func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, approve bool, reason string) (recorded bool, text string, after func(ctx context.Context)) {
+func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, answer schema.Answer) (recorded bool, text string, after func(ctx context.Context)) {
 	nothing := func(context.Context) {}
 	messageID, terms, err := views.ParseDecisionValue(value)
 	if err != nil {
@@ -74,7 +74,8 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	if err != nil {
 		return false, a.words(ctx, err), nothing
 	}
-	decided, err := a.db.Decide(ctx, schema.Answer{MessageID: messageID, PersonID: person.ID, Terms: terms, Approve: approve, Reason: reason})
+	answer.MessageID, answer.PersonID, answer.Terms = messageID, person.ID, terms
+	decided, err := a.db.Decide(ctx, answer)
 	switch {
 	case err != nil && decided.Request != nil:
 		// They were asked, and somebody else may decide by now: whoever that is must come to know.

@@ -227,7 +227,7 @@ func TestAButtonWithAValueOfItsOwnDoesNothing(t *testing.T) {
 	require.NoError(t, err)
 	delete(payload, "view")
 	n := 0
-	for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionWithdraw, views.ActionGiveBack} {
+	for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionChoose, views.ActionWithdraw, views.ActionGiveBack} {
 		for _, value := range []string{"", "1", "x:y", "-1:abc", "1'; drop table decisions; --"} {
 			if value == "1" && (action == views.ActionWithdraw || action == views.ActionGiveBack) {
 				continue // could be one of ours

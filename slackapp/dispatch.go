@@ -87,6 +87,8 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submit(ctx, &ic)
 		case views.CallbackDeny:
 			errors, after.do = a.submitDenial(ctx, &ic)
+		case views.CallbackChoose:
+			errors, after.do = a.submitChoice(ctx, &ic)
 		case views.CallbackCannot:
 			errors, after.do = a.submitCannot(ctx, &ic)
 		}
@@ -120,6 +122,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionExtendAll:     a.openExtension,
 		views.ActionShowAll:       a.openList,
 		views.ActionDeny:          a.askWhyDenied,
+		views.ActionChoose:        a.openChoice,
 		views.ActionTaskCannot:    a.askWhyCannot,
 	}
 	acts := map[string]handler{

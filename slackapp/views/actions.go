@@ -11,6 +11,7 @@ const (
 	ActionRequestAccess = "request_access" // no value
 	ActionApprove       = "approve"        // see DecisionValue
 	ActionDeny          = "deny"           // see DecisionValue
+	ActionChoose        = "choose"         // see DecisionValue
 	ActionWithdraw      = "withdraw"       // the request's number
 	ActionGiveBack      = "give_back"      // the claim's ID
 )

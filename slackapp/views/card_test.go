@@ -72,7 +72,7 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 			" is approved and being provisioned", "being provisioned", false},
 		{"active", given(item(1, schema.Active, "reader")), " is active " + until, "active " + until, false},
 		{"active without an end", permanent, " is active permanently", "active permanently", false},
-		{"active for less than was asked", sooner, " is active until Mon 30 Nov 2026, 12:00 CET", "active until Mon 30 Nov 2026, 12:00 CET", false},
+		{"active for less than was asked", sooner, " is active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", "active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", false},
 		{"active, with trouble", problem(given(item(1, schema.Active, "reader")), "GitHub does not answer"),
 			" is active " + until, "active " + until + " (GitHub does not answer)", false},
 		{"given back, and still there", released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""),

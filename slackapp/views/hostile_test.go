@@ -133,6 +133,7 @@ func everything(say string) map[string][]any {
 		"Loading":            {views.Loading()},
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
+		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
 		"Cannot":             {views.Cannot("9223372036854775807")},
 		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
 		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},

@@ -89,7 +89,7 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	case i.State == schema.Denied:
 		return standing{denied, because("denied", i.Problem)}
 	case d != nil:
-		return standing{approved, because("approved by "+decider(*d), i.Problem)}
+		return standing{approved, because("approved by "+decider(*d)+sooner(r, i, zone), i.Problem)}
 	case i.State == schema.Approved:
 		return standing{approved, because("approved", i.Problem)}
 	case i.State == schema.Submitted:
@@ -157,7 +157,16 @@ func untilOf(r *schema.Request, i schema.Item, zone string) string {
 	case r.EndsAt.Valid && c.Time.Equal(r.EndsAt.Time):
 		return Until(r, zone)
 	}
-	return "until " + When(c.Time, zone)
+	return "until " + When(c.Time, zone) + ", sooner than was asked for"
+}
+
+// sooner says that an approver granted less time than was asked for, if so.
+func sooner(r *schema.Request, i schema.Item, zone string) string {
+	end := r.EndOf(i)
+	if !end.Valid || r.EndsAt.Valid && end.Time.Equal(r.EndsAt.Time) {
+		return ""
+	}
+	return " until " + When(end.Time, zone) + ", sooner than was asked for"
 }
 
 func decider(d schema.Decision) string {

@@ -51,6 +51,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 		buttons := []slack.BlockElement{
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
 			button(ActionDeny, value, "Deny", slack.StyleDanger),
+			button(ActionChoose, value, "Choose…", slack.StyleDefault),
 		}
 		if len(open) > namedAtMost { // nobody decides about what they cannot see
 			buttons = append(buttons, seeAll(r, len(mine)))
@@ -241,7 +242,7 @@ func verdict(r *schema.Request, i told, q QuestionFor) string {
 			who = "you"
 		}
 		if d.Approves() {
-			return "✅ Approved by " + who + ", " + When(d.DecidedAt, q.TimeZone)
+			return "✅ Approved by " + who + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
 		}
 		return "⛔ " + because("Denied by "+who+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
 	case i.Release != nil:

@@ -88,6 +88,39 @@ func TestTheMainJobThroughSlack(t *testing.T) {
 	require.Less(t, run.WorkflowExecutionInfo.HistoryLength, int64(150), "a run stays readable")
 }
 
+func TestChosenItemByItemAndForLessTimeThanWasAskedFor(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	alice := s.open("alice")
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.Tick("Analyst sandbox", "Marketing marts")
+	alice.Choose("Reason", "Project work") // permanently
+	alice.SubmitAccepted()
+	request := number(t, alice.WaitForMessage("has been created and sent for approval").Text())
+
+	bob := s.as("bob")
+	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	bob.PressIn(question, "Choose…")
+	bob.WaitForModal("What you tick is approved")
+	bob.Tick("Marketing marts")
+	bob.Choose("What is not ticked", "is denied")
+	bob.Fill("Reason", "the marts are enough")
+	bob.PickDate("End sooner", inDays(3))
+	bob.SubmitAccepted()
+	told := alice.WaitForMessage("1 active, 1 denied")
+	require.Contains(t, told.Text(), "sooner than was asked for")
+	require.Contains(t, told.Text(), "the marts are enough")
+	bob.WaitForEdit(question, "Approved by you until")
+	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
+	require.False(t, s.holds("alice", "warehouse", "sandbox"))
+
+	s.shiftClock(5 * 24 * time.Hour)
+	s.eventually("it ends when its approver said", func() bool { return !s.holds("alice", "warehouse", "marketing-marts") })
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+}
+
 func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
 	t.Parallel()
 	s := start(t)

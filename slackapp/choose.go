@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// openChoice opens the modal in which an approver decides item by item.
+func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+	request, person, err := a.questionOf(ctx, ic, action.Value)
+	switch {
+	case errors.Is(err, schema.ErrNotFound):
+		a.auditOddButton(ctx, ic, err)
+		a.tell(ctx, ic, notYours)
+		return
+	case err != nil:
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	case len(request.DecidableBy(person.ID)) == 0:
+		a.tell(ctx, ic, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID)))
+		return
+	}
+	if _, err := a.open(ctx, ic, views.Choose(request, person.ID, action.Value)); err != nil {
+		a.log.Error("a choice could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
+		a.tell(ctx, ic, "The form could not be opened. Please press Choose again.")
+	}
+}
+
+// questionOf is the request that a copy of a question is about, for its reader alone: ErrNotFound for anybody else.
+func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, value string) (*schema.Request, schema.Person, error) {
+	messageID, _, err := views.ParseDecisionValue(value)
+	if err != nil {
+		return nil, schema.Person{}, errors.Join(err, schema.ErrNotFound)
+	}
+	person, err := a.who(ctx, ic.User.ID)
+	if err != nil {
+		return nil, person, err
+	}
+	request, err := schema.RequestOfQuestion(ctx, a.db, messageID, person.ID)
+	return request, person, err
+}
+
+// submitChoice records what an approver decided item by item. What is in its way stands at its field.
+func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+	s := submission{values: ic.View.State}
+	var ticked []string
+	first := views.BlockChosen(0)
+	for _, actions := range ic.View.State.Values {
+		for _, o := range actions[views.ActionChosen].SelectedOptions {
+			ticked = append(ticked, o.Value)
+		}
+	}
+	chosen, err := views.ParseChosen(ic.View.PrivateMetadata, ticked)
+	if err != nil {
+		a.auditOddButton(ctx, ic, err)
+		return fieldErrors{first: notYours}, nil
+	}
+	others, _ := s.field(views.BlockOthers, views.ActionOthers)
+	answer := schema.Answer{Choice: map[int64]bool{}}
+	if others.SelectedOption.Value == views.ValueDeny {
+		for _, id := range chosen.Shown {
+			answer.Choice[id] = false
+		}
+	}
+	for _, id := range chosen.Ticked {
+		answer.Choice[id] = true
+	}
+	switch {
+	case len(answer.Choice) == 0:
+		return fieldErrors{first: "Tick what you approve, or say below that what is not ticked is denied."}, nil
+	case len(answer.Choice) > len(chosen.Ticked):
+		if answer.Reason, wrong = writtenReason(ic); wrong != nil {
+			return wrong, nil
+		}
+	}
+	var late string
+	if answer.EndsAt, late = a.soonerEnd(ctx, ic, &s, chosen.Value); late != "" {
+		return fieldErrors{views.BlockEndDate: late}, nil
+	}
+	recorded, text, after := a.decide(ctx, ic, chosen.Value, answer)
+	if !recorded {
+		return fieldErrors{first: plainWords(text)}, after
+	}
+	return nil, after
+}
+
+// soonerEnd is the end that an approver granted in the place of the one that was asked for (none: that one), or what is
+// wrong with it.
+func (a *app) soonerEnd(ctx context.Context, ic *slack.InteractionCallback, s *submission, value string) (end sql.NullTime, wrong string) {
+	date, _ := s.field(views.BlockEndDate, views.ActionEndDate)
+	if date.SelectedDate == "" {
+		return end, ""
+	}
+	request, _, err := a.questionOf(ctx, ic, value)
+	if err != nil {
+		return end, plainWords(a.words(ctx, err))
+	}
+	zone, err := time.LoadLocation(request.TimeZone)
+	if err != nil {
+		a.log.Error("the time zone of a request is unknown here", "request", request.ID, "error", err)
+		return end, "The time zone of the request is unknown here: leave it empty."
+	}
+	end.Time, _, err = endOfDay(date.SelectedDate, zone)
+	switch {
+	case err != nil:
+		return end, "There is no such day: choose another."
+	case !end.Time.After(request.ReadAt):
+		return end, "That day is over in " + request.TimeZone + ": choose a later one, or leave it empty."
+	case request.EndsAt.Valid && end.Time.After(request.EndsAt.Time):
+		return end, "This is later than what was asked for: choose a sooner day, or leave it empty."
+	}
+	end.Valid = true
+	return end, ""
+}
