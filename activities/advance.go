@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,7 +100,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if err != nil {
 		return Next{}, err
 	}
-	asked, unasked, err := a.ask(ctx, tx, r)
+	asked, unasked, changes, err := a.ask(ctx, tx, r)
 	if err != nil {
 		return Next{}, err
 	}
@@ -108,7 +109,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	next, due := a.next(r, unasked)
+	next, due := a.next(r, unasked, changes)
 	notice, _ := EndingSoonAt(r)
 	noticeDue := !notice.IsZero() && !notice.After(r.ReadAt)
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
@@ -170,12 +171,12 @@ func (a *Activities) decided(r *schema.Request, i schema.Item) string {
 	return i.State
 }
 
-// ask brings the open approvals to what the policy says now. It answers whether anything changed, and how many waiting
-// items there is nobody to ask about.
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, unasked []int64, err error) {
-	facts, err := schema.ApproverFacts(ctx, tx, r.ID)
+// ask brings the open approvals to what the policy says now. It answers whether anything changed, the waiting items that
+// there is nobody to ask about, and when the policy will say something else by the clock alone (zero: never).
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, unasked []int64, changes time.Time, err error) {
+	facts, changes, err := schema.ApproverFacts(ctx, tx, r.ID)
 	if err != nil {
-		return false, nil, err
+		return false, nil, changes, err
 	}
 	waiting := map[int64]schema.Item{}
 	for _, i := range r.Items {
@@ -192,7 +193,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (c
 		if state != "open" {
 			changed = true
 			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
-				return false, nil, err
+				return false, nil, changes, err
 			}
 			continue
 		}
@@ -202,7 +203,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (c
 		if hasUnasked(approval) && !approval.OpenedAt.Add(a.Options.RemindAfter).After(r.ReadAt) {
 			changed = true
 			if err := schema.AskTheOthers(ctx, tx, r.ID, approval.ID); err != nil {
-				return false, nil, err
+				return false, nil, changes, err
 			}
 		}
 	}
@@ -234,10 +235,10 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (c
 	for _, q := range questions {
 		changed = true
 		if err := schema.OpenApproval(ctx, tx, r.ID, q.applicationID, q.items, q.answer, firstAsked); err != nil {
-			return false, nil, err
+			return false, nil, changes, err
 		}
 	}
-	return changed, unasked, a.reportUnasked(ctx, tx, r, unasked)
+	return changed, unasked, changes, a.reportUnasked(ctx, tx, r, unasked)
 }
 
 // nobodyToAsk is what people read about an item that nobody may decide.
@@ -272,8 +273,12 @@ func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.R
 // approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
 func approvalState(r *schema.Request, approval schema.Approval, waiting map[int64]schema.Item, facts map[int64]policy.Facts) string {
 	candidates := make([]int64, len(approval.Candidates))
+	inPlaceOf := map[int64]int64{}
 	for n, c := range approval.Candidates {
 		candidates[n] = c.PersonID
+		if c.InPlaceOf.Valid {
+			inPlaceOf[c.PersonID] = c.InPlaceOf.Int64
+		}
 	}
 	slices.Sort(candidates)
 	still := false
@@ -284,7 +289,7 @@ func approvalState(r *schema.Request, approval schema.Approval, waiting map[int6
 		still = true
 		answer := policy.Candidates(facts[id])
 		now := slices.Sorted(slices.Values(answer.Candidates))
-		if string(answer.Basis) != approval.Basis || !slices.Equal(now, candidates) {
+		if string(answer.Basis) != approval.Basis || !slices.Equal(now, candidates) || !maps.Equal(answer.InPlaceOf, inPlaceOf) {
 			return "moved"
 		}
 	}
@@ -304,7 +309,7 @@ func hasUnasked(approval schema.Approval) bool {
 }
 
 // next says what the run does now, and in how long the record must be looked at again at the latest.
-func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due time.Duration) {
+func (a *Activities) next(r *schema.Request, unasked []int64, changes time.Time) (next Next, due time.Duration) {
 	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
 	next.Until = until(r)
 	var wake schedule
@@ -346,16 +351,21 @@ func (a *Activities) next(r *schema.Request, unasked []int64) (next Next, due ti
 			}
 		}
 	}
+	open := false
 	for _, approval := range r.Approvals {
 		if approval.State != "open" {
 			continue
 		}
+		open = true
 		for _, c := range approval.Candidates {
 			next.Approvers = append(next.Approvers, a.personLabel(c.PersonID, c.Email))
 		}
 		if hasUnasked(approval) {
 			wake.at(approval.OpenedAt.Add(a.Options.RemindAfter), "asks the other approvers")
 		}
+	}
+	if open && !changes.IsZero() {
+		wake.at(changes, "somebody who decides goes away or comes back")
 	}
 	slices.Sort(next.Applications)
 	next.Applications = slices.Compact(next.Applications)

@@ -25,15 +25,20 @@ func OpenApproval(ctx context.Context, tx *sqlx.Tx, requestID, applicationID int
 	if _, err := tx.ExecContext(ctx, `insert into approval_items (approval_id, item_id) select $1, unnest($2::bigint[])`, id, pq.Array(items)); err != nil {
 		return fmt.Errorf("the items of approval %d: %w", id, err)
 	}
+	inPlaceOf := make([]sql.NullInt64, len(answer.Candidates))
+	for n, candidate := range answer.Candidates {
+		inPlaceOf[n].Int64, inPlaceOf[n].Valid = answer.InPlaceOf[candidate]
+	}
 	_, err = tx.ExecContext(ctx, `
-		insert into approval_candidates (approval_id, person_id, position, asked_at)
-		select $1, person_id, position, case when position <= $3 then app_now() end
-		  from unnest($2::bigint[]) with ordinality as c (person_id, position)`, id, pq.Array(answer.Candidates), askNow)
+		insert into approval_candidates (approval_id, person_id, for_person_id, position, asked_at)
+		select $1, person_id, for_person_id, position, case when position <= $4 then app_now() end
+		  from unnest($2::bigint[], $3::bigint[]) with ordinality as c (person_id, for_person_id, position)`,
+		id, pq.Array(answer.Candidates), pq.Array(inPlaceOf), askNow)
 	if err != nil {
 		return fmt.Errorf("the candidates of approval %d: %w", id, err)
 	}
 	return Audit(ctx, tx, Event{Actor: "worker", Action: "asked", RequestID: requestID, ApprovalID: id,
-		Details: map[string]any{"basis": answer.Basis, "candidates": answer.Candidates, "items": items, "policy": policy.Version}})
+		Details: map[string]any{"basis": answer.Basis, "candidates": answer.Candidates, "in place of": answer.InPlaceOf, "items": items, "policy": policy.Version}})
 }
 
 // CloseApproval ends an open approval: decided, moved to other candidates, or closed with its items.

@@ -111,7 +111,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if answer.Terms != request.Terms || message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
-	facts, err := ApproverFacts(ctx, tx, request.ID)
+	facts, _, err := ApproverFacts(ctx, tx, request.ID)
 	if err != nil {
 		return Decided{}, err
 	}

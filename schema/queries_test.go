@@ -87,6 +87,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		insert into approvals (request_id, application_id, basis, policy_version, state, closed_at) select id, 1, 'manager', 'owners-1', 'decided', app_now() from access_requests;
 		insert into approval_items select a.id, i.id from approvals a join request_items i using (request_id);
 		insert into approval_candidates select a.id, 1 + a.id % 2000, 1, app_now() from approvals a;
+		insert into delegations (person_id, delegate_id, starts_at, ends_at) select id, id % 2000 + 1, app_now(), app_now() + interval '1 day' from people where id % 3 = 0 and id < 1999;
 		insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms)
 		select item_id, approval_id, 1, 'approve', 'manager', 'owners-1', 'x' from approval_items;
 		insert into claims (person_id, account_id, entitlement_id, source, item_id, given_at)
@@ -112,15 +113,26 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, 200); return err },
 		"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
 		"a request, whole":      func() error { _, err := schema.RequestByID(ctx, p, request); return err },
-		"who might decide":      func() error { _, err := schema.ApproverFacts(ctx, p, request); return err },
-		"what is held beside":   func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
-		"a request's messages":  func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
-		"owners":                func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
-		"found before":          func() error { _, err := schema.FoundBefore(ctx, p, request); return err },
-		"overdue":               func() error { _, err := schema.Overdue(ctx, p, request); return err },
-		"a summary":             func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
-		"a claim":               func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
-		"an address":            func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
+		"who might decide":      func() error { _, _, err := schema.ApproverFacts(ctx, p, request); return err },
+		"who stands in": func() error {
+			_, _, err := schema.DelegationOf(ctx, p, 77)
+			if err != nil {
+				return err
+			}
+			if _, err := schema.MayBeAsked(ctx, p, 77); err != nil {
+				return err
+			}
+			_, err = p.Delegate(ctx, schema.Delegation{PersonID: 78, DelegateID: sql.NullInt64{Int64: 79, Valid: true}, StartsAt: time.Now(), EndsAt: time.Now().Add(time.Hour)})
+			return err
+		},
+		"what is held beside":  func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
+		"a request's messages": func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
+		"owners":               func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
+		"found before":         func() error { _, err := schema.FoundBefore(ctx, p, request); return err },
+		"overdue":              func() error { _, err := schema.Overdue(ctx, p, request); return err },
+		"a summary":            func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
+		"a claim":              func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
+		"an address":           func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
 		"a seat": func() error {
 			seat, err := schema.SeatOfItem(ctx, p, item)
 			if err != nil {

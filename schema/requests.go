@@ -103,6 +103,9 @@ type Candidate struct {
 	Name       string       `db:"name"`
 	Email      string       `db:"email"`
 	AskedAt    sql.NullTime `db:"asked_at"`
+	// InPlaceOf is who is away and would be asked, with their name; null: the candidate is asked by their own right.
+	InPlaceOf     sql.NullInt64 `db:"for_person_id"`
+	InPlaceOfName string        `db:"for_name"`
 }
 
 // RequestByID reads a request whole. It answers ErrNotFound where there is none.
@@ -203,8 +206,9 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	}
 	var candidates []Candidate
 	err = q.SelectContext(ctx, &candidates, `
-		select c.approval_id, c.person_id, p.name, p.email, c.asked_at
+		select c.approval_id, c.person_id, p.name, p.email, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name
 		  from approval_candidates c join people p on p.id = c.person_id
+		  left join people f on f.id = c.for_person_id
 		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids))
 	if err != nil {
 		return nil, err

@@ -87,6 +87,8 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submit(ctx, &ic)
 		case views.CallbackDeny:
 			errors, after.do = a.submitDenial(ctx, &ic)
+		case views.CallbackAway:
+			errors, after.do = a.submitAway(ctx, &ic)
 		case views.CallbackChoose:
 			errors, after.do = a.submitChoice(ctx, &ic)
 		case views.CallbackCannot:
@@ -123,6 +125,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionShowAll:       a.openList,
 		views.ActionDeny:          a.askWhyDenied,
 		views.ActionChoose:        a.openChoice,
+		views.ActionAway:          a.openAway,
 		views.ActionTaskCannot:    a.askWhyCannot,
 	}
 	acts := map[string]handler{
@@ -132,6 +135,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionWithdraw:     a.withdraw,
 		views.ActionGiveBack:     a.giveBack,
 		views.ActionTaskDone:     a.taskDone,
+		views.ActionBack:         a.back,
 	}
 	if do := opens[action.ActionID]; do != nil {
 		return job{key: "opens " + ic.TriggerID, do: func(ctx context.Context) { do(ctx, ic, action) }, opens: true}

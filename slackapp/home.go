@@ -76,6 +76,9 @@ func (a *app) drawHome(ctx context.Context, userID string, person schema.Person)
 			h.Access, h.AccessTotal, err = schema.AccessOf(ctx, a.db, person.ID, views.HomeLines, 0)
 		}
 	}
+	if err == nil {
+		err = a.readAway(ctx, &h)
+	}
 	if err != nil {
 		a.log.Error("a Home tab could not be read", "person", person.ID, "error", err)
 		a.publish(ctx, userID, h.Small())

@@ -9,7 +9,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// options answers an external select of the form: people, job titles or applications, from our own directory.
+// options answers an external select of a form: people, job titles or applications, from our own directory.
 func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.Options {
 	none := views.NameOptions(nil)
 	person, err := a.bound(ctx, ic.User.ID)
@@ -17,12 +17,20 @@ func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.
 		a.log.Info("options were refused", "user", ic.User.ID, "error", err)
 		return none
 	}
+	typed := views.Cut(views.Clean(ic.Value), 100)
+	if ic.ActionID == views.ActionDelegate {
+		found, err := schema.SearchPeople(ctx, a.db, person.ID, typed, views.MaxOptions)
+		if err != nil {
+			a.log.Error("options could not be found", "action", ic.ActionID, "error", err)
+			return none
+		}
+		return views.PeopleOptions(found)
+	}
 	draft, err := schema.DraftByView(ctx, a.db, ic.View.ID, person.ID)
 	if err != nil {
 		a.log.Warn("options of a form without a draft", "view", ic.View.ID, "error", err)
 		return none
 	}
-	typed := views.Cut(views.Clean(ic.Value), 100)
 	var found []schema.Found
 	draw := views.NameOptions
 	switch {

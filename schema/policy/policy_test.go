@@ -94,3 +94,41 @@ func TestAnswersAreEqualIfTheyAskTheSamePeopleForTheSameReason(t *testing.T) {
 	assert.False(t, a.Equal(policy.Answer{Basis: policy.Administrator, Candidates: []int64{1, 2}}))
 	assert.False(t, a.Equal(policy.Answer{Basis: policy.Manager, Candidates: []int64{1}}))
 }
+
+func TestWhoIsAwayIsAskedThroughWhoeverStandsIn(t *testing.T) {
+	owners := func(standIns map[int64]policy.Person, ids ...int64) policy.Answer {
+		return policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: active(ids...), StandIns: standIns})
+	}
+	to := func(id int64) policy.Person { return policy.Person{ID: id, Active: true} }
+	for name, c := range map[string]struct {
+		got        policy.Answer
+		candidates []int64
+		inPlaceOf  map[int64]int64
+	}{
+		"one of two":                              {owners(map[int64]policy.Person{4: to(9)}, 4, 5), []int64{5, 9}, map[int64]int64{9: 4}},
+		"away in turn":                            {owners(map[int64]policy.Person{4: to(8), 8: to(9)}, 4), []int64{9}, map[int64]int64{9: 4}},
+		"for each other: nobody is away":          {owners(map[int64]policy.Person{4: to(5), 5: to(4)}, 4, 5), []int64{4, 5}, nil},
+		"by the requester: never":                 {owners(map[int64]policy.Person{4: to(ann)}, 4), []int64{4}, nil},
+		"by somebody inactive: not":               {owners(map[int64]policy.Person{4: {ID: 9}}, 4), []int64{4}, nil},
+		"by somebody unknown to Slack: not":       {owners(map[int64]policy.Person{4: {ID: 9, Active: true, Unreachable: true}}, 4), []int64{4}, nil},
+		"by an owner: asked once, in their right": {owners(map[int64]policy.Person{4: to(5)}, 4, 5), []int64{5}, nil},
+		"two by one: asked once":                  {owners(map[int64]policy.Person{4: to(9), 5: to(9)}, 4, 5), []int64{9}, map[int64]int64{9: 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.candidates, c.got.Candidates)
+			assert.Equal(t, c.inPlaceOf, c.got.InPlaceOf)
+			assert.False(t, c.got.Allows(ann))
+		})
+	}
+}
+
+func TestTheManagersStandInIsAskedFirst(t *testing.T) {
+	manager := policy.Person{ID: 7, Active: true}
+	got := policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: active(4, 7), Manager: &manager, StandIns: map[int64]policy.Person{7: {ID: 9, Active: true}}})
+	assert.Equal(t, []int64{9, 4}, got.Candidates)
+}
+
+func TestWhoIsNoCandidateHasNoStandIn(t *testing.T) {
+	got := policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: []policy.Person{{ID: 4}}, ApplicationOwners: active(6), StandIns: map[int64]policy.Person{4: {ID: 9, Active: true}}})
+	assert.Equal(t, []int64{6}, got.Candidates, "whoever left hands nothing on")
+}

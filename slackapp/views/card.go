@@ -170,7 +170,7 @@ func candidates(a schema.Approval) string {
 	later := 0
 	for _, c := range a.Candidates {
 		if c.AskedAt.Valid {
-			names = append(names, name(c.Name))
+			names = append(names, candidateName(c))
 		} else {
 			later++
 		}
@@ -187,6 +187,13 @@ func candidates(a schema.Approval) string {
 		whom += fmt.Sprintf(", and %d more with the first reminder", later)
 	}
 	return whom
+}
+
+func candidateName(c schema.Candidate) string {
+	if c.InPlaceOf.Valid {
+		return name(c.Name) + " for " + name(c.InPlaceOfName)
+	}
+	return name(c.Name)
 }
 
 // basisWords is a policy's basis as people say it.

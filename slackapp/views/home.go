@@ -27,11 +27,14 @@ type Home struct {
 	RequestsTotal int
 	Access        []schema.AccessLine
 	AccessTotal   int
+	Delegation    *schema.Delegation // who decides in their place, now or later; nil: nobody
+	MayBeAsked    bool               // to approve something
 }
 
 // View draws the Home tab.
 func (h Home) View() slack.HomeTabViewRequest {
 	blocks := []slack.Block{h.whoYouAre(), slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary))}
+	blocks = append(blocks, h.away()...)
 	list := func(title string, total, shown int, all string, lines []slack.Block, none string) {
 		heading := title
 		if total > 0 {

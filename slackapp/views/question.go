@@ -110,7 +110,7 @@ func whyYou(r *schema.Request, personID int64) []string {
 	apps := map[string][]string{}
 	for _, a := range r.Approvals {
 		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
-		if n < 0 || !slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID }) {
+		if n < 0 || !slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID && !c.InPlaceOf.Valid }) {
 			continue
 		}
 		if !slices.Contains(bases, a.Basis) {
@@ -135,6 +135,32 @@ func whyYou(r *schema.Request, personID int64) []string {
 		default:
 			lines = append(lines, fmt.Sprintf("You are asked about %s as %s.", list, basisWords(basis)))
 		}
+	}
+	return append(lines, standingIn(r, personID)...)
+}
+
+// standingIn says for whom the reader is asked, and about what: a line for each.
+func standingIn(r *schema.Request, personID int64) []string {
+	var whom []string
+	apps := map[string][]string{}
+	for _, a := range r.Approvals {
+		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
+		for _, c := range a.Candidates {
+			if n < 0 || c.PersonID != personID || !c.InPlaceOf.Valid {
+				continue
+			}
+			who := fmt.Sprintf("%s (%s)", name(c.InPlaceOfName), basisWords(a.Basis))
+			if !slices.Contains(whom, who) {
+				whom = append(whom, who)
+			}
+			if app := name(r.Items[n].ApplicationName); !slices.Contains(apps[who], app) {
+				apps[who] = append(apps[who], app)
+			}
+		}
+	}
+	var lines []string
+	for _, who := range whom {
+		lines = append(lines, fmt.Sprintf("🌴 You are asked about %s in the place of %s, who is away.", andMore(apps[who], len(apps[who])), who))
 	}
 	return lines
 }

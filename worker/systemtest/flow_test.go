@@ -121,6 +121,31 @@ func TestChosenItemByItemAndForLessTimeThanWasAskedFor(t *testing.T) {
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 }
 
+func TestTheApproverIsAwayAndTheQuestionMoves(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker("SWEEP_EVERY=1h") // the Slack app wakes the run
+	s.startSlackApp()
+	request := s.ask("alice", "warehouse", "sandbox", time.Hour)
+	bob, lucia := s.as("bob"), s.as("lucia")
+	question := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+	bob.OpenHome()
+	bob.Press("I will be away…")
+	bob.WaitForModal("Who decides in your place")
+	bob.Pick("Who decides in your place", "gómez", "Lucía Gómez")
+	bob.PickDate("First day", inDays(-1)) // whatever the zones are
+	bob.PickDate("Last day", inDays(5))
+	bob.SubmitAccepted()
+	bob.WaitForHome("decides in your place")
+	moved := lucia.WaitForMessage("in the place of Bob Fischer (application owner), who is away")
+	bob.WaitForEdit(question, "This has moved on to Lucía Gómez for Bob Fischer")
+	require.Empty(t, bob.Again(question).Buttons())
+	s.as("alice").WaitForMessage("Lucía Gómez for Bob Fischer")
+	lucia.PressIn(moved, "Approve")
+	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+	s.oneClaim(request)
+}
+
 func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
 	t.Parallel()
 	s := start(t)

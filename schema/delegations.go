@@ -1,0 +1,73 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Delegation says who decides in a person's place, and when.
+type Delegation struct {
+	PersonID     int64         `db:"person_id"`
+	DelegateID   sql.NullInt64 `db:"delegate_id"` // null: back again
+	DelegateName string        `db:"delegate_name"`
+	StartsAt     time.Time     `db:"starts_at"`
+	EndsAt       time.Time     `db:"ends_at"` // the first instant at which the person decides again
+}
+
+// DelegationOf answers what holds or will hold of a person; false: nothing.
+func DelegationOf(ctx context.Context, q Queryer, personID int64) (d Delegation, ok bool, err error) {
+	err = q.GetContext(ctx, &d, `
+		select d.person_id, d.delegate_id, p.name as delegate_name, d.starts_at, d.ends_at
+		  from delegation_of($1) d join people p on p.id = d.delegate_id`, personID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, false, nil
+	}
+	if err != nil {
+		return d, false, fmt.Errorf("who decides in the place of person %d: %w", personID, err)
+	}
+	return d, true, nil
+}
+
+// Delegate records who decides in a person's place, or that the person is back. It answers the requests whose open
+// questions this may move, at most 100: the sweep wakes the others. ErrNotActive: one of the two is not active.
+func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, $3, $4)`, d.PersonID, d.DelegateID, d.StartsAt, d.EndsAt)
+		if err != nil {
+			return fmt.Errorf("record who decides in the place of person %d: %w", d.PersonID, refusal(err))
+		}
+		err = tx.SelectContext(ctx, &requests, `
+			select distinct a.request_id
+			  from approval_candidates c join approvals a on a.id = c.approval_id
+			 where a.state = 'open' and (c.person_id = $1 or c.for_person_id = $1) order by 1 limit 100`, d.PersonID)
+		if err != nil {
+			return fmt.Errorf("what waits for person %d: %w", d.PersonID, err)
+		}
+		details := map[string]any{"delegate": d.DelegateID.Int64, "starts at": d.StartsAt.UTC(), "ends at": d.EndsAt.UTC()}
+		action := "delegated"
+		if !d.DelegateID.Valid {
+			action, details = "delegation ended", nil
+		}
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: d.PersonID, Action: action, Details: details})
+	})
+	return requests, err
+}
+
+// MayBeAsked tells whether the directory gives a person anything to decide: owners, managers and administrators.
+func MayBeAsked(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
+	err = q.GetContext(ctx, &may, `
+		select exists (select from people where id = $1 and administrator)
+		    or exists (select from entitlement_owners where person_id = $1)
+		    or exists (select from application_owners where person_id = $1)
+		    or exists (select from people where manager_id = $1)`, personID)
+	if err != nil {
+		return false, fmt.Errorf("what person %d may be asked: %w", personID, err)
+	}
+	return may, nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+	"accessbot/workflows"
+)
+
+// longestAway keeps a slip of the year from handing everything to somebody else for good.
+const longestAway = 366 * 24 * time.Hour
+
+// readAway reads who decides in the place of whom a Home tab is for.
+func (a *app) readAway(ctx context.Context, h *views.Home) (err error) {
+	if h.MayBeAsked, err = schema.MayBeAsked(ctx, a.db, h.Person.ID); err != nil {
+		return err
+	}
+	d, ok, err := schema.DelegationOf(ctx, a.db, h.Person.ID)
+	if ok {
+		h.Delegation = &d
+	}
+	return err
+}
+
+// openAway opens the modal that asks who decides in somebody's place.
+func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
+	person, err := a.who(ctx, ic.User.ID)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	now, err := schema.Now(ctx, a.db)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	if _, err := a.open(ctx, ic, views.Away(a.zoneOf(ctx, person, ic.User.ID), now)); err != nil {
+		a.log.Error("the form of who is away could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
+		a.tell(ctx, ic, "The form could not be opened. Please try again.")
+	}
+}
+
+// submitAway records who decides in somebody's place. What is in its way stands at its field.
+func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+	person, err := a.who(ctx, ic.User.ID)
+	if err != nil {
+		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+	}
+	s := submission{values: ic.View.State}
+	chosen, _ := s.field(views.BlockDelegate, views.ActionDelegate)
+	delegateID, err := strconv.ParseInt(chosen.SelectedOption.Value, 10, 64)
+	if err != nil {
+		return fieldErrors{views.BlockDelegate: "Choose who decides in your place."}, nil
+	}
+	d := schema.Delegation{PersonID: person.ID, DelegateID: sql.NullInt64{Int64: delegateID, Valid: true}}
+	now, err := schema.Now(ctx, a.db)
+	if err != nil {
+		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+	}
+	if wrong = a.span(ctx, ic, person, &s, now, &d); wrong != nil {
+		return wrong, nil
+	}
+	if delegateID == person.ID {
+		return fieldErrors{views.BlockDelegate: "Choose somebody else: this is you."}, nil
+	}
+	return a.delegate(ctx, ic, person, d)
+}
+
+// span reads the days that somebody is away, in their time zone.
+func (a *app) span(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, s *submission, now time.Time, d *schema.Delegation) fieldErrors {
+	zone, err := time.LoadLocation(a.zoneOf(ctx, person, ic.User.ID))
+	if err != nil {
+		return fieldErrors{views.BlockFirstDay: "Your time zone is unknown here: tell an administrator."}
+	}
+	first, _ := s.field(views.BlockFirstDay, views.ActionFirstDay)
+	last, _ := s.field(views.BlockLastDay, views.ActionLastDay)
+	if d.StartsAt, err = endAt(first.SelectedDate, "00:00", zone); err != nil {
+		return fieldErrors{views.BlockFirstDay: "There is no such day: choose another."}
+	}
+	if d.EndsAt, _, err = endOfDay(last.SelectedDate, zone); err != nil {
+		return fieldErrors{views.BlockLastDay: "There is no such day: choose another."}
+	}
+	switch {
+	case !d.EndsAt.After(now):
+		return fieldErrors{views.BlockLastDay: "This day is over: choose a later one."}
+	case !d.EndsAt.After(d.StartsAt):
+		return fieldErrors{views.BlockLastDay: "This is before the first day: choose a later one."}
+	case d.EndsAt.Sub(d.StartsAt) > longestAway:
+		return fieldErrors{views.BlockLastDay: "This is more than a year: choose a sooner day."}
+	}
+	return nil
+}
+
+func (a *app) delegate(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, d schema.Delegation) (wrong fieldErrors, after func(ctx context.Context)) {
+	requests, err := a.db.Delegate(ctx, d)
+	switch {
+	case errors.Is(err, schema.ErrNotActive), errors.Is(err, schema.ErrNotFound):
+		return fieldErrors{views.BlockDelegate: "They do not work here any more: choose somebody else."}, nil
+	case err != nil:
+		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+	}
+	return nil, func(context.Context) { a.moved(ic, person, requests) }
+}
+
+// moved lets the open questions of somebody move, and draws their Home tab anew.
+func (a *app) moved(ic *slack.InteractionCallback, person schema.Person, requests []int64) {
+	for _, number := range requests {
+		a.wake(number, workflows.SignalDue, func(context.Context) {}) // else the sweep does it
+	}
+	a.publishHome(ic.User.ID, person)
+}
+
+// back records that somebody decides again.
+func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
+	person, err := a.who(ctx, ic.User.ID)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	now, err := schema.Now(ctx, a.db)
+	if err == nil {
+		var requests []int64
+		if requests, err = a.db.Delegate(ctx, schema.Delegation{PersonID: person.ID, StartsAt: now, EndsAt: now}); err == nil {
+			a.moved(ic, person, requests)
+			return
+		}
+	}
+	a.tell(ctx, ic, a.words(ctx, err))
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAnApproverSaysWhoDecidesInTheirPlace(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number, question := s.question()
+		bob := s.as("bob")
+		bob.OpenHome()
+		bob.Press("I will be away…")
+		bob.WaitForModal("Who decides in your place")
+		bob.PickDate("First day", time.Now().AddDate(0, 0, -1).Format(time.DateOnly))
+		bob.PickDate("Last day", "2020-02-28")
+		require.NotEmpty(s, bob.Submit(), "somebody has to be chosen")
+		require.Empty(s, bob.Search("Who decides in your place", "Bob Fischer"), "nobody stands in for themselves")
+		bob.Pick("Who decides in your place", "gómez", "Lucía Gómez")
+		require.Contains(s, bob.Submit()["Last day"], "This day is over")
+		bob.PickDate("First day", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
+		bob.PickDate("Last day", time.Now().AddDate(0, 0, 5).Format(time.DateOnly))
+		require.Contains(s, bob.Submit()["Last day"], "before the first day")
+		bob.PickDate("First day", time.Now().AddDate(0, 0, -1).Format(time.DateOnly))
+		bob.PickDate("Last day", time.Now().AddDate(2, 0, 0).Format(time.DateOnly))
+		require.Contains(s, bob.Submit()["Last day"], "more than a year")
+		bob.PickDate("Last day", time.Now().AddDate(0, 0, 5).Format(time.DateOnly))
+		bob.SubmitAccepted()
+		bob.WaitForHome("decides in your place from")
+		s.work(number)
+		bob.WaitForEdit(question, "This has moved on to Lucía")
+		require.Empty(s, bob.Again(question).Buttons())
+		require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "in the place of Bob Fischer (application owner), who is away")
+		require.Contains(s, s.as("alice").WaitForMessage("has been created").Text(), "for Bob Fischer")
+
+		bob.Press("I decide myself again")
+		bob.WaitForHome("I will be away…")
+		s.work(number)
+		s.eventually("he is asked again", func() bool {
+			return len(bob.Latest(fmt.Sprintf("#%d", number)).Buttons()) > 0
+		})
+	})
+}
+
+func TestWhoDecidesNothingIsNotAskedWhoDecidesForThem(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	alice.OpenHome()
+	require.NotContains(t, alice.Home(), "I will be away…")
+}
