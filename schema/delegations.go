@@ -58,16 +58,3 @@ func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err
 	})
 	return requests, err
 }
-
-// MayBeAsked tells whether the directory gives a person anything to decide: owners, managers and administrators.
-func MayBeAsked(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
-	err = q.GetContext(ctx, &may, `
-		select exists (select from people where id = $1 and administrator)
-		    or exists (select from entitlement_owners where person_id = $1)
-		    or exists (select from application_owners where person_id = $1)
-		    or exists (select from people where manager_id = $1)`, personID)
-	if err != nil {
-		return false, fmt.Errorf("what person %d may be asked: %w", personID, err)
-	}
-	return may, nil
-}

@@ -147,9 +147,7 @@ type AccessLine struct {
 	Total           int            `db:"total"`
 }
 
-// AccessOf answers a person's current access, by application and name.
-func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []AccessLine, total int, err error) {
-	err = q.SelectContext(ctx, &lines, `
+const selectAccess = `
 		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at,
 		       c.released_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
 		  from claims c
@@ -157,10 +155,22 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		  join applications a on a.id = e.application_id
 		  left join request_items i on i.id = c.item_id
 		  left join access_requests r on r.id = i.request_id
-		 where c.person_id = $1 and c.ended_at is null
-		 order by lower(a.name), a.id, lower(e.name), c.id
-		 limit $2 offset $3`, personID, limit, offset)
-	if err != nil {
+		 where c.person_id = $1 and c.ended_at is null`
+
+// AccessOf answers a person's current access, by application and name.
+func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []AccessLine, total int, err error) {
+	return access(ctx, q, personID, selectAccess+`
+		 order by lower(a.name), a.id, lower(e.name), c.id limit $2 offset $3`, personID, limit, offset)
+}
+
+// AccessUnder answers that part of a person's current access that a reader looks after, by application and name.
+func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit, offset int) (lines []AccessLine, total int, err error) {
+	return access(ctx, q, personID, selectAccess+` and `+looksAfter+`
+		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
+}
+
+func access(ctx context.Context, q Queryer, personID int64, query string, args ...any) (lines []AccessLine, total int, err error) {
+	if err := q.SelectContext(ctx, &lines, query, args...); err != nil {
 		return nil, 0, fmt.Errorf("the access of person %d: %w", personID, err)
 	}
 	if len(lines) > 0 {

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"fmt"
 )
 
 // Person is an employee as the directory has them.
@@ -44,4 +45,23 @@ func PersonByEmail(ctx context.Context, q Queryer, email string) (Person, error)
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.email = lower($1)`, email)
 	return p, refusal(err)
+}
+
+// Office is what the directory makes of a person beside an employee.
+type Office struct {
+	LooksAfter bool `db:"looks_after"` // an owner of something, or an administrator
+	Manages    bool `db:"manages"`     // somebody
+}
+
+// OfficeOf answers a person's.
+func OfficeOf(ctx context.Context, q Queryer, personID int64) (o Office, err error) {
+	err = q.GetContext(ctx, &o, `
+		select exists (select from people where id = $1 and administrator)
+		    or exists (select from entitlement_owners where person_id = $1)
+		    or exists (select from application_owners where person_id = $1) as looks_after,
+		       exists (select from people where manager_id = $1) as manages`, personID)
+	if err != nil {
+		return o, fmt.Errorf("what person %d looks after: %w", personID, err)
+	}
+	return o, nil
 }

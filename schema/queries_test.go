@@ -119,7 +119,10 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := schema.MayBeAsked(ctx, p, 77); err != nil {
+			if _, err := schema.OfficeOf(ctx, p, 77); err != nil {
+				return err
+			}
+			if _, _, err := schema.AccessUnder(ctx, p, 77, 78, 15, 0); err != nil {
 				return err
 			}
 			_, err = p.Delegate(ctx, schema.Delegation{PersonID: 78, DelegateID: sql.NullInt64{Int64: 79, Valid: true}, StartsAt: time.Now(), EndsAt: time.Now().Add(time.Hour)})

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -107,4 +108,36 @@ func actorOf(person sql.NullInt64) string {
 		return "person"
 	}
 	return "worker"
+}
+
+// looksAfter: the person $2 owns the entitlement e or its application, or is an administrator.
+const looksAfter = `(exists (select from people me where me.id = $2 and me.administrator)
+		    or exists (select from entitlement_owners o where o.entitlement_id = e.id and o.person_id = $2)
+		    or exists (select from application_owners o where o.application_id = e.application_id and o.person_id = $2))`
+
+// TakeBack records that somebody who looks after what a claim gives takes it back at once, and why. It answers the
+// released claim; ErrNotAllowed: it is not theirs to look after; ErrNotActive: they are not active; pressing twice is one
+// release.
+func (db *DB) TakeBack(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
+			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
+		}
+		var may bool
+		err := tx.GetContext(ctx, &may, `select `+looksAfter+` from entitlements e where e.id = $1`, claim.EntitlementID, personID)
+		switch {
+		case err != nil:
+			return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
+		case !may:
+			return fmt.Errorf("claim %d is not for person %d to take back: %w", claimID, personID, ErrNotAllowed)
+		case claim.ReleasedAt.Valid || claim.EndedAt.Valid:
+			return nil
+		}
+		return release(ctx, tx, []Claim{claim}, TakenBack, sql.NullInt64{Int64: personID, Valid: true}, reason)
+	})
+	if err != nil && isRefusal(err) {
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: "taking back refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": err.Error()}})
+		return claim, errors.Join(err, auditErr)
+	}
+	return claim, err
 }

@@ -17,9 +17,9 @@ import (
 // longestAway keeps a slip of the year from handing everything to somebody else for good.
 const longestAway = 366 * 24 * time.Hour
 
-// readAway reads who decides in the place of whom a Home tab is for.
-func (a *app) readAway(ctx context.Context, h *views.Home) (err error) {
-	if h.MayBeAsked, err = schema.MayBeAsked(ctx, a.db, h.Person.ID); err != nil {
+// readOffice reads what else whom a Home tab is for decides and looks after, and who does in their place.
+func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
+	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person.ID); err != nil {
 		return err
 	}
 	d, ok, err := schema.DelegationOf(ctx, a.db, h.Person.ID)

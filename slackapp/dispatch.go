@@ -89,6 +89,8 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submitDenial(ctx, &ic)
 		case views.CallbackAway:
 			errors, after.do = a.submitAway(ctx, &ic)
+		case views.CallbackTakeBack:
+			errors, after.do = a.submitTakeBack(ctx, &ic)
 		case views.CallbackChoose:
 			errors, after.do = a.submitChoice(ctx, &ic)
 		case views.CallbackCannot:
@@ -126,6 +128,8 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionDeny:          a.askWhyDenied,
 		views.ActionChoose:        a.openChoice,
 		views.ActionAway:          a.openAway,
+		views.ActionHolders:       a.openHolders,
+		views.ActionTakeBack:      a.askWhyTakenBack,
 		views.ActionTaskCannot:    a.askWhyCannot,
 	}
 	acts := map[string]handler{
@@ -136,6 +140,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionGiveBack:     a.giveBack,
 		views.ActionTaskDone:     a.taskDone,
 		views.ActionBack:         a.back,
+		views.ActionHolder:       a.pickHolder,
 	}
 	if do := opens[action.ActionID]; do != nil {
 		return job{key: "opens " + ic.TriggerID, do: func(ctx context.Context) { do(ctx, ic, action) }, opens: true}

@@ -77,7 +77,7 @@ func (a *app) drawHome(ctx context.Context, userID string, person schema.Person)
 		}
 	}
 	if err == nil {
-		err = a.readAway(ctx, &h)
+		err = a.readOffice(ctx, &h)
 	}
 	if err != nil {
 		a.log.Error("a Home tab could not be read", "person", person.ID, "error", err)
@@ -139,6 +139,9 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		offset := (page - 1) * views.ListLines
 		if number, ok := views.ItemsOf(list); ok {
 			return a.itemList(ctx, number, person, page, zone)
+		}
+		if holder, ok := views.HolderOf(list); ok {
+			return a.holderList(ctx, holder, person, page, zone)
 		}
 		switch list {
 		case views.ListWaiting:

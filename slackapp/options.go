@@ -18,7 +18,7 @@ func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.
 		return none
 	}
 	typed := views.Cut(views.Clean(ic.Value), 100)
-	if ic.ActionID == views.ActionDelegate {
+	if ic.ActionID == views.ActionDelegate || ic.ActionID == views.ActionHolder {
 		found, err := schema.SearchPeople(ctx, a.db, person.ID, typed, views.MaxOptions)
 		if err != nil {
 			a.log.Error("options could not be found", "action", ic.ActionID, "error", err)

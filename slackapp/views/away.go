@@ -44,11 +44,8 @@ func Away(zone string, now time.Time) slack.ModalViewRequest {
 
 // away says who decides in the reader's place, and lets them change it.
 func (h Home) away() []slack.Block {
-	if !h.MayBeAsked && h.Delegation == nil {
-		return nil
-	}
 	if h.Delegation == nil {
-		return []slack.Block{slack.NewActionBlock("", button(ActionAway, "", "I will be away…", slack.StyleDefault))}
+		return nil
 	}
 	return []slack.Block{
 		section("🌴 " + awayWords(*h.Delegation, h.TimeZone)),

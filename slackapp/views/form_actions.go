@@ -120,7 +120,9 @@ func ParseListValue(value string) (list string, page int, err error) {
 	switch list {
 	case ListWaiting, ListRequests, ListAccess:
 	default:
-		if _, ok := ItemsOf(list); !ok {
+		_, items := ItemsOf(list)
+		_, holder := HolderOf(list)
+		if !items && !holder {
 			err = fmt.Errorf("no such list")
 		}
 	}

@@ -28,13 +28,12 @@ type Home struct {
 	Access        []schema.AccessLine
 	AccessTotal   int
 	Delegation    *schema.Delegation // who decides in their place, now or later; nil: nobody
-	MayBeAsked    bool               // to approve something
+	Office        schema.Office
 }
 
 // View draws the Home tab.
 func (h Home) View() slack.HomeTabViewRequest {
-	blocks := []slack.Block{h.whoYouAre(), slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary))}
-	blocks = append(blocks, h.away()...)
+	blocks := append([]slack.Block{h.whoYouAre(), slack.NewActionBlock("", h.buttons()...)}, h.away()...)
 	list := func(title string, total, shown int, all string, lines []slack.Block, none string) {
 		heading := title
 		if total > 0 {
@@ -54,6 +53,18 @@ func (h Home) View() slack.HomeTabViewRequest {
 	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
 	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
 	return home(blocks...)
+}
+
+// buttons are what the reader can begin.
+func (h Home) buttons() []slack.BlockElement {
+	buttons := []slack.BlockElement{button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)}
+	if h.Office.LooksAfter {
+		buttons = append(buttons, button(ActionHolders, "", "Who has access…", slack.StyleDefault))
+	}
+	if h.Office != (schema.Office{}) && h.Delegation == nil {
+		buttons = append(buttons, button(ActionAway, "", "I will be away…", slack.StyleDefault))
+	}
+	return buttons
 }
 
 // Small is the Home tab when it cannot be shown in full: who you are, and the button.
@@ -156,23 +167,7 @@ func states(n map[string]int) string {
 func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		what := name(l.ApplicationName) + ": " + bold(name(l.Name))
-		var detail string
-		switch {
-		case l.Leaving:
-			detail = "being taken back"
-		case !l.GivenAt.Valid && l.RequestID.Valid:
-			detail = "being given"
-		default:
-			detail = untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
-		}
-		detail = sentence(detail)
-		if l.RequestID.Valid {
-			detail += fmt.Sprintf(" · from request #%d", l.RequestID.Int64)
-		} else {
-			detail += " · " + sourceWords(l.Source)
-		}
-		blocks = append(blocks, section(what+"\n"+detail))
+		blocks = append(blocks, accessLine(l, zone))
 		if !l.RequestID.Valid || l.Leaving {
 			continue
 		}

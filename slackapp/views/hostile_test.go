@@ -106,7 +106,7 @@ func everything(say string) map[string][]any {
 		already = append(already, say)
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
-	home.Delegation, home.MayBeAsked = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, true
+	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
 	return map[string][]any{
 		"Card":    {views.Card(r), views.Card(none)},
 		"Outcome": {views.Outcome(r), views.Outcome(none)},
@@ -136,6 +136,9 @@ func everything(say string) map[string][]any {
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
+		"Holders":            {views.Holders()},
+		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
+		"TakeBack":           {views.TakeBack("9223372036854775807")},
 		"Cannot":             {views.Cannot("9223372036854775807")},
 		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
 		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},

@@ -146,6 +146,40 @@ func TestTheApproverIsAwayAndTheQuestionMoves(t *testing.T) {
 	s.oneClaim(request)
 }
 
+func TestAnOwnerTakesAccessBackAtOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.startWorker()
+	s.startSlackApp()
+	request := s.ask("alice", "warehouse", "sandbox", 0)
+	s.approve("bob", request)
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	require.True(t, s.holds("alice", "warehouse", "sandbox"))
+
+	bob := s.as("bob")
+	bob.OpenHome()
+	bob.Press("Who has access…")
+	bob.WaitForModal("You see what you look after")
+	bob.AwaitUpdate(func() { bob.Pick("Person", "alice", "Alice Martin") })
+	bob.WaitForModal("Analyst sandbox")
+	require.NotContains(t, bob.Modal(), "Source Code", "others look after that")
+	bob.PressBeside("Analyst sandbox", "Take back…")
+	bob.WaitForModal("The access ends now")
+	bob.Fill("Reason", "the laptop was <!channel> stolen")
+	bob.SubmitAccepted()
+	s.eventually("access is taken back", func() bool { return !s.holds("alice", "warehouse", "sandbox") })
+	told := s.as("alice").WaitForMessage("taken back by Bob Fischer")
+	require.Contains(t, told.Text(), "the laptop was <!channel> stolen")
+	require.Empty(t, told.Pings())
+	s.eventually("the record agrees", func() bool { return s.itemState(request) == "released" })
+
+	bob.PressBeside("Dashboard viewer", "Take back…") // hers by the directory
+	bob.WaitForModal("The access ends now")
+	bob.Fill("Reason", "likewise")
+	bob.SubmitAccepted()
+	s.eventually("what the directory gave too", func() bool { return !s.holds("alice", "dashboards", "viewer") })
+}
+
 func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
 	t.Parallel()
 	s := start(t)

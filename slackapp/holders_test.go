@@ -1,0 +1,71 @@
+package main
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// held is what alice was given of the warehouse, which bob looks after: claim IDs.
+func (s *stage) held() []int64 {
+	s.Helper()
+	number, question := s.question()
+	s.as("bob").PressIn(question, "Approve")
+	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
+	s.work(number)
+	s.give(number)
+	var claims []int64
+	require.NoError(s, s.db.Select(&claims, `select id from claims where item_id is not null order by id`))
+	return claims
+}
+
+func TestAnOwnerTakesBackAndSaysWhy(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		s.held()
+		bob := s.as("bob")
+		bob.OpenHome()
+		bob.Press("Who has access…")
+		bob.WaitForModal("You see what you look after")
+		bob.AwaitUpdate(func() { bob.Pick("Person", "alice", "Alice Martin") })
+		bob.PressBeside("Marketing marts", "Take back…")
+		bob.WaitForModal("The access ends now")
+		bob.Fill("Reason", "\u200b")
+		require.Contains(s, bob.Submit()["Reason"], "Say why")
+		bob.Fill("Reason", "not needed any more")
+		bob.SubmitAccepted()
+		require.Equal(s, "taken_back not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
+		bob.WaitForModal("Being taken back")
+	})
+}
+
+func TestOnlyWhoLooksAfterItTakesItBack(t *testing.T) {
+	s := newStage(t, 1, false)
+	claims := s.held()
+	alice := s.as("alice")
+	alice.OpenHome()
+	require.NotContains(t, alice.Home(), "Who has access…")
+
+	lucia := s.as("lucia") // looks after the dashboards, not the warehouse
+	lucia.OpenHome()
+	lucia.Press("Who has access…")
+	lucia.AwaitUpdate(func() { lucia.Pick("Person", "alice", "Alice Martin") })
+	require.NotContains(t, lucia.Modal(), "Marketing marts")
+	_, payload, err := s.slack.LastPayload("block_actions")
+	require.NoError(t, err)
+	delete(payload, "actions")
+	payload["type"] = "view_submission"
+	payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
+		"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
+	answer, err := s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	require.Contains(t, answer.Body, "Only those who look after")
+	require.Equal(t, 1, s.alerts("taking back refused"))
+	require.Zero(t, one[int](s, `select count(*) from releases`))
+
+	s.do(`update people set administrator = true where email = 'lucia@example.com'`)
+	answer, err = s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	require.NotContains(t, answer.Body, "Only those")
+	require.Equal(t, 1, one[int](s, `select count(*) from releases`))
+}

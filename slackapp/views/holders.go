@@ -1,0 +1,103 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// Callback and actions of taking access back from somebody.
+const (
+	CallbackTakeBack = "take_back"
+	ActionHolders    = "holders"   // opens the modal; no value
+	ActionHolder     = "holder"    // external select: a person
+	ActionTakeBack   = "take_back" // the claim's ID
+)
+
+// ListHolder is the list of what a person has that the reader looks after.
+func ListHolder(person int64) string { return listHolder + strconv.FormatInt(person, 10) }
+
+const listHolder = "holder-"
+
+// HolderOf answers whose access a list shows; false: it is another list.
+func HolderOf(list string) (person int64, ok bool) {
+	number, ok := strings.CutPrefix(list, listHolder)
+	person, err := strconv.ParseInt(number, 10, 64)
+	return person, ok && err == nil && person > 0
+}
+
+// Holders asks whose access is to be looked at.
+func Holders() slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type:   slack.VTModal,
+		Title:  plain("Who has access"),
+		Submit: plain("Done"), // an input needs one; it closes the view
+		Close:  plain("Close"),
+		Blocks: slack.Blocks{BlockSet: holderBlocks()},
+	}
+}
+
+func holderBlocks() []slack.Block {
+	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see what you look after, and can take it back."),
+		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
+}
+
+// HolderList is a page of what a person has that the reader looks after.
+func HolderList(person schema.Person, lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
+	blocks := []slack.Block{section(bold(name(person.Name)) + ", " + about(person))}
+	if total == 0 {
+		blocks = append(blocks, section("They have nothing that you look after."))
+	}
+	for _, l := range lines {
+		blocks = append(blocks, accessLine(l, zone))
+		if !l.Leaving {
+			blocks = append(blocks, slack.NewActionBlock("", button(ActionTakeBack, strconv.FormatInt(l.ClaimID, 10), "Take back…", slack.StyleDanger)))
+		}
+	}
+	view := list(ListHolder(person.ID), "Who has access", total, page, blocks)
+	view.Submit = plain("Done")
+	view.Blocks.BlockSet = append(holderBlocks(), view.Blocks.BlockSet...)
+	return view
+}
+
+// TakeBack asks why. The value is the one of the button that was pressed.
+func TakeBack(value string) slack.ModalViewRequest {
+	reason := slack.NewPlainTextInputBlockElement(plain("Whoever has it reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	return slack.ModalViewRequest{
+		Type:            slack.VTModal,
+		CallbackID:      CallbackTakeBack,
+		PrivateMetadata: value,
+		Title:           plain("Take back"),
+		Submit:          plain("Take back"),
+		Close:           plain("Cancel"),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			section("The access ends now. If they have it for another reason too, it stays until that one ends."),
+			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
+		}},
+	}
+}
+
+// accessLine is one reason why somebody has access.
+func accessLine(l schema.AccessLine, zone string) slack.Block {
+	what := name(l.ApplicationName) + ": " + bold(name(l.Name))
+	var detail string
+	switch {
+	case l.Leaving:
+		detail = "being taken back"
+	case !l.GivenAt.Valid && l.RequestID.Valid:
+		detail = "being given"
+	default:
+		detail = untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
+	}
+	detail = sentence(detail)
+	if l.RequestID.Valid {
+		detail += fmt.Sprintf(" · from request #%d", l.RequestID.Int64)
+	} else {
+		detail += " · " + sourceWords(l.Source)
+	}
+	return section(what + "\n" + detail)
+}
