@@ -26,6 +26,7 @@ type Activities struct {
 // Options are the settings that companies differ in.
 type Options struct {
 	RemindAfter     time.Duration  // then those candidates are asked who were not at first
+	EscalateAfter   time.Duration  // then the next in the chain are asked besides; 0: they are not
 	ExpireAfter     time.Duration  // then what nobody decided expires
 	ShowPeople      bool           // whether people are named in Temporal; otherwise they are p<id>
 	DefaultTimeZone *time.Location // of people for whom nothing else says

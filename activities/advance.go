@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
-	"accessbot/schema/policy"
 )
 
 // AdvanceInput names a request, and says whether its run was cancelled.
@@ -44,9 +42,6 @@ type Step struct {
 	ID    int64  // an item's for Give, a claim's for TakeBack
 	Label string // application and entitlement
 }
-
-// firstAsked is how many candidates of an approval are asked at once.
-const firstAsked = 3
 
 // Until the sweep wakes a run that is busy: giving ends within the hour, taking back may take days.
 const (
@@ -96,11 +91,15 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 }
 
 func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (Next, error) {
-	changed, err := a.moveOn(ctx, tx, r)
+	judged, err := schema.Judge(ctx, tx, r)
 	if err != nil {
 		return Next{}, err
 	}
-	asked, unasked, changes, err := a.ask(ctx, tx, r)
+	changed, err := a.moveOn(ctx, tx, r, judged)
+	if err != nil {
+		return Next{}, err
+	}
+	asked, unasked, err := a.ask(ctx, tx, r, judged)
 	if err != nil {
 		return Next{}, err
 	}
@@ -109,7 +108,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	next, due := a.next(r, unasked, changes)
+	next, due := a.next(r, unasked, judged)
 	notice, _ := EndingSoonAt(r)
 	noticeDue := !notice.IsZero() && !notice.After(r.ReadAt)
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
@@ -120,10 +119,10 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 }
 
 // moveOn moves every item to where the record puts it, one statement a state.
-func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, err error) {
+func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, err error) {
 	moved := map[string][]int64{}
 	for n, i := range r.Items {
-		if to := a.decided(r, i); to != i.State {
+		if to := a.decided(r, i, judged); to != i.State {
 			moved[to] = append(moved[to], i.ID)
 			r.Items[n].State = to
 		}
@@ -141,7 +140,7 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request)
 }
 
 // decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
-func (a *Activities) decided(r *schema.Request, i schema.Item) string {
+func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Judgement) string {
 	end := r.EndOf(i)
 	past := end.Valid && !end.Time.After(r.ReadAt)
 	switch i.State {
@@ -155,7 +154,7 @@ func (a *Activities) decided(r *schema.Request, i schema.Item) string {
 			return schema.Expired
 		case i.Decision != nil:
 			return schema.Approved
-		case !r.CreatedAt.Add(a.Options.ExpireAfter).After(r.ReadAt):
+		case !a.expires(r, judged.Clause(i)).After(r.ReadAt):
 			return schema.Expired
 		default:
 			return schema.AwaitingApproval
@@ -171,145 +170,8 @@ func (a *Activities) decided(r *schema.Request, i schema.Item) string {
 	return i.State
 }
 
-// ask brings the open approvals to what the policy says now. It answers whether anything changed, the waiting items that
-// there is nobody to ask about, and when the policy will say something else by the clock alone (zero: never).
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (changed bool, unasked []int64, changes time.Time, err error) {
-	facts, changes, err := schema.ApproverFacts(ctx, tx, r.ID)
-	if err != nil {
-		return false, nil, changes, err
-	}
-	waiting := map[int64]schema.Item{}
-	for _, i := range r.Items {
-		if i.State == schema.AwaitingApproval {
-			waiting[i.ID] = i
-		}
-	}
-	covered := map[int64]bool{}
-	for _, approval := range r.Approvals {
-		if approval.State != "open" {
-			continue
-		}
-		state := approvalState(r, approval, waiting, facts)
-		if state != "open" {
-			changed = true
-			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
-				return false, nil, changes, err
-			}
-			continue
-		}
-		for _, id := range approval.ItemIDs {
-			covered[id] = true
-		}
-		if hasUnasked(approval) && !approval.OpenedAt.Add(a.Options.RemindAfter).After(r.ReadAt) {
-			changed = true
-			if err := schema.AskTheOthers(ctx, tx, r.ID, approval.ID); err != nil {
-				return false, nil, changes, err
-			}
-		}
-	}
-
-	type question struct {
-		applicationID int64
-		answer        policy.Answer
-		items         []int64
-	}
-	var questions []*question
-	for _, i := range r.Items {
-		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
-			continue
-		}
-		answer := policy.Candidates(facts[i.ID])
-		if answer.Basis == policy.Nobody {
-			unasked = append(unasked, i.ID)
-			continue
-		}
-		n := slices.IndexFunc(questions, func(q *question) bool {
-			return q.applicationID == i.ApplicationID && q.answer.Equal(answer)
-		})
-		if n < 0 {
-			n = len(questions)
-			questions = append(questions, &question{applicationID: i.ApplicationID, answer: answer})
-		}
-		questions[n].items = append(questions[n].items, i.ID)
-	}
-	for _, q := range questions {
-		changed = true
-		if err := schema.OpenApproval(ctx, tx, r.ID, q.applicationID, q.items, q.answer, firstAsked); err != nil {
-			return false, nil, changes, err
-		}
-	}
-	return changed, unasked, changes, a.reportUnasked(ctx, tx, r, unasked)
-}
-
-// nobodyToAsk is what people read about an item that nobody may decide.
-const nobodyToAsk = "There is nobody who could be asked: please tell an administrator."
-
-// reportUnasked says once that there is nobody to ask, and takes it back when there is.
-func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
-	for _, i := range r.Items {
-		if i.State != schema.AwaitingApproval {
-			continue
-		}
-		problem := ""
-		if slices.Contains(unasked, i.ID) {
-			problem = nobodyToAsk
-		}
-		if i.Problem == problem {
-			continue
-		}
-		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
-			return err
-		}
-		if problem == "" {
-			continue
-		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
-func approvalState(r *schema.Request, approval schema.Approval, waiting map[int64]schema.Item, facts map[int64]policy.Facts) string {
-	candidates := make([]int64, len(approval.Candidates))
-	inPlaceOf := map[int64]int64{}
-	for n, c := range approval.Candidates {
-		candidates[n] = c.PersonID
-		if c.InPlaceOf.Valid {
-			inPlaceOf[c.PersonID] = c.InPlaceOf.Int64
-		}
-	}
-	slices.Sort(candidates)
-	still := false
-	for _, id := range approval.ItemIDs {
-		if _, ok := waiting[id]; !ok {
-			continue
-		}
-		still = true
-		answer := policy.Candidates(facts[id])
-		now := slices.Sorted(slices.Values(answer.Candidates))
-		if string(answer.Basis) != approval.Basis || !slices.Equal(now, candidates) || !maps.Equal(answer.InPlaceOf, inPlaceOf) {
-			return "moved"
-		}
-	}
-	decided := slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.Decision != nil && i.Decision.ApprovalID.Int64 == approval.ID })
-	switch {
-	case still:
-		return "open"
-	case decided:
-		return "decided"
-	default:
-		return "closed" // withdrawn or expired
-	}
-}
-
-func hasUnasked(approval schema.Approval) bool {
-	return slices.ContainsFunc(approval.Candidates, func(c schema.Candidate) bool { return !c.AskedAt.Valid })
-}
-
 // next says what the run does now, and in how long the record must be looked at again at the latest.
-func (a *Activities) next(r *schema.Request, unasked []int64, changes time.Time) (next Next, due time.Duration) {
+func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judgement) (next Next, due time.Duration) {
 	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
 	next.Until = until(r)
 	var wake schedule
@@ -336,7 +198,7 @@ func (a *Activities) next(r *schema.Request, unasked []int64, changes time.Time)
 			busy = shorter(busy, lookAfterGiving)
 		case i.State == schema.AwaitingApproval:
 			next.Settled = false
-			wake.at(r.CreatedAt.Add(a.Options.ExpireAfter), "expires if nobody decides")
+			wake.at(a.expires(r, judged.Clause(i)), "expires if nobody decides")
 			if r.EndsAt.Valid {
 				wake.at(r.EndsAt.Time, "expires: the end that was asked for")
 			}
@@ -361,11 +223,14 @@ func (a *Activities) next(r *schema.Request, unasked []int64, changes time.Time)
 			next.Approvers = append(next.Approvers, a.personLabel(c.PersonID, c.Email))
 		}
 		if hasUnasked(approval) {
-			wake.at(approval.OpenedAt.Add(a.Options.RemindAfter), "asks the other approvers")
+			wake.at(approval.OpenedAt.Add(approval.RemindAfter()), "asks the other approvers")
+		}
+		if approval.EscalateAt.Valid {
+			wake.at(approval.EscalateAt.Time, "asks the next in the chain besides")
 		}
 	}
-	if open && !changes.IsZero() {
-		wake.at(changes, "somebody who decides goes away or comes back")
+	if open && !judged.Changes.IsZero() {
+		wake.at(judged.Changes, "somebody who decides goes away or comes back")
 	}
 	slices.Sort(next.Applications)
 	next.Applications = slices.Compact(next.Applications)
@@ -446,12 +311,18 @@ func (a *Activities) details(r *schema.Request) string {
 	var b strings.Builder
 	for _, i := range r.Items {
 		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(i.ApplicationName), plain(i.Name), strings.ReplaceAll(i.State, "_", " "))
-		if i.Decision != nil && i.Decision.DecidedBy.Valid {
-			who := fmt.Sprintf("p%d", i.Decision.DecidedBy.Int64)
-			if a.Options.ShowPeople {
-				who = plain(i.Decision.DeciderName)
+		if approval, ok := r.OpenApproval(i); ok && i.Waiting() {
+			fmt.Fprintf(&b, ", stage %d of %d, %d of %d agreed", approval.Stage, approval.Stages, len(i.Agreed(approval.Stage)), approval.Agree)
+		}
+		for _, d := range i.Decisions {
+			who := "the policy"
+			switch {
+			case d.DecidedBy.Valid && a.Options.ShowPeople:
+				who = plain(d.DeciderName)
+			case d.DecidedBy.Valid:
+				who = fmt.Sprintf("p%d", d.DecidedBy.Int64)
 			}
-			fmt.Fprintf(&b, ", %s by %s (%s)", map[bool]string{true: "approved", false: "denied"}[i.Decision.Approves()], who, i.Decision.Basis)
+			fmt.Fprintf(&b, ", %s by %s (%s)", map[bool]string{true: "approved", false: "denied"}[d.Approves()], who, plain(d.Basis))
 		}
 		b.WriteString("\n")
 		if b.Len() > 15_000 { // current details hold 20 KB

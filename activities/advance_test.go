@@ -80,7 +80,7 @@ func TestItemsOfOneApplicationWithTheSameApproversAreOneQuestion(t *testing.T) {
 	assert.Equal(t, []string{"crm", "free", "wiki"}, next.Applications)
 	byBasis := map[string][][]int64{}
 	for _, a := range c.open(asked.ID) {
-		byBasis[a.Basis] = append(byBasis[a.Basis], a.ItemIDs)
+		byBasis[a.Candidates[0].Basis] = append(byBasis[a.Candidates[0].Basis], a.ItemIDs)
 	}
 	assert.Equal(t, [][]int64{asked.Items[:2], asked.Items[3:4]}, byBasis["application owner"])
 	assert.Equal(t, [][]int64{asked.Items[2:3]}, byBasis["entitlement owner"])
@@ -211,7 +211,7 @@ func TestApproverWhoLeavesIsReplacedByTheNext_9(t *testing.T) {
 	all := s.approvals(asked.ID)
 	require.Len(t, all, 2)
 	assert.Equal(t, []string{"moved", "open"}, []string{all[0].State, all[1].State})
-	assert.Equal(t, "manager", all[1].Basis)
+	assert.Equal(t, "manager", all[1].Candidates[0].Basis)
 	assert.Error(t, s.Decide(s.owen, all[0].ID, "approve", asked.Items...))
 	s.decide(max, asked.ID, "approve")
 	assert.Len(t, s.advance(asked.ID).Give, 1)
@@ -228,7 +228,7 @@ func TestManagerWhoChangesWhileARequestWaitsIsRecorded_10(t *testing.T) {
 	all := c.approvals(asked.ID)
 	require.Len(t, all, 2)
 	for n, manager := range []int64{max, mia} {
-		assert.Equal(t, "manager", all[n].Basis)
+		assert.Equal(t, "manager", all[n].Candidates[0].Basis)
 		assert.Equal(t, manager, all[n].Candidates[0].PersonID)
 	}
 	assert.Equal(t, 2, c.Audited("asked"))

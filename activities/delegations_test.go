@@ -34,7 +34,7 @@ func TestAQuestionMovesToTheStandInAndComesBack(t *testing.T) {
 	assert.Equal(t, []string{"max@example.com"}, next.Approvers)
 	open := s.open(asked.ID)
 	require.Len(t, open, 1)
-	assert.Equal(t, "application owner", open[0].Basis)
+	assert.Equal(t, "application owner", open[0].Candidates[0].Basis)
 	assert.Equal(t, "Owen", open[0].Candidates[0].InPlaceOfName)
 	assert.Contains(t, next.WakeFor, "somebody who decides goes away or comes back")
 	assert.InDelta(t, (5 * 24 * time.Hour).Seconds(), next.WakeIn, 60)

@@ -12,33 +12,86 @@ import (
 	"accessbot/schema/policy"
 )
 
-// OpenApproval puts a question about items of one application to the policy's candidates. The first of them are asked at
-// once, as many as askNow says; the others when they are reminded.
-func OpenApproval(ctx context.Context, tx *sqlx.Tx, requestID, applicationID int64, items []int64, answer policy.Answer, askNow int) error {
-	var id int64
-	err := tx.GetContext(ctx, &id, `
-		insert into approvals (request_id, application_id, basis, policy_version) values ($1, $2, $3, $4) returning id`,
-		requestID, applicationID, string(answer.Basis), policy.Version)
+// Question is what an approval is opened with.
+type Question struct {
+	RequestID     int64
+	ApplicationID int64
+	PolicyVersion int64
+	Items         []int64
+	Stage, Stages int
+	Answer        policy.Answer
+	AskNow        int       // how many of the candidates are asked at once, the first; the others when they are reminded
+	Level         int       // how often it was escalated
+	Since         time.Time // when this stage was first asked about; zero: now
+	RemindAfter   time.Duration
+	EscalateAt    time.Time // zero: never
+	ExpiresAt     time.Time
+}
+
+// OpenApproval puts a question to the policy's candidates.
+func OpenApproval(ctx context.Context, tx *sqlx.Tx, q Question) (id int64, err error) {
+	err = tx.GetContext(ctx, &id, `
+		insert into approvals (request_id, application_id, policy_version, stage, stages, agree, level, since, remind_after, escalate_at, expires_at)
+		values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, app_now()), $9 * interval '1 second', $10, $11) returning id`,
+		q.RequestID, q.ApplicationID, q.PolicyVersion, q.Stage, q.Stages, q.Answer.Agree, q.Level, instant(q.Since), q.RemindAfter.Seconds(), instant(q.EscalateAt), instant(q.ExpiresAt))
 	if err != nil {
-		return fmt.Errorf("open an approval of request %d: %w", requestID, err)
+		return 0, fmt.Errorf("open an approval of request %d: %w", q.RequestID, err)
 	}
-	if _, err := tx.ExecContext(ctx, `insert into approval_items (approval_id, item_id) select $1, unnest($2::bigint[])`, id, pq.Array(items)); err != nil {
-		return fmt.Errorf("the items of approval %d: %w", id, err)
+	if _, err := tx.ExecContext(ctx, `insert into approval_items (approval_id, item_id) select $1, unnest($2::bigint[])`, id, pq.Array(q.Items)); err != nil {
+		return 0, fmt.Errorf("the items of approval %d: %w", id, err)
 	}
-	inPlaceOf := make([]sql.NullInt64, len(answer.Candidates))
-	for n, candidate := range answer.Candidates {
-		inPlaceOf[n].Int64, inPlaceOf[n].Valid = answer.InPlaceOf[candidate]
+	if err := addCandidates(ctx, tx, id, 0, q.Answer.Candidates, q.AskNow); err != nil {
+		return 0, err
 	}
-	_, err = tx.ExecContext(ctx, `
-		insert into approval_candidates (approval_id, person_id, for_person_id, position, asked_at)
-		select $1, person_id, for_person_id, position, case when position <= $4 then app_now() end
-		  from unnest($2::bigint[], $3::bigint[]) with ordinality as c (person_id, for_person_id, position)`,
-		id, pq.Array(answer.Candidates), pq.Array(inPlaceOf), askNow)
+	return id, Audit(ctx, tx, Event{Actor: "worker", Action: "asked", RequestID: q.RequestID, ApprovalID: id,
+		Details: map[string]any{"stage": q.Stage, "stages": q.Stages, "agree": q.Answer.Agree, "candidates": audited(q.Answer.Candidates), "items": q.Items, "policy": q.PolicyVersion}})
+}
+
+// addCandidates adds to an approval after so many who are there.
+func addCandidates(ctx context.Context, tx *sqlx.Tx, approvalID int64, after int, candidates []policy.Candidate, askNow int) error {
+	people, inPlaceOf, bases := make([]int64, len(candidates)), make([]sql.NullInt64, len(candidates)), make([]string, len(candidates))
+	for n, c := range candidates {
+		people[n], inPlaceOf[n], bases[n] = c.PersonID, sql.NullInt64{Int64: c.InPlaceOf, Valid: c.InPlaceOf != 0}, string(c.Basis)
+	}
+	_, err := tx.ExecContext(ctx, `
+		insert into approval_candidates (approval_id, person_id, for_person_id, basis, position, asked_at)
+		select $1, person_id, for_person_id, basis, $5 + position, case when position <= $6 then app_now() end
+		  from unnest($2::bigint[], $3::bigint[], $4::text[]) with ordinality as c (person_id, for_person_id, basis, position)`,
+		approvalID, pq.Array(people), pq.Array(inPlaceOf), pq.Array(bases), after, askNow)
 	if err != nil {
-		return fmt.Errorf("the candidates of approval %d: %w", id, err)
+		return fmt.Errorf("the candidates of approval %d: %w", approvalID, err)
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "asked", RequestID: requestID, ApprovalID: id,
-		Details: map[string]any{"basis": answer.Basis, "candidates": answer.Candidates, "in place of": answer.InPlaceOf, "items": items, "policy": policy.Version}})
+	return nil
+}
+
+// audited are candidates as the audit tells of them.
+func audited(candidates []policy.Candidate) []map[string]any {
+	all := make([]map[string]any, len(candidates))
+	for n, c := range candidates {
+		all[n] = map[string]any{"person": c.PersonID, "basis": c.Basis}
+		if c.InPlaceOf != 0 {
+			all[n]["in place of"] = c.InPlaceOf
+		}
+	}
+	return all
+}
+
+// instant is a time as the record holds it; zero: null.
+func instant(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+
+// Escalate asks others besides, and everybody who was not asked yet. next is when it is escalated again; zero: never.
+func Escalate(ctx context.Context, tx *sqlx.Tx, requestID int64, a Approval, others []policy.Candidate, next time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		with asked as (update approval_candidates set asked_at = app_now() where approval_id = $1 and asked_at is null)
+		update approvals set level = level + 1, escalate_at = $2 where id = $1`, a.ID, instant(next))
+	if err != nil {
+		return fmt.Errorf("escalate approval %d: %w", a.ID, err)
+	}
+	if err := addCandidates(ctx, tx, a.ID, len(a.Candidates), others, len(others)); err != nil {
+		return err
+	}
+	return Audit(ctx, tx, Event{Actor: "worker", Action: "escalated", RequestID: requestID, ApprovalID: a.ID,
+		Details: map[string]any{"level": a.Level + 1, "candidates": audited(others)}})
 }
 
 // CloseApproval ends an open approval: decided, moved to other candidates, or closed with its items.

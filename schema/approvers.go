@@ -13,40 +13,85 @@ import (
 // unreachable: Slack said so of a person, whose rows in slack_addresses and slack_identities are s and b.
 const unreachable = `coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days' and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false)`
 
-// ApproverFacts reads what the policy judges about each item of a request, by item ID. That Slack has nobody of a name is
-// believed for a week, and no longer than until that person comes by.
-//
-// changes is when this answer will be another by the clock alone, because somebody goes away or comes back; zero: never.
-func ApproverFacts(ctx context.Context, q Queryer, requestID int64) (facts map[int64]policy.Facts, changes time.Time, err error) {
+// Judgement is what the policy says about a request's items, as the directory stands now.
+type Judgement struct {
+	Policy *policy.Policy
+	// Changes is when it will say something else by the clock alone, because somebody goes away or comes back; zero: never.
+	Changes time.Time
+
+	facts map[int64]policy.Facts // by item
+}
+
+// Ask answers whom an item's stage asks, escalated so often. No candidates: there is nobody, or too few.
+func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
+	clause, err := j.Policy.Clause(i.Clause)
+	if err != nil || stage > len(clause.Stages) {
+		return policy.Answer{}
+	}
+	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.Agreed(stage))
+}
+
+// Clause is the one that judges an item. One that asks nobody is given for an item of which the policy knows nothing.
+func (j Judgement) Clause(i Item) *policy.Clause {
+	clause, err := j.Policy.Clause(i.Clause)
+	if err != nil {
+		return &policy.Clause{}
+	}
+	return clause
+}
+
+// Judge reads whom the policy asks about each item of a request. That Slack has nobody of a name is believed for a week,
+// and no longer than until that person comes by.
+func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) {
+	if j.Policy, err = PolicyOf(ctx, q, r.PolicyVersion); err != nil {
+		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
+	}
+	items := make([]int64, len(r.Items))
+	entitlements := make([]int64, len(r.Items))
+	for n, i := range r.Items {
+		items[n], entitlements[n] = i.ID, i.EntitlementID
+	}
+	facts, changes, err := ApproverFacts(ctx, q, r.RequesterID, entitlements, j.Policy.Named())
+	if err != nil {
+		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
+	}
+	j.facts, j.Changes = map[int64]policy.Facts{}, changes
+	for n, item := range items {
+		j.facts[item] = facts[entitlements[n]]
+	}
+	return j, nil
+}
+
+// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, by entitlement. named are the
+// e-mail addresses of those whom the policy names.
+func ApproverFacts(ctx context.Context, q Queryer, requesterID int64, entitlements []int64, named []policy.Source) (facts map[int64]policy.Facts, changes time.Time, err error) {
 	var rows []struct {
-		ItemID      int64  `db:"item_id"`
-		RequesterID int64  `db:"requester_id"`
-		Tier        string `db:"tier"`
-		PersonID    int64  `db:"person_id"`
-		Active      bool   `db:"active"`
-		Unreachable bool   `db:"unreachable"`
+		EntitlementID int64         `db:"entitlement_id"` // 0: whatever is asked for
+		Source        policy.Source `db:"source"`
+		PersonID      int64         `db:"person_id"`
+		Active        bool          `db:"active"`
+		Unreachable   bool          `db:"unreachable"`
 	}
 	err = q.SelectContext(ctx, &rows, `
-		select i.id as item_id, r.requester_id, t.tier, p.id as person_id,
+		select t.entitlement_id, t.source, p.id as person_id,
 		       p.status = 'active' and p.gone_at is null as active,
 		       `+unreachable+` as unreachable
-		  from access_requests r
-		  join request_items i on i.request_id = r.id
-		  join entitlements e on e.id = i.entitlement_id
-		 cross join lateral (
-		       select 'entitlement owner' as tier, o.person_id from entitlement_owners o where o.entitlement_id = e.id
-		       union all
-		       select 'application owner', o.person_id from application_owners o where o.application_id = e.application_id
-		       union all
-		       select 'manager', m.manager_id from people m where m.id = r.requester_id and m.manager_id is not null
-		       union all
-		       select 'administrator', a.id from people a where a.administrator) t
-		  join people p on p.id = t.person_id
+		  from (select o.entitlement_id, 'entitlement owners' as source, o.person_id from entitlement_owners o where o.entitlement_id = any($2)
+		        union all
+		        select e.id, 'application owners', o.person_id from entitlements e join application_owners o on o.application_id = e.application_id where e.id = any($2)
+		        union all
+		        select 0, 'manager', m.manager_id from people m where m.id = $1
+		        union all
+		        select 0, 'manager''s manager', m.manager_id from people r join people m on m.id = r.manager_id where r.id = $1
+		        union all
+		        select 0, 'administrators', a.id from people a where a.administrator
+		        union all
+		        select 0, n.email, n.id from people n where n.email = any($3)) t
+		 cross join lateral (select * from people p where p.id = t.person_id limit 1) p
 		  left join slack_addresses s on s.person_id = p.id
-		  left join slack_identities b on b.person_id = p.id
-		 where r.id = $1`, requestID)
+		  left join slack_identities b on b.person_id = p.id`, requesterID, pq.Array(entitlements), pq.Array(named))
 	if err != nil {
-		return nil, changes, fmt.Errorf("who might decide request %d: %w", requestID, err)
+		return nil, changes, err
 	}
 	people := make([]int64, len(rows))
 	for n, row := range rows {
@@ -54,25 +99,19 @@ func ApproverFacts(ctx context.Context, q Queryer, requestID int64) (facts map[i
 	}
 	standIns, changes, err := standInsFor(ctx, q, people)
 	if err != nil {
-		return nil, changes, fmt.Errorf("who stands in for those who might decide request %d: %w", requestID, err)
+		return nil, changes, fmt.Errorf("who stands in for them: %w", err)
 	}
 	facts = map[int64]policy.Facts{}
+	for _, id := range entitlements {
+		facts[id] = policy.Facts{RequesterID: requesterID, People: map[policy.Source][]policy.Person{}, StandIns: standIns}
+	}
 	for _, row := range rows {
-		f := facts[row.ItemID]
-		f.RequesterID, f.StandIns = row.RequesterID, standIns
 		p := policy.Person{ID: row.PersonID, Active: row.Active, Unreachable: row.Unreachable}
-		switch policy.Basis(row.Tier) {
-		case policy.EntitlementOwner:
-			f.EntitlementOwners = append(f.EntitlementOwners, p)
-		case policy.ApplicationOwner:
-			f.ApplicationOwners = append(f.ApplicationOwners, p)
-		case policy.Manager:
-			f.Manager = &p
-		case policy.Administrator:
-			f.Administrators = append(f.Administrators, p)
-		case policy.Nobody: // no row says so
+		for id, f := range facts {
+			if row.EntitlementID == id || row.EntitlementID == 0 {
+				f.People[row.Source] = append(f.People[row.Source], p)
+			}
 		}
-		facts[row.ItemID] = f
 	}
 	return facts, changes, nil
 }

@@ -10,8 +10,6 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
-
-	"accessbot/schema/policy"
 )
 
 // Decision is one recorded answer for one item.
@@ -21,10 +19,14 @@ type Decision struct {
 	ApprovalID    sql.NullInt64 `db:"approval_id"`
 	DecidedBy     sql.NullInt64 `db:"decided_by"` // null: a clause of the policy
 	DeciderName   string        `db:"decider_name"`
-	Verdict       string        `db:"verdict"` // approve or deny
+	Stage         int           `db:"stage"`    // from 1
+	Stages        int           `db:"stages"`   // how many the item has to pass
+	Agree         int           `db:"agree"`    // how many have to agree in this one
+	Override      bool          `db:"override"` // an administrator's, about what was stuck
+	Verdict       string        `db:"verdict"`  // approve or deny
 	Reason        string        `db:"reason"`
 	Basis         string        `db:"basis"` // why they might decide
-	PolicyVersion string        `db:"policy_version"`
+	PolicyVersion int64         `db:"policy_version"`
 	Terms         string        `db:"terms"`
 	EndsAt        sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
 	DecidedAt     time.Time     `db:"decided_at"`
@@ -44,18 +46,13 @@ type Answer struct {
 	EndsAt    sql.NullTime   // the end that is granted, sooner than the one that was asked for; null: that one
 }
 
-// verdict is the answer for an item, if there is one.
-func (a Answer) verdict(itemID int64) (verdict string, answered bool) {
-	approve := a.Approve
-	if a.Choice != nil {
-		if approve, answered = a.Choice[itemID]; !answered {
-			return "", false
-		}
+// verdict tells whether an item is approved by the answer, if it says anything about it.
+func (a Answer) verdict(itemID int64) (approve, answered bool) {
+	if a.Choice == nil {
+		return a.Approve, true
 	}
-	if approve {
-		return "approve", true
-	}
-	return "deny", true
+	approve, answered = a.Choice[itemID]
+	return approve, answered
 }
 
 // Decided is what came of an Answer.
@@ -111,11 +108,10 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if answer.Terms != request.Terms || message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
-	facts, _, err := ApproverFacts(ctx, tx, request.ID)
+	judged, err := Judge(ctx, tx, request)
 	if err != nil {
 		return Decided{}, err
 	}
-
 	ends := request.EndsAt
 	if answer.EndsAt.Valid && (!ends.Valid || answer.EndsAt.Time.Before(ends.Time)) {
 		ends = answer.EndsAt
@@ -123,54 +119,111 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if ends.Valid && !ends.Time.After(request.ReadAt) {
 		return Decided{}, ErrEndPassed
 	}
-	var ids, approvals []int64
-	var bases, verdicts, reasons []string
+	var decisions []Decision
+	var ids []int64
 	for _, item := range shown {
-		judged := policy.Candidates(facts[item.ID])
-		approval, open := request.OpenApproval(item.ID)
-		if !open || !judged.Allows(answer.PersonID) {
+		approve, _ := answer.verdict(item.ID)
+		of := judged.decisions(request, item, answer.PersonID, approve)
+		if len(of) == 0 {
 			continue
 		}
-		verdict, _ := answer.verdict(item.ID)
-		reason := ""
-		if verdict == "deny" {
-			reason = answer.Reason
+		ids = append(ids, item.ID)
+		for _, d := range of {
+			if d.EndsAt = ends; !approve {
+				d.Reason = answer.Reason
+			}
+			decisions = append(decisions, d)
 		}
-		ids, approvals, bases = append(ids, item.ID), append(approvals, approval.ID), append(bases, string(judged.Basis))
-		verdicts, reasons = append(verdicts, verdict), append(reasons, reason)
 	}
 	if len(ids) == 0 {
 		return Decided{Request: request}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
 	}
-	_, err = tx.ExecContext(ctx, `
-		insert into decisions (item_id, approval_id, basis, verdict, reason, decided_by, policy_version, terms, ends_at)
-		select d.item_id, d.approval_id, d.basis, d.verdict, d.reason, $6, $7, $8, $9
-		  from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as d (item_id, approval_id, basis, verdict, reason)`,
-		pq.Array(ids), pq.Array(approvals), pq.Array(bases), pq.Array(verdicts), pq.Array(reasons), answer.PersonID, policy.Version, request.Terms, ends)
-	if err != nil {
-		return Decided{}, fmt.Errorf("record the decision about request %d: %w", request.ID, refusal(err))
-	}
-	for _, verdict := range []string{"approve", "deny"} {
-		var items []int64
-		for n, id := range ids {
-			if verdicts[n] == verdict {
-				items = append(items, id)
-			}
-		}
-		if len(items) == 0 {
-			continue
-		}
-		details := map[string]any{"items": items, "approvals": approvals, "bases": bases, "policy": policy.Version, "terms": request.Terms}
-		if ends.Valid {
-			details["ends at"] = ends.Time.UTC()
-		}
-		err = Audit(ctx, tx, Event{Actor: "person", PersonID: answer.PersonID, Action: "decided: " + verdict, RequestID: request.ID, Details: details})
-		if err != nil {
-			return Decided{}, err
-		}
+	if err := recordDecisions(ctx, tx, request, decisions); err != nil {
+		return Decided{}, err
 	}
 	request, err = RequestByID(ctx, tx, request.ID)
 	return Decided{Request: request, Items: ids}, err
+}
+
+// decisions are what a person's answer about an item is recorded as: one for the stage that is asked about now, and where
+// it is approved one for every later stage that would ask them too: nobody is asked twice. None: it is not theirs to decide.
+func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
+	approval, open := r.OpenApproval(i)
+	if !open {
+		return nil
+	}
+	stages := j.Clause(i).Stages
+	var decisions []Decision
+	for stage := approval.Stage; stage <= len(stages); stage++ {
+		level := 0
+		if stage == approval.Stage {
+			level = approval.Level
+		}
+		candidate, may := j.Ask(i, stage, level).Of(personID)
+		if may && !slices.Contains(i.Agreed(stage), personID) {
+			decisions = append(decisions, Decision{ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true}, DecidedBy: sql.NullInt64{Int64: personID, Valid: true},
+				Stage: stage, Stages: len(stages), Agree: stages[stage-1].Agree, Basis: string(candidate.Basis), Verdict: verdictOf(approve)})
+		}
+		if len(decisions) == 0 || !approve {
+			break
+		}
+	}
+	return decisions
+}
+
+func verdictOf(approve bool) string {
+	if approve {
+		return "approve"
+	}
+	return "deny"
+}
+
+// recordDecisions records decisions about a request's items, all by one person or all by the policy, and audits them.
+func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []Decision) error {
+	var items, approvals, stages, of, agree []int64
+	var bases, verdicts, reasons []string
+	for _, d := range decisions {
+		items, approvals = append(items, d.ItemID), append(approvals, d.ApprovalID.Int64)
+		stages, of, agree = append(stages, int64(d.Stage)), append(of, int64(d.Stages)), append(agree, int64(d.Agree))
+		bases, verdicts, reasons = append(bases, d.Basis), append(verdicts, d.Verdict), append(reasons, d.Reason)
+	}
+	first := decisions[0]
+	_, err := tx.ExecContext(ctx, `
+		insert into decisions (item_id, approval_id, stage, stages, agree, basis, verdict, reason, decided_by, override, policy_version, terms, ends_at)
+		select d.item_id, nullif(d.approval_id, 0), d.stage, d.stages, d.agree, d.basis, d.verdict, d.reason, $9, $10, $11, $12, $13
+		  from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[])
+		       as d (item_id, approval_id, stage, stages, agree, basis, verdict, reason)`,
+		pq.Array(items), pq.Array(approvals), pq.Array(stages), pq.Array(of), pq.Array(agree), pq.Array(bases), pq.Array(verdicts), pq.Array(reasons),
+		first.DecidedBy, first.Override, r.PolicyVersion, r.Terms, first.EndsAt)
+	if err != nil {
+		return fmt.Errorf("record the decision about request %d: %w", r.ID, refusal(err))
+	}
+	for _, verdict := range []string{"approve", "deny"} {
+		var about []map[string]any
+		for _, d := range decisions {
+			if d.Verdict == verdict {
+				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage, "stages": d.Stages, "agree": d.Agree, "basis": d.Basis})
+			}
+		}
+		if len(about) == 0 {
+			continue
+		}
+		details := map[string]any{"items": about, "policy": r.PolicyVersion, "terms": r.Terms}
+		if first.EndsAt.Valid {
+			details["ends at"] = first.EndsAt.Time.UTC()
+		}
+		e := Event{Actor: "policy", Action: "decided: " + verdict, RequestID: r.ID, Details: details, Alert: first.Override}
+		if first.DecidedBy.Valid {
+			e.Actor, e.PersonID = "person", first.DecidedBy.Int64
+		}
+		if first.Override {
+			details["override"] = true
+		}
+		if err := Audit(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isRefusal tells a refusal by the rules from a failure to record.

@@ -142,7 +142,7 @@ func TestSomebodyElsesCopyDecidesNothing_4(t *testing.T) {
 
 func TestNobodyDecidesTheirOwnRequest_5(t *testing.T) {
 	a := newAsking(t, time.Hour)
-	a.Do(`insert into approval_candidates (approval_id, person_id, position) values ($1, $2, 9)`, a.approval, a.ann)
+	a.Do(`insert into approval_candidates (approval_id, person_id, position, basis) values ($1, $2, 9, 'x')`, a.approval, a.ann)
 	a.refused(a.copyFor(a.ann, a.asked.Items...), schema.ErrOwnRequest)
 }
 
@@ -276,7 +276,7 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 		for _, terms := range []string{`'forged', app_now()`, `request_terms(1001), app_now() + interval '2 hours'`, `request_terms(1001), null`} {
 			_, err := a.SlackApp.Exec(`
 				insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, ends_at)
-				values ($1, $2, $3, 'approve', 'x', 'x', `+terms+`)`, a.asked.Items[0], a.approval, a.owen)
+				values ($1, $2, $3, 'approve', 'x', 1, `+terms+`)`, a.asked.Items[0], a.approval, a.owen)
 			var e *pq.Error
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, "AB007", string(e.Code))

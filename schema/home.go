@@ -41,7 +41,8 @@ func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset in
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
 		   where c.person_id = $1
-		     and not exists (select from decisions d where d.item_id = i.id)
+		     and item_verdict(i.id) is null and not stage_passed(i.id, a.stage)
+		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
 		     and not exists (select from releases l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, w.items, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone,
 		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total
@@ -115,7 +116,7 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
 		  left join releases l on l.item_id = i.id
-		  left join lateral (select d.verdict from decisions d where d.item_id = i.id order by d.verdict desc limit 1) d on true
+		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_verdict(i.id) end as verdict) d
 		 where i.request_id = any($1)
 		 order by lower(a.name), lower(e.name), i.id`, pq.Array(ids))
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
+	"accessbot/schema/policy"
 	"accessbot/schema/schematest"
 )
 
@@ -84,12 +85,12 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		select r.id, e.id, a.id, 'active' from access_requests r
 		  cross join lateral (select id, instance from entitlements where id in (1 + r.id % 200, 1 + (r.id + 77) % 200)) e
 		  join accounts a on a.person_id = r.requester_id and a.instance = e.instance;
-		insert into approvals (request_id, application_id, basis, policy_version, state, closed_at) select id, 1, 'manager', 'owners-1', 'decided', app_now() from access_requests;
+		insert into approvals (request_id, application_id, policy_version, state, closed_at) select id, 1, 1, 'decided', app_now() from access_requests;
 		insert into approval_items select a.id, i.id from approvals a join request_items i using (request_id);
-		insert into approval_candidates select a.id, 1 + a.id % 2000, 1, app_now() from approvals a;
+		insert into approval_candidates (approval_id, person_id, position, asked_at, basis) select a.id, 1 + a.id % 2000, 1, app_now(), 'manager' from approvals a;
 		insert into delegations (person_id, delegate_id, starts_at, ends_at) select id, id % 2000 + 1, app_now(), app_now() + interval '1 day' from people where id % 3 = 0 and id < 1999;
 		insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms)
-		select item_id, approval_id, 1, 'approve', 'manager', 'owners-1', 'x' from approval_items;
+		select item_id, approval_id, 1, 'approve', 'manager', 1, 'x' from approval_items;
 		insert into claims (person_id, account_id, entitlement_id, source, item_id, given_at)
 		select a.person_id, a.id, i.entitlement_id, 'request', i.id, app_now() from request_items i join accounts a on a.id = i.account_id;
 		insert into claims (person_id, account_id, entitlement_id, source, given_at, ended_at, removed_at)
@@ -113,7 +114,15 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, 200); return err },
 		"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
 		"a request, whole":      func() error { _, err := schema.RequestByID(ctx, p, request); return err },
-		"who might decide":      func() error { _, _, err := schema.ApproverFacts(ctx, p, request); return err },
+		"who might decide": func() error {
+			_, _, err := schema.ApproverFacts(ctx, p, 78, []int64{1, 2, 3}, []policy.Source{"p77@example.com"})
+			return err
+		},
+		"what the policy judges": func() error {
+			_, err := schema.SubjectsFor(ctx, p, 78, []int64{1, 2, 3}, time.Hour, "project")
+			return err
+		},
+		"the policy": func() error { _, _, err := schema.CurrentPolicy(ctx, p); return err },
 		"who stands in": func() error {
 			_, _, err := schema.DelegationOf(ctx, p, 77)
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -23,8 +24,9 @@ type Request struct {
 	CreatedAt     time.Time    `db:"created_at"`
 	SettledAt     sql.NullTime `db:"settled_at"`
 	MessagesDueAt sql.NullTime `db:"messages_due_at"`
-	Terms         string       `db:"terms"`   // see the SQL function request_terms
-	ReadAt        time.Time    `db:"read_at"` // the database's clock
+	PolicyVersion int64        `db:"policy_version"` // that judged it
+	Terms         string       `db:"terms"`          // see the SQL function request_terms
+	ReadAt        time.Time    `db:"read_at"`        // the database's clock
 
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name
@@ -47,10 +49,12 @@ type Item struct {
 	State           string    `db:"state"`
 	StateAt         time.Time `db:"state_at"`
 	Problem         string    `db:"problem"`
+	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
 
-	Decision *Decision `db:"-"` // nil: not decided yet
-	Release  *Release  `db:"-"` // nil: neither withdrawn nor ordered back
-	Claim    *Claim    `db:"-"` // nil: nothing was given
+	Decisions []Decision `db:"-"` // oldest first
+	Decision  *Decision  `db:"-"` // what they come to; nil: somebody is still to decide
+	Release   *Release   `db:"-"` // nil: neither withdrawn nor ordered back
+	Claim     *Claim     `db:"-"` // nil: nothing was given
 }
 
 // States of an item. Those after active are final.
@@ -86,14 +90,35 @@ func (i Item) Waiting() bool {
 type Approval struct {
 	ID            int64        `db:"id"`
 	ApplicationID int64        `db:"application_id"`
-	Stage         int          `db:"stage"`
-	Basis         string       `db:"basis"`
-	State         string       `db:"state"` // open, decided, moved (to other candidates) or closed
+	Stage         int          `db:"stage"`  // from 1
+	Stages        int          `db:"stages"` // how many there are
+	Agree         int          `db:"agree"`  // how many candidates have to
+	Level         int          `db:"level"`  // how often it was escalated
+	Since         time.Time    `db:"since"`  // when this stage was first asked about, whoever was asked then
+	State         string       `db:"state"`  // open, decided, moved (to other candidates) or closed
 	OpenedAt      time.Time    `db:"opened_at"`
 	ClosedAt      sql.NullTime `db:"closed_at"`
 	RemindedAt    sql.NullTime `db:"reminded_at"`
+	RemindSeconds float64      `db:"remind_seconds"`
+	EscalateAt    sql.NullTime `db:"escalate_at"` // null: there is nobody else to ask
+	ExpiresAt     sql.NullTime `db:"expires_at"`
 	ItemIDs       []int64      `db:"-"`
 	Candidates    []Candidate  `db:"-"` // in the order in which they are asked
+}
+
+// RemindAfter is how long after it was asked the candidates are reminded.
+func (a Approval) RemindAfter() time.Duration {
+	return time.Duration(a.RemindSeconds * float64(time.Second))
+}
+
+// Candidate answers the person as a candidate, if they are one.
+func (a Approval) Candidate(personID int64) (Candidate, bool) {
+	for _, c := range a.Candidates {
+		if c.PersonID == personID {
+			return c, true
+		}
+	}
+	return Candidate{}, false
 }
 
 // Candidate is somebody who may decide an approval.
@@ -102,6 +127,7 @@ type Candidate struct {
 	PersonID   int64        `db:"person_id"`
 	Name       string       `db:"name"`
 	Email      string       `db:"email"`
+	Basis      string       `db:"basis"` // why they may decide: see policy.Basis
 	AskedAt    sql.NullTime `db:"asked_at"`
 	// InPlaceOf is who is away and would be asked, with their name; null: the candidate is asked by their own right.
 	InPlaceOf     sql.NullInt64 `db:"for_person_id"`
@@ -113,7 +139,7 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
 		select r.id, r.requester_id, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
-		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, request_terms(r.id) as terms, app_now() as read_at
+		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at
 		  from access_requests r
 		  join reasons s on s.key = r.reason_key
 		  left join people p on p.id = r.like_person_id
@@ -145,7 +171,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, i.state, i.state_at, i.problem
+		       e.description, e.risk, i.state, i.state_at, i.problem, i.clause
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -159,16 +185,16 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	for n, i := range items {
 		position[i.ID], ids[n] = n, i.ID
 	}
-	var decisions []Decision
-	err = q.SelectContext(ctx, &decisions, `
-		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.verdict, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at
-		  from decisions d left join people p on p.id = d.decided_by
-		 where d.item_id = any($1)`, pq.Array(ids))
+	decisions, err := decisionsAbout(ctx, q, ids)
 	if err != nil {
 		return nil, err
 	}
-	for n := range decisions {
-		items[position[decisions[n].ItemID]].Decision = &decisions[n]
+	for _, d := range decisions {
+		i := &items[position[d.ItemID]]
+		i.Decisions = append(i.Decisions, d)
+	}
+	for n := range items {
+		items[n].Decision = conclude(items[n].Decisions)
 	}
 	var releases []Release
 	err = q.SelectContext(ctx, &releases, `
@@ -194,7 +220,8 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, error) {
 	var approvals []Approval
 	err := q.SelectContext(ctx, &approvals, `
-		select id, application_id, stage, basis, state, opened_at, closed_at, reminded_at
+		select id, application_id, stage, stages, agree, level, since, state, opened_at, closed_at, reminded_at,
+		       extract(epoch from remind_after)::float8 as remind_seconds, escalate_at, expires_at
 		  from approvals where request_id = $1 order by id`, requestID)
 	if err != nil {
 		return nil, err
@@ -206,7 +233,7 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	}
 	var candidates []Candidate
 	err = q.SelectContext(ctx, &candidates, `
-		select c.approval_id, c.person_id, p.name, p.email, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name
+		select c.approval_id, c.person_id, p.name, p.email, c.basis, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name
 		  from approval_candidates c join people p on p.id = c.person_id
 		  left join people f on f.id = c.for_person_id
 		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids))
@@ -240,36 +267,27 @@ func (r *Request) EndOf(i Item) sql.NullTime {
 	return r.EndsAt
 }
 
-// OpenApproval answers the open approval that the item is in.
-func (r *Request) OpenApproval(itemID int64) (Approval, bool) {
+// OpenApproval answers the open approval that asks about the item now.
+func (r *Request) OpenApproval(i Item) (Approval, bool) {
+	stage := i.Stage()
 	for _, a := range r.Approvals {
-		if a.State != "open" {
-			continue
-		}
-		for _, id := range a.ItemIDs {
-			if id == itemID {
-				return a, true
-			}
+		if a.State == "open" && a.Stage == stage && slices.Contains(a.ItemIDs, i.ID) {
+			return a, true
 		}
 	}
 	return Approval{}, false
 }
 
-// DecidableBy answers the items that are waiting and that the person was asked about, or may be.
+// DecidableBy answers the items that wait for the person: they were asked, or may be, and have not answered.
 func (r *Request) DecidableBy(personID int64) []Item {
 	var decidable []Item
 	for _, i := range r.Items {
 		if !i.Waiting() {
 			continue
 		}
-		a, ok := r.OpenApproval(i.ID)
-		if !ok {
-			continue
-		}
-		for _, c := range a.Candidates {
-			if c.PersonID == personID {
-				decidable = append(decidable, i)
-			}
+		a, ok := r.OpenApproval(i)
+		if _, candidate := a.Candidate(personID); ok && candidate && !slices.Contains(i.Agreed(a.Stage), personID) {
+			decidable = append(decidable, i)
 		}
 	}
 	return decidable

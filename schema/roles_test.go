@@ -20,7 +20,7 @@ func TestEachRoleMayWhatItsProgramDoesAndNoMore(t *testing.T) {
 	a.given(a.asked.Items[0])
 	const denied = "permission denied"
 	for _, c := range []struct{ role, statement, refusal string }{
-		{"accessbot_worker", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 'x', 'x')`, denied},
+		{"accessbot_worker", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 		{"accessbot_worker", `update decisions set verdict = 'deny'`, denied},
 		{"accessbot_worker", `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key) values ('V', 1, 'custom', 'UTC', 'project')`, denied},
 		{"accessbot_worker", `insert into request_items (request_id, entitlement_id, account_id) values (1001, 1, 1)`, denied},
@@ -38,7 +38,7 @@ func TestEachRoleMayWhatItsProgramDoesAndNoMore(t *testing.T) {
 		{"accessbot_slackapp", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'imported')`, denied},
 		{"accessbot_slackapp", `update request_items set state = 'approved'`, denied},
 		{"accessbot_slackapp", `update access_requests set ends_at = null`, denied},
-		{"accessbot_slackapp", `insert into approvals (request_id, application_id, basis, policy_version) values (1001, 1, 'x', 'x')`, denied},
+		{"accessbot_slackapp", `insert into approvals (request_id, application_id, policy_version) values (1001, 1, 1)`, denied},
 		{"accessbot_slackapp", `insert into approval_candidates (approval_id, person_id, position) values (1, 1, 1)`, denied},
 		{"accessbot_slackapp", `update decisions set verdict = 'approve'`, denied},
 		{"accessbot_slackapp", `delete from decisions`, denied},
@@ -46,7 +46,7 @@ func TestEachRoleMayWhatItsProgramDoesAndNoMore(t *testing.T) {
 		{"accessbot_slackapp", `update slack_identities set person_id = 1`, denied},
 		{"accessbot_slackapp", `update slack_messages set item_ids = '{1}'`, denied},
 		{"accessbot_slackapp", `insert into releases (item_id, kind) values (2, 'withdrawn')`, "somebody else"},
-		{"accessbot_directory", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 'x', 'x')`, denied},
+		{"accessbot_directory", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 		{"accessbot_directory", `update request_items set state = 'approved'`, denied},
 		{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'found')`, "may not make claims"},
 		{"accessbot_auditor", `insert into audit_events (actor, action) values ('worker', 'x')`, denied},

@@ -149,13 +149,9 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
 	err := tx.SelectContext(ctx, &approved, `
 		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
-		       case when d.id is null or d.decided_by is null or d.verdict <> 'approve' then 'nobody approved it'
-		            when d.decided_by = r.requester_id                then 'it was approved by its requester'
-		            when x.id is not null                             then 'released'
-		            when not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
-		                              where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)
-		                                                              then 'nobody approved it who was asked' -- this policy has no clause that decides
-		            when d.terms is distinct from request_terms(r.id) then 'the request changed after it was approved'
+		       case when item_verdict(i.id) is distinct from 'approve' then 'nobody approved it'
+		            when x.id is not null                              then 'released'
+		            when not d.same_terms                              then 'the request changed after it was approved'
 		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past its end'
 		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
 		            when e.gone_at is not null then 'it cannot be requested any more'
@@ -166,8 +162,8 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		  join people p on p.id = r.requester_id
 		  join accounts a on a.id = i.account_id
 		  join entitlements e on e.id = i.entitlement_id
-		  left join decisions d on d.item_id = i.id
 		  left join releases x on x.item_id = i.id
+		 cross join lateral (select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms from decisions d where d.item_id = i.id) d
 		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved' and i.request_id = any($3)
 		 order by i.id`, l.AccountID, l.EntitlementID, l.requests, l.now)
 	if err != nil {
@@ -175,6 +171,11 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 	}
 	found := false
 	for _, item := range approved {
+		if item.Refused == "" {
+			if item.Refused, err = unproven(ctx, tx, item.ID); err != nil {
+				return err
+			}
+		}
 		switch item.Refused {
 		case "":
 		case "released", "past its end":

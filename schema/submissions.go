@@ -11,6 +11,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"accessbot/schema/policy"
 )
 
 // Submission turns a draft into a request: what the draft does not hold itself.
@@ -35,6 +37,7 @@ type Receipt struct {
 var (
 	ErrNothingChosen = errors.New("nothing is chosen")
 	ErrNoSuchReason  = errors.New("not one of the reasons")
+	ErrNotJudged     = errors.New("the policy cannot judge this")
 )
 
 // NoLongerOffered names what was offered when the list was shown, and is not any more: retired, had or asked for meanwhile, or its
@@ -46,9 +49,14 @@ func (e *NoLongerOffered) Error() string { return "no longer offered: " + string
 // TooLong names what may not be held for as long as was asked for.
 type TooLong struct {
 	Names     []string
-	MaxDays   int // the shortest limit among them
+	MaxDays   int // the shortest limit among them; 0: there is none, but it may not be permanent
 	Permanent bool
 }
+
+// NoteNeeded names what the policy lets nobody ask for without a note.
+type NoteNeeded struct{ Names []string }
+
+func (e *NoteNeeded) Error() string { return "without a note: " + strings.Join(e.Names, ", ") }
 
 // CoveredAlready names what the person has until the end that was asked for, or longer.
 type CoveredAlready struct{ Names []string }
@@ -63,7 +71,8 @@ func (e *TooLong) Error() string {
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
 // The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, *NoLongerOffered, *TooLong or *CoveredAlready.
+// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *NoLongerOffered, *TooLong, *NoteNeeded or
+// *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -122,19 +131,120 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if err := checkTerms(ctx, tx, s); err != nil {
 		return Receipt{}, err
 	}
-	accounts, err := stillOffered(ctx, tx, draft, s)
+	seats, err := stillOffered(ctx, tx, draft, s)
 	if err != nil {
 		return Receipt{}, err
 	}
-	number, err := insertRequest(ctx, tx, draft, s, accounts)
+	version, p, err := judge(ctx, tx, s, seats)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := checkLimits(s, p, seats); err != nil {
+		return Receipt{}, err
+	}
+	number, err := insertRequest(ctx, tx, draft, s, version, seats)
 	if err != nil {
 		return Receipt{}, err
 	}
 	if _, err := tx.ExecContext(ctx, `delete from form_drafts where view_id = $1`, s.ViewID); err != nil {
 		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
 	}
-	return Receipt{RequestID: number}, Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
-		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": len(accounts), "all": draft.AllChosen}})
+	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
+		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": len(seats), "all": draft.AllChosen, "policy": version}})
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{RequestID: number}, decideByPolicy(ctx, tx, number, p)
+}
+
+// judge finds the clause of the policy for each seat.
+func judge(ctx context.Context, tx *sqlx.Tx, s Submission, seats []seatAsked) (version int64, p *policy.Policy, err error) {
+	v, p, err := CurrentPolicy(ctx, tx)
+	if err != nil {
+		return 0, nil, err
+	}
+	now, err := Now(ctx, tx)
+	if err != nil {
+		return 0, nil, err
+	}
+	lasts := policy.Forever
+	if s.EndsAt.Valid {
+		lasts = s.EndsAt.Time.Sub(now)
+	}
+	entitlements := make([]int64, len(seats))
+	for n, seat := range seats {
+		entitlements[n] = seat.EntitlementID
+	}
+	subjects, err := SubjectsFor(ctx, tx, s.PersonID, entitlements, lasts, s.ReasonKey)
+	if err != nil {
+		return 0, nil, err
+	}
+	for n, seat := range seats {
+		if seats[n].Clause, err = p.Judge(subjects[seat.EntitlementID]); err != nil {
+			return 0, nil, errors.Join(fmt.Errorf("%s: %w", seat.Name, ErrNotJudged), err)
+		}
+	}
+	return v.Version, p, nil
+}
+
+// checkLimits holds what is asked for against the limits of the entitlements and of the clauses that judge them.
+func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
+	long, noted := &TooLong{Permanent: !s.EndsAt.Valid}, &NoteNeeded{}
+	for _, seat := range seats {
+		clause, err := p.Clause(seat.Clause)
+		if err != nil {
+			return err
+		}
+		if clause.Deny != "" {
+			continue // the requester is told that it is denied, and why
+		}
+		days := int(seat.MaxDays.Int64)
+		if limit := clause.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
+			days = limit
+		}
+		switch {
+		case !s.EndsAt.Valid && (days > 0 || clause.Limits.NoPermanent), s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
+			if len(long.Names) == 0 || days > 0 && (days < long.MaxDays || long.MaxDays == 0) {
+				long.MaxDays = days
+			}
+			long.Names = append(long.Names, seat.Name)
+		case clause.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
+			noted.Names = append(noted.Names, seat.Name)
+		}
+	}
+	switch {
+	case len(long.Names) > 0:
+		return long
+	case len(noted.Names) > 0:
+		return noted
+	}
+	return nil
+}
+
+// decideByPolicy records what clauses of the policy decide by themselves.
+func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Policy) error {
+	if !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Stages == nil }) {
+		return nil
+	}
+	request, err := RequestByID(ctx, tx, number)
+	if err != nil {
+		return err
+	}
+	var decisions []Decision
+	for _, i := range request.Items {
+		clause, err := p.Clause(i.Clause)
+		if err != nil {
+			return err
+		}
+		if clause.Stages == nil {
+			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, Agree: 1, Basis: clause.Name, Verdict: verdictOf(clause.Approve),
+				Reason: clause.Deny, EndsAt: request.EndsAt})
+		}
+	}
+	if len(decisions) == 0 {
+		return nil
+	}
+	return recordDecisions(ctx, tx, request, decisions)
 }
 
 func checkTerms(ctx context.Context, tx *sqlx.Tx, s Submission) error {
@@ -160,6 +270,7 @@ type seatAsked struct {
 	MaxDays       sql.NullInt64 `db:"max_days"`
 	AccountID     sql.NullInt64 `db:"account_id"` // null: no longer offered
 	HadUntil      sql.NullTime  `db:"had_until"`  // null: not had at all
+	Clause        int           `db:"-"`          // of the policy, that judges it
 }
 
 // stillOffered looks everything up again that the draft asks for.
@@ -181,16 +292,11 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	if err != nil {
 		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
 	}
-	gone, long, covered := &noLonger{}, &TooLong{Permanent: !s.EndsAt.Valid}, &CoveredAlready{}
+	gone, covered := &noLonger{}, &CoveredAlready{}
 	for _, seat := range seats {
 		switch {
 		case !seat.AccountID.Valid:
 			gone.ids, gone.names = append(gone.ids, seat.EntitlementID), append(gone.names, seat.Name)
-		case seat.MaxDays.Valid && (!s.EndsAt.Valid || s.EndsAt.Time.After(s.LastEnd(int(seat.MaxDays.Int64)))):
-			if days := int(seat.MaxDays.Int64); len(long.Names) == 0 || days < long.MaxDays {
-				long.MaxDays = days
-			}
-			long.Names = append(long.Names, seat.Name)
 		case seat.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(seat.HadUntil.Time):
 			covered.Names = append(covered.Names, seat.Name)
 		}
@@ -198,15 +304,13 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	switch {
 	case len(gone.ids) > 0:
 		return nil, gone
-	case len(long.Names) > 0:
-		return nil, long
 	case len(covered.Names) > 0:
 		return nil, covered
 	}
 	return seats, nil
 }
 
-func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, seats []seatAsked) (number int64, err error) {
+func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, seats []seatAsked) (number int64, err error) {
 	var likePerson, likeTitle sql.NullInt64
 	like := draft.Mode
 	switch draft.Mode {
@@ -218,20 +322,20 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 		like = Custom
 	}
 	err = tx.GetContext(ctx, &number, `
-		insert into access_requests (view_id, requester_id, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note)
-		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10)
-		returning id`, s.ViewID, s.PersonID, like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note)
+		insert into access_requests (view_id, requester_id, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
+		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10, $11)
+		returning id`, s.ViewID, s.PersonID, like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version)
 	if err != nil {
 		return 0, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}
-	var entitlements, accounts []int64
+	var entitlements, accounts, clauses []int64
 	for _, seat := range seats {
-		entitlements, accounts = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64)
+		entitlements, accounts, clauses = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64), append(clauses, int64(seat.Clause))
 	}
 	_, err = tx.ExecContext(ctx, `
-		insert into request_items (request_id, entitlement_id, account_id)
-		select $1, s.entitlement_id, s.account_id from unnest($2::bigint[], $3::bigint[]) as s (entitlement_id, account_id)`,
-		number, pq.Array(entitlements), pq.Array(accounts))
+		insert into request_items (request_id, entitlement_id, account_id, clause)
+		select $1, s.entitlement_id, s.account_id, s.clause from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, clause)`,
+		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(clauses))
 	if err != nil {
 		return 0, fmt.Errorf("record what request %d asks for: %w", number, err)
 	}

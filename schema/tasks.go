@@ -160,9 +160,8 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 		  left join task_answers x on x.task_id = t.id
 		  left join people w on w.id = x.person_id
 		  left join lateral (
-		       select c.ends_at, d.name as approved_by from claims c
-		         left join decisions y on y.item_id = c.item_id
-		         left join people d on d.id = y.decided_by
+		       select c.ends_at, (select string_agg(distinct d.name, ', ') from decisions y join people d on d.id = y.decided_by where y.item_id = c.item_id) as approved_by
+		         from claims c
 		        where c.account_id = t.account_id and c.entitlement_id = t.entitlement_id order by c.id desc limit 1) l on true
 		 where t.id = $1`, id)
 	if err != nil {

@@ -88,16 +88,25 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	var gone *schema.NoLongerOffered
 	var long *schema.TooLong
 	var covered *schema.CoveredAlready
+	var noted *schema.NoteNeeded
 	switch {
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
 		s.wrong(s.grantsField(), "No longer offered: "+listNames(gone.Names)+". Take the tick off where it still shows, and submit again to ask for the rest.")
+	case errors.As(err, &long) && long.MaxDays == 0:
+		s.wrong(views.BlockDuration, "This cannot be held permanently. Choose Temporary for: "+listNames(long.Names)+".")
 	case errors.As(err, &long) && long.Permanent:
 		s.wrong(views.BlockDuration, "This cannot be held permanently, but for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
 	case errors.As(err, &long):
 		s.wrong(views.BlockEndDate, "This can be held for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
 	case errors.As(err, &covered):
 		s.wrong(views.BlockEndDate, "You have this until then already, or longer: "+listNames(covered.Names)+".")
+	case errors.As(err, &noted):
+		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
+	case errors.Is(err, schema.ErrNotJudged):
+		a.log.Error("the policy cannot judge what is asked for", "view", viewID, "error", err)
+		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be judged", Alert: true, Details: map[string]any{"why": err.Error()}})
+		s.wrong(s.grantsField(), "The policy cannot judge this, so nothing was sent. Please tell an administrator; it is on record.")
 	case errors.Is(err, schema.ErrNothingChosen):
 		s.wrong(s.grantsField(), "Choose at least one access grant.")
 	case errors.Is(err, schema.ErrNotOffered):

@@ -45,6 +45,7 @@ func configure(getenv func(string) string) (config, error) {
 		driftEvery:  e.duration("DRIFT_EVERY", time.Hour),
 		options: activities.Options{
 			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
+			EscalateAfter:   e.duration("ESCALATE_AFTER", 3*24*time.Hour),
 			ExpireAfter:     e.duration("EXPIRE_AFTER", 14*24*time.Hour),
 			ShowPeople:      e.yes("TEMPORAL_SHOW_PEOPLE", true),
 			DefaultTimeZone: e.zone("DEFAULT_TIME_ZONE"),

@@ -24,6 +24,7 @@ const usage = `worker: what accessbot does by itself
   worker migrate       bring the database at DATABASE_URL to this program's schema (as its owner)
   worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
       --allow-gone N   though up to N rows of a file are marked gone by it
+  worker policy ...    who decides about access: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY
   worker grants INSTANCE
                        print what a target shows, in the form of grants.csv, changing nothing
   worker check         try every target's credentials and say what they see, changing nothing
@@ -55,6 +56,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return migrate(ctx, getenv, stdout)
 	case "import":
 		return importDirectory(ctx, args, getenv, stdout, stderr)
+	case "policy":
+		return policyCommand(ctx, args, getenv, stdout, stderr)
 	case "grants":
 		return printGrants(ctx, args, getenv, stdout, stderr)
 	case "check":
@@ -80,15 +83,9 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	allowGone := flags.Int("allow-gone", 0, "mark up to `N` rows of a file as gone, though that is unusually many")
-	// The directory may stand before or after the flags.
-	var dirs []string
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			return err
-		}
-		if args = flags.Args(); len(args) > 0 {
-			dirs, args = append(dirs, args[0]), args[1:]
-		}
+	dirs, err := parseMixed(flags, args)
+	if err != nil {
+		return err
 	}
 	if len(dirs) != 1 {
 		return errors.New("import needs one directory of CSV files: worker import DIR [--allow-gone N]")

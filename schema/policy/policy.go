@@ -1,128 +1,134 @@
 // Package policy says who may decide a request's item. It is pure: what it judges is handed to it, so the transaction
 // that records a decision and the one that opens approvals cannot disagree.
+//
+// A policy is a list of clauses, of which the first that matches judges an item, once, when it is submitted: it approves,
+// denies, or names the stages in which people are asked. Whom a stage asks is found anew whenever it is looked at.
 package policy
 
 import (
-	"maps"
-	"slices"
+	_ "embed"
+	"fmt"
+	"time"
 )
 
-// Version names the rules below. Every approval and every decision records the version that judged it.
-const Version = "owners-1"
+// Default is the source of the policy that holds as long as no other was applied.
+//
+//go:embed default.yaml
+var Default []byte
+
+// Policy is one version of the policy, compiled.
+type Policy struct {
+	Clauses []Clause // at least one; the last one always matches
+}
+
+// Clause says what becomes of the items that it is the first to match. It has one verdict.
+type Clause struct {
+	Name      string
+	Condition string // in CEL; empty: it always matches
+	Approve   bool   // approved without asking anybody
+	Deny      string // denied, with these words to the requester
+	Stages    []Stage
+	Limits    Limits
+
+	// Zero: as the settings of the program say.
+	RemindAfter   time.Duration // first reminder, after which the others of the candidates are asked too
+	EscalateAfter time.Duration // then the next in the chain are asked besides, and so on
+	ExpireAfter   time.Duration // since the request
+
+	matches condition
+}
+
+// Limits are what may be asked for at all.
+type Limits struct {
+	MaxDays      int  // 0: as long as the settings and the entitlement allow
+	NoPermanent  bool // it has to have an end
+	NoteRequired bool
+}
+
+// Stage is one question: so many of these people have to agree. Stages are asked one after the other.
+type Stage struct {
+	From  []Source // all of them are candidates
+	Else  []Source // tried one by one where there are too few, or nobody answers; then the administrators
+	Agree int      // how many; at least 1
+}
+
+// Source is whom a stage may ask: one of those below, or somebody's e-mail address.
+type Source string
+
+// The sources that a policy's file knows by name.
+const (
+	EntitlementOwners Source = "entitlement owners"
+	ApplicationOwners Source = "application owners"
+	Managers          Source = "manager" // the requester's
+	ManagersManagers  Source = "manager's manager"
+	Administrators    Source = "administrators"
+)
 
 // Basis is why somebody may decide.
 type Basis string
 
-// The bases, in the order in which they are tried.
+// The bases.
 const (
 	EntitlementOwner Basis = "entitlement owner"
 	ApplicationOwner Basis = "application owner"
 	Manager          Basis = "manager"
+	ManagersManager  Basis = "manager's manager"
 	Administrator    Basis = "administrator"
-	Nobody           Basis = "nobody"
+	Named            Basis = "named by the policy"
 )
 
-// Person is what the policy needs to know of a possible approver.
-type Person struct {
-	ID          int64
-	Active      bool // status active, and still in the directory
-	Unreachable bool // Slack said definitely that there is no such user
+// bases are those that a source makes people candidates by.
+var bases = map[Source]Basis{
+	EntitlementOwners: EntitlementOwner,
+	ApplicationOwners: ApplicationOwner,
+	Managers:          Manager,
+	ManagersManagers:  ManagersManager,
+	Administrators:    Administrator,
 }
 
-// Facts are what the policy judges about one item.
-type Facts struct {
-	RequesterID       int64
-	EntitlementOwners []Person
-	ApplicationOwners []Person
-	Manager           *Person // the requester's; nil: none
-	Administrators    []Person
-	// StandIns decide in the place of people who are away, by who is away.
-	StandIns map[int64]Person
+// Basis is why somebody from the source may decide.
+func (s Source) Basis() Basis {
+	if basis, ok := bases[s]; ok {
+		return basis
+	}
+	return Named
 }
 
-// Answer is who is asked about an item, and why. Candidates is empty exactly if Basis is Nobody.
-type Answer struct {
-	Basis      Basis
-	Candidates []int64 // the requester's manager first, then by ID; any one of them decides
-	// InPlaceOf says for whom a candidate stands in, where they are not one by their own right.
-	InPlaceOf map[int64]int64
+// Clause answers the clause at a position, counted from 1, as items record it.
+func (p *Policy) Clause(position int) (*Clause, error) {
+	if position < 1 || position > len(p.Clauses) {
+		return nil, fmt.Errorf("the policy has no clause %d, but %d", position, len(p.Clauses))
+	}
+	return &p.Clauses[position-1], nil
 }
 
-// may tells whether the person can be asked at all.
-func (f Facts) may(p Person) bool { return p.ID != f.RequesterID && p.Active && !p.Unreachable }
-
-// standIn is who decides for a person: themselves, or while they are away whoever stands in for them, and so on. It ends
-// with themselves where that leads to nobody who may: a question is never put to nobody because of it.
-func (f Facts) standIn(p Person) Person {
-	seen := map[int64]bool{p.ID: true}
-	for at := p; ; {
-		next, away := f.StandIns[at.ID]
-		switch {
-		case !away && f.may(at):
-			return at
-		case !away || seen[next.ID]:
-			return p
+// Judge answers the position, counted from 1, of the clause that judges what is asked for. An error is a condition that
+// could not be evaluated: then nothing is decided.
+func (p *Policy) Judge(about Subject) (position int, err error) {
+	for n := range p.Clauses {
+		c := &p.Clauses[n]
+		matches, err := c.matches.holds(about)
+		if err != nil {
+			return 0, fmt.Errorf("clause %d (%s) of the policy: %w", n+1, c.Name, err)
 		}
-		seen[next.ID], at = true, next
+		if matches {
+			return n + 1, nil
+		}
 	}
+	return 0, fmt.Errorf("no clause of the policy matches")
 }
 
-// Candidates answers who may decide: an entitlement's owners, else its application's owners, else the requester's manager,
-// else the administrators; never the requester, nobody inactive, nobody who cannot be found in Slack.
-// Who is away is asked through whoever stands in for them.
-func Candidates(f Facts) Answer {
-	var managers []Person
-	var managerID int64
-	if f.Manager != nil {
-		managers, managerID = []Person{*f.Manager}, f.Manager.ID
-	}
-	for _, tier := range []struct {
-		basis  Basis
-		people []Person
-	}{
-		{EntitlementOwner, f.EntitlementOwners},
-		{ApplicationOwner, f.ApplicationOwners},
-		{Manager, managers},
-		{Administrator, f.Administrators},
-	} {
-		var ids []int64
-		inPlaceOf := map[int64]int64{}
-		for _, p := range tier.people {
-			if !f.may(p) {
-				continue
-			}
-			decides := f.standIn(p)
-			ids = append(ids, decides.ID)
-			if decides.ID != p.ID {
-				inPlaceOf[decides.ID] = p.ID
+// Named are the e-mail addresses of those whom the policy names, as often as it does, with where.
+func (p *Policy) Named() []Source {
+	var named []Source
+	for _, c := range p.Clauses {
+		for _, s := range c.Stages {
+			for _, source := range append(append([]Source{}, s.From...), s.Else...) {
+				if source.Basis() == Named {
+					named = append(named, source)
+				}
 			}
 		}
-		for _, p := range tier.people { // by their own right
-			if f.standIn(p).ID == p.ID {
-				delete(inPlaceOf, p.ID)
-			}
-		}
-		if len(ids) == 0 {
-			continue
-		}
-		slices.Sort(ids)
-		ids = slices.Compact(ids)
-		if i := slices.IndexFunc(ids, func(id int64) bool { return id == managerID || managerID != 0 && inPlaceOf[id] == managerID }); i > 0 {
-			first := ids[i]
-			ids = slices.Insert(slices.Delete(ids, i, i+1), 0, first)
-		}
-		if len(inPlaceOf) == 0 {
-			inPlaceOf = nil
-		}
-		return Answer{Basis: tier.basis, Candidates: ids, InPlaceOf: inPlaceOf}
 	}
-	return Answer{Basis: Nobody}
-}
-
-// Allows tells whether the person may decide.
-func (a Answer) Allows(personID int64) bool { return slices.Contains(a.Candidates, personID) }
-
-// Equal tells whether two answers ask the same people for the same reason.
-func (a Answer) Equal(b Answer) bool {
-	return a.Basis == b.Basis && slices.Equal(a.Candidates, b.Candidates) && maps.Equal(a.InPlaceOf, b.InPlaceOf)
+	return named
 }

@@ -1,134 +1,182 @@
 package policy_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"accessbot/schema/policy"
 )
 
-const ann = 1 // the requester
+const whole = `# Five clauses.
+clauses:
+  - name: No production for contractors
+    when: requester.department == "Contractors" && application.slug == "production"
+    deny: Contractors do not work in production. Ask security@example.com.
 
-func active(ids ...int64) []policy.Person {
-	people := make([]policy.Person, len(ids))
-	for n, id := range ids {
-		people[n] = policy.Person{ID: id, Active: true}
-	}
-	return people
+  - name: A short look at little
+    when: risk == "low" && days <= 7 && purpose in ["on-call", "audit"]
+    approve: true
+
+  - name: High risk
+    when: |
+      risk == "high"
+        && !requester.administrator
+    limits: {max_days: 30, note: required}
+    ask:
+      - from: [manager]
+        else: [manager's manager]
+      - from: [entitlement owners, application owners, Dana@example.com]
+        agree: 2
+    remind_after: 4h
+    escalate_after: 2d
+    expire_after: 7d
+
+  - name: Never for good
+    when: 'entitlement.kind.startsWith("team") && permanent || duration > duration("2000h")'
+    limits: {permanent: false}
+    ask: [{from: [application owners]}]
+
+  - name: Everything else
+    ask:
+      - from: [entitlement owners]
+        else: [application owners, manager]
+`
+
+func parse(t *testing.T, source string) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse("policy.yaml", []byte(source))
+	require.NoError(t, err)
+	return p
 }
 
-func TestCandidatesAreTheFirstTierThatHasSomebody(t *testing.T) {
-	manager := policy.Person{ID: 7, Active: true}
-	all := policy.Facts{RequesterID: ann, EntitlementOwners: active(5, 4), ApplicationOwners: active(6), Manager: &manager, Administrators: active(8, 9)}
-	without := func(change func(*policy.Facts)) policy.Facts {
-		f := all
-		change(&f)
-		return f
+func TestAPolicyIsReadWhole(t *testing.T) {
+	p := parse(t, whole)
+	require.Len(t, p.Clauses, 5)
+	assert.Equal(t, "Contractors do not work in production. Ask security@example.com.", p.Clauses[0].Deny)
+	assert.True(t, p.Clauses[1].Approve)
+	high := p.Clauses[2]
+	assert.Equal(t, policy.Limits{MaxDays: 30, NoPermanent: true, NoteRequired: true}, high.Limits)
+	assert.Equal(t, []policy.Stage{
+		{From: []policy.Source{policy.Managers}, Else: []policy.Source{policy.ManagersManagers}, Agree: 1},
+		{From: []policy.Source{policy.EntitlementOwners, policy.ApplicationOwners, "dana@example.com"}, Agree: 2},
+	}, high.Stages)
+	assert.Equal(t, []time.Duration{4 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}, []time.Duration{high.RemindAfter, high.EscalateAfter, high.ExpireAfter})
+	assert.Equal(t, policy.Limits{NoPermanent: true}, p.Clauses[3].Limits)
+	assert.Equal(t, []policy.Source{"dana@example.com"}, p.Named())
+}
+
+func TestTheFirstClauseThatMatchesJudges(t *testing.T) {
+	p := parse(t, whole)
+	const day = 24 * time.Hour
+	about := func(change func(*policy.Subject)) policy.Subject {
+		s := policy.Subject{Requester: policy.Requester{Email: "ann@example.com", Department: "Payments"}, Application: policy.Application{Slug: "wiki"},
+			Entitlement: policy.Entitlement{Kind: "role", Risk: "low"}, Duration: 3 * day, Purpose: "project"}
+		change(&s)
+		return s
 	}
 	for name, c := range map[string]struct {
-		facts policy.Facts
-		want  policy.Answer
+		about policy.Subject
+		want  int
 	}{
-		"the entitlement's owners, by ID": {all, policy.Answer{Basis: policy.EntitlementOwner, Candidates: []int64{4, 5}}},
-		"else the application's owners": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = nil }),
-			policy.Answer{Basis: policy.ApplicationOwner, Candidates: []int64{6}},
-		},
-		"else the requester's manager": {
-			without(func(f *policy.Facts) { f.EntitlementOwners, f.ApplicationOwners = nil, nil }),
-			policy.Answer{Basis: policy.Manager, Candidates: []int64{7}},
-		},
-		"else the administrators": {
-			without(func(f *policy.Facts) { f.EntitlementOwners, f.ApplicationOwners, f.Manager = nil, nil, nil }),
-			policy.Answer{Basis: policy.Administrator, Candidates: []int64{8, 9}},
-		},
-		"else nobody": {policy.Facts{RequesterID: ann}, policy.Answer{Basis: policy.Nobody}},
-		"never the requester, though the only owner": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = active(ann) }),
-			policy.Answer{Basis: policy.ApplicationOwner, Candidates: []int64{6}},
-		},
-		"never the requester, among others": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = active(ann, 5) }),
-			policy.Answer{Basis: policy.EntitlementOwner, Candidates: []int64{5}},
-		},
-		"never the requester, though an administrator": {
-			policy.Facts{RequesterID: ann, Administrators: active(ann)},
-			policy.Answer{Basis: policy.Nobody},
-		},
-		"nobody who is inactive": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = []policy.Person{{ID: 4}, {ID: 5, Active: true}} }),
-			policy.Answer{Basis: policy.EntitlementOwner, Candidates: []int64{5}},
-		},
-		"nobody who cannot be found in Slack": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = []policy.Person{{ID: 4, Active: true, Unreachable: true}} }),
-			policy.Answer{Basis: policy.ApplicationOwner, Candidates: []int64{6}},
-		},
-		"an inactive manager is passed over": {
-			policy.Facts{RequesterID: ann, Manager: &policy.Person{ID: 7}, Administrators: active(8)},
-			policy.Answer{Basis: policy.Administrator, Candidates: []int64{8}},
-		},
-		"the manager first among the owners": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = active(9, 7, 4) }),
-			policy.Answer{Basis: policy.EntitlementOwner, Candidates: []int64{7, 4, 9}},
-		},
-		"named twice, asked once": {
-			without(func(f *policy.Facts) { f.EntitlementOwners = active(4, 5, 4) }),
-			policy.Answer{Basis: policy.EntitlementOwner, Candidates: []int64{4, 5}},
-		},
+		"a contractor in production": {about(func(s *policy.Subject) { s.Requester.Department, s.Application.Slug = "Contractors", "production" }), 1},
+		"a contractor elsewhere":     {about(func(s *policy.Subject) { s.Requester.Department = "Contractors" }), 5},
+		"on call":                    {about(func(s *policy.Subject) { s.Purpose = "on-call" }), 2},
+		"just seven days":            {about(func(s *policy.Subject) { s.Purpose, s.Duration = "on-call", 7*day }), 2},
+		"a minute more":              {about(func(s *policy.Subject) { s.Purpose, s.Duration = "on-call", 7*day+time.Minute }), 5},
+		"for good is no short look":  {about(func(s *policy.Subject) { s.Purpose, s.Duration = "on-call", policy.Forever }), 4},
+		"high risk":                  {about(func(s *policy.Subject) { s.Entitlement.Risk = "high" }), 3},
+		"an administrator's":         {about(func(s *policy.Subject) { s.Entitlement.Risk, s.Requester.Administrator = "high", true }), 5},
+		"a team for good":            {about(func(s *policy.Subject) { s.Entitlement.Kind, s.Duration = "team", policy.Forever }), 4},
+		"longer than 2,000 hours":    {about(func(s *policy.Subject) { s.Duration = 84 * day }), 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := policy.Candidates(c.facts)
-			assert.Equal(t, c.want, got)
-			assert.False(t, got.Allows(ann))
-			for _, id := range got.Candidates {
-				assert.True(t, got.Allows(id))
-			}
+			position, err := p.Judge(c.about)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, position)
 		})
 	}
 }
 
-func TestAnswersAreEqualIfTheyAskTheSamePeopleForTheSameReason(t *testing.T) {
-	a := policy.Answer{Basis: policy.Manager, Candidates: []int64{1, 2}}
-	assert.True(t, a.Equal(policy.Answer{Basis: policy.Manager, Candidates: []int64{1, 2}}))
-	assert.False(t, a.Equal(policy.Answer{Basis: policy.Administrator, Candidates: []int64{1, 2}}))
-	assert.False(t, a.Equal(policy.Answer{Basis: policy.Manager, Candidates: []int64{1}}))
+func TestWhatCannotBeEvaluatedJudgesNothing(t *testing.T) {
+	p := parse(t, strings.Replace(whole, `risk == "low" && days <= 7 && purpose in ["on-call", "audit"]`, `days / (days - days) > 1`, 1))
+	_, err := p.Judge(policy.Subject{Duration: time.Hour})
+	assert.ErrorContains(t, err, "clause 2 (A short look at little)")
+	p = parse(t, strings.Replace(whole, `risk == "low" && days <= 7 && purpose in ["on-call", "audit"]`,
+		`days > 0 && [1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, a+b+c+d+e > days - days)))))`, 1))
+	_, err = p.Judge(policy.Subject{Duration: time.Hour})
+	assert.ErrorContains(t, err, "cost", "a condition may not take for ever")
 }
 
-func TestWhoIsAwayIsAskedThroughWhoeverStandsIn(t *testing.T) {
-	owners := func(standIns map[int64]policy.Person, ids ...int64) policy.Answer {
-		return policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: active(ids...), StandIns: standIns})
+func TestAMistakeIsNamedWithLineColumnAndWhatWasExpected(t *testing.T) {
+	swap := func(old, by string) string {
+		require.Contains(t, whole, old)
+		return strings.Replace(whole, old, by, 1)
 	}
-	to := func(id int64) policy.Person { return policy.Person{ID: id, Active: true} }
-	for name, c := range map[string]struct {
-		got        policy.Answer
-		candidates []int64
-		inPlaceOf  map[int64]int64
-	}{
-		"one of two":                              {owners(map[int64]policy.Person{4: to(9)}, 4, 5), []int64{5, 9}, map[int64]int64{9: 4}},
-		"away in turn":                            {owners(map[int64]policy.Person{4: to(8), 8: to(9)}, 4), []int64{9}, map[int64]int64{9: 4}},
-		"for each other: nobody is away":          {owners(map[int64]policy.Person{4: to(5), 5: to(4)}, 4, 5), []int64{4, 5}, nil},
-		"by the requester: never":                 {owners(map[int64]policy.Person{4: to(ann)}, 4), []int64{4}, nil},
-		"by somebody inactive: not":               {owners(map[int64]policy.Person{4: {ID: 9}}, 4), []int64{4}, nil},
-		"by somebody unknown to Slack: not":       {owners(map[int64]policy.Person{4: {ID: 9, Active: true, Unreachable: true}}, 4), []int64{4}, nil},
-		"by an owner: asked once, in their right": {owners(map[int64]policy.Person{4: to(5)}, 4, 5), []int64{5}, nil},
-		"two by one: asked once":                  {owners(map[int64]policy.Person{4: to(9), 5: to(9)}, 4, 5), []int64{9}, map[int64]int64{9: 5}},
+	for name, c := range map[string]struct{ source, want string }{
+		"no file at all":                   {"", "policy.yaml:1:1: the file is empty"},
+		"no YAML":                          {swap("    deny:", "   deny:"), "policy.yaml:5:4: from here on this is no YAML"},
+		"an unknown key":                   {swap("    deny:", "    forbid:"), `policy.yaml:5:5: clause 1 (No production for contractors): there is no "forbid" here: a clause has name, when, approve, deny, ask`},
+		"an unknown key at the top":        {"version: 1\n" + whole, `policy.yaml:1:1: there is no "version" here: a policy has clauses`},
+		"a name that there is not":         {swap("requester.department", "requester.dept"), `policy.yaml:4:20: clause 1 (No production for contractors): when: undefined field 'dept'`},
+		"in a block, on its own line":      {swap("&& !requester.administrator", "&& !requester.admin"), `policy.yaml:14:22: clause 3 (High risk): when: undefined field 'admin'`},
+		"in quotes":                        {swap(`'entitlement.kind`, `'entitlement.kinds`), `policy.yaml:26:23: clause 4 (Never for good): when: undefined field 'kinds'`},
+		"no condition at all":              {swap(`risk == "low" && days`, `risk + "low" #`), "policy.yaml:8:11: clause 2 (A short look at little): when: this is a string"},
+		"two kinds compared":               {swap(`days <= 7`, `days <= "7"`), "policy.yaml:8:33: clause 2 (A short look at little): when: found no matching overload"},
+		"the fifth clause asks nobody":     {swap("      - from: [entitlement owners]\n", "      - from: [owners]\n"), `policy.yaml:32:16: clause 5 (Everything else): "owners" is neither somebody's e-mail address nor one of: entitlement owners, application owners`},
+		"agree is no number":               {swap("agree: 2", "agree: two"), `policy.yaml:20:16: clause 3 (High risk): "two" should be a number from 1 to 20`},
+		"nobody has to agree":              {swap("agree: 2", "agree: 0"), `"0" should be a number from 1 to 20`},
+		"a duration without a unit":        {swap("remind_after: 4h", "remind_after: 4"), `policy.yaml:21:19: clause 3 (High risk): "4" should be a duration such as 30m, 24h or 14d`},
+		"two verdicts":                     {swap("    approve: true", "    approve: true\n    deny: no"), "policy.yaml:7:5: clause 2 (A short look at little): a clause has one of: approve: true, deny"},
+		"no verdict":                       {swap("    approve: true\n", ""), "this one has 0"},
+		"a wait without anybody asked":     {swap("    approve: true", "    approve: true\n    expire_after: 2d"), "policy.yaml:10:19: clause 2 (A short look at little): expire_after is for clauses that ask"},
+		"a clause that is never reached":   {swap("    when: |\n      risk == \"high\"\n        && !requester.administrator\n", ""), "clause 4 (Never for good): this is never reached: clause 3 has no condition"},
+		"nothing for the rest":             {whole[:strings.Index(whole, "  - name: Everything else")], "the last clause must have no condition"},
+		"the same name twice":              {swap("name: High risk", "name: Everything else"), "clause 5 (Everything else): clause 3 has this name already"},
+		"a stage asks nobody":              {swap("- from: [manager]\n        else", "- else"), "policy.yaml:17:9: clause 3 (High risk): a stage says whom it asks"},
+		"a stage is a word":                {swap("ask: [{from: [application owners]}]", "ask: application owners"), "policy.yaml:28:10: clause 4 (Never for good): ask should be a list of stages"},
+		"limits of nothing":                {swap("{permanent: false}", "{permanent: yes}"), "permanent can only be false"},
+		"a clause is a word":               {"clauses: [all]", "policy.yaml:1:11: clause 1: a clause should be given by: name, when"},
+		"everything that is wrong at once": {strings.NewReplacer("agree: 2", "agree: x", "4h", "x").Replace(whole), `"x" should be a duration`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.candidates, c.got.Candidates)
-			assert.Equal(t, c.inPlaceOf, c.got.InPlaceOf)
-			assert.False(t, c.got.Allows(ann))
+			_, err := policy.Parse("policy.yaml", []byte(c.source))
+			require.ErrorContains(t, err, c.want)
+			var problem *policy.Problem
+			require.True(t, errors.As(err, &problem))
 		})
 	}
+	_, err := policy.Parse("policy.yaml", []byte(strings.NewReplacer("agree: 2", "agree: x", "4h", "x").Replace(whole)))
+	assert.ErrorContains(t, err, `policy.yaml:20:16: clause 3`, "all of them")
 }
 
-func TestTheManagersStandInIsAskedFirst(t *testing.T) {
-	manager := policy.Person{ID: 7, Active: true}
-	got := policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: active(4, 7), Manager: &manager, StandIns: map[int64]policy.Person{7: {ID: 9, Active: true}}})
-	assert.Equal(t, []int64{9, 4}, got.Candidates)
+func TestTheDefaultPolicyAsksTheOwners(t *testing.T) {
+	p := parse(t, string(policy.Default))
+	position, err := p.Judge(policy.Subject{})
+	require.NoError(t, err)
+	clause, err := p.Clause(position)
+	require.NoError(t, err)
+	assert.Equal(t, []policy.Stage{owners}, clause.Stages)
+	_, err = p.Clause(2)
+	assert.ErrorContains(t, err, "no clause 2")
 }
 
-func TestWhoIsNoCandidateHasNoStandIn(t *testing.T) {
-	got := policy.Candidates(policy.Facts{RequesterID: ann, EntitlementOwners: []policy.Person{{ID: 4}}, ApplicationOwners: active(6), StandIns: map[int64]policy.Person{4: {ID: 9, Active: true}}})
-	assert.Equal(t, []int64{6}, got.Candidates, "whoever left hands nothing on")
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add(policy.Default)
+	f.Add([]byte("clauses: [{name: a, when: 'a.b(', ask: [{from: [x@y], agree: 3}]}]"))
+	f.Add([]byte("clauses:\n- {name: !!binary x, approve: &a true}\n- *a"))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		p, err := policy.Parse("f", source)
+		if err != nil {
+			return
+		}
+		if _, err := p.Judge(policy.Subject{Duration: time.Hour}); err == nil && len(p.Clauses) == 0 {
+			t.Fatal("judged by no clause")
+		}
+	})
 }

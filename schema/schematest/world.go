@@ -135,22 +135,39 @@ func (w *World) Request(requester int64, lasts time.Duration, entitlements ...in
 			w.t.Fatal(err)
 		}
 	}
+	ctx := context.Background()
+	version, p, err := schema.CurrentPolicy(ctx, w.SlackApp)
+	must(err)
+	subjects, err := schema.SubjectsFor(ctx, w.SlackApp, requester, entitlements, lasts, "project")
+	must(err)
 	must(w.SlackApp.Get(&asked.ID, `
-		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key)
-		values ($1, $2, 'custom', $3, 'UTC', 'project') returning id`, fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends))
+		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, policy_version)
+		values ($1, $2, 'custom', $3, 'UTC', 'project', $4) returning id`, fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends, version.Version))
 	for _, e := range entitlements {
+		clause, err := p.Judge(subjects[e])
+		must(err)
 		var item int64
 		must(w.SlackApp.Get(&item, `
-			insert into request_items (request_id, entitlement_id, account_id) values ($1, $2, $3) returning id`, asked.ID, e, w.Account(requester, e)))
+			insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, $4) returning id`,
+			asked.ID, e, w.Account(requester, e), clause))
 		asked.Items = append(asked.Items, item)
 	}
 	return asked
 }
 
+// Policy applies one, as an operator does.
+func (w *World) Policy(source string) int64 {
+	w.t.Helper()
+	v, _, err := w.As(w.t, "accessbot_directory").ApplyPolicy(context.Background(), "policy.yaml", []byte(source))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v.Version
+}
+
 // Ask opens an approval about the items for the candidates, as the worker does, and answers its number.
 func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	w.t.Helper()
-	var id int64
 	ctx := context.Background()
 	tx, err := w.Worker.BeginTxx(ctx, nil)
 	if err != nil {
@@ -158,14 +175,16 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	}
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	application := Value[int64](w, `select e.application_id from request_items i join entitlements e on e.id = i.entitlement_id where i.id = $1`, items[0])
-	answer := policy.Answer{Basis: policy.EntitlementOwner, Candidates: candidates}
-	if err := schema.OpenApproval(ctx, tx, asked.ID, application, items, answer, len(candidates)); err != nil {
+	answer := policy.Answer{Agree: 1}
+	for _, c := range candidates {
+		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.EntitlementOwner})
+	}
+	id, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: asked.ID, ApplicationID: application, PolicyVersion: 1, Items: items, Stage: 1, Stages: 1,
+		Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	if err := schema.MoveItems(ctx, tx, items, schema.AwaitingApproval, ""); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := tx.Get(&id, `select max(id) from approvals`); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -177,9 +196,10 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 // Decide records a decision about items of an approval as the Slack app does, and answers why the record refused it.
 func (w *World) Decide(by, approval int64, verdict string, items ...int64) error {
 	_, err := w.SlackApp.Exec(`
-		insert into decisions (item_id, approval_id, decided_by, verdict, reason, basis, policy_version, terms, ends_at)
-		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', 'owners-1', request_terms(r.id), r.ends_at
-		  from request_items i join access_requests r on r.id = i.request_id where i.id = any($4)`, by, approval, verdict, pq.Array(items))
+		insert into decisions (item_id, approval_id, decided_by, verdict, reason, basis, policy_version, terms, ends_at, stage, stages, agree)
+		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version, request_terms(r.id), r.ends_at,
+		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.agree, 1)
+		  from request_items i join access_requests r on r.id = i.request_id left join approvals a on a.id = $2 where i.id = any($4)`, by, approval, verdict, pq.Array(items))
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -128,7 +129,7 @@ func asked(r *schema.Request) []string {
 			continue
 		}
 		app := name(about[0].ApplicationName)
-		whom := candidates(a)
+		whom := candidates(a, about) + untilWhen(a, r.TimeZone)
 		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
 		if n < 0 {
 			n = len(questions)
@@ -164,27 +165,51 @@ func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
 	return items
 }
 
-// candidates names those who were asked, and on what basis. Who may decide and was not asked yet, is counted.
-func candidates(a schema.Approval) string {
-	var names []string
-	later := 0
-	for _, c := range a.Candidates {
-		if c.AskedAt.Valid {
-			names = append(names, candidateName(c))
-		} else {
-			later++
-		}
+// untilWhen says until when an approval can be answered.
+func untilWhen(a schema.Approval, zone string) string {
+	if !a.ExpiresAt.Valid {
+		return ""
 	}
+	return ", until " + When(a.ExpiresAt.Time, zone)
+}
+
+// candidates names those who were asked about items and have not answered, and on what basis. Who may decide and was not
+// asked yet, is counted.
+func candidates(a schema.Approval, about []schema.Item) string {
 	if len(a.Candidates) == 0 {
 		return "nobody, since nobody was found who may decide"
 	}
-	whom := "nobody yet"
-	if len(names) > 0 {
-		whom = andMore(names, len(names))
+	var bases []string
+	names := map[string][]string{}
+	later := 0
+	for _, c := range a.Candidates {
+		switch {
+		case !slices.ContainsFunc(about, func(i schema.Item) bool { return !slices.Contains(i.Agreed(a.Stage), c.PersonID) }):
+		case c.AskedAt.Valid:
+			if names[c.Basis] == nil {
+				bases = append(bases, c.Basis)
+			}
+			names[c.Basis] = append(names[c.Basis], candidateName(c))
+		default:
+			later++
+		}
 	}
-	whom += " (" + basisWords(a.Basis) + ")"
+	var parts []string
+	for _, basis := range bases {
+		parts = append(parts, andMore(names[basis], len(names[basis]))+" ("+basisWords(basis)+")")
+	}
+	if len(parts) == 0 {
+		parts = []string{"nobody yet"}
+	}
 	if later > 0 {
-		whom += fmt.Sprintf(", and %d more with the first reminder", later)
+		parts = append(parts, fmt.Sprintf("and %d more with the first reminder", later))
+	}
+	whom := strings.Join(parts, ", ")
+	if a.Agree > 1 {
+		whom += fmt.Sprintf(" – %d have to agree", a.Agree)
+	}
+	if a.Level > 0 {
+		whom += " – escalated"
 	}
 	return whom
 }

@@ -22,19 +22,14 @@ func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
 		})
 		switch {
 		case !asked:
-		case i.Decision != nil:
-			verb := "denied"
-			if i.Decision.Approves() {
-				verb = "approved"
+		case len(i.Decisions) > 0:
+			for _, d := range i.Decisions {
+				verb := "denied"
+				if d.Approves() {
+					verb = "approved"
+				}
+				add(fmt.Sprintf("%s %s this on %s.", sentence(deciders(schema.Item{Decision: &d}, personID)), verb, When(d.DecidedAt, zone)))
 			}
-			who := "The policy"
-			switch d := i.Decision; {
-			case d.DecidedBy.Valid && d.DecidedBy.Int64 == personID:
-				who = "You"
-			case d.DecidedBy.Valid:
-				who = name(d.DeciderName)
-			}
-			add(fmt.Sprintf("%s %s this on %s.", who, verb, When(i.Decision.DecidedAt, zone)))
 		case i.Release != nil:
 			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.ReleasedAt, zone)))
 		case i.State == schema.Expired:

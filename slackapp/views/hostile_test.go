@@ -50,7 +50,8 @@ func largeRequest(say string) *schema.Request {
 			State: states[n%int64(len(states))], StateAt: when}
 		if n%3 > 0 && i.State != schema.AwaitingApproval {
 			verdict := []string{"approve", "deny"}[n%2]
-			i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: id(2), DeciderName: say, Verdict: verdict, Reason: say, Basis: "application owner", DecidedAt: when}
+			i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: id(2), DeciderName: say, Verdict: verdict, Reason: say, Basis: "application owner", DecidedAt: when, Stage: 1, Stages: 1, Agree: 1}
+			i.Decisions = []schema.Decision{*i.Decision}
 		}
 		if n%7 == 0 {
 			i.Release = &schema.Release{Kind: schema.TakenBack, PersonName: say, Reason: say, ReleasedAt: when}
@@ -62,9 +63,9 @@ func largeRequest(say string) *schema.Request {
 		byApp[app] = append(byApp[app], i.ID)
 	}
 	for app := range int64(60) {
-		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Basis: "application owner", ItemIDs: byApp[app]}
+		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Stage: 1, Stages: 3, Agree: 2, Level: 1, ExpiresAt: at, ItemIDs: byApp[app]}
 		for c := range int64(20) {
-			a.Candidates = append(a.Candidates, schema.Candidate{PersonID: c + 2, Name: say, Email: say, AskedAt: sql.NullTime{Time: when, Valid: c < 3}})
+			a.Candidates = append(a.Candidates, schema.Candidate{PersonID: c + 2, Name: say, Email: say, Basis: "application owner", AskedAt: sql.NullTime{Time: when, Valid: c < 3}})
 		}
 		r.Approvals = append(r.Approvals, a)
 	}

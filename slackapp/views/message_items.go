@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,17 +86,33 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
 		return standing{withdrawn, withdrawal(i.Release)}
 	case d != nil && !d.Approves():
-		return standing{denied, because("denied by "+decider(*d), d.Reason)}
+		return standing{denied, because("denied by "+deciders(i, 0), d.Reason)}
 	case i.State == schema.Denied:
 		return standing{denied, because("denied", i.Problem)}
 	case d != nil:
-		return standing{approved, because("approved by "+decider(*d)+sooner(r, i, zone), i.Problem)}
+		return standing{approved, because("approved by "+deciders(i, 0)+sooner(r, i, zone), i.Problem)}
 	case i.State == schema.Approved:
 		return standing{approved, because("approved", i.Problem)}
 	case i.State == schema.Submitted:
 		return standing{waiting, "submitted"}
 	}
-	return standing{waiting, because("awaiting approval", i.Problem)}
+	return standing{waiting, because("awaiting approval"+soFar(r, i), i.Problem)}
+}
+
+// soFar says how far an item has come that several people are asked about; nothing for a single question.
+func soFar(r *schema.Request, i schema.Item) string {
+	var words string
+	a, open := r.OpenApproval(i)
+	if open && a.Stages > 1 {
+		words += fmt.Sprintf(", stage %d of %d", a.Stage, a.Stages)
+	}
+	if len(i.Decisions) > 0 {
+		words += ", approved so far by " + deciders(i, 0)
+	}
+	if missing := a.Agree - len(i.Agreed(a.Stage)); open && a.Agree > 1 {
+		words += fmt.Sprintf(", %d more to agree", missing)
+	}
+	return words
 }
 
 // overdue is how long past its end access is no longer called active, though it is not gone: a moment is usual.
@@ -169,11 +186,29 @@ func sooner(r *schema.Request, i schema.Item, zone string) string {
 	return " until " + When(end.Time, zone) + ", sooner than was asked for"
 }
 
-func decider(d schema.Decision) string {
-	if !d.DecidedBy.Valid {
-		return "the policy"
+// deciders names who approved an item, or who denied it, as a reader is told; 0: anybody.
+func deciders(i schema.Item, reader int64) string {
+	decisions := i.Decisions
+	if i.Decision != nil && (!i.Decision.Approves() || len(decisions) == 0) {
+		decisions = []schema.Decision{*i.Decision}
 	}
-	return name(d.DeciderName)
+	var names []string
+	for _, d := range decisions {
+		who := name(d.DeciderName)
+		switch {
+		case !d.DecidedBy.Valid:
+			who = "the policy"
+		case d.DecidedBy.Int64 == reader:
+			who = "you"
+		}
+		if d.Override {
+			who += " as an administrator, since nobody else had decided"
+		}
+		if !slices.Contains(names, who) {
+			names = append(names, who)
+		}
+	}
+	return andMore(names, len(names))
 }
 
 // expiryOf says what ran out.

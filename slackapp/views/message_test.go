@@ -99,13 +99,15 @@ func jira(i schema.Item) schema.Item {
 
 func approvedBy(i schema.Item, person int64, name string) schema.Item {
 	i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: person, Valid: person != 0}, DeciderName: name, Verdict: "approve",
-		DecidedAt: instant("2026-11-23T10:00:00Z")}
+		Stage: 1, Stages: 1, Agree: 1, DecidedAt: instant("2026-11-23T10:00:00Z")}
+	i.Decisions = []schema.Decision{*i.Decision}
 	return i
 }
 
 func deniedBy(i schema.Item, person int64, name, reason string) schema.Item {
 	i = approvedBy(i, person, name)
 	i.Decision.Verdict, i.Decision.Reason = "deny", reason
+	i.Decisions = []schema.Decision{*i.Decision}
 	return i
 }
 
@@ -133,7 +135,10 @@ func problem(i schema.Item, p string) schema.Item {
 }
 
 func withApproval(r *schema.Request, state, basis string, items []int64, candidates ...schema.Candidate) *schema.Request {
-	r.Approvals = append(r.Approvals, schema.Approval{ID: int64(100 + len(r.Approvals)), State: state, Basis: basis, ItemIDs: items, Candidates: candidates})
+	for n := range candidates {
+		candidates[n].Basis = basis
+	}
+	r.Approvals = append(r.Approvals, schema.Approval{ID: int64(100 + len(r.Approvals)), Stage: 1, Stages: 1, Agree: 1, State: state, ItemIDs: items, Candidates: candidates})
 	return r
 }
 

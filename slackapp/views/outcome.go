@@ -39,7 +39,7 @@ func (b *body) standings(items []told) {
 			first := g.items[0]
 			said, reason := first.words, denialOf(first)
 			if reason != "" && length(reason) <= reasons {
-				said = "denied by " + decider(*first.Decision)
+				said = "denied by " + deciders(first.Item, 0)
 			} else {
 				reason = ""
 			}

@@ -29,6 +29,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	text := questionHeadline(r, mine, open)
 	b.line(bold(text), about(r.Requester))
 	b.line(whyYou(r, q.PersonID)...)
+	b.line(progress(r, open, q.TimeZone)...)
 	b.gap()
 	if len(open) > 0 {
 		b.line(listed(riskiestFirst(open), listRoom, wantedLine, wantedRest)...)
@@ -104,63 +105,75 @@ func about(p schema.Person) string {
 	return strings.Join(append(parts, Escape(Cut(Clean(p.Email), 120))), ", ")
 }
 
+// why is what a reader is told about why they are asked, around the names of the applications.
+type why struct{ before, after string }
+
 // whyYou says why the reader is the one who is asked, a line for each basis.
 func whyYou(r *schema.Request, personID int64) []string {
-	var bases []string
-	apps := map[string][]string{}
+	var own, inPlace []why
+	apps := map[why][]string{}
 	for _, a := range r.Approvals {
 		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
-		if n < 0 || !slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID && !c.InPlaceOf.Valid }) {
+		c, asked := a.Candidate(personID)
+		if n < 0 || !asked {
 			continue
 		}
-		if !slices.Contains(bases, a.Basis) {
-			bases = append(bases, a.Basis)
+		reasons, because := &own, whyOwn(r, a, c)
+		if c.InPlaceOf.Valid {
+			reasons = &inPlace
+			because = why{"🌴 You are asked about ", fmt.Sprintf(" in the place of %s (%s), who is away.", name(c.InPlaceOfName), basisWords(c.Basis))}
 		}
-		if app := name(r.Items[n].ApplicationName); !slices.Contains(apps[a.Basis], app) {
-			apps[a.Basis] = append(apps[a.Basis], app)
+		if !slices.Contains(*reasons, because) {
+			*reasons = append(*reasons, because)
+		}
+		if app := name(r.Items[n].ApplicationName); !slices.Contains(apps[because], app) {
+			apps[because] = append(apps[because], app)
 		}
 	}
 	var lines []string
-	for _, basis := range bases {
-		list := andMore(apps[basis], len(apps[basis]))
-		switch policy.Basis(basis) {
-		case policy.EntitlementOwner:
-			lines = append(lines, "You are asked as an owner of access grants in "+list+".")
-		case policy.ApplicationOwner:
-			lines = append(lines, "You are asked as an owner of "+list+".")
-		case policy.Manager:
-			lines = append(lines, fmt.Sprintf("You are asked about %s as the manager of %s.", list, name(r.Requester.Name)))
-		case policy.Administrator:
-			lines = append(lines, "You are asked about "+list+" as an administrator: no owner and no manager can decide.")
-		default:
-			lines = append(lines, fmt.Sprintf("You are asked about %s as %s.", list, basisWords(basis)))
-		}
+	for _, because := range append(own, inPlace...) {
+		lines = append(lines, because.before+andMore(apps[because], len(apps[because]))+because.after)
 	}
-	return append(lines, standingIn(r, personID)...)
+	return lines
 }
 
-// standingIn says for whom the reader is asked, and about what: a line for each.
-func standingIn(r *schema.Request, personID int64) []string {
-	var whom []string
-	apps := map[string][]string{}
-	for _, a := range r.Approvals {
-		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
-		for _, c := range a.Candidates {
-			if n < 0 || c.PersonID != personID || !c.InPlaceOf.Valid {
-				continue
-			}
-			who := fmt.Sprintf("%s (%s)", name(c.InPlaceOfName), basisWords(a.Basis))
-			if !slices.Contains(whom, who) {
-				whom = append(whom, who)
-			}
-			if app := name(r.Items[n].ApplicationName); !slices.Contains(apps[who], app) {
-				apps[who] = append(apps[who], app)
-			}
+func whyOwn(r *schema.Request, a schema.Approval, c schema.Candidate) why {
+	switch policy.Basis(c.Basis) {
+	case policy.EntitlementOwner:
+		return why{"You are asked as an owner of access grants in ", "."}
+	case policy.ApplicationOwner:
+		return why{"You are asked as an owner of ", "."}
+	case policy.Manager:
+		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s.", name(r.Requester.Name))}
+	case policy.ManagersManager:
+		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s's manager.", name(r.Requester.Name))}
+	case policy.Administrator:
+		if a.Level > 0 {
+			return why{"You are asked about ", " as an administrator: those who were asked have not answered."}
+		}
+		return why{"You are asked about ", " as an administrator: too few owners and managers can decide."}
+	case policy.Named:
+		return why{"You are asked about ", ": the policy names you."}
+	}
+	return why{"You are asked about ", fmt.Sprintf(" as %s.", basisWords(c.Basis))}
+}
+
+// progress says how far the open items of a reader have come that several people are asked about, and until when they can
+// be decided: a line for what is the same.
+func progress(r *schema.Request, open []told, zone string) []string {
+	var lines []string
+	add := func(line string) {
+		if line != "" && !slices.Contains(lines, line) && len(lines) < 5 {
+			lines = append(lines, line)
 		}
 	}
-	var lines []string
-	for _, who := range whom {
-		lines = append(lines, fmt.Sprintf("🌴 You are asked about %s in the place of %s, who is away.", andMore(apps[who], len(apps[who])), who))
+	for _, i := range open {
+		if words := strings.TrimPrefix(soFar(r, i.Item), ", "); words != "" {
+			add("🪜 " + sentence(words) + ".")
+		}
+		if a, ok := r.OpenApproval(i.Item); ok && a.ExpiresAt.Valid {
+			add("Can be decided until " + When(a.ExpiresAt.Time, zone) + ".")
+		}
 	}
 	return lines
 }
@@ -262,26 +275,26 @@ func decided(r *schema.Request, q QuestionFor, mine []told) []string {
 // after a decision is not told here.
 func verdict(r *schema.Request, i told, q QuestionFor) string {
 	switch d := i.Decision; {
+	case d != nil && d.Approves():
+		return "✅ Approved by " + deciders(i.Item, q.PersonID) + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
 	case d != nil:
-		who := decider(*d)
-		if d.DecidedBy.Valid && d.DecidedBy.Int64 == q.PersonID {
-			who = "you"
-		}
-		if d.Approves() {
-			return "✅ Approved by " + who + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
-		}
-		return "⛔ " + because("Denied by "+who+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
+		return "⛔ " + because("Denied by "+deciders(i.Item, q.PersonID)+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
 	case i.Release != nil:
 		return sentence(withdrawal(i.Release)) + ", " + When(i.Release.ReleasedAt, q.TimeZone)
 	case !i.Waiting():
 		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
 	}
-	a, ok := r.OpenApproval(i.ID)
-	switch {
-	case ok && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == q.PersonID }):
+	a, ok := r.OpenApproval(i.Item)
+	_, candidate := a.Candidate(q.PersonID)
+	switch mine := slices.Contains(i.Agreed(a.Stage), q.PersonID); {
+	case ok && candidate && !mine:
 		return ""
+	case ok && len(i.Decisions) > 0:
+		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; it waits for " + candidates(a, []schema.Item{i.Item})
 	case ok:
-		return "➡️ This has moved on to " + candidates(a)
+		return "➡️ This has moved on to " + candidates(a, []schema.Item{i.Item})
+	case len(i.Decisions) > 0:
+		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; others are asked next"
 	}
 	return "➡️ This is no longer yours to decide; nobody else has been asked yet"
 }

@@ -118,7 +118,7 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
 		"entitlement owner": "You are asked as an owner of access grants in GitHub.",
 		"application owner": "You are asked as an owner of GitHub.",
 		"manager":           "You are asked about GitHub as the manager of Alice Example.",
-		"administrator":     "You are asked about GitHub as an administrator: no owner and no manager can decide.",
+		"administrator":     "You are asked about GitHub as an administrator: too few owners and managers can decide.",
 		"a later <policy>":  "You are asked about GitHub as a later &lt;policy&gt;.",
 	} {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))

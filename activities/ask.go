@@ -1,0 +1,240 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+// firstAsked is how many candidates of an approval are asked at once, unless more have to agree.
+const firstAsked = 3
+
+// ask brings the open approvals to what the policy says now. It answers whether anything changed, and the waiting items
+// that there is nobody to ask about.
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, unasked []int64, err error) {
+	waiting := map[int64]schema.Item{}
+	for _, i := range r.Items {
+		if i.State == schema.AwaitingApproval {
+			waiting[i.ID] = i
+		}
+	}
+	covered := map[int64]bool{}
+	for _, approval := range r.Approvals {
+		if approval.State != "open" {
+			continue
+		}
+		items := asksAbout(approval, waiting)
+		state := approvalState(r, approval, items, judged)
+		if state != "open" {
+			changed = true
+			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
+				return false, nil, err
+			}
+			continue
+		}
+		for _, i := range items {
+			covered[i.ID] = true
+		}
+		pressed, err := a.press(ctx, tx, r, approval, items[0], judged)
+		if err != nil {
+			return false, nil, err
+		}
+		changed = changed || pressed
+	}
+	questions, unasked := a.questions(r, waiting, covered, judged)
+	for _, q := range questions {
+		changed = true
+		if _, err := schema.OpenApproval(ctx, tx, *q); err != nil {
+			return false, nil, err
+		}
+	}
+	return changed, unasked, a.reportUnasked(ctx, tx, r, unasked)
+}
+
+// press asks the others of the candidates once those who were asked first are reminded, and the next in the chain besides
+// once they have not answered for long.
+func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement) (changed bool, err error) {
+	if approval.EscalateAt.Valid && !approval.EscalateAt.Time.After(r.ReadAt) {
+		level := approval.Level + 1
+		var others []policy.Candidate
+		for _, c := range judged.Ask(i, approval.Stage, level).Candidates {
+			if _, before := approval.Candidate(c.PersonID); !before {
+				others = append(others, c)
+			}
+		}
+		return true, schema.Escalate(ctx, tx, r.ID, approval, others, a.escalates(r, i, approval.Stage, level, approval.Since, judged))
+	}
+	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
+		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
+	}
+	return false, nil
+}
+
+// escalates is when a question of a level is escalated to the next; zero: there is nobody else to ask. What is late is due
+// in a moment, not all at once: every level has a time of its own.
+func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, judged schema.Judgement) time.Time {
+	after := judged.Clause(i).EscalateAfter
+	if after == 0 {
+		after = a.Options.EscalateAfter
+	}
+	if after == 0 || judged.Ask(i, stage, level).Equal(judged.Ask(i, stage, level+1)) {
+		return time.Time{}
+	}
+	at := since.Add(time.Duration(level+1) * after)
+	if earliest := r.ReadAt.Add(time.Hour); level > 0 && at.Before(earliest) {
+		return earliest
+	}
+	return at
+}
+
+// expires is when what a clause judges expires if nobody decides.
+func (a *Activities) expires(r *schema.Request, clause *policy.Clause) time.Time {
+	if clause.ExpireAfter > 0 {
+		return r.CreatedAt.Add(clause.ExpireAfter)
+	}
+	return r.CreatedAt.Add(a.Options.ExpireAfter)
+}
+
+// reminds is how long after it was asked about what a clause judges somebody is reminded.
+func (a *Activities) reminds(clause *policy.Clause) time.Duration {
+	if clause.RemindAfter > 0 {
+		return clause.RemindAfter
+	}
+	return a.Options.RemindAfter
+}
+
+// questions are those that are to be put now, about items that no open approval covers; unasked are the items that there
+// is nobody to ask about. Items of one application that the same people are asked about for the same reasons are one
+// question.
+func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, judged schema.Judgement) (questions []*schema.Question, unasked []int64) {
+	for _, i := range r.Items {
+		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
+			continue
+		}
+		stage := i.Stage()
+		since, level := askedBefore(r, i, stage)
+		answer := judged.Ask(i, stage, level)
+		if len(answer.Candidates) == 0 {
+			unasked = append(unasked, i.ID)
+			continue
+		}
+		if since.IsZero() {
+			since = r.ReadAt
+		}
+		clause := judged.Clause(i)
+		q := &schema.Question{RequestID: r.ID, ApplicationID: i.ApplicationID, PolicyVersion: r.PolicyVersion, Stage: stage, Stages: len(clause.Stages),
+			Answer: answer, AskNow: max(firstAsked, answer.Agree), Level: level, Since: since, RemindAfter: a.reminds(clause),
+			EscalateAt: a.escalates(r, i, stage, level, since, judged), ExpiresAt: a.expires(r, clause)}
+		if level > 0 {
+			q.AskNow = len(answer.Candidates)
+		}
+		n := slices.IndexFunc(questions, func(o *schema.Question) bool { return sameQuestion(o, q) })
+		if n < 0 {
+			n = len(questions)
+			questions = append(questions, q)
+		}
+		questions[n].Items = append(questions[n].Items, i.ID)
+	}
+	return questions, unasked
+}
+
+// sameQuestion tells whether two items' questions can be put as one.
+func sameQuestion(a, b *schema.Question) bool {
+	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
+		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.Answer.Equal(b.Answer)
+}
+
+// askedBefore is since when an item's stage is asked about, and how often that was escalated: a question that moves to
+// others takes its time with it.
+func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, level int) {
+	for _, approval := range r.Approvals {
+		if approval.Stage == stage && slices.Contains(approval.ItemIDs, i.ID) {
+			if level = max(level, approval.Level); since.IsZero() || approval.Since.Before(since) {
+				since = approval.Since
+			}
+		}
+	}
+	return since, level
+}
+
+// asksAbout are the items that an approval still asks about: they wait, and its stage is the one that they are in.
+func asksAbout(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
+	for _, id := range approval.ItemIDs {
+		if i, ok := waiting[id]; ok && i.Stage() == approval.Stage {
+			items = append(items, i)
+		}
+	}
+	return items
+}
+
+// approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
+func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, judged schema.Judgement) string {
+	for _, i := range items {
+		if !asks(approval, judged.Ask(i, approval.Stage, approval.Level)) {
+			return "moved"
+		}
+	}
+	decided := slices.ContainsFunc(r.Items, func(i schema.Item) bool {
+		return slices.ContainsFunc(i.Decisions, func(d schema.Decision) bool { return d.ApprovalID.Int64 == approval.ID })
+	})
+	switch {
+	case len(items) > 0:
+		return "open"
+	case decided:
+		return "decided"
+	default:
+		return "closed" // withdrawn or expired
+	}
+}
+
+// asks tells whether an approval asks whom an answer names, for the same reasons, in whatever order.
+func asks(approval schema.Approval, answer policy.Answer) bool {
+	if len(approval.Candidates) != len(answer.Candidates) || approval.Agree != answer.Agree {
+		return false
+	}
+	for _, c := range approval.Candidates {
+		now, ok := answer.Of(c.PersonID)
+		if !ok || string(now.Basis) != c.Basis || now.InPlaceOf != c.InPlaceOf.Int64 {
+			return false
+		}
+	}
+	return true
+}
+
+// nobodyToAsk is what people read about an item that nobody may decide.
+const nobodyToAsk = "There is nobody who could be asked: please tell an administrator."
+
+// reportUnasked says once that there is nobody to ask, and takes it back when there is.
+func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
+	for _, i := range r.Items {
+		if i.State != schema.AwaitingApproval {
+			continue
+		}
+		problem := ""
+		if slices.Contains(unasked, i.ID) {
+			problem = nobodyToAsk
+		}
+		if i.Problem == problem {
+			continue
+		}
+		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
+			return err
+		}
+		if problem == "" {
+			continue
+		}
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasUnasked(approval schema.Approval) bool {
+	return slices.ContainsFunc(approval.Candidates, func(c schema.Candidate) bool { return !c.AskedAt.Valid })
+}

@@ -1,0 +1,195 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema/schematest"
+)
+
+// managerThenTwoOwners is a policy of two stages over what is called admin, and one over the rest.
+const managerThenTwoOwners = `
+clauses:
+  - name: Administration
+    when: entitlement.key == "admin"
+    ask:
+      - from: [manager]
+        else: [manager's manager]
+      - from: [application owners]
+        agree: 2
+    remind_after: 12h
+    escalate_after: 2d
+    expire_after: 10d
+  - name: The rest
+    ask:
+      - from: [application owners]
+`
+
+// board is a company with a policy of stages: Max manages Ann, and Mia manages Max; Owen, Olga and Otto own crm.
+type board struct {
+	*company
+	ann, max, mia, owen, olga, otto, ada int64
+	admin, reader                        int64
+}
+
+func newBoard(t *testing.T, policy string) board {
+	t.Helper()
+	c := newCompany(t)
+	b := board{company: c, ann: c.Person("Ann"), max: c.Person("Max"), mia: c.Person("Mia"),
+		owen: c.Person("Owen"), olga: c.Person("Olga"), otto: c.Person("Otto"), ada: c.Person("Ada")}
+	c.do.Options.EscalateAfter = 3 * 24 * time.Hour
+	c.Manages(b.max, b.ann)
+	c.Manages(b.mia, b.max)
+	c.Administrator(b.ada)
+	crm := c.Application("crm", b.owen, b.olga, b.otto)
+	b.admin, b.reader = c.Entitlement(crm, "admin"), c.Entitlement(crm, "reader")
+	c.Policy(policy)
+	return b
+}
+
+func TestTwoStagesAreAskedOneAfterTheOther(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin, b.reader)
+	next := b.advance(asked.ID)
+	assert.Equal(t, []string{"max@example.com", "olga@example.com", "otto@example.com", "owen@example.com"}, next.Approvers)
+	assert.Contains(t, next.Details, "awaiting approval**, stage 1 of 2, 0 of 1 agreed")
+
+	b.decide(b.max, asked.ID, "approve")
+	next = b.advance(asked.ID)
+	assert.Equal(t, []string{"olga@example.com", "otto@example.com", "owen@example.com"}, next.Approvers)
+	assert.Empty(t, next.Give)
+	open := b.open(asked.ID)
+	require.Len(t, open, 2)
+	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[1].Stage, open[1].Stages, open[1].Agree})
+	assert.Equal(t, asked.Items[:1], open[1].ItemIDs)
+
+	require.NoError(t, b.Decide(b.owen, open[1].ID, "approve", asked.Items[0]))
+	next = b.advance(asked.ID)
+	assert.Empty(t, next.Give, "one of two")
+	assert.Contains(t, next.Details, "stage 2 of 2, 1 of 2 agreed, approved by Max (entitlement owner), approved by Owen")
+	assert.Error(t, b.Decide(b.owen, open[1].ID, "approve", asked.Items[0]), "nobody agrees twice")
+	assert.Equal(t, "awaiting_approval", b.State(asked.Items[0]))
+
+	require.NoError(t, b.Decide(b.otto, open[1].ID, "approve", asked.Items[0]))
+	next = b.advance(asked.ID)
+	require.Len(t, next.Give, 1)
+	assert.Error(t, b.Decide(b.olga, open[1].ID, "deny", asked.Items[0]), "it is approved")
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "active", b.State(asked.Items[0]))
+	assert.Equal(t, "awaiting_approval", b.State(asked.Items[1]), "the other still waits")
+}
+
+func TestADenialInAnyStageIsFinal(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decide(b.max, asked.ID, "approve")
+	b.advance(asked.ID)
+	open := b.open(asked.ID)
+	require.NoError(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
+	require.NoError(t, b.Decide(b.olga, open[0].ID, "deny", asked.Items...))
+	assert.Error(t, b.Decide(b.otto, open[0].ID, "approve", asked.Items...))
+	assert.True(t, b.advance(asked.ID).Settled)
+	assert.Equal(t, "denied", b.State(asked.Items[0]))
+}
+
+func TestWhenNobodyAnswersTheNextInTheChainAreAskedAndThenItExpires(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	next := b.advance(asked.ID)
+	assert.Contains(t, next.WakeFor, "asks the next in the chain besides")
+	assert.InDelta(t, (48 * time.Hour).Seconds(), next.WakeIn, 60)
+	b.Shift(47 * time.Hour)
+	assert.Equal(t, []string{"max@example.com"}, b.advance(asked.ID).Approvers)
+	b.Shift(time.Hour)
+	assert.Equal(t, []string{"max@example.com", "mia@example.com"}, b.advance(asked.ID).Approvers)
+	b.Shift(48 * time.Hour)
+	next = b.advance(asked.ID)
+	assert.Equal(t, []string{"ada@example.com", "max@example.com", "mia@example.com"}, next.Approvers)
+	assert.Contains(t, next.WakeFor, "expires if nobody decides", "there is nobody else to ask")
+	_, told := candidates(b.open(asked.ID)[0])
+	assert.Equal(t, []int64{b.max, b.mia, b.ada}, told)
+	assert.Equal(t, 2, b.Audited("escalated"))
+	assert.Len(t, b.approvals(asked.ID), 1, "it stays one question")
+	b.decideOnly(b.mia, asked, "approve")
+	b.Shift(143 * time.Hour)
+	assert.Equal(t, "awaiting_approval", b.advance(asked.ID).State)
+	b.Shift(time.Hour)
+	next = b.advance(asked.ID)
+	assert.Equal(t, "expired", next.State, "ten days, as the clause says")
+	assert.True(t, next.Settled)
+}
+
+// decideOnly is a decision about what is asked in the one open question.
+func (b board) decideOnly(by int64, asked schematest.Asked, verdict string) {
+	b.t.Helper()
+	open := b.open(asked.ID)
+	require.Len(b.t, open, 1)
+	require.NoError(b.t, b.Decide(by, open[0].ID, verdict, asked.Items...))
+	b.advance(asked.ID)
+}
+
+func TestAQuestionThatMovesTakesItsTimeWithIt(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	before := b.open(asked.ID)[0]
+	b.Shift(49 * time.Hour)
+	b.advance(asked.ID)
+	b.Manages(b.olga, b.ann)
+	b.advance(asked.ID)
+	open := b.open(asked.ID)
+	require.Len(t, open, 1)
+	assert.NotEqual(t, before.ID, open[0].ID)
+	assert.Equal(t, before.Since, open[0].Since)
+	assert.Equal(t, before.ExpiresAt, open[0].ExpiresAt)
+	assert.Equal(t, 1, open[0].Level, "what was escalated stays so")
+	_, told := candidates(open[0])
+	assert.Contains(t, told, b.olga)
+}
+
+func TestTheManagersManagerWhoComesBackIsAskedAgain(t *testing.T) {
+	b := newBoard(t, "clauses: [{name: all, ask: [{from: [manager's manager]}]}]")
+	b.Do(`update people set status = 'suspended' where id = $1`, b.mia)
+	asked := b.Request(b.ann, 0, b.admin)
+	assert.Equal(t, []string{"ada@example.com"}, b.advance(asked.ID).Approvers)
+	b.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
+	b.Do(`update people set status = 'active' where id = $1`, b.mia)
+	assert.True(t, schematest.Value[bool](b.World, `select due_at <= app_now() from access_requests`), "the request is looked at at once")
+	assert.Equal(t, []string{"mia@example.com"}, b.advance(asked.ID).Approvers)
+}
+
+func TestAnOpenRequestKeepsTheVersionThatJudgedIt(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.Policy("clauses: [{name: all, ask: [{from: [administrators]}]}]")
+	assert.Equal(t, []string{"max@example.com"}, b.advance(asked.ID).Approvers)
+	later := b.Request(b.ann, 0, b.reader)
+	assert.Equal(t, []string{"ada@example.com"}, b.advance(later.ID).Approvers)
+}
+
+func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {
+	for name, forge := range map[string]string{
+		"one stage of two":     `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001)`,
+		"one of two who agree": `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, stage, stages) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001), s, 2 from generate_series(1, 2) s`,
+		"the policy by itself": `insert into decisions (item_id, verdict, basis, policy_version, terms) select $1, 'approve', 'x', 2, request_terms(1001) where $2 <> $3`,
+		"another version":      `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 1, request_terms(1001)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard(t, managerThenTwoOwners)
+			asked := b.Request(b.ann, 0, b.admin)
+			b.advance(asked.ID)
+			b.Do(`alter table decisions disable trigger user`)
+			b.Do(forge, asked.Items[0], b.open(asked.ID)[0].ID, b.max)
+			b.Do(`alter table decisions enable trigger user`)
+			b.Do(`update request_items set state = 'approved'`)
+			require.NoError(t, b.give(asked.Items[0]))
+			assert.Equal(t, "failed", b.State(asked.Items[0]))
+			assert.Zero(t, b.Claim(asked.Items[0]))
+			assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
+		})
+	}
+}

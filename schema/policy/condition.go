@@ -1,0 +1,128 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/ext"
+)
+
+// Subject is what a condition can look at: who asks for what, for how long, what for.
+type Subject struct {
+	Requester   Requester
+	Application Application
+	Entitlement Entitlement
+	Duration    time.Duration // of temporary access; see Forever
+	Purpose     string        // the key of the reason that was chosen
+}
+
+// Forever is the duration of permanent access: longer than any other.
+const Forever = time.Duration(math.MaxInt64)
+
+// Requester is who asks.
+type Requester struct {
+	Email         string `cel:"email"`
+	Name          string `cel:"name"`
+	JobTitle      string `cel:"job_title"` // empty: none
+	Department    string `cel:"department"`
+	Manager       string `cel:"manager"` // e-mail; empty: none
+	Administrator bool   `cel:"administrator"`
+}
+
+// Application is the system that is asked for.
+type Application struct {
+	Slug      string `cel:"slug"`
+	Name      string `cel:"name"`
+	Connector string `cel:"connector"`
+}
+
+// Entitlement is what is asked for in it.
+type Entitlement struct {
+	Key  string `cel:"key"`
+	Name string `cel:"name"`
+	Kind string `cel:"kind"`
+	Risk string `cel:"risk"` // low, medium or high
+}
+
+// costLimit bounds what a condition may take to evaluate: some milliseconds.
+const costLimit = 100_000
+
+// environment is the language of conditions. It is typed, so that a name that there is not is an error when a file is
+// read, and not when somebody asks for access.
+var environment = func() *cel.Env {
+	env, err := cel.NewEnv(
+		ext.NativeTypes(reflect.TypeFor[Requester](), reflect.TypeFor[Application](), reflect.TypeFor[Entitlement](), ext.ParseStructTags(true)),
+		ext.Strings(),
+		cel.Variable("requester", cel.ObjectType("policy.Requester")),
+		cel.Variable("application", cel.ObjectType("policy.Application")),
+		cel.Variable("entitlement", cel.ObjectType("policy.Entitlement")),
+		cel.Variable("risk", cel.StringType),
+		cel.Variable("duration", cel.DurationType),
+		cel.Variable("days", cel.IntType),
+		cel.Variable("permanent", cel.BoolType),
+		cel.Variable("purpose", cel.StringType),
+	)
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return env
+}()
+
+// condition is a compiled one; the zero value always holds.
+type condition struct{ program cel.Program }
+
+func (c condition) holds(about Subject) (bool, error) {
+	if c.program == nil {
+		return true, nil
+	}
+	days := int64(math.MaxInt64)
+	if about.Duration != Forever {
+		days = int64((about.Duration + 24*time.Hour - 1) / (24 * time.Hour))
+	}
+	result, _, err := c.program.Eval(map[string]any{
+		"requester":   about.Requester,
+		"application": about.Application,
+		"entitlement": about.Entitlement,
+		"risk":        about.Entitlement.Risk,
+		"duration":    about.Duration,
+		"days":        days,
+		"permanent":   about.Duration == Forever,
+		"purpose":     about.Purpose,
+	})
+	if err != nil {
+		return false, err
+	}
+	holds, ok := result.Value().(bool)
+	if !ok {
+		return false, fmt.Errorf("the condition is %v, neither true nor false", result.Value())
+	}
+	return holds, nil
+}
+
+// mistake is what is wrong with an expression, and where in it: both counted from 0.
+type mistake struct {
+	line, column int
+	text         string
+}
+
+func compile(expression string) (condition, []mistake) {
+	ast, issues := environment.Compile(expression)
+	if issues.Err() != nil {
+		var wrong []mistake
+		for _, e := range issues.Errors() {
+			wrong = append(wrong, mistake{e.Location.Line() - 1, e.Location.Column(), e.Message})
+		}
+		return condition{}, wrong
+	}
+	if ast.OutputType() != cel.BoolType {
+		return condition{}, []mistake{{text: fmt.Sprintf("this is a %s: a condition is true or false, such as risk == \"high\"", ast.OutputType())}}
+	}
+	program, err := environment.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return condition{}, []mistake{{text: err.Error()}}
+	}
+	return condition{program}, nil
+}

@@ -1,0 +1,93 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+
+	"accessbot/schema/policy"
+)
+
+// unproven answers why the decisions about an item, which come to an approval, do not prove it; empty: they do. What the
+// policy asked for when the item was submitted is held against what is recorded, and a clause that approves by itself is
+// evaluated again, on the directory as it is now.
+func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err error) {
+	var item struct {
+		Clause      int   `db:"clause"`
+		Version     int64 `db:"policy_version"`
+		RequesterID int64 `db:"requester_id"`
+		Strangers   int   `db:"strangers"`
+	}
+	err = q.GetContext(ctx, &item, `
+		select i.clause, r.policy_version, r.requester_id,
+		       (select count(*) from decisions d
+		         where d.item_id = i.id and d.decided_by is not null and not d.override
+		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
+		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers
+		  from request_items i join access_requests r on r.id = i.request_id
+		 where i.id = $1`, itemID)
+	if err != nil {
+		return "", fmt.Errorf("the proof of item %d: %w", itemID, refusal(err))
+	}
+	decisions, err := decisionsAbout(ctx, q, []int64{itemID})
+	if err != nil {
+		return "", err
+	}
+	p, err := PolicyOf(ctx, q, item.Version)
+	if err != nil {
+		return "", err
+	}
+	clause, err := p.Clause(item.Clause)
+	if err != nil {
+		return "the policy knows nothing of it", nil //nolint:nilerr // that is why it is refused
+	}
+	for _, d := range decisions {
+		switch {
+		case d.DecidedBy.Int64 == item.RequesterID:
+			return "it was approved by its requester", nil
+		case d.PolicyVersion != item.Version:
+			return "it was decided by another version of the policy", nil
+		case d.DecidedBy.Valid && clause.Stages == nil:
+			return "nobody was to be asked about it", nil
+		case !d.DecidedBy.Valid && !clause.Approve:
+			return "nobody approved it who was asked", nil
+		case !d.DecidedBy.Valid:
+			return approvesStill(ctx, q, p, item.Clause, itemID)
+		}
+	}
+	switch {
+	case item.Strangers > 0:
+		return "nobody approved it who was asked", nil
+	case !passes(clause, decisions):
+		return "fewer approved it than have to", nil
+	}
+	return "", nil
+}
+
+// passes tells whether decisions pass every stage of a clause, by its own numbers.
+func passes(clause *policy.Clause, decisions []Decision) bool {
+	for n, stage := range clause.Stages {
+		agreed := map[int64]bool{}
+		override := false
+		for _, d := range decisions {
+			if d.Stage == n+1 && d.Approves() {
+				agreed[d.DecidedBy.Int64] = true
+				override = override || d.Override
+			}
+		}
+		if len(agreed) < stage.Agree && !override {
+			return false
+		}
+	}
+	return len(clause.Stages) > 0
+}
+
+func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, clause int, itemID int64) (why string, err error) {
+	about, err := subjectOfItem(ctx, q, itemID)
+	if err != nil {
+		return "", err
+	}
+	if now, err := p.Judge(about); err != nil || now != clause {
+		return "the policy does not approve it any more", nil //nolint:nilerr // what cannot be judged is not approved
+	}
+	return "", nil
+}

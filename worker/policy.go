@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+)
+
+const policyUsage = `worker policy: who decides about access
+
+  worker policy show           print the policy that holds, and since when
+  worker policy check FILE     say what is wrong with a file; with DATABASE_URL, also whom it names that the directory lacks
+  worker policy apply FILE     make it the one that judges what is submitted from now on (as accessbot_directory)
+  worker policy explain EMAIL APPLICATION/KEY
+                               say who would be asked, and why, asking nobody
+      --days N                 for so many days; without it, permanently
+      --reason KEY             with this reason; without it, project
+      --file FILE              by that file, instead of the policy that holds
+`
+
+// policyCommand is everything about the policy that an operator does.
+func policyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return errors.New(policyUsage)
+	}
+	command, args := args[0], args[1:]
+	if command == "check" && getenv("DATABASE_URL") == "" {
+		return checkPolicy(ctx, args, nil, stdout)
+	}
+	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	if err != nil {
+		return err
+	}
+	defer db.Close() // the process ends
+	switch command {
+	case "show":
+		return showPolicy(ctx, db, stdout)
+	case "check":
+		return checkPolicy(ctx, args, db, stdout)
+	case "apply":
+		return applyPolicy(ctx, args, db, stdout)
+	case "explain":
+		return explainPolicy(ctx, args, db, stdout, stderr)
+	}
+	return fmt.Errorf("there is no command policy %q\n\n%s", command, policyUsage)
+}
+
+func showPolicy(ctx context.Context, db *schema.DB, stdout io.Writer) error {
+	v, _, err := schema.CurrentPolicy(ctx, db)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, v.AppliedAt.UTC().Format("2006-01-02 15:04 MST"), v.Source)
+	return err
+}
+
+func readPolicy(args []string) (file string, source []byte, err error) {
+	if len(args) != 1 {
+		return "", nil, errors.New("name one file: worker policy check FILE")
+	}
+	source, err = os.ReadFile(args[0])
+	return args[0], source, err
+}
+
+func checkPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Writer) error {
+	file, source, err := readPolicy(args)
+	if err != nil {
+		return err
+	}
+	p, err := policy.Parse(file, source)
+	if err != nil {
+		return err
+	}
+	named := "whom it names was not looked up: DATABASE_URL is not set"
+	if db != nil {
+		if err := schema.CheckNamed(ctx, db, p); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		named = "everybody whom it names is there"
+	}
+	_, err = fmt.Fprintf(stdout, "%s: a policy of %d clauses; %s\n", file, len(p.Clauses), named)
+	return err
+}
+
+func applyPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Writer) error {
+	file, source, err := readPolicy(args)
+	if err != nil {
+		return err
+	}
+	v, changed, err := db.ApplyPolicy(ctx, file, source)
+	switch {
+	case err != nil:
+		return fmt.Errorf("nothing was applied: %w", err)
+	case changed:
+		_, err = fmt.Fprintf(stdout, "version %d of the policy judges what is submitted from now on\n", v.Version)
+	default:
+		_, err = fmt.Fprintf(stdout, "version %d of the policy, which holds, is the same: nothing was changed\n", v.Version)
+	}
+	return err
+}
+
+func explainPolicy(ctx context.Context, args []string, db *schema.DB, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("policy explain", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	days := flags.Int("days", 0, "for `N` days; 0: permanently")
+	reason := flags.String("reason", "project", "the `KEY` of the reason")
+	file := flags.String("file", "", "judge by `FILE` instead of the policy that holds")
+	rest, err := parseMixed(flags, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 2 {
+		return errors.New("name a person and an access grant: worker policy explain EMAIL APPLICATION/KEY")
+	}
+	p, called, err := policyToExplain(ctx, db, *file)
+	if err != nil {
+		return err
+	}
+	explained, err := schema.Explain(ctx, db, p, schema.Supposed{Email: rest[0], Entitlement: rest[1], Lasts: time.Duration(*days) * 24 * time.Hour, Reason: *reason})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, explanation(called, explained))
+	return err
+}
+
+func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy.Policy, called string, err error) {
+	if file == "" {
+		v, p, err := schema.CurrentPolicy(ctx, db)
+		return p, fmt.Sprintf("version %d of the policy", v.Version), err
+	}
+	_, source, err := readPolicy([]string{file})
+	if err != nil {
+		return nil, "", err
+	}
+	p, err = policy.Parse(file, source)
+	return p, file, err
+}
+
+// explanation says in sentences what a clause makes of what somebody would ask for.
+func explanation(called string, e schema.Explained) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "By %s, clause %d (%s) judges it", called, e.Position, e.Clause.Name)
+	if e.Clause.Condition != "" {
+		fmt.Fprintf(&b, ": %s", strings.Join(strings.Fields(e.Clause.Condition), " "))
+	}
+	b.WriteString("\n")
+	switch {
+	case e.Clause.Approve:
+		b.WriteString("It is approved without asking anybody.\n")
+	case e.Clause.Deny != "":
+		fmt.Fprintf(&b, "It is denied: %s\n", e.Clause.Deny)
+	}
+	for _, limit := range e.Limits {
+		fmt.Fprintf(&b, "Limit: %s\n", limit)
+	}
+	for n, stage := range e.Stages {
+		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.Agree)
+		if len(stage.Levels[0]) == 0 {
+			b.WriteString("  nobody could be asked\n")
+		}
+		for level, people := range stage.Levels {
+			for _, person := range people {
+				line := fmt.Sprintf("  %s (%s)", person.Name, person.Basis)
+				if person.InPlaceOf != "" {
+					line += fmt.Sprintf(", in the place of %s, who is away", person.InPlaceOf)
+				}
+				if level > 0 {
+					line += fmt.Sprintf(", if nobody has answered by escalation %d", level)
+				}
+				b.WriteString(line + "\n")
+			}
+		}
+		for _, not := range stage.Not {
+			fmt.Fprintf(&b, "  not %s (%s): %s\n", not.Name, not.Basis, not.Why)
+		}
+	}
+	return b.String()
+}
+
+// parseMixed answers the arguments that are no flags: they may stand before or after them.
+func parseMixed(flags *flag.FlagSet, args []string) (rest []string, err error) {
+	for len(args) > 0 {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if args = flags.Args(); len(args) > 0 {
+			rest, args = append(rest, args[0]), args[1:]
+		}
+	}
+	return rest, nil
+}
