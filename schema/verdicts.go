@@ -45,17 +45,22 @@ func conclude(decisions []Decision) *Decision {
 
 // passedStages is how many stages are passed, from the first one on.
 func passedStages(decisions []Decision) int {
-	for stage := 1; ; stage++ {
-		agreed, agree, override := 0, 0, false
-		for _, d := range decisions {
-			if d.Stage == stage && d.Approves() {
-				agreed, agree, override = agreed+1, max(agree, d.Agree), override || d.Override
-			}
-		}
-		if agreed == 0 || agreed < agree && !override {
-			return stage - 1
+	passed := 0
+	for stagePassed(decisions, passed+1) {
+		passed++
+	}
+	return passed
+}
+
+// stagePassed tells whether as many agree in a stage as have to, or an administrator has decided it alone.
+func stagePassed(decisions []Decision, stage int) bool {
+	agreed, agree, override := 0, 1, false
+	for _, d := range decisions {
+		if d.Stage == stage && d.Approves() {
+			agreed, agree, override = agreed+1, max(agree, d.Agree), override || d.Override
 		}
 	}
+	return agreed >= agree || override
 }
 
 // Stage is the one that is asked about now, from 1.

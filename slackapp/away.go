@@ -22,6 +22,11 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person.ID); err != nil {
 		return err
 	}
+	if h.Person.Administrator {
+		if h.Stuck, h.StuckTotal, err = schema.StuckFor(ctx, a.db, h.Person.ID, views.StuckLines, 0); err != nil {
+			return err
+		}
+	}
 	d, ok, err := schema.DelegationOf(ctx, a.db, h.Person.ID)
 	if ok {
 		h.Delegation = &d

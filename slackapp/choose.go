@@ -50,32 +50,12 @@ func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, val
 // submitChoice records what an approver decided item by item. What is in its way stands at its field.
 func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
 	s := submission{values: ic.View.State}
-	var ticked []string
-	first := views.BlockChosen(0)
-	for _, actions := range ic.View.State.Values {
-		for _, o := range actions[views.ActionChosen].SelectedOptions {
-			ticked = append(ticked, o.Value)
-		}
+	chosen, choice, wrong := a.chosen(ctx, ic)
+	if wrong != nil {
+		return wrong, nil
 	}
-	chosen, err := views.ParseChosen(ic.View.PrivateMetadata, ticked)
-	if err != nil {
-		a.auditOddButton(ctx, ic, err)
-		return fieldErrors{first: notYours}, nil
-	}
-	others, _ := s.field(views.BlockOthers, views.ActionOthers)
-	answer := schema.Answer{Choice: map[int64]bool{}}
-	if others.SelectedOption.Value == views.ValueDeny {
-		for _, id := range chosen.Shown {
-			answer.Choice[id] = false
-		}
-	}
-	for _, id := range chosen.Ticked {
-		answer.Choice[id] = true
-	}
-	switch {
-	case len(answer.Choice) == 0:
-		return fieldErrors{first: "Tick what you approve, or say below that what is not ticked is denied."}, nil
-	case len(answer.Choice) > len(chosen.Ticked):
+	answer := schema.Answer{Choice: choice}
+	if len(answer.Choice) > len(chosen.Ticked) {
 		if answer.Reason, wrong = writtenReason(ic); wrong != nil {
 			return wrong, nil
 		}
@@ -86,9 +66,40 @@ func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) (
 	}
 	recorded, text, after := a.decide(ctx, ic, chosen.Value, answer)
 	if !recorded {
-		return fieldErrors{first: plainWords(text)}, after
+		return fieldErrors{views.BlockChosen(0): plainWords(text)}, after
 	}
 	return nil, after
+}
+
+// chosen is what came back of a choice, and what it says of each item, or what is wrong with it.
+func (a *app) chosen(ctx context.Context, ic *slack.InteractionCallback) (chosen views.Chosen, choice map[int64]bool, wrong fieldErrors) {
+	s := submission{values: ic.View.State}
+	var ticked []string
+	first := views.BlockChosen(0)
+	for _, actions := range ic.View.State.Values {
+		for _, o := range actions[views.ActionChosen].SelectedOptions {
+			ticked = append(ticked, o.Value)
+		}
+	}
+	chosen, err := views.ParseChosen(ic.View.PrivateMetadata, ticked)
+	if err != nil {
+		a.auditOddButton(ctx, ic, err)
+		return chosen, nil, fieldErrors{first: notYours}
+	}
+	choice = map[int64]bool{}
+	others, _ := s.field(views.BlockOthers, views.ActionOthers)
+	if others.SelectedOption.Value == views.ValueDeny {
+		for _, id := range chosen.Shown {
+			choice[id] = false
+		}
+	}
+	for _, id := range chosen.Ticked {
+		choice[id] = true
+	}
+	if len(choice) == 0 {
+		return chosen, nil, fieldErrors{first: "Tick what you approve, or say below that what is not ticked is denied."}
+	}
+	return chosen, choice, nil
 }
 
 // soonerEnd is the end that an approver granted in the place of the one that was asked for (none: that one), or what is

@@ -93,6 +93,8 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submitTakeBack(ctx, &ic)
 		case views.CallbackChoose:
 			errors, after.do = a.submitChoice(ctx, &ic)
+		case views.CallbackStuck:
+			errors, after.do = a.submitStuck(ctx, &ic)
 		case views.CallbackCannot:
 			errors, after.do = a.submitCannot(ctx, &ic)
 		}
@@ -127,6 +129,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionShowAll:       a.openList,
 		views.ActionDeny:          a.askWhyDenied,
 		views.ActionChoose:        a.openChoice,
+		views.ActionStuck:         a.openStuck,
 		views.ActionAway:          a.openAway,
 		views.ActionHolders:       a.openHolders,
 		views.ActionTakeBack:      a.askWhyTakenBack,

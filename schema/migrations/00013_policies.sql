@@ -68,6 +68,9 @@ alter table decisions alter column policy_version type bigint using 1;
 alter table decisions add foreign key (policy_version) references policies;
 create unique index decisions_once on decisions (item_id, stage, coalesce(decided_by, 0));
 
+create index approvals_escalated    on approvals (id) where state = 'open' and level > 0;
+create index request_items_unasked  on request_items (id) where state = 'awaiting_approval' and problem <> '';
+
 -- What the decisions about an item come to: 'deny' by anybody, 'approve' once every stage is passed, null while something
 -- is missing.
 -- +goose StatementBegin

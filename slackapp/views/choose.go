@@ -35,13 +35,39 @@ const boxesAGroup = 10
 
 // Choose lets an approver decide item by item. The value is the one of the button that was pressed. What the reader cannot see here is not decided by it.
 func Choose(r *schema.Request, readerID int64, value string) slack.ModalViewRequest {
-	all := riskiestFirst(tell(r, r.DecidableBy(readerID), r.TimeZone))
+	blocks, shown := choice(r, r.DecidableBy(readerID))
+	zone := location(r.TimeZone).String()
+	endHint := fmt.Sprintf("Asked for: %s. Leave it empty for that, or choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
+	blocks = append(blocks,
+		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 150)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
+		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Needed where something is denied."), reasonInput("The requester reads it")).WithOptional(true))
+	return choiceModal(CallbackChoose, value, shown, blocks)
+}
+
+func reasonInput(placeholder string) *slack.PlainTextInputBlockElement {
+	return slack.NewPlainTextInputBlockElement(plain(placeholder), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+}
+
+func choiceModal(callback, value string, shown []int64, blocks []slack.Block) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type:            slack.VTModal,
+		CallbackID:      callback,
+		PrivateMetadata: value + ";" + joined(shown),
+		Title:           plain("Choose"),
+		Submit:          plain("Decide"),
+		Close:           plain("Cancel"),
+		Blocks:          slack.Blocks{BlockSet: blocks},
+	}
+}
+
+// choice are boxes for what waits, and what becomes of what is not ticked.
+func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids []int64) {
+	all := riskiestFirst(tell(r, waiting, r.TimeZone))
 	shown := all[:min(len(all), chooseAtMost)]
-	blocks := []slack.Block{section(fmt.Sprintf("%s asks for %s. What you tick is approved.", bold(name(r.Requester.Name)), grants(len(all))))}
+	blocks = []slack.Block{section(fmt.Sprintf("%s asks for %s. What you tick is approved.", bold(name(r.Requester.Name)), grants(len(all))))}
 	if left := len(all) - len(shown); left > 0 {
 		blocks = append(blocks, small(fmt.Sprintf("%d more keep waiting: choose again when these are decided.", left)))
 	}
-	var ids []int64
 	group := 0
 	for _, app := range byApplication(shown) {
 		for begin := 0; begin < len(app); begin += boxesAGroup {
@@ -62,22 +88,7 @@ func Choose(r *schema.Request, readerID int64, value string) slack.ModalViewRequ
 	wait, deny := option(ValueWait, "keeps waiting", ""), option(ValueDeny, "is denied", "")
 	others := slack.NewRadioButtonsBlockElement(ActionOthers, wait, deny)
 	others.InitialOption = wait
-	zone := location(r.TimeZone).String()
-	endHint := fmt.Sprintf("Asked for: %s. Leave it empty for that, or choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
-	reason := slack.NewPlainTextInputBlockElement(plain("The requester reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
-	blocks = append(blocks,
-		slack.NewInputBlock(BlockOthers, plain("What is not ticked"), nil, others),
-		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 150)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
-		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Needed where something is denied."), reason).WithOptional(true))
-	return slack.ModalViewRequest{
-		Type:            slack.VTModal,
-		CallbackID:      CallbackChoose,
-		PrivateMetadata: value + ";" + joined(ids),
-		Title:           plain("Choose"),
-		Submit:          plain("Decide"),
-		Close:           plain("Cancel"),
-		Blocks:          slack.Blocks{BlockSet: blocks},
-	}
+	return append(blocks, slack.NewInputBlock(BlockOthers, plain("What is not ticked"), nil, others)), ids
 }
 
 func joined(ids []int64) string {

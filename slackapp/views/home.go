@@ -29,6 +29,8 @@ type Home struct {
 	AccessTotal   int
 	Delegation    *schema.Delegation // who decides in their place, now or later; nil: nobody
 	Office        schema.Office
+	Stuck         []schema.WaitingLine // of administrators: what nobody decides
+	StuckTotal    int
 }
 
 // View draws the Home tab.
@@ -50,6 +52,9 @@ func (h Home) View() slack.HomeTabViewRequest {
 		}
 	}
 	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
+	if h.StuckTotal > 0 {
+		list("Stuck requests", h.StuckTotal, len(h.Stuck), ListStuck, stuckLines(h.Stuck, h.TimeZone), "")
+	}
 	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
 	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
 	return home(blocks...)

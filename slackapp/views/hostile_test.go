@@ -107,6 +107,7 @@ func everything(say string) map[string][]any {
 		already = append(already, say)
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
+	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
 	return map[string][]any{
 		"Card":    {views.Card(r), views.Card(none)},
@@ -136,6 +137,8 @@ func everything(say string) map[string][]any {
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
+		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}), views.ChooseStuck(none, schema.Person{})},
+		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},
 		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},

@@ -1,0 +1,71 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"accessbot/schema"
+)
+
+// Of what administrators decide because nobody else does.
+const (
+	ActionStuck   = "stuck" // the request's number
+	CallbackStuck = "stuck" // see ChooseStuck
+	ListStuck     = "stuck" // the list of Home
+)
+
+// StuckLines is how many of them the Home tab shows.
+const StuckLines = 5
+
+// stuckLines are requests that nobody decides, each with the button to do so.
+func stuckLines(lines []schema.WaitingLine, zone string) []slack.Block {
+	var blocks []slack.Block
+	for _, l := range lines {
+		text := fmt.Sprintf("#%d from %s: %s\n%s · asked %s", l.RequestID, bold(name(l.RequesterName)), namedOf(l.Names, l.Items),
+			untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
+		decide := slack.NewAccessory(button(ActionStuck, strconv.FormatInt(l.RequestID, 10), "Decide…", slack.StyleDefault))
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text), nil, decide))
+	}
+	return blocks
+}
+
+// StuckList is a page of the requests that nobody decides.
+func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.ModalViewRequest {
+	return list(ListStuck, "Stuck requests", total, page, stuckLines(lines, zone))
+}
+
+// ChooseStuck lets an administrator decide, in the place of everybody, what nobody has.
+func ChooseStuck(r *schema.Request, administrator schema.Person) slack.ModalViewRequest {
+	stuck := r.Stuck(administrator)
+	blocks, shown := choice(r, stuck)
+	lines := append(asked(r), bold("Reason:")+" "+name(r.ReasonLabel))
+	if note := Escape(Cut(Clean(r.Note), 500)); note != "" {
+		lines = append(lines, "> "+note)
+	}
+	blocks = append(blocks,
+		section(cutLines(lines, 2900)),
+		small("Nobody could be asked, or nobody has answered. What you decide here stands in the place of all who have to agree, and is marked as that."),
+		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")))
+	return choiceModal(CallbackStuck, StuckValue(r.ID, r.Terms), shown, blocks)
+}
+
+// cutLines are lines as far as there is room.
+func cutLines(lines []string, room int) string {
+	n := 0
+	for n < len(lines) && room >= length(lines[n])+1 {
+		room -= length(lines[n]) + 1
+		n++
+	}
+	return strings.Join(lines[:n], "\n")
+}
+
+// StuckValue names a request and the terms that were shown.
+func StuckValue(request int64, terms string) string { return DecisionValue(request, terms) }
+
+// ParseStuckValue takes a StuckValue apart. It fails on anything else.
+func ParseStuckValue(value string) (request int64, terms string, err error) {
+	return ParseDecisionValue(value)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema/schematest"
+)
+
+// operator runs worker's sub-commands on a database.
+type operator struct {
+	*testing.T
+	w   *schematest.World
+	dir string
+}
+
+func (o operator) run(args ...string) (string, error) {
+	var stdout, stderr bytes.Buffer
+	err := run(context.Background(), args, func(name string) string {
+		return map[string]string{"DATABASE_URL": o.w.RoleURL("accessbot_directory")}[name]
+	}, &stdout, &stderr)
+	return stdout.String(), err
+}
+
+func (o operator) file(source string) string {
+	o.Helper()
+	path := filepath.Join(o.dir, "policy.yaml")
+	require.NoError(o, os.WriteFile(path, []byte(source), 0o600))
+	return path
+}
+
+func TestAPolicyIsCheckedAppliedShownAndExplained(t *testing.T) {
+	o := operator{t, schematest.NewWorld(t), t.TempDir()}
+	ann, max, mia, owen := o.w.Person("Ann"), o.w.Person("Max"), o.w.Person("Mia"), o.w.Person("Owen")
+	o.w.Manages(max, ann)
+	o.w.Manages(mia, max)
+	o.w.Entitlement(o.w.Application("crm", owen, ann), "export")
+
+	wrong := o.file("clauses:\n  - name: a\n    ask:\n      - from: [bosses]\n")
+	_, err := o.run("policy", "check", wrong)
+	require.ErrorContains(t, err, wrong+`:4:16: clause 1 (a): "bosses" is neither`)
+	_, err = o.run("policy", "apply", wrong)
+	require.ErrorContains(t, err, "nothing was applied")
+	_, err = o.run("policy", "check", o.file("clauses: [{name: a, ask: [{from: [dana@example.com]}]}]"))
+	require.ErrorContains(t, err, "dana@example.com")
+	shown, err := o.run("policy", "show")
+	require.NoError(t, err)
+	assert.Contains(t, shown, "# Version 1")
+
+	right := o.file(`
+clauses:
+  - name: Exports
+    when: entitlement.key == "export" && days > 3
+    limits: {max_days: 30, note: required}
+    ask:
+      - from: [manager]
+        else: [manager's manager]
+      - from: [application owners]
+`)
+	_, err = o.run("policy", "check", right)
+	require.ErrorContains(t, err, "the last clause must have no condition")
+	text, err := os.ReadFile(right)
+	require.NoError(t, err)
+	right = o.file(string(text) + "  - name: The rest\n    deny: Not yet.\n")
+	said, err := o.run("policy", "check", right)
+	require.NoError(t, err)
+	assert.Contains(t, said, "a policy of 2 clauses; everybody whom it names is there")
+	said, err = o.run("policy", "explain", "Ann@example.com", "crm/export", "--days", "9", "--file", right)
+	require.NoError(t, err)
+	assert.Equal(t, `By `+right+`, clause 1 (Exports) judges it: entitlement.key == "export" && days > 3
+Limit: at most 30 days, by the policy
+Limit: a note has to say what it is for
+Stage 1 of 2, 1 has to agree:
+  Max <max@example.com> (manager)
+  Mia <mia@example.com> (manager's manager), if nobody has answered by escalation 1
+Stage 2 of 2, 1 has to agree:
+  Owen <owen@example.com> (application owner)
+  not Ann <ann@example.com> (application owner): nobody decides their own request
+`, said)
+	said, err = o.run("policy", "apply", right)
+	require.NoError(t, err)
+	assert.Contains(t, said, "version 2 of the policy")
+	said, err = o.run("policy", "apply", right)
+	require.NoError(t, err)
+	assert.Contains(t, said, "nothing was changed")
+	said, err = o.run("policy", "explain", "ann@example.com", "crm/export", "--days=3")
+	require.NoError(t, err)
+	assert.Equal(t, "By version 2 of the policy, clause 2 (The rest) judges it\nIt is denied: Not yet.\n", said)
+
+	for _, args := range [][]string{{"policy"}, {"policy", "explain", "ann@example.com"}, {"policy", "explain", "ann@example.com", "crm/none"},
+		{"policy", "explain", "nobody@example.com", "crm/export"}, {"policy", "apply"}, {"policy", "apply", "no-such-file"}, {"policy", "rule"}} {
+		_, err = o.run(args...)
+		assert.Error(t, err, "%v", args)
+	}
+}
