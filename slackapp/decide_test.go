@@ -63,8 +63,9 @@ func TestAccessIsGivenBackFromTheWholeListToo(t *testing.T) {
 	alice.OpenHome()
 	alice.Press("Show all")
 	alice.WaitForModal("24 in all")
-	for !strings.Contains(alice.Modal(), "Analyst sandbox") {
-		alice.AwaitUpdate(func() { alice.Press("Next") })
+	for page := 2; !strings.Contains(alice.Modal(), "Analyst sandbox"); page++ {
+		alice.Press("Next")
+		alice.WaitForModal(fmt.Sprintf("page %d of", page))
 	}
 	alice.PressBeside("Analyst sandbox", "Give back")
 	alice.WaitForModal("It is recorded that you give this access back.") // Temporal is away

@@ -25,6 +25,7 @@ import (
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/views"
 )
 
 // stage is the whole Slack app, started as main does, between a local Slack and a real PostgreSQL with the sample directory in it.
@@ -238,6 +239,32 @@ func (s *stage) openForm(a *slacksim.MustActor) {
 	a.OpenHome()
 	a.Press("Request Access")
 	a.WaitForModal("Access Like")
+}
+
+// drawn waits until the form that somebody has before them is what its draft says, and whoever drew it has said so: nothing
+// more of what was done before is on its way.
+func (s *stage) drawn(a *slacksim.MustActor) {
+	s.Helper()
+	var draft struct {
+		ViewID     string `db:"view_id"`
+		Hash       string `db:"view_hash"`
+		Generation int    `db:"generation"`
+	}
+	s.eventually("the form is drawn", func() bool {
+		modals := a.Screen().Modals
+		if len(modals) == 0 {
+			return false
+		}
+		front := modals[len(modals)-1]
+		require.NoError(s, s.db.Get(&draft, `select view_id, view_hash, generation from form_drafts where view_id = $1`, front.ID))
+		for _, block := range front.Blocks {
+			id, _ := block["block_id"].(string)
+			if generation, _, ok := views.ParseGrantsBlock(id); ok && generation != draft.Generation {
+				return false
+			}
+		}
+		return draft.Hash == front.Hash
+	})
 }
 
 // on gives a form's test database row by view, as the app's own role reads it.

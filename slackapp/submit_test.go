@@ -273,7 +273,8 @@ func TestAListThatIsNotTheOneOnTheScreenIsNotSubmitted(t *testing.T) {
 	}
 	again := "This was not kept. Please choose it again."
 	require.Equal(t, map[string]string{"Access Grants": again}, lost(func() { alice.Tick("Select all") }))
-	alice.AwaitUpdate(func() { alice.Untick("Select all") })
+	alice.Untick("Select all")
+	s.drawn(alice)
 	require.Equal(t, map[string]string{"Access Like": again}, lost(func() { alice.Choose("Access Like", "Custom") }))
 	route, payload, err := s.slack.LastPayload("view_submission")
 	require.NoError(t, err)
@@ -293,12 +294,15 @@ func TestAListThatWasNeverDrawnIsShownBeforeItIsSubmitted(t *testing.T) {
 	alice.WaitForModal("Select all")
 	alice.Tick("Dashboard editor")
 	alice.Choose("Reason", "Project work")
+	s.drawn(alice)
 	s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been away when it was to be drawn
-	alice.AwaitUpdate(func() { require.NotEmpty(t, alice.Submit()) })
+	require.NotEmpty(t, alice.Submit())
+	s.drawn(alice)
 	require.Contains(t, alice.Modal(), "The list has changed at the same moment.")
 	require.Len(t, alice.Ticked(), 1, "what was ticked before is kept")
 	s.do(`update form_drafts set generation = generation + 1`)
-	alice.AwaitUpdate(func() { alice.Tick("Customer reader") }) // does not count, and shows that
+	alice.Tick("Customer reader") // does not count, and shows that
+	s.drawn(alice)
 	require.Len(t, alice.Ticked(), 1)
 	alice.SubmitAccepted()
 	require.Equal(t, []string{"dashboards/editor"}, s.asked(s.newest()))

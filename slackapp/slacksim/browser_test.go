@@ -43,7 +43,7 @@ func (p *tab) open(address string) {
 }
 
 // patience is how long anything may take: machines are slow at times.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
@@ -71,7 +71,7 @@ func (p *tab) wait(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond)))
+	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
 	if err != nil {
 		p.t.Fatalf("not so within %s: %s (%v)\non the page:\n%s", patience, expression, err, p.seen())
 	}

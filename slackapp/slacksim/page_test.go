@@ -497,8 +497,9 @@ func TestHostileTextIsShownAsItIs(t *testing.T) {
 	}
 	harmless()
 	p.click(`#people`)
-	p.keys("eve@")
 	p.waitText(`[role=option]`, hostile)
+	p.keys("eve@")
+	p.wait(`document.querySelectorAll('[role=option]').length === 1`) // only then Enter means her
 	p.keys(kb.Enter)
 	p.waitText(`#me`, hostile)
 	harmless()
