@@ -94,6 +94,23 @@ func (s *accessRequestSuite) TestDeniedGivesNothing() {
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
+func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
+	started := s.env.Now()
+	var slept []time.Duration
+	s.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { slept = append(slept, d) })
+	const day = 24 * 3600
+	waits := func(seconds int64, what string) activities.Next {
+		return activities.Next{State: "awaiting_approval", WakeIn: seconds, WakeFor: what, Approvers: []string{"bob@example.com"}}
+	}
+	s.says(waits(1*day, "asks the other approvers"))
+	s.says(waits(2*day, "asks the next in the chain besides"))
+	s.says(waits(11*day, "expires if nobody decides"))
+	s.says(activities.Next{State: "expired", Settled: true})
+	s.NoError(s.run())
+	s.Equal([]time.Duration{24 * time.Hour, 48 * time.Hour, 11 * 24 * time.Hour}, slept)
+	s.WithinDuration(started.Add(14*24*time.Hour), s.env.Now(), time.Minute)
+}
+
 func (s *accessRequestSuite) TestTheEndPassesBeforeApproval() {
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "expired", Settled: true})

@@ -8,6 +8,7 @@ package policy
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -118,12 +119,12 @@ func (p *Policy) Judge(about Subject) (position int, err error) {
 	return 0, fmt.Errorf("no clause of the policy matches")
 }
 
-// Named are the e-mail addresses of those whom the policy names, as often as it does, with where.
+// Named are the e-mail addresses of those whom the policy names, as often as it does.
 func (p *Policy) Named() []Source {
 	var named []Source
 	for _, c := range p.Clauses {
 		for _, s := range c.Stages {
-			for _, source := range append(append([]Source{}, s.From...), s.Else...) {
+			for _, source := range slices.Concat(s.From, s.Else) {
 				if source.Basis() == Named {
 					named = append(named, source)
 				}

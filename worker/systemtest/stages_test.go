@@ -1,0 +1,172 @@
+package systemtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/slacksim"
+	"accessbot/workflows"
+)
+
+// policy applies one, as an operator does, with the names of this system in it.
+func (s *system) policy(format string, names ...any) {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "policy.yaml")
+	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, format, names...), 0o600))
+	s.runOnce("worker", []string{"policy", "apply", file}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
+}
+
+// search finds grants by name in the form, one after the other, and ticks them.
+func (s *system) search(a *slacksim.MustActor, grants ...string) {
+	s.t.Helper()
+	for _, grant := range grants {
+		a.Fill("Search", grant)
+		a.Enter("Search")
+		s.eventually("the list has just "+grant, func() bool { boxes := a.Boxes(); return len(boxes) == 1 && boxes[0] == grant })
+		a.Tick(grant)
+	}
+}
+
+// events is how long the history of a request's run is.
+func (s *system) events(request int64) int64 {
+	s.t.Helper()
+	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflows.RequestWorkflowID(request), "")
+	require.NoError(s.t, err)
+	return description.WorkflowExecutionInfo.HistoryLength
+}
+
+func TestTwoStagesOverThreeApplicationsInOneRequest(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.policy(`
+clauses:
+  - name: Dashboards take their readers' word
+    when: application.slug == "%s-dashboards"
+    ask:
+      - from: [manager]
+      - from: ["%s", "%s", "%s"]
+        agree: 2
+  - name: The owners
+    ask:
+      - from: [application owners]
+`, s.id, s.email("lucia"), s.email("carla"), s.email("sam"))
+	s.startWorker()
+	s.startSlackApp()
+	story := s.tellStory()
+
+	alice := s.open("alice")
+	alice.Choose("Access Like", "Custom")
+	alice.WaitForModal("Everything that can be requested")
+	s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	card := alice.WaitForMessage("has been created and sent for approval")
+	request := number(t, card.Text())
+	require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
+
+	bob, hannah := s.as("bob"), s.as("hannah")
+	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	require.Contains(t, question.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
+	require.Contains(t, question.Text(), "You are asked as an owner of Data Warehouse.")
+	story("1-asked", "bob", "awaiting_approval", request)
+	bob.PressIn(question, "Approve")
+	alice.WaitForEdit(card, "Marketing marts: active")
+	require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
+	require.False(t, s.holds("alice", "dashboards", "editor"))
+	card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
+	require.Contains(t, bob.WaitForEdit(question, "Approved so far by you").Text(), "it waits for")
+
+	denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
+	hannah.PressIn(denial, "Deny")
+	hannah.WaitForModal("Reason")
+	hannah.Fill("Reason", "write to the wiki instead")
+	hannah.SubmitAccepted()
+	card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
+
+	lucia, carla := s.as("lucia"), s.as("carla")
+	second := lucia.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
+	lucia.PressIn(second, "Approve")
+	card = alice.WaitForEdit(card, "approved so far by Bob Fischer, Lucía Gómez, 1 more to agree")
+	lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
+	alice.OpenHome()
+	alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
+	story("2-halfway", "carla", "awaiting_approval", request)
+	carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
+	alice.WaitForEdit(card, "Dashboard editor: active")
+	require.True(t, s.holds("alice", "dashboards", "editor"))
+	sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
+	require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
+	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	story("3-over", "alice", "active", request)
+	require.False(t, s.holds("alice", "source", "docs"))
+}
+
+// tellStory answers what takes pictures of a step, to be looked at, where TEST_PICTURES names a folder: somebody's
+// messages, the requester's Home and messages, and the run.
+func (s *system) tellStory() func(step, who, state string, request int64) {
+	s.t.Helper()
+	folder := os.Getenv("TEST_PICTURES")
+	if folder == "" {
+		return func(string, string, string, int64) {}
+	}
+	page := s.browse("alice", "home")
+	keep := func(name string, picture []byte) {
+		s.t.Helper()
+		require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)) // to be looked at
+	}
+	return func(step, who, state string, request int64) {
+		s.t.Helper()
+		for _, at := range []struct{ who, tab string }{{who, "messages"}, {"alice", "messages"}, {"alice", "home"}} {
+			page.Visit(s.email(at.who), at.tab)
+			page.See(fmt.Sprintf("#%d", request))
+			keep(fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab), page.Picture())
+		}
+		ui := page.Another()
+		ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(s.t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
+		ui.See(state)
+		keep("stages-"+step+"-run", ui.Picture())
+	}
+}
+
+func TestNobodyAnswersUntilTheNextInTheChainDoes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.policy(`
+clauses:
+  - name: The manager, and then theirs
+    ask:
+      - from: [manager]
+        else: [manager's manager]
+    escalate_after: 2d
+    expire_after: 9d
+`)
+	s.startWorker()
+	s.startSlackApp()
+	alice := s.open("alice")
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.Tick("Marketing marts")
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	card := alice.WaitForMessage("has been created and sent for approval")
+	request := number(t, card.Text())
+	s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
+	s.shiftClock(49 * time.Hour)
+	boss := s.managerOf("bob")
+	escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
+	require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
+	require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
+	s.as(boss).PressIn(escalated, "Approve")
+	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
+	s.as("bob").WaitForEdit(s.as("bob").Latest(fmt.Sprintf("#%d", request)), "pproved by")
+}
+
+func (s *system) managerOf(name string) (manager string) {
+	s.t.Helper()
+	require.NoError(s.t, s.db.Get(&manager, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, s.email(name)))
+	return manager
+}
