@@ -120,7 +120,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 	}
 	for _, source := range stage.From {
 		for _, p := range f.People[source] {
-			why := ""
+			var why string
 			switch {
 			case p.ID == f.RequesterID:
 				why = "nobody decides their own request"

@@ -40,19 +40,24 @@ func PolicyOf(ctx context.Context, q Queryer, version int64) (*policy.Policy, er
 	return compiled(v)
 }
 
-// policies are compiled once a process, by their text: versions are few, and never change.
-var policies sync.Map // [32]byte: *policy.Policy
+// policies are compiled once a process, by the sums of their texts: versions are few, and never change.
+var policies = struct {
+	sync.Mutex
+	bySum map[[sha256.Size]byte]*policy.Policy
+}{bySum: map[[sha256.Size]byte]*policy.Policy{}}
 
 func compiled(v PolicyVersion) (*policy.Policy, error) {
-	key := sha256.Sum256([]byte(v.Source))
-	if p, ok := policies.Load(key); ok {
-		return p.(*policy.Policy), nil
+	sum := sha256.Sum256([]byte(v.Source))
+	policies.Lock()
+	defer policies.Unlock()
+	if p := policies.bySum[sum]; p != nil {
+		return p, nil
 	}
 	p, err := policy.Parse(fmt.Sprintf("policy version %d", v.Version), []byte(v.Source))
 	if err != nil {
 		return nil, fmt.Errorf("this program does not understand version %d of the policy: %w", v.Version, err)
 	}
-	policies.Store(key, p)
+	policies.bySum[sum] = p
 	return p, nil
 }
 

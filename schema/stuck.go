@@ -50,7 +50,8 @@ func (r *Request) Stuck(administrator Person) []Item {
 	}
 	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool {
 		open, asked := r.OpenApproval(i)
-		return i.State != AwaitingApproval || !i.Waiting() || asked && open.Level == 0
+		nobodyToAsk := !asked && i.Problem != ""
+		return i.State != AwaitingApproval || !i.Waiting() || !nobodyToAsk && open.Level == 0
 	})
 }
 

@@ -134,8 +134,11 @@ begin
         if new.override then
             -- Only what is stuck: nobody is asked any more, or those who were asked did not answer in time.
             if not exists (select from people p where p.id = new.decided_by and p.administrator)
-               or exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
-                           where a.state = 'open' and a.level = 0) then
+               or item.state <> 'awaiting_approval'
+               or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
+                               where a.state = 'open' and a.level > 0)
+                  and (item.problem = ''
+                       or exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id where a.state = 'open')) then
                 raise exception 'item % is not for administrator % to decide', item.id, new.decided_by using errcode = 'AB006';
             end if;
         elsif not exists (select from approvals a

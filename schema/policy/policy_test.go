@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -147,7 +146,7 @@ func TestAMistakeIsNamedWithLineColumnAndWhatWasExpected(t *testing.T) {
 			_, err := policy.Parse("policy.yaml", []byte(c.source))
 			require.ErrorContains(t, err, c.want)
 			var problem *policy.Problem
-			require.True(t, errors.As(err, &problem))
+			require.ErrorAs(t, err, &problem)
 		})
 	}
 	_, err := policy.Parse("policy.yaml", []byte(strings.NewReplacer("agree: 2", "agree: x", "4h", "x").Replace(whole)))

@@ -102,15 +102,16 @@ clauses:
 	sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
 	require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+	require.Less(t, s.events(request), int64(150))
 	story("3-over", "alice", "active", request)
 	require.False(t, s.holds("alice", "source", "docs"))
 }
 
-// tellStory answers what takes pictures of a step, to be looked at, where TEST_PICTURES names a folder: somebody's
+// tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: somebody's
 // messages, the requester's Home and messages, and the run.
 func (s *system) tellStory() func(step, who, state string, request int64) {
 	s.t.Helper()
-	folder := os.Getenv("TEST_PICTURES")
+	folder := os.Getenv("STORY_PICTURES")
 	if folder == "" {
 		return func(string, string, string, int64) {}
 	}
