@@ -2,8 +2,11 @@ package schema
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+
+	"github.com/lib/pq"
 )
 
 // Event is one line of the audit: who did what, about what, on what basis.
@@ -19,21 +22,37 @@ type Event struct {
 	Details    map[string]any // never a token, and no text that Slack users typed beyond what the record holds anyway
 }
 
-// Audit appends an event, in the transaction that it tells of wherever there is one.
-func Audit(ctx context.Context, q Queryer, e Event) error {
-	if e.Details == nil {
-		e.Details = map[string]any{}
+// Audit appends events, in the transaction that they tell of wherever there is one. The database says when, and by which
+// of its roles, they were written.
+func Audit(ctx context.Context, q Queryer, events ...Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	details, err := json.Marshal(e.Details)
-	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.Action, err)
+	var actors, actions, details pq.StringArray
+	var alerts pq.BoolArray
+	ids := make([][]sql.NullInt64, 5)
+	for _, e := range events {
+		if e.Details == nil {
+			e.Details = map[string]any{}
+		}
+		text, err := json.Marshal(e.Details)
+		if err != nil {
+			return fmt.Errorf("audit %s: %w", e.Action, err)
+		}
+		actors, actions, alerts, details = append(actors, e.Actor), append(actions, e.Action), append(alerts, e.Alert), append(details, string(text))
+		for n, id := range []int64{e.PersonID, e.RequestID, e.ItemID, e.ClaimID, e.ApprovalID} {
+			ids[n] = append(ids[n], sql.NullInt64{Int64: id, Valid: id != 0})
+		}
 	}
-	_, err = q.ExecContext(ctx, `
+	_, err := q.ExecContext(ctx, `
 		insert into audit_events (actor, person_id, action, alert, request_id, item_id, claim_id, approval_id, details)
-		values ($1, nullif($2::bigint, 0), $3, $4, nullif($5::bigint, 0), nullif($6::bigint, 0), nullif($7::bigint, 0), nullif($8::bigint, 0), $9)`,
-		e.Actor, e.PersonID, e.Action, e.Alert, e.RequestID, e.ItemID, e.ClaimID, e.ApprovalID, string(details))
+		select actor, person_id, action, alert, request_id, item_id, claim_id, approval_id, details
+		  from unnest($1::text[], $2::text[], $3::boolean[], $4::jsonb[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+		       with ordinality as e (actor, action, alert, details, person_id, request_id, item_id, claim_id, approval_id, n)
+		 order by n`,
+		actors, actions, alerts, details, pq.Array(ids[0]), pq.Array(ids[1]), pq.Array(ids[2]), pq.Array(ids[3]), pq.Array(ids[4]))
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.Action, err)
+		return fmt.Errorf("audit %s: %w", events[0].Action, err)
 	}
 	return nil
 }
