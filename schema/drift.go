@@ -117,7 +117,13 @@ func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
 		}
 	}
-	_, err = tx.ExecContext(ctx, `update drifts set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2`, p.instance, p.started)
+	_, err = tx.ExecContext(ctx, `
+		with gone as (
+		    update drifts set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
+		    returning entitlement_id, account, kind, notice_id)
+		insert into audit_events (actor, action, details)
+		select 'sweep', 'drift: gone', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
+		  from gone where notice_id is not null -- it was reported`, p.instance, p.started)
 	if err != nil {
 		return found, fmt.Errorf("what drifts no more in %s: %w", p.instance, err)
 	}
@@ -188,7 +194,10 @@ func (p *DriftPass) correct(ctx context.Context, tx *sqlx.Tx, found *DriftFound)
 	if err != nil {
 		return err
 	}
+	var events []Event
 	for _, c := range corrected { // few: see correctedMost
+		events = append(events, Event{Actor: "sweep", Action: "drift: corrected",
+			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "taken back": c.Unclaimed}})
 		if c.Unclaimed {
 			_, err = tx.ExecContext(ctx, `
 				insert into claims (person_id, account_id, entitlement_id, source, given_at, ended_at, end_reason, due_at)
@@ -202,7 +211,7 @@ func (p *DriftPass) correct(ctx context.Context, tx *sqlx.Tx, found *DriftFound)
 		}
 	}
 	found.Corrected = int64(len(corrected))
-	return nil
+	return Audit(ctx, tx, events...)
 }
 
 // report writes what is new into the audit, and opens a notice for the owners of each application.

@@ -84,7 +84,11 @@ func release(ctx context.Context, tx *sqlx.Tx, claims []Claim, kind string, pers
 			others = append(others, c.ID)
 		}
 	}
-	var recorded []int64
+	var recorded []struct {
+		ItemID    int64 `db:"item_id"`
+		ClaimID   int64 `db:"claim_id"`
+		RequestID int64 `db:"request_id"`
+	}
 	err := tx.SelectContext(ctx, &recorded, `
 		insert into releases (item_id, claim_id, person_id, kind, reason)
 		select t.item_id, t.claim_id, $3, $4, $5
@@ -92,15 +96,17 @@ func release(ctx context.Context, tx *sqlx.Tx, claims []Claim, kind string, pers
 		        union all
 		        select null, unnest($2::bigint[])) t
 		    on conflict do nothing
-		returning id`, pq.Array(items), pq.Array(others), person, kind, reason)
+		returning coalesce(item_id, 0) as item_id, coalesce(claim_id, (select c.id from claims c where c.item_id = releases.item_id), 0) as claim_id,
+		          coalesce((select i.request_id from request_items i where i.id = releases.item_id), 0) as request_id`, pq.Array(items), pq.Array(others), person, kind, reason)
 	if err != nil {
 		return fmt.Errorf("record the release: %w", refusal(err))
 	}
-	if len(recorded) == 0 {
-		return nil
+	var events []Event
+	for _, r := range recorded {
+		events = append(events, Event{Actor: actorOf(person), PersonID: person.Int64, Action: "released: " + kind,
+			RequestID: r.RequestID, ItemID: r.ItemID, ClaimID: r.ClaimID, Details: map[string]any{"reason": reason}})
 	}
-	return Audit(ctx, tx, Event{Actor: actorOf(person), PersonID: person.Int64, Action: "released: " + kind,
-		Details: map[string]any{"items": items, "claims": others, "reason": reason}})
+	return Audit(ctx, tx, events...)
 }
 
 func actorOf(person sql.NullInt64) string {

@@ -142,7 +142,7 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if err := checkLimits(s, p, seats); err != nil {
 		return Receipt{}, err
 	}
-	number, err := insertRequest(ctx, tx, draft, s, version, seats)
+	number, items, err := insertRequest(ctx, tx, draft, s, version, seats)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -150,7 +150,7 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
 	}
 	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
-		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": len(seats), "all": draft.AllChosen, "policy": version}})
+		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen, "policy": version}})
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -310,7 +310,7 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	return seats, nil
 }
 
-func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, seats []seatAsked) (number int64, err error) {
+func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, seats []seatAsked) (number int64, items []int64, err error) {
 	var likePerson, likeTitle sql.NullInt64
 	like := draft.Mode
 	switch draft.Mode {
@@ -326,20 +326,21 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10, $11)
 		returning id`, s.ViewID, s.PersonID, like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version)
 	if err != nil {
-		return 0, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
+		return 0, nil, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}
 	var entitlements, accounts, clauses []int64
 	for _, seat := range seats {
 		entitlements, accounts, clauses = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64), append(clauses, int64(seat.Clause))
 	}
-	_, err = tx.ExecContext(ctx, `
+	err = tx.SelectContext(ctx, &items, `
 		insert into request_items (request_id, entitlement_id, account_id, clause)
-		select $1, s.entitlement_id, s.account_id, s.clause from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, clause)`,
+		select $1, s.entitlement_id, s.account_id, s.clause from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, clause)
+		returning id`,
 		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(clauses))
 	if err != nil {
-		return 0, fmt.Errorf("record what request %d asks for: %w", number, err)
+		return 0, nil, fmt.Errorf("record what request %d asks for: %w", number, err)
 	}
-	return number, nil
+	return number, items, nil
 }
 
 // day is a date without a time, so that no session's time zone moves it.

@@ -80,7 +80,10 @@ func closeTask(ctx context.Context, tx *sqlx.Tx, seat SeatTask) error {
 	_, err := tx.ExecContext(ctx, `
 		with dropped as (
 		    update tasks set closed_at = app_now(), outcome = 'dropped'
-		     where account_id = $1 and entitlement_id = $2 and closed_at is null returning id)
+		     where account_id = $1 and entitlement_id = $2 and closed_at is null returning id),
+		audited as (
+		    insert into audit_events (actor, action, details)
+		    select 'worker', 'not asked to do it by hand any more', jsonb_build_object('task', id, 'account', $1::bigint, 'entitlement', $2::bigint) from dropped)
 		update notices set messages_due_at = app_now() where task_id in (select id from dropped)`, seat.Account, seat.Object)
 	if err != nil {
 		return fmt.Errorf("drop a task: %w", err)

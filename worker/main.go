@@ -27,6 +27,11 @@ const usage = `worker: what accessbot does by itself
   worker policy ...    who decides about access: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY
   worker grants INSTANCE
                        print what a target shows, in the form of grants.csv, changing nothing
+  worker audit verify  compute every hash of the audit anew, and name what is wrong (as accessbot_auditor)
+      --head P:HASH    also whether this head, kept elsewhere, is still in the chain; or a file with one a line
+  worker audit export  every item that was asked for, for auditors
+      --format F       csv, or json: one object a line
+      --from D --to D  submitted from this date or instant on, and before that one
   worker check         try every target's credentials and say what they see, changing nothing
 `
 
@@ -60,6 +65,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return policyCommand(ctx, args, getenv, stdout, stderr)
 	case "grants":
 		return printGrants(ctx, args, getenv, stdout, stderr)
+	case "audit":
+		return audit(ctx, args, getenv, stdout, stderr)
 	case "check":
 		return check(ctx, getenv, stdout)
 	case "help", "-h", "--help":

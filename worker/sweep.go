@@ -40,6 +40,7 @@ const (
 	tellsAway       = 3           // failures in a row: then Temporal is away
 	messageGrace    = time.Minute // what a run has before the sweep sends its messages
 	retryMost       = 30 * time.Minute
+	sealEvery       = 30 * time.Second
 )
 
 // run sweeps at once, and then again and again, until ctx is done.
@@ -72,6 +73,35 @@ func (s *sweep) once(ctx context.Context) error {
 			return err // it did not come through: /readyz must not say so
 		}
 		return schema.SweepFinished(ctx, s.db)
+	})
+	return err
+}
+
+// sealing seals the audit again and again, until ctx is done. It waits for no target and no message: what was written is
+// sealed within a minute.
+func (s *sweep) sealing(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.seal(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the audit could not be sealed", "error", err)
+		}
+		sleep(ctx, min(s.every, sealEvery))
+	}
+}
+
+// seal seals what can be sealed, unless another worker is at it. The log keeps each head elsewhere: see docs/audit.md.
+func (s *sweep) seal(ctx context.Context) error {
+	_, err := s.db.Holding(ctx, schema.SealLock, func(*sqlx.Conn) error {
+		err := s.db.SealAudit(ctx, func(seal schema.Seal) {
+			s.log.Info("the audit is sealed", "head", seal.Head(), "events", seal.Events)
+		})
+		if err != nil {
+			return err
+		}
+		tail, err := schema.TailOf(ctx, s.db)
+		if err == nil && tail.Oldest > schema.TailLate {
+			s.log.Error("the end of the audit cannot be sealed: is a transaction open for that long?", "events", tail.Events, "oldest", tail.Oldest.String())
+		}
+		return err
 	})
 	return err
 }
@@ -176,6 +206,7 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, wakeFor)
 	defer cancel()
 	var asleep []int64
+	var woken []schema.Event
 	inARow := 0
 	for n, id := range requests {
 		// One that Temporal refuses must not keep the others asleep; a Temporal that is away need not be asked about each.
@@ -190,6 +221,10 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 			continue
 		}
 		inARow = 0
+		woken = append(woken, schema.Event{Actor: "sweep", Action: "woken by the sweep", RequestID: id})
+	}
+	if err := schema.Audit(ctx, s.db, woken...); err != nil {
+		return err
 	}
 	if len(asleep) == 0 {
 		return nil

@@ -82,19 +82,26 @@ func (im *importing) applyGrants(ctx context.Context) error {
 	}
 	// Found is what nobody had told us of. Now somebody has, and one reason is enough.
 	if err := im.exec(ctx, `
-		update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
-		  from import_grants g
-		 where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
-		   and g.change = 'added'`); err != nil {
+		with ended as (
+		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
+		      from import_grants g
+		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
+		       and g.change = 'added'
+		    returning c.id)
+		insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
 		return err
 	}
 	// A leaver's access is taken back by the sweep, whenever we learn of it.
 	if err := im.exec(ctx, `
-		insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at)
-		select g.person_id, g.account_id, g.entitlement_id, 'imported', app_now(), case when p.status = 'left' then app_now() end
-		  from import_grants g join people p on p.id = g.person_id
-		 where g.change = 'added'
-		 order by g.line`); err != nil {
+		with made as (
+		    insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at)
+		    select g.person_id, g.account_id, g.entitlement_id, 'imported', app_now(), case when p.status = 'left' then app_now() end
+		      from import_grants g join people p on p.id = g.person_id
+		     where g.change = 'added'
+		     order by g.line
+		    returning id, account_id, entitlement_id)
+		insert into audit_events (actor, action, claim_id, details)
+		select 'import', 'claim-imported', id, jsonb_build_object('account', account_id, 'entitlement', entitlement_id) from made order by id`); err != nil {
 		return err
 	}
 	// The target was seen without the access, by whoever made the export. Where that leaves nothing but claims whose
@@ -105,7 +112,9 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		    update claims c set ended_at = app_now(), removed_at = app_now(), end_reason = 'no longer in grants.csv', due_at = null
 		     where c.source = 'imported' and c.ended_at is null
 		       and not exists (select from import_grants g where g.account_id = c.account_id and g.entitlement_id = c.entitlement_id)
-		    returning c.account_id, c.entitlement_id),
+		    returning c.id, c.account_id, c.entitlement_id),
+		audited as (
+		    insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "no longer in grants.csv"}' from ended),
 		woken as (
 		    update claims c set due_at = app_now()
 		      from ended

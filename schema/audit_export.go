@@ -1,0 +1,135 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// AuditedItem is an item as an auditor reads it. docs/audit.md explains it field by field.
+type AuditedItem struct {
+	Number             *int64            `json:"number" db:"number"`     // from 1, without gaps, in the order of the audit; null: not sealed yet, or not in the audit
+	Position           *int64            `json:"position" db:"position"` // in the audit, of the submission
+	Audit              string            `json:"audit" db:"audit"`       // sealed, not sealed yet, or missing
+	Request            *int64            `json:"request" db:"request"`
+	Item               int64             `json:"item" db:"item"`
+	State              string            `json:"state" db:"state"` // "missing": the audit knows it, and the record has it no more
+	SubmittedAt        *time.Time        `json:"submitted_at" db:"submitted_at"`
+	Requester          string            `json:"requester" db:"requester"`         // e-mail
+	SubmittedFor       string            `json:"submitted_for" db:"submitted_for"` // e-mail of the account's holder
+	Application        string            `json:"application" db:"application"`     // slug
+	Entitlement        string            `json:"entitlement" db:"entitlement"`     // key
+	Account            string            `json:"account" db:"account"`
+	Risk               string            `json:"risk" db:"risk"`
+	Reason             string            `json:"reason" db:"reason"`
+	Note               string            `json:"note" db:"note"`
+	AskedUntil         *time.Time        `json:"asked_until" db:"asked_until"` // null: permanently
+	Decisions          []AuditedDecision `json:"decisions" db:"-"`             // in their order
+	DecidedBeforeGiven *bool             `json:"decided_before_given" db:"decided_before_given"`
+	GivenAt            *time.Time        `json:"given_at" db:"given_at"`
+	DueEnd             *time.Time        `json:"due_end" db:"due_end"`
+	RealEnd            *time.Time        `json:"real_end" db:"real_end"`
+	LatenessSeconds    *float64          `json:"lateness_seconds" db:"lateness_seconds"`
+	EndReason          string            `json:"end_reason" db:"end_reason"`
+	KeptForAnother     bool              `json:"kept_for_another_reason" db:"kept_for_another"`
+	FoundBefore        bool              `json:"found_before" db:"found_before"`
+	ReleaseKind        string            `json:"release_kind" db:"release_kind"`
+	ReleasedBy         string            `json:"released_by" db:"released_by"`
+	ReleaseReason      string            `json:"release_reason" db:"release_reason"`
+	Problem            string            `json:"problem" db:"problem"`
+}
+
+// AuditedDecision is one of an item's decisions.
+type AuditedDecision struct {
+	Stage         int        `json:"stage"`
+	Verdict       string     `json:"verdict"` // approve or deny
+	By            string     `json:"by"`      // e-mail; empty: a clause of the policy
+	Basis         string     `json:"basis"`
+	PolicyVersion string     `json:"policy_version"`
+	Reason        string     `json:"reason"`
+	Until         *time.Time `json:"until"` // the end that was granted; null: permanent
+	DecidedAt     time.Time  `json:"decided_at"`
+}
+
+// The audit leads: an item that the record has lost shows all the same, and so does one that the audit never heard of.
+// Numbers are counted over everything, whatever part is exported: they never change, since sealed positions do not.
+const auditedItems = `
+with submitted as (
+    select p.position, e.request_id, x.item_id, e.at,
+           case when p.position is not null then row_number() over (order by p.position, x.n) end as number
+      from audit_events e
+      left join audit_positions p on p.event_id = e.id
+     cross join lateral (
+           select item_id::bigint, n from jsonb_array_elements_text(e.details -> 'items') with ordinality as listed (item_id, n) where jsonb_typeof(e.details -> 'items') = 'array'
+           union all -- from before the items were listed
+           select i.id, row_number() over (order by i.id) from request_items i where i.request_id = e.request_id and jsonb_typeof(e.details -> 'items') = 'number') x
+     where e.action = 'submitted')
+select s.number, s.position, coalesce(s.request_id, i.request_id) as request, coalesce(s.item_id, i.id) as item,
+       case when s.position is not null then 'sealed' when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
+       coalesce(i.state, 'missing') as state, coalesce(r.created_at, s.at) as submitted_at,
+       coalesce(q.email, '') as requester, coalesce(h.email, '') as submitted_for, coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
+       coalesce(k.account, '') as account, coalesce(n.risk, '') as risk, coalesce(w.label, '') as reason, coalesce(r.note, '') as note, r.ends_at as asked_until,
+       d.decisions, c.given_at,
+       case when c.given_at is not null then d.approved and d.last <= c.given_at end as decided_before_given,
+       o.due_end, c.removed_at as real_end,
+       case when o.due_end <= app_now() then extract(epoch from coalesce(c.removed_at, c.ended_at, app_now()) - o.due_end)::float8 end as lateness_seconds,
+       coalesce(c.end_reason, '') as end_reason, coalesce(c.ended_at is not null and c.removed_at is null and c.due_at is null, false) as kept_for_another,
+       f.id is not null as found_before,
+       coalesce(x.kind, '') as release_kind, coalesce(b.email, '') as released_by, coalesce(x.reason, '') as release_reason, coalesce(i.problem, '') as problem
+  from submitted s
+  full join request_items i on i.id = s.item_id
+  left join access_requests r on r.id = i.request_id
+  left join people q on q.id = r.requester_id
+  left join reasons w on w.key = r.reason_key
+  left join accounts k on k.id = i.account_id
+  left join people h on h.id = k.person_id
+  left join entitlements n on n.id = i.entitlement_id
+  left join applications a on a.id = n.application_id
+  left join claims c on c.item_id = i.id
+  left join claims f on f.found_for = i.id
+  left join releases x on x.item_id = i.id
+  left join people b on b.id = x.person_id
+  left join lateral (select least(c.released_at, c.ends_at, c.ended_at) as due_end) o on true
+  left join lateral (
+       select json_agg(json_build_object('stage', d.stage, 'verdict', d.verdict, 'by', coalesce(p.email, ''), 'basis', d.basis, 'policy_version', d.policy_version,
+                                         'reason', d.reason, 'until', d.ends_at, 'decided_at', d.decided_at) order by d.stage, d.decided_at, d.id)::text as decisions,
+              bool_and(d.verdict = 'approve') as approved, max(d.decided_at) as last
+         from decisions d left join people p on p.id = d.decided_by where d.item_id = i.id) d on true
+ where ($1::timestamptz is null or coalesce(r.created_at, s.at) >= $1) and ($2::timestamptz is null or coalesce(r.created_at, s.at) < $2)
+ order by s.number nulls last, item`
+
+// ExportItems tells of every item that was submitted from an instant on and before another (zero: no bound), one after the
+// other, in the order of the audit.
+func (db *DB) ExportItems(ctx context.Context, from, to time.Time, tell func(AuditedItem) error) error {
+	bound := func(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+	rows, err := db.QueryxContext(ctx, auditedItems, bound(from), bound(to))
+	if err != nil {
+		return fmt.Errorf("export the audit: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row struct {
+			AuditedItem
+			Decisions sql.NullString `db:"decisions"`
+		}
+		if err := rows.StructScan(&row); err != nil {
+			return fmt.Errorf("export the audit: %w", err)
+		}
+		item := row.AuditedItem
+		item.Decisions = []AuditedDecision{}
+		if row.Decisions.Valid {
+			if err := json.Unmarshal([]byte(row.Decisions.String), &item.Decisions); err != nil {
+				return fmt.Errorf("the decisions of item %d: %w", item.Item, err)
+			}
+		}
+		if err := tell(item); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("export the audit: %w", err)
+	}
+	return nil
+}
