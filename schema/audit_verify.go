@@ -75,7 +75,7 @@ type placed struct {
 }
 
 func (v *verifying) run(ctx context.Context) error {
-	previous, err := Seal{First: 1, Hash: make([]byte, 32)}, error(nil)
+	previous := Seal{First: 1, Hash: make([]byte, 32)}
 	v.next = 1
 	for {
 		var seals []Seal
@@ -83,7 +83,7 @@ func (v *verifying) run(ctx context.Context) error {
 			return err
 		}
 		for _, seal := range seals {
-			if err = v.seal(ctx, previous, seal); err != nil {
+			if err := v.seal(ctx, previous, seal); err != nil {
 				return err
 			}
 			previous = seal
@@ -111,9 +111,11 @@ func (v *verifying) run(ctx context.Context) error {
 	if err := v.strangers(ctx); err != nil {
 		return err
 	}
-	if v.Tail, err = TailOf(ctx, v.tx); err != nil {
+	tail, err := TailOf(ctx, v.tx)
+	if err != nil {
 		return err
 	}
+	v.Tail = tail
 	if v.Tail.Oldest > TailLate {
 		v.tell("the tail: %d events are not sealed, the oldest for %s: is the worker down, or a transaction open for that long?", v.Tail.Events, v.Tail.Oldest.Round(time.Second))
 	}
