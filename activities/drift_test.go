@@ -69,6 +69,7 @@ func TestAccessThatNobodyClaimsIsReportedOnce_28(t *testing.T) {
 
 	s.target.set("ann", "crm/admin", false)
 	s.compare()
+	assert.Equal(t, 1, s.Audited("drift: gone"))
 	s.target.set("ann", "crm/admin", true)
 	s.compare()
 	assert.Equal(t, int64(1), s.compare().Reported, "it is back, and told again")
@@ -99,6 +100,7 @@ func TestDriftIsUndoneWhereTheApplicationSaysSo(t *testing.T) {
 	s.sweep()
 	assert.True(t, s.target.holds("bob", "crm/admin"), "not at first sight")
 	assert.Equal(t, schema.DriftFound{Listed: 2, Unclaimed: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
+	assert.Equal(t, 2, s.Audited("drift: corrected"))
 	s.sweep()
 	assert.False(t, s.target.holds("bob", "crm/admin"), "what nobody claims is taken back")
 	assert.True(t, s.target.holds("stranger", "crm/admin"), "but not from accounts that are nobody's here")

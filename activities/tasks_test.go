@@ -127,6 +127,7 @@ func TestATaskThatIsNotNeededAnyMoreIsDropped(t *testing.T) {
 	s.nobodyIsAsked()
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
 	require.ErrorIs(t, s.answer(task, s.owen, false, "too late"), schema.ErrNotOpen)
+	assert.NotZero(t, s.Audited("not asked to do it by hand any more"))
 }
 
 func TestWhatWasDoneByHandAlthoughItWasDroppedIsTakenBack(t *testing.T) {

@@ -74,6 +74,7 @@ func TestGivingBackTwiceAtOnceIsOneRelease(t *testing.T) {
 	group.Wait()
 	assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from releases`))
 	assert.Equal(t, 1, a.Audited("released: given_back"))
+	assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'released: given_back'`, a.asked.ID, a.asked.Items[0], claim))
 	assert.True(t, schematest.Value[bool](a.World, `select released_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if nobody else does")
 	assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() from access_requests`))
 }

@@ -187,3 +187,11 @@ func TestCellsThatLookLikeFormulasAreHarmlessAndKept(t *testing.T) {
 	}
 	assert.Equal(t, "''=1", harmless("'=1"))
 }
+
+func TestTheSweepsWakingIsAudited(t *testing.T) {
+	o := newOffice(t)
+	asked := o.Request(o.ann, 0, o.crm)
+	o.Shift(time.Minute)
+	o.once()
+	assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'woken by the sweep'`))
+}

@@ -114,6 +114,8 @@ func TestClaimWhoseRowIsNoLongerThereEndsAndComesBackAsAnother(t *testing.T) {
 
 	c.imports(t, office())
 	assert.Equal(t, 2, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com'`))
+	assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim-ended' and claim_id = $1`, claim))
+	assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim-imported'`))
 }
 
 func TestWhatWasNotConfirmedRemovedIsSettledOnceTheLastReasonEnds(t *testing.T) {
