@@ -47,7 +47,7 @@ type AuditedDecision struct {
 	Verdict       string     `json:"verdict"` // approve or deny
 	By            string     `json:"by"`      // e-mail; empty: a clause of the policy
 	Basis         string     `json:"basis"`
-	PolicyVersion string     `json:"policy_version"`
+	PolicyVersion int64      `json:"policy_version"`
 	Reason        string     `json:"reason"`
 	Until         *time.Time `json:"until"` // the end that was granted; null: permanent
 	DecidedAt     time.Time  `json:"decided_at"`

@@ -203,7 +203,7 @@ func auditCells(i schema.AuditedItem) []string {
 		of(func(d schema.AuditedDecision) string { return d.Verdict }),
 		of(func(d schema.AuditedDecision) string { return d.By }),
 		of(func(d schema.AuditedDecision) string { return d.Basis }),
-		of(func(d schema.AuditedDecision) string { return d.PolicyVersion }),
+		of(func(d schema.AuditedDecision) string { return strconv.FormatInt(d.PolicyVersion, 10) }),
 		of(func(d schema.AuditedDecision) string { return utc(&d.DecidedAt) }),
 		of(func(d schema.AuditedDecision) string { return d.Reason }),
 		of(func(d schema.AuditedDecision) string { return utc(d.Until) }),
