@@ -10,7 +10,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-func givesAgain(t *testing.T, h Harness) {
+func givesAgain(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	requireHeld(t, h, c, a, false)
 	for range 3 {
@@ -20,7 +20,7 @@ func givesAgain(t *testing.T, h Harness) {
 	}
 }
 
-func takesAgain(t *testing.T, h Harness) {
+func takesAgain(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
@@ -31,7 +31,7 @@ func takesAgain(t *testing.T, h Harness) {
 	}
 }
 
-func changesNothingElse(t *testing.T, h Harness) {
+func changesNothingElse(t *testing.T, h assignments) {
 	c, a, b := open(t, h), fresh(t, h), fresh(t, h)
 	crossed := []connector.Assignment{{Account: a.Account, Object: b.Object}, {Account: b.Account, Object: a.Object}}
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
@@ -109,7 +109,7 @@ func takesFromGone(t *testing.T, h Harness) {
 	}
 }
 
-func takesWhatOthersGave(t *testing.T, h Harness) {
+func takesWhatOthersGave(t *testing.T, h assignments) {
 	c, a, both := open(t, h), fresh(t, h), fresh(t, h)
 	h.GiveByHand(t, a)
 	requireHeld(t, h, c, a, true)
@@ -122,7 +122,7 @@ func takesWhatOthersGave(t *testing.T, h Harness) {
 	requireHeld(t, h, c, both, false)
 }
 
-func followsWhatOthersTook(t *testing.T, h Harness) {
+func followsWhatOthersTook(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	h.TakeByHand(t, a)
@@ -202,7 +202,7 @@ type liar struct{ connector.Connector }
 func (liar) Give(context.Context, connector.Assignment) error { return nil }
 func (liar) Take(context.Context, connector.Assignment) error { return nil }
 
-func findsLies(t *testing.T, h Harness) {
+func findsLies(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	for _, held := range []bool{true, false} {
 		var wrong *connector.NotAsWanted

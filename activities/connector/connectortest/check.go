@@ -19,7 +19,7 @@ func checker(t *testing.T, c connector.Connector) connector.Checker {
 	return checker
 }
 
-func checks(t *testing.T, h Harness) {
+func checks(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	for _, held := range []bool{true, false} {
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))

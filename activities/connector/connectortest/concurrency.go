@@ -35,7 +35,7 @@ func patience(t *testing.T) context.Context {
 	return ctx
 }
 
-func manyAtOnce(t *testing.T, h Harness) {
+func manyAtOnce(t *testing.T, h assignments) {
 	c, ctx := open(t, h), patience(t)
 	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 	if _, ok := c.(connector.AccountCreator); ok {
@@ -47,7 +47,7 @@ func manyAtOnce(t *testing.T, h Harness) {
 	}
 }
 
-func manyAccountsAtOnce(t *testing.T, h Harness) {
+func manyAccountsAtOnce(t *testing.T, h assignments) {
 	c, ctx, object := open(t, h), patience(t), h.Object(t)
 	var assignments []connector.Assignment
 	for range many {
@@ -61,7 +61,7 @@ func manyAccountsAtOnce(t *testing.T, h Harness) {
 	}
 }
 
-func givingAgainstTaking(t *testing.T, h Harness) {
+func givingAgainstTaking(t *testing.T, h assignments) {
 	c, ctx, a := open(t, h), patience(t), fresh(t, h)
 	atOnce(func(i int) {
 		held := i%2 == 0

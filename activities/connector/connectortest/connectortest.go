@@ -20,10 +20,7 @@ import (
 // removed from the target when that test ends, whether the test or the
 // connector created what they name. Methods fail t when the target fails them.
 type Harness interface {
-	// Addr is the host:port where the target listens, without TLS.
-	Addr() string
-	// Open opens a connector for the target, as if that listened at addr.
-	Open(t *testing.T, addr string) connector.Connector
+	assignments
 	// OpenBadly opens one with credentials that the target rejects, and tells
 	// the secret among them.
 	OpenBadly(t *testing.T) (c connector.Connector, secret string)
@@ -32,17 +29,28 @@ type Harness interface {
 	// FinalBytes are in what the connector sends last to make a change happen.
 	FinalBytes() string
 
-	// Account and Object create one that nobody has anything of.
-	Account(t *testing.T) string
-	Object(t *testing.T) string
-	// MissingAccount and MissingObject name one that does not exist.
-	MissingAccount(t *testing.T) string
+	// MissingObject names one that does not exist.
 	MissingObject(t *testing.T) string
 	// Refused are assignments that must never be given, by what is wrong with them.
 	Refused(t *testing.T) map[string]connector.Assignment
 
 	// Exists tells whether an account or object of this name exists.
 	Exists(t *testing.T, name string) bool
+}
+
+// assignments is what the tests need that only give, take back and look.
+type assignments interface {
+	// Addr is the host:port where the target listens, without TLS; empty where nothing does.
+	Addr() string
+	// Open opens a connector for the target, as if that listened at addr.
+	Open(t *testing.T, addr string) connector.Connector
+
+	// Account and Object create one that nobody has anything of.
+	Account(t *testing.T) string
+	Object(t *testing.T) string
+	// MissingAccount names one that does not exist.
+	MissingAccount(t *testing.T) string
+
 	// Holds tells whether the target shows the assignment.
 	Holds(t *testing.T, a connector.Assignment) bool
 	// GiveByHand gives it as some administrator would, not as the connector does.
@@ -54,23 +62,23 @@ type Harness interface {
 // Run runs the suite, its tests in parallel.
 func Run(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
-		"what is given is held, and giving it again changes nothing":               givesAgain,
-		"what is taken back is gone, and taking it again changes nothing":          takesAgain,
-		"only the assignment that is asked for changes":                            changesNothingElse,
+		"what is given is held, and giving it again changes nothing":               on(givesAgain),
+		"what is taken back is gone, and taking it again changes nothing":          on(takesAgain),
+		"only the assignment that is asked for changes":                            on(changesNothingElse),
 		"giving creates a missing account":                                         createsMissingAccount,
 		"creating an account that is there leaves it as it is":                     createsAccountOnce,
 		"looking and taking back create nothing":                                   createsNothingElse,
 		"a missing object is gone, and nothing is created for it":                  missingObject,
 		"taking back from an account or of an object that is gone succeeds":        takesFromGone,
-		"what someone else gave is held, and can be taken back":                    takesWhatOthersGave,
-		"what someone else took back can be given again, and taken back":           followsWhatOthersTook,
+		"what someone else gave is held, and can be taken back":                    on(takesWhatOthersGave),
+		"what someone else took back can be given again, and taken back":           on(followsWhatOthersTook),
 		"dangerous assignments are refused and nothing is changed":                 refuses,
 		"what is held is listed":                                                   lists,
 		"an error of the lister's reader ends the listing":                         listingEnds,
-		"a target that lies about giving and taking is found out":                  findsLies,
-		"one assignment given, then taken back, by many at once":                   manyAtOnce,
-		"many accounts get and lose one object at once":                            manyAccountsAtOnce,
-		"giving and taking back at once end in what is asked for last":             givingAgainstTaking,
+		"a target that lies about giving and taking is found out":                  on(findsLies),
+		"one assignment given, then taken back, by many at once":                   on(manyAtOnce),
+		"many accounts get and lose one object at once":                            on(manyAccountsAtOnce),
+		"giving and taking back at once end in what is asked for last":             on(givingAgainstTaking),
 		"a connector opens while its target is down":                               opensWhileDown,
 		"a target that swallows everything is unavailable in bounded time":         swallowed,
 		"a target that falls silent is unavailable in bounded time":                fallsSilent,
@@ -80,7 +88,7 @@ func Run(t *testing.T, h Harness) {
 		"a cancelled call returns at once, as cancelled":                           cancelled,
 		"a deadline that passes is unavailable, at once":                           deadline,
 		"bad credentials are denied, without telling them":                         badCredentials,
-		"a check says what it sees and changes nothing":                            checks,
+		"a check says what it sees and changes nothing":                            on(checks),
 		"a check with bad credentials is denied, without telling them":             checksBadCredentials,
 		"a check of a target that is down is unavailable in bounded time":          checksWhatIsDown,
 	} {
@@ -91,13 +99,17 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
+func on(test func(*testing.T, assignments)) func(*testing.T, Harness) {
+	return func(t *testing.T, h Harness) { test(t, h) }
+}
+
 // open opens a connector straight to the target.
-func open(t *testing.T, h Harness) connector.Connector {
+func open(t *testing.T, h assignments) connector.Connector {
 	t.Helper()
 	return openAt(t, h, h.Addr())
 }
 
-func openAt(t *testing.T, h Harness, addr string) connector.Connector {
+func openAt(t *testing.T, h assignments, addr string) connector.Connector {
 	t.Helper()
 	c := h.Open(t, addr)
 	t.Cleanup(func() { assert.NoError(t, c.Close()) })
@@ -105,7 +117,7 @@ func openAt(t *testing.T, h Harness, addr string) connector.Connector {
 }
 
 // fresh is an assignment of an account and an object that exist.
-func fresh(t *testing.T, h Harness) connector.Assignment {
+func fresh(t *testing.T, h assignments) connector.Assignment {
 	t.Helper()
 	return connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 }
@@ -146,7 +158,7 @@ func requireGone(t *testing.T, part connector.Part, name string, err error) {
 }
 
 // requireHeld asks the connector and the target.
-func requireHeld(t *testing.T, h Harness, c connector.Connector, a connector.Assignment, held bool) {
+func requireHeld(t *testing.T, h assignments, c connector.Connector, a connector.Assignment, held bool) {
 	t.Helper()
 	require.Equal(t, held, h.Holds(t, a), "the target shows %s", a)
 	state, err := connector.Look(t.Context(), c, a)

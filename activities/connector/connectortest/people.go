@@ -1,0 +1,80 @@
+package connectortest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities/connector"
+)
+
+// People is a Harness for a connector behind which people act, and no system: their answers are all that is known. Open's
+// connector is one whose questions somebody answers at once.
+//
+// What Run tries beyond this cannot be there: no address, connection or credentials that could fail, no list of accounts and
+// objects in which one could be missing, and no name that would be refused by itself rather than by somebody.
+type People interface {
+	assignments
+	// Unanswered opens the connector while nobody answers. Answer answers what is asked about an assignment with Done.
+	Unanswered(t *testing.T) connector.Connector
+	Answer(t *testing.T, a connector.Assignment)
+	// Asked is how often somebody was asked about an assignment.
+	Asked(t *testing.T, a connector.Assignment) int
+}
+
+// RunPeople runs what of the suite applies to such a connector, and what only applies to it.
+func RunPeople(t *testing.T, h People) {
+	for name, test := range map[string]func(*testing.T, assignments){
+		"what is given is held, and giving it again changes nothing":      givesAgain,
+		"what is taken back is gone, and taking it again changes nothing": takesAgain,
+		"only the assignment that is asked for changes":                   changesNothingElse,
+		"what someone else gave is held, and can be taken back":           takesWhatOthersGave,
+		"what someone else took back can be given again, and taken back":  followsWhatOthersTook,
+		"what lies about giving and taking is found out":                  findsLies,
+		"one assignment given, then taken back, by many at once":          manyAtOnce,
+		"many accounts get and lose one object at once":                   manyAccountsAtOnce,
+		"giving and taking back at once end in what is asked for last":    givingAgainstTaking,
+		"a check says what it sees and changes nothing":                   checks,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, h)
+		})
+	}
+	t.Run("until somebody answers it is pending, and they are asked once", func(t *testing.T) {
+		t.Parallel()
+		waits(t, h)
+	})
+	t.Run("what was not done yet needs nobody when it is not wanted any more", func(t *testing.T) {
+		t.Parallel()
+		drops(t, h)
+	})
+}
+
+func waits(t *testing.T, h People) {
+	c := h.Unanswered(t)
+	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	for n, held := range []bool{true, false} {
+		for range 3 {
+			requireClass(t, connector.ClassPending, connector.Ensure(t.Context(), c, a, held))
+			require.Equal(t, n+1, h.Asked(t, a))
+			require.Equal(t, !held, h.Holds(t, a))
+		}
+		state, err := c.Read(t.Context(), a)
+		require.NoError(t, err)
+		require.True(t, state.Pending)
+		require.NotEmpty(t, state.WaitsFor)
+		h.Answer(t, a)
+		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
+		requireHeld(t, h, c, a, held)
+	}
+}
+
+func drops(t *testing.T, h People) {
+	c := h.Unanswered(t)
+	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+	requireClass(t, connector.ClassPending, connector.Ensure(t.Context(), c, a, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
+	requireHeld(t, h, c, a, false)
+	require.Equal(t, 1, h.Asked(t, a))
+}
