@@ -108,13 +108,17 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	next, due := a.next(r, unasked, judged)
+	reminded, wake, err := a.remind(ctx, tx, r)
+	if err != nil {
+		return Next{}, err
+	}
+	next, due := a.next(r, unasked, judged, wake)
 	notice, _ := EndingSoonAt(r)
 	noticeDue := !notice.IsZero() && !notice.After(r.ReadAt)
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
 		return Next{}, err
 	}
-	next.MessagesDue = changed || asked || noticeDue || r.MessagesDueAt.Valid
+	next.MessagesDue = changed || asked || reminded || noticeDue || r.MessagesDueAt.Valid
 	return next, nil
 }
 
@@ -170,11 +174,10 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Jud
 	return i.State
 }
 
-// next says what the run does now, and in how long the record must be looked at again at the latest.
-func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judgement) (next Next, due time.Duration) {
+// next says what the run does now, and in how long the record must be looked at again at the latest: not later than wake.
+func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judgement, wake schedule) (next Next, due time.Duration) {
 	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
 	next.Until = until(r)
-	var wake schedule
 	busy := time.Duration(0)
 	for _, i := range r.Items {
 		next.Applications = append(next.Applications, i.ApplicationSlug)

@@ -116,6 +116,7 @@ const (
 	ended      = "ended"
 	report     = "report"
 	task       = "task"
+	reminder   = "reminder"
 )
 
 // once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
@@ -354,7 +355,7 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 	}
 	err = a.send(ctx, conn, m, address.UserID.String, message)
 	if errors.Is(err, errNoReader) {
-		if err := schema.SaveAddress(ctx, conn, k.person, sql.NullString{}); err != nil {
+		if err := schema.SaveAddress(ctx, conn, k.person, sql.NullString{}, ""); err != nil {
 			return brought{}, err
 		}
 		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
@@ -411,6 +412,7 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 	if address.Checked {
 		return false, nil
 	}
+	zone := ""
 	user, err := a.Slack.GetUserByEmailContext(ctx, address.Email)
 	switch {
 	case isSlackError(err, "users_not_found"):
@@ -418,8 +420,11 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
 	default:
 		address.UserID = sql.NullString{String: user.ID, Valid: true}
+		if zone = user.TZ; address.TimeZone == "" {
+			address.TimeZone = zone
+		}
 	}
-	return address.UserID.Valid, schema.SaveAddress(ctx, q, address.PersonID, address.UserID)
+	return address.UserID.Valid, schema.SaveAddress(ctx, q, address.PersonID, address.UserID, zone)
 }
 
 // unreachable records that a message's reader is not in Slack. Whoever was asked to decide is not a candidate any more.

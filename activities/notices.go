@@ -47,6 +47,15 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 	if err != nil {
 		return err
 	}
+	if notice.Kind == reminder { // what could not be sent in time is not sent at night
+		wait, err := a.untilWorking(ctx, conn, notice.Readers[0])
+		if err != nil {
+			return err
+		}
+		if wait > 0 {
+			return schema.NoticeConverged(ctx, conn, notice, wait)
+		}
+	}
 	var failed error
 	for _, person := range notice.Readers {
 		if err := a.bringNotice(ctx, conn, notice, person); err != nil {
@@ -75,12 +84,12 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	if n.Kind != task && m.Digest != "" {
 		return nil // said once
 	}
-	message, err := a.renderNotice(ctx, conn, n, address)
-	if err != nil || views.Digest(message) == m.Digest {
+	found, err := a.find(ctx, conn, &address) // before it is drawn: it may say in which time zone
+	if err != nil {
 		return err
 	}
-	found, err := a.find(ctx, conn, &address)
-	if err != nil {
+	message, err := a.renderNotice(ctx, conn, n, address)
+	if err != nil || message.Text == "" || views.Digest(message) == m.Digest {
 		return err
 	}
 	if found {
@@ -97,18 +106,20 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
 }
 
+// renderNotice is what a notice says to a reader; empty: nothing any more.
 func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address) (views.Message, error) {
-	zone := to.TimeZone
-	if zone == "" {
-		zone = a.Options.DefaultTimeZone.String()
-	}
-	if !n.TaskID.Valid {
+	zone := a.zone(to.TimeZone).String()
+	switch n.Kind {
+	case reminder:
+		return a.renderReminder(ctx, q, to.PersonID, zone)
+	case task:
+		task, err := schema.TaskByID(ctx, q, n.TaskID.Int64)
+		if err != nil {
+			return views.Message{}, err
+		}
+		return views.Task(task, to.PersonID, zone), nil
+	default:
 		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
 		return views.Drift(drift, zone), err
 	}
-	task, err := schema.TaskByID(ctx, q, n.TaskID.Int64)
-	if err != nil {
-		return views.Message{}, err
-	}
-	return views.Task(task, to.PersonID, zone), nil
 }

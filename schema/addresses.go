@@ -10,16 +10,16 @@ import (
 type Address struct {
 	PersonID int64          `db:"person_id"`
 	Email    string         `db:"email"`
-	TimeZone string         `db:"time_zone"`
-	UserID   sql.NullString `db:"user_id"` // bound, named by the directory, or looked up before
-	Checked  bool           `db:"checked"` // Slack was asked lately, and said that there is nobody
+	TimeZone string         `db:"time_zone"` // the directory's, else the Slack profile's; empty: not known
+	UserID   sql.NullString `db:"user_id"`   // bound, named by the directory, or looked up before
+	Checked  bool           `db:"checked"`   // Slack was asked lately, and said that there is nobody
 }
 
 // AddressOf answers what is known. What Slack denied is believed for an hour.
 func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) {
 	var a Address
 	err := q.GetContext(ctx, &a, `
-		select p.id as person_id, p.email, p.time_zone, coalesce(i.user_id, p.slack_user_id, s.user_id) as user_id,
+		select p.id as person_id, p.email, coalesce(nullif(p.time_zone, ''), s.time_zone, '') as time_zone, coalesce(i.user_id, p.slack_user_id, s.user_id) as user_id,
 		       coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '1 hour', false) as checked
 		  from people p
 		  left join slack_identities i on i.person_id = p.id
@@ -31,11 +31,11 @@ func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) 
 	return a, nil
 }
 
-// SaveAddress remembers what Slack said. Null: there is nobody.
-func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.NullString) error {
+// SaveAddress remembers what Slack said, with the time zone of the profile. Null: there is nobody.
+func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.NullString, zone string) error {
 	_, err := q.ExecContext(ctx, `
-		insert into slack_addresses (person_id, user_id) values ($1, $2)
-		on conflict (person_id) do update set user_id = excluded.user_id, looked_up_at = app_now()`, personID, userID)
+		insert into slack_addresses (person_id, user_id, time_zone) values ($1, $2, $3)
+		on conflict (person_id) do update set user_id = excluded.user_id, time_zone = excluded.time_zone, looked_up_at = app_now()`, personID, userID, zone)
 	if err != nil {
 		return fmt.Errorf("remember the Slack address of person %d: %w", personID, err)
 	}

@@ -18,22 +18,35 @@ const namedItems = 3
 type WaitingLine struct {
 	RequestID     int64          `db:"request_id"`
 	RequesterName string         `db:"requester_name"`
-	Items         int            `db:"items"` // that the reader may decide
-	Names         pq.StringArray `db:"names"` // of the first few: application and name
+	Items         int            `db:"items"`     // that the reader may decide
+	HighRisk      int            `db:"high_risk"` // of those
+	Names         pq.StringArray `db:"names"`     // of the first few: application and name
+	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
+	AskedAt       sql.NullTime   `db:"asked_at"` // when the reader was asked first; null: others were, and not yet the reader
+	ExpiresAt     sql.NullTime   `db:"expires_at"` // if nobody decides
 	EndsAt        sql.NullTime   `db:"ends_at"`
 	EndsOn        sql.NullTime   `db:"ends_on"`
 	TimeZone      string         `db:"time_zone"`
-	Channel       string         `db:"channel"` // where the question was put to them; empty: not yet
+	MessageID     int64          `db:"message_id"` // the reader's copy of the question, by which they decide; 0: none yet
+	Terms         string         `db:"terms"`      // as that copy has them
+	Channel       string         `db:"channel"`    // where it is; empty: not sent yet
 	TS            string         `db:"ts"`
 	Total         int            `db:"total"`
+	ReadAt        time.Time      `db:"read_at"` // the database's clock
 }
 
 // WaitingFor answers what waits for a person's approval, the oldest first.
 func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []WaitingLine, total int, err error) {
+	return waitingFor(ctx, q, personID, false, limit, offset)
+}
+
+// waitingFor answers that, or of it only what they were asked about.
+func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int) (lines []WaitingLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		with waiting as (
-		  select a.request_id, i.id, ap.name || ': ' || e.name as name, row_number() over (partition by a.request_id order by lower(ap.name), lower(e.name), i.id) as n
+		  select a.request_id, i.id, c.asked_at, a.expires_at, e.risk, ap.name || ': ' || e.name as name,
+		         row_number() over (partition by a.request_id order by e.risk <> 'high', lower(ap.name), lower(e.name), i.id) as n
 		    from approval_candidates c
 		    join approvals a on a.id = c.approval_id and a.state = 'open'
 		    join approval_items ai on ai.approval_id = a.id
@@ -41,19 +54,23 @@ func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset in
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
 		   where c.person_id = $1
+		     and (c.asked_at is not null or not $5)
 		     and item_verdict(i.id) is null and not stage_passed(i.id, a.stage)
 		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
 		     and not exists (select from releases l where l.item_id = i.id))
-		select r.id as request_id, p.name as requester_name, w.items, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone,
-		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total
-		  from (select request_id, count(*) as items, array_agg(name order by n) filter (where n <= $2) as names from waiting group by request_id) w
+		select r.id as request_id, p.name as requester_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
+		       least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
+		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total, app_now() as read_at
+		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(id) as ids, min(asked_at) as asked_at, min(expires_at) as expires_at,
+		               array_agg(name order by n) filter (where n <= $2) as names from waiting group by request_id) w
 		  join access_requests r on r.id = w.request_id
+		  join reasons s on s.key = r.reason_key
 		  join people p on p.id = r.requester_id
-		  left join lateral (select s.channel, s.ts from slack_messages s
-		                      where s.request_id = r.id and s.person_id = $1 and s.kind = 'question' and s.ts <> ''
-		                      order by s.id desc limit 1) m on true
+		  left join lateral (select m.id, m.terms, m.channel, m.ts from slack_messages m
+		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'question' and m.item_ids && w.ids
+		                      order by m.ts <> '' desc, m.id desc limit 1) m on true
 		 order by r.id
-		 limit $3 offset $4`, personID, namedItems, limit, offset)
+		 limit $3 offset $4`, personID, namedItems, limit, offset, asked)
 	if err != nil {
 		return nil, 0, fmt.Errorf("what waits for person %d: %w", personID, err)
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// Notice is something that the owners of an application are told, a message to each of them.
+// Notice is something that the owners of an application are told, or one person, a message to each of them.
 type Notice struct {
 	ID            int64         `db:"id"`
-	Kind          string        `db:"kind"` // task or drift
-	ApplicationID int64         `db:"application_id"`
+	Kind          string        `db:"kind"`           // task, drift, reminder or job_change
+	ApplicationID int64         `db:"application_id"` // 0: it is for one person
 	TaskID        sql.NullInt64 `db:"task_id"`
 	Open          bool          `db:"open"` // it asks for something still: whoever looks after the application now should have it
 	DueAt         sql.NullTime  `db:"messages_due_at"`
@@ -36,8 +36,9 @@ func DueNotices(ctx context.Context, q Queryer, requestID int64, limit int) ([]i
 func NoticeByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
 	var n Notice
 	err := q.GetContext(ctx, &n, `
-		select n.id, n.kind, n.application_id, n.task_id, n.messages_due_at, coalesce(t.closed_at is null, true) as open,
-		       array(select unnest(case when t.id is null then owners_to_tell(n.application_id)
+		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.task_id, n.messages_due_at, coalesce(t.closed_at is null, true) as open,
+		       array(select unnest(case when n.person_id is not null then array[n.person_id]
+		                                when t.id is null then owners_to_tell(n.application_id)
 		                                when t.closed_at is null then owners_to_ask(t.entitlement_id, a.person_id) end)
 		             union select m.person_id from slack_messages m where m.notice_id = n.id and m.ts <> ''
 		             order by 1) as readers

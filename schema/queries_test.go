@@ -48,7 +48,7 @@ func newPlans(t *testing.T, url string) *plans {
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notices|audit_events|audit_positions)\b`)
 
 // readWhole are the plans since the last call that read a whole table which grows.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -97,6 +97,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		select a.person_id, a.id, e.id, 'birthright', app_now(), app_now(), app_now()
 		  from accounts a join entitlements e on e.instance = a.instance where (a.id + e.id) % 40 = 0;
 		insert into slack_messages (request_id, person_id, kind, channel, ts, digest) select id, requester_id, 'card', 'D', id::text, 'x' from access_requests;
+		insert into notices (kind, person_id, opened_at, messages_due_at) select 'reminder', 1 + n % 2000, app_now() - n * interval '1 minute', null from generate_series(1, 5000) n;
 		insert into releases (item_id, person_id, kind) select id, 1, 'given_back' from request_items where id % 5 = 0;
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
 		update claims set due_at = app_now() where id % 1000 = 0;
@@ -139,6 +140,19 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			return err
 		},
 		"sealing the audit":    func() error { return p.SealAudit(ctx, func(schema.Seal) {}) },
+		"whom to remind": func() error {
+			if _, err := schema.RemindersOf(ctx, p, request); err != nil {
+				return err
+			}
+			if err := p.InTx(ctx, func(tx *sqlx.Tx) error {
+				_, err := schema.Remind(ctx, tx, request, []int64{77, 78}, time.Hour)
+				return err
+			}); err != nil {
+				return err
+			}
+			_, _, err := schema.WaitingToRemind(ctx, p, 77, 10)
+			return err
+		},
 		"what is held beside":  func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
 		"a request's messages": func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
 		"owners":               func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },

@@ -239,7 +239,8 @@ func homeOf(lines int, name string) views.Home {
 	h := views.Home{Person: schema.Person{Name: name, Email: "x@example.com", JobTitle: name, Department: name, ManagerName: name}, TimeZone: "Europe/Paris",
 		WorkspaceURL: "https://example.slack.com/", WaitingTotal: 40, RequestsTotal: 40, AccessTotal: 40}
 	for n := range lines {
-		h.Waiting = append(h.Waiting, schema.WaitingLine{RequestID: 1001, RequesterName: name, Items: 500, Names: []string{name, name, name}, CreatedAt: at,
+		h.Waiting = append(h.Waiting, schema.WaitingLine{RequestID: 1001, RequesterName: name, Items: 500, HighRisk: 3, Names: []string{name, name, name}, ReasonLabel: name, CreatedAt: at,
+			AskedAt: sql.NullTime{Time: at, Valid: n%3 > 0}, MessageID: int64(n%2) * 77, Terms: strings.Repeat("f", 64),
 			EndsAt: sql.NullTime{Time: at, Valid: true}, TimeZone: "Europe/Paris", Channel: "D1", TS: "1.2"})
 		h.Requests = append(h.Requests, schema.RequestLine{RequestID: 1001, Items: 500, Names: []string{name, name, name}, CreatedAt: at, TimeZone: "UTC",
 			States: map[string]int{schema.Active: 1, schema.Denied: 2, schema.Submitted: 3, schema.Failed: 4}})

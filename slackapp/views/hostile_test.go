@@ -109,6 +109,7 @@ func everything(say string) map[string][]any {
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
 	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
+	reminding := views.Reminding{Lines: home.Waiting, Total: 100_000, TimeZone: say}
 	return map[string][]any{
 		"Card":    {views.Card(r), views.Card(none)},
 		"Outcome": {views.Outcome(r), views.Outcome(none)},
@@ -128,6 +129,7 @@ func everything(say string) map[string][]any {
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
 		"Drift":              {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"Reminder":           {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout":      {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View":               {home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View()},
 		"Small":              {home.Small()},

@@ -1,0 +1,259 @@
+package activities_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema/schematest"
+)
+
+// at sets the database's clock.
+func (c *company) at(instant string) {
+	c.t.Helper()
+	c.Do(`update clock set shift = $1::timestamptz - clock_timestamp()`, instant)
+}
+
+// remindersTo are how many reminders somebody was ever to have.
+func (c *company) remindersTo(person int64) int {
+	c.t.Helper()
+	return schematest.Value[int](c.World, `select count(*) from notices where kind = 'reminder' and person_id = $1`, person)
+}
+
+// reminders are somebody's in Slack.
+func (s withSlack) reminders(name string) (texts []string) {
+	s.t.Helper()
+	for _, text := range s.reads(name) {
+		if strings.Contains(text, "wait for you") || strings.Contains(text, "waits for you") {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// sleep lets the request's run sleep as long as it was told, and advances it.
+func (c *company) sleep(request int64, next activities.Next) activities.Next {
+	c.t.Helper()
+	require.Positive(c.t, next.WakeIn)
+	c.Shift(time.Duration(next.WakeIn) * time.Second)
+	return c.advance(request)
+}
+
+func TestRemindersBackOffAndThenStop(t *testing.T) {
+	s := newWithSlack(t)
+	s.at("2026-12-01 10:00+00") // a Tuesday
+	asked := s.Request(s.ann, 0, s.admin)
+	next := s.advance(asked.ID)
+	s.converged(asked.ID)
+	woken := []string{}
+	for range 3 {
+		require.Contains(t, next.WakeFor, "reminds owen@example.com")
+		next = s.sleep(asked.ID, next)
+		require.True(t, next.MessagesDue)
+		s.converged(asked.ID)
+		woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
+		assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
+	}
+	assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
+	assert.Contains(t, next.WakeFor, "expires if nobody decides", "three times is enough")
+	reminders := s.reminders("owen")
+	require.Len(t, reminders, 3)
+	assert.Contains(t, reminders[0], "1 request waits for you")
+	assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
+	assert.Contains(t, reminders[2], "(waits 7 days")
+	assert.Empty(t, s.reminders("ann"))
+	assert.Equal(t, 3, s.Audited("reminded"))
+}
+
+func TestNobodyIsRemindedAtNightOrOnASaturday(t *testing.T) {
+	s := newWithSlack(t)
+	s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
+	s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
+	asked := s.posted(0)
+	next := s.advance(asked.ID)
+	assert.Contains(t, next.WakeFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
+	s.at("2026-12-06 23:59:30+00")
+	assert.False(t, s.advance(asked.ID).MessagesDue)
+
+	// It was due in time; Slack was away until the evening.
+	s.at("2026-12-07 00:00+00")
+	require.True(t, s.advance(asked.ID).MessagesDue)
+	s.at("2026-12-07 08:30+00")
+	s.converged(asked.ID)
+	assert.Empty(t, s.reminders("owen"))
+	s.at("2026-12-07 23:59+00")
+	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
+	assert.Empty(t, s.reminders("owen"))
+	s.at("2026-12-08 00:01+00")
+	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
+	assert.Len(t, s.reminders("owen"), 1)
+}
+
+func TestTheTimeZoneOfTheSlackProfileCountsWhereTheDirectorySaysNothing(t *testing.T) {
+	s := newWithSlack(t)
+	s.at("2026-12-01 10:00+00")
+	asked := s.posted(0)
+	zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
+	require.NotEmpty(t, zone)
+	s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
+	assert.Contains(t, s.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
+}
+
+func TestFiveRequestsAreOneReminder(t *testing.T) {
+	s := newWithSlack(t)
+	s.at("2026-12-01 10:00+00")
+	var requests []int64
+	for range 5 {
+		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
+		s.advance(asked.ID)
+		s.converged(asked.ID)
+		requests = append(requests, asked.ID)
+		s.Shift(time.Hour)
+	}
+	s.at("2026-12-02 10:01+00")
+	for range 2 {
+		for _, id := range requests {
+			s.advance(id)
+			s.converged(id)
+		}
+		s.Shift(4 * time.Hour)
+	}
+	reminders := s.reminders("owen")
+	require.Len(t, reminders, 1)
+	assert.Contains(t, reminders[0], "5 requests wait for you")
+	for _, id := range requests[1:] {
+		assert.Contains(t, s.advance(id).WakeFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
+	}
+	assert.Equal(t, 1, s.remindersTo(s.owen))
+}
+
+func TestRequestsThatFallDueTogetherRemindOnce(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	s.at("2026-12-01 10:00+00")
+	var requests []int64
+	for n := range 8 {
+		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+n))))
+		s.advance(asked.ID)
+		requests = append(requests, asked.ID)
+	}
+	s.at("2026-12-02 10:10+00")
+	first, err := s.Beginx() // one of them is not through yet
+	require.NoError(t, err)
+	defer first.Rollback() //nolint:errcheck // it is over by then
+	_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
+	require.NoError(t, err)
+	errs := make(chan error, len(requests))
+	for _, id := range requests {
+		go func() {
+			_, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id})
+			errs <- err
+		}()
+	}
+	require.Eventually(t, func() bool {
+		return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
+	}, 10*time.Second, 10*time.Millisecond, "all of them found that it is time")
+	require.NoError(t, first.Rollback())
+	for range requests {
+		assert.NoError(t, <-errs)
+	}
+	assert.Equal(t, 1, s.remindersTo(s.owen))
+	assert.Equal(t, 1, s.remindersTo(olga))
+}
+
+func TestWhatIsDecidedMeanwhileIsNotRemindedOf(t *testing.T) {
+	s := newWithSlack(t)
+	s.at("2026-12-01 10:00+00")
+	first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+	s.advance(second.ID)
+	s.converged(second.ID)
+	s.at("2026-12-02 10:01+00")
+	require.True(t, s.advance(first.ID).MessagesDue)
+	s.decide(s.owen, first.ID, "approve") // between being due and being sent
+	s.converged(first.ID)
+	reminders := s.reminders("owen")
+	require.Len(t, reminders, 1)
+	assert.Contains(t, reminders[0], "1 request waits for you")
+	assert.NotContains(t, reminders[0], "Crm: Admin")
+
+	s.at("2026-12-04 10:02+00")
+	require.True(t, s.advance(second.ID).MessagesDue)
+	s.decide(s.owen, second.ID, "deny")
+	s.converged(second.ID)
+	assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`))
+}
+
+func TestWhoIsAwayIsNotReminded(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.at("2026-12-01 10:00+00")
+	asked := s.posted(0)
+	s.at("2026-12-02 10:01+00")
+	require.True(t, s.advance(asked.ID).MessagesDue)
+	s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
+	s.converged(asked.ID)
+	assert.Empty(t, s.reminders("owen"))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	s.at("2026-12-03 10:02+00")
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Empty(t, s.reminders("owen"))
+	assert.Len(t, s.reminders("olga"), 1, "who stands in is")
+}
+
+func TestWhoIsAwayAndAskedForWantOfAnotherIsNotRemindedBeforeTheyAreBack(t *testing.T) {
+	s := newSmall(t)
+	s.at("2026-12-01 10:00+00")
+	s.away(s.owen, s.ann, 0, 10*24*time.Hour)
+	asked := s.Request(s.ann, 0, s.admin)
+	next := s.advance(asked.ID)
+	require.Equal(t, []string{"owen@example.com"}, next.Approvers, "nobody decides about their own request")
+	assert.Contains(t, next.WakeFor, "goes away or comes back 2026-12-11")
+	s.at("2026-12-11 10:01+00")
+	assert.True(t, s.advance(asked.ID).MessagesDue)
+	assert.Equal(t, 1, s.remindersTo(s.owen))
+}
+
+func TestTwoRemindersAreNeverLessThanTwentyHoursApart(t *testing.T) {
+	s := newSmall(t)
+	s.do.Options.RemindAfter = 4 * time.Hour
+	s.at("2026-12-01 11:00+00")
+	first := s.Request(s.ann, 0, s.admin)
+	s.advance(first.ID)
+	s.at("2026-12-01 15:01+00")
+	s.advance(first.ID)
+	require.Equal(t, 1, s.remindersTo(s.owen))
+	second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+	assert.Contains(t, s.advance(second.ID).WakeFor, "reminds owen@example.com 2026-12-02 11:01")
+	s.at("2026-12-02 10:00+00")
+	s.advance(second.ID)
+	assert.Equal(t, 1, s.remindersTo(s.owen))
+	s.at("2026-12-02 11:02+00")
+	s.advance(second.ID)
+	assert.Equal(t, 2, s.remindersTo(s.owen))
+}
+
+// Case 34.
+func TestOneWhoCannotBeReachedDoesNotKeepTheOthersFromBeingReminded(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	s.at("2026-12-01 10:00+00")
+	asked := s.posted(0)
+	_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
+	require.NoError(t, err)
+	s.at("2026-12-02 10:01+00")
+	require.True(t, s.advance(asked.ID).MessagesDue)
+	s.converged(asked.ID)
+	assert.Len(t, s.reminders("olga"), 1)
+	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`), "it is not tried for ever")
+}
