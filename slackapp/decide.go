@@ -18,6 +18,9 @@ func (a *app) approve(ctx context.Context, ic *slack.InteractionCallback, action
 		a.tell(ctx, ic, text)
 	}
 	after(ctx)
+	if ic.View.Type == slack.VTModal {
+		a.showList(ctx, ic.User.ID, ic.View.ID, ic.View.PrivateMetadata)
+	}
 }
 
 // askWhyDenied opens the modal that asks for the reason.
@@ -93,6 +96,9 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect shortly.")
 		})
 		a.publishHome(ic.User.ID, person)
+		if root := ic.View.RootViewID; ic.View.Type == slack.VTModal && root != "" && root != ic.View.ID { // the list below shows what is left
+			a.showList(ctx, ic.User.ID, root, views.ListValue(views.ListWaiting, 1))
+		}
 	}
 }
 

@@ -110,15 +110,37 @@ func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
+// waitingLines are what waits for the reader, with the buttons of their copy of each question.
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
 		text := fmt.Sprintf("%s from %s: %s\n%s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(name(l.RequesterName)),
 			namedOf(l.Names, l.Items), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
-		if l.TS == "" {
-			text += "\nThe question to you is on its way to the Messages tab."
+		text += "\n" + bold("Reason:") + " " + name(l.ReasonLabel)
+		if l.HighRisk > 0 {
+			text += fmt.Sprintf(" · 🔴 %d of high risk", l.HighRisk)
+		}
+		switch {
+		case l.MessageID != 0:
+		case l.AskedAt.Valid:
+			text += "\nThe question to you arrives in a moment, here and in the Messages tab."
+		default:
+			text += "\nOthers are asked first. You are, if they do not answer."
 		}
 		blocks = append(blocks, section(text))
+		if l.MessageID == 0 {
+			continue
+		}
+		value := DecisionValue(l.MessageID, l.Terms)
+		buttons := []slack.BlockElement{
+			button(ActionApprove, value, "Approve", slack.StylePrimary),
+			button(ActionDeny, value, "Deny", slack.StyleDanger),
+			button(ActionChoose, value, "Choose…", slack.StyleDefault),
+		}
+		if l.Items > len(l.Names) { // nobody decides about what they cannot see
+			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("See all %d", l.Items), slack.StyleDefault))
+		}
+		blocks = append(blocks, slack.NewActionBlock("", buttons...))
 	}
 	return blocks
 }

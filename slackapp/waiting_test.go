@@ -1,0 +1,125 @@
+package main
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Case 3, from the Home tab.
+func TestAHundredClicksOnTheHomeTabAreOneDecision(t *testing.T) {
+	s := newStage(t, 2, false)
+	s.question()
+	bob := s.as("bob")
+	bob.OpenHome()
+	require.Contains(t, bob.Home(), "Reason: Project work")
+	bob.PressBeside("#1001", "Approve")
+	s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
+	_, click, err := s.slack.LastPayload("block_actions")
+	require.NoError(t, err)
+	var clicks sync.WaitGroup
+	for range 100 {
+		clicks.Go(func() {
+			if _, err := s.slack.Deliver("interactivity", click); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clicks.Wait()
+	bob.WaitForHome("Nothing waits for you.")
+	require.Equal(t, 2, s.decisions(), "one for each item")
+	require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+}
+
+// Case 4, from the Home tab.
+func TestAButtonOfSomebodyElsesHomeTabDoesNothing(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, question := s.question()
+	bob := s.as("bob")
+	bob.OpenHome()
+	bob.PressBeside("#1001", "Deny")
+	bob.WaitForModal("Reason")
+	bob.CloseModal()
+	_, click, err := s.slack.LastPayload("block_actions")
+	require.NoError(t, err)
+	action, ok := click["actions"].([]any)[0].(map[string]any)
+	require.True(t, ok)
+	require.NotEmpty(t, question.Buttons())
+	s.as("priya").OpenHome()
+	priya := one[string](s, `select user_id from slack_identities i join people p on p.id = i.person_id where p.email = 'priya@example.com'`)
+	user, ok := click["user"].(map[string]any)
+	require.True(t, ok)
+	user["id"], action["action_id"] = priya, "approve"
+	_, err = s.slack.Deliver("interactivity", click)
+	require.NoError(t, err)
+	s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+	require.Zero(t, s.decisions())
+}
+
+// Case 16, from the Home tab: the other one denies in their message.
+func TestOfAnApprovalOnTheHomeTabAndADenialTheFirstWins(t *testing.T) {
+	s := newStage(t, 1, false)
+	number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // bob and lucia own it
+	s.work(number)
+	bob, lucia := s.as("bob"), s.as("lucia")
+	bob.OpenHome()
+	lucia.OpenHome()
+	lucia.PressBeside("#1001", "Deny")
+	lucia.WaitForModal("Reason")
+	lucia.Fill("Reason", "not now")
+	bob.PressBeside("#1001", "Approve")
+	s.eventually("bob's is recorded", func() bool { return s.decisions() == 1 })
+	require.Contains(t, lucia.Submit()["Reason"], "Bob Fischer approved this on ")
+	require.Equal(t, []string{"approve"}, s.verdicts())
+	lucia.CloseModal()
+	lucia.WaitForHome("Nothing waits for you.")
+}
+
+func TestWhatWaitsIsDecidedFromTheWholeListToo(t *testing.T) {
+	s := newStage(t, 1, false)
+	for _, grant := range []string{"Analyst sandbox", "Marketing marts"} {
+		s.work(s.asks("alice", "priya", "Priya Nair", grant))
+	}
+	for range 10 { // so many that Home does not show them all
+		s.do(`with r as (insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key)
+		                 select 'W' || max(id), min(requester_id), 'custom', 'UTC', 'project' from access_requests returning id, requester_id)
+		      insert into request_items (request_id, entitlement_id, account_id)
+		      select r.id, i.entitlement_id, i.account_id from r, request_items i where i.request_id = 1001`)
+		s.work(s.newest())
+	}
+	bob := s.as("bob")
+	bob.OpenHome()
+	waiting, _, _ := strings.Cut(bob.Home(), "My requests")
+	require.Contains(t, waiting, "Waiting for my approval (12)")
+	require.NotContains(t, waiting, "#1011")
+	bob.Press("Show all")
+	bob.WaitForModal("12 in all")
+	bob.PressBeside("#1002", "Approve")
+	s.eventually("it is recorded", func() bool { return s.decisions() == 1 })
+	require.Equal(t, 1, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = 1002 and d.verdict = 'approve'`))
+	bob.WaitForModal("Your decision is recorded.") // Temporal is away
+	bob.CloseModal()
+	bob.WaitForModal("11 in all")
+	bob.PressBeside("#1003", "Deny")
+	bob.WaitForModal("Reason")
+	bob.Fill("Reason", "not now")
+	bob.SubmitAccepted()
+	s.eventually("it is recorded", func() bool { return s.decisions() == 2 })
+}
+
+func TestAQuestionThatHasNotArrivedSaysSoAndOffersNoButton(t *testing.T) {
+	s := newStage(t, 1, false)
+	number, _ := s.question()
+	s.do(`delete from slack_messages where kind = 'question'`)
+	bob := s.as("bob")
+	bob.OpenHome()
+	require.Contains(t, bob.Home(), "arrives in a moment")
+	require.NotContains(t, bob.Home(), "[Approve]")
+	s.do(`update access_requests set messages_due_at = app_now()`)
+	s.work(number)
+	bob.OpenHome()
+	bob.PressBeside("#1001", "Approve")
+	s.eventually("it is decided", func() bool { return s.decisions() == 2 })
+}
