@@ -117,10 +117,15 @@ const (
 	report     = "report"
 	task       = "task"
 	reminder   = "reminder"
+
+	enquiry       = "enquiry"
+	enquiryAnswer = "enquiry_answer"
 )
 
 // once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
-func once(kind string) bool { return kind != card && kind != question && kind != task }
+func once(kind string) bool {
+	return kind != card && kind != question && kind != task && kind != enquiry
+}
 
 // wanted is every message that should stand in Slack now, in the order in which they are sent, and in how long the clock
 // alone will want another.
@@ -140,6 +145,7 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 	for _, k := range questions(r, was) {
 		add(k.person, question, k.about, nil)
 	}
+	enquiries(r, add, was)
 	for _, g := range gatherings(r) {
 		items := unsaid(sent, r.RequesterID, g.kind, g.about, ids(g.items))
 		if len(items) == 0 {
@@ -376,6 +382,9 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	zone := to.TimeZone
 	if zone == "" {
 		zone = a.Options.DefaultTimeZone.String()
+	}
+	if message, ok := renderEnquiry(r, k); ok {
+		return message, nil
 	}
 	switch k.kind {
 	case card:

@@ -22,6 +22,7 @@ var (
 	ErrWrongKind      = errors.New("not possible in this state")
 	ErrStateBackwards = errors.New("states only go forward")
 	ErrNoProof        = errors.New("no recorded decision covers this")
+	ErrTooMany        = errors.New("too many wait already")
 )
 
 // refusals are the SQLSTATEs that the triggers of the migrations raise.
@@ -37,6 +38,7 @@ var refusals = map[pqerror.Code]error{
 	"AB009": ErrWrongKind,
 	"AB010": ErrStateBackwards,
 	"AB011": ErrNoProof,
+	"AB014": ErrTooMany,
 }
 
 // refusal turns what a trigger or a constraint says into one of the errors above, and leaves any other error as it is.

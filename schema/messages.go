@@ -15,7 +15,7 @@ type Message struct {
 	ID        int64         `db:"id"`
 	RequestID int64         `db:"request_id"` // 0: it belongs to a notice
 	PersonID  int64         `db:"person_id"`
-	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended, report, task or drift
+	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended, report, task, drift, enquiry or enquiry_answer
 	About     string        `db:"about"`    // tells two of one kind apart
 	ItemIDs   pq.Int64Array `db:"item_ids"` // what it showed as open
 	Terms     string        `db:"terms"`    // the request's terms as shown
@@ -41,14 +41,19 @@ func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 // RequestOfQuestion answers the request that a copy of a question is about, for the reader of that copy: ErrNotFound for
 // anybody else.
 func RequestOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
-	m, err := messageByID(ctx, q, messageID)
+	m, err := messageOfQuestion(ctx, q, messageID, readerID)
 	if err != nil {
 		return nil, err
 	}
-	if m.PersonID != readerID || m.Kind != "question" {
-		return nil, fmt.Errorf("message %d is no question to person %d: %w", messageID, readerID, ErrNotFound)
-	}
 	return RequestByID(ctx, q, m.RequestID)
+}
+
+func messageOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (Message, error) {
+	m, err := messageByID(ctx, q, messageID)
+	if err == nil && (m.PersonID != readerID || m.Kind != "question") {
+		err = fmt.Errorf("message %d is no question to person %d: %w", messageID, readerID, ErrNotFound)
+	}
+	return m, err
 }
 
 // MessagesOf answers every message of a request, oldest first.

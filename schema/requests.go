@@ -31,6 +31,7 @@ type Request struct {
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name
 	Approvals []Approval `db:"-"` // oldest first
+	Enquiries []Enquiry  `db:"-"` // oldest first
 }
 
 // Item is one entitlement within a request.
@@ -156,6 +157,9 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	}
 	if r.Approvals, err = approvals(ctx, q, id); err != nil {
 		return nil, fmt.Errorf("the approvals of request %d: %w", id, err)
+	}
+	if r.Enquiries, err = enquiries(ctx, q, id); err != nil {
+		return nil, fmt.Errorf("what was asked about request %d: %w", id, err)
 	}
 	return r, nil
 }

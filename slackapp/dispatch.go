@@ -95,6 +95,10 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submitChoice(ctx, &ic)
 		case views.CallbackStuck:
 			errors, after.do = a.submitStuck(ctx, &ic)
+		case views.CallbackEnquire:
+			errors, after.do = a.submitEnquiry(ctx, &ic)
+		case views.CallbackAnswer:
+			errors, after.do = a.submitAnswer(ctx, &ic)
 		case views.CallbackCannot:
 			errors, after.do = a.submitCannot(ctx, &ic)
 		}
@@ -130,6 +134,8 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionDeny:          a.askWhyDenied,
 		views.ActionChoose:        a.openChoice,
 		views.ActionStuck:         a.openStuck,
+		views.ActionEnquire:       a.openEnquiry,
+		views.ActionAnswer:        a.openAnswer,
 		views.ActionAway:          a.openAway,
 		views.ActionHolders:       a.openHolders,
 		views.ActionTakeBack:      a.askWhyTakenBack,

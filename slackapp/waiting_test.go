@@ -14,7 +14,7 @@ func TestAHundredClicksOnTheHomeTabAreOneDecision(t *testing.T) {
 	s.question()
 	bob := s.as("bob")
 	bob.OpenHome()
-	require.Contains(t, bob.Home(), "Reason: Project work")
+	bob.WaitForHome("*Reason:* Project work")
 	bob.PressBeside("#1001", "Approve")
 	s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 	_, click, err := s.slack.LastPayload("block_actions")

@@ -14,7 +14,8 @@ create index notices_reminders on notices (person_id, opened_at) where kind = 'r
 
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift', 'reminder', 'job_change'));
+    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift', 'reminder', 'job_change',
+        'enquiry', 'enquiry_answer'));
 
 alter table slack_addresses
     add column time_zone text not null default ''; -- that of the Slack profile; empty: not known

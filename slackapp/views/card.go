@@ -35,6 +35,7 @@ func Card(r *schema.Request) Message {
 		b.line(bold("Access like:") + " " + like)
 	}
 	b.line(asked(r)...)
+	b.line(openEnquiries(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.small("Created " + When(r.CreatedAt, r.TimeZone))

@@ -69,6 +69,12 @@ func largeRequest(say string) *schema.Request {
 		}
 		r.Approvals = append(r.Approvals, a)
 	}
+	for n := range int64(30) {
+		r.Enquiries = append(r.Enquiries, schema.Enquiry{ID: math.MaxInt64 - n, AskedBy: 2, AskedByName: say, Text: views.Cut(say, schema.MaxEnquiry), AskedAt: when})
+		if n%2 > 0 {
+			r.Enquiries[n].Answer, r.Enquiries[n].AnsweredAt = views.Cut(say, schema.MaxEnquiryAnswer), at
+		}
+	}
 	return r
 }
 
@@ -117,8 +123,12 @@ func everything(say string) map[string][]any {
 			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
 			views.Question(none, views.QuestionFor{}),
 		},
-		"EndingSoon": {views.EndingSoon(r), views.EndingSoon(none)},
-		"Ended":      {views.Ended(r), views.Ended(none)},
+		"Enquire":       {views.Enquire(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.Enquire(none, "1:x")},
+		"AnswerEnquiry": {views.AnswerEnquiry(r, r.Enquiries[0]), views.AnswerEnquiry(none, schema.Enquiry{})},
+		"Enquiry":       {views.Enquiry(r, r.Enquiries[0]), views.Enquiry(r, r.Enquiries[1]), views.Enquiry(none, schema.Enquiry{Text: say}), views.Enquiry(r, schema.Enquiry{})},
+		"EnquiryAnswer": {views.EnquiryAnswer(r, r.Enquiries[1]), views.EnquiryAnswer(none, schema.Enquiry{})},
+		"EndingSoon":    {views.EndingSoon(r), views.EndingSoon(none)},
+		"Ended":         {views.Ended(r), views.Ended(none)},
 		"Report": {
 			views.Report(r, views.ReportFound, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),
 			views.Report(r, views.ReportOverdue, allItems(r), say), views.Report(r, say, allItems(r), say),

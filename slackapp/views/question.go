@@ -46,6 +46,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	}
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
+	b.enquiries(r, q.TimeZone)
 	b.small("Created " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
 		value := DecisionValue(q.MessageID, r.Terms)
@@ -53,6 +54,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
 			button(ActionDeny, value, "Deny", slack.StyleDanger),
 			button(ActionChoose, value, "Choose…", slack.StyleDefault),
+			button(ActionEnquire, value, "Ask…", slack.StyleDefault),
 		}
 		if len(open) > namedAtMost { // nobody decides about what they cannot see
 			buttons = append(buttons, seeAll(r, len(mine)))

@@ -39,7 +39,8 @@ migration
 Created Mon 23 Nov 2026, 04:00 EST
 [Approve]
 [Deny]
-[Choose…]`), text(m))
+[Choose…]
+[Ask…]`), text(m))
 	for action, style := range map[string]slack.Style{ActionApprove: slack.StylePrimary, ActionDeny: slack.StyleDanger} {
 		assert.Equal(t, DecisionValue(7, terms), buttons(m)[action].Value)
 		assert.Equal(t, style, buttons(m)[action].Style)
@@ -85,7 +86,7 @@ func TestAQuestionHasButtonsOnlyWhileItsReaderCanDecideSomething(t *testing.T) {
 			m := Question(c.request, forBob())
 			requireFits(t, m)
 			if c.buttons {
-				assert.Len(t, buttons(m), 3)
+				assert.Len(t, buttons(m), 4)
 			} else {
 				assert.Empty(t, buttons(m))
 				assert.Equal(t, "Nothing left for you to decide: Alice Example asked for 2 access grants in GitHub, request #1042", m.Text)

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/slackapp/slacksim"
+)
+
+// slackID is somebody's user ID in Slack.
+func (s *stage) slackID(name string) string {
+	s.Helper()
+	users, err := s.slack.Users()
+	require.NoError(s, err)
+	n := slices.IndexFunc(users, func(u slacksim.User) bool { return u.Email == name+"@example.com" })
+	require.GreaterOrEqual(s, n, 0)
+	return users[n].ID
+}
+
+// enquire lets somebody ask the requester something, by their copy of a question.
+func (s *stage) enquire(who string, question slacksim.Message, text string) {
+	s.Helper()
+	a := s.as(who)
+	a.PressIn(question, "Ask…")
+	a.WaitForModal("gets your question about request")
+	a.Fill("Question", text)
+	a.SubmitAccepted()
+	a.WaitForNoModal()
+}
+
+func TestAnApproverAsksTheRequesterAndEveryApproverReadsTheAnswer(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // of bob and lucia
+		s.work(number)
+		bob, lucia, alice := s.as("bob"), s.as("lucia"), s.as("alice")
+		his, hers := bob.WaitForMessage(fmt.Sprintf("#%d", number)), lucia.WaitForMessage(fmt.Sprintf("#%d", number))
+		card := alice.WaitForMessage("has been created")
+
+		bob.PressIn(his, "Ask…")
+		bob.WaitForModal("gets your question about request")
+		require.Contains(s, bob.Submit()["Question"], "complete this required field", "it is not sent empty")
+		bob.Fill("Question", "\u2060")
+		require.Contains(s, bob.Submit()["Question"], "Write something")
+		bob.Fill("Question", "What for, <!channel>?")
+		bob.SubmitAccepted()
+		s.eventually("the request is due", func() bool {
+			return one[bool](s, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests where id = $1`, number)
+		})
+		s.work(number)
+		asked := alice.WaitForMessage("Bob Fischer asks about your request")
+		require.Contains(s, asked.Text(), "What for, <!channel>?", "as it was written, in plain text")
+		require.Equal(s, []string{"Answer"}, asked.Buttons())
+		require.Contains(s, alice.Again(card).Text(), "Bob Fischer asks: What for")
+		require.Contains(s, lucia.Again(hers).Text(), "This is not answered yet.")
+
+		alice.PressIn(asked, "Answer")
+		alice.WaitForModal("What for")
+		alice.Fill("Answer", "The board’s report & more")
+		alice.SubmitAccepted()
+		s.work(number)
+		asked = alice.Again(asked)
+		require.Empty(s, asked.Buttons())
+		require.Contains(s, asked.Text(), "The board’s report & more")
+		require.NotContains(s, alice.Again(card).Text(), "asks: What for")
+		for _, copy := range []string{bob.Again(his).Text(), lucia.Again(hers).Text()} {
+			require.Contains(s, copy, "Alice Martin answered")
+			require.Contains(s, copy, "The board’s report & more")
+		}
+		require.Contains(s, bob.WaitForMessage("Alice Martin answered your question").Text(), "The board’s report & more")
+		messages := lucia.Messages()
+		require.False(s, strings.Contains(messages[len(messages)-1].Text(), "answered your question"), "only the one who asked is notified")
+		require.Contains(s, bob.Again(his).Buttons(), "Approve", "it goes on waiting")
+		sent := len(alice.Messages()) + len(bob.Messages())
+		s.work(number)
+		require.Equal(s, sent, len(alice.Messages())+len(bob.Messages()), "nothing is said twice")
+	})
+}
+
+func TestOnlyWhoMayDecideAsksAndOnlyTheRequesterAnswersAndOnce(t *testing.T) {
+	s := newStage(t, 1, false)
+	number, question := s.question()
+	require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(question, "Ask…"))
+	s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 1 })
+
+	s.enquire("bob", question, "What for?")
+	_, payload, err := s.slack.LastPayload("view_submission")
+	require.NoError(t, err)
+	payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
+	s.as("lucia").OpenHome() // she is known
+	_, err = s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	s.eventually("a forged one is audited", func() bool { return s.alerts("asking the requester refused") == 1 })
+	require.Equal(t, 1, one[int](s, `select count(*) from enquiries`))
+
+	s.work(number)
+	alice := s.as("alice")
+	asked := alice.WaitForMessage("Bob Fischer asks about your request")
+	require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(asked, "Answer"))
+	s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 2 })
+	alice.PressIn(asked, "Answer")
+	alice.WaitForModal("What for?")
+	alice.Fill("Answer", "A report")
+	alice.SubmitAccepted()
+	_, payload, err = s.slack.LastPayload("view_submission")
+	require.NoError(t, err)
+	reply, err := s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	require.Contains(t, fmt.Sprint(reply), "You have answered this already.")
+	payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
+	_, err = s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	s.eventually("a forged answer is audited", func() bool { return s.alerts("answering an approver refused") == 1 })
+	require.Equal(t, "A report", one[string](s, `select text from enquiry_answers`))
+}
+
+func TestNothingIsAskedOrAnsweredOnceTheRequestIsDecided(t *testing.T) {
+	s := newStage(t, 1, false)
+	number, question := s.question()
+	s.enquire("bob", question, "What for?")
+	s.work(number)
+	alice, bob := s.as("alice"), s.as("bob")
+	asked := alice.WaitForMessage("Bob Fischer asks about your request")
+	alice.PressIn(asked, "Answer")
+	alice.WaitForModal("What for?")
+	bob.PressIn(question, "Ask…")
+	bob.WaitForModal("gets your question")
+	// Decided meanwhile, by the same button in another window.
+	_, err := s.db.As(t, "accessbot_slackapp").Decide(t.Context(), schema.Answer{
+		MessageID: one[int64](s, `select id from slack_messages where kind = 'question'`), PersonID: s.person("bob").ID,
+		Terms: one[string](s, `select request_terms($1)`, number), Approve: true,
+	})
+	require.NoError(t, err)
+
+	alice.Fill("Answer", "Too late")
+	require.Contains(t, alice.Submit()["Answer"], "nothing left to answer")
+	bob.Fill("Question", "And why?")
+	require.Contains(t, bob.Submit()["Question"], "nothing left to ask")
+	alice.CloseAllModals()
+	s.work(number)
+	asked = alice.Again(asked)
+	require.Empty(t, asked.Buttons())
+	require.Contains(t, asked.Text(), "nothing left to answer")
+	require.Contains(t, bob.Again(question).Text(), "This was not answered.")
+	require.Zero(t, one[int](s, `select count(*) from enquiry_answers`))
+}
+
+func TestFiveQuestionsAtMostWaitForAnAnswer(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, question := s.question()
+	for n := range 5 {
+		s.enquire("bob", question, fmt.Sprintf("What for, %d?", n))
+	}
+	bob := s.as("bob")
+	bob.PressIn(question, "Ask…")
+	bob.WaitForModal("gets your question")
+	bob.Fill("Question", "And why?")
+	require.Contains(t, bob.Submit()["Question"], "5 questions about this request wait for an answer already")
+	require.Equal(t, 5, one[int](s, `select count(*) from enquiries`))
+}
+
+// Case 34: the requester is not in Slack.
+func TestARequesterWhoCannotBeReachedHoldsNothingUp(t *testing.T) {
+	s := newStage(t, 1, false)
+	number, question := s.question()
+	s.enquire("bob", question, "What for?")
+	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "user_disabled", Times: 2}))
+	s.work(number) // the other time, the app tells bob that it continues shortly
+	require.Equal(t, 1, s.alerts("cannot be reached in Slack"))
+	bob := s.as("bob")
+	require.Contains(t, bob.Again(question).Text(), "This is not answered yet.")
+	require.Contains(t, bob.Again(question).Buttons(), "Approve")
+}
