@@ -4,15 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
+
+// SlackID is a user of our workspace. A user ID alone means nothing elsewhere.
+type SlackID struct {
+	EnterpriseID string `db:"enterprise_id"` // that the workspace belongs to; empty: none
+	TeamID       string `db:"team_id"`
+	UserID       string `db:"user_id"`
+}
 
 // SlackUser is what Slack itself says of a user (users.info).
 type SlackUser struct {
-	TeamID         string
-	UserID         string
-	EnterpriseID   string // empty: none
+	SlackID
 	Email          string // empty: none
 	EmailConfirmed bool
 	Member         bool // of our own workspace, in full: no guest, stranger or bot, and not deactivated
@@ -25,36 +32,43 @@ var (
 	ErrNotMember      = errors.New("not a full member of the workspace")
 	ErrNotInDirectory = errors.New("nobody in the directory")
 	ErrOtherAccount   = errors.New("the person is another Slack user")
+	ErrNotNamed       = errors.New("the directory does not name this Slack user, and e-mail addresses bind nobody here")
 )
 
-// PersonOfSlackUser answers the person that a Slack user was bound to, or ErrNotBound.
-func PersonOfSlackUser(ctx context.Context, q Queryer, teamID, userID string) (Person, error) {
+// PersonOfSlackUser answers the person that a Slack user was bound to, or ErrNotBound. A binding that the directory contradicts, by
+// the slack_user_id of either, is none.
+func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, error) {
 	var p Person
-	err := q.GetContext(ctx, &p, selectPerson+` join slack_identities s on s.person_id = p.id where s.team_id = $1 and s.user_id = $2`, teamID, userID)
+	err := q.GetContext(ctx, &p, selectPerson+`
+		  join slack_identities s on s.person_id = p.id
+		 where s.enterprise_id = $1 and s.team_id = $2 and s.user_id = $3
+		   and coalesce(p.slack_user_id, s.user_id) = s.user_id
+		   and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)`, id.EnterpriseID, id.TeamID, id.UserID)
 	if err = refusal(err); errors.Is(err, ErrNotFound) {
-		return p, fmt.Errorf("user %s: %w", userID, ErrNotBound)
+		return p, fmt.Errorf("user %s: %w", id.UserID, ErrNotBound)
 	}
 	return p, err
 }
 
-// BindSlackUser decides, once and for good, which person a Slack user is: the one whom the directory names by this user ID, else
-// the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNotInDirectory, or ErrOtherAccount
-// when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an alert.
-// A user who is bound stays bound to that person, whatever their e-mail says by then.
-func (db *DB) BindSlackUser(ctx context.Context, u SlackUser) (Person, error) {
+// BindSlackUser decides, once and for good, which person a Slack user is: the one whom the directory names by this user ID, else,
+// if byEmail, the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNotInDirectory, ErrNotNamed, or
+// ErrOtherAccount when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an
+// alert. A user who is bound stays bound to that person, whatever their e-mail says by then.
+func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Person, error) {
 	if !u.Member {
 		return Person{}, fmt.Errorf("user %s: %w", u.UserID, ErrNotMember)
 	}
+	details := map[string]any{"enterprise": u.EnterpriseID, "team": u.TeamID, "user": u.UserID}
 	var person Person
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var basis string
 		var err error
-		if person, basis, err = personFor(ctx, tx, u); err != nil {
+		if person, basis, err = personFor(ctx, tx, u, byEmail); err != nil {
 			return err
 		}
 		bound, err := tx.ExecContext(ctx, `
-			insert into slack_identities (team_id, user_id, enterprise_id, person_id, basis) values ($1, $2, $3, $4, $5)
-			    on conflict do nothing`, u.TeamID, u.UserID, u.EnterpriseID, person.ID, basis)
+			insert into slack_identities (enterprise_id, team_id, user_id, person_id, basis) values ($1, $2, $3, $4, $5)
+			    on conflict do nothing`, u.EnterpriseID, u.TeamID, u.UserID, person.ID, basis)
 		if err != nil {
 			return fmt.Errorf("bind Slack user %s: %w", u.UserID, err)
 		}
@@ -63,25 +77,24 @@ func (db *DB) BindSlackUser(ctx context.Context, u SlackUser) (Person, error) {
 			return err
 		}
 		if n == 0 { // at the same moment by another click, or the person is another Slack user
-			already, err := PersonOfSlackUser(ctx, tx, u.TeamID, u.UserID)
+			already, err := PersonOfSlackUser(ctx, tx, u.SlackID)
 			if errors.Is(err, ErrNotBound) {
 				return fmt.Errorf("user %s and person %d: %w", u.UserID, person.ID, ErrOtherAccount)
 			}
 			person = already
 			return err
 		}
-		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: "bound to a Slack user",
-			Details: map[string]any{"team": u.TeamID, "user": u.UserID, "basis": basis}})
+		details["basis"] = basis
+		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: "bound to a Slack user", Details: details})
 	})
 	if errors.Is(err, ErrOtherAccount) {
-		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: "second Slack account refused", Alert: true,
-			Details: map[string]any{"team": u.TeamID, "user": u.UserID}})
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: "second Slack account refused", Alert: true, Details: details})
 		return Person{}, errors.Join(err, auditErr)
 	}
 	return person, err
 }
 
-func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser) (Person, string, error) {
+func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Person, string, error) {
 	var p Person
 	err := refusal(tx.GetContext(ctx, &p, selectPerson+` where p.slack_user_id = $1`, u.UserID))
 	if err == nil {
@@ -89,6 +102,9 @@ func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser) (Person, string, e
 	}
 	if !errors.Is(err, ErrNotFound) {
 		return Person{}, "", err
+	}
+	if !byEmail {
+		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotNamed)
 	}
 	if u.Email == "" || !u.EmailConfirmed {
 		return Person{}, "", fmt.Errorf("user %s has no confirmed e-mail: %w", u.UserID, ErrNotInDirectory)
@@ -116,17 +132,48 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 		select 'slackapp', $1, 'Slack e-mail differs from the directory', true,
 		       jsonb_build_object('team', $2::text, 'user', $3::text, 'e-mail of person', (select o.id from people o where o.email = lower($4)))
 		  from slack_identities s
-		 where s.team_id = $2 and s.user_id = $3 and s.person_id = $1
+		 where s.enterprise_id = $6 and s.team_id = $2 and s.user_id = $3 and s.person_id = $1
 		   and lower($4) <> $5
 		   and (s.basis = 'confirmed e-mail' or exists (select from people o where o.email = lower($4)))
 		   and not exists (select from audit_events a
 		                    where a.alert and a.person_id = $1 and a.action = 'Slack e-mail differs from the directory'
 		                      and a.details ->> 'user' = $3 and a.at > app_now() - interval '1 day')`,
-		p.ID, u.TeamID, u.UserID, u.Email, p.Email)
+		p.ID, u.TeamID, u.UserID, u.Email, p.Email, u.EnterpriseID)
 	if err != nil {
 		return fmt.Errorf("compare the Slack e-mail of person %d: %w", p.ID, err)
 	}
 	return nil
+}
+
+// Unbind undoes the bindings of the people with these e-mail addresses, or of everybody if there are none, and answers how many
+// that were. Whom a Slack user is to be then, their next contact decides anew. It answers ErrNotFound, and undoes nothing, if one
+// of them is nobody, or not bound. Each is audited as an alert: for a moment, whoever has the e-mail in Slack can take the place.
+func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		var unbound []string
+		err := tx.SelectContext(ctx, &unbound, `
+			with undone as (
+			    delete from slack_identities s using people p
+			     where p.id = s.person_id and (p.email = any($1) or coalesce(cardinality($1::text[]), 0) = 0)
+			    returning s.*, p.email),
+			recorded as (
+			    insert into audit_events (actor, person_id, action, alert, details)
+			    select 'import', person_id, 'unbound from a Slack user', true,
+			           jsonb_build_object('enterprise', enterprise_id, 'team', team_id, 'user', user_id, 'basis', basis, 'bound_at', bound_at)
+			      from undone)
+			select email from undone`, pq.Array(emails))
+		if err != nil {
+			return fmt.Errorf("undo bindings: %w", err)
+		}
+		for _, email := range emails {
+			if !slices.Contains(unbound, email) {
+				return fmt.Errorf("%s is bound to no Slack user: %w", email, ErrNotFound)
+			}
+		}
+		n = len(unbound)
+		return nil
+	})
+	return n, err
 }
 
 // NewEvent tells whether an event of Slack is seen for the first time, and remembers it: events are delivered more than once.

@@ -3,7 +3,12 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 )
 
 // Person is an employee as the directory has them.
@@ -45,6 +50,26 @@ func PersonByEmail(ctx context.Context, q Queryer, email string) (Person, error)
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.email = lower($1)`, email)
 	return p, refusal(err)
+}
+
+// ErrTaken says that an e-mail address is somebody else's in the directory.
+var ErrTaken = errors.New("somebody else in the directory has this e-mail address")
+
+// RenamePerson gives a person another e-mail address, by which the next import finds them. Their access, requests, accounts and
+// Slack user stay theirs. It answers ErrNotFound, or ErrTaken.
+func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error {
+		var id int64
+		err := tx.GetContext(ctx, &id, `update people set email = lower($2) where email = lower($1) returning id`, from, to)
+		var refused *pq.Error
+		switch {
+		case errors.As(err, &refused) && refused.Code == pqerror.UniqueViolation:
+			return fmt.Errorf("%s: %w", to, ErrTaken)
+		case err != nil:
+			return fmt.Errorf("rename %s: %w", from, refusal(err))
+		}
+		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: "e-mail changed", Alert: true, Details: map[string]any{"from": from, "to": to}})
+	})
 }
 
 // Office is what the directory makes of a person beside an employee.

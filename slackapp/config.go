@@ -21,6 +21,7 @@ type config struct {
 	temporal      client.Options
 	taskQueue     string
 	showPeople    bool
+	bindByEmail   bool // at first contact; else the directory's slack_user_id alone says who somebody is
 	botToken      string
 	appToken      string // set: Socket Mode
 	signingSecret string // HTTP mode
@@ -54,12 +55,15 @@ func configure(getenv func(string) string) (config, error) {
 		listenAddr:    text("LISTEN_ADDR", "127.0.0.1:3000"),
 		timeZone:      text("DEFAULT_TIME_ZONE", "UTC"),
 	}
-	show := text("TEMPORAL_SHOW_PEOPLE", "true")
-	if shown, err := strconv.ParseBool(show); err != nil {
-		wrong("TEMPORAL_SHOW_PEOPLE", fmt.Sprintf("%q is neither true nor false", show))
-	} else {
-		c.showPeople = shown
+	yes := func(name string) bool {
+		value := text(name, "true")
+		is, err := strconv.ParseBool(value)
+		if err != nil {
+			wrong(name, fmt.Sprintf("%q is neither true nor false", value))
+		}
+		return is
 	}
+	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("BIND_BY_EMAIL")
 	if c.databaseURL == "" {
 		wrong("DATABASE_URL", "is not set: give the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
 	}

@@ -39,6 +39,7 @@ func (a *app) event(ctx context.Context, payload []byte) (reply any, after job, 
 		Challenge    string `json:"challenge"`
 		TeamID       string `json:"team_id"`
 		EnterpriseID string `json:"enterprise_id"`
+		AppID        string `json:"api_app_id"`
 		EventID      string `json:"event_id"`
 		Event        struct {
 			Type string `json:"type"`
@@ -55,7 +56,7 @@ func (a *app) event(ctx context.Context, payload []byte) (reply any, after job, 
 	if e.Type != "event_callback" || e.Event.Type != "app_home_opened" || e.Event.Tab != "home" || e.Event.User == "" {
 		return nil, job{}, nil // nothing of ours
 	}
-	if e.TeamID != a.home.teamID || e.EnterpriseID != "" && e.EnterpriseID != a.home.enterpriseID {
+	if e.TeamID != a.home.teamID || e.AppID != a.home.appID || e.EnterpriseID != "" && e.EnterpriseID != a.home.enterpriseID {
 		a.auditElsewhere(ctx, e.Event.Type, e.TeamID, "", e.Event.User)
 		return nil, job{}, errElsewhere
 	}

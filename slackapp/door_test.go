@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -172,6 +173,9 @@ func TestPayloadsOfOtherTeamsAndAppsAreRefusedAndAudited(t *testing.T) {
 			func(p map[string]any) { p["team"] = nil },
 			func(p map[string]any) { p["enterprise"] = map[string]any{"id": "E0OTHER"} },
 			func(p map[string]any) { p["view"].(map[string]any)["bot_id"] = "B0OTHER" },
+			func(p map[string]any) { p["view"].(map[string]any)["app_id"] = "A0OTHER" },
+			func(p map[string]any) { p["api_app_id"] = "A0OTHER" },
+			func(p map[string]any) { delete(p, "api_app_id") },
 		} {
 			var copied map[string]any
 			raw, err := json.Marshal(payload)
@@ -182,10 +186,16 @@ func TestPayloadsOfOtherTeamsAndAppsAreRefusedAndAudited(t *testing.T) {
 			require.NoError(s, err)
 			require.Equal(s, n+1, s.alerts("payload from elsewhere refused"))
 		}
-		_, err = s.slack.Deliver("events", map[string]any{"type": "event_callback", "team_id": "T0OTHER", "event_id": "Ev2",
-			"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": slacksim.UserID("alice@example.com")}})
-		require.NoError(s, err)
-		require.Equal(s, 6, s.alerts("payload from elsewhere refused"))
+		for n, from := range []map[string]any{
+			{"team_id": "T0OTHER", "api_app_id": "A0LOCALSIM"}, {"team_id": "T0LOCALSIM", "api_app_id": "A0OTHER"}, {"team_id": "T0LOCALSIM"},
+			{"team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "enterprise_id": "E0OTHER"},
+		} {
+			from["type"], from["event_id"] = "event_callback", fmt.Sprint("EvElsewhere", n)
+			from["event"] = map[string]any{"type": "app_home_opened", "tab": "home", "user": slacksim.UserID("alice@example.com")}
+			_, err = s.slack.Deliver("events", from)
+			require.NoError(s, err)
+			require.Equal(s, 9+n, s.alerts("payload from elsewhere refused"))
+		}
 		alice.CloseAllModals()
 		alice.OpenHome()
 		require.Equal(s, opened, s.traffic("views.open"), "none of them opened anything")

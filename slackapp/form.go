@@ -133,7 +133,7 @@ func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, act
 		return nil
 	case errors.Is(err, schema.ErrNotFound):
 		return func(ctx context.Context) { a.replace(ctx, viewID, views.Notice("Request access", formGone)) }
-	case errors.Is(err, schema.ErrNotBound), errors.Is(err, schema.ErrNotActive):
+	case turnedAway(err):
 		return func(ctx context.Context) {
 			a.replace(ctx, viewID, views.Notice("Request access", a.words(ctx, &refused{err: err})))
 		}

@@ -20,32 +20,11 @@ func (a *app) seenBefore(ctx context.Context, eventID string) bool {
 	return !isNew
 }
 
-// homeOpened publishes the Home tab for whoever opened it. This is where Slack is asked what it says of them by now.
+// homeOpened publishes the Home tab for whoever opened it.
 func (a *app) homeOpened(ctx context.Context, userID string) {
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
-	bound := err == nil
-	user, slackErr := a.slackUser(ctx, userID)
-	switch {
-	case slackErr != nil && !errors.Is(slackErr, schema.ErrNotMember) && bound:
-		a.log.Warn("Slack does not say who somebody is: taking whom they were bound to", "user", userID, "error", slackErr)
-	case slackErr != nil:
-		err = slackErr
-	case bound && !user.Member:
-		err = schema.ErrNotMember
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: "bound Slack user is no full member any more", Alert: true,
-			Details: map[string]any{"user": userID}})
-	case bound:
-		if err := schema.LookAtSlackEmail(ctx, a.db, person, user); err != nil {
-			a.log.Error("a Slack e-mail could not be compared", "user", userID, "error", err)
-		}
-	case errors.Is(err, schema.ErrNotBound):
-		person, err = a.db.BindSlackUser(ctx, user)
-	}
-	if err == nil && !person.Active() {
-		err = schema.ErrNotActive
-	}
+	person, err := a.whoNow(ctx, userID)
 	if err != nil {
-		a.publish(ctx, userID, a.homeRefused(ctx, &refused{err: err, email: user.Email}))
+		a.publish(ctx, userID, a.homeRefused(ctx, err))
 		return
 	}
 	a.drawHome(ctx, userID, person)

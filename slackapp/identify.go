@@ -21,24 +21,58 @@ const (
 	zoneFor   = time.Hour
 )
 
+// slackID is a user of our workspace.
+func (a *app) slackID(userID string) schema.SlackID {
+	return schema.SlackID{EnterpriseID: a.home.enterpriseID, TeamID: a.home.teamID, UserID: userID}
+}
+
 // who answers the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two. A
 // binding stays while its user becomes a guest, and is worth nothing then.
 func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	var user schema.SlackUser
 	switch {
 	case errors.Is(err, schema.ErrNotBound):
 		if user, err = a.slackUser(ctx, userID); err == nil {
-			person, err = a.db.BindSlackUser(ctx, user)
+			person, err = a.db.BindSlackUser(ctx, user, a.config.bindByEmail)
 		}
 	case err == nil:
 		err = a.stillMember(ctx, userID)
 	}
+	return usable(person, user, err)
+}
+
+// whoNow is who for somebody who opens the app: Slack is asked what it says of them by now, and what differs is audited.
+func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) {
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
+	bound := err == nil
+	user, slackErr := a.slackUser(ctx, userID)
+	switch {
+	case slackErr != nil && !errors.Is(slackErr, schema.ErrNotMember) && bound:
+		a.log.Warn("Slack does not say who somebody is: taking whom they were bound to", "user", userID, "error", slackErr)
+	case slackErr != nil:
+		err = slackErr
+	case bound && !user.Member:
+		err = schema.ErrNotMember
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: "bound Slack user is no full member any more", Alert: true,
+			Details: map[string]any{"user": userID}})
+	case bound:
+		if err := schema.LookAtSlackEmail(ctx, a.db, person, user); err != nil {
+			a.log.Error("a Slack e-mail could not be compared", "user", userID, "error", err)
+		}
+	case errors.Is(err, schema.ErrNotBound):
+		person, err = a.db.BindSlackUser(ctx, user, a.config.bindByEmail)
+	}
+	return usable(person, user, err)
+}
+
+// usable answers the person, if they may use the app.
+func usable(person schema.Person, user schema.SlackUser, err error) (schema.Person, error) {
 	if err == nil && !person.Active() {
 		err = schema.ErrNotActive
 	}
 	if err != nil {
-		return schema.Person{}, &refused{err: err, email: user.Email}
+		return schema.Person{}, &refused{err: err, email: user.Email, userID: user.UserID}
 	}
 	return person, nil
 }
@@ -46,7 +80,7 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 // bound is who for what must be acknowledged in a moment: it binds nobody, and asks Slack only briefly. It answers
 // ErrNotBound, ErrNotActive or ErrNotMember.
 func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.home.teamID, userID)
+	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	if err != nil {
 		return schema.Person{}, err
 	}
@@ -56,6 +90,11 @@ func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	brief, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	return person, a.stillMember(brief, userID)
+}
+
+// turnedAway tells that a person was refused for who they are, not for what is out of order here.
+func turnedAway(err error) bool {
+	return errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember)
 }
 
 // stillMember tells ErrNotMember of somebody who is bound and became a guest, or was deactivated. While Slack does not
@@ -89,10 +128,11 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 	}
 	ofTeam := u.TeamID == a.home.teamID ||
 		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID && slices.Contains(u.Enterprise.Teams, a.home.teamID)
+	ofEnterprise := u.Enterprise.EnterpriseID == "" || u.Enterprise.EnterpriseID == a.home.enterpriseID
 	user := schema.SlackUser{
-		TeamID: a.home.teamID, UserID: userID, EnterpriseID: u.Enterprise.EnterpriseID,
-		Email: u.Profile.Email, EmailConfirmed: u.IsEmailConfirmed, TimeZone: u.TZ,
-		Member: ofTeam && !u.Deleted && !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger && !u.IsInvitedUser &&
+		SlackID: a.slackID(userID),
+		Email:   u.Profile.Email, EmailConfirmed: u.IsEmailConfirmed, TimeZone: u.TZ,
+		Member: ofTeam && ofEnterprise && !u.Deleted && !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger && !u.IsInvitedUser &&
 			!u.IsConnectorBot && !u.IsWorkflowBot && userID != "USLACKBOT",
 	}
 	a.users.put(user)
@@ -151,6 +191,8 @@ const usersKept = 50_000
 type refused struct {
 	err   error
 	email string // of the Slack profile, where it was looked at
+
+	userID string // as the email
 }
 
 func (r *refused) Error() string { return r.err.Error() }
@@ -168,6 +210,14 @@ func (a *app) words(ctx context.Context, err error) string {
 		return "Access can be requested by members of this workspace only: not by guests, bots and people from other organizations." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotInDirectory):
 		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotBound):
+		return "It is not known yet who you are. Please open this app's Home tab, and try again."
+	case errors.Is(err, schema.ErrNotNamed):
+		user := ""
+		if r != nil && r.userID != "" {
+			user = " (" + views.Escape(r.userID) + ")"
+		}
+		return "The directory does not name your Slack user" + user + ", so access cannot be requested for you." + a.ask(ctx)
 	case errors.Is(err, schema.ErrOtherAccount):
 		return "Your entry in the directory belongs to another Slack account" + email + ". Please use that one." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotActive):

@@ -55,6 +55,12 @@ func onBothTransports(t *testing.T, test func(s *stage)) {
 // newStage starts that many replicas of the app. Over HTTP, payloads go to each in turn, as they do over Socket Mode.
 func newStage(t *testing.T, replicas int, socket bool, change ...func(*config)) *stage {
 	t.Helper()
+	return newStageIn(t, "", replicas, socket, change...)
+}
+
+// newStageIn is newStage with a workspace of an enterprise; empty: of none.
+func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, change ...func(*config)) *stage {
+	t.Helper()
 	t.Parallel() // most of the time is waiting
 	s := &stage{T: t, db: schematest.New(t), log: &syncBuffer{}}
 	s.worker = &activities.Activities{DB: s.db.As(t, "accessbot_worker"), Log: slog.New(slog.DiscardHandler),
@@ -64,7 +70,7 @@ func newStage(t *testing.T, replicas int, socket bool, change ...func(*config)) 
 
 	users, err := slacksim.UsersFromDirectory("../schema/directory/sample/people.csv")
 	require.NoError(t, err)
-	slackConfig := slacksim.Config{BotToken: botToken, AppToken: appToken, SigningSecret: secret, Users: users}
+	slackConfig := slacksim.Config{EnterpriseID: enterpriseID, BotToken: botToken, AppToken: appToken, SigningSecret: secret, Users: users}
 	var listeners []net.Listener
 	for range replicas {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -93,7 +99,7 @@ func newStage(t *testing.T, replicas int, socket bool, change ...func(*config)) 
 	for _, l := range listeners {
 		c := config{
 			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",
-			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
+			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC", bindByEmail: true,
 		}
 		if socket {
 			c.appToken = appToken

@@ -19,7 +19,7 @@ import (
 func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
 	s := submission{values: ic.View.State, errors: fieldErrors{}}
 	person, err := a.bound(ctx, ic.User.ID)
-	if errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember) {
+	if turnedAway(err) {
 		s.wrong(s.first(), plainWords(a.words(ctx, &refused{err: err})))
 		return s.errors, nil
 	}

@@ -18,6 +18,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 		for _, u := range []slacksim.User{
 			{ID: "U0GUEST", Restricted: true}, {ID: "U0SINGLE", UltraRestricted: true}, {ID: "U0STRANGER", Stranger: true},
 			{ID: "U0BOT", Bot: true}, {ID: "U0GONE", Deleted: true}, {ID: "U0OTHER", TeamID: "T0OTHER"}, {ID: "U0HEARSAY", EmailUnconfirmed: true},
+			{ID: "U0GRID", EnterpriseID: "E0OTHER"},
 		} {
 			// Each of them has the e-mail of somebody in the directory.
 			_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": ""})
@@ -36,7 +37,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 			answer, err := s.slack.Deliver(route, payload)
 			require.NoError(s, err)
 			require.True(s, answer.Acked)
-			event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "event_id": "Ev" + u.ID,
+			event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "event_id": "Ev" + u.ID,
 				"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": u.ID}}
 			_, err = s.slack.Deliver("events", event)
 			require.NoError(s, err)
@@ -150,4 +151,30 @@ func TestASecondSlackAccountOfOnePersonIsRefused(t *testing.T) {
 	require.Contains(t, second.Home(), "belongs to another Slack account")
 	require.Equal(t, 1, s.alerts("second Slack account refused"))
 	require.Equal(t, 1, one[int](s, `select count(*) from slack_identities`))
+}
+
+func TestWithoutBindingByEMailOnlyTheDirectoryNamesSlackUsers(t *testing.T) {
+	s := newStage(t, 1, false, func(c *config) { c.bindByEmail = false })
+	alice := s.as("alice")
+	alice.OpenHome()
+	for _, said := range []string{"The directory does not name your Slack user (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {
+		require.Contains(t, alice.Home(), said)
+	}
+	require.Zero(t, one[int](s, `select count(*) from slack_identities`))
+	s.do(`update people set slack_user_id = $1 where email = 'alice@example.com'`, slacksim.UserID("alice@example.com"))
+	alice.OpenHome()
+	require.Contains(t, alice.Home(), "Alice Martin")
+}
+
+func TestOnEnterpriseGridABindingIsOfItsEnterprise(t *testing.T) {
+	s := newStageIn(t, "E0OURS", 1, false)
+	alice := s.as("alice")
+	s.openForm(alice)
+	require.Equal(t, "E0OURS", one[string](s, `select enterprise_id from slack_identities`))
+	// The workspace was in another enterprise when somebody was bound: that user is nobody here.
+	s.do(`update slack_identities set enterprise_id = 'E0BEFORE'`)
+	alice.CloseAllModals()
+	alice.OpenHome()
+	require.Contains(t, alice.Home(), "belongs to another Slack account")
+	require.Equal(t, 1, s.alerts("second Slack account refused"))
 }

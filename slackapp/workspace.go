@@ -17,18 +17,20 @@ type workspace struct {
 	teamID       string
 	enterpriseID string // empty: none
 	botID        string
+	appID        string
 	url          string // for links to messages
 }
 
 // meetSlack asks whose token this is, until Slack answers. An answer that trying again would not change is an error.
 func (a *app) meetSlack(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		auth, err := a.slack.AuthTestContext(attempt)
-		cancel()
+		home, err := a.whereInstalled(ctx)
 		if err == nil {
-			a.home = workspace{teamID: auth.TeamID, enterpriseID: auth.EnterpriseID, botID: auth.BotID, url: auth.URL}
+			a.home = home
 			return nil
+		}
+		if errors.Is(err, errNoBot) {
+			return err
 		}
 		if refusedToken(err) {
 			return fmt.Errorf("SLACK_BOT_TOKEN: Slack refuses it (%w): take the bot token of the installed app", err)
@@ -43,6 +45,28 @@ func (a *app) meetSlack(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+var errNoBot = errors.New("SLACK_BOT_TOKEN: it is no app's bot token: take the one that begins with xoxb-")
+
+func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	auth, err := a.slack.AuthTestContext(ctx)
+	if err != nil {
+		return workspace{}, err
+	}
+	if auth.BotID == "" {
+		return workspace{}, errNoBot
+	}
+	bot, err := a.slack.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: auth.BotID})
+	if err != nil {
+		return workspace{}, fmt.Errorf("ask which app bot %s is of: %w", auth.BotID, err)
+	}
+	if bot.AppID == "" {
+		return workspace{}, errNoBot
+	}
+	return workspace{teamID: auth.TeamID, enterpriseID: auth.EnterpriseID, botID: auth.BotID, appID: bot.AppID, url: auth.URL}, nil
 }
 
 // refusedToken tells an answer of Slack about the token from one about the moment.
@@ -60,9 +84,11 @@ var errElsewhere = errors.New("not from this workspace and app")
 func (a *app) ours(ic *slack.InteractionCallback) error {
 	switch {
 	case ic.Team.ID != a.home.teamID,
+		ic.APIAppID != a.home.appID,
 		ic.User.ID == "",
 		ic.User.TeamID != "" && ic.User.TeamID != a.home.teamID && ic.User.TeamID != a.home.enterpriseID,
 		ic.Enterprise.ID != "" && ic.Enterprise.ID != a.home.enterpriseID,
+		ic.View.AppID != "" && ic.View.AppID != a.home.appID,
 		ic.View.BotID != "" && ic.View.BotID != a.home.botID,
 		ic.Message.BotID != "" && ic.Message.BotID != a.home.botID:
 		return errElsewhere

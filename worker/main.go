@@ -25,6 +25,10 @@ const usage = `worker: what accessbot does by itself
   worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
       --allow-gone N   though up to N rows of a file are marked gone by it
   worker policy ...    who decides about access: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY
+  worker unbind EMAIL...
+                       undo which Slack users these people are; --all: everybody (as accessbot_directory)
+  worker rename OLD NEW
+                       give a person another e-mail address, before people.csv does (as accessbot_directory)
   worker grants INSTANCE
                        print what a target shows, in the form of grants.csv, changing nothing
   worker audit verify  compute every hash of the audit anew, and name what is wrong (as accessbot_auditor)
@@ -63,6 +67,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return importDirectory(ctx, args, getenv, stdout, stderr)
 	case "policy":
 		return policyCommand(ctx, args, getenv, stdout, stderr)
+	case "unbind":
+		return unbind(ctx, args, getenv("DATABASE_URL"), stdout)
+	case "rename":
+		return rename(ctx, args, getenv("DATABASE_URL"), stdout)
 	case "grants":
 		return printGrants(ctx, args, getenv, stdout, stderr)
 	case "audit":

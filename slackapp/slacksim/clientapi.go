@@ -155,7 +155,7 @@ func (s *Server) clientChangeUser(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}
 	changed.ID = u.ID
-	if err := changed.complete(s.cfg.TeamID); err != nil {
+	if err := changed.complete(s.cfg.TeamID, s.cfg.EnterpriseID); err != nil {
 		return nil, err
 	}
 	if other := s.findUser(changed.Email); changed.Email != "" && other != nil && other != u {

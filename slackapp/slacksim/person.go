@@ -117,11 +117,15 @@ func (s *Server) drawnAnew(u *User, t Target, value string) Target {
 
 // interaction is the part of every interaction that says who acted where.
 func (s *Server) interaction(kind string, u *User) object {
-	return object{
+	o := object{
 		"type": kind, "token": "local", "api_app_id": s.cfg.AppID, "enterprise": nil, "is_enterprise_install": false,
 		"team": object{"id": s.cfg.TeamID, "domain": "local"},
 		"user": object{"id": u.ID, "username": u.handle(), "name": u.handle(), "team_id": u.TeamID},
 	}
+	if s.cfg.EnterpriseID != "" {
+		o["enterprise"] = object{"id": s.cfg.EnterpriseID, "name": "Local Enterprise"}
+	}
+	return o
 }
 
 // place adds to an interaction what it was done in.

@@ -22,6 +22,7 @@ import (
 // Config describes the workspace and its one app. Zero fields get Slack's own values, or local ones.
 type Config struct {
 	TeamID, TeamName string
+	EnterpriseID     string // of Enterprise Grid; empty: none
 	AppID            string
 	BotToken         string // xoxb-..., for the Web API
 	AppToken         string // xapp-..., for Socket Mode
@@ -188,7 +189,7 @@ func (s *Server) newTS() string {
 }
 
 func (s *Server) addUser(u User) error {
-	if err := u.complete(s.cfg.TeamID); err != nil {
+	if err := u.complete(s.cfg.TeamID, s.cfg.EnterpriseID); err != nil {
 		return err
 	}
 	if _, ok := s.users[u.ID]; ok {

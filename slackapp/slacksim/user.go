@@ -17,8 +17,11 @@ type User struct {
 	ID     string `json:"id"`      // U...; empty: derived from the e-mail
 	TeamID string `json:"team_id"` // empty: the workspace's own
 	Email  string `json:"email"`
-	Name   string `json:"name"` // the real name, as people see it
-	TZ     string `json:"tz"`   // IANA name; empty: UTC
+
+	EnterpriseID string `json:"enterprise_id,omitempty"` // empty: the workspace's own, if it has one
+
+	Name string `json:"name"` // the real name, as people see it
+	TZ   string `json:"tz"`   // IANA name; empty: UTC
 
 	Deleted          bool `json:"deleted,omitempty"`           // deactivated
 	Bot              bool `json:"bot,omitempty"`               // is_bot
@@ -80,7 +83,7 @@ func UsersFromDirectory(path string) ([]User, error) {
 }
 
 // complete fills in what a user may leave out; an error says what is wrong with the rest.
-func (u *User) complete(team string) error {
+func (u *User) complete(team, enterprise string) error {
 	if u.ID == "" && u.Email == "" {
 		return fmt.Errorf("a user needs an id or an e-mail")
 	}
@@ -89,6 +92,9 @@ func (u *User) complete(team string) error {
 	}
 	if u.TeamID == "" {
 		u.TeamID = team
+	}
+	if u.EnterpriseID == "" && u.TeamID == team && !u.Stranger {
+		u.EnterpriseID = enterprise
 	}
 	if u.Name == "" {
 		u.Name = u.handle()
@@ -126,6 +132,9 @@ func (u *User) profile() object {
 		"profile": profile, "is_bot": u.Bot, "is_restricted": u.Restricted, "is_ultra_restricted": u.UltraRestricted,
 		"is_app_user": false, "updated": 1, "is_admin": false, "is_owner": false, "is_primary_owner": false,
 		"is_email_confirmed": u.Email != "" && !u.EmailUnconfirmed && !u.Bot,
+	}
+	if u.EnterpriseID != "" {
+		o["enterprise_user"] = object{"id": u.ID, "enterprise_id": u.EnterpriseID, "teams": []string{u.TeamID}}
 	}
 	if u.Stranger {
 		o["is_stranger"] = true

@@ -36,6 +36,7 @@ type method struct {
 var methods = map[string]method{
 	"auth.test":             {(*Server).authTest, "bot", 0},
 	"apps.connections.open": {(*Server).connectionsOpen, "app", 20},
+	"bots.info":             {(*Server).botsInfo, "bot", 50},
 	"users.info":            {(*Server).usersInfo, "bot", 100},
 	"users.lookupByEmail":   {(*Server).usersLookupByEmail, "bot", 50},
 	"conversations.open":    {(*Server).conversationsOpen, "bot", 50},
@@ -232,10 +233,22 @@ func (s *Server) overRate(name string, perMinute int, c *call) bool {
 }
 
 func (s *Server) authTest(c *call) (object, *refusal) {
-	return object{
+	o := object{
 		"url": c.base + "/", "team": s.cfg.TeamName, "team_id": s.cfg.TeamID, "user": s.users[botUserID].handle(),
 		"user_id": botUserID, "bot_id": botID, "is_enterprise_install": false,
-	}, nil
+	}
+	if s.cfg.EnterpriseID != "" {
+		o["enterprise_id"] = s.cfg.EnterpriseID
+	}
+	return o, nil
+}
+
+func (s *Server) botsInfo(c *call) (object, *refusal) {
+	if c.str("bot") != botID {
+		return nil, refuse("bot_not_found")
+	}
+	bot := s.users[botUserID]
+	return object{"bot": object{"id": botID, "app_id": s.cfg.AppID, "user_id": botUserID, "name": bot.Name, "deleted": false, "updated": 1, "icons": object{}}}, nil
 }
 
 func (s *Server) usersInfo(c *call) (object, *refusal) {

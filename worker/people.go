@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"accessbot/schema"
+)
+
+// unbind undoes who Slack users are: of the people named, or of everybody.
+func unbind(ctx context.Context, args []string, databaseURL string, stdout io.Writer) error {
+	if len(args) == 0 || len(args) > 1 && args[0] == "--all" {
+		return errors.New("unbind needs people: worker unbind EMAIL..., or worker unbind --all for everybody")
+	}
+	if args[0] == "--all" {
+		args = nil
+	}
+	emails := make([]string, len(args))
+	for n, email := range args {
+		emails[n] = strings.ToLower(email)
+	}
+	db, err := schema.Open(databaseURL, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close() // the process ends
+	n, err := db.Unbind(ctx, emails...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%d undone: who these Slack users are is decided anew when they next use the app\n", n)
+	return err
+}
+
+// rename gives a person another e-mail address.
+func rename(ctx context.Context, args []string, databaseURL string, stdout io.Writer) error {
+	if len(args) != 2 {
+		return errors.New("rename needs two e-mail addresses: worker rename OLD NEW")
+	}
+	db, err := schema.Open(databaseURL, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close() // the process ends
+	if err := db.RenamePerson(ctx, args[0], args[1]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%s is %s from now on: import a people.csv that says so too\n", args[0], args[1])
+	return err
+}
