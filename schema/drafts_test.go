@@ -250,3 +250,35 @@ func TestWhoeverIsNotActiveSubmitsNothing(t *testing.T) {
 	_, err := o.app.Submit(context.Background(), o.submission("V1", "alice"))
 	require.ErrorIs(t, err, schema.ErrNotActive)
 }
+
+func TestQuotaIsCountedAlikeByAllReplicas(t *testing.T) {
+	o := newOffice(t)
+	editor, sandbox, marts := o.entitlement("dashboards", "editor"), o.entitlement("warehouse", "sandbox"), o.entitlement("warehouse", "marketing-marts")
+	var errs [3]error
+	submit := func(n int, q schema.Quota) error {
+		s := o.submission(fmt.Sprint("V", n), "alice")
+		s.Quota = q
+		_, err := o.app.Submit(context.Background(), s)
+		return err
+	}
+	var submissions sync.WaitGroup
+	for n, e := range []int64{editor, sandbox, marts} {
+		view := fmt.Sprint("V", n)
+		o.opened(view, "alice", "priya")
+		o.chosen(view, "alice", e)
+	}
+	for n := range errs {
+		submissions.Go(func() { errs[n] = submit(n, schema.Quota{Open: 2, PerMinute: 10}) })
+	}
+	submissions.Wait()
+	refused := slices.DeleteFunc([]int{0, 1, 2}, func(n int) bool { return errs[n] == nil })
+	require.Len(t, refused, 1)
+	var over *schema.OverQuota
+	require.ErrorAs(t, errs[refused[0]], &over)
+	require.Equal(t, &schema.OverQuota{Open: 2}, over)
+	require.ErrorAs(t, submit(refused[0], schema.Quota{Open: 9, PerMinute: 2}), &over)
+	require.Equal(t, &schema.OverQuota{PerMinute: 2}, over)
+	// What is active, or was denied, is not open.
+	o.do(`begin; set local session_replication_role = replica; update request_items set state = case when id % 2 = 0 then 'active' else 'denied' end; commit`)
+	require.NoError(t, submit(refused[0], schema.Quota{Open: 1, PerMinute: 3}))
+}

@@ -23,7 +23,7 @@ type WaitingLine struct {
 	Names         pq.StringArray `db:"names"`     // of the first few: application and name
 	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
-	AskedAt       sql.NullTime   `db:"asked_at"` // when the reader was asked first; null: others were, and not yet the reader
+	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was asked first; null: others were, and not yet the reader
 	ExpiresAt     sql.NullTime   `db:"expires_at"` // if nobody decides
 	EndsAt        sql.NullTime   `db:"ends_at"`
 	EndsOn        sql.NullTime   `db:"ends_on"`

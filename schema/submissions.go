@@ -23,6 +23,7 @@ type Submission struct {
 	EndsOn    sql.NullTime // the day, when it was chosen without a time
 	ReasonKey string
 	Note      string
+	Quota     Quota
 	// LastEnd is the last end that a limit of so many days allows, in the requester's time zone.
 	LastEnd func(days int) time.Time
 }
@@ -71,8 +72,8 @@ func (e *TooLong) Error() string {
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
 // The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *NoLongerOffered, *TooLong, *NoteNeeded or
-// *CoveredAlready.
+// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *OverQuota, *NoLongerOffered, *TooLong,
+// *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -116,6 +117,9 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return Receipt{}, fmt.Errorf("whether form %s was submitted before: %w", s.ViewID, err)
+	}
+	if err := s.Quota.check(ctx, tx, s.PersonID); err != nil {
+		return Receipt{}, err
 	}
 	draft, err := lockDraft(ctx, tx, s.ViewID, s.PersonID)
 	if err != nil {

@@ -76,7 +76,7 @@ func (a *app) chosen(ctx context.Context, ic *slack.InteractionCallback) (chosen
 	s := submission{values: ic.View.State}
 	var ticked []string
 	first := views.BlockChosen(0)
-	for _, actions := range ic.View.State.Values {
+	for _, actions := range s.all() {
 		for _, o := range actions[views.ActionChosen].SelectedOptions {
 			ticked = append(ticked, o.Value)
 		}

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
+	"accessbot/schema"
 	"accessbot/workflows"
 )
 
@@ -29,7 +30,8 @@ type config struct {
 	listenAddr    string
 	listener      net.Listener // in place of listenAddr; for tests
 	maxDays       int          // the longest that anything can be asked for temporarily
-	timeZone      string       // of people for whom nobody knows one; IANA name
+	quota         schema.Quota
+	timeZone      string // of people for whom nobody knows one; IANA name
 }
 
 // socketMode tells over which transport Slack reaches the app.
@@ -76,14 +78,20 @@ func configure(getenv func(string) string) (config, error) {
 	if c.apiURL != "" && !strings.HasSuffix(c.apiURL, "/") {
 		wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
 	}
-	days := text("MAX_DAYS", "365")
-	var err error
-	if c.maxDays, err = strconv.Atoi(days); err != nil || c.maxDays < 1 || c.maxDays > 36500 {
-		wrong("MAX_DAYS", fmt.Sprintf("%q is not a number of days from 1 to 36500", days))
+	number := func(name, otherwise, what string, most int) int {
+		value := text(name, otherwise)
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > most {
+			wrong(name, fmt.Sprintf("%q is not a number of %s from 1 to %d", value, what, most))
+		}
+		return n
 	}
+	c.maxDays = number("MAX_DAYS", "365", "days", 36500)
+	c.quota = schema.Quota{Open: number("MAX_OPEN_REQUESTS", "50", "requests", 10000), PerMinute: number("MAX_REQUESTS_PER_MINUTE", "10", "requests", 10000)}
 	if !knownZone(c.timeZone) {
 		wrong("DEFAULT_TIME_ZONE", fmt.Sprintf("%q is not a time zone such as Europe/Berlin", c.timeZone))
 	}
+	var err error
 	if c.temporal, err = envconfig.LoadDefaultClientOptions(); err != nil {
 		problems = append(problems, fmt.Errorf("the TEMPORAL_* settings: %w", err))
 	}

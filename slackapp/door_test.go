@@ -103,8 +103,9 @@ func TestAPayloadInTheAddressIsRefused(t *testing.T) {
 }
 
 // sign signs a body as Slack does.
-func sign(r *http.Request, body string) {
-	now := strconv.FormatInt(time.Now().Unix(), 10)
+func sign(r *http.Request, body string) { signAt(r, body, strconv.FormatInt(time.Now().Unix(), 10)) }
+
+func signAt(r *http.Request, body, now string) {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte("v0:" + now + ":" + body))
 	r.Header.Set("X-Slack-Request-Timestamp", now)

@@ -31,6 +31,14 @@ func (s *submission) field(blockID, actionID string) (slack.BlockAction, bool) {
 	return action, ok
 }
 
+// all are the fields by block and action; none where nothing came back.
+func (s *submission) all() map[string]map[string]slack.BlockAction {
+	if s.values == nil {
+		return nil
+	}
+	return s.values.Values
+}
+
 // wrong says what is wrong at a field, or at the first one where that is not shown: Slack drops errors at fields that are not there.
 func (s *submission) wrong(blockID, text string) {
 	if !s.shown(blockID) {

@@ -69,7 +69,7 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 		return schema.Receipt{}, err
 	}
 	s.checkShown(&draft)
-	result := schema.Submission{ViewID: viewID, PersonID: personID}
+	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota}
 	result.ReasonKey, result.Note = s.why(reasons)
 	result.EndsAt, result.EndsOn = s.ends(&draft, now, a.config.maxDays)
 	zone, err := time.LoadLocation(draft.TimeZone)
@@ -89,6 +89,7 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	var long *schema.TooLong
 	var covered *schema.CoveredAlready
 	var noted *schema.NoteNeeded
+	var over *schema.OverQuota
 	switch {
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
@@ -107,6 +108,10 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		a.log.Error("the policy cannot judge what is asked for", "view", viewID, "error", err)
 		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be judged", Alert: true, Details: map[string]any{"why": err.Error()}})
 		s.wrong(s.grantsField(), "The policy cannot judge this, so nothing was sent. Please tell an administrator; it is on record.")
+	case errors.As(err, &over) && over.PerMinute > 0:
+		s.wrong(s.first(), fmt.Sprintf("You have made %d requests within a minute, and nobody may make more. Your form is kept: please submit it again in a minute.", over.PerMinute))
+	case errors.As(err, &over):
+		s.wrong(s.first(), fmt.Sprintf("%d requests of yours are open, and nobody may have more. Withdraw some, or submit this form again when some are decided.", over.Open))
 	case errors.Is(err, schema.ErrNothingChosen):
 		s.wrong(s.grantsField(), "Choose at least one access grant.")
 	case errors.Is(err, schema.ErrNotOffered):

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
 )
 
 // Case 18.
@@ -317,4 +319,29 @@ func (s *stage) recordAway(away bool) {
 	}
 	s.do(`revoke connect on database ` + s.db.Name + ` from public`)
 	s.do(`select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = 'accessbot_slackapp'`, s.db.Name)
+}
+
+func TestOneWhoAsksForTooMuchIsToldAtTheForm(t *testing.T) {
+	s := newStage(t, 2, false, func(c *config) { c.quota = schema.Quota{Open: 2, PerMinute: 3} })
+	alice := s.as("alice")
+	submit := func(grant string) map[string]string {
+		s.openForm(alice)
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.WaitForModal("Select all access grants")
+		alice.Tick(grant)
+		alice.Choose("Reason", "Project work")
+		return alice.Submit()
+	}
+	require.Empty(t, submit("Dashboard editor"))
+	require.Empty(t, submit("Analyst sandbox"))
+	require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and nobody may have more.")
+	s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+	s.work(s.newest())
+	require.Empty(t, alice.Submit(), "the form was kept")
+	require.Equal(t, []string{"warehouse/marketing-marts"}, s.asked(s.newest()))
+	require.Contains(t, submit("Analyst sandbox")["Access Like"], "You have made 3 requests within a minute")
+	s.do(`update clock set shift = interval '61 seconds'`)
+	s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+	s.work(s.newest())
+	require.Empty(t, alice.Submit())
 }

@@ -1,0 +1,50 @@
+package directory
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzSheet reads any bytes as a sheet with a column of each type: what is not refused fits into the record.
+func FuzzSheet(f *testing.F) {
+	for _, seed := range []string{
+		"email,name,key,emails,status,yes,days,zone,user\na@b.example,A,k,a@b.example;c@d.example,active,yes,3,Europe/Berlin,U024BE7LH\n",
+		"\ufeffname,email\nA,a@b\n\"x\ny\",z@z\n", "email,name\n\"a,b\n", "email\n", "", "name,name\n", "email,name\n\xff,\x00\n", "email,name,zone\na@b,A,../../etc/passwd\n",
+		"email,name,days\na@b,A,99999999999\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		var noted problems
+		s := newSheet("x.csv", bytes.NewReader(file), []string{"email", "name"}, []string{"key", "emails", "status", "yes", "days", "zone", "user"}, &noted)
+		for s.next() {
+			before := len(noted.list) + noted.more
+			email, name, key := s.required("email", s.email("email")), s.required("name", s.text("name")), s.key("key")
+			emails, status := s.emails("emails"), s.oneOf("status", "active", "left", "")
+			s.yes("yes", true)
+			days, zone, user := s.days("days"), s.zone("zone"), s.slackUserID("user")
+			if len(noted.list)+noted.more > before {
+				continue
+			}
+			require.True(t, isEmail(email) && email == strings.ToLower(email), email)
+			require.NotEmpty(t, name)
+			for _, text := range append([]string{email, name, key, status}, emails...) {
+				require.True(t, utf8.ValidString(text))
+				require.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q", text)
+			}
+			require.True(t, days == nil || *days >= 0 && *days <= maxDays)
+			require.True(t, user == nil || *user == "" || slackUserID.MatchString(*user))
+			require.True(t, zone == nil || !strings.Contains(*zone, ".."))
+		}
+		require.NoError(t, s.err)
+		for _, p := range noted.list {
+			require.Positive(t, p.Line)
+			require.NotEmpty(t, p.Reason)
+		}
+	})
+}
