@@ -47,12 +47,19 @@ func configure(getenv func(string) string) (config, error) {
 		}
 		return otherwise
 	}
+	secret := func(name string) string {
+		value, err := schema.Secret(getenv, name)
+		if err != nil {
+			problems = append(problems, err)
+		}
+		return value
+	}
 	c := config{
-		databaseURL:   getenv("DATABASE_URL"),
+		databaseURL:   secret("DATABASE_URL"),
 		taskQueue:     text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
-		botToken:      getenv("SLACK_BOT_TOKEN"),
-		appToken:      getenv("SLACK_APP_TOKEN"),
-		signingSecret: getenv("SLACK_SIGNING_SECRET"),
+		botToken:      secret("SLACK_BOT_TOKEN"),
+		appToken:      secret("SLACK_APP_TOKEN"),
+		signingSecret: secret("SLACK_SIGNING_SECRET"),
 		apiURL:        getenv("SLACK_API_URL"),
 		listenAddr:    text("LISTEN_ADDR", "127.0.0.1:3000"),
 		timeZone:      text("DEFAULT_TIME_ZONE", "UTC"),

@@ -25,7 +25,11 @@ func check(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 		return err
 	}
 	instances := config.Instances()
-	if url := getenv("DATABASE_URL"); url != "" {
+	url, err := schema.Secret(getenv, "DATABASE_URL")
+	if err != nil {
+		return err
+	}
+	if url != "" {
 		db, err := schema.Open(url, 1)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/activities/connector/kinds"
+	"accessbot/schema"
 	"accessbot/workflows"
 )
 
@@ -84,9 +85,13 @@ func (e *environment) text(name, otherwise string) string {
 	return otherwise
 }
 
+// required are secrets, all of them: a value, or a file that holds it.
 func (e *environment) required(name, what string) string {
-	value := e.getenv(name)
-	if value == "" {
+	value, err := schema.Secret(e.getenv, name)
+	switch {
+	case err != nil:
+		e.problems = append(e.problems, err)
+	case value == "":
 		e.wrong(name, "is not set: give "+what)
 	}
 	return value

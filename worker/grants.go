@@ -21,7 +21,7 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 	if err != nil {
 		return err
 	}
-	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	db, err := openRecord(getenv, 2)
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "policy":
 		return policyCommand(ctx, args, getenv, stdout, stderr)
 	case "unbind":
-		return unbind(ctx, args, getenv("DATABASE_URL"), stdout)
+		return unbind(ctx, args, getenv, stdout)
 	case "rename":
-		return rename(ctx, args, getenv("DATABASE_URL"), stdout)
+		return rename(ctx, args, getenv, stdout)
 	case "grants":
 		return printGrants(ctx, args, getenv, stdout, stderr)
 	case "audit":
@@ -86,7 +86,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 func migrate(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
-	version, err := schema.Migrate(ctx, getenv("DATABASE_URL"))
+	url, err := schema.Secret(getenv, "DATABASE_URL")
+	if err != nil {
+		return err
+	}
+	version, err := schema.Migrate(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -105,7 +109,7 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 	if len(dirs) != 1 {
 		return errors.New("import needs one directory of CSV files: worker import DIR [--allow-gone N]")
 	}
-	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	db, err := openRecord(getenv, 2)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // unbind undoes who Slack users are: of the people named, or of everybody.
-func unbind(ctx context.Context, args []string, databaseURL string, stdout io.Writer) error {
+func unbind(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) == 0 || len(args) > 1 && args[0] == "--all" {
 		return errors.New("unbind needs people: worker unbind EMAIL..., or worker unbind --all for everybody")
 	}
@@ -22,7 +22,7 @@ func unbind(ctx context.Context, args []string, databaseURL string, stdout io.Wr
 	for n, email := range args {
 		emails[n] = strings.ToLower(email)
 	}
-	db, err := schema.Open(databaseURL, 1)
+	db, err := openRecord(getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -36,11 +36,11 @@ func unbind(ctx context.Context, args []string, databaseURL string, stdout io.Wr
 }
 
 // rename gives a person another e-mail address.
-func rename(ctx context.Context, args []string, databaseURL string, stdout io.Writer) error {
+func rename(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) != 2 {
 		return errors.New("rename needs two e-mail addresses: worker rename OLD NEW")
 	}
-	db, err := schema.Open(databaseURL, 1)
+	db, err := openRecord(getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -50,4 +50,13 @@ func rename(ctx context.Context, args []string, databaseURL string, stdout io.Wr
 	}
 	_, err = fmt.Fprintf(stdout, "%s is %s from now on: import a people.csv that says so too\n", args[0], args[1])
 	return err
+}
+
+// openRecord opens the database that DATABASE_URL, or the file that DATABASE_URL_FILE names, says.
+func openRecord(getenv func(string) string, connections int) (*schema.DB, error) {
+	url, err := schema.Secret(getenv, "DATABASE_URL")
+	if err != nil {
+		return nil, err
+	}
+	return schema.Open(url, connections)
 }
