@@ -194,7 +194,7 @@ func TestSlowTransactionsFallBetweenNoSeals(t *testing.T) {
 	sealAll(t, w)
 	verified, found := findings(t, w)
 	assert.Empty(t, found)
-	assert.EqualValues(t, events.Load(), verified.Events)
+	assert.Equal(t, events.Load(), verified.Events)
 	assert.Greater(t, verified.Head.Position, int64(1))
 	assert.True(t, schematest.Value[bool](w, `select exists (select from audit_positions a join audit_positions b on b.position = a.position + 1 where b.event_id < a.event_id)`),
 		"some were sealed in another order than they were numbered, or this test shows nothing")

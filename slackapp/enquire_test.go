@@ -67,13 +67,13 @@ func TestAnApproverAsksTheRequesterAndEveryApproverReadsTheAnswer(t *testing.T) 
 		require.Empty(s, asked.Buttons())
 		require.Contains(s, asked.Text(), "The board’s report & more")
 		require.NotContains(s, alice.Again(card).Text(), "asks: What for")
-		for _, copy := range []string{bob.Again(his).Text(), lucia.Again(hers).Text()} {
-			require.Contains(s, copy, "Alice Martin answered")
-			require.Contains(s, copy, "The board’s report & more")
+		for _, text := range []string{bob.Again(his).Text(), lucia.Again(hers).Text()} {
+			require.Contains(s, text, "Alice Martin answered")
+			require.Contains(s, text, "The board’s report & more")
 		}
 		require.Contains(s, bob.WaitForMessage("Alice Martin answered your question").Text(), "The board’s report & more")
 		messages := lucia.Messages()
-		require.False(s, strings.Contains(messages[len(messages)-1].Text(), "answered your question"), "only the one who asked is notified")
+		require.NotContains(s, messages[len(messages)-1].Text(), "answered your question", "only the one who asked is notified")
 		require.Contains(s, bob.Again(his).Buttons(), "Approve", "it goes on waiting")
 		sent := len(alice.Messages()) + len(bob.Messages())
 		s.work(number)
