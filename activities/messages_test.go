@@ -133,7 +133,7 @@ func TestEverybodyIsToldOnceAndEveryCopyIsKeptCurrent(t *testing.T) {
 	assert.Equal(t, []string{"Withdraw"}, s.buttons("ann", 0))
 	for _, name := range []string{"owen", "olga"} {
 		require.Len(t, s.reads(name), 1)
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…"}, s.buttons(name, 0))
+		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons(name, 0))
 	}
 	assert.Equal(t, 3, s.calls("chat.postMessage"))
 
@@ -303,7 +303,7 @@ func TestMessageThatSlackRefusesIsSentInPlainWords_35(t *testing.T) {
 	require.Len(t, s.reads("ann"), 1)
 	assert.Contains(t, s.reads("ann")[0], "could not be shown in full")
 	assert.Contains(t, s.reads("ann")[0], "sent for approval")
-	assert.Equal(t, []string{"Approve", "Deny", "Choose…"}, s.buttons("owen", 0), "the request goes on")
+	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0), "the request goes on")
 	assert.Equal(t, 1, s.Alerts("a message was refused by Slack"))
 	s.converged(asked.ID)
 	assert.Len(t, s.reads("ann"), 1, "and not sent again and again")
@@ -465,7 +465,7 @@ func TestWhatComesToAnApproverLaterIsANewMessage(t *testing.T) {
 	s.advance(asked.ID)
 	s.converged(asked.ID)
 	require.Len(t, s.reads("owen"), 2, "an edit would notify nobody")
-	assert.Equal(t, []string{"Approve", "Deny", "Choose…"}, s.buttons("owen", 1))
+	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 1))
 	decided, err := s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	assert.Equal(t, asked.Items[1:], decided.Items)
@@ -486,7 +486,7 @@ func TestApproverWhoIsAskedTheSameAgainIsNotBotheredTwice(t *testing.T) {
 	require.Len(t, s.approvals(asked.ID), 2)
 	s.converged(asked.ID)
 	assert.Len(t, s.reads("owen"), 1)
-	assert.Equal(t, []string{"Approve", "Deny", "Choose…"}, s.buttons("owen", 0))
+	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0))
 	assert.Empty(t, s.buttons("olga", 0))
 }
 

@@ -116,11 +116,23 @@ func (p *Tab) Wait(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	// What is being redrawn may be missing for a moment: that is not so yet, and no error.
-	poll := chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))
-	if _, err := chromedp.Run(ctx, poll); err != nil {
+	if err := poll(ctx, expression); err != nil {
 		p.t.Fatalf("not so within %s: %s (%v)", patience, expression, err)
 	}
+}
+
+func poll(ctx context.Context, expression string) error {
+	// What is being redrawn may be missing for a moment: that is not so yet, and no error.
+	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()",
+		chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
+	return err
+}
+
+// SeesWithin tells whether the page says so in time.
+func (p *Tab) SeesWithin(limit time.Duration, text string) bool {
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	return poll(ctx, said("document.body", text)) == nil
 }
 
 // Eval answers a JavaScript expression.
