@@ -5,7 +5,7 @@
 #   ./temporal-dev.sh demo            one temporary request from form to de-provisioning, in about a minute
 #   ./temporal-dev.sh test [ARGS]     every test, on servers of its own; ARGS go to `go test`
 #   ./temporal-dev.sh pictures        take the pictures in docs/pictures anew
-#   ./temporal-dev.sh lint            formatting, linters, workflow check
+#   ./temporal-dev.sh lint            formatting, linters, workflow check, known vulnerabilities
 #   ./temporal-dev.sh reset           stop what this script started here, and forget the development state
 #
 # Settings, as environment variables:
@@ -378,6 +378,12 @@ lint() {
   check 'golangci-lint' "$tool" run
   find_tool workflowcheck "$workflowcheck_module" "$workflowcheck_module" "$workflowcheck_version" "Installing workflowcheck $workflowcheck_version"
   check 'workflowcheck' "$tool" ./...
+  if curl --silent --fail --output /dev/null --max-time 10 "${GOVULNDB:-https://vuln.go.dev}/index/db.json"; then
+    find_tool govulncheck "$govulncheck_module/cmd/govulncheck" "$govulncheck_module" "$govulncheck_version" "Installing govulncheck $govulncheck_version"
+    check 'govulncheck' "$tool" ./...
+  else
+    say "govulncheck: left out, the list of known vulnerabilities cannot be fetched by curl"
+  fi
   check 'shellcheck' shellcheck --external-sources --check-sourced temporal-dev.sh .ci/run
   [[ -z $failed ]] || fail "$failed found something, see above"
 }

