@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/workflows"
 )
 
@@ -78,11 +79,24 @@ func TestWithoutNamesNobodyIsNamedInTemporal(t *testing.T) {
 	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
 	s.approve(approver, request)
 	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
-	history := s.history(workflows.RequestWorkflowID(request))
-	require.Contains(t, history, "dashboards")
-	for _, personal := range []string{"alice", "Alice", "bob", "Bob", "@" + s.id} {
-		require.NotContains(t, history, personal)
+	denied := s.ask("alice", "dashboards", "editor", 24*time.Hour)
+	s.answer(approver, denied, schema.Answer{Reason: "privately reasoned"})
+	s.eventually("it is denied", func() bool { return s.itemState(denied) == "denied" })
+	for _, id := range []string{workflows.RequestWorkflowID(request), workflows.RequestWorkflowID(denied)} {
+		kept := s.history(id) + s.description(id)
+		require.Contains(t, kept, "dashboards")
+		for _, personal := range []string{"alice", "Alice", "bob", "Bob", "@" + s.id, "privately", "xoxb-", "postgres://"} {
+			require.NotContains(t, kept, personal, id)
+		}
 	}
+}
+
+// description is all that Temporal shows of a run beside its history: memo, search attributes, summary, what is pending.
+func (s *system) description(workflowID string) string {
+	s.t.Helper()
+	d, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
+	require.NoError(s.t, err)
+	return d.String()
 }
 
 // summaries are the summaries of a run's activities and timers, as the Web UI shows them.

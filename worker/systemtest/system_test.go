@@ -139,8 +139,8 @@ func (s *system) ask(person, application, key string, lasts time.Duration) (requ
 	require.NoError(s.t, err)
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	err = tx.Get(&request, `
-		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key)
-		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end, 'UTC', 'project' from people where email = $2
+		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, note)
+		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end, 'UTC', 'project', 'privately noted' from people where email = $2
 		returning id`, "V"+randomHex(8), s.email(person), lasts.Seconds())
 	require.NoError(s.t, err)
 	_, err = tx.Exec(`
@@ -162,8 +162,14 @@ func (s *system) wake(request int64, signal string) {
 	}
 }
 
-// approve waits for the question in the approver's Slack, and answers it in the record as its button does.
+// approve approves all of a request.
 func (s *system) approve(person string, request int64) {
+	s.t.Helper()
+	s.answer(person, request, schema.Answer{Approve: true})
+}
+
+// answer waits for the question in the approver's Slack, and answers it in the record as its button does.
+func (s *system) answer(person string, request int64, answer schema.Answer) {
 	s.t.Helper()
 	s.as(person).WaitForMessage(fmt.Sprintf("#%d", request))
 	app := s.db.As(s.t, "accessbot_slackapp")
@@ -177,7 +183,8 @@ func (s *system) approve(person string, request int64) {
 			select m.id, m.person_id, m.terms from slack_messages m join people p on p.id = m.person_id
 			 where m.request_id = $1 and p.email = $2 and m.kind = 'question' and m.ts <> ''`, request, s.email(person)) == nil
 	})
-	decided, err := app.Decide(context.Background(), schema.Answer{MessageID: m.ID, PersonID: m.PersonID, Terms: m.Terms, Approve: true})
+	answer.MessageID, answer.PersonID, answer.Terms = m.ID, m.PersonID, m.Terms
+	decided, err := app.Decide(context.Background(), answer)
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, decided.Items)
 	s.wake(request, workflows.SignalDecisionRecorded)
