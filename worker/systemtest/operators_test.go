@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/operatorservice/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -91,12 +92,17 @@ func TestWithoutNamesNobodyIsNamedInTemporal(t *testing.T) {
 	}
 }
 
-// description is all that Temporal shows of a run beside its history: memo, search attributes, summary, what is pending.
+// description is all that Temporal shows of a run beside its history: memo, search attributes, summary, details, what is pending.
 func (s *system) description(workflowID string) string {
 	s.t.Helper()
 	d, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
 	require.NoError(s.t, err)
-	return d.String()
+	answer, err := s.temporal.QueryWorkflow(s.t.Context(), workflowID, "", "__temporal_workflow_metadata")
+	require.NoError(s.t, err)
+	var metadata sdkpb.WorkflowMetadata
+	require.NoError(s.t, answer.Get(&metadata))
+	require.NotEmpty(s.t, metadata.CurrentDetails)
+	return d.String() + metadata.String()
 }
 
 // summaries are the summaries of a run's activities and timers, as the Web UI shows them.
