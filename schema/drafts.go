@@ -29,8 +29,10 @@ type Draft struct {
 	Mode            string        `db:"mode"`
 	LikePersonID    sql.NullInt64 `db:"like_person_id"`    // kept while another mode is shown
 	LikeJobTitleID  sql.NullInt64 `db:"like_job_title_id"` // as above
-	ExtendsID       sql.NullInt64 `db:"extends_id"`        // the request whose grants are to last longer
+	ExtendsID       sql.NullInt64 `db:"extends_id"`        // the request that is extended or asked for again
 	LikeName        string        `db:"like_name"`         // of the mode's subject; empty: none. Read only
+	ReasonKey       string        `db:"reason_key"`        // of that request. Read only
+	Note            string        `db:"note"`              // as above
 	Offered         pq.Int64Array `db:"offered"`           // in the order of the list; custom: those shown so far
 	Total           int           `db:"total"`             // how many are offered; custom: the whole list
 	Chosen          pq.Int64Array `db:"chosen"`
@@ -70,7 +72,7 @@ func (d *Draft) Offer() Offer {
 		o.LikeID = d.LikePersonID.Int64
 	case LikeJobTitle:
 		o.LikeID = d.LikeJobTitleID.Int64
-	case Extend:
+	case Extend, Again:
 		o.LikeID = d.ExtendsID.Int64
 	}
 	return o
@@ -174,14 +176,19 @@ func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID i
 	return DraftByView(ctx, db, viewID, personID)
 }
 
-// OpenExtension makes the draft of a form that asks for more time with what an earlier request of the person gave: with all of it, or
-// with one entitlement, chosen at first.
-func (db *DB) OpenExtension(ctx context.Context, viewID, viewHash string, personID int64, timeZone string, requestID, entitlementID int64) (Draft, error) {
-	_, err := db.ExecContext(ctx, `
-		insert into form_drafts (view_id, view_hash, person_id, time_zone, mode, extends_id, temporary) values ($1, $2, $3, $4, 'extend', $5, true)`,
-		viewID, viewHash, personID, timeZone, requestID)
+// OpenEarlier makes the draft of a form that asks for more time with what an earlier request of the person gave (Extend), or
+// again for what it asked for and they lack (Again): for all of it, or for one entitlement, chosen at first. It answers
+// ErrNotFound where that request is not theirs.
+func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID, entitlementID int64) (Draft, error) {
+	result, err := db.ExecContext(ctx, `
+		insert into form_drafts (view_id, view_hash, person_id, time_zone, mode, extends_id, temporary)
+		select $1, $2, $3, $4, $5, id, $5 = 'extend' or ends_at is not null from access_requests where id = $6 and requester_id = $3`,
+		viewID, viewHash, personID, timeZone, mode, requestID)
 	if err != nil {
 		return Draft{}, fmt.Errorf("keep the draft of form %s: %w", viewID, err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return Draft{}, errors.Join(fmt.Errorf("request %d of person %d: %w", requestID, personID, ErrNotFound), err)
 	}
 	return db.ChangeDraft(ctx, viewID, personID, func(tx *sqlx.Tx, d *Draft) error {
 		if err := d.MakeOffer(ctx, tx); err != nil {
@@ -198,13 +205,15 @@ func (db *DB) OpenExtension(ctx context.Context, viewID, viewHash string, person
 
 const selectDraft = `
 select d.view_id, d.person_id, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
-       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id end, '') as like_name,
+       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,
+       coalesce(x.reason_key, '') as reason_key, coalesce(x.note, '') as note,
        d.offered, d.total, d.chosen, d.all_chosen, d.application_id, coalesce(a.name, '') as application_name, d.search, d.page,
        d.matching, d.shown, d.generation, d.offer_generation, d.touched, d.temporary, d.time_zone, d.revision, d.view_hash
   from form_drafts d
   left join people p on p.id = d.like_person_id
   left join job_titles t on t.id = d.like_job_title_id
   left join applications a on a.id = d.application_id
+  left join access_requests x on x.id = d.extends_id
  where d.view_id = $1 and d.person_id = $2`
 
 // DraftByView answers ErrNotFound where the person has no such form open: submitted, swept, or somebody else's.
@@ -328,7 +337,7 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	if err := q.GetContext(ctx, &exists, query, id, d.PersonID); err != nil {
 		return fmt.Errorf("look for %s %d: %w", d.Mode, id, err)
 	}
-	if !exists || d.Mode == Custom {
+	if !exists || d.Mode == Custom || d.Offer().OfRequest() {
 		return fmt.Errorf("%s %d: %w", d.Mode, id, ErrNotOffered)
 	}
 	if d.Mode == LikePerson {

@@ -9,21 +9,26 @@ import (
 	"github.com/lib/pq"
 )
 
-// Ways to ask: like a person, like a job title, freely, or for more time with what an earlier request gave.
+// Ways to ask: like a person, like a job title, freely, for more time with what an earlier request gave, or again for what
+// it asked for.
 const (
 	LikePerson   = "person"
 	LikeJobTitle = "job_title"
 	Custom       = "custom"
 	Extend       = "extend"
+	Again        = "again"
 )
 
 // Offer says whose access a form offers to whom. What it offers is always only what the person lacks, may ask for, has
 // an account for and does not wait for already. It is looked up, never kept, so a submission checks it again.
 type Offer struct {
 	PersonID int64  // who asks
-	Mode     string // person, job_title, custom or extend
+	Mode     string // person, job_title, custom, extend or again
 	LikeID   int64  // that person, job title or request; 0: not chosen yet, or custom
 }
+
+// OfRequest tells whether the offer is what an earlier request of the person was about: nothing else can be chosen instead.
+func (o Offer) OfRequest() bool { return o.Mode == Extend || o.Mode == Again }
 
 // Chosen tells whether there is anything to look up yet.
 func (o Offer) Chosen() bool { return o.Mode == Custom || o.LikeID != 0 }
@@ -81,6 +86,9 @@ func (o Offer) source() string {
 	case Extend:
 		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
 		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`
+	case Again:
+		return `e.id in (select x.entitlement_id from request_items x where x.request_id = $2)
+		   and exists (select from access_requests r where r.id = $2 and r.requester_id = $1)`
 	default:
 		return `$2::bigint = 0`
 	}

@@ -322,7 +322,7 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 		likePerson = draft.LikePersonID
 	case LikeJobTitle:
 		likeTitle = draft.LikeJobTitleID
-	case Extend: // a request like any other, whose claims overlap
+	case Extend, Again: // a request like any other; the claims of an extension overlap
 		like = Custom
 	}
 	err = tx.GetContext(ctx, &number, `

@@ -129,8 +129,9 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 	// What opens a modal has three seconds, so it waits for nothing else that the user did.
 	opens := map[string]handler{
 		views.ActionRequestAccess: a.openForm,
-		views.ActionExtend:        a.openExtension,
-		views.ActionExtendAll:     a.openExtension,
+		views.ActionExtend:        a.openEarlier,
+		views.ActionExtendAll:     a.openEarlier,
+		views.ActionAgain:         a.openEarlier,
 		views.ActionShowAll:       a.openList,
 		views.ActionDeny:          a.askWhyDenied,
 		views.ActionChoose:        a.openChoice,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/slack-go/slack"
@@ -13,28 +14,37 @@ import (
 
 // openForm opens the request form.
 func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
-	a.openDraft(ctx, ic, "Request Access", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
+	a.openDraft(ctx, ic, schema.LikePerson, "Request Access", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
 		return a.db.OpenDraft(ctx, viewID, hash, person.ID, zone)
 	})
 }
 
-// openExtension opens the form that asks for more time: with one claim, or with all that a request gave.
-func (a *app) openExtension(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	a.openDraft(ctx, ic, "Extend", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
+// openEarlier opens the form that asks for more time, with one claim or with all that a request gave, or again for what a
+// request asked for.
+func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+	mode, button := schema.Extend, "Extend"
+	if action.ActionID == views.ActionAgain {
+		mode, button = schema.Again, "Ask again"
+	}
+	a.openDraft(ctx, ic, mode, button, func(viewID, hash string, person schema.Person, zone string) (draft schema.Draft, err error) {
 		number, err := idOf(action.Value)
 		entitlementID := int64(0)
 		if err == nil && action.ActionID == views.ActionExtend {
 			number, entitlementID, err = schema.RequestOfClaim(ctx, a.db, number, person.ID)
 		}
-		if err != nil {
-			return schema.Draft{}, err
+		if err == nil {
+			draft, err = a.db.OpenEarlier(ctx, mode, viewID, hash, person.ID, zone, number, entitlementID)
 		}
-		return a.db.OpenExtension(ctx, viewID, hash, person.ID, zone, number, entitlementID)
+		if errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrNotOffered) {
+			a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: strings.ToLower(button) + " refused", Alert: true,
+				Details: map[string]any{"value": views.Cut(action.Value, 40), "why": err.Error()}})
+		}
+		return draft, err
 	})
 }
 
 // openDraft opens a form: at once something, within the trigger's three seconds, and the form once its draft is kept.
-func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, button string,
+func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, mode, button string,
 	keep func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error),
 ) {
 	opened, err := a.open(ctx, ic, views.Loading())
@@ -50,9 +60,9 @@ func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, butt
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
-		a.replace(ctx, opened.View.ID, views.Notice("Extend access", "There is nothing here that you could ask more time for."))
+		a.replace(ctx, opened.View.ID, views.Notice(views.FormTitle(mode), "Only the one who asked for this access can do that."))
 	case err != nil:
-		a.replace(ctx, opened.View.ID, views.Notice("Request access", a.words(ctx, err)))
+		a.replace(ctx, opened.View.ID, views.Notice(views.FormTitle(mode), a.words(ctx, err)))
 	default:
 		a.draw(ctx, draft, "")
 	}

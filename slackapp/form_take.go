@@ -74,8 +74,8 @@ func takeBoxes(d *schema.Draft, state *slack.ViewState) error {
 }
 
 func takeMode(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, mode string) error {
-	if d.Mode == schema.Extend {
-		return fmt.Errorf("mode %.20q of an extension: %w", mode, schema.ErrNotOffered)
+	if d.Offer().OfRequest() {
+		return fmt.Errorf("mode %.20q of an earlier request: %w", mode, schema.ErrNotOffered)
 	}
 	switch mode {
 	case d.Mode:
@@ -107,7 +107,7 @@ func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.B
 	}
 	switch action.ActionID {
 	case views.ActionSelectAll:
-		if d.Mode == schema.Custom || d.Mode == schema.Extend {
+		if d.Mode == schema.Custom || d.Offer().OfRequest() {
 			return fmt.Errorf("everything: %w", schema.ErrNotOffered)
 		}
 		d.AllChosen = len(action.SelectedOptions) > 0

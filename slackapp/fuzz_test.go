@@ -130,7 +130,7 @@ func FuzzSubmission(f *testing.F) {
 		if json.Unmarshal(raw, &state) != nil || unix < 0 || unix > 1<<34 {
 			return
 		}
-		for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend} {
+		for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend, schema.Again} {
 			d := &schema.Draft{Mode: mode, TimeZone: zone, Generation: 1, OfferGeneration: 1, Page: 1}
 			d.Shown = [][]int64{{7, 8}}
 			s := submission{values: state, errors: fieldErrors{}}

@@ -53,7 +53,7 @@ func (s *submission) shown(blockID string) bool {
 	return s.values != nil && s.values.Values[blockID] != nil
 }
 
-// first is the form's first field: an extension has no "Access Like".
+// first is the form's first field: what is of an earlier request has no "Access Like".
 func (s *submission) first() string {
 	if s.shown(views.BlockAccessLike) || !s.shown(views.BlockDuration) {
 		return views.BlockAccessLike
@@ -92,7 +92,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 		return
 	}
 	const lost = "This was not kept. Please choose it again."
-	if d.Mode == schema.Extend {
+	if d.Offer().OfRequest() {
 		return // nothing of it can be changed
 	}
 	if mode, ok := s.field(views.BlockAccessLike, views.ActionAccessLike); !ok || mode.SelectedOption.Value != d.Mode {

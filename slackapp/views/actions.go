@@ -21,6 +21,7 @@ const (
 	BlockDecide   = "decide"
 	BlockWithdraw = "withdraw"
 	BlockExtend   = "extend"
+	BlockAgain    = "again"
 )
 
 // DecisionValue is the value of an Approve or Deny button: which copy of the question it stands in, and the terms that

@@ -22,11 +22,14 @@ type Form struct {
 // View draws the form. A field that stays keeps its block ID and so what was put in; the list's boxes get new ones with every
 // generation.
 func (f Form) View() slack.ModalViewRequest {
-	title, blocks := "Request access", []slack.Block{}
-	if f.Draft.Mode == schema.Extend {
-		title = "Extend access"
-	} else {
+	title, blocks := FormTitle(f.Draft.Mode), []slack.Block{}
+	switch {
+	case !f.Draft.Offer().OfRequest():
 		blocks = f.accessLike()
+	case f.Draft.Total == 0: // and nothing else to choose: it is only said
+		nothing := Notice(title, f.nothing())
+		nothing.Blocks.BlockSet = append(nothing.Blocks.BlockSet, f.leftOut()...)
+		return nothing
 	}
 	if f.Notice != "" {
 		blocks = append([]slack.Block{section(f.Notice)}, blocks...)
@@ -44,6 +47,17 @@ func (f Form) View() slack.ModalViewRequest {
 		Close:      plain("Cancel"),
 		Blocks:     slack.Blocks{BlockSet: blocks},
 	}
+}
+
+// FormTitle is the title of a form that asks in such a mode.
+func FormTitle(mode string) string {
+	switch mode {
+	case schema.Extend:
+		return "Extend access"
+	case schema.Again:
+		return "Ask again"
+	}
+	return "Request access"
 }
 
 func (f Form) accessLike() []slack.Block {
@@ -97,9 +111,13 @@ func (f Form) duration() []slack.Block {
 
 func (f Form) why() []slack.Block {
 	var options []*slack.OptionBlockObject
+	var before *slack.OptionBlockObject
 	var need []string
 	for _, r := range f.Offer.Reasons {
 		options = append(options, option(r.Key, r.Label, ""))
+		if r.Key == f.Draft.ReasonKey {
+			before = options[len(options)-1]
+		}
 		if r.NoteRequired {
 			need = append(need, "“"+Cut(Clean(r.Label), 75)+"”")
 		}
@@ -108,14 +126,16 @@ func (f Form) why() []slack.Block {
 	if len(need) > 0 {
 		hint += " Needed with " + Cut(strings.Join(need, ", "), 400) + "."
 	}
-	note := slack.NewPlainTextInputBlockElement(nil, ActionNote).WithMultiline(true).WithMaxLength(MaxNote)
+	note := slack.NewPlainTextInputBlockElement(nil, ActionNote).WithMultiline(true).WithMaxLength(MaxNote).
+		WithInitialValue(Cut(CleanLines(f.Draft.Note), MaxNote))
 	var reason slack.Block
 	if len(options) == 0 { // the form cannot be submitted without one, and says so
 		reason = slack.NewSectionBlock(plain("No reasons are configured, so nothing can be requested yet. Please tell an administrator."), nil, nil,
 			slack.SectionBlockOptionBlockID(BlockReason))
 	} else {
-		reason = slack.NewInputBlock(BlockReason, plain("Reason"), nil,
-			slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a reason"), ActionReason, options...))
+		choice := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a reason"), ActionReason, options...)
+		choice.InitialOption = before
+		reason = slack.NewInputBlock(BlockReason, plain("Reason"), nil, choice)
 	}
 	return []slack.Block{reason, slack.NewInputBlock(BlockNote, plain("Note"), plain(hint), note).WithOptional(true)}
 }

@@ -12,10 +12,11 @@ const (
 	CallbackDeny    = "deny"
 )
 
-// Action IDs of the buttons that open the form to ask for more time.
+// Action IDs of the buttons that open the form to ask for more time, or again.
 const (
 	ActionExtend    = "extend"     // the claim's ID
 	ActionExtendAll = "extend_all" // the request's number: everything of it that ends
+	ActionAgain     = "ask_again"  // the request's number: everything of it that is lacked
 )
 
 // Action IDs of the form.

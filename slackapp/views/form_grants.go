@@ -25,6 +25,8 @@ func (f Form) accessGrants() []slack.Block {
 		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that you lack."))
 	case d.Mode == schema.Extend:
 		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for anew."))
+	case d.Mode == schema.Again:
+		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you asked for in request "+name(d.LikeName)+" and lack. It is asked for anew."))
 	default:
 		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
@@ -58,6 +60,8 @@ func (f Form) nothing() string {
 		}
 	case schema.Extend:
 		text = "There is nothing left of request " + who + " that ends and that you could ask more time for."
+	case schema.Again:
+		text = "There is nothing of request " + who + " that you lack and could ask for."
 	default:
 		text = "There is nothing that can be requested and that you lack."
 	}

@@ -34,8 +34,8 @@ var hostile = []string{
 func draftOf(n int, mode string, text func(n int) string) views.Form {
 	f := views.Form{MaxDays: 365, WorkspaceURL: "https://example.slack.com/"}
 	d := &f.Draft
-	*d = schema.Draft{ViewID: "V1", PersonID: 1, Mode: mode, LikePersonID: id(2), LikeJobTitleID: id(3), LikeName: text(0), Total: 500, Matching: 500,
-		Page: 2, Generation: 7, OfferGeneration: 3, Temporary: true, TimeZone: "Pacific/Apia", Search: text(1)}
+	*d = schema.Draft{ViewID: "V1", PersonID: 1, Mode: mode, LikePersonID: id(2), LikeJobTitleID: id(3), LikeName: text(0), ExtendsID: id(1042), ReasonKey: "r7", Note: text(2),
+		Total: 500, Matching: 500, Page: 2, Generation: 7, OfferGeneration: 3, Temporary: true, TimeZone: "Pacific/Apia", Search: text(1)}
 	f.Offer.Grants = map[int64]schema.Grant{}
 	for i := range n {
 		e := int64(i + 1)
@@ -94,7 +94,7 @@ func pings(v any) bool {
 }
 
 func TestTheFormKeepsWithinSlacksLimitsWhateverItShows(t *testing.T) {
-	for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend} {
+	for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend, schema.Again} {
 		f := draftOf(schema.PageSize, mode, anyOf)
 		fits(t, mode, f.View())
 		for n := range hostile { // each of them everywhere
@@ -109,6 +109,9 @@ func TestTheFormKeepsWithinSlacksLimitsWhateverItShows(t *testing.T) {
 		fits(t, mode+", nothing matches", f.View())
 		f.Draft.Total = 0
 		fits(t, mode+", nothing offered", f.View())
+		if f.Draft.Offer().OfRequest() {
+			require.Nil(t, f.View().Submit, "there is nothing else to choose")
+		}
 		f.Draft.LikePersonID, f.Draft.LikeJobTitleID = sql.NullInt64{}, sql.NullInt64{}
 		fits(t, mode+", nothing chosen yet", f.View())
 		f.Offer.Reasons = nil

@@ -148,8 +148,15 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		blocks = append(blocks, section(fmt.Sprintf("%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), namedOf(l.Names, l.Items),
-			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))))
+		line := mrkdwn(fmt.Sprintf("%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), namedOf(l.Names, l.Items),
+			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
+		var again *slack.Accessory
+		for state := range l.States {
+			if (schema.Item{State: state}).Final() {
+				again = slack.NewAccessory(askAgain(l.RequestID))
+			}
+		}
+		blocks = append(blocks, slack.NewSectionBlock(line, nil, again))
 	}
 	return blocks
 }

@@ -115,6 +115,8 @@ func everything(say string) map[string][]any {
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
 	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
+	nothing := draftOf(0, schema.Again, func(int) string { return say })
+	nothing.Draft.Total = 0
 	reminding := views.Reminding{Lines: home.Waiting, Total: 100_000, TimeZone: say}
 	return map[string][]any{
 		"Card":    {views.Card(r), views.Card(none)},
@@ -141,7 +143,10 @@ func everything(say string) map[string][]any {
 		"Drift":              {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
 		"Reminder":           {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout":      {views.Task(task("", true), 3, say).WithoutLayout()},
-		"View":               {home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View()},
+		"View": {
+			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
+			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(),
+		},
 		"Small":              {home.Small()},
 		"HomeAway":           {views.HomeAway()},
 		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},

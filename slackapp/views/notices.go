@@ -49,6 +49,7 @@ func Ended(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(held)
+	b.askAgain(r, held)
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(held)), inApplications(held)))
 }
 

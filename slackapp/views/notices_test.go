@@ -42,7 +42,7 @@ func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {
 
 	m := Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no")))
 	requireFits(t, m)
-	assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader", text(m))
+	assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader\n[Ask again]", text(m))
 	assert.Equal(t, "Your request #1042 has ended (1 access grant in GitHub)", m.Text)
 
 	m = Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), claimed(item(2, schema.Ended, "writer"), over), given(item(3, schema.Active, "admin"))))
@@ -53,7 +53,8 @@ func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {
 🏁 Ended on Wed 2 Dec 2026, 00:00 CET
 *GitHub*: reader
 🔁 Ended on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason
-*GitHub*: writer`), text(m))
+*GitHub*: writer
+[Ask again]`), text(m))
 }
 
 func TestAReportSaysWhatItsOwnerShouldLookAt(t *testing.T) {

@@ -2,6 +2,10 @@ package views
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 )
@@ -15,7 +19,20 @@ func Outcome(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(items)
+	b.askAgain(r, items)
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
+}
+
+// askAgain adds a button to ask again, where some of the items are over.
+func (b *body) askAgain(r *schema.Request, items []told) {
+	over := []phase{denied, failed, expired, withdrawn, ended, givenBack, takenBack}
+	if slices.ContainsFunc(items, func(i told) bool { return slices.Contains(over, i.phase) }) {
+		b.buttons(BlockAgain, askAgain(r.ID))
+	}
+}
+
+func askAgain(number int64) *slack.ButtonBlockElement {
+	return button(ActionAgain, strconv.FormatInt(number, 10), "Ask again", slack.StyleDefault)
 }
 
 // reasonRoom is how much of the reasons for denying a message can quote in all.

@@ -38,7 +38,9 @@ after the <audit>
 ⌛ Expired (nobody decided in time)
 *Jira*: admin
 ↩️ Withdrawn
-*Jira*: sprints`), text(m))
+*Jira*: sprints
+[Ask again]`), text(m))
+	assert.Equal(t, "1042", buttons(m)[ActionAgain].Value)
 }
 
 func TestNothingIsCalledActiveBeforeTheTargetShowedIt(t *testing.T) {
