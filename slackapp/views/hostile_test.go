@@ -140,9 +140,9 @@ func everything(say string) map[string][]any {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Drift":              {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
-		"Reminder":           {views.Reminder(reminding), views.Reminder(views.Reminding{})},
-		"WithoutLayout":      {views.Task(task("", true), 3, say).WithoutLayout()},
+		"Drift":         {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"Reminder":      {views.Reminder(reminding), views.Reminder(views.Reminding{})},
+		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View": {
 			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
 			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(),
