@@ -45,7 +45,7 @@ func TestWhatWasDeniedIsAskedForAgain(t *testing.T) {
 		alice.Untick("Marketing marts")
 		alice.Fill("Note", "") // what is drawn again does not bring it back
 		alice.Choose("Duration", "Permanent")
-		alice.WaitUntil("no date is asked for", func(sc slacksim.Screen) bool {
+		alice.WaitUntil("no date is asked for", func(slacksim.Screen) bool {
 			return !strings.Contains(alice.Modal(), "End date")
 		})
 		alice.SubmitAccepted()
