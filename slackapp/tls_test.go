@@ -54,5 +54,5 @@ func TestTheSlackAppReachesTemporalByTLSAndWithItsKey(t *testing.T) {
 
 	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "")
 	t.Setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", "")
-	require.ErrorContains(t, connect(), "certificate required")
+	schematest.Refuses(t, "certificate required", connect)
 }

@@ -172,6 +172,21 @@ func postgreSQL(conn net.Conn, behind string, config *tls.Config) {
 	_, _ = io.Copy(front, server) // its end is the server's
 }
 
+// Refuses checks that every try fails, and that the refusal says why. With TLS 1.3 a client may write before it reads the
+// server's alert, and then learns no more than that the connection broke: so it may take a few tries to be told.
+func Refuses(t *testing.T, why string, try func() error) {
+	t.Helper()
+	var err error
+	for range 50 {
+		err = try()
+		require.Error(t, err)
+		if strings.Contains(err.Error(), why) {
+			return
+		}
+	}
+	require.ErrorContains(t, err, why)
+}
+
 func writePEM(t *testing.T, file, kind string, der []byte) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
