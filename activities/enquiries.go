@@ -7,14 +7,16 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// enquiries are the messages about what approvers ask the requester: to the requester what is asked, until it is answered
+// enquiries are the messages about what approvers ask: to those who asked for it what is asked, until it is answered
 // or nothing waits any more, and to the one who asked what was answered.
 func enquiries(r *schema.Request, add func(person int64, kind, about string, items []int64), was func(person int64, kind, about string) schema.Message) {
 	for _, e := range r.Enquiries {
 		about := strconv.FormatInt(e.ID, 10)
 		open := !e.AnsweredAt.Valid && r.Waits()
-		if open || was(r.RequesterID, enquiry, about).TS != "" { // what is over before it was sent bothers nobody
-			add(r.RequesterID, enquiry, about, nil)
+		for _, person := range askers(r) {
+			if open || was(person, enquiry, about).TS != "" { // what is over before it was sent bothers nobody
+				add(person, enquiry, about, nil)
+			}
 		}
 		if e.AnsweredAt.Valid {
 			add(e.AskedBy, enquiryAnswer, about, nil)
@@ -33,7 +35,7 @@ func renderEnquiry(r *schema.Request, k key) (message views.Message, ok bool) {
 	case err != nil || !found:
 		return views.Plain("This question is not known any more."), true
 	case k.kind == enquiry:
-		return views.Enquiry(r, e), true
+		return views.Enquiry(r, k.person, e), true
 	}
 	return views.EnquiryAnswer(r, e), true
 }

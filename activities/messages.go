@@ -141,21 +141,29 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		wanted = append(wanted, key{person, kind, about, items, was(person, kind, about)})
 	}
 
-	add(r.RequesterID, card, "", nil)
+	for _, person := range askers(r) {
+		add(person, card, "", nil)
+	}
 	for _, k := range questions(r, was) {
 		add(k.person, question, k.about, nil)
 	}
 	enquiries(r, add, was)
 	for _, g := range gatherings(r) {
-		items := unsaid(sent, r.RequesterID, g.kind, g.about, ids(g.items))
-		if len(items) == 0 {
-			continue
+		readers := askers(r)
+		if g.kind == ended { // whose access it was
+			readers = readers[:1]
 		}
-		if wait := g.due(r, items); wait > 0 {
-			later = shorter(later, wait)
-			continue
+		for _, person := range readers {
+			items := unsaid(sent, person, g.kind, g.about, ids(g.items))
+			if len(items) == 0 {
+				continue
+			}
+			if wait := g.due(r, items); wait > 0 {
+				later = shorter(later, wait)
+				continue
+			}
+			add(person, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
 		}
-		add(r.RequesterID, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
 	}
 	if at, ok := EndingSoonAt(r); ok {
 		if at.After(r.ReadAt) {
@@ -174,6 +182,14 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		}
 	}
 	return wanted, later, nil
+}
+
+// askers are those who asked for a request: its requester, and whoever asked for them.
+func askers(r *schema.Request) []int64 {
+	if r.SubmittedBy.Valid {
+		return []int64{r.RequesterID, r.SubmittedBy.Int64}
+	}
+	return []int64{r.RequesterID}
 }
 
 // questions are the copies of its question that a request should have: one for everybody who was asked, and another when
@@ -388,7 +404,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	}
 	switch k.kind {
 	case card:
-		return views.Card(r), nil
+		return views.Card(r, k.person), nil
 	case question:
 		names, total, err := schema.HeldIn(ctx, q, r.ID, 10)
 		if err != nil {
@@ -396,7 +412,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 		}
 		return views.Question(r, views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, AlreadyHas: names, AlreadyHasMore: total - len(names)}), nil
 	case outcome:
-		return views.Outcome(r), nil
+		return views.Outcome(r, k.person), nil
 	case endingSoon:
 		return views.EndingSoon(r), nil
 	case ended:

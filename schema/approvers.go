@@ -51,7 +51,7 @@ func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) 
 	for n, i := range r.Items {
 		items[n], entitlements[n] = i.ID, i.EntitlementID
 	}
-	facts, changes, err := ApproverFacts(ctx, q, r.RequesterID, entitlements, j.Policy.Named())
+	facts, changes, err := ApproverFacts(ctx, q, r.RequesterID, r.SubmittedBy.Int64, entitlements, j.Policy.Named())
 	if err != nil {
 		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
 	}
@@ -62,9 +62,9 @@ func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) 
 	return j, nil
 }
 
-// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, by entitlement. named are the
+// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, or a submitter for them (0: nobody does), by entitlement. named are the
 // e-mail addresses of those whom the policy names.
-func ApproverFacts(ctx context.Context, q Queryer, requesterID int64, entitlements []int64, named []policy.Source) (facts map[int64]policy.Facts, changes time.Time, err error) {
+func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int64, entitlements []int64, named []policy.Source) (facts map[int64]policy.Facts, changes time.Time, err error) {
 	var rows []struct {
 		EntitlementID int64         `db:"entitlement_id"` // 0: whatever is asked for
 		Source        policy.Source `db:"source"`
@@ -103,7 +103,7 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID int64, entitlemen
 	}
 	facts = map[int64]policy.Facts{}
 	for _, id := range entitlements {
-		facts[id] = policy.Facts{RequesterID: requesterID, People: map[policy.Source][]policy.Person{}, StandIns: standIns}
+		facts[id] = policy.Facts{RequesterID: requesterID, SubmitterID: submitterID, People: map[policy.Source][]policy.Person{}, StandIns: standIns}
 	}
 	for _, row := range rows {
 		p := policy.Person{ID: row.PersonID, Active: row.Active, Unreachable: row.Unreachable}

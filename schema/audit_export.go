@@ -18,6 +18,7 @@ type AuditedItem struct {
 	State              string            `json:"state" db:"state"` // "missing": the audit knows it, and the record has it no more
 	SubmittedAt        *time.Time        `json:"submitted_at" db:"submitted_at"`
 	Requester          string            `json:"requester" db:"requester"`         // e-mail
+	SubmittedBy        string            `json:"submitted_by" db:"submitted_by"`   // e-mail of who asked for the requester; empty: they themselves
 	SubmittedFor       string            `json:"submitted_for" db:"submitted_for"` // e-mail of the account's holder
 	Application        string            `json:"application" db:"application"`     // slug
 	Entitlement        string            `json:"entitlement" db:"entitlement"`     // key
@@ -69,7 +70,7 @@ with submitted as (
 select s.number, s.position, coalesce(s.request_id, i.request_id) as request, coalesce(s.item_id, i.id) as item,
        case when s.position is not null then 'sealed' when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
        coalesce(i.state, 'missing') as state, coalesce(r.created_at, s.at) as submitted_at,
-       coalesce(q.email, '') as requester, coalesce(h.email, '') as submitted_for, coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
+       coalesce(q.email, '') as requester, coalesce(y.email, '') as submitted_by, coalesce(h.email, '') as submitted_for, coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
        coalesce(k.account, '') as account, coalesce(n.risk, '') as risk, coalesce(w.label, '') as reason, coalesce(r.note, '') as note, r.ends_at as asked_until,
        d.decisions, c.given_at,
        case when c.given_at is not null then d.approved and d.last <= c.given_at end as decided_before_given,
@@ -82,6 +83,7 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
   full join request_items i on i.id = s.item_id
   left join access_requests r on r.id = i.request_id
   left join people q on q.id = r.requester_id
+  left join people y on y.id = r.submitted_by
   left join reasons w on w.key = r.reason_key
   left join accounts k on k.id = i.account_id
   left join people h on h.id = k.person_id

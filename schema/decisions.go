@@ -95,7 +95,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if err != nil {
 		return Decided{}, err
 	}
-	if request.RequesterID == answer.PersonID {
+	if request.AskedFor(answer.PersonID) {
 		return Decided{}, ErrOwnRequest
 	}
 	shown := slices.DeleteFunc(slices.Clone(request.Items), func(i Item) bool {

@@ -26,6 +26,8 @@ var ErrNotOffered = errors.New("never offered")
 type Draft struct {
 	ViewID          string        `db:"view_id"`
 	PersonID        int64         `db:"person_id"`
+	ForPersonID     sql.NullInt64 `db:"for_person_id"` // whom it asks for; null: the person
+	ForName         string        `db:"for_name"`      // theirs; empty: the person. Read only
 	Mode            string        `db:"mode"`
 	LikePersonID    sql.NullInt64 `db:"like_person_id"`    // kept while another mode is shown
 	LikeJobTitleID  sql.NullInt64 `db:"like_job_title_id"` // as above
@@ -64,9 +66,17 @@ func (g *groups) Scan(src any) error {
 	return json.Unmarshal(raw, g)
 }
 
+// RequesterID is who is to have what is asked for.
+func (d *Draft) RequesterID() int64 {
+	if d.ForPersonID.Valid {
+		return d.ForPersonID.Int64
+	}
+	return d.PersonID
+}
+
 // Offer is what the draft's mode and subject stand for.
 func (d *Draft) Offer() Offer {
-	o := Offer{PersonID: d.PersonID, Mode: d.Mode}
+	o := Offer{PersonID: d.RequesterID(), ReaderID: d.PersonID, Mode: d.Mode}
 	switch d.Mode {
 	case LikePerson:
 		o.LikeID = d.LikePersonID.Int64
@@ -204,12 +214,13 @@ func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, pe
 }
 
 const selectDraft = `
-select d.view_id, d.person_id, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
+select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
        coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,
        coalesce(x.reason_key, '') as reason_key, coalesce(x.note, '') as note,
        d.offered, d.total, d.chosen, d.all_chosen, d.application_id, coalesce(a.name, '') as application_name, d.search, d.page,
        d.matching, d.shown, d.generation, d.offer_generation, d.touched, d.temporary, d.time_zone, d.revision, d.view_hash
   from form_drafts d
+  left join people f on f.id = d.for_person_id
   left join people p on p.id = d.like_person_id
   left join job_titles t on t.id = d.like_job_title_id
   left join applications a on a.id = d.application_id
@@ -266,10 +277,10 @@ func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
 		update form_drafts
 		   set mode = $2, like_person_id = $3, like_job_title_id = $4, offered = coalesce($5::bigint[], '{}'), total = $6, chosen = coalesce($7::bigint[], '{}'),
 		       all_chosen = $8, application_id = $9, search = $10, page = $11, matching = $12, shown = $13, generation = $14, offer_generation = $15,
-		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = $18, updated_at = app_now()
+		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = $18, for_person_id = $19, updated_at = app_now()
 		 where view_id = $1`,
 		d.ViewID, d.Mode, d.LikePersonID, d.LikeJobTitleID, d.Offered, d.Total, d.Chosen, d.AllChosen, d.ApplicationID, d.Search, d.Page, d.Matching,
-		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary, d.Revision)
+		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary, d.Revision, d.ForPersonID)
 	if err != nil {
 		return fmt.Errorf("keep the draft of form %s: %w", d.ViewID, err)
 	}
@@ -295,6 +306,7 @@ type CompleteOffer struct {
 	OtherHolders   int      // of the job title, in that mode
 	Reasons        []Reason
 	Today          time.Time // the database's clock
+	ForOthers      bool      // the reader may ask for somebody else
 }
 
 // Complete reads what the form shows of a draft. Of what is asked for already it answers at most askedLimit.
@@ -305,6 +317,9 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 		return c, err
 	}
 	if c.Today, err = Now(ctx, q); err != nil {
+		return c, err
+	}
+	if c.ForOthers, err = AsksForOthers(ctx, q, d.PersonID); err != nil {
 		return c, err
 	}
 	o := d.Offer()
@@ -329,12 +344,12 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 // SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for somebody who cannot be chosen.
 func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	subject := sql.NullInt64{Int64: id, Valid: true}
-	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0)`
+	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0 and $3::boolean is not null)`
 	if d.Mode == LikePerson {
-		query = `select exists (select from people where id = $1 and id <> $2 and status = 'active' and gone_at is null)`
+		query = `select exists (select from people where id = $1 and (id <> $2 or $3) and status = 'active' and gone_at is null)`
 	}
 	var exists bool
-	if err := q.GetContext(ctx, &exists, query, id, d.PersonID); err != nil {
+	if err := q.GetContext(ctx, &exists, query, id, d.PersonID, d.ForPersonID.Valid); err != nil {
 		return fmt.Errorf("look for %s %d: %w", d.Mode, id, err)
 	}
 	if !exists || d.Mode == Custom || d.Offer().OfRequest() {
@@ -346,6 +361,40 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 		d.LikeJobTitleID = subject
 	}
 	return nil
+}
+
+// SetFor chooses who is to have what is asked for. It answers ErrNotOffered for somebody whom the person may not ask for.
+func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
+	if d.Offer().OfRequest() {
+		return fmt.Errorf("an earlier request for person %d: %w", id, ErrNotOffered)
+	}
+	d.ForPersonID = sql.NullInt64{Int64: id, Valid: id != d.PersonID}
+	if !d.ForPersonID.Valid {
+		return nil
+	}
+	may, err := mayAskFor(ctx, q, d.PersonID, id)
+	if err == nil && !may {
+		err = fmt.Errorf("to ask for person %d: %w", id, ErrNotOffered)
+	}
+	return err
+}
+
+// AsksForOthers tells whether there is somebody whom the person may ask for: whom they manage, or as an administrator anybody.
+func AsksForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
+	err = q.GetContext(ctx, &may, `
+		select exists (select from people where id = $1 and administrator)
+		    or exists (select from people where manager_id = $1 and status = 'active' and gone_at is null)`, personID)
+	if err != nil {
+		return false, fmt.Errorf("whether person %d may ask for others: %w", personID, err)
+	}
+	return may, nil
+}
+
+func mayAskFor(ctx context.Context, q Queryer, personID, requesterID int64) (may bool, err error) {
+	if err := q.GetContext(ctx, &may, `select may_ask_for($1, $2)`, personID, requesterID); err != nil {
+		return false, fmt.Errorf("whether person %d may ask for person %d: %w", personID, requesterID, err)
+	}
+	return may, nil
 }
 
 // SetFilter narrows the list to one application; null: to none. It answers ErrNotOffered where there is no such application.

@@ -19,16 +19,18 @@ const (
 // OpenEnquiries is how many enquiries about one request may wait for an answer: see the trigger enquiries_check.
 const OpenEnquiries = 5
 
-// Enquiry is what an approver asks the requester before they decide, and the answer.
+// Enquiry is what an approver asks the requester, and who asked for them, before they decide, and the answer.
 type Enquiry struct {
-	ID          int64        `db:"id"`
-	RequestID   int64        `db:"request_id"`
-	AskedBy     int64        `db:"asked_by"`
-	AskedByName string       `db:"asked_by_name"`
-	Text        string       `db:"text"`
-	AskedAt     time.Time    `db:"asked_at"`
-	Answer      string       `db:"answer"`
-	AnsweredAt  sql.NullTime `db:"answered_at"` // null: not answered yet
+	ID             int64         `db:"id"`
+	RequestID      int64         `db:"request_id"`
+	AskedBy        int64         `db:"asked_by"`
+	AskedByName    string        `db:"asked_by_name"`
+	Text           string        `db:"text"`
+	AskedAt        time.Time     `db:"asked_at"`
+	Answer         string        `db:"answer"`
+	AnsweredBy     sql.NullInt64 `db:"answered_by"`
+	AnsweredByName string        `db:"answered_by_name"`
+	AnsweredAt     sql.NullTime  `db:"answered_at"` // null: not answered yet
 }
 
 // Waits tells whether anything of the request could still be decided.
@@ -54,10 +56,11 @@ func (r *Request) EnquiryByID(id int64) (Enquiry, bool) {
 func enquiries(ctx context.Context, q Queryer, requestID int64) ([]Enquiry, error) {
 	var enquiries []Enquiry
 	err := q.SelectContext(ctx, &enquiries, `
-		select e.id, e.request_id, e.asked_by, p.name as asked_by_name, e.text, e.asked_at, coalesce(w.text, '') as answer, w.answered_at
+		select e.id, e.request_id, e.asked_by, p.name as asked_by_name, e.text, e.asked_at, coalesce(w.text, '') as answer, w.answered_by, coalesce(n.name, '') as answered_by_name, w.answered_at
 		  from enquiries e
 		  join people p on p.id = e.asked_by
 		  left join enquiry_answers w on w.enquiry_id = e.id
+		  left join people n on n.id = w.answered_by
 		 where e.request_id = $1
 		 order by e.id`, requestID)
 	return enquiries, err
@@ -98,7 +101,7 @@ func (db *DB) Enquire(ctx context.Context, messageID, personID int64, text strin
 func EnquiryFor(ctx context.Context, q Queryer, enquiryID, personID int64) (*Request, Enquiry, error) {
 	var requestID int64
 	err := q.GetContext(ctx, &requestID, `
-		select e.request_id from enquiries e join access_requests r on r.id = e.request_id where e.id = $1 and r.requester_id = $2`, enquiryID, personID)
+		select e.request_id from enquiries e join access_requests r on r.id = e.request_id where e.id = $1 and $2 in (r.requester_id, r.submitted_by)`, enquiryID, personID)
 	if err != nil {
 		return nil, Enquiry{}, fmt.Errorf("enquiry %d to person %d: %w", enquiryID, personID, refusal(err))
 	}
@@ -124,7 +127,7 @@ func (db *DB) AnswerEnquiry(ctx context.Context, enquiryID, personID int64, text
 		if err != nil {
 			return err
 		}
-		if e, ok := request.EnquiryByID(enquiryID); ok && request.RequesterID == personID && !e.AnsweredAt.Valid && !request.Waits() {
+		if e, ok := request.EnquiryByID(enquiryID); ok && request.AskedFor(personID) && !e.AnsweredAt.Valid && !request.Waits() {
 			return fmt.Errorf("request %d does not wait: %w", requestID, ErrNotOpen)
 		}
 		_, err = tx.ExecContext(ctx, `insert into enquiry_answers (enquiry_id, answered_by, text) values ($1, $2, $3)`, enquiryID, personID, text)

@@ -72,7 +72,7 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 		return e, err
 	}
 	e.Limits = limitWords(e.Clause.Limits, entitlement.MaxDays)
-	facts, _, err := ApproverFacts(ctx, q, person.ID, []int64{entitlement.ID}, p.Named())
+	facts, _, err := ApproverFacts(ctx, q, person.ID, 0, []int64{entitlement.ID}, p.Named())
 	if err != nil {
 		return e, err
 	}

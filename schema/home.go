@@ -18,9 +18,10 @@ const namedItems = 3
 type WaitingLine struct {
 	RequestID     int64          `db:"request_id"`
 	RequesterName string         `db:"requester_name"`
-	Items         int            `db:"items"`     // that the reader may decide
-	HighRisk      int            `db:"high_risk"` // of those
-	Names         pq.StringArray `db:"names"`     // of the first few: application and name
+	SubmitterName string         `db:"submitter_name"` // who asked for them; empty: they themselves
+	Items         int            `db:"items"`          // that the reader may decide
+	HighRisk      int            `db:"high_risk"`      // of those
+	Names         pq.StringArray `db:"names"`          // of the first few: application and name
 	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
 	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was asked first; null: others were, and not yet the reader
@@ -58,7 +59,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		     and item_verdict(i.id) is null and not stage_passed(i.id, a.stage)
 		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
 		     and not exists (select from releases l where l.item_id = i.id))
-		select r.id as request_id, p.name as requester_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
+		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
 		       least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
 		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total, app_now() as read_at
 		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(id) as ids, min(asked_at) as asked_at, min(expires_at) as expires_at,
@@ -66,6 +67,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		  join access_requests r on r.id = w.request_id
 		  join reasons s on s.key = r.reason_key
 		  join people p on p.id = r.requester_id
+		  left join people b on b.id = r.submitted_by
 		  left join lateral (select m.id, m.terms, m.channel, m.ts from slack_messages m
 		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'question' and m.item_ids && w.ids
 		                      order by m.ts <> '' desc, m.id desc limit 1) m on true
@@ -80,7 +82,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 	return lines, total, nil
 }
 
-// RequestLine is one of the reader's own requests.
+// RequestLine is a request that the reader asked for, or somebody for them.
 type RequestLine struct {
 	RequestID int64        `db:"request_id"`
 	CreatedAt time.Time    `db:"created_at"`
@@ -89,6 +91,8 @@ type RequestLine struct {
 	TimeZone  string       `db:"time_zone"`
 	Channel   string       `db:"channel"` // where its card is; empty: not sent yet
 	TS        string       `db:"ts"`
+	ForName   string       `db:"for_name"` // whom the reader asked for; empty: themselves
+	ByName    string       `db:"by_name"`  // who asked for the reader; empty: they themselves
 	Total     int          `db:"total"`
 
 	Names  []string       `db:"-"` // of the first few items: application and name
@@ -96,14 +100,18 @@ type RequestLine struct {
 	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done
 }
 
-// RequestsOf answers a person's own requests, the newest first.
+// RequestsOf answers the requests that a person made, or somebody for them, the newest first.
 func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []RequestLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		select r.id as request_id, r.created_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts,
-		       (select count(*) from access_requests where requester_id = $1) as total
-		  from access_requests r
+		       case when r.requester_id <> $1 then f.name else '' end as for_name, case when r.requester_id = $1 then coalesce(b.name, '') else '' end as by_name,
+		       (select count(*) from access_requests where requester_id = $1) + (select count(*) from access_requests where submitted_by = $1) as total
+		  from ((select * from access_requests where requester_id = $1 order by id desc limit $2::bigint + $3)
+		        union all
+		        (select * from access_requests where submitted_by = $1 order by id desc limit $2::bigint + $3)) r
+		  join people f on f.id = r.requester_id
+		  left join people b on b.id = r.submitted_by
 		  left join slack_messages m on m.request_id = r.id and m.person_id = $1 and m.kind = 'card'
-		 where r.requester_id = $1
 		 order by r.id desc
 		 limit $2 offset $3`, personID, limit, offset)
 	if err != nil {

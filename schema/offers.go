@@ -22,7 +22,8 @@ const (
 // Offer says whose access a form offers to whom. What it offers is always only what the person lacks, may ask for, has
 // an account for and does not wait for already. It is looked up, never kept, so a submission checks it again.
 type Offer struct {
-	PersonID int64  // who asks
+	PersonID int64  // who is to have it
+	ReaderID int64  // who looks at it: the person, or who asks for them
 	Mode     string // person, job_title, custom, extend or again
 	LikeID   int64  // that person, job title or request; 0: not chosen yet, or custom
 }
@@ -66,10 +67,10 @@ const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provis
            and not exists (select from releases r where r.item_id = i.id)
            and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')`
 
-// otherHolders are the people whose access a job title stands for: its active holders, other than the one who asks.
+// otherHolders are the people whose access a job title stands for: its active holders, other than the one who is to have it.
 const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`
 
-// source is the condition on entitlement e that the mode adds. $1 is the one who asks, $2 whom or what they want to be like.
+// source is the condition on entitlement e that the mode adds. $1 is who is to have it, $2 whom or what they want to be like.
 func (o Offer) source() string {
 	switch o.Mode {
 	case LikePerson:
@@ -230,10 +231,10 @@ func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedA
 		  join request_items i on i.account_id = s.id and `+waits+`
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
-		  left join slack_messages m on m.request_id = i.request_id and m.person_id = $1 and m.kind = 'card'
+		  left join slack_messages m on m.request_id = i.request_id and m.person_id = $4 and m.kind = 'card'
 		 where s.person_id = $1 and `+o.source()+`
 		 order by i.request_id desc, lower(a.name) collate "C", lower(e.name) collate "C", e.id
-		 limit $3`, o.PersonID, o.LikeID, limit)
+		 limit $3`, o.PersonID, o.LikeID, limit, o.ReaderID)
 	if err != nil {
 		return nil, fmt.Errorf("what person %d waits for: %w", o.PersonID, err)
 	}

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"accessbot/schema/policy"
@@ -12,13 +13,14 @@ import (
 // evaluated again, on the directory as it is now.
 func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err error) {
 	var item struct {
-		Clause      int   `db:"clause"`
-		Version     int64 `db:"policy_version"`
-		RequesterID int64 `db:"requester_id"`
-		Strangers   int   `db:"strangers"`
+		Clause      int           `db:"clause"`
+		Version     int64         `db:"policy_version"`
+		RequesterID int64         `db:"requester_id"`
+		SubmittedBy sql.NullInt64 `db:"submitted_by"`
+		Strangers   int           `db:"strangers"`
 	}
 	err = q.GetContext(ctx, &item, `
-		select i.clause, r.policy_version, r.requester_id,
+		select i.clause, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
 		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
@@ -44,6 +46,8 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err err
 		switch {
 		case d.DecidedBy.Int64 == item.RequesterID:
 			return "it was approved by its requester", nil
+		case item.SubmittedBy.Valid && d.DecidedBy == item.SubmittedBy:
+			return "it was approved by the one who asked for it", nil
 		case d.PolicyVersion != item.Version:
 			return "it was decided by another version of the policy", nil
 		case d.DecidedBy.Valid && clause.Stages == nil:

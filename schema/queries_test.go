@@ -118,7 +118,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
 		"a request, whole":      func() error { _, err := schema.RequestByID(ctx, p, request); return err },
 		"who might decide": func() error {
-			_, _, err := schema.ApproverFacts(ctx, p, 78, []int64{1, 2, 3}, []policy.Source{"p77@example.com"})
+			_, _, err := schema.ApproverFacts(ctx, p, 78, 77, []int64{1, 2, 3}, []policy.Source{"p77@example.com"})
 			return err
 		},
 		"what the policy judges": func() error {

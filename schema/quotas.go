@@ -7,7 +7,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Quota is how much one person may ask for. Zero: as much as they like.
+// Quota is how much one person may ask for, for whomever. Zero: as much as they like.
 type Quota struct {
 	Open      int // requests of which something is not decided, or not given, yet
 	PerMinute int // requests made
@@ -29,11 +29,11 @@ func (q Quota) check(ctx context.Context, tx *sqlx.Tx, personID int64) error {
 	var has Quota
 	err := tx.QueryRowxContext(ctx, `
 		select (select count(*)
-		          from (select created_at from access_requests where requester_id = $1 order by id desc limit $2) newest
+		          from (select created_at from access_requests where coalesce(submitted_by, requester_id) = $1 order by id desc limit $2) newest
 		         where created_at > app_now() - interval '1 minute'),
 		       (select count(*)
 		          from (select from access_requests r
-		                 where $3 > 0 and r.requester_id = $1 and r.settled_at is null
+		                 where $3 > 0 and coalesce(r.submitted_by, r.requester_id) = $1 and r.settled_at is null
 		                   and exists (select from request_items i
 		                                where i.request_id = r.id and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning'))
 		                 limit $3) open)`, personID, q.PerMinute, q.Open).Scan(&has.PerMinute, &has.Open)

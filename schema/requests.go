@@ -12,21 +12,23 @@ import (
 
 // Request is one access request with everything that the record says of it, read in one go.
 type Request struct {
-	ID            int64        `db:"id"` // the number that people see
-	RequesterID   int64        `db:"requester_id"`
-	AccessLike    string       `db:"access_like"` // person, job_title or custom
-	LikeName      string       `db:"like_name"`   // that person's or title's name; empty for custom
-	EndsAt        sql.NullTime `db:"ends_at"`     // null: permanent
-	EndsOn        sql.NullTime `db:"ends_on"`     // set when a day was chosen without a time: "end of <date>"
-	TimeZone      string       `db:"time_zone"`
-	ReasonLabel   string       `db:"reason_label"`
-	Note          string       `db:"note"`
-	CreatedAt     time.Time    `db:"created_at"`
-	SettledAt     sql.NullTime `db:"settled_at"`
-	MessagesDueAt sql.NullTime `db:"messages_due_at"`
-	PolicyVersion int64        `db:"policy_version"` // that judged it
-	Terms         string       `db:"terms"`          // see the SQL function request_terms
-	ReadAt        time.Time    `db:"read_at"`        // the database's clock
+	ID            int64         `db:"id"` // the number that people see
+	RequesterID   int64         `db:"requester_id"`
+	SubmittedBy   sql.NullInt64 `db:"submitted_by"` // who asked for the requester; null: they themselves
+	SubmitterName string        `db:"submitter_name"`
+	AccessLike    string        `db:"access_like"` // person, job_title or custom
+	LikeName      string        `db:"like_name"`   // that person's or title's name; empty for custom
+	EndsAt        sql.NullTime  `db:"ends_at"`     // null: permanent
+	EndsOn        sql.NullTime  `db:"ends_on"`     // set when a day was chosen without a time: "end of <date>"
+	TimeZone      string        `db:"time_zone"`
+	ReasonLabel   string        `db:"reason_label"`
+	Note          string        `db:"note"`
+	CreatedAt     time.Time     `db:"created_at"`
+	SettledAt     sql.NullTime  `db:"settled_at"`
+	MessagesDueAt sql.NullTime  `db:"messages_due_at"`
+	PolicyVersion int64         `db:"policy_version"` // that judged it
+	Terms         string        `db:"terms"`          // see the SQL function request_terms
+	ReadAt        time.Time     `db:"read_at"`        // the database's clock
 
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name
@@ -139,10 +141,11 @@ type Candidate struct {
 func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
-		select r.id, r.requester_id, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
+		select r.id, r.requester_id, r.submitted_by, coalesce(b.name, '') as submitter_name, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
 		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at
 		  from access_requests r
 		  join reasons s on s.key = r.reason_key
+		  left join people b on b.id = r.submitted_by
 		  left join people p on p.id = r.like_person_id
 		  left join job_titles t on t.id = r.like_job_title_id
 		 where r.id = $1`, id)
@@ -162,6 +165,11 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 		return nil, fmt.Errorf("what was asked about request %d: %w", id, err)
 	}
 	return r, nil
+}
+
+// AskedFor tells whether the person asked for it: as the requester, or for them. Neither decides it.
+func (r *Request) AskedFor(personID int64) bool {
+	return personID == r.RequesterID || r.SubmittedBy.Valid && personID == r.SubmittedBy.Int64
 }
 
 // LockRequest locks the request's row to the end of the transaction: decisions, releases, expiry and giving exclude each

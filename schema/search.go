@@ -71,6 +71,22 @@ func peopleQuery(personID int64, typed string, limit int) (query string, args []
 		 limit $2`, args
 }
 
+// SearchReports finds the active people whom a person manages, by the beginning of a name or from three characters anywhere. At most limit.
+func SearchReports(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
+	var found []Found
+	err := q.SelectContext(ctx, &found, `
+		select p.id, p.name, p.email, coalesce(t.name, '') as job_title
+		  from people p
+		  left join job_titles t on t.id = p.job_title_id
+		 where p.manager_id = $1 and p.status = 'active' and p.gone_at is null and lower(p.name || ' ' || p.email) like lower($2)
+		 order by lower(p.name) collate "C", p.id
+		 limit $3`, personID, likePattern(typed), limit)
+	if err != nil {
+		return nil, fmt.Errorf("search whom person %d manages: %w", personID, err)
+	}
+	return found, nil
+}
+
 // SearchJobTitles finds job titles, at most limit.
 func SearchJobTitles(ctx context.Context, q Queryer, typed string, limit int) ([]Found, error) {
 	condition := `lower(t.name) collate "C" like lower($1)`

@@ -30,7 +30,7 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		  from (select request_id, count(*) as items, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
 		  join access_requests r on r.id = w.request_id
 		  join people p on p.id = r.requester_id
-		 where r.requester_id <> $1
+		 where r.requester_id <> $1 and r.submitted_by is distinct from $1
 		   and exists (select from people a where a.id = $1 and a.administrator and a.status = 'active' and a.gone_at is null)
 		 order by r.id
 		 limit $3 offset $4`, administratorID, namedItems, limit, offset)
@@ -45,7 +45,7 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 
 // Stuck are the items that an administrator may decide in the place of everybody.
 func (r *Request) Stuck(administrator Person) []Item {
-	if !administrator.Administrator || !administrator.Active() || administrator.ID == r.RequesterID {
+	if !administrator.Administrator || !administrator.Active() || r.AskedFor(administrator.ID) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool {
@@ -94,7 +94,7 @@ func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided,
 	switch {
 	case err != nil:
 		return Decided{}, err
-	case person.ID == request.RequesterID:
+	case request.AskedFor(person.ID):
 		return Decided{}, ErrOwnRequest
 	case !person.Administrator:
 		return Decided{}, ErrNotAllowed

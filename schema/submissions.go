@@ -39,6 +39,7 @@ var (
 	ErrNothingChosen = errors.New("nothing is chosen")
 	ErrNoSuchReason  = errors.New("not one of the reasons")
 	ErrNotJudged     = errors.New("the policy cannot judge this")
+	ErrNotYours      = errors.New("not somebody whom the person may ask for")
 )
 
 // NoLongerOffered names what was offered when the list was shown, and is not any more: retired, had or asked for meanwhile, or its
@@ -72,7 +73,7 @@ func (e *TooLong) Error() string {
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
 // The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *OverQuota, *NoLongerOffered, *TooLong,
+// ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *OverQuota, *NoLongerOffered, *TooLong,
 // *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
@@ -106,31 +107,21 @@ type noLonger struct {
 func (*noLonger) Error() string { return "no longer offered" }
 
 func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
-	// Two forms of one person must not ask for the same at once.
-	if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended('submit ' || $1::bigint, 0))`, s.PersonID); err != nil {
-		return Receipt{}, fmt.Errorf("wait for the person's other submissions: %w", err)
+	draft, err := lockDraft(ctx, tx, s.ViewID, s.PersonID)
+	if errors.Is(err, ErrNotFound) {
+		return submittedBefore(ctx, tx, s)
 	}
-	var before int64
-	err := tx.GetContext(ctx, &before, `select id from access_requests where view_id = $1 and requester_id = $2`, s.ViewID, s.PersonID)
-	if err == nil {
-		return Receipt{RequestID: before, Before: true}, nil
+	if err != nil {
+		return Receipt{}, err
 	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return Receipt{}, fmt.Errorf("whether form %s was submitted before: %w", s.ViewID, err)
+	if err := lockSubmissions(ctx, tx, draft); err != nil {
+		return Receipt{}, err
 	}
 	if err := s.Quota.check(ctx, tx, s.PersonID); err != nil {
 		return Receipt{}, err
 	}
-	draft, err := lockDraft(ctx, tx, s.ViewID, s.PersonID)
-	if err != nil {
+	if err := checkSubmitter(ctx, tx, draft); err != nil {
 		return Receipt{}, err
-	}
-	person, err := PersonByID(ctx, tx, s.PersonID)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if !person.Active() {
-		return Receipt{}, ErrNotActive
 	}
 	if err := checkTerms(ctx, tx, s); err != nil {
 		return Receipt{}, err
@@ -139,7 +130,7 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	version, p, err := judge(ctx, tx, s, seats)
+	version, p, err := judge(ctx, tx, draft.RequesterID(), s, seats)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -154,15 +145,56 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
 	}
 	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
-		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen, "policy": version}})
+		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen, "policy": version, "for": draft.RequesterID()}})
 	if err != nil {
 		return Receipt{}, err
 	}
 	return Receipt{RequestID: number}, decideByPolicy(ctx, tx, number, p)
 }
 
+// submittedBefore answers the request of a form that has no draft any more, or ErrNotFound.
+func submittedBefore(ctx context.Context, q Queryer, s Submission) (Receipt, error) {
+	r := Receipt{Before: true}
+	err := q.GetContext(ctx, &r.RequestID, `select id from access_requests where view_id = $1 and coalesce(submitted_by, requester_id) = $2`, s.ViewID, s.PersonID)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("the request of form %s: %w", s.ViewID, refusal(err))
+	}
+	return r, nil
+}
+
+// lockSubmissions lets the submissions by one person, and those for one person, follow each other: two forms must not ask for
+// the same at once, nor pass a quota. In one order, so that no two wait for each other.
+func lockSubmissions(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
+	_, err := tx.ExecContext(ctx, `
+		select pg_advisory_xact_lock(hashtextextended('submit ' || p.id, 0)) from (select $1::bigint as id union select $2 order by id) p`,
+		draft.PersonID, draft.RequesterID())
+	if err != nil {
+		return fmt.Errorf("wait for other submissions: %w", err)
+	}
+	return nil
+}
+
+// checkSubmitter answers why the one who fills in a draft may not ask for its requester: ErrNotActive, or ErrNotYours.
+func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
+	person, err := PersonByID(ctx, tx, draft.PersonID)
+	if err != nil {
+		return err
+	}
+	if !person.Active() {
+		return ErrNotActive
+	}
+	if !draft.ForPersonID.Valid {
+		return nil
+	}
+	may, err := mayAskFor(ctx, tx, draft.PersonID, draft.ForPersonID.Int64)
+	if err == nil && !may {
+		err = ErrNotYours
+	}
+	return err
+}
+
 // judge finds the clause of the policy for each seat.
-func judge(ctx context.Context, tx *sqlx.Tx, s Submission, seats []seatAsked) (version int64, p *policy.Policy, err error) {
+func judge(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, seats []seatAsked) (version int64, p *policy.Policy, err error) {
 	v, p, err := CurrentPolicy(ctx, tx)
 	if err != nil {
 		return 0, nil, err
@@ -179,7 +211,7 @@ func judge(ctx context.Context, tx *sqlx.Tx, s Submission, seats []seatAsked) (v
 	for n, seat := range seats {
 		entitlements[n] = seat.EntitlementID
 	}
-	subjects, err := SubjectsFor(ctx, tx, s.PersonID, entitlements, lasts, s.ReasonKey)
+	subjects, err := SubjectsFor(ctx, tx, requesterID, entitlements, lasts, s.ReasonKey)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -326,9 +358,9 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 		like = Custom
 	}
 	err = tx.GetContext(ctx, &number, `
-		insert into access_requests (view_id, requester_id, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
-		values ($1, $2, $3, $4, $5, $6, $7::date, $8, $9, $10, $11)
-		returning id`, s.ViewID, s.PersonID, like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version)
+		insert into access_requests (view_id, requester_id, submitted_by, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
+		values ($1, $2, nullif($12::bigint, $2), $3, $4, $5, $6, $7::date, $8, $9, $10, $11)
+		returning id`, s.ViewID, draft.RequesterID(), like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version, s.PersonID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}

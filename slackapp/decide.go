@@ -115,7 +115,7 @@ func (a *app) tellLater(ctx context.Context, ic *slack.InteractionCallback, text
 func (a *app) refusedDecision(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "Nobody decides about their own request."
+		return "Nobody decides about what they asked for."
 	case errors.Is(err, schema.ErrNotAllowed):
 		return "This is not yours to decide: the question was put to somebody else, or is by now."
 	case errors.Is(err, schema.ErrTermsChanged):

@@ -168,7 +168,7 @@ func TestNobodyApprovesTheirOwnRequest(t *testing.T) {
 		screen, err := alice.Screen()
 		require.NoError(t, err)
 		for _, m := range screen.Messages {
-			if strings.Contains(m.Text(), "Nobody decides about their own request") {
+			if strings.Contains(m.Text(), "Nobody decides about what they asked for") {
 				return true
 			}
 		}

@@ -68,7 +68,7 @@ func (a *app) refusedEnquiry(ctx context.Context, err error) string {
 	case errors.Is(err, schema.ErrNotOpen):
 		return "Nothing of this request waits any more, so there is nothing left to ask."
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "This is your own request."
+		return "You asked for this yourself."
 	}
 	return a.refusedDecision(ctx, err)
 }

@@ -26,7 +26,7 @@ func (s *stage) enquire(who string, question slacksim.Message, text string) {
 	s.Helper()
 	a := s.as(who)
 	a.PressIn(question, "Ask…")
-	a.WaitForModal("gets your question about request")
+	a.WaitForModal("your question about request")
 	a.Fill("Question", text)
 	a.SubmitAccepted()
 	a.WaitForNoModal()

@@ -23,6 +23,8 @@ func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewSt
 		d.Revision++
 	}
 	switch action.ActionID {
+	case views.ActionFor:
+		return takeFor(ctx, tx, d, action.SelectedOption.Value)
 	case views.ActionAccessLike:
 		return takeMode(ctx, tx, d, action.SelectedOption.Value)
 	case views.ActionSubject:
@@ -85,6 +87,17 @@ func takeMode(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, mode string) er
 		return d.MakeOffer(ctx, tx)
 	}
 	return fmt.Errorf("mode %.20q: %w", mode, schema.ErrNotOffered)
+}
+
+func takeFor(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, value string) error {
+	id, err := idOf(value)
+	if err != nil || id == d.RequesterID() {
+		return err
+	}
+	if err := d.SetFor(ctx, tx, id); err != nil {
+		return err
+	}
+	return d.MakeOffer(ctx, tx)
 }
 
 func takeSubject(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, value string) error {

@@ -37,9 +37,12 @@ func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.
 	case ic.ActionID == views.ActionFilter:
 		draw = views.ApplicationOptions
 		found, err = draft.SearchApplications(ctx, a.db, typed, views.MaxOptions-1)
+	case ic.BlockID == views.BlockFor:
+		draw = func(found []schema.Found) views.Options { return views.ForOptions(person.ID, found) }
+		found, err = searchFor(ctx, a.db, person, typed)
 	case ic.BlockID == views.BlockSubject(schema.LikePerson):
 		draw = views.PeopleOptions
-		found, err = schema.SearchPeople(ctx, a.db, person.ID, typed, views.MaxOptions)
+		found, err = schema.SearchPeople(ctx, a.db, draft.RequesterID(), typed, views.MaxOptions)
 	case ic.BlockID == views.BlockSubject(schema.LikeJobTitle):
 		found, err = schema.SearchJobTitles(ctx, a.db, typed, views.MaxOptions)
 	}
@@ -48,4 +51,12 @@ func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.
 		return none
 	}
 	return draw(found)
+}
+
+// searchFor finds those for whom a person may ask, beside themselves.
+func searchFor(ctx context.Context, db *schema.DB, person schema.Person, typed string) ([]schema.Found, error) {
+	if person.Administrator {
+		return schema.SearchPeople(ctx, db, person.ID, typed, views.MaxOptions-1)
+	}
+	return schema.SearchReports(ctx, db, person.ID, typed, views.MaxOptions-1)
 }

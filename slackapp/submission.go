@@ -95,6 +95,10 @@ func (s *submission) checkShown(d *schema.Draft) {
 	if d.Offer().OfRequest() {
 		return // nothing of it can be changed
 	}
+	if whom, ok := s.field(views.BlockFor, views.ActionFor); (ok || d.ForPersonID.Valid) && whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
+		s.wrong(views.BlockFor, lost)
+		return
+	}
 	if mode, ok := s.field(views.BlockAccessLike, views.ActionAccessLike); !ok || mode.SelectedOption.Value != d.Mode {
 		s.wrong(views.BlockAccessLike, lost)
 		return

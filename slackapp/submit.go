@@ -123,6 +123,9 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		s.wrong(views.BlockEndDate, "This end has passed. Choose a later one.")
 	case errors.Is(err, schema.ErrNotFound):
 		s.wrong(s.first(), formGone)
+	case errors.Is(err, schema.ErrNotYours):
+		a.auditNotOffered(ctx, personID, viewID, err)
+		s.wrong(views.BlockFor, "You cannot ask for this person: that is for their manager, or an administrator.")
 	case errors.Is(err, schema.ErrNotActive):
 		s.wrong(s.first(), plainWords(a.words(ctx, err)))
 	default:

@@ -176,7 +176,7 @@ func instant(name, text string) (time.Time, error) {
 
 // auditHeader names the columns of auditCells.
 var auditHeader = []string{
-	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_for", "application", "entitlement", "account", "risk",
+	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
 	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "given_at",
 	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "release_kind", "released_by", "release_reason", "problem",
 }
@@ -198,7 +198,7 @@ func auditCells(i schema.AuditedItem) []string {
 		before = yes(*i.DecidedBeforeGiven)
 	}
 	return []string{
-		number(i.Number), number(i.Position), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedFor,
+		number(i.Number), number(i.Position), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedBy, i.SubmittedFor,
 		i.Application, i.Entitlement, i.Account, i.Risk, i.Reason, i.Note, utc(i.AskedUntil),
 		of(func(d schema.AuditedDecision) string { return d.Verdict }),
 		of(func(d schema.AuditedDecision) string { return d.By }),

@@ -12,6 +12,7 @@ type Person struct {
 // Facts are whom a stage can ask about one item.
 type Facts struct {
 	RequesterID int64
+	SubmitterID int64 // who asked for them; 0: they themselves
 	People      map[Source][]Person
 	// StandIns decide in the place of people who are away, by who is away.
 	StandIns map[int64]Person
@@ -33,7 +34,7 @@ type Answer struct {
 // Ask answers whom the stage asks. level is how often the question was escalated; agreed are those who have approved in
 // this stage before, and count whether or not they would be asked today.
 //
-// Never the requester, nobody inactive, nobody who cannot be found in Slack. Who is away is asked through whoever stands
+// Never the requester nor the submitter, nobody inactive, nobody who cannot be found in Slack. Who is away is asked through whoever stands
 // in for them.
 func (s Stage) Ask(f Facts, level int, agreed []int64) Answer {
 	answer := Answer{Agree: s.Agree}
@@ -109,7 +110,9 @@ func (f Facts) managerAsked(c Candidate) bool {
 }
 
 // may tells whether the person can be asked at all.
-func (f Facts) may(p Person) bool { return p.ID != f.RequesterID && p.Active && !p.Unreachable }
+func (f Facts) may(p Person) bool {
+	return p.ID != f.RequesterID && p.ID != f.SubmitterID && p.Active && !p.Unreachable
+}
 
 // standIn is who decides for a person: themselves, or while they are away whoever stands in for them, and so on. It ends
 // with themselves where that leads to nobody who may: a question is never put to nobody because of it.

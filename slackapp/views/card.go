@@ -12,13 +12,13 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Card is the requester's own view of a request. It is kept current, and has a button as long as something can be
-// withdrawn.
-func Card(r *schema.Request) Message {
+// Card is a request as the one who asked for it sees it: the requester, or who asked for them. It is kept current, and has a
+// button as long as something can be withdrawn.
+func Card(r *schema.Request, readerID int64) Message {
 	var b body
 	items := tell(r, r.Items, r.TimeZone)
 	n := count(items)
-	text := headline(r, items)
+	text := headline(r, readerID, items)
 	b.line(bold(text))
 	if several(n) {
 		b.line(grants(len(items)) + ": " + summary(n))
@@ -52,10 +52,21 @@ func Card(r *schema.Request) Message {
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 
+// yours is what a request is called to one who asked for it, in mrkdwn.
+func yours(r *schema.Request, readerID int64) string {
+	switch {
+	case !r.SubmittedBy.Valid:
+		return fmt.Sprintf("Your request #%d", r.ID)
+	case readerID == r.SubmittedBy.Int64:
+		return fmt.Sprintf("Your request #%d for %s", r.ID, name(r.Requester.Name))
+	}
+	return fmt.Sprintf("%s's request #%d for you", name(r.SubmitterName), r.ID)
+}
+
 // headline says in a sentence how items of a request stand, in mrkdwn.
-func headline(r *schema.Request, items []told) string {
+func headline(r *schema.Request, readerID int64, items []told) string {
 	n := count(items)
-	request := fmt.Sprintf("Your request #%d", r.ID)
+	request := yours(r, readerID)
 	all := len(items)
 	switch {
 	case n[waiting] == all:
@@ -81,6 +92,9 @@ func headline(r *schema.Request, items []told) string {
 	case n[takenBack] == all:
 		return request + ": the access was taken back"
 	case n[kept] == all:
+		if readerID != r.RequesterID {
+			return request + " has ended, and the access stays for another reason"
+		}
 		return request + " has ended, and you still have the access for another reason"
 	}
 	return request + ": " + summary(n)

@@ -19,7 +19,7 @@ func sent() *schema.Request {
 }
 
 func TestTheCardOfANewRequestSaysEverything(t *testing.T) {
-	m := Card(sent())
+	m := Card(sent(), alice)
 	requireFits(t, m)
 	assert.Equal(t, "Your request #1042 has been created and sent for approval (2 access grants in GitHub)", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
@@ -111,7 +111,7 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 			" was approved, but the access could not be given", "failed (no such team in GitHub)", false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			m := Card(newRequest(c.item))
+			m := Card(newRequest(c.item), alice)
 			requireFits(t, m)
 			lines := strings.Split(text(m), "\n")
 			assert.Equal(t, "*Your request #1042"+c.headline+"*", lines[0])
@@ -127,7 +127,7 @@ func TestTheCardOfARequestThatIsPartlyDecidedCountsWhatIsWhat(t *testing.T) {
 	r := newRequest(given(item(1, schema.Active, "reader")), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no"), jira(item(3, schema.AwaitingApproval, "admin")))
 	withApproval(r, "decided", "application owner", []int64{1, 2}, candidate(bob, "Bob Owner", true))
 	withApproval(r, "open", "manager", []int64{3}, candidate(dave, "Dave Boss", true))
-	m := Card(r)
+	m := Card(r, alice)
 	got := text(m)
 	assert.Contains(t, got, "*Your request #1042: 1 active, 1 awaiting approval, 1 denied*\n3 access grants: 1 active, 1 awaiting approval, 1 denied")
 	assert.Contains(t, got, "*Jira*\n⏳ admin: awaiting approval")
@@ -145,7 +145,7 @@ func TestTheCardNamesTenItemsAnApplicationAndCountsTheRest(t *testing.T) {
 		}
 		r.Items = append(r.Items, i)
 	}
-	got := text(Card(r))
+	got := text(Card(r, alice))
 	assert.Equal(t, 10, strings.Count(got, "⏳ team: awaiting approval"))
 	assert.Contains(t, got, "and 34 more (3 active, 31 awaiting approval)")
 }
@@ -154,37 +154,37 @@ func TestTheCardNamesThoseWhoAreAskedNow(t *testing.T) {
 	r := sent()
 	r.Approvals[0].State = "moved"
 	withApproval(r, "open", "manager", []int64{1, 2}, candidate(dave, "Dave Boss", true))
-	got := text(Card(r))
+	got := text(Card(r, alice))
 	assert.Contains(t, got, "*Asked:* Dave Boss (manager), about GitHub\n")
 	assert.NotContains(t, got, "Bob Owner")
 }
 
 func TestTheCardSaysThatNobodyWasFoundWhoMayDecide(t *testing.T) {
 	r := withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "nobody", []int64{1})
-	assert.Contains(t, text(Card(r)), "*Asked:* nobody, since nobody was found who may decide, about GitHub\n")
+	assert.Contains(t, text(Card(r, alice)), "*Asked:* nobody, since nobody was found who may decide, about GitHub\n")
 }
 
 func TestWhoIsAskedTheSameIsNamedOnce(t *testing.T) {
 	r := newRequest(item(1, schema.AwaitingApproval, "reader"), jira(item(2, schema.AwaitingApproval, "admin")))
 	withApproval(r, "open", "manager", []int64{1}, candidate(dave, "Dave Boss", true))
 	withApproval(r, "open", "manager", []int64{2}, candidate(dave, "Dave Boss", true))
-	assert.Contains(t, text(Card(r)), "*Asked:* Dave Boss (manager), about GitHub, Jira\n")
+	assert.Contains(t, text(Card(r, alice)), "*Asked:* Dave Boss (manager), about GitHub, Jira\n")
 }
 
 func TestTheCardSaysWhoseAccessWasTheExample(t *testing.T) {
 	r := sent()
 	r.AccessLike, r.LikeName = "person", "Frank <!here>"
-	assert.Contains(t, text(Card(r)), "*Access like:* Frank &lt;!here&gt;\n")
+	assert.Contains(t, text(Card(r, alice)), "*Access like:* Frank &lt;!here&gt;\n")
 	r.AccessLike, r.LikeName = "job_title", "Engineer"
-	assert.Contains(t, text(Card(r)), "*Access like:* the job title Engineer\n")
+	assert.Contains(t, text(Card(r, alice)), "*Access like:* the job title Engineer\n")
 }
 
 func TestAccessThatIsPastItsEndAndNotGoneIsNotCalledActive(t *testing.T) {
 	held := given(item(1, schema.Active, "reader"))
 	r := newRequest(held)
 	r.ReadAt = held.Claim.EndsAt.Time.Add(-time.Minute)
-	assert.Contains(t, text(Card(r)), "active until")
+	assert.Contains(t, text(Card(r, alice)), "active until")
 	r.ReadAt = held.Claim.EndsAt.Time.Add(2 * time.Minute)
-	assert.NotContains(t, text(Card(r)), "active")
-	assert.Contains(t, text(Card(r)), "the end has passed, the access is being taken back")
+	assert.NotContains(t, text(Card(r, alice)), "active")
+	assert.Contains(t, text(Card(r, alice)), "the end has passed, the access is being taken back")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -24,8 +25,13 @@ const (
 // Enquire asks an approver what they want to know. The value is the one of the button that was pressed.
 func Enquire(r *schema.Request, value string) slack.ModalViewRequest {
 	who := name(r.Requester.Name)
+	if r.SubmittedBy.Valid {
+		who = name(r.SubmitterName) + " and " + who + " get"
+	} else {
+		who += " gets"
+	}
 	return writing("Ask", "Ask", CallbackEnquire, value, "Question", schema.MaxEnquiry,
-		section(fmt.Sprintf("%s gets your question about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
+		section(fmt.Sprintf("%s your question about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
 }
 
 // AnswerEnquiry asks the requester for the answer to an enquiry.
@@ -58,18 +64,25 @@ func asWritten(text string, atMost int) slack.Block {
 	return slack.NewSectionBlock(plain(text), nil, nil)
 }
 
-// Enquiry asks the requester what an approver wants to know. Once that is answered it says so, and once nothing of the
+// Enquiry asks the requester, and who asked for them, what an approver wants to know. Once that is answered it says so, and once nothing of the
 // request waits any more there is nothing left to answer.
-func Enquiry(r *schema.Request, e schema.Enquiry) Message {
+func Enquiry(r *schema.Request, readerID int64, e schema.Enquiry) Message {
 	var b body
-	who := name(e.AskedByName)
-	text := fmt.Sprintf("%s asks about your request #%d", who, r.ID)
+	asked := yours(r, readerID)
+	if strings.HasPrefix(asked, "Your") {
+		asked = "your" + strings.TrimPrefix(asked, "Your")
+	}
+	text := fmt.Sprintf("%s asks about %s", name(e.AskedByName), asked)
 	items := tell(r, r.Items, r.TimeZone)
 	b.line(bold(text) + fmt.Sprintf(" (%s %s):", grants(len(items)), inApplications(items)))
 	b.quote(e.Text)
 	switch {
 	case e.AnsweredAt.Valid:
-		b.line(bold("You answered") + ", " + When(e.AnsweredAt.Time, r.TimeZone) + ":")
+		who := "You"
+		if e.AnsweredBy.Int64 != readerID {
+			who = name(e.AnsweredByName)
+		}
+		b.line(bold(who+" answered") + ", " + When(e.AnsweredAt.Time, r.TimeZone) + ":")
 		b.quote(e.Answer)
 	case r.Waits():
 		b.small("Everybody who decides about the request reads your answer. The request goes on waiting meanwhile.")
@@ -83,7 +96,7 @@ func Enquiry(r *schema.Request, e schema.Enquiry) Message {
 // EnquiryAnswer tells an approver what the requester answered to them.
 func EnquiryAnswer(r *schema.Request, e schema.Enquiry) Message {
 	var b body
-	text := fmt.Sprintf("%s answered your question about request #%d", name(r.Requester.Name), r.ID)
+	text := fmt.Sprintf("%s answered your question about request #%d", name(e.AnsweredByName), r.ID)
 	b.line(bold(text) + ":")
 	b.quote(e.Answer)
 	b.small("You asked: " + remark(e.Text))
@@ -108,7 +121,7 @@ func (b *body) enquiries(r *schema.Request, zone string) {
 		s := said{asked: fmt.Sprintf("💬 %s asked, %s:", name(e.AskedByName), When(e.AskedAt, zone)), answered: "This was not answered."}
 		switch {
 		case e.AnsweredAt.Valid:
-			s.answered = fmt.Sprintf("%s answered, %s:", name(r.Requester.Name), When(e.AnsweredAt.Time, zone))
+			s.answered = fmt.Sprintf("%s answered, %s:", name(e.AnsweredByName), When(e.AnsweredAt.Time, zone))
 		case r.Waits():
 			s.answered = "This is not answered yet."
 		}

@@ -25,7 +25,7 @@ func (f Form) View() slack.ModalViewRequest {
 	title, blocks := FormTitle(f.Draft.Mode), []slack.Block{}
 	switch {
 	case !f.Draft.Offer().OfRequest():
-		blocks = f.accessLike()
+		blocks = append(f.forWhom(), f.accessLike()...)
 	case f.Draft.Total == 0: // and nothing else to choose: it is only said
 		nothing := Notice(title, f.nothing())
 		nothing.Blocks.BlockSet = append(nothing.Blocks.BlockSet, f.leftOut()...)
@@ -60,10 +60,39 @@ func FormTitle(mode string) string {
 	return "Request access"
 }
 
+// forWhom asks whom the access is for, where its reader may ask for somebody else.
+func (f Form) forWhom() []slack.Block {
+	d := f.Draft
+	if !f.Offer.ForOthers && !d.ForPersonID.Valid {
+		return nil
+	}
+	whom := externalSelect(ActionFor, "Search by name or e-mail")
+	whom.InitialOption = option(strconv.FormatInt(d.PersonID, 10), Myself, "")
+	if d.ForPersonID.Valid {
+		whom.InitialOption = option(strconv.FormatInt(d.ForPersonID.Int64, 10), d.ForName, "")
+	}
+	return []slack.Block{slack.NewInputBlock(BlockFor, plain("For"), nil, whom).WithDispatchAction(true)}
+}
+
+// Myself is what the form calls its reader.
+const Myself = "Myself"
+
+// lacking is who lacks what is offered.
+func (f Form) lacking() string {
+	if f.Draft.ForPersonID.Valid {
+		return name(f.Draft.ForName) + " lacks"
+	}
+	return "you lack"
+}
+
 func (f Form) accessLike() []slack.Block {
+	lacked := "you lack"
+	if f.Draft.ForPersonID.Valid {
+		lacked = "they lack"
+	}
 	modes := []*slack.OptionBlockObject{
-		option(schema.LikePerson, "Person", "What a colleague has and you lack"),
-		option(schema.LikeJobTitle, "Job Title", "What a role has and you lack"),
+		option(schema.LikePerson, "Person", "What a colleague has and "+lacked),
+		option(schema.LikeJobTitle, "Job Title", "What a role has and "+lacked),
 		option(schema.Custom, "Custom", "Anything that can be requested"),
 	}
 	radio := slack.NewRadioButtonsBlockElement(ActionAccessLike, modes...)

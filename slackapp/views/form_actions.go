@@ -21,6 +21,7 @@ const (
 
 // Action IDs of the form.
 const (
+	ActionFor        = "for"
 	ActionAccessLike = "access_like"
 	ActionSubject    = "subject"
 	ActionSelectAll  = "select_all"
@@ -39,6 +40,7 @@ const (
 
 // Block IDs of the fields that keep what was put in, however often the form is drawn.
 const (
+	BlockFor        = "for"
 	BlockAccessLike = "access_like"
 	BlockDuration   = "duration"
 	BlockEndDate    = "end_date"

@@ -22,7 +22,7 @@ func (f Form) accessGrants() []slack.Block {
 	case d.Total == 0:
 		blocks = append(blocks, section(bold("Access Grants")+"\n"+f.nothing()))
 	case d.Mode == schema.Custom:
-		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that you lack."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that "+f.lacking()+"."))
 	case d.Mode == schema.Extend:
 		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for anew."))
 	case d.Mode == schema.Again:
@@ -52,9 +52,9 @@ func (f Form) nothing() string {
 	var text string
 	switch who := name(f.Draft.LikeName); f.Draft.Mode {
 	case schema.LikePerson:
-		text = who + " has nothing that you lack and could ask for."
+		text = who + " has nothing that " + f.lacking() + " and could ask for."
 	case schema.LikeJobTitle:
-		text = "There is nothing that " + who + " stands for and that you lack."
+		text = "There is nothing that " + who + " stands for and that " + f.lacking() + "."
 		if f.Offer.OtherHolders == 0 {
 			text += " Nobody else has that job title, and no standard access is configured for it."
 		}
@@ -63,10 +63,10 @@ func (f Form) nothing() string {
 	case schema.Again:
 		text = "There is nothing of request " + who + " that you lack and could ask for."
 	default:
-		text = "There is nothing that can be requested and that you lack."
+		text = "There is nothing that can be requested and that " + f.lacking() + "."
 	}
 	if len(f.Offer.AskedAlready) > 0 {
-		text += " What you asked for already is left out."
+		text += " What is asked for already is left out."
 	}
 	return text
 }
@@ -181,7 +181,11 @@ func (f Form) leftOut() []slack.Block {
 		for _, a := range without[:min(len(without), AskedShown)] {
 			escaped = append(escaped, name(a))
 		}
-		blocks = append(blocks, small("You have no account in "+andMore(escaped, len(without))+": nothing of it can be requested. An administrator can help."))
+		who := "You have"
+		if f.Draft.ForPersonID.Valid {
+			who = name(f.Draft.ForName) + " has"
+		}
+		blocks = append(blocks, small(who+" no account in "+andMore(escaped, len(without))+": nothing of it can be requested. An administrator can help."))
 	}
 	return blocks
 }

@@ -114,7 +114,7 @@ func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		text := fmt.Sprintf("%s from %s: %s\n%s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(name(l.RequesterName)),
+		text := fmt.Sprintf("%s from %s: %s\n%s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(forWhom(l)),
 			namedOf(l.Names, l.Items), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
 		text += "\n" + bold("Reason:") + " " + name(l.ReasonLabel)
 		if l.HighRisk > 0 {
@@ -148,17 +148,32 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		line := mrkdwn(fmt.Sprintf("%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), namedOf(l.Names, l.Items),
+		whose := ""
+		switch {
+		case l.ForName != "":
+			whose = " for " + bold(name(l.ForName))
+		case l.ByName != "":
+			whose = " by " + bold(name(l.ByName))
+		}
+		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
 			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {
-			if (schema.Item{State: state}).Final() {
+			if (schema.Item{State: state}).Final() && l.ForName == "" {
 				again = slack.NewAccessory(askAgain(l.RequestID))
 			}
 		}
 		blocks = append(blocks, slack.NewSectionBlock(line, nil, again))
 	}
 	return blocks
+}
+
+// forWhom names who a request is for, and who asked for them.
+func forWhom(l schema.WaitingLine) string {
+	if l.SubmitterName == "" {
+		return name(l.RequesterName)
+	}
+	return name(l.SubmitterName) + " for " + name(l.RequesterName)
 }
 
 // stateWords are how many items stand how, in the order in which they are told.

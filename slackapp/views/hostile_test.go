@@ -97,6 +97,8 @@ func found(n int, say string) (all []schema.Found) {
 func everything(say string) map[string][]any {
 	r := largeRequest(say)
 	none := &schema.Request{Requester: schema.Person{}}
+	forOther := largeRequest(say)
+	forOther.SubmittedBy, forOther.SubmitterName = id(9), say
 	when := sql.NullTime{Time: time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC), Valid: true}
 	list := func(view any, _, _ int) any { return view }
 	task := func(outcome string, held bool) schema.Task {
@@ -115,19 +117,21 @@ func everything(say string) map[string][]any {
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
 	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
+	others := draftOf(schema.PageSize, schema.LikePerson, func(int) string { return say })
+	others.Draft.ForPersonID, others.Draft.ForName = id(9), say
 	nothing := draftOf(0, schema.Again, func(int) string { return say })
 	nothing.Draft.Total = 0
 	reminding := views.Reminding{Lines: home.Waiting, Total: 100_000, TimeZone: say}
 	return map[string][]any{
-		"Card":    {views.Card(r), views.Card(none)},
-		"Outcome": {views.Outcome(r), views.Outcome(none)},
+		"Card":    {views.Card(r, 1), views.Card(none, 1), views.Card(forOther, 1), views.Card(forOther, 9)},
+		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
 		"Question": {
 			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
 			views.Question(none, views.QuestionFor{}),
 		},
 		"Enquire":       {views.Enquire(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.Enquire(none, "1:x")},
 		"AnswerEnquiry": {views.AnswerEnquiry(r, r.Enquiries[0]), views.AnswerEnquiry(none, schema.Enquiry{})},
-		"Enquiry":       {views.Enquiry(r, r.Enquiries[0]), views.Enquiry(r, r.Enquiries[1]), views.Enquiry(none, schema.Enquiry{Text: say}), views.Enquiry(r, schema.Enquiry{})},
+		"Enquiry":       {views.Enquiry(r, 1, r.Enquiries[0]), views.Enquiry(r, 1, r.Enquiries[1]), views.Enquiry(none, 1, schema.Enquiry{Text: say}), views.Enquiry(forOther, 9, r.Enquiries[1])},
 		"EnquiryAnswer": {views.EnquiryAnswer(r, r.Enquiries[1]), views.EnquiryAnswer(none, schema.Enquiry{})},
 		"EndingSoon":    {views.EndingSoon(r), views.EndingSoon(none)},
 		"Ended":         {views.Ended(r), views.Ended(none)},
@@ -135,7 +139,7 @@ func everything(say string) map[string][]any {
 			views.Report(r, views.ReportFound, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),
 			views.Report(r, views.ReportOverdue, allItems(r), say), views.Report(r, say, allItems(r), say),
 		},
-		"Plain": {views.Plain(views.Card(r).Text), views.Card(r).WithoutLayout(), views.Question(r, views.QuestionFor{PersonID: 2}).WithoutLayout()},
+		"Plain": {views.Plain(views.Card(r, 1).Text), views.Card(r, 1).WithoutLayout(), views.Question(r, views.QuestionFor{PersonID: 2}).WithoutLayout()},
 		"Task": {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
@@ -145,7 +149,7 @@ func everything(say string) map[string][]any {
 		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View": {
 			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
-			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(),
+			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(), others.View(),
 		},
 		"Small":              {home.Small()},
 		"HomeAway":           {views.HomeAway()},
@@ -165,6 +169,7 @@ func everything(say string) map[string][]any {
 		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
 		"AccessList":         {views.AccessList(lines.Access, 100_000, 9, say)},
 		"ItemList":           {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
+		"ForOptions":         {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
 		"PeopleOptions":      {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
 		"NameOptions":        {views.NameOptions(found(300, say)), views.NameOptions(nil)},
 		"ApplicationOptions": {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},

@@ -18,9 +18,9 @@ func TestWhatAMessageHasNoRoomForIsAListAway(t *testing.T) {
 		items = append(items, item(n+1, schema.AwaitingApproval, fmt.Sprintf("team-%02d", n)))
 	}
 	r := newRequest(items...)
-	assert.Equal(t, "See all 40", buttons(Card(r))[ActionShowAll].Text.Text)
+	assert.Equal(t, "See all 40", buttons(Card(r, alice))[ActionShowAll].Text.Text)
 	few := newRequest(items[:10]...)
-	assert.NotContains(t, buttons(Card(few)), ActionShowAll)
+	assert.NotContains(t, buttons(Card(few, alice)), ActionShowAll)
 
 	seen := 0
 	for page := 1; ; page++ {

@@ -154,8 +154,8 @@ func TestADigestIsOfWhatIsShownAndOfNothingElse(t *testing.T) {
 	r := sent()
 	draw := func() map[string]string {
 		return map[string]string{
-			"card": Digest(Card(r)), "question": Digest(Question(r, QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
-			"outcome": Digest(Outcome(r)), "ending soon": Digest(EndingSoon(r)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
+			"card": Digest(Card(r, alice)), "question": Digest(Question(r, QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
+			"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
 		}
 	}
 	first := draw()
@@ -250,7 +250,7 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 				q.AlreadyHas = append(q.AlreadyHas, r.Items[n].Name)
 			}
 			for kind, m := range map[string]Message{
-				"card": Card(r), "question": Question(r, q), "outcome": Outcome(r), "ending soon": EndingSoon(r), "ended": Ended(r),
+				"card": Card(r, alice), "question": Question(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r), "ended": Ended(r),
 				"found": Report(r, ReportFound, ids, "UTC"), "failed": Report(r, ReportFailed, ids, "UTC"), "overdue": Report(r, ReportOverdue, ids, "UTC"),
 			} {
 				t.Run(fmt.Sprintf("%s of 500 items in %d applications, %s", kind, applications, state), func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestANoteIsQuotedWhole(t *testing.T) {
 	lines := "I need *this*, <!channel>\n\n> because `x`\n" + strings.Repeat("long line ", 290)
 	one := strings.Repeat("👍", 3000)
 	r := sent()
-	for _, draw := range []func() Message{func() Message { return Card(r) }, func() Message { return Question(r, forBob()) }} {
+	for _, draw := range []func() Message{func() Message { return Card(r, alice) }, func() Message { return Question(r, forBob()) }} {
 		r.Note = lines
 		requireFits(t, draw())
 		assert.Equal(t, strings.TrimSpace(lines), strings.Join(quoted(draw()), "\n"), "each line")

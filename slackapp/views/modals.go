@@ -53,11 +53,11 @@ func AccessList(lines []schema.AccessLine, total, page int, zone string) slack.M
 	return list(ListAccess, "My current access", total, page, accessLines(lines, zone))
 }
 
-// ItemList is a page of what a request is about: all of it for its requester, for anybody else what they are or were asked
+// ItemList is a page of what a request is about: all of it for those who asked for it, for anybody else what they are or were asked
 // about. None: it is not theirs to see.
 func ItemList(r *schema.Request, readerID int64, page int, zone string) (view slack.ModalViewRequest, lines, total int) {
 	items := r.Items
-	if readerID != r.RequesterID {
+	if !r.AskedFor(readerID) {
 		items = askedOf(r, readerID)
 	}
 	told := inOrder(tell(r, items, zone))

@@ -42,10 +42,10 @@ func Ended(r *schema.Request) Message {
 		}
 	}
 	if len(held) == 0 {
-		return Outcome(r)
+		return Outcome(r, r.RequesterID)
 	}
 	var b body
-	text := headline(r, held)
+	text := headline(r, r.RequesterID, held)
 	b.line(bold(text))
 	b.gap()
 	b.standings(held)

@@ -33,6 +33,14 @@ func PeopleOptions(found []schema.Found) Options {
 	})
 }
 
+// ForOptions offers whom the access may be for: first of all the reader, since a single choice cannot be cleared.
+func ForOptions(readerID int64, found []schema.Found) Options {
+	o := PeopleOptions(found)
+	myself := option(strconv.FormatInt(readerID, 10), Myself, "")
+	o.Options = append([]*slack.OptionBlockObject{myself}, o.Options[:min(len(o.Options), MaxOptions-1)]...)
+	return o
+}
+
 // NameOptions offers what has only a name.
 func NameOptions(found []schema.Found) Options {
 	return options(found, func(f schema.Found) *slack.OptionBlockObject {

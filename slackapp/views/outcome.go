@@ -10,16 +10,18 @@ import (
 	"accessbot/schema"
 )
 
-// Outcome tells the requester, in a message of its own, what became of the whole request: what is active and until when,
+// Outcome tells the requester, and who asked for them, in a message of its own, what became of the whole request: what is active and until when,
 // what was denied and why, what failed, and what is still to come.
-func Outcome(r *schema.Request) Message {
+func Outcome(r *schema.Request, readerID int64) Message {
 	var b body
 	items := tell(r, r.Items, r.TimeZone)
-	text := headline(r, items)
+	text := headline(r, readerID, items)
 	b.line(bold(text))
 	b.gap()
 	b.standings(items)
-	b.askAgain(r, items)
+	if readerID == r.RequesterID {
+		b.askAgain(r, items)
+	}
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 

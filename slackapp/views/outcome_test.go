@@ -19,7 +19,7 @@ func TestTheOutcomeTellsTheWholeRequestTogether(t *testing.T) {
 		released(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
 		problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), "Jira does not answer"),
 	)
-	m := Outcome(r)
+	m := Outcome(r, alice)
 	requireFits(t, m)
 	assert.Equal(t, "Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 failed, 1 expired, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
@@ -45,7 +45,7 @@ after the <audit>
 
 func TestNothingIsCalledActiveBeforeTheTargetShowedIt(t *testing.T) {
 	r := newRequest(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), claimed(item(2, schema.Provisioning, "writer"), schema.Claim{}))
-	for _, m := range []Message{Card(r), Outcome(r)} {
+	for _, m := range []Message{Card(r, alice), Outcome(r, alice)} {
 		assert.Contains(t, text(m), "*Your request #1042 is approved and being provisioned*")
 		for _, word := range []string{"active", "Active", "granted", "given"} {
 			assert.NotContains(t, text(m)+m.Text, word)
@@ -58,7 +58,7 @@ func TestTheOutcomeTellsReasonsThatDoNotFitInShort(t *testing.T) {
 	for n := range 5 {
 		r.Items = append(r.Items, deniedBy(item(int64(n+1), schema.Denied, "team"), bob, "Bob Owner", strings.Repeat("because ", 200)+string(rune('a'+n))))
 	}
-	m := Outcome(r)
+	m := Outcome(r, alice)
 	requireFits(t, m)
 	assert.Equal(t, 5, strings.Count(text(m), "⛔ Denied by Bob Owner"))
 	assert.Equal(t, 3, strings.Count(text(m), "⛔ Denied by Bob Owner (because because"))

@@ -84,11 +84,14 @@ func askedOf(r *schema.Request, personID int64) []schema.Item {
 }
 
 func questionHeadline(r *schema.Request, mine, open []told) string {
-	who := name(r.Requester.Name)
-	if len(open) > 0 {
-		return fmt.Sprintf("%s asks for %s %s: request #%d", who, grants(len(open)), inApplications(open), r.ID)
+	who, whom := name(r.Requester.Name), ""
+	if r.SubmittedBy.Valid {
+		who, whom = name(r.SubmitterName), " for "+who
 	}
-	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s, request #%d", who, grants(len(mine)), inApplications(mine), r.ID)
+	if len(open) > 0 {
+		return fmt.Sprintf("%s asks for %s %s%s: request #%d", who, grants(len(open)), inApplications(open), whom, r.ID)
+	}
+	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s%s, request #%d", who, grants(len(mine)), inApplications(mine), whom, r.ID)
 }
 
 // about says who a person is.

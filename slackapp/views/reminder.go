@@ -26,7 +26,7 @@ func Reminder(r Reminding) Message {
 	b.line(bold(text))
 	b.gap()
 	for _, l := range r.Lines {
-		line := fmt.Sprintf("%s %s: %s", bold(fmt.Sprintf("#%d", l.RequestID)), name(l.RequesterName), namedOf(l.Names, l.Items))
+		line := fmt.Sprintf("%s %s: %s", bold(fmt.Sprintf("#%d", l.RequestID)), forWhom(l), namedOf(l.Names, l.Items))
 		if l.HighRisk > 0 {
 			line += ", 🔴 high risk"
 		}

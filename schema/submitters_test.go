@@ -1,0 +1,110 @@
+package schema_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/schema/policy"
+	"accessbot/schema/schematest"
+)
+
+// askFor records, as the Slack app, that somebody asked for another.
+func askFor(w *schematest.World, submitter, requester int64) error {
+	_, err := w.SlackApp.Exec(`
+		insert into access_requests (view_id, requester_id, submitted_by, access_like, time_zone, reason_key, policy_version)
+		select 'for ' || $1::bigint || ' ' || $2::bigint, $2, $1, 'custom', 'UTC', 'project', max(version) from policies`, submitter, requester)
+	return err
+}
+
+func TestOnlyManagersAndAdministratorsAskForSomebody(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	ann, boss, above, root := w.Person("Ann"), w.Person("Boss"), w.Person("Above"), w.Person("Root")
+	w.Manages(boss, ann)
+	w.Manages(above, boss)
+	w.Administrator(root)
+	refused := func(submitter, requester int64, code string) {
+		t.Helper()
+		var why *pq.Error
+		require.ErrorAs(t, askFor(w, submitter, requester), &why)
+		require.Equal(t, code, string(why.Code))
+	}
+	require.NoError(t, askFor(w, boss, ann))
+	require.NoError(t, askFor(w, root, ann))
+	refused(above, ann, "AB006")
+	refused(ann, boss, "AB006")
+	refused(ann, ann, "AB006")
+	w.Do(`update people set status = 'suspended' where id in ($1, $2)`, boss, ann)
+	refused(boss, above, "AB006")
+	refused(root, ann, "AB006")
+}
+
+// The manager owns what is asked for, and asked for it themselves: they are not asked, and whatever says they approved is no proof.
+func TestWhoAskedForSomebodyDecidesAsLittleAsThey(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	a.Manages(a.owen, a.ann)
+	a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.owen, a.asked.ID)
+	request, err := schema.RequestByID(t.Context(), a, a.asked.ID)
+	require.NoError(t, err)
+	judged, err := schema.Judge(t.Context(), a, request)
+	require.NoError(t, err)
+	for _, i := range request.Items {
+		require.Equal(t, []policy.Candidate{{PersonID: a.olga, Basis: policy.ApplicationOwner}}, judged.Ask(i, 1, 0).Candidates)
+	}
+	a.refused(a.copyFor(a.owen, a.asked.Items...), schema.ErrOwnRequest)
+
+	// The role itself, past the program.
+	decide := func() error {
+		_, err := a.SlackApp.Exec(`
+			insert into decisions (item_id, approval_id, stage, stages, agree, basis, verdict, decided_by, policy_version, terms, ends_at)
+			select $1, $2, 1, 1, 1, 'application owner', 'approve', $3, policy_version, request_terms(id), ends_at from access_requests where id = $4`,
+			a.asked.Items[0], a.approval, a.owen, a.asked.ID)
+		return err
+	}
+	var why *pq.Error
+	require.ErrorAs(t, decide(), &why)
+	require.Equal(t, "AB004", string(why.Code))
+
+	// And past the database's rules: giving does not believe it.
+	a.Do(`alter table decisions disable trigger submitter`)
+	require.NoError(t, decide())
+	a.Do(`update request_items set state = 'approved' where id = $1`, a.asked.Items[0])
+	reason, err := schema.Unproven(t.Context(), a.Worker, a.asked.Items[0])
+	require.NoError(t, err)
+	require.Equal(t, "it was approved by the one who asked for it", reason)
+}
+
+func TestTheTermsSayWhoAsked(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	terms := func() string { return schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID) }
+	before := terms()
+	a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.olga, a.asked.ID)
+	require.NotEqual(t, before, terms())
+}
+
+func TestWhatSomebodyAsksForOthersCountsForThem(t *testing.T) {
+	t.Parallel()
+	w := schematest.NewWorld(t)
+	boss, ann, bea := w.Person("Boss"), w.Person("Ann"), w.Person("Bea")
+	w.Manages(boss, ann)
+	w.Manages(boss, bea)
+	require.NoError(t, askFor(w, boss, ann))
+	require.NoError(t, askFor(w, boss, bea))
+	lines, total, err := schema.RequestsOf(t.Context(), w.SlackApp, boss, 10, 0)
+	require.NoError(t, err)
+	require.Equal(t, 2, total)
+	require.Equal(t, []string{"Bea", "Ann"}, []string{lines[0].ForName, lines[1].ForName})
+	lines, total, err = schema.RequestsOf(t.Context(), w.SlackApp, ann, 10, 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, total)
+	require.Equal(t, "Boss", lines[0].ByName)
+	tx := w.SlackApp.MustBegin()
+	defer tx.Rollback() //nolint:errcheck // it only reads
+	var over *schema.OverQuota
+	require.ErrorAs(t, schema.CheckQuota(t.Context(), tx, schema.Quota{PerMinute: 2}, boss), &over)
+	require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{PerMinute: 1}, ann))
+}
