@@ -17,6 +17,7 @@ const driftBatch = 1000
 // FindDrift compares what a target shows with what the claims say, unless another worker does. It changes no target: what
 // is to be corrected, the sweep settles. Targets that cannot list what they hold are not compared.
 func (s *Settler) FindDrift(ctx context.Context, i schema.Instance, every time.Duration) (found schema.DriftFound, err error) {
+	defer s.survive(i.Instance, &err)
 	target, err := s.Targets.target(i.Connector, i.Instance)
 	if err != nil {
 		return found, err

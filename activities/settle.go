@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -51,7 +52,8 @@ func (s *Settler) pin(ctx context.Context) (unpin func(), err error) {
 //
 // What is under way and not done is *connector.Pending: giving is then looked at again when the record says so. Any other
 // error leaves the record saying what is still to be done: settle again.
-func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
+func (s *Settler) Settle(ctx context.Context, seat schema.Seat) (err error) {
+	defer s.survive(seat.Instance, &err)
 	target, err := s.Targets.target(seat.Connector, seat.Instance)
 	if err != nil {
 		return err
@@ -88,6 +90,15 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) error {
 		}
 	}
 	return fmt.Errorf("settle %s: what should be held keeps changing: %w", seat, errSeatBusy)
+}
+
+// survive makes an error of a panic over what a target answered: one target must not end the program for all. It is to be
+// deferred.
+func (s *Settler) survive(instance string, err *error) {
+	if p := recover(); p != nil {
+		s.Log.Error("a connector panicked", "target", instance, "panic", p, "stack", string(debug.Stack()))
+		*err = &connector.Unavailable{Err: fmt.Errorf("its connector panicked: %v", p)}
+	}
 }
 
 func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, seat schema.Seat) (settled bool, err error) {

@@ -104,7 +104,8 @@ func waitOf(h http.Header) time.Duration {
 		return wait
 	}
 	if at, err := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64); err == nil && h.Get("X-RateLimit-Remaining") == "0" {
-		return max(time.Until(time.Unix(at, 0)), time.Second) + time.Second // clocks differ, and resets are whole seconds
+		wait := httptarget.Seconds(int(max(at, 0) - time.Now().Unix())) // within reason, whatever it says
+		return max(wait, time.Second) + time.Second                     // clocks differ, and resets are whole seconds
 	}
 	return slowDown
 }

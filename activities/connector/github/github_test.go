@@ -372,6 +372,8 @@ func TestFewerRequestsAreMadeWhenGitHubAsksForThat(t *testing.T) {
 		"primary":                        {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{90 * time.Second, 102 * time.Second}},
 		"primary, with a time":           {429, "", []string{"Retry-After", "5", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{5 * time.Second, 5 * time.Second}},
 		"primary, with a reset long ago": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, [2]time.Duration{time.Second, 3 * time.Second}},
+		"primary, until another century": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "7258118400"}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
+		"primary, in milliseconds":       {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", fmt.Sprint(time.Now().UnixMilli())}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
 		"overload":                       {503, "", []string{"Retry-After", "11"}, [2]time.Duration{11 * time.Second, 11 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {

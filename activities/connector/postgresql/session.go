@@ -63,12 +63,13 @@ type opener struct{ config pq.Config }
 
 func (o opener) Driver() driver.Driver { return &pq.Driver{} }
 
-func (o opener) Connect(ctx context.Context) (driver.Conn, error) {
+func (o opener) Connect(ctx context.Context) (_ driver.Conn, err error) {
 	inner, err := pq.NewConnectorConfig(o.config)
 	if err != nil {
 		return nil, err
 	}
 	kept := &socket{}
+	defer kept.guard(&err)
 	inner.Dialer(kept)
 	// lib/pq's handshake knows connect_timeout, but no context.
 	stop := context.AfterFunc(ctx, kept.close)
