@@ -162,6 +162,100 @@ func TestTheManagersManagerWhoComesBackIsAskedAgain(t *testing.T) {
 	assert.Equal(t, []string{"mia@example.com"}, b.advance(asked.ID).Approvers)
 }
 
+// inStageTwo is a request about admin that Ann's manager has approved: Owen, Olga and Otto are asked, and two have to agree.
+func (b board) inStageTwo() schematest.Asked {
+	b.t.Helper()
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decide(b.max, asked.ID, "approve")
+	b.advance(asked.ID)
+	return asked
+}
+
+// nobodyLooks: nothing is due for long, so that whatever is due afterwards is because of what happened.
+func (b board) nobodyLooks() {
+	b.t.Helper()
+	b.Do(`update access_requests set due_at = app_now() + interval '20 days'`)
+}
+
+// isDue tells whether the one request is to be looked at at once.
+func (b board) isDue() bool {
+	b.t.Helper()
+	return schematest.Value[bool](b.World, `select due_at <= app_now() from access_requests`)
+}
+
+func (b board) leaves(person int64) {
+	b.t.Helper()
+	b.Do(`update people set status = 'left' where id = $1`, person)
+}
+
+func TestALeaverWhoIsAskedInTheSecondStageIsReplacedByTheOthersAndThenByTheNext_29(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.inStageTwo()
+	before := b.open(asked.ID)[0]
+	b.nobodyLooks()
+	b.leaves(b.owen)
+	assert.True(t, b.isDue(), "the request is looked at at once")
+	assert.Equal(t, []string{"olga@example.com", "otto@example.com"}, b.advance(asked.ID).Approvers)
+	open := b.open(asked.ID)
+	require.Len(t, open, 1)
+	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[0].Stage, open[0].Stages, open[0].Agree})
+	assert.Equal(t, [2]time.Time{before.Since, before.ExpiresAt.Time}, [2]time.Time{open[0].Since, open[0].ExpiresAt.Time}, "it takes its time with it")
+	assert.Error(t, b.Decide(b.owen, before.ID, "approve", asked.Items...), "who left decides nothing, in the old copy either")
+	assert.Error(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
+
+	// One of two owners cannot agree alone: an administrator, who comes last, is asked besides.
+	require.NoError(t, b.Decide(b.olga, open[0].ID, "approve", asked.Items...))
+	b.advance(asked.ID)
+	b.leaves(b.otto)
+	next := b.advance(asked.ID)
+	assert.Contains(t, next.Approvers, "ada@example.com")
+	assert.NotContains(t, next.Approvers, "otto@example.com")
+	b.decide(b.ada, asked.ID, "approve")
+	assert.Len(t, b.advance(asked.ID).Give, 1, "it can still be decided")
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "active", b.State(asked.Items[0]))
+}
+
+func TestALeaversOwnRequestInTheSecondStageIsWithdrawn_29(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.inStageTwo()
+	open := b.open(asked.ID)[0]
+	require.NoError(t, b.Decide(b.owen, open.ID, "approve", asked.Items...))
+	b.advance(asked.ID)
+	b.nobodyLooks()
+	b.leaves(b.ann)
+	assert.True(t, b.isDue(), "the request is looked at at once")
+	next := b.advance(asked.ID)
+	assert.Equal(t, "withdrawn", next.State)
+	assert.True(t, next.Settled)
+	assert.Empty(t, b.open(asked.ID), "nobody is asked any more")
+	assert.Error(t, b.Decide(b.otto, open.ID, "approve", asked.Items...), "what lacked one answer does not get it now")
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "withdrawn", b.State(asked.Items[0]))
+	assert.Zero(t, b.Claim(asked.Items[0]))
+}
+
+func TestAnApproverDeactivatedBetweenTheStagesIsNotAskedAndTheirAnswerStands_9(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decide(b.max, asked.ID, "approve")
+	b.Do(`update people set status = 'suspended' where id in ($1, $2)`, b.max, b.otto) // before stage 2 is asked about
+	next := b.advance(asked.ID)
+	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
+	open := b.open(asked.ID)
+	require.Len(t, open, 1)
+	assert.Equal(t, 2, open[0].Stage, "what was decided while he might stays decided")
+	assert.Error(t, b.Decide(b.otto, open[0].ID, "approve", asked.Items...))
+	b.decide(b.olga, asked.ID, "approve")
+	assert.Empty(t, b.advance(asked.ID).Give, "one of two")
+	b.decide(b.owen, asked.ID, "approve")
+	assert.Len(t, b.advance(asked.ID).Give, 1)
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "active", b.State(asked.Items[0]))
+}
+
 func TestAnOpenRequestKeepsTheVersionThatJudgedIt(t *testing.T) {
 	b := newBoard(t, managerThenTwoOwners)
 	asked := b.Request(b.ann, 0, b.admin)

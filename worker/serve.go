@@ -79,6 +79,8 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 		// Longer than most activities take. What is cut off is tried again, and settling does not mind.
 		WorkerStopTimeout:                  20 * time.Second,
 		MaxConcurrentActivityExecutionSize: 200,
+		// Each is one short transaction: more of them would only wait for a connection, and be asked again as an activity.
+		MaxConcurrentLocalActivityExecutionSize: 20,
 		OnFatalError: func(err error) {
 			select {
 			case fatal <- err:

@@ -89,13 +89,26 @@ func (r *accessRequest) advance(ctx workflow.Context) error {
 		}
 	}
 	drain(r.wake)
-	ctx = with(ctx, recordPolicy, "what is next")
-	var next activities.Next
-	if err := workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next); err != nil {
+	next, err := ask(ctx, in)
+	if err != nil {
 		return err
 	}
 	r.next = next
 	return nil
+}
+
+// ask asks the record within the workflow task, which is one event of the history in place of six. A record that does not
+// answer at once is asked by an activity, which is tried again without an event.
+func ask(ctx workflow.Context, in activities.AdvanceInput) (next activities.Next, err error) {
+	if workflow.GetVersion(ctx, "ask-within-task", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+		within := workflow.WithLocalActivityOptions(ctx, atOncePolicy)
+		if err := workflow.ExecuteLocalActivity(within, do.Advance, in).Get(within, &next); err == nil {
+			return next, nil
+		}
+	}
+	ctx = with(ctx, recordPolicy, whatIsNext)
+	err = workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next)
+	return next, err
 }
 
 // give starts giving every approved item that is not being given yet: each on its own, while others still wait.

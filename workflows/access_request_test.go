@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -237,6 +239,27 @@ func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() 
 	}, time.Minute)
 	s.NoError(s.run())
 	s.Less(asked, 10)
+}
+
+func (s *accessRequestSuite) TestTheRecordIsAskedWithinTheTaskAndByAnActivityWhileItIsAway() {
+	asked, within, byActivity := 0, 0, 0
+	s.env.SetOnLocalActivityStartedListener(func(*activity.Info, context.Context, []any) { within++ })
+	s.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+		if info.ActivityType.Name == "Advance" {
+			byActivity++
+		}
+	})
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+		switch asked++; asked {
+		case 1:
+			return waiting(3600), nil
+		case 2, 3, 4:
+			return activities.Next{}, errors.New("the record is away")
+		}
+		return activities.Next{State: "expired", Settled: true}, nil
+	})
+	s.NoError(s.run())
+	s.Equal([]int{5, 2, 3}, []int{asked, within, byActivity})
 }
 
 func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRun() {

@@ -56,7 +56,7 @@ func (e *endAccess) takeBack(ctx workflow.Context) error {
 
 // say brings the request that the claim came from up to date, and tells people.
 func (e *endAccess) say(ctx workflow.Context) error {
-	recordCtx := with(ctx, recordPolicy, "what is next")
+	recordCtx := with(ctx, recordPolicy, whatIsNext)
 	if err := workflow.ExecuteActivity(recordCtx, do.Advance, activities.AdvanceInput{RequestID: e.order.RequestID}).Get(recordCtx, nil); err != nil {
 		return err
 	}

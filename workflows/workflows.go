@@ -50,6 +50,12 @@ var (
 		StartToCloseTimeout: 10 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 	}
+	// Within a workflow task there is little time, and trying again would fill the history: once, then by recordPolicy.
+	atOncePolicy = workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second, // a task may take twice that
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:                whatIsNext,
+	}
 	// Giving is bounded by an hour, or what is left until the end: after that people are told that it failed.
 	givePolicy = workflow.ActivityOptions{
 		StartToCloseTimeout:    30 * time.Second, // a connector bounds itself below: longer means that the worker is gone
@@ -68,6 +74,8 @@ var (
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
 	}
 )
+
+const whatIsNext = "what is next"
 
 // with names an activity in the Web UI.
 func with(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
