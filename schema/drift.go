@@ -257,6 +257,7 @@ func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) 
 // Drift is one difference between a target and the claims.
 type Drift struct {
 	Kind            string        `db:"kind"` // unclaimed or missing
+	ApplicationName string        `db:"application_name"`
 	Account         string        `db:"account"`
 	PersonName      string        `db:"person_name"` // empty: the account is nobody's in the directory
 	EntitlementName string        `db:"entitlement_name"`
@@ -273,6 +274,17 @@ type DriftReport struct {
 	Unclaimed       int     // how many in all
 	Missing         int
 }
+
+const selectDrift = `
+		select d.kind, d.account, coalesce(h.name, '') as person_name, p.name as application_name, e.name as entitlement_name,
+		       d.corrected_at is not null as corrected, d.first_seen_at,
+		       (select i.request_id from claims c join request_items i on i.id = c.item_id
+		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id order by c.id desc limit 1) as request_id
+		  from drifts d
+		  join entitlements e on e.id = d.entitlement_id
+		  join applications p on p.id = e.application_id
+		  left join accounts a on a.id = d.account_id
+		  left join people h on h.id = a.person_id`
 
 // DriftOf answers what a notice is about, with as many of them as are shown.
 func DriftOf(ctx context.Context, q Queryer, noticeID int64, shown int) (DriftReport, error) {
@@ -291,15 +303,7 @@ func DriftOf(ctx context.Context, q Queryer, noticeID int64, shown int) (DriftRe
 		return r, fmt.Errorf("the drift of notice %d: %w", noticeID, refusal(err))
 	}
 	r.ApplicationName, r.Corrects, r.Unclaimed, r.Missing = head.Name, head.Corrects, head.Unclaimed, head.Missing
-	err = q.SelectContext(ctx, &r.Drifts, `
-		select d.kind, d.account, coalesce(h.name, '') as person_name, e.name as entitlement_name, d.corrected_at is not null as corrected, d.first_seen_at,
-		       (select i.request_id from claims c join request_items i on i.id = c.item_id
-		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id order by c.id desc limit 1) as request_id
-		  from drifts d
-		  join entitlements e on e.id = d.entitlement_id
-		  left join accounts a on a.id = d.account_id
-		  left join people h on h.id = a.person_id
-		 where d.notice_id = $1 order by d.id limit $2`, noticeID, shown)
+	err = q.SelectContext(ctx, &r.Drifts, selectDrift+` where d.notice_id = $1 order by d.id limit $2`, noticeID, shown)
 	if err != nil {
 		return r, fmt.Errorf("the drift of notice %d: %w", noticeID, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -49,7 +50,7 @@ func newPlans(t *testing.T, url string) *plans {
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notices|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notices|tasks|task_answers|drifts|audit_events|audit_positions)\b`)
 
 // readWhole are the plans since the last call that read a whole table which grows.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -99,6 +100,13 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		  from accounts a join entitlements e on e.instance = a.instance where (a.id + e.id) % 40 = 0;
 		insert into slack_messages (request_id, person_id, kind, channel, ts, digest) select id, requester_id, 'card', 'D', id::text, 'x' from access_requests;
 		insert into notices (kind, person_id, opened_at, messages_due_at) select 'reminder', 1 + n % 2000, app_now() - n * interval '1 minute', null from generate_series(1, 5000) n;
+		insert into tasks (account_id, entitlement_id, held, closed_at, outcome)
+		select distinct on (c.account_id, c.entitlement_id) c.account_id, c.entitlement_id, true, case when c.person_id % 97 > 0 then app_now() end, case when c.person_id % 97 > 0 then 'done' end
+		  from claims c where c.item_id is not null;
+		insert into task_answers (task_id, person_id, done) select id, 1, true from tasks where outcome = 'done';
+		insert into notices (kind, application_id, task_id, messages_due_at) select 'task', e.application_id, t.id, null from tasks t join entitlements e on e.id = t.entitlement_id;
+		insert into drifts (instance, entitlement_id, account, account_id, kind, notice_id, gone_at)
+		select a.instance, e.id, a.account, a.id, 'missing', 1, case when a.person_id % 97 > 0 then app_now() end from accounts a join entitlements e on e.instance = a.instance where (a.person_id + e.id) % 40 = 0;
 		insert into releases (item_id, person_id, kind) select id, 1, 'given_back' from request_items where id % 5 = 0;
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
 		update claims set due_at = app_now() where id % 1000 = 0;
@@ -124,6 +132,22 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"what the policy judges": func() error {
 			_, err := schema.SubjectsFor(ctx, p, 78, []int64{1, 2, 3}, time.Hour, "project")
 			return err
+		},
+		"what an owner looks after": func() error {
+			for _, person := range []int64{20, 1000, 77} { // an owner, an administrator, neither
+				tasks, many, err := schema.TasksFor(ctx, p, person, 5, 0)
+				if err != nil {
+					return err
+				}
+				drifts, differ, err := schema.DriftsFor(ctx, p, person, 5, 0)
+				if err != nil {
+					return err
+				}
+				if some := person != 77; some != (many > 0) || some != (differ > 0) || len(tasks) != min(many, 5) || len(drifts) != min(differ, 5) {
+					return fmt.Errorf("person %d: %d of %d tasks, %d of %d drifts", person, len(tasks), many, len(drifts), differ)
+				}
+			}
+			return nil
 		},
 		"the policy": func() error { _, _, err := schema.CurrentPolicy(ctx, p); return err },
 		"who stands in": func() error {

@@ -146,10 +146,7 @@ type Task struct {
 	ApprovedBy      sql.NullString `db:"approved_by"`
 }
 
-// TaskByID answers ErrNotFound where there is none.
-func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
-	var t Task
-	err := q.GetContext(ctx, &t, `
+const selectTask = `
 		select t.id, t.held, t.opened_at, t.closed_at, coalesce(t.outcome, '') as outcome, coalesce(x.reason, '') as reason,
 		       x.person_id as answered_by, coalesce(w.name, '') as answered_name, x.answered_at,
 		       h.id as person_id, h.name as person_name, h.email as person_email, a.account, p.name as application_name,
@@ -165,8 +162,12 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 		  left join lateral (
 		       select c.ends_at, (select string_agg(distinct d.name, ', ') from decisions y join people d on d.id = y.decided_by where y.item_id = c.item_id) as approved_by
 		         from claims c
-		        where c.account_id = t.account_id and c.entitlement_id = t.entitlement_id order by c.id desc limit 1) l on true
-		 where t.id = $1`, id)
+		        where c.account_id = t.account_id and c.entitlement_id = t.entitlement_id order by c.id desc limit 1) l on true`
+
+// TaskByID answers ErrNotFound where there is none.
+func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
+	var t Task
+	err := q.GetContext(ctx, &t, selectTask+` where t.id = $1`, id)
 	if err != nil {
 		return t, fmt.Errorf("task %d: %w", id, refusal(err))
 	}

@@ -150,7 +150,7 @@ func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
 	alice := s.as("alice")
 	alice.OpenHome()
 	require.Contains(t, alice.Home(), "My current access (35)")
-	alice.Press("Show all")
+	alice.Press("Show all 35")
 	require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in all")
 	alice.Press("Next")
 	alice.WaitForModal("page 2 of 3")

@@ -27,6 +27,14 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 			return err
 		}
 	}
+	if h.Office.LooksAfter {
+		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.UpkeepLines, 0); err != nil {
+			return err
+		}
+		if h.Drifts, h.DriftsTotal, err = schema.DriftsFor(ctx, a.db, h.Person.ID, views.UpkeepLines, 0); err != nil {
+			return err
+		}
+	}
 	d, ok, err := schema.DelegationOf(ctx, a.db, h.Person.ID)
 	if ok {
 		h.Delegation = &d

@@ -96,9 +96,6 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect shortly.")
 		})
 		a.publishHome(ic.User.ID, person)
-		if root := ic.View.RootViewID; ic.View.Type == slack.VTModal && root != "" && root != ic.View.ID { // the list below shows what is left
-			a.showList(ctx, ic.User.ID, root, views.ListValue(views.ListWaiting, 1))
-		}
 	}
 }
 

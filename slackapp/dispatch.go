@@ -83,6 +83,7 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 		return nil, a.action(ctx, &ic), nil
 	case slack.InteractionTypeViewSubmission:
 		var errors fieldErrors
+		below := a.listBelow(&ic)
 		switch ic.View.CallbackID {
 		case views.CallbackRequest:
 			errors, after.do = a.submit(ctx, &ic)
@@ -104,6 +105,9 @@ func (a *app) interaction(ctx context.Context, payload []byte) (reply any, after
 			errors, after.do = a.submitCannot(ctx, &ic)
 		}
 		after.key = ic.User.ID
+		if do := after.do; do != nil && below != nil { // also where somebody else was first
+			after.do = func(ctx context.Context) { do(ctx); below(ctx) }
+		}
 		if len(errors) > 0 {
 			return slack.NewErrorsViewSubmissionResponse(errors), after, nil
 		}

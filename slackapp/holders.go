@@ -80,14 +80,11 @@ func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback)
 	case err != nil:
 		return fieldErrors{views.BlockReason: plainWords(a.words(ctx, err))}, nil
 	}
-	return nil, func(ctx context.Context) {
+	return nil, func(context.Context) {
 		if !claim.EndedAt.Valid {
 			a.wakeClaim(claim, func(ctx context.Context) {
 				a.write(ctx, ic.User.ID, "It is recorded that you take this access back. It will take effect shortly.")
 			})
-		}
-		if ic.View.PreviousViewID != "" { // the list below shows it as it is now
-			a.showList(ctx, ic.User.ID, ic.View.PreviousViewID, views.ListValue(views.ListHolder(claim.PersonID), 1))
 		}
 	}
 }

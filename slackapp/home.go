@@ -89,6 +89,16 @@ func (a *app) openList(ctx context.Context, ic *slack.InteractionCallback, actio
 	a.showList(ctx, ic.User.ID, opened.View.ID, action.Value)
 }
 
+// listBelow takes out of a submitted modal over which list it was opened, and answers what draws that anew; nil: over none.
+func (a *app) listBelow(ic *slack.InteractionCallback) (draw func(ctx context.Context)) {
+	own, list := views.BelowOf(ic.View.PrivateMetadata)
+	ic.View.PrivateMetadata = own
+	if list == "" || ic.View.PreviousViewID == "" {
+		return nil
+	}
+	return func(ctx context.Context) { a.showList(ctx, ic.User.ID, ic.View.PreviousViewID, list) }
+}
+
 // turnList shows another page of the list.
 func (a *app) turnList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
 	a.showList(ctx, ic.User.ID, ic.View.ID, action.Value)
@@ -129,6 +139,12 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		case views.ListStuck:
 			l, n, e := schema.StuckFor(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.StuckList(l, n, page, zone), len(l), n, e
+		case views.ListTasks:
+			l, n, e := schema.TasksFor(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.TaskList(l, n, page, zone), len(l), n, e
+		case views.ListDrift:
+			l, n, e := schema.DriftsFor(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.DriftList(l, n, page, zone), len(l), n, e
 		case views.ListRequests:
 			l, n, e := schema.RequestsOf(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.RequestList(l, n, page, zone, a.home.url), len(l), n, e

@@ -19,6 +19,9 @@ func (a *app) taskDone(ctx context.Context, ic *slack.InteractionCallback, actio
 		a.tell(ctx, ic, text)
 	}
 	after(ctx)
+	if ic.View.Type == slack.VTModal {
+		a.showList(ctx, ic.User.ID, ic.View.ID, ic.View.PrivateMetadata)
+	}
 }
 
 // askWhyCannot opens the modal that asks for the reason.
@@ -60,19 +63,21 @@ func (a *app) answerTask(ctx context.Context, ic *slack.InteractionCallback, val
 		return false, a.words(ctx, err), nothing
 	}
 	request, err := a.db.AnswerTask(ctx, schema.TaskAnswer{TaskID: id, PersonID: person.ID, Done: done, Reason: reason})
+	home := func(context.Context) { a.publishHome(ic.User.ID, person) } // also of who came too late: theirs is behind
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		return false, "This is for those who look after the application.", nothing
+		return false, "This is for those who look after the application.", home
 	case errors.Is(err, schema.ErrDecided):
-		return false, "This was answered already.", nothing
+		return false, "This was answered already.", home
 	case errors.Is(err, schema.ErrNotOpen):
-		return false, "This is not needed any more.", nothing
+		return false, "This is not needed any more.", home
 	case err != nil:
 		return false, a.words(ctx, err), nothing
 	}
-	return true, "", func(context.Context) {
+	return true, "", func(ctx context.Context) {
 		if request != 0 {
 			a.wake(request, workflows.SignalDue, nothing)
 		}
+		home(ctx)
 	}
 }

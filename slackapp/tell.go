@@ -33,6 +33,9 @@ func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text stri
 // open opens a modal, over the one that was acted in if there is one.
 func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slack.ModalViewRequest) (*slack.ViewResponse, error) {
 	if ic.View.Type == slack.VTModal {
+		if _, _, err := views.ParseListValue(ic.View.PrivateMetadata); err == nil {
+			view.PrivateMetadata = views.OverList(view.PrivateMetadata, ic.View.PrivateMetadata)
+		}
 		return a.slack.PushViewContext(ctx, ic.TriggerID, view)
 	}
 	return a.slack.OpenViewContext(ctx, ic.TriggerID, view)

@@ -77,24 +77,30 @@ func TestOfAnApprovalOnTheHomeTabAndADenialTheFirstWins(t *testing.T) {
 	lucia.WaitForHome("Nothing waits for you.")
 }
 
-func TestWhatWaitsIsDecidedFromTheWholeListToo(t *testing.T) {
-	s := newStage(t, 1, false)
-	for _, grant := range []string{"Analyst sandbox", "Marketing marts"} {
-		s.work(s.asks("alice", "priya", "Priya Nair", grant))
-	}
-	for range 10 { // so many that Home does not show them all
+// againAndAgain asks n times more for what the first request asks for.
+func (s *stage) againAndAgain(n int) {
+	s.Helper()
+	for range n {
 		s.do(`with r as (insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key)
 		                 select 'W' || max(id), min(requester_id), 'custom', 'UTC', 'project' from access_requests returning id, requester_id)
 		      insert into request_items (request_id, entitlement_id, account_id)
 		      select r.id, i.entitlement_id, i.account_id from r, request_items i where i.request_id = 1001`)
 		s.work(s.newest())
 	}
+}
+
+func TestWhatWaitsIsDecidedFromTheWholeListToo(t *testing.T) {
+	s := newStage(t, 1, false)
+	for _, grant := range []string{"Analyst sandbox", "Marketing marts"} {
+		s.work(s.asks("alice", "priya", "Priya Nair", grant))
+	}
+	s.againAndAgain(10) // so many that Home does not show them all
 	bob := s.as("bob")
 	bob.OpenHome()
 	waiting, _, _ := strings.Cut(bob.Home(), "My requests")
 	require.Contains(t, waiting, "Waiting for my approval (12)")
 	require.NotContains(t, waiting, "#1011")
-	bob.Press("Show all")
+	bob.Press("Show all 12")
 	bob.WaitForModal("12 in all")
 	bob.PressBeside("#1002", "Approve")
 	s.eventually("it is recorded", func() bool { return s.decisions() == 1 })
@@ -107,6 +113,45 @@ func TestWhatWaitsIsDecidedFromTheWholeListToo(t *testing.T) {
 	bob.Fill("Reason", "not now")
 	bob.SubmitAccepted()
 	s.eventually("it is recorded", func() bool { return s.decisions() == 2 })
+}
+
+func TestTheListBelowShowsWhatWasDecidedAboveIt(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		s.work(s.asks("alice", "priya", "Priya Nair", "Dashboard editor")) // bob and lucia own it
+		s.againAndAgain(17)
+		bob, lucia := s.as("bob"), s.as("lucia")
+		lucia.OpenHome()
+		bob.OpenHome()
+		bob.Press("Show all 18")
+		bob.WaitForModal("18 in all, page 1 of 2")
+		bob.Press("Next")
+		bob.WaitForModal("page 2 of 2")
+
+		bob.PressBeside("#1017", "Deny")
+		bob.WaitForModal("The requester reads it")
+		bob.Fill("Reason", "not now")
+		bob.SubmitAccepted()
+		require.NotContains(s, bob.WaitForModal("17 in all, page 2 of 2"), "#1017")
+
+		bob.PressBeside("#1016", "Choose…")
+		bob.WaitForModal("What you tick is approved")
+		bob.Tick("Dashboard editor")
+		bob.SubmitAccepted()
+		require.NotContains(s, bob.WaitForModal("16 in all, page 2 of 2"), "#1016")
+		require.Equal(s, []string{"approve", "deny"}, s.verdicts())
+
+		// Where somebody else was first, the list shows that too, and a page that is no more gives way to the last.
+		bob.PressBeside("#1018", "Deny")
+		bob.WaitForModal("The requester reads it")
+		bob.Fill("Reason", "not now")
+		lucia.PressIn(lucia.WaitForMessage("#1018"), "Approve")
+		s.eventually("lucia's is recorded", func() bool { return s.decisions() == 3 })
+		require.NotEmpty(s, bob.Submit())
+		bob.CloseModal()
+		require.NotContains(s, bob.WaitForModal("15 in all, page 1 of 1"), "#1018")
+		bob.CloseModal()
+		bob.WaitForHome("Waiting for my approval (15)")
+	})
 }
 
 func TestAQuestionThatHasNotArrivedSaysSoAndOffersNoButton(t *testing.T) {

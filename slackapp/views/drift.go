@@ -3,11 +3,16 @@ package views
 import (
 	"fmt"
 
+	"github.com/slack-go/slack"
+
 	"accessbot/schema"
 )
 
 // DriftShown is how many differences a message names.
 const DriftShown = 20
+
+// ListDrift is the list of Home.
+const ListDrift = "drift"
 
 // Drift tells an owner, whose clock is in zone, that an application shows other access than what is recorded.
 func Drift(r schema.DriftReport, zone string) Message {
@@ -35,7 +40,7 @@ func Drift(r schema.DriftReport, zone string) Message {
 		b.line(fmt.Sprintf("and %d more", more))
 	}
 	b.gap()
-	b.small("Please look in the application who changed it, and whether it should be so. The audit has every case.")
+	b.small(lookThere + " The audit has every case.")
 	return b.message(text)
 }
 
@@ -58,4 +63,24 @@ func driftLine(d schema.Drift, zone string) string {
 		line += ". It is being taken back"
 	}
 	return line
+}
+
+const lookThere = "Please look in the application who changed it, and whether it should be so."
+
+// driftLines are differences of several applications, and what to do about them.
+func driftLines(drifts []schema.Drift, zone string) []slack.Block {
+	var blocks []slack.Block
+	for _, d := range drifts {
+		what := "held there, and nobody asked for it here"
+		if d.Kind == "missing" {
+			what = "recorded as given, and not there any more"
+		}
+		blocks = append(blocks, section(driftLine(d, zone)+"\n"+name(d.ApplicationName)+" · "+what))
+	}
+	return append(blocks, small(lookThere+" What is as recorded again vanishes from here."))
+}
+
+// DriftList is a page of where what the reader looks after differs from what is recorded.
+func DriftList(drifts []schema.Drift, total, page int, zone string) slack.ModalViewRequest {
+	return list(ListDrift, "Differs from the record", total, page, driftLines(drifts, zone))
 }

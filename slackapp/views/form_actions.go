@@ -116,12 +116,25 @@ func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
 // ListValue is the value of a button that shows a page of a list.
 func ListValue(list string, page int) string { return list + ":" + strconv.Itoa(page) }
 
+// OverList adds to the metadata of a modal over which page of a list it is pushed (its ListValue): that page is to be drawn
+// anew once the modal is submitted, and Slack does not say what lies below.
+func OverList(metadata, list string) string { return metadata + overList + list }
+
+// BelowOf takes apart what OverList made. Without a list, none lies below.
+func BelowOf(metadata string) (own, list string) {
+	own, list, _ = strings.Cut(metadata, overList)
+	return own, list
+}
+
+// overList stands in no metadata otherwise: values of buttons are numbers, hashes and words.
+const overList = "\n"
+
 // ParseListValue takes a ListValue apart. It fails on anything else: values come back from outside.
 func ParseListValue(value string) (list string, page int, err error) {
 	list, number, _ := strings.Cut(value, ":")
 	page, err = strconv.Atoi(number)
 	switch list {
-	case ListWaiting, ListRequests, ListAccess, ListStuck:
+	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListDrift:
 	default:
 		_, items := ItemsOf(list)
 		_, holder := HolderOf(list)

@@ -36,6 +36,9 @@ func FuzzValues(f *testing.F) {
 			require.Subset(t, c.Shown, c.Ticked)
 			require.NotEmpty(t, c.Shown)
 		}
+		if own, list := BelowOf(OverList(DecisionValue(7, ticked), value)); !strings.Contains(ticked, overList) {
+			require.True(t, own == DecisionValue(7, ticked) && list == value)
+		}
 		for _, of := range []func(string) (int64, bool){ItemsOf, HolderOf} {
 			if id, ok := of(value); ok {
 				require.Positive(t, id)

@@ -31,6 +31,10 @@ type Home struct {
 	Office        schema.Office
 	Stuck         []schema.WaitingLine // of administrators: what nobody decides
 	StuckTotal    int
+	Tasks         []schema.Task // of those who look after applications: to be done by hand
+	TasksTotal    int
+	Drifts        []schema.Drift // and where applications differ from what is recorded
+	DriftsTotal   int
 }
 
 // View draws the Home tab.
@@ -48,12 +52,18 @@ func (h Home) View() slack.HomeTabViewRequest {
 		}
 		blocks = append(blocks, lines...)
 		if total > shown {
-			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), "Show all", slack.StyleDefault)))
+			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), fmt.Sprintf("Show all %d", total), slack.StyleDefault)))
 		}
 	}
 	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
+	if h.TasksTotal > 0 {
+		list("To do by hand", h.TasksTotal, len(h.Tasks), ListTasks, taskLines(h.Tasks, h.TimeZone), "")
+	}
 	if h.StuckTotal > 0 {
 		list("Stuck requests", h.StuckTotal, len(h.Stuck), ListStuck, stuckLines(h.Stuck, h.TimeZone), "")
+	}
+	if h.DriftsTotal > 0 {
+		list("Differs from what is recorded", h.DriftsTotal, len(h.Drifts), ListDrift, driftLines(h.Drifts, h.TimeZone), "")
 	}
 	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
 	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")

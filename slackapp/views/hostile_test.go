@@ -107,7 +107,7 @@ func everything(say string) map[string][]any {
 	}
 	drift := schema.DriftReport{ApplicationName: say, Corrects: true, Unclaimed: 100_000, Missing: 100_000}
 	for n := range views.DriftShown {
-		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
+		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
 	}
 	var already []string
@@ -119,6 +119,14 @@ func everything(say string) map[string][]any {
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
 	others := draftOf(schema.PageSize, schema.LikePerson, func(int) string { return say })
 	others.Draft.ForPersonID, others.Draft.ForName = id(9), say
+	tasks := func(n int) (all []schema.Task) {
+		for i := range n {
+			all = append(all, task("", i%2 == 0))
+		}
+		return all
+	}
+	home.Tasks, home.TasksTotal = tasks(views.UpkeepLines), 100_000
+	home.Drifts, home.DriftsTotal = drift.Drifts[:views.UpkeepLines], 100_000
 	nothing := draftOf(0, schema.Again, func(int) string { return say })
 	nothing.Draft.Total = 0
 	reminding := views.Reminding{Lines: home.Waiting, Total: 100_000, TimeZone: say}
@@ -159,6 +167,8 @@ func everything(say string) map[string][]any {
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
 		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}), views.ChooseStuck(none, schema.Person{})},
+		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
+		"DriftList":          {views.DriftList(drift.Drifts[:views.ListLines], 100_000, 9, say)},
 		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},

@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/slack-go/slack"
 
@@ -15,16 +16,20 @@ const (
 	ActionTaskCannot = "task_cannot" // the task's ID
 	BlockTask        = "task"
 	CallbackCannot   = "task_cannot"
+	ListTasks        = "tasks" // the list of Home
 )
+
+// UpkeepLines is how many tasks, and how many differences, the Home tab shows.
+const UpkeepLines = 5
 
 // Task asks a reader, whose clock is in zone, to do something by hand in a system that has no interface. Once it is answered,
 // or not needed any more, it says so.
 func Task(t schema.Task, readerID int64, zone string) Message {
 	var b body
-	what := fmt.Sprintf("%s: %s (%s)", name(t.ApplicationName), bold(name(t.EntitlementName)), name(t.Kind))
-	verb, done := "Please give", "Done: "+name(t.PersonName)+" has it"
+	what, verb := taskWhat(t), taskVerb(t)
+	done := "Done: " + name(t.PersonName) + " has it"
 	if !t.Held {
-		verb, done = "Please take back", "Done: "+name(t.PersonName)+" does not have it any more"
+		done = "Done: " + name(t.PersonName) + " does not have it any more"
 	}
 	text := fmt.Sprintf("%s by hand: %s, %s %s", verb, name(t.PersonName), name(t.ApplicationName), name(t.EntitlementName))
 	who := "you"
@@ -42,30 +47,73 @@ func Task(t schema.Task, readerID int64, zone string) Message {
 		b.line(bold("Not needed any more"), what, "If you have done it already, please say so: then you are asked to undo it.")
 	}
 	b.gap()
-	b.line(fmt.Sprintf("%s %s (%s), account %s", bold("Who:"), name(t.PersonName), name(t.PersonEmail), name(t.Account)))
-	b.line(bold("Its name there:") + " " + Escape(Cut(Clean(t.Object), 255)))
+	b.line(taskFacts(t, zone)...)
+	b.small("This system has no interface that this app could use. Asked " + When(t.OpenedAt, zone))
+	switch t.Outcome {
+	case "":
+		b.buttons(BlockTask, taskButtons(t)...)
+	case "dropped":
+		b.buttons(BlockTask, button(ActionTaskDone, taskValue(t), "I have done it already", slack.StyleDefault))
+	}
+	return b.message(text)
+}
+
+func taskVerb(t schema.Task) string {
+	if t.Held {
+		return "Please give"
+	}
+	return "Please take back"
+}
+
+func taskWhat(t schema.Task) string {
+	return fmt.Sprintf("%s: %s (%s)", name(t.ApplicationName), bold(name(t.EntitlementName)), name(t.Kind))
+}
+
+// taskFacts are what whoever does it has to know.
+func taskFacts(t schema.Task, zone string) []string {
+	facts := []string{
+		fmt.Sprintf("%s %s (%s), account %s", bold("Who:"), name(t.PersonName), name(t.PersonEmail), name(t.Account)),
+		bold("Its name there:") + " " + Escape(Cut(Clean(t.Object), 255)),
+	}
 	if t.Held {
 		until := "permanent"
 		if t.EndsAt.Valid {
 			until = "until " + When(t.EndsAt.Time, zone) + ". You will be asked to take it back then"
 		}
-		b.line(bold("Duration:") + " " + until)
+		facts = append(facts, bold("Duration:")+" "+until)
 		if t.ApprovedBy.Valid {
-			b.line(bold("Approved by:") + " " + name(t.ApprovedBy.String))
+			facts = append(facts, bold("Approved by:")+" "+name(t.ApprovedBy.String))
 		}
 	}
 	if t.RequestID.Valid {
-		b.line(fmt.Sprintf("%s #%d", bold("Request:"), t.RequestID.Int64))
+		facts = append(facts, fmt.Sprintf("%s #%d", bold("Request:"), t.RequestID.Int64))
 	}
-	b.small("This system has no interface that this app could use. Asked " + When(t.OpenedAt, zone))
-	value := strconv.FormatInt(t.ID, 10)
-	switch t.Outcome {
-	case "":
-		b.buttons(BlockTask, button(ActionTaskDone, value, "Done", slack.StylePrimary), button(ActionTaskCannot, value, "Cannot", slack.StyleDanger))
-	case "dropped":
-		b.buttons(BlockTask, button(ActionTaskDone, value, "I have done it already", slack.StyleDefault))
+	return facts
+}
+
+func taskValue(t schema.Task) string { return strconv.FormatInt(t.ID, 10) }
+
+func taskButtons(t schema.Task) []slack.BlockElement {
+	return []slack.BlockElement{
+		button(ActionTaskDone, taskValue(t), "Done", slack.StylePrimary),
+		button(ActionTaskCannot, taskValue(t), "Cannot", slack.StyleDanger),
 	}
-	return b.message(text)
+}
+
+// taskLines are open tasks, each with the buttons of its message.
+func taskLines(tasks []schema.Task, zone string) []slack.Block {
+	var blocks []slack.Block
+	for _, t := range tasks {
+		facts := append(taskFacts(t, zone), "asked "+When(t.OpenedAt, zone))
+		lines := []string{bold(taskVerb(t)+":") + " " + taskWhat(t), facts[0], facts[1], strings.Join(facts[2:], " · ")}
+		blocks = append(blocks, section(cutLines(lines, sectionRoom)), slack.NewActionBlock("", taskButtons(t)...))
+	}
+	return blocks
+}
+
+// TaskList is a page of what the reader is to do by hand.
+func TaskList(tasks []schema.Task, total, page int, zone string) slack.ModalViewRequest {
+	return list(ListTasks, "To do by hand", total, page, taskLines(tasks, zone))
 }
 
 // Cannot asks why a task cannot be done. The value is the one of the button that was pressed.

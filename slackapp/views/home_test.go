@@ -1,0 +1,28 @@
+package views_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// Slack refuses a Home tab of more than a hundred blocks, and then only the small one would be left.
+func TestTheFullestHomeTabHasRoomInSlack(t *testing.T) {
+	h := homeOf(views.HomeLines, "x")
+	for n := range h.Waiting {
+		h.Waiting[n].MessageID = 77
+	}
+	h.Delegation, h.Office = &schema.Delegation{DelegateName: "x", StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true, Manages: true}
+	h.Stuck, h.StuckTotal = h.Waiting[:views.StuckLines], 40
+	h.Tasks, h.TasksTotal = make([]schema.Task, views.UpkeepLines), 40
+	h.Drifts, h.DriftsTotal = make([]schema.Drift, views.UpkeepLines), 40
+	require.Len(t, h.Access, views.HomeLines)
+	fits(t, "the fullest Home tab", h.View())
+	require.LessOrEqual(t, len(h.View().Blocks.BlockSet), 95, "a few are left for what comes next")
+	require.Equal(t, 6, strings.Count(text(h.View()), "Show all 40"), "each list that is cut says how many there are")
+}
