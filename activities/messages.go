@@ -117,6 +117,7 @@ const (
 	report     = "report"
 	task       = "task"
 	reminder   = "reminder"
+	jobChange  = "job_change"
 
 	enquiry       = "enquiry"
 	enquiryAnswer = "enquiry_answer"

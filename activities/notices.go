@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -81,14 +82,14 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	if err != nil {
 		return err
 	}
-	if n.Kind != task && m.Digest != "" {
+	if n.Kind != task && n.Kind != jobChange && m.Digest != "" {
 		return nil // said once
 	}
 	found, err := a.find(ctx, conn, &address) // before it is drawn: it may say in which time zone
 	if err != nil {
 		return err
 	}
-	message, err := a.renderNotice(ctx, conn, n, address)
+	message, err := a.renderNotice(ctx, conn, n, address, m.Digest != "")
 	if err != nil || message.Text == "" || views.Digest(message) == m.Digest {
 		return err
 	}
@@ -98,6 +99,11 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	if found && !errors.Is(err, errNoReader) || m.Problem == notInSlack {
 		return err
 	}
+	if n.Kind == jobChange {
+		if err := schema.JobChangesUnread(ctx, conn, n.ID); err != nil {
+			return err
+		}
+	}
 	m.Problem = notInSlack
 	if err := schema.MessageFailed(ctx, conn, m); err != nil {
 		return err
@@ -106,8 +112,8 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
 }
 
-// renderNotice is what a notice says to a reader; empty: nothing any more.
-func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address) (views.Message, error) {
+// renderNotice is what a notice says to a reader, who was sent it before or not; empty: nothing any more.
+func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool) (views.Message, error) {
 	zone := a.zone(to.TimeZone).String()
 	switch n.Kind {
 	case reminder:
@@ -118,6 +124,12 @@ func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schem
 			return views.Message{}, err
 		}
 		return views.Task(task, to.PersonID, zone), nil
+	case jobChange:
+		changes, err := schema.JobChangesOf(ctx, q, n.ID, views.JobChangeShown)
+		if err != nil || !sent && !slices.ContainsFunc(changes, func(c schema.JobChange) bool { return c.Open > 0 }) {
+			return views.Message{}, err
+		}
+		return views.JobChanges(changes, zone), nil
 	default:
 		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
 		return views.Drift(drift, zone), err

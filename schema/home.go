@@ -189,9 +189,10 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $2 offset $3`, personID, limit, offset)
 }
 
-// AccessUnder answers that part of a person's current access that a reader looks after, by application and name.
+// AccessUnder answers that part of a person's current access that a reader looks after, or was told as their manager that an
+// earlier job title gave, by application and name.
 func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit, offset int) (lines []AccessLine, total int, err error) {
-	return access(ctx, q, personID, selectAccess+` and `+looksAfter+`
+	return access(ctx, q, personID, selectAccess+` and (`+looksAfter+` or `+listedToManager+`)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 

@@ -76,14 +76,7 @@ func (o Offer) source() string {
 	case LikePerson:
 		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and ` + live("t") + `)`
 	case LikeJobTitle:
-		// The configured set; where there is none, what at least half of the other holders have, and at least two.
-		return `e.id in (
-		       select j.entitlement_id from job_title_entitlements j where j.job_title_id = $2
-		       union all
-		       select t.entitlement_id from people h join claims t on t.person_id = h.id and ` + live("t") + `
-		        where ` + otherHolders + ` and not exists (select from job_title_entitlements j where j.job_title_id = $2)
-		        group by t.entitlement_id
-		       having count(distinct h.id) >= greatest(2, (select ceil(count(*) / 2.0) from people h where ` + otherHolders + `)))`
+		return `e.id in (select * from given_by_job_title($2, $1))`
 	case Extend:
 		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
 		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`

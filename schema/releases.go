@@ -121,16 +121,16 @@ const looksAfter = `(exists (select from people me where me.id = $2 and me.admin
 		    or exists (select from entitlement_owners o where o.entitlement_id = e.id and o.person_id = $2)
 		    or exists (select from application_owners o where o.application_id = e.application_id and o.person_id = $2))`
 
-// TakeBack records that somebody who looks after what a claim gives takes it back at once, and why. It answers the
-// released claim; ErrNotAllowed: it is not theirs to look after; ErrNotActive: they are not active; pressing twice is one
-// release.
+// TakeBack records that somebody who looks after what a claim gives, or the manager to whom it was listed after a job change,
+// takes it back at once, and why. It answers the released claim; ErrNotAllowed: it is not theirs to take back; ErrNotActive:
+// they are not active; pressing twice is one release.
 func (db *DB) TakeBack(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
 			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
 		}
 		var may bool
-		err := tx.GetContext(ctx, &may, `select `+looksAfter+` from entitlements e where e.id = $1`, claim.EntitlementID, personID)
+		err := tx.GetContext(ctx, &may, `select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`, claim.ID, personID)
 		switch {
 		case err != nil:
 			return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))

@@ -162,6 +162,12 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		     or s.change = 'added' and s.administrator
 		  order by s.line`,
 
+		`insert into audit_events (actor, action, details)
+		 select 'import', 'job title changed', jsonb_build_object('person_id', p.id, 'before', t.name, 'after', nullif(s.job_title, ''))
+		   from import_people s join people p on p.id = s.id left join job_titles t on t.id = p.job_title_id
+		  where s.change = 'changed' and coalesce(t.name, '') <> s.job_title
+		  order by s.line`,
+
 		// New people get their managers here, now that all of them have a row.
 		`update people p
 		    set name = s.name, job_title_id = t.id, department = s.department, manager_id = m.id, status = s.status,

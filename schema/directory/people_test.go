@@ -184,3 +184,32 @@ func TestReasonsAreInTheFilesOrderAndRetiredOnesStay(t *testing.T) {
 	c.imports(t, folder{"reasons.csv": "key,label,note_required\naudit,Audit,no\n"})
 	assert.Equal(t, "audit:Audit:false", reasons())
 }
+
+func TestWhoChangesJobTitleIsANoticeToTheirManager(t *testing.T) {
+	c := newCompany(t)
+	notices := func() string {
+		return c.text(t, `select coalesce(string_agg(r.email || ' ' || p.email || ' ' || o.name, ', ' order by n.id), '')
+			from notices n join people r on r.id = n.person_id join people p on p.id = n.about_person_id join job_titles o on o.id = n.old_job_title_id where n.kind = 'job_change'`)
+	}
+	c.imports(t, office())
+	assert.Empty(t, notices(), "a first import is no change")
+	c.imports(t, office())
+	titled := office().with(t, "people.csv", "Di,,,bo", "Di,Analyst,,bo")
+	c.imports(t, titled)
+	assert.Empty(t, notices(), "nor is a first title")
+
+	const told = "di@example.com cy@example.com Analyst"
+	moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com")
+	c.imports(t, moved)
+	assert.Equal(t, told, notices(), "the manager after the import is told")
+	c.imports(t, moved)
+	assert.Equal(t, told, notices(), "once")
+
+	c.exec(t, `delete from notices`)
+	c.imports(t, moved.with(t, "people.csv", "email,name,job_title,department,manager_email,status", "email,name,job_title,department,manager_email,status,administrator").
+		with(t, "people.csv", "Bo,Head,Data,,active", "Bo,Head,Data,,active,yes").
+		with(t, "people.csv", "di@example.com,active", "di@example.com,active,no").
+		with(t, "people.csv", "Ann,Analyst,Data,bo@example.com,active", "Ann,Head,Data,di@example.com,active,no").
+		with(t, "people.csv", "Di,Analyst,,bo@example.com,active", "Di,Analyst,,bo@example.com,suspended,no"))
+	assert.Equal(t, "bo@example.com ann@example.com Analyst", notices(), "without an active manager the administrators are")
+}

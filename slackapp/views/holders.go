@@ -50,7 +50,7 @@ func holderBlocks() []slack.Block {
 func HolderList(person schema.Person, lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
 	blocks := []slack.Block{section(bold(name(person.Name)) + ", " + about(person))}
 	if total == 0 {
-		blocks = append(blocks, section("They have nothing that you look after."))
+		blocks = append(blocks, section("They have nothing that you can take back."))
 	}
 	for _, l := range lines {
 		blocks = append(blocks, accessLine(l, zone))

@@ -92,6 +92,20 @@ func found(n int, say string) (all []schema.Found) {
 	return all
 }
 
+// jobChanges are those of as many people as one notice lists.
+func jobChanges(say string) (changes []schema.JobChange) {
+	for n := range 5 {
+		c := schema.JobChange{PersonID: math.MaxInt64, PersonName: say, OldTitle: say, NewTitle: []string{say, ""}[n%2], Theirs: n != 1, Open: 100_000 * (n % 3), Total: 300_000}
+		for i, l := range homeOf(views.JobChangeShown, say).Access {
+			l.Leaving = i > 8
+			c.Lines = append(c.Lines, schema.JobChangeLine{AccessLine: l, Open: i < 6, Needed: i == 6, ReleasedByName: sql.NullString{String: say, Valid: i == 7},
+				Release: sql.NullString{String: []string{schema.TakenBack, schema.GivenBack}[i%2], Valid: i == 7 || i == 8}})
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
+
 // everything is all that this package draws, by the names of the functions that do, each in as bad a form as data can make
 // it. A function of this package that draws something and stands not here fails TestNothingThatIsDrawnIsLeftOut.
 func everything(say string) map[string][]any {
@@ -152,7 +166,10 @@ func everything(say string) map[string][]any {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Drift":         {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"Drift": {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"JobChanges": {
+			views.JobChanges(jobChanges(say), say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, ""),
+		},
 		"Reminder":      {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View": {
