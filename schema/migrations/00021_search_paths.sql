@@ -1,0 +1,59 @@
+-- What a trigger reads is what we made: temporary tables of whoever writes come last. Without a search_path of its own a
+-- trigger finds them first, even before pg_catalog, and pg_class or accounts can be anybody's.
+
+-- +goose Up
+
+alter function request_items_forward() set search_path = pg_catalog, public, pg_temp;
+alter function request_items_clause()  set search_path = pg_catalog, public, pg_temp;
+alter function claims_directory()      set search_path = pg_catalog, public, pg_temp;
+alter function releases_kind()         set search_path = pg_catalog, public, pg_temp;
+alter function tasks_guard()           set search_path = pg_catalog, public, pg_temp;
+alter function policies_stay()         set search_path = pg_catalog, public, pg_temp;
+alter function audit_events_stay()     set search_path = pg_catalog, public, pg_temp;
+alter function audit_seals_stay()      set search_path = pg_catalog, public, pg_temp;
+
+-- What was found is a reason to give, too, should it be gone later: so it needs the approval of the item that it was found for.
+-- +goose StatementBegin
+create or replace function claims_source() returns trigger
+    language plpgsql
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+        return new;
+    end if;
+    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+        raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
+    end if;
+    if new.source = 'found' and not exists (
+        select from request_items i
+         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
+           and item_verdict(i.id) = 'approve')
+    then
+        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
+    end if;
+    if new.source = 'drift' and (
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.drift = 'correct')
+        or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
+    then
+        raise exception 'drift of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+
+-- A request is judged by the version that holds: an older one may approve what is not to be approved any more.
+-- +goose StatementBegin
+create function access_requests_policy() returns trigger
+    language plpgsql
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if new.policy_version is distinct from (select max(version) from policies)
+       and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+        raise exception 'version % of the policy does not hold any more', new.policy_version using errcode = 'AB010';
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger policy before insert on access_requests for each row execute function access_requests_policy();
