@@ -95,6 +95,9 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if err != nil {
 		return Next{}, err
 	}
+	if err := auditJudgedOtherwise(ctx, tx, r, judged); err != nil {
+		return Next{}, err
+	}
 	changed, err := a.moveOn(ctx, tx, r, judged)
 	if err != nil {
 		return Next{}, err
@@ -120,6 +123,19 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	}
 	next.MessagesDue = changed || asked || reminded || noticeDue || r.MessagesDueAt.Valid
 	return next, nil
+}
+
+// auditJudgedOtherwise tells of items that the policy would judge by another clause than the one that was recorded: no trigger
+// can know that, so the Slack app's role may write any.
+func auditJudgedOtherwise(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) error {
+	if !slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
+		return nil
+	}
+	items, err := judged.JudgedOtherwise(ctx, tx, r.ID)
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "judged by another clause than now", RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
 }
 
 // moveOn moves every item to where the record puts it, one statement a state.

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -263,6 +264,40 @@ func TestAnOpenRequestKeepsTheVersionThatJudgedIt(t *testing.T) {
 	assert.Equal(t, []string{"max@example.com"}, b.advance(asked.ID).Approvers)
 	later := b.Request(b.ann, 0, b.reader)
 	assert.Equal(t, []string{"ada@example.com"}, b.advance(later.ID).Approvers)
+}
+
+// The Slack app's own role may write that: whom a stage asks, no trigger knows.
+func TestAStageIsNotPassedByWhoIsNotAskedInIt(t *testing.T) {
+	b := newBoard(t, strings.Replace(managerThenTwoOwners, "agree: 2", "agree: 1", 1))
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	_, err := b.SlackApp.Exec(`
+		insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, stage, stages)
+		select $1, $2, $3, 'approve', 'manager', policy_version, request_terms(id), s, 2 from access_requests, generate_series(1, 2) s where id = $4`,
+		asked.Items[0], b.open(asked.ID)[0].ID, b.max, asked.ID)
+	require.NoError(t, err)
+	require.Len(t, b.advance(asked.ID).Give, 1)
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "failed", b.State(asked.Items[0]))
+	assert.Zero(t, b.Claim(asked.Items[0]))
+	assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
+}
+
+func TestAnotherClauseThanThePolicysIsAnAlert(t *testing.T) {
+	const action = "judged by another clause than now"
+	b := newBoard(t, managerThenTwoOwners)
+	b.advance(b.Request(b.ann, time.Hour, b.admin, b.reader).ID)
+	assert.Zero(t, b.Audited(action))
+	var forged int64
+	require.NoError(t, b.SlackApp.Get(&forged, `
+		with r as (insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version)
+		           select 'forged', $1, 'custom', 'UTC', 'project', max(version) from policies returning id)
+		select id from r`, b.olga))
+	_, err := b.SlackApp.Exec(`insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, 2)`, forged, b.admin, b.Account(b.olga, b.admin))
+	require.NoError(t, err)
+	b.advance(forged)
+	b.advance(forged)
+	assert.Equal(t, 1, b.Audited(action))
 }
 
 func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {

@@ -31,6 +31,15 @@ func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
 	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.Agreed(stage))
 }
 
+// everybody answers whom an item's stage would ask in the end, if nobody answered.
+func (j Judgement) everybody(i Item, stage int) policy.Answer {
+	stages := j.Clause(i).Stages
+	if stage < 1 || stage > len(stages) {
+		return policy.Answer{}
+	}
+	return j.Ask(i, stage, len(stages[stage-1].Else)+1)
+}
+
 // Clause is the one that judges an item. One that asks nobody is given for an item of which the policy knows nothing.
 func (j Judgement) Clause(i Item) *policy.Clause {
 	clause, err := j.Policy.Clause(i.Clause)

@@ -177,6 +177,32 @@ func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []
 	return subjects, nil
 }
 
+// JudgedOtherwise answers the items of a request that nobody was asked about yet, and which another clause judges than the one
+// recorded with them: the directory has changed since, or somebody wrote to the record past the program.
+func (j Judgement) JudgedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
+	var rows []struct {
+		ID     int64 `db:"id"`
+		Clause int   `db:"clause"`
+		subject
+	}
+	err = q.SelectContext(ctx, &rows, `select i.id, i.clause, `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
+  from request_items i
+  join access_requests r on r.id = i.request_id
+  join people p on p.id = r.requester_id
+  join entitlements e on e.id = i.entitlement_id`+joinSubject+`
+ where i.request_id = $1 and i.state = 'submitted'
+ order by i.id`, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("what the policy judges about request %d: %w", requestID, err)
+	}
+	for _, row := range rows {
+		if clause, err := j.Policy.Judge(row.judged()); err != nil || clause != row.Clause {
+			items = append(items, row.ID)
+		}
+	}
+	return items, nil
+}
+
 // subjectOfItem is what the policy judges about an item today.
 func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject, error) {
 	var s subject

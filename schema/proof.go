@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"accessbot/schema/policy"
 )
@@ -18,13 +19,15 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err err
 		RequesterID int64         `db:"requester_id"`
 		SubmittedBy sql.NullInt64 `db:"submitted_by"`
 		Strangers   int           `db:"strangers"`
+		Ahead       bool          `db:"ahead"` // somebody who was asked in one stage answered for a later one too
 	}
 	err = q.GetContext(ctx, &item, `
 		select i.clause, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
 		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
-		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers
+		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
+		       exists (select from decisions d join approvals a on a.id = d.approval_id where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
 		  from request_items i join access_requests r on r.id = i.request_id
 		 where i.id = $1`, itemID)
 	if err != nil {
@@ -63,6 +66,35 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err err
 		return "nobody approved it who was asked", nil
 	case !passes(clause, decisions):
 		return "fewer approved it than have to", nil
+	case item.Ahead:
+		return unasked(ctx, q, itemID)
+	}
+	return "", nil
+}
+
+// unasked answers that somebody approved a later stage than the one they were asked in, and would not be asked there.
+func unasked(ctx context.Context, q Queryer, itemID int64) (why string, err error) {
+	number, err := RequestOfItem(ctx, q, itemID)
+	if err != nil {
+		return "", err
+	}
+	request, err := RequestByID(ctx, q, number)
+	if err != nil {
+		return "", err
+	}
+	judged, err := Judge(ctx, q, request)
+	if err != nil {
+		return "", err
+	}
+	item := request.Items[slices.IndexFunc(request.Items, func(i Item) bool { return i.ID == itemID })]
+	for _, d := range item.Decisions {
+		n := slices.IndexFunc(request.Approvals, func(a Approval) bool { return a.ID == d.ApprovalID.Int64 })
+		if d.Override || n < 0 || d.Stage <= request.Approvals[n].Stage {
+			continue
+		}
+		if _, may := judged.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
+			return "somebody approved a stage in which they are not asked", nil
+		}
 	}
 	return "", nil
 }
