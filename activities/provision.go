@@ -115,6 +115,9 @@ func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {
 	}
 }
 
+// IsSeatBusy tells that somebody else works at the seat, or holds its lock and does nothing.
+func IsSeatBusy(err error) bool { return errors.Is(err, errSeatBusy) }
+
 // IsBusy tells that others are at work there, and nothing was tried: nothing is wrong.
 func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errBusy) }
 

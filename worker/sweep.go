@@ -189,7 +189,7 @@ func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
 		}
 	}
 	if err := s.activities.Settler.Settle(ctx, c.Seat); err != nil {
-		if !activities.IsBusy(err) {
+		if !activities.IsBusy(err) || activities.IsSeatBusy(err) {
 			s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
 		}
 		return err

@@ -341,8 +341,8 @@ func TestTargetThatIsDownIsTriedLessOftenAndDelaysNoOther_24(t *testing.T) {
 func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	o := newOffice(t)
 	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
-	o.Shift(2 * time.Hour)
-	conn, err := o.Worker.Connx(context.Background())
+	o.Shift(62 * time.Minute)
+	conn, err := o.As(t, "accessbot_auditor").Connx(context.Background()) // whoever may connect may hold a lock
 	require.NoError(t, err)
 	defer conn.Close() // the test is over
 	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
@@ -352,6 +352,11 @@ func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	require.True(t, locked)
 	o.once()
 	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
+	o.Shift(time.Hour)
+	o.once()
+	o.once()
+	assert.Equal(t, 1, o.Alerts("taking back is overdue"), "who holds the lock for so long is not at work there")
+	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 from claims where id = $1`, claim))
 	require.NoError(t, seat.Lock().Release(context.Background(), conn))
 	o.once()
 	assert.Zero(t, o.targets["CRM"].holding())
