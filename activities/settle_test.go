@@ -99,6 +99,7 @@ func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 		"the object changed":                 forged(`update entitlements set target = 'crm/superuser'`),
 		"the end was moved":                  forged(`update access_requests set ends_at = ends_at + interval '1 day'`),
 		"the account changed":                forged(`update accounts set account = 'mallory'`),
+		"the account is somebody else's":     forged(`update accounts set person_id = (select max(id) from people)`),
 		"the requester was suspended":        forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,15 +15,16 @@ type Address struct {
 	Checked  bool           `db:"checked"`   // Slack was asked lately, and said that there is nobody
 }
 
-// AddressOf answers what is known. What Slack denied is believed for an hour.
+// AddressOf answers what is known. What Slack denied is believed for an hour. The directory has the last word, as about
+// bindings (see PersonOfSlackUser): a Slack user whom it contradicts is not written to.
 func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) {
 	var a Address
 	err := q.GetContext(ctx, &a, `
-		select p.id as person_id, p.email, coalesce(nullif(p.time_zone, ''), s.time_zone, '') as time_zone, coalesce(i.user_id, p.slack_user_id, s.user_id) as user_id,
+		select p.id as person_id, p.email, coalesce(nullif(p.time_zone, ''), s.time_zone, '') as time_zone, coalesce(p.slack_user_id, i.user_id, s.user_id) as user_id,
 		       coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '1 hour', false) as checked
 		  from people p
-		  left join slack_identities i on i.person_id = p.id
-		  left join slack_addresses s on s.person_id = p.id
+		  left join slack_identities i on i.person_id = p.id and not exists (select from people o where o.slack_user_id = i.user_id and o.id <> p.id)
+		  left join slack_addresses s on s.person_id = p.id and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)
 		 where p.id = $1`, personID)
 	if err != nil {
 		return a, fmt.Errorf("the Slack address of person %d: %w", personID, refusal(err))

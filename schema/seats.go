@@ -155,6 +155,7 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past its end'
 		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
 		            when e.gone_at is not null then 'it cannot be requested any more'
+		            when a.person_id <> r.requester_id                then 'the account is somebody else''s'
 		            when a.instance <> e.instance                     then 'the account is in another system'
 		            else '' end as refused
 		  from request_items i

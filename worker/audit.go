@@ -45,7 +45,7 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 	if flags.NArg() > 0 {
 		return errors.New(auditUsage)
 	}
-	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	db, err := openRecord(getenv, 2)
 	if err != nil {
 		return err
 	}

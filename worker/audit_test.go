@@ -30,6 +30,15 @@ func (o office) auditor(args ...string) (string, error) {
 	return out.String(), err
 }
 
+func TestAuditAndPolicyFindTheRecordByAFileToo(t *testing.T) {
+	o := newOffice(t)
+	for role, args := range map[string][]string{"accessbot_auditor": {"audit", "verify"}, "accessbot_directory": {"policy", "show"}} {
+		file := filepath.Join(t.TempDir(), "url")
+		require.NoError(t, os.WriteFile(file, []byte(o.RoleURL(role)+"\n"), 0o600))
+		require.NoError(t, run(context.Background(), args, environmentOf(map[string]string{"DATABASE_URL_FILE": file}), io.Discard, io.Discard), args)
+	}
+}
+
 // submitted records that a request was submitted, as submitting does.
 func (o office) submitted(asked schematest.Asked) {
 	o.t.Helper()

@@ -32,10 +32,10 @@ func policyCommand(ctx context.Context, args []string, getenv func(string) strin
 		return errors.New(policyUsage)
 	}
 	command, args := args[0], args[1:]
-	if command == "check" && getenv("DATABASE_URL") == "" {
+	if command == "check" && getenv("DATABASE_URL") == "" && getenv("DATABASE_URL_FILE") == "" {
 		return checkPolicy(ctx, args, nil, stdout)
 	}
-	db, err := schema.Open(getenv("DATABASE_URL"), 2)
+	db, err := openRecord(getenv, 2)
 	if err != nil {
 		return err
 	}
