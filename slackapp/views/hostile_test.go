@@ -154,7 +154,7 @@ func everything(say string) map[string][]any {
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
-		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}), views.ChooseStuck(none, schema.Person{})},
+		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say), views.ChooseStuck(none, schema.Person{}, "UTC")},
 		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},
