@@ -34,7 +34,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	if like := likeWhom(r); like != "" {
 		b.line(bold("Access like:") + " " + like)
 	}
-	b.line(asked(r)...)
+	b.line(asked(r, r.TimeZone)...)
 	b.line(openEnquiries(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
@@ -132,7 +132,7 @@ func likeWhom(r *schema.Request) string {
 }
 
 // asked says who is asked now, on what basis, and about which applications: a line for those who are asked the same.
-func asked(r *schema.Request) []string {
+func asked(r *schema.Request, zone string) []string {
 	type question struct {
 		whom string
 		apps []string
@@ -144,7 +144,7 @@ func asked(r *schema.Request) []string {
 			continue
 		}
 		app := name(about[0].ApplicationName)
-		whom := candidates(a, about) + untilWhen(a, r.TimeZone)
+		whom := candidates(a, about) + untilWhen(a, zone)
 		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
 		if n < 0 {
 			n = len(questions)

@@ -41,19 +41,19 @@ func Choose(r *schema.Request, readerID int64, value string) slack.ModalViewRequ
 	blocks = append(blocks,
 		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 150)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
 		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Needed where something is denied."), reasonInput("The requester reads it")).WithOptional(true))
-	return choiceModal(CallbackChoose, value, shown, blocks)
+	return choiceModal("Choose", CallbackChoose, value, shown, blocks)
 }
 
 func reasonInput(placeholder string) *slack.PlainTextInputBlockElement {
 	return slack.NewPlainTextInputBlockElement(plain(placeholder), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 }
 
-func choiceModal(callback, value string, shown []int64, blocks []slack.Block) slack.ModalViewRequest {
+func choiceModal(title, callback, value string, shown []int64, blocks []slack.Block) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      callback,
 		PrivateMetadata: value + ";" + joined(shown),
-		Title:           plain("Choose"),
+		Title:           plain(title),
 		Submit:          plain("Decide"),
 		Close:           plain("Cancel"),
 		Blocks:          slack.Blocks{BlockSet: blocks},

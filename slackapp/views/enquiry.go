@@ -30,7 +30,7 @@ func Enquire(r *schema.Request, value string) slack.ModalViewRequest {
 	} else {
 		who += " gets"
 	}
-	return writing("Ask", "Ask", CallbackEnquire, value, "Question", schema.MaxEnquiry,
+	return writing("Ask the requester", "Ask", CallbackEnquire, value, "Question", schema.MaxEnquiry,
 		section(fmt.Sprintf("%s your question about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
 }
 
@@ -111,14 +111,18 @@ const (
 	enquiriesShow = 3
 )
 
-// enquiries says what approvers asked so far, and what was answered.
-func (b *body) enquiries(r *schema.Request, zone string) {
+// enquiries says to a reader what approvers asked so far, and what was answered.
+func (b *body) enquiries(r *schema.Request, readerID int64, zone string) {
 	type said struct{ asked, question, answered, answer string }
 	var shown []said // the newest first
 	room, share := enquiryRoom, enquiryRoom/2
 	for n := len(r.Enquiries) - 1; n >= 0 && room > 0 && len(shown) < enquiriesShow; n-- {
 		e := r.Enquiries[n]
-		s := said{asked: fmt.Sprintf("💬 %s asked, %s:", name(e.AskedByName), When(e.AskedAt, zone)), answered: "This was not answered."}
+		who := name(e.AskedByName)
+		if e.AskedBy == readerID {
+			who = "You"
+		}
+		s := said{asked: fmt.Sprintf("💬 %s asked, %s:", who, When(e.AskedAt, zone)), answered: "This was not answered."}
 		switch {
 		case e.AnsweredAt.Valid:
 			s.answered = fmt.Sprintf("%s answered, %s:", name(e.AnsweredByName), When(e.AnsweredAt.Time, zone))

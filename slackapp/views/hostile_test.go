@@ -186,6 +186,7 @@ func everything(say string) map[string][]any {
 		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}), views.ChooseStuck(none, schema.Person{})},
 		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
 		"DriftList":          {views.DriftList(drift.Drifts[:views.ListLines], 100_000, 9, say)},
+		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say), views.ChooseStuck(none, schema.Person{}, "UTC")},
 		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},

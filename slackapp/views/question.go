@@ -46,7 +46,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	}
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
-	b.enquiries(r, q.TimeZone)
+	b.enquiries(r, q.PersonID, q.TimeZone)
 	b.small("Created " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
 		value := DecisionValue(q.MessageID, r.Terms)

@@ -37,19 +37,23 @@ func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.M
 	return list(ListStuck, "Stuck requests", total, page, stuckLines(lines, zone))
 }
 
-// ChooseStuck lets an administrator decide, in the place of everybody, what nobody has.
-func ChooseStuck(r *schema.Request, administrator schema.Person) slack.ModalViewRequest {
-	stuck := r.Stuck(administrator)
-	blocks, shown := choice(r, stuck)
-	lines := append(asked(r), bold("Reason:")+" "+name(r.ReasonLabel))
+// ChooseStuck lets an administrator decide, in the place of everybody, what nobody has. Times are in the administrator's zone.
+func ChooseStuck(r *schema.Request, administrator schema.Person, zone string) slack.ModalViewRequest {
+	lines := []string{
+		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + name(r.Requester.Name) + ", created " + When(r.CreatedAt, zone),
+		bold("Duration:") + " " + Until(r, zone),
+		bold("Reason:") + " " + name(r.ReasonLabel),
+	}
 	if note := Escape(Cut(Clean(r.Note), 500)); note != "" {
 		lines = append(lines, "> "+note)
 	}
-	blocks = append(blocks,
-		section(cutLines(lines, 2900)),
-		small("Nobody could be asked, or nobody has answered. What you decide here stands in the place of all who have to agree, and is marked as that."),
-		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")))
-	return choiceModal(CallbackStuck, StuckValue(r.ID, r.Terms), shown, blocks)
+	whom := append(asked(r, zone), "Nobody could be asked, or nobody has answered.")
+	boxes, shown := choice(r, r.Stuck(administrator))
+	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(whom, 2900))}
+	blocks = append(append(blocks, boxes...),
+		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),
+		small("What you decide here stands in the place of all who have to agree, and is marked as that."))
+	return choiceModal("Stuck request", CallbackStuck, StuckValue(r.ID, r.Terms), shown, blocks)
 }
 
 // cutLines are lines as far as there is room.

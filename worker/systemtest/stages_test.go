@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/slacksim/slackpage"
 	"accessbot/workflows"
 )
 
@@ -111,27 +112,32 @@ clauses:
 // messages, the requester's Home and messages, and the run.
 func (s *system) tellStory() func(step, who, state string, request int64) {
 	s.t.Helper()
-	folder := os.Getenv("STORY_PICTURES")
-	if folder == "" {
+	if os.Getenv("STORY_PICTURES") == "" {
 		return func(string, string, string, int64) {}
 	}
 	page := s.browse("alice", "home")
-	keep := func(name string, picture []byte) {
-		s.t.Helper()
-		require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)) // to be looked at
-	}
 	return func(step, who, state string, request int64) {
 		s.t.Helper()
 		for _, at := range []struct{ who, tab string }{{who, "messages"}, {"alice", "messages"}, {"alice", "home"}} {
 			page.Visit(s.email(at.who), at.tab)
 			page.See(fmt.Sprintf("#%d", request))
-			keep(fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab), page.Picture())
+			s.keepPicture(page, fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab))
 		}
 		ui := page.Another()
 		ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(s.t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
 		ui.See(state)
-		keep("stages-"+step+"-run", ui.Picture())
+		s.keepPicture(ui, "stages-"+step+"-run")
 	}
+}
+
+// keepPicture takes one, to be looked at, where STORY_PICTURES names a folder.
+func (s *system) keepPicture(page *slackpage.Tab, name string) {
+	s.t.Helper()
+	folder := os.Getenv("STORY_PICTURES")
+	if folder == "" {
+		return
+	}
+	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // to be looked at
 }
 
 func TestNobodyAnswersUntilTheNextInTheChainDoes(t *testing.T) {
