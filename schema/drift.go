@@ -349,3 +349,21 @@ func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error
 	}
 	return i, nil
 }
+
+// DriftsFor answers the drift that was reported, is still there, and is of what a person looks after, the newest first.
+func DriftsFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (drifts []Drift, total int, err error) {
+	ids, total, err := pageOf(ctx, q, `
+		select d.id, count(*) over () as total
+		  from drifts d
+		  join entitlements e on e.id = d.entitlement_id
+		  join applications p on p.id = e.application_id and p.gone_at is null -- of those that are gone, nobody looks any more
+		 where d.gone_at is null and d.notice_id is not null and `+looksAfter+`
+		 order by d.id desc`, personID, limit, offset)
+	if err == nil && len(ids) > 0 {
+		err = q.SelectContext(ctx, &drifts, selectDrift+` where d.id = any($1) order by d.id desc`, ids)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("the drift of what person %d looks after: %w", personID, err)
+	}
+	return drifts, total, nil
+}

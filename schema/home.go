@@ -239,3 +239,18 @@ func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (nu
 	}
 	return of.RequestID, of.EntitlementID, nil
 }
+
+// pageOf answers the IDs of a page, and how many there are on all pages, of a query about the person $2.
+func pageOf(ctx context.Context, q Queryer, query string, personID int64, limit, offset int) (ids pq.Int64Array, total int, err error) {
+	var page []struct {
+		ID    int64 `db:"id"`
+		Total int   `db:"total"`
+	}
+	if err := q.SelectContext(ctx, &page, query+` limit $1 offset $3`, limit, personID, offset); err != nil {
+		return nil, 0, err
+	}
+	for _, p := range page {
+		ids, total = append(ids, p.ID), p.Total
+	}
+	return ids, total, nil
+}

@@ -173,3 +173,20 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 	}
 	return t, nil
 }
+
+// TasksFor answers the open tasks that a person may answer: first those that were put to them, each the oldest first.
+func TasksFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (tasks []Task, total int, err error) {
+	ids, total, err := pageOf(ctx, q, `
+		select t.id, count(*) over () as total
+		  from tasks t
+		  join entitlements e on e.id = t.entitlement_id
+		 where t.closed_at is null and `+looksAfter+`
+		 order by (select m.id from notices n join slack_messages m on m.notice_id = n.id where n.task_id = t.id and m.person_id = $2) is null, t.id`, personID, limit, offset)
+	if err == nil && len(ids) > 0 {
+		err = q.SelectContext(ctx, &tasks, selectTask+` where t.id = any($1) order by array_position($1, t.id)`, ids)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("what person %d is to do by hand: %w", personID, err)
+	}
+	return tasks, total, nil
+}

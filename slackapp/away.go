@@ -28,10 +28,10 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 		}
 	}
 	if h.Office.LooksAfter {
-		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.UpkeepLines, 0); err != nil {
+		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.TaskLines, 0); err != nil {
 			return err
 		}
-		if h.Drifts, h.DriftsTotal, err = schema.DriftsFor(ctx, a.db, h.Person.ID, views.UpkeepLines, 0); err != nil {
+		if h.Drifts, h.DriftsTotal, err = schema.DriftsFor(ctx, a.db, h.Person.ID, views.DriftLines, 0); err != nil {
 			return err
 		}
 	}

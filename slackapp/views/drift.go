@@ -11,8 +11,11 @@ import (
 // DriftShown is how many differences a message names.
 const DriftShown = 20
 
-// ListDrift is the list of Home.
-const ListDrift = "drift"
+// ListDrift is the list of Home, which shows DriftLines of it.
+const (
+	ListDrift  = "drift"
+	DriftLines = 5
+)
 
 // Drift tells an owner, whose clock is in zone, that an application shows other access than what is recorded.
 func Drift(r schema.DriftReport, zone string) Message {

@@ -19,8 +19,8 @@ func TestTheFullestHomeTabHasRoomInSlack(t *testing.T) {
 	}
 	h.Delegation, h.Office = &schema.Delegation{DelegateName: "x", StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true, Manages: true}
 	h.Stuck, h.StuckTotal = h.Waiting[:views.StuckLines], 40
-	h.Tasks, h.TasksTotal = make([]schema.Task, views.UpkeepLines), 40
-	h.Drifts, h.DriftsTotal = make([]schema.Drift, views.UpkeepLines), 40
+	h.Tasks, h.TasksTotal = make([]schema.Task, views.TaskLines), 40
+	h.Drifts, h.DriftsTotal = make([]schema.Drift, views.DriftLines), 40
 	require.Len(t, h.Access, views.HomeLines)
 	fits(t, "the fullest Home tab", h.View())
 	require.LessOrEqual(t, len(h.View().Blocks.BlockSet), 95, "a few are left for what comes next")

@@ -139,8 +139,8 @@ func everything(say string) map[string][]any {
 		}
 		return all
 	}
-	home.Tasks, home.TasksTotal = tasks(views.UpkeepLines), 100_000
-	home.Drifts, home.DriftsTotal = drift.Drifts[:views.UpkeepLines], 100_000
+	home.Tasks, home.TasksTotal = tasks(views.TaskLines), 100_000
+	home.Drifts, home.DriftsTotal = drift.Drifts[:views.DriftLines], 100_000
 	nothing := draftOf(0, schema.Again, func(int) string { return say })
 	nothing.Draft.Total = 0
 	reminding := views.Reminding{Lines: home.Waiting, Total: 100_000, TimeZone: say}

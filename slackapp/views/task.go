@@ -19,8 +19,8 @@ const (
 	ListTasks        = "tasks" // the list of Home
 )
 
-// UpkeepLines is how many tasks, and how many differences, the Home tab shows.
-const UpkeepLines = 5
+// TaskLines is how many of them the Home tab shows.
+const TaskLines = 5
 
 // Task asks a reader, whose clock is in zone, to do something by hand in a system that has no interface. Once it is answered,
 // or not needed any more, it says so.

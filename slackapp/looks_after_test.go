@@ -189,7 +189,7 @@ func TestTasksThatHomeHasNoRoomForAreInTheWholeList(t *testing.T) {
 	}
 	lucia := s.as("lucia")
 	lucia.OpenHome()
-	require.Equal(t, views.UpkeepLines, strings.Count(lucia.Home(), "Please give"))
+	require.Equal(t, views.TaskLines, strings.Count(lucia.Home(), "Please give"))
 	lucia.Press("Show all 18")
 	lucia.WaitForModal("18 in all, page 1 of 2")
 	lucia.Press("Next")
@@ -301,7 +301,7 @@ func TestDriftThatHomeHasNoRoomForIsInTheWholeList(t *testing.T) {
 	s.compare(extra, nil)
 	lucia := s.as("lucia")
 	lucia.OpenHome()
-	require.Equal(t, views.UpkeepLines, strings.Count(lucia.Home(), "account stranger-"))
+	require.Equal(t, views.DriftLines, strings.Count(lucia.Home(), "account stranger-"))
 	lucia.Press("Show all 18")
 	lucia.WaitForModal("18 in all, page 1 of 2")
 	lucia.Press("Next")
