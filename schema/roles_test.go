@@ -46,6 +46,7 @@ func TestEachRoleMayWhatItsProgramDoesAndNoMore(t *testing.T) {
 		{"accessbot_slackapp", `update slack_identities set person_id = 1`, denied},
 		{"accessbot_slackapp", `update slack_messages set item_ids = '{1}'`, denied},
 		{"accessbot_slackapp", `insert into releases (item_id, kind) values (2, 'withdrawn')`, "somebody else"},
+		{"accessbot_slackapp", `insert into releases (item_id, person_id, kind) select 1, requester_id, 'taken_back' from access_requests`, "to take back"},
 		{"accessbot_directory", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 		{"accessbot_directory", `update request_items set state = 'approved'`, denied},
 		{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'found')`, "may not make claims"},
