@@ -197,6 +197,7 @@ func TestAnEarlierJobTitleThatGaveNothingIsNoMessage(t *testing.T) {
 func TestJobChangesOfOneImportAreOneMessage(t *testing.T) {
 	s := newMoving(t)
 	s.gives("Analyst", s.held("standard", s.ann, s.bea, s.cleo))
+	s.gives("Editor", s.held("other")) // without a set it would give what these three have
 	s.Manages(s.olga, s.bea)
 	s.Manages(s.olga, s.cleo)
 	s.title("Editor", s.ann, s.bea, s.cleo)

@@ -61,7 +61,7 @@ func TestTheRecordLetsAManagerTakeBackWhatAnEarlierJobTitleGaveAndNothingElse(t 
 		for _, statement := range []string{
 			`insert into job_change_claims (notice_id, claim_id, old_job_title_id) select max(notice_id), 1, 1 from job_change_claims`,
 			`update job_change_claims set needed = false`,
-			`select list_job_change(1, '{1}', '{1}')`,
+			`select list_job_change(3, '{1}', '{1}')`,
 		} {
 			_, err := db.Exec(statement)
 			assert.ErrorContains(t, err, "permission denied", statement)

@@ -50,7 +50,7 @@ func newPlans(t *testing.T, url string) *plans {
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notices|enquiries|enquiry_answers|tasks|task_answers|drifts|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notices|enquiries|enquiry_answers|job_change_claims|tasks|task_answers|drifts|audit_events|audit_positions)\b`)
 
 // readWhole are the plans since the last call that read a whole table which grows.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -107,6 +107,11 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		insert into notices (kind, application_id, task_id, messages_due_at) select 'task', e.application_id, t.id, null from tasks t join entitlements e on e.id = t.entitlement_id;
 		insert into drifts (instance, entitlement_id, account, account_id, kind, notice_id, gone_at)
 		select a.instance, e.id, a.account, a.id, 'missing', 1, case when a.person_id % 97 > 0 then app_now() end from accounts a join entitlements e on e.instance = a.instance where (a.person_id + e.id) % 40 = 0;
+		insert into job_titles (name) select 'T' || n from generate_series(1, 100) n;
+		update people set job_title_id = 1 + id % 100;
+		insert into job_title_entitlements select t, e from generate_series(1, 50) t, generate_series(1, 100) e;
+		insert into notices (kind, person_id, opened_at, messages_due_at) select 'job_change', 1 + n % 200, app_now(), null from generate_series(1, 2000) n;
+		insert into job_change_claims select n.id, c.id, 1 from notices n join claims c on c.id % 4000 = n.id % 4000 where n.kind = 'job_change';
 		insert into releases (item_id, person_id, kind) select id, 1, 'given_back' from request_items where id % 5 = 0;
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
 		update claims set due_at = app_now() where id % 1000 = 0;
@@ -256,6 +261,23 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 				return err
 			}
 			_, err = schema.RecordSeat(ctx, conn, seat, true)
+			return err
+		},
+		"who changes job title": func() error {
+			for _, title := range []int{20, 70} { // with a standard set, and without one
+				if _, err := p.Exec(`update people set job_title_id = $1, manager_id = 76 where id = 77`, title); err != nil {
+					return err
+				}
+			}
+			notice := schematest.Value[int64](w, `select max(notice_id) from job_change_claims`)
+			if _, err := schema.JobChangesOf(ctx, p, notice, 10); err != nil {
+				return err
+			}
+			if err := schema.JobChangesUnread(ctx, p, notice); err != nil {
+				return err
+			}
+			listed := schematest.Value[int64](w, `select max(c.id) from claims c join job_change_claims j on j.claim_id = c.id where c.person_id = 77 and c.released_at is null`)
+			_, err := p.TakeBack(ctx, listed, 76, "moved")
 			return err
 		},
 		"a leaver": func() error { _, err := p.Exec(`update people set status = 'left' where id = 77`); return err },

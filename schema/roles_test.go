@@ -58,6 +58,7 @@ func TestEachRoleMayWhatItsProgramDoesAndNoMore(t *testing.T) {
 		{"accessbot_directory", `insert into enquiries (request_id, asked_by, text) values (1001, 1, 'x')`, denied},
 		{"accessbot_directory", `select text from enquiry_answers`, denied},
 		{"accessbot_auditor", `insert into enquiry_answers (enquiry_id, answered_by, text) values (1, 1, 'x')`, denied},
+		{"accessbot_slackapp", `insert into releases (item_id, person_id, kind) select 1, requester_id, 'taken_back' from access_requests`, "to take back"},
 		{"accessbot_directory", `insert into decisions (item_id, verdict, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 		{"accessbot_directory", `update request_items set state = 'approved'`, denied},
 		{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'found')`, "may not make claims"},

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -185,31 +186,46 @@ func TestReasonsAreInTheFilesOrderAndRetiredOnesStay(t *testing.T) {
 	assert.Equal(t, "audit:Audit:false", reasons())
 }
 
-func TestWhoChangesJobTitleIsANoticeToTheirManager(t *testing.T) {
+func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testing.T) {
 	c := newCompany(t)
-	notices := func() string {
-		return c.text(t, `select coalesce(string_agg(r.email || ' ' || p.email || ' ' || o.name, ', ' order by n.id), '')
-			from notices n join people r on r.id = n.person_id join people p on p.id = n.about_person_id join job_titles o on o.id = n.old_job_title_id where n.kind = 'job_change'`)
+	listed := func() string {
+		return c.text(t, `select coalesce(string_agg(r.email || ': ' || p.email || ' ' || e.key || ' ' || o.name, ', ' order by n.id, e.id), '')
+			from notices n join people r on r.id = n.person_id join job_change_claims j on j.notice_id = n.id join job_titles o on o.id = j.old_job_title_id
+			join claims c on c.id = j.claim_id join people p on p.id = c.person_id join entitlements e on e.id = c.entitlement_id where n.kind = 'job_change'`)
 	}
-	c.imports(t, office())
-	assert.Empty(t, notices(), "a first import is no change")
-	c.imports(t, office())
-	titled := office().with(t, "people.csv", "Di,,,bo", "Di,Analyst,,bo")
+	titles := func() string {
+		return c.text(t, `select coalesce(string_agg(p.email || ': ' || coalesce(details->>'before', '-') || ', ' || coalesce(details->>'after', '-'), '; ' order by a.id), '')
+			from audit_events a join people p on p.id = (details->>'person_id')::bigint where a.action = 'job title changed' and a.actor = 'import' and a.written_by = 'accessbot_directory'`)
+	}
+	standard := office()
+	standard["job_titles.csv"] = "job_title,application,key\nAnalyst,crm,reader\nHead,wiki,reader\n"
+	c.imports(t, standard)
+	c.imports(t, standard)
+	titled := standard.with(t, "people.csv", "Di,,,bo", "Di,Analyst,,bo")
 	c.imports(t, titled)
-	assert.Empty(t, notices(), "nor is a first title")
+	assert.Empty(t, listed(), "neither a first import nor a first title is a change")
+	assert.Equal(t, "di@example.com: -, Analyst", titles())
 
-	const told = "di@example.com cy@example.com Analyst"
+	// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title gives too.
 	moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com")
+	_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,nobody@example.com").write(t), directory.Options{})
+	require.Error(t, err)
+	assert.Empty(t, listed(), "what is refused lists nothing")
 	c.imports(t, moved)
-	assert.Equal(t, told, notices(), "the manager after the import is told")
+	const told = "di@example.com: cy@example.com reader Analyst"
+	assert.Equal(t, told, listed(), "to the manager of after the import")
+	assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
 	c.imports(t, moved)
-	assert.Equal(t, told, notices(), "once")
+	assert.Equal(t, told, listed(), "once")
+	assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
 
-	c.exec(t, `delete from notices`)
-	c.imports(t, moved.with(t, "people.csv", "email,name,job_title,department,manager_email,status", "email,name,job_title,department,manager_email,status,administrator").
+	// Without an active manager the administrators are told; of a leaver nobody.
+	left := moved.with(t, "people.csv", "email,name,job_title,department,manager_email,status", "email,name,job_title,department,manager_email,status,administrator").
 		with(t, "people.csv", "Bo,Head,Data,,active", "Bo,Head,Data,,active,yes").
-		with(t, "people.csv", "di@example.com,active", "di@example.com,active,no").
-		with(t, "people.csv", "Ann,Analyst,Data,bo@example.com,active", "Ann,Head,Data,di@example.com,active,no").
-		with(t, "people.csv", "Di,Analyst,,bo@example.com,active", "Di,Analyst,,bo@example.com,suspended,no"))
-	assert.Equal(t, "bo@example.com ann@example.com Analyst", notices(), "without an active manager the administrators are")
+		with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com,active", "cy@example.com,Cy,,Data,bo@example.com,left,no").
+		with(t, "people.csv", "Ann,Analyst,Data,bo@example.com,active", "Ann,,Data,di@example.com,active,no").
+		with(t, "people.csv", "Di,Analyst,,bo@example.com,active", "Di,Analyst,,bo@example.com,suspended,no")
+	c.imports(t, left)
+	assert.Equal(t, told+", bo@example.com: ann@example.com reader Analyst", listed())
+	assert.Equal(t, "cy@example.com: Head, -", c.text(t, `select split_part($1, '; ', 4)`, titles()), "it is audited all the same")
 }

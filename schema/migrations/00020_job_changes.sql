@@ -12,7 +12,7 @@ create table job_change_claims (
     primary key (notice_id, claim_id)
 );
 create index job_change_claims_claim on job_change_claims (claim_id);
-create index notices_job_changes     on notices (person_id) where kind = 'job_change';
+
 grant select on job_change_claims to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
 
 -- What a job title gives its holders, one person left out of account: its configured set; where there is none, what at least

@@ -183,7 +183,6 @@ func everything(say string) map[string][]any {
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
-		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}), views.ChooseStuck(none, schema.Person{})},
 		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
 		"DriftList":          {views.DriftList(drift.Drifts[:views.ListLines], 100_000, 9, say)},
 		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say), views.ChooseStuck(none, schema.Person{}, "UTC")},
