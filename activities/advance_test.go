@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -224,16 +225,27 @@ func TestManagerWhoChangesWhileARequestWaitsIsRecorded_10(t *testing.T) {
 	c.Manages(max, ann)
 	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm"), "admin"))
 	c.advance(asked.ID)
+	c.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
 	c.Manages(mia, ann)
+	assert.True(t, schematest.Value[bool](c.World, `select due_at <= app_now() from access_requests`), "the request is looked at at once")
 	c.advance(asked.ID)
 	all := c.approvals(asked.ID)
 	require.Len(t, all, 2)
 	for n, manager := range []int64{max, mia} {
 		assert.Equal(t, "manager", all[n].Candidates[0].Basis)
 		assert.Equal(t, manager, all[n].Candidates[0].PersonID)
+		assert.Equal(t, fmt.Sprintf(`[{"basis": "manager", "person": %d}]`, manager),
+			schematest.Value[string](c.World, `select details ->> 'candidates' from audit_events where action = 'asked' and approval_id = $1`, all[n].ID))
 	}
-	assert.Equal(t, 2, c.Audited("asked"))
-	c.decide(mia, asked.ID, "approve")
+	assert.Equal(t, []string{"moved", "open"}, []string{all[0].State, all[1].State})
+
+	// The decision says on what basis it was hers.
+	terms := schematest.Value[string](c.World, `select request_terms($1)`, asked.ID)
+	m, err := schema.ReserveMessage(context.Background(), c.Worker, schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "question", ItemIDs: asked.Items, Terms: terms})
+	require.NoError(t, err)
+	_, err = c.SlackApp.Decide(context.Background(), schema.Answer{MessageID: m.ID, PersonID: mia, Terms: terms, Approve: true})
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprint("manager ", mia), schematest.Value[string](c.World, `select basis || ' ' || decided_by from decisions`))
 	assert.Len(t, c.advance(asked.ID).Give, 1)
 }
 

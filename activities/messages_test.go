@@ -280,6 +280,36 @@ func TestApproverWhoCannotBeReachedIsPassedOverAndRecorded_34(t *testing.T) {
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 }
 
+func TestTheOthersAreAskedAtOnceWhereOneCannotBeReached_34(t *testing.T) {
+	s := newWithSlack(t)
+	zoe, olga := s.Person("Zoe"), s.Person("Olga") // Zoe, who is written to first, is not in Slack
+	asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki", zoe, olga), "reader"))
+	s.advance(asked.ID)
+	s.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
+	assert.True(t, s.converged(asked.ID).AskAgain)
+	assert.Len(t, s.reads("olga"), 1)
+	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+	assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the run is woken, whoever sent the messages")
+	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
+	_, err := s.press("olga", olga, true)
+	require.NoError(t, err)
+	assert.Len(t, s.advance(asked.ID).Give, 1)
+}
+
+func TestOneMessageThatFailsStopsNoOthers_34(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1}) // the first: Ann's card
+	_, err := s.converge(asked.ID)
+	require.Error(t, err, "it is tried again")
+	assert.Empty(t, s.reads("ann"))
+	assert.Len(t, s.reads("owen"), 1)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("ann"), 1)
+	assert.Len(t, s.reads("owen"), 1)
+}
+
 func TestApproverWhoseSlackAccountIsClosedIsPassedOver_34(t *testing.T) {
 	s := newWithSlack(t)
 	olga := s.Person("Olga")

@@ -74,6 +74,14 @@ func TestApprovedAccessIsGivenAndTakenBackAtItsEnd(t *testing.T) {
 	assert.Equal(t, 1, s.Audited("ended: access is gone"))
 }
 
+// refusals are the alerts that say why nothing was given.
+func (s small) refusals() []string {
+	s.t.Helper()
+	refusals := []string{}
+	require.NoError(s.t, s.Select(&refusals, `select action from audit_events where alert and action like 'giving refused: %'`))
+	return refusals
+}
+
 func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 	undecided := func(s small, asked schematest.Asked) {
 		s.Do(`update request_items set state = 'approved' where id = $1`, asked.Items[0])
@@ -89,29 +97,39 @@ func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 			require.NoError(s.t, tx.Commit())
 		}
 	}
-	for name, forge := range map[string]func(small, schematest.Asked){
-		"nobody decided":                     undecided,
-		"it was denied":                      forged(`update decisions set verdict = 'deny', reason = 'no'`),
-		"its requester decided":              forged(`update decisions set decided_by = (select requester_id from access_requests)`),
-		"somebody decided who was not asked": forged(`update decisions set decided_by = (select max(id) from people)`),
-		"no clause of the policy decides":    forged(`update decisions set decided_by = null, approval_id = null`),
-		"the note changed":                   forged(`update access_requests set note = 'and more'`),
-		"the object changed":                 forged(`update entitlements set target = 'crm/superuser'`),
-		"the end was moved":                  forged(`update access_requests set ends_at = ends_at + interval '1 day'`),
-		"the account changed":                forged(`update accounts set account = 'mallory'`),
-		"the account is somebody else's":     forged(`update accounts set person_id = (select max(id) from people)`),
-		"the requester was suspended":        forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`),
+	const (
+		unapproved = "nobody approved it"
+		notAsked   = "nobody approved it who was asked"
+		otherTerms = "the request changed after it was approved"
+	)
+	for name, c := range map[string]struct {
+		forge func(small, schematest.Asked)
+		why   string
+	}{
+		"nobody decided":        {undecided, unapproved},
+		"it was denied":         {forged(`update decisions set verdict = 'deny', reason = 'no'`), unapproved},
+		"its requester decided": {forged(`update decisions set decided_by = (select requester_id from access_requests)`), "it was approved by its requester"},
+		"its requester was asked": {forged(`update decisions set decided_by = (select requester_id from access_requests);
+			update approval_candidates set person_id = (select requester_id from access_requests)`), "it was approved by its requester"},
+		"somebody decided who was not asked": {forged(`update decisions set decided_by = (select max(id) from people)`), notAsked},
+		"no clause of the policy decides":    {forged(`update decisions set decided_by = null, approval_id = null`), notAsked},
+		"the note changed":                   {forged(`update access_requests set note = 'and more'`), otherTerms},
+		"the object changed":                 {forged(`update entitlements set target = 'crm/superuser'`), otherTerms},
+		"the end was moved":                  {forged(`update access_requests set ends_at = ends_at + interval '1 day'`), otherTerms},
+		"the account is somebody else's":     {forged(`update accounts set person_id = (select max(id) from people)`), "the account is somebody else's"},
+		"the account changed":                {forged(`update accounts set account = 'mallory'`), otherTerms},
+		"the requester was suspended":        {forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`), "the requester is not active any more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSmall(t)
 			s.Person("Zed")
 			asked := s.Request(s.ann, time.Hour, s.admin)
-			forge(s, asked)
+			c.forge(s, asked)
 			require.NoError(t, s.give(asked.Items[0]))
 			assert.Zero(t, s.target.called("give"))
 			assert.Zero(t, s.Claim(asked.Items[0]))
 			assert.Equal(t, "failed", s.State(asked.Items[0]))
-			assert.Equal(t, 1, schematest.Value[int](s.World, `select count(*) from audit_events where alert and action like 'giving refused: %'`))
+			assert.Equal(t, []string{"giving refused: " + c.why}, s.refusals())
 		})
 	}
 	t.Run("waiting items are left alone, whatever run is started for them", func(t *testing.T) {

@@ -142,6 +142,8 @@ func TestSomebodyElsesCopyDecidesNothing_4(t *testing.T) {
 
 func TestNobodyDecidesTheirOwnRequest_5(t *testing.T) {
 	a := newAsking(t, time.Hour)
+	// Even an owner, who would be asked about anybody else's.
+	a.Do(`insert into application_owners select id, $1 from applications`, a.ann)
 	a.Do(`insert into approval_candidates (approval_id, person_id, position, basis) values ($1, $2, 9, 'x')`, a.approval, a.ann)
 	a.refused(a.copyFor(a.ann, a.asked.Items...), schema.ErrOwnRequest)
 }
@@ -162,6 +164,9 @@ func TestTermsThatChangedSinceTheyWereShownAreRefused_8(t *testing.T) {
 			a.refused(answer, schema.ErrTermsChanged)
 			// The message is drawn anew: its new button decides, the old one still does not.
 			terms := schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)
+			forged := answer // whatever terms a button names, its copy has to show them
+			forged.Terms = terms
+			a.refused(forged, schema.ErrTermsChanged)
 			require.NoError(t, schema.OfferMessage(context.Background(), a.Worker, schema.Message{ID: answer.MessageID, ItemIDs: a.asked.Items, Terms: terms}))
 			a.refused(answer, schema.ErrTermsChanged)
 			answer.Terms = terms

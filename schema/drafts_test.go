@@ -220,6 +220,10 @@ func TestASubmissionIsLookedAtAgain(t *testing.T) {
 	s.EndsAt.Time, s.EndsAt.Valid = time.Now().Add(-time.Second), true
 	_, err = o.app.Submit(ctx, s)
 	require.ErrorIs(t, err, schema.ErrEndPassed)
+	s = o.submission("V1", "alice")
+	s.Note = strings.Repeat("é", 3001) // the form says so at its field
+	_, err = o.app.Submit(ctx, s)
+	require.ErrorContains(t, err, "note_check", "the record takes no more than 3000 characters")
 
 	o.do(`update entitlements set max_days = 3 where id = $1`, editor)
 	var long *schema.TooLong

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,7 @@ func TestWhatIsAskedForAlreadyIsLeftOutAndSaid(t *testing.T) {
 	modal := alice.WaitForModal("Select all access grants (5)")
 	require.Contains(t, modal, "Dashboards: Dashboard editor – already asked for in")
 	require.Contains(t, modal, "#1001")
+	require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link to its card")
 	require.NotContains(t, strings.Join(alice.Boxes(), "\n"), "Dashboard editor")
 	// Withdrawn, it can be asked for again.
 	_, err := s.db.As(t, "accessbot_slackapp").Withdraw(t.Context(), number, s.person("alice").ID)

@@ -18,7 +18,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 		for _, u := range []slacksim.User{
 			{ID: "U0GUEST", Restricted: true}, {ID: "U0SINGLE", UltraRestricted: true}, {ID: "U0STRANGER", Stranger: true},
 			{ID: "U0BOT", Bot: true}, {ID: "U0GONE", Deleted: true}, {ID: "U0OTHER", TeamID: "T0OTHER"}, {ID: "U0HEARSAY", EmailUnconfirmed: true},
-			{ID: "U0GRID", EnterpriseID: "E0OTHER"},
+			{ID: "U0GRID", EnterpriseID: "E0OTHER"}, {ID: "U0INVITED", Invited: true}, {ID: "U0CONNECTOR", ConnectorBot: true}, {ID: "U0WORKFLOW", WorkflowBot: true}, {ID: "USLACKBOT"},
 		} {
 			// Each of them has the e-mail of somebody in the directory.
 			_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": ""})
@@ -29,10 +29,14 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 			u.Email = "zoe@example.com"
 			_, err = s.slack.AddUser(u)
 			require.NoError(s, err)
+			if u.ID != "U0HEARSAY" { // and even the directory's word makes no member of them
+				s.do(`update people set slack_user_id = $1 where email = 'zoe@example.com'`, u.ID)
+			}
 
 			_, payload, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
 			route := "interactivity"
+			published := s.traffic("views.publish")
 			payload["user"] = map[string]any{"id": u.ID, "team_id": "T0LOCALSIM"}
 			answer, err := s.slack.Deliver(route, payload)
 			require.NoError(s, err)
@@ -47,9 +51,12 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 				require.NotContains(s, home, "Request Access")
 				require.Contains(s, home, "Noor Haddad")
 			}
+			s.eventually(u.ID+" was looked at", func() bool { return s.traffic("views.publish") > published })
 			_, err = s.slack.ChangeUser(u.ID, map[string]any{"email": u.ID + "@elsewhere.example"})
 			require.NoError(s, err)
+			s.do(`update people set slack_user_id = null where email = 'zoe@example.com'`)
 		}
+		s.stop() // what was acknowledged is done by then
 		require.Equal(s, 1, one[int](s, `select count(*) from slack_identities`), "only alice is somebody")
 	})
 }

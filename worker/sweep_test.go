@@ -194,6 +194,33 @@ func TestSweepTakesBackWhatALeaverHolds_29(t *testing.T) {
 	assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
 }
 
+// Whatever a run does that slept through all of it, or was late with it.
+func TestRunOfALeaverThatSleptIsHarmless_29(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	asked := o.given(o.ann, time.Hour, o.crm)
+	claim := o.Claim(asked.Items[0])
+	o.Do(`update people set status = 'left' where id = $1`, o.ann)
+	o.once()
+	require.Equal(t, "released", o.State(asked.Items[0]))
+	byHand := connector.Assignment{Account: "ann", Object: "crm/admin"} // by somebody who knows why: not ours
+	require.NoError(t, o.targets["CRM"].Give(ctx, byHand))
+	for _, wakes := range []time.Duration{0, 2 * time.Hour} {
+		o.Shift(wakes)
+		next, err := o.sweep.activities.Advance(ctx, activities.AdvanceInput{RequestID: asked.ID})
+		require.NoError(t, err)
+		assert.True(t, next.Settled)
+		assert.Empty(t, next.Give)
+		assert.Empty(t, next.TakeBack)
+		require.NoError(t, o.sweep.activities.ProvisionAccess(ctx, activities.ItemInput{ItemID: asked.Items[0]}))
+		require.NoError(t, o.sweep.activities.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}))
+		assert.Equal(t, 1, o.targets["CRM"].holding())
+	}
+	assert.Equal(t, "released", o.State(asked.Items[0]))
+	assert.Equal(t, 1, o.Audited("ended: access is gone"))
+	assert.Equal(t, 1, schematest.Value[int](o.World, `select count(*) from claims`))
+}
+
 func TestSweepTakesAClaimOffItsListThatIsLive(t *testing.T) {
 	o := newOffice(t)
 	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])

@@ -29,6 +29,9 @@ type User struct {
 	UltraRestricted  bool `json:"ultra_restricted,omitempty"`  // single-channel guest
 	Stranger         bool `json:"stranger,omitempty"`          // from another organization, by Slack Connect
 	EmailUnconfirmed bool `json:"email_unconfirmed,omitempty"` // is_email_confirmed is false
+	Invited          bool `json:"invited,omitempty"`           // is_invited_user: has not joined yet
+	ConnectorBot     bool `json:"connector_bot,omitempty"`     // is_connector_bot
+	WorkflowBot      bool `json:"workflow_bot,omitempty"`      // is_workflow_bot
 }
 
 // UserID is the ID that a user without one gets: the same for an e-mail on every start.
@@ -138,6 +141,11 @@ func (u *User) profile() object {
 	}
 	if u.Stranger {
 		o["is_stranger"] = true
+	}
+	for flag, set := range map[string]bool{"is_invited_user": u.Invited, "is_connector_bot": u.ConnectorBot, "is_workflow_bot": u.WorkflowBot} {
+		if set {
+			o[flag] = true
+		}
 	}
 	if !u.Bot && u.Email != "" {
 		profile["email"] = u.Email

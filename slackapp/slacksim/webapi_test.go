@@ -97,6 +97,9 @@ func TestGuestsStrangersAndBotsShowAsWhatTheyAre(t *testing.T) {
 		{Email: "stranger@elsewhere.example", Stranger: true, TeamID: "T0ELSEWHERE"},
 		{Email: "new@example.com", EmailUnconfirmed: true},
 		{ID: "U0ROBOT000", Name: "Robot", Bot: true},
+		{Email: "invited@example.com", Invited: true},
+		{ID: "U0CONNECTOR", ConnectorBot: true},
+		{ID: "U0WORKFLOW0", WorkflowBot: true},
 	} {
 		added, err := ws.AddUser(u)
 		require.NoError(t, err)
@@ -106,6 +109,9 @@ func TestGuestsStrangersAndBotsShowAsWhatTheyAre(t *testing.T) {
 		require.Equal(t, u.UltraRestricted, seen.IsUltraRestricted)
 		require.Equal(t, u.Stranger, seen.IsStranger)
 		require.Equal(t, u.Bot, seen.IsBot)
+		require.Equal(t, u.Invited, seen.IsInvitedUser)
+		require.Equal(t, u.ConnectorBot, seen.IsConnectorBot)
+		require.Equal(t, u.WorkflowBot, seen.IsWorkflowBot)
 		require.Equal(t, u.Email != "" && !u.EmailUnconfirmed, seen.IsEmailConfirmed)
 	}
 	stranger, err := api.GetUserByEmail("stranger@elsewhere.example")

@@ -187,6 +187,8 @@ func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
 		var alerts int
 		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
 	})
+	require.Equal(t, "awaiting_approval", s.itemState(request), "the record believes none of it")
+	require.False(t, s.holds("alice", "dashboards", "editor"))
 	s.approve(approver, request) // and only a recorded decision gives
 	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
 	var early int
