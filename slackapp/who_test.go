@@ -40,7 +40,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 			payload["user"] = map[string]any{"id": u.ID, "team_id": "T0LOCALSIM"}
 			answer, err := s.slack.Deliver(route, payload)
 			require.NoError(s, err)
-			require.True(s, answer.Acked)
+			require.True(s, answer.Acked, "%s: %s", u.ID, answer.Problem)
 			event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "event_id": "Ev" + u.ID,
 				"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": u.ID}}
 			_, err = s.slack.Deliver("events", event)
