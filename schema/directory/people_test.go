@@ -198,7 +198,7 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 			from audit_events a join people p on p.id = (details->>'person_id')::bigint where a.action = 'job title changed' and a.actor = 'import' and a.written_by = 'accessbot_directory'`)
 	}
 	standard := office()
-	standard["job_titles.csv"] = "job_title,application,key\nAnalyst,crm,reader\nHead,wiki,reader\n"
+	standard["job_titles.csv"] = "job_title,application,key\nAnalyst,crm,reader\nAnalyst,wiki,reader\n"
 	c.imports(t, standard)
 	c.imports(t, standard)
 	titled := standard.with(t, "people.csv", "Di,,,bo", "Di,Analyst,,bo")
@@ -206,8 +206,8 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 	assert.Empty(t, listed(), "neither a first import nor a first title is a change")
 	assert.Equal(t, "di@example.com: -, Analyst", titles())
 
-	// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title gives too.
-	moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com")
+	// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title gives too as this same import says.
+	moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
 	_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,nobody@example.com").write(t), directory.Options{})
 	require.Error(t, err)
 	assert.Empty(t, listed(), "what is refused lists nothing")
