@@ -124,7 +124,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		delete from releases where item_id in (select id from request_items where request_id = 4000);
 		delete from claims where item_id in (select id from request_items where request_id = 4000);
 		update request_items set state = 'awaiting_approval' where request_id = 4000;
-		update approvals set state = 'open', closed_at = null where request_id = 4000;
+		update approvals set state = 'open', closed_at = null, level = 1 where request_id = 4000;
 		insert into slack_messages (request_id, person_id, kind, channel, ts, digest)
 		select a.request_id, c.person_id, 'question', 'D', 'q', 'x' from approvals a join approval_candidates c on c.approval_id = a.id where a.request_id = 4000;
 		-- What the requester of 4100 ever asked for is over.
@@ -227,6 +227,11 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 				return err
 			}
 			_, err = draft.Offer().WithoutAccount(ctx, p)
+			return err
+		},
+		"what is stuck": func() error {
+			lines, _, err := schema.StuckFor(ctx, p, 1000, 10, 0)
+			require.Len(t, lines, 1)
 			return err
 		},
 		"a quota": func() error {

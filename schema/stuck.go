@@ -17,7 +17,7 @@ import (
 func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offset int) (lines []WaitingLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		with stuck as (
-		  select i.request_id, i.id, ap.name || ': ' || e.name as name, row_number() over (partition by i.request_id order by lower(ap.name), lower(e.name), i.id) as n
+		  select i.request_id, i.id, e.risk, ap.name || ': ' || e.name as name, row_number() over (partition by i.request_id order by lower(ap.name), lower(e.name), i.id) as n
 		    from (select i.id from request_items i where i.state = 'awaiting_approval' and i.problem <> ''
 		          union
 		          select ai.item_id from approvals a join approval_items ai on ai.approval_id = a.id where a.state = 'open' and a.level > 0) s
@@ -26,8 +26,8 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		    join applications ap on ap.id = e.application_id
 		   where item_verdict(i.id) is null
 		     and not exists (select from releases l where l.item_id = i.id))
-		select r.id as request_id, p.name as requester_name, w.items, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
-		  from (select request_id, count(*) as items, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
+		select r.id as request_id, p.name as requester_name, w.items, w.high_risk, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
+		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
 		  join access_requests r on r.id = w.request_id
 		  join people p on p.id = r.requester_id
 		 where r.requester_id <> $1 and r.submitted_by is distinct from $1

@@ -30,8 +30,8 @@ func TestTheCardOfANewRequestSaysEverything(t *testing.T) {
 *Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *Asked:* Bob Owner (application owner), and 1 more with the first reminder, about GitHub
 *Reason:* Project work
-for the
-migration
+“for the
+migration”
 Created Mon 23 Nov 2026, 10:00 CET
 [Withdraw]`), text(m))
 	withdraw := buttons(m)[ActionWithdraw]

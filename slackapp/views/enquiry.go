@@ -59,9 +59,9 @@ func writing(title, submit, callback, metadata, label string, atMost int, before
 func asWritten(text string, atMost int) slack.Block {
 	text = Cut(CleanLines(text), atMost)
 	if text == "" {
-		text = "(nothing that can be shown)"
+		return slack.NewSectionBlock(plain("(nothing that can be shown)"), nil, nil)
 	}
-	return slack.NewSectionBlock(plain(text), nil, nil)
+	return slack.NewSectionBlock(plain("“"+text+"”"), nil, nil)
 }
 
 // Enquiry asks the requester, and who asked for them, what an approver wants to know. Once that is answered it says so, and once nothing of the

@@ -82,10 +82,15 @@ func (b *body) gap() {
 	b.lines, b.used = nil, 0
 }
 
-// quote adds what somebody wrote, as they wrote it: plain text, which formats nothing and pings nobody, every line of it.
+// quote adds what somebody wrote, as they wrote it: plain text, which formats nothing and pings nobody, every line of it,
+// within quotation marks, so that it does not read like words of this program.
 func (b *body) quote(text string) {
 	b.gap()
-	for rest := CleanLines(text); rest != ""; {
+	rest := CleanLines(text)
+	if rest != "" {
+		rest = "“" + rest + "”"
+	}
+	for rest != "" {
 		part := begin(rest, sectionRoom)
 		if end := strings.LastIndexByte(part, '\n'); end > 0 && len(part) < len(rest) {
 			part = part[:end]

@@ -293,9 +293,9 @@ func TestANoteIsQuotedWhole(t *testing.T) {
 	for _, draw := range []func() Message{func() Message { return Card(r, alice) }, func() Message { return Question(r, forBob()) }} {
 		r.Note = lines
 		requireFits(t, draw())
-		assert.Equal(t, strings.TrimSpace(lines), strings.Join(quoted(draw()), "\n"), "each line")
+		assert.Equal(t, "“"+strings.TrimSpace(lines)+"”", strings.Join(quoted(draw()), "\n"), "each line")
 		r.Note = one
 		requireFits(t, draw())
-		assert.Equal(t, one, strings.Join(quoted(draw()), ""), "one line that is longer than a section")
+		assert.Equal(t, "“"+one+"”", strings.Join(quoted(draw()), ""), "one line that is longer than a section")
 	}
 }

@@ -31,8 +31,8 @@ func TestTheOutcomeTellsTheWholeRequestTogether(t *testing.T) {
 *Jira*: boards
 ⛔ Denied by Bob Owner
 *GitHub*: writer
-Ask *again*
-after the <audit>
+“Ask *again*
+after the <audit>”
 ⚠️ Failed (no such team in GitHub)
 *GitHub*: bots
 ⌛ Expired (nobody decided in time)

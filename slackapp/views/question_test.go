@@ -34,8 +34,8 @@ You are asked as an owner of GitHub.
 *Already has there:* reviewer, triage and 3 more
 The request is also for 1 access grant that you are not asked about.
 *Reason:* Project work
-for the
-migration
+“for the
+migration”
 Created Mon 23 Nov 2026, 04:00 EST
 [Approve]
 [Deny]

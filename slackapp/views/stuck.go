@@ -26,6 +26,9 @@ func stuckLines(lines []schema.WaitingLine, zone string) []slack.Block {
 	for _, l := range lines {
 		text := fmt.Sprintf("#%d from %s: %s\n%s · asked %s", l.RequestID, bold(name(l.RequesterName)), namedOf(l.Names, l.Items),
 			untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
+		if l.HighRisk > 0 {
+			text += fmt.Sprintf(" · 🔴 %d of high risk", l.HighRisk)
+		}
 		decide := slack.NewAccessory(button(ActionStuck, strconv.FormatInt(l.RequestID, 10), "Decide…", slack.StyleDefault))
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text), nil, decide))
 	}

@@ -45,9 +45,9 @@ func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 	alice.SubmitAccepted()
 	require.Empty(t, alice.WaitForEdit(asked, "You answered").Buttons(), "it is answered once")
 	bob.WaitForMessage("Alice Martin answered your question")
-	for _, copy := range []string{bob.WaitForEdit(his, "Alice Martin answered").Text(), lucia.WaitForEdit(hers, "Alice Martin answered").Text()} {
-		require.Contains(t, copy, "Which dashboard")
-		require.Contains(t, copy, "The one of the *spring* campaign")
+	for _, text := range []string{bob.WaitForEdit(his, "Alice Martin answered").Text(), lucia.WaitForEdit(hers, "Alice Martin answered").Text()} {
+		require.Contains(t, text, "Which dashboard")
+		require.Contains(t, text, "The one of the *spring* campaign")
 	}
 	require.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, lucia.Again(hers).Buttons(), "it waits to be decided")
 	require.Equal(t, clock, s.questionsClock(request))

@@ -72,6 +72,7 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	noor.SeeIn("#panel-home", fmt.Sprintf("#%d", request))
 	noor.Wait(`[...document.querySelectorAll('#panel-home button')].find((b) => b.innerText === 'Decide…').scrollIntoView() ?? true`)
 	s.keepPicture(noor, "stuck-home")
+	noor.SeeIn("#panel-home", "1 of high risk") // also of those that are stuck
 	noor.Press("Decide…")
 	noor.Dialog("Stuck request")
 	noor.See("until the end of")
