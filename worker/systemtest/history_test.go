@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keepHistory keeps a run's history for the replay test of the package workflows, if ACCESSBOT_RECORD_HISTORIES names a
+// keepHistory keeps a run's history for the replay test of the package workflows, if RECORD_HISTORIES names a
 // folder. Histories are recorded from commits that ran somewhere, and never again from the branch under test.
 func (s *system) keepHistory(name, workflowID string) {
 	s.t.Helper()
-	folder := os.Getenv("ACCESSBOT_RECORD_HISTORIES")
+	folder := os.Getenv("RECORD_HISTORIES")
 	if folder == "" {
 		return
 	}
