@@ -147,6 +147,7 @@ func TestGiveWhoseAnswerWasLostIsRepeatedSafely_21(t *testing.T) {
 	assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we gave ourselves is not found")
+	assert.Equal(t, 1, s.target.called("give"), "what is there already is not given again: some targets would send a second invitation")
 }
 
 func TestTakeWhoseAnswerWasLostIsRepeatedSafely(t *testing.T) {
@@ -158,6 +159,7 @@ func TestTakeWhoseAnswerWasLostIsRepeatedSafely(t *testing.T) {
 	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
 	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Equal(t, 1, s.target.called("take"), "what is gone already is not taken again")
 	s.targetsShowWhatClaimsSay()
 }
 
