@@ -166,6 +166,7 @@ func TestGiveWhoseAnswerWasLostIsRepeatedSafely_21(t *testing.T) {
 	assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we gave ourselves is not found")
+	assert.Equal(t, 1, s.target.called("give"), "what is there already is not given again: some targets would send a second invitation")
 }
 
 func TestTakeWhoseAnswerWasLostIsRepeatedSafely(t *testing.T) {
@@ -177,6 +178,7 @@ func TestTakeWhoseAnswerWasLostIsRepeatedSafely(t *testing.T) {
 	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
 	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Equal(t, 1, s.target.called("take"), "what is gone already is not taken again")
 	s.targetsShowWhatClaimsSay()
 }
 
@@ -203,6 +205,7 @@ func TestCrashAfterTheTargetChangedConverges_22_44(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.give(asked.Items[0]) }()
 	<-crash.reached
+	assert.True(t, schematest.Value[bool](s.World, `select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`, asked.Items[0]), "its end is armed before anything changes")
 	// The worker's hold on the record goes, and with it the lock: the change arrives all the same.
 	assert.Equal(t, 1, schematest.Value[int](s.World, `
 		select count(*) from (select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())) t`))
@@ -211,11 +214,16 @@ func TestCrashAfterTheTargetChangedConverges_22_44(t *testing.T) {
 	claim := s.Claim(asked.Items[0])
 	assert.True(t, s.held())
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
-	assert.True(t, schematest.Value[bool](s.World, `select due_at is not null from claims where id = $1`, claim), "its end is armed")
+	assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim), "and the sweep looks at it at once")
 	require.NoError(t, s.give(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+	s.sweep()
+	assert.True(t, s.held())
+	s.Shift(time.Hour + 2*time.Minute)
+	s.sweep()
+	assert.False(t, s.held(), "its end is armed still")
 }
 
 func TestSeatWhoseLockWasLostIsLookedAtAgain(t *testing.T) {

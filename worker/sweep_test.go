@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -180,6 +181,31 @@ func TestSweepTakesBackWhatIsOverdueWithoutTemporal_23_30(t *testing.T) {
 	assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`), 60)
 	assert.Equal(t, "active", o.State(later.Items[0]))
 	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "what could not be woken stays due")
+}
+
+func TestWhatIsOverdueIsTakenBackBeforeAnythingElse_23(t *testing.T) {
+	o := newOffice(t)
+	o.given(o.ann, time.Hour, o.crm)
+	o.Request(o.owen, 0, o.wiki)
+	var temporal, slacks, early atomic.Int64 // calls of each, and those while access was still held
+	called := func(calls *atomic.Int64) {
+		calls.Add(1)
+		if o.targets["CRM"].holding() > 0 {
+			early.Add(1)
+		}
+	}
+	o.temporal.refuses = func(string) error { called(&temporal); return nil }
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		called(&slacks)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(web.Close)
+	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+	o.Shift(2 * time.Hour) // nobody was there meanwhile
+	o.once()
+	assert.NotZero(t, temporal.Load())
+	assert.NotZero(t, slacks.Load())
+	assert.Zero(t, early.Load())
 }
 
 func TestSweepTakesBackWhatALeaverHolds_29(t *testing.T) {

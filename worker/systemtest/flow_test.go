@@ -282,31 +282,33 @@ func TestCase26And27OverlapsAndWhatWasThereBefore(t *testing.T) {
 	s := start(t)
 	s.startWorker()
 	// What was there before, unknown to the directory, stays.
-	_, err := s.target.Exec(fmt.Sprintf(`create role %q login; grant %q to %[1]q`, s.email("kenji"), s.object("dashboards", "editor")))
-	if err != nil { // he holds something already, so the login is there
-		_, err = s.target.Exec(fmt.Sprintf(`grant %q to %q`, s.object("dashboards", "editor"), s.email("kenji")))
-	}
+	_, err := s.target.Exec(fmt.Sprintf(`grant %q to %q`, s.object("dashboards", "editor"), s.email("ingrid")))
 	require.NoError(t, err)
-	over := s.ask("kenji", "dashboards", "editor", time.Hour)
+	over := s.ask("ingrid", "dashboards", "editor", time.Hour)
+	// What the directory says that he has, stays too.
+	listed := s.ask("kenji", "dashboards", "editor", time.Hour)
 	// Two of Alice's overlap.
 	first := s.ask("alice", "dashboards", "editor", time.Hour)
 	second := s.ask("alice", "dashboards", "editor", 5*time.Hour)
-	for _, request := range []int64{over, first, second} {
+	for _, request := range []int64{over, listed, first, second} {
 		s.approve(approver, request)
 		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	}
 	s.shiftClock(2 * time.Hour)
-	for _, request := range []int64{over, first} {
+	for _, request := range []int64{over, listed, first} {
 		s.eventually("the first ends", func() bool { return s.itemState(request) == "ended" })
 	}
-	require.True(t, s.holds("kenji", "dashboards", "editor"), "it was there before us")
+	require.True(t, s.holds("ingrid", "dashboards", "editor"), "it was there before us")
+	require.True(t, s.holds("kenji", "dashboards", "editor"), "the directory says so")
 	require.True(t, s.holds("alice", "dashboards", "editor"), "the second still gives it")
+	s.as("ingrid").WaitForMessage("for another reason")
 	s.as("kenji").WaitForMessage("for another reason")
 	s.shiftClock(4 * time.Hour)
 	s.eventually("the second ends", func() bool { return s.itemState(second) == "ended" })
 	require.False(t, s.holds("alice", "dashboards", "editor"))
+	require.True(t, s.holds("ingrid", "dashboards", "editor"))
 	require.True(t, s.holds("kenji", "dashboards", "editor"))
-	s.as("bob").WaitForMessage("Kenji") // the owner is told what was found
+	require.Contains(t, s.as("bob").WaitForMessage("had 1 access grant in Dashboards before request").Text(), "Ingrid", "the owner is told what was found")
 }
 
 func TestCase47CancelledWhileGivingAndResetToBeforeIt(t *testing.T) {
