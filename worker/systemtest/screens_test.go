@@ -32,7 +32,9 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	bob := alice.Another()
 	bob.Visit(s.email("bob"), "messages")
 	question := "Alice Martin asks for 1 access grant"
-	bob.Message(question)
+	for _, m := range []string{question, "Zoë Laurent asks for 1 access grant", "Kenji Tanaka (田中 健二) asks for 1 access grant"} {
+		bob.Message(m) // what arrives later moves what is to be pressed
+	}
 	bob.PressIn(question, "Ask…")
 	bob.Dialog("Ask the requester")
 	bob.Fill("Question", "Which campaign is that, and is the finance view not enough?")

@@ -139,8 +139,8 @@ func (s *system) ask(person, application, key string, lasts time.Duration) (requ
 	require.NoError(s.t, err)
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	err = tx.Get(&request, `
-		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, note)
-		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end, 'UTC', 'project', 'privately noted' from people where email = $2
+		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, note, policy_version)
+		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end, 'UTC', 'project', 'privately noted', (select max(version) from policies) from people where email = $2
 		returning id`, "V"+randomHex(8), s.email(person), lasts.Seconds())
 	require.NoError(s.t, err)
 	_, err = tx.Exec(`
