@@ -127,6 +127,8 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 	}
 	d.heading("Alice presses Request Access and fills in the form")
 	d.screen(form)
+	const created = "has been created and sent for approval"
+	before, _ := d.requester.Latest(created) // of a request of hers that waits already: there need be none
 	problems, err := d.requester.Submit()
 	if err != nil {
 		return 0, ends, err
@@ -134,7 +136,11 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 	if len(problems) > 0 {
 		return 0, ends, fmt.Errorf("the form was refused: %v", problems)
 	}
-	card, err := d.requester.WaitForMessage("has been created and sent for approval")
+	var card slacksim.Message
+	err = d.requester.WaitUntil("a message says that it was created", func(slacksim.Screen) bool {
+		card, _ = d.requester.Latest(created) // none: it is waited for
+		return card.TS != before.TS
+	})
 	if err != nil {
 		return 0, ends, err
 	}
