@@ -121,7 +121,7 @@ func TestAManagerIsToldWhatAnEarlierJobTitleGave(t *testing.T) {
 	told = s.told("olga")
 	require.Len(t, told, 1, "what was said stands where it was said")
 	assert.Contains(t, told[0], "They still have 1 access grant ")
-	assert.Contains(t, told[0], "taken back by Olga")
+	assert.Contains(t, told[0], "taken back by you")
 
 	s.Administrator(s.owen)
 	require.NoError(t, s.takesBack(s.owen, like))

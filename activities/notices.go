@@ -129,7 +129,7 @@ func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schem
 		if err != nil || !sent && !slices.ContainsFunc(changes, func(c schema.JobChange) bool { return c.Open > 0 }) {
 			return views.Message{}, err
 		}
-		return views.JobChanges(changes, zone), nil
+		return views.JobChanges(changes, to.PersonID, zone), nil
 	default:
 		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
 		return views.Drift(drift, zone), err

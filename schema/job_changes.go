@@ -24,6 +24,7 @@ type JobChangeLine struct {
 	Open           bool           `db:"open"`    // the reader can take it back
 	Needed         bool           `db:"needed"`  // the present job title gives it after all
 	Release        sql.NullString `db:"release"` // kind of its release; null: none
+	ReleasedBy     sql.NullInt64  `db:"released_by"`
 	ReleasedByName sql.NullString `db:"released_by_name"`
 }
 
@@ -46,7 +47,7 @@ func JobChangesOf(ctx context.Context, q Queryer, noticeID int64, limit int) ([]
 		         c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at,
 		         c.ended_at is not null or c.released_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving,
 		         not j.needed and (reader.administrator or p.manager_id is not distinct from reader.id) and `+live("c")+` as open,
-		         j.needed, l.kind as release, l.name as released_by_name
+		         j.needed, l.kind as release, l.person_id as released_by, l.name as released_by_name
 		    from notices n
 		    join people reader on reader.id = n.person_id
 		    join job_change_claims j on j.notice_id = n.id
@@ -58,7 +59,7 @@ func JobChangesOf(ctx context.Context, q Queryer, noticeID int64, limit int) ([]
 		    left join job_titles t on t.id = p.job_title_id
 		    left join request_items i on i.id = c.item_id
 		    left join access_requests r on r.id = i.request_id
-		    left join lateral (select x.kind, by.name
+		    left join lateral (select x.kind, x.person_id, by.name
 		                         from (select kind, person_id from releases where item_id = c.item_id union all
 		                               select kind, person_id from releases where claim_id = c.id) x
 		                         left join people by on by.id = x.person_id) l on true
@@ -69,7 +70,7 @@ func JobChangesOf(ctx context.Context, q Queryer, noticeID int64, limit int) ([]
 		    from listed
 		  window same as (partition by person_id, old_title))
 		select person_id, person_name, old_title, new_title, theirs, claim_id, application_name, name, source, request_id, ends_at, ends_on, time_zone, given_at, leaving,
-		       open, needed, release, released_by_name, total, open_in_all, n = 1 as first
+		       open, needed, release, released_by, released_by_name, total, open_in_all, n = 1 as first
 		  from numbered where n <= $2
 		 order by lower(person_name), person_id, old_title, n`, noticeID, limit)
 	if err != nil {

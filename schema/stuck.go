@@ -26,10 +26,11 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		    join applications ap on ap.id = e.application_id
 		   where item_verdict(i.id) is null
 		     and not exists (select from releases l where l.item_id = i.id))
-		select r.id as request_id, p.name as requester_name, w.items, w.high_risk, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
+		select r.id as request_id, p.name as requester_name, coalesce(by.name, '') as submitter_name, w.items, w.high_risk, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
 		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
 		  join access_requests r on r.id = w.request_id
 		  join people p on p.id = r.requester_id
+		  left join people by on by.id = r.submitted_by
 		 where r.requester_id <> $1 and r.submitted_by is distinct from $1
 		   and exists (select from people a where a.id = $1 and a.administrator and a.status = 'active' and a.gone_at is null)
 		 order by r.id

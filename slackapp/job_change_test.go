@@ -46,7 +46,7 @@ func TestAManagerTakesBackWhatAnEarlierJobTitleGave(t *testing.T) {
 			from releases r join people p on p.id = r.person_id join claims c on c.id = r.claim_id join entitlements e on e.id = c.entitlement_id`))
 		require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'released: taken_back'`))
 		s.sendNotices()
-		require.Contains(s, priya.Again(message).Text(), "taken back by Priya Nair")
+		require.Contains(s, priya.Again(message).Text(), "taken back by you")
 	})
 }
 

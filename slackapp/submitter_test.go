@@ -43,7 +43,7 @@ func TestAManagerAsksForSomebodyWhoIsToldAndNeitherOfThemDecides(t *testing.T) {
 			require.NotContains(s, m.Buttons(), "Approve", "bob owns it, and asked for it")
 		}
 		alice.OpenHome()
-		require.Contains(s, alice.Home(), fmt.Sprintf("#%d by *Bob Fischer*", number))
+		require.Contains(s, alice.Home(), fmt.Sprintf("#%d by *Bob Fischer*:", number))
 		bob.OpenHome()
 		require.Contains(s, bob.Home(), fmt.Sprintf("#%d for *Alice Martin*", number))
 		lucia.OpenHome()

@@ -64,7 +64,8 @@ func choiceModal(title, callback, value string, shown []int64, blocks []slack.Bl
 func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids []int64) {
 	all := riskiestFirst(tell(r, waiting, r.TimeZone))
 	shown := all[:min(len(all), chooseAtMost)]
-	blocks = []slack.Block{section(fmt.Sprintf("%s asks for %s. What you tick is approved.", bold(name(r.Requester.Name)), grants(len(all))))}
+	who, whom := askedBy(r)
+	blocks = []slack.Block{section(fmt.Sprintf("%s asks for %s%s. What you tick is approved.", bold(who), grants(len(all)), whom))}
 	if left := len(all) - len(shown); left > 0 {
 		blocks = append(blocks, small(fmt.Sprintf("%d more keep waiting: choose again when these are decided.", left)))
 	}

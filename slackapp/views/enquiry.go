@@ -99,7 +99,7 @@ func EnquiryAnswer(r *schema.Request, e schema.Enquiry) Message {
 	text := fmt.Sprintf("%s answered your question about request #%d", name(e.AnsweredByName), r.ID)
 	b.line(bold(text) + ":")
 	b.quote(e.Answer)
-	b.small("You asked: " + remark(e.Text))
+	b.small("You asked: “" + remark(e.Text) + "”")
 	return b.message(text + ": " + remark(e.Answer))
 }
 
@@ -163,7 +163,7 @@ func openEnquiries(r *schema.Request) []string {
 		case len(lines) == 2:
 			left++
 		default:
-			lines = append(lines, fmt.Sprintf("💬 %s asks: %s – answer it in the message of its own.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))))
+			lines = append(lines, fmt.Sprintf("💬 %s asks: “%s” – answer it in the message of its own.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))))
 		}
 	}
 	if left > 0 {

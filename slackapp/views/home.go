@@ -165,7 +165,7 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 		case l.ByName != "":
 			whose = " by " + bold(name(l.ByName))
 		}
-		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
+		line := mrkdwn(fmt.Sprintf("%s%s: %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
 			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {

@@ -168,7 +168,7 @@ func everything(say string) map[string][]any {
 		},
 		"Drift": {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
 		"JobChanges": {
-			views.JobChanges(jobChanges(say), say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, ""),
+			views.JobChanges(jobChanges(say), 0, say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, 0, ""),
 		},
 		"Reminder":      {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},

@@ -13,7 +13,7 @@ const JobChangeShown = 10
 
 // JobChanges tells a reader, whose clock is in zone, what people of theirs have from earlier job titles, and how much of it was
 // taken back since.
-func JobChanges(changes []schema.JobChange, zone string) Message {
+func JobChanges(changes []schema.JobChange, readerID int64, zone string) Message {
 	var b body
 	text := fmt.Sprintf("%d people changed job title", len(changes))
 	open, room := 0, listRoom
@@ -35,7 +35,7 @@ func JobChanges(changes []schema.JobChange, zone string) Message {
 		}
 		shown := 0
 		for _, l := range c.Lines {
-			line := jobChangeLine(c, l, zone)
+			line := jobChangeLine(c, l, readerID, zone)
 			if room -= length(line); room < 0 {
 				break
 			}
@@ -65,9 +65,11 @@ func jobChanged(c schema.JobChange) string {
 	return fmt.Sprintf("%s was %s and %s", name(c.PersonName), name(c.OldTitle), now)
 }
 
-func jobChangeLine(c schema.JobChange, l schema.JobChangeLine, zone string) string {
+func jobChangeLine(c schema.JobChange, l schema.JobChangeLine, readerID int64, zone string) string {
 	mark, state := "•", untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
 	switch {
+	case l.Release.String == schema.TakenBack && l.ReleasedBy.Int64 == readerID:
+		mark, state = "✅", "taken back by you"
 	case l.Release.String == schema.TakenBack:
 		mark, state = "✅", "taken back by "+name(l.ReleasedByName.String)
 	case l.Release.String == schema.GivenBack:

@@ -84,14 +84,19 @@ func askedOf(r *schema.Request, personID int64) []schema.Item {
 }
 
 func questionHeadline(r *schema.Request, mine, open []told) string {
-	who, whom := name(r.Requester.Name), ""
-	if r.SubmittedBy.Valid {
-		who, whom = name(r.SubmitterName), " for "+who
-	}
+	who, whom := askedBy(r)
 	if len(open) > 0 {
 		return fmt.Sprintf("%s asks for %s %s%s: request #%d", who, grants(len(open)), inApplications(open), whom, r.ID)
 	}
 	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s%s, request #%d", who, grants(len(mine)), inApplications(mine), whom, r.ID)
+}
+
+// askedBy names who asked, and for whom if that is somebody else.
+func askedBy(r *schema.Request) (who, whom string) {
+	if r.SubmittedBy.Valid {
+		return name(r.SubmitterName), " for " + name(r.Requester.Name)
+	}
+	return name(r.Requester.Name), ""
 }
 
 // about says who a person is.

@@ -24,7 +24,7 @@ const StuckLines = 5
 func stuckLines(lines []schema.WaitingLine, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		text := fmt.Sprintf("#%d from %s: %s\n%s · asked %s", l.RequestID, bold(name(l.RequesterName)), namedOf(l.Names, l.Items),
+		text := fmt.Sprintf("#%d from %s: %s\n%s · asked %s", l.RequestID, bold(forWhom(l)), namedOf(l.Names, l.Items),
 			untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
 		if l.HighRisk > 0 {
 			text += fmt.Sprintf(" · 🔴 %d of high risk", l.HighRisk)
@@ -42,17 +42,18 @@ func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.M
 
 // ChooseStuck lets an administrator decide, in the place of everybody, what nobody has. Times are in the administrator's zone.
 func ChooseStuck(r *schema.Request, administrator schema.Person, zone string) slack.ModalViewRequest {
+	who, whom := askedBy(r)
 	lines := []string{
-		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + name(r.Requester.Name) + ", created " + When(r.CreatedAt, zone),
+		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + who + whom + ", created " + When(r.CreatedAt, zone),
 		bold("Duration:") + " " + Until(r, zone),
 		bold("Reason:") + " " + name(r.ReasonLabel),
 	}
 	if note := Escape(Cut(Clean(r.Note), 500)); note != "" {
-		lines = append(lines, "> "+note)
+		lines = append(lines, "“"+note+"”")
 	}
-	whom := append(asked(r, zone), "Nobody could be asked, or nobody has answered.")
+	waits := append(asked(r, zone), "Nobody could be asked, or nobody has answered.")
 	boxes, shown := choice(r, r.Stuck(administrator))
-	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(whom, 2900))}
+	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(waits, 2900))}
 	blocks = append(append(blocks, boxes...),
 		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),
 		small("What you decide here stands in the place of all who have to agree, and is marked as that."))

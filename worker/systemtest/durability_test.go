@@ -213,6 +213,14 @@ func (s *system) runStatus(workflowID string) string {
 	return description.WorkflowExecutionInfo.Status.String()
 }
 
+// runID is that of the run that a workflow's ID names.
+func (s *system) runID(workflowID string) string {
+	s.t.Helper()
+	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
+	require.NoError(s.t, err)
+	return description.WorkflowExecutionInfo.Execution.RunId
+}
+
 // resetToStart resets a run to its first task, as an operator can.
 func (s *system) resetToStart(workflowID string) {
 	s.t.Helper()

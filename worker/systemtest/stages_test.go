@@ -123,9 +123,16 @@ func (s *system) tellStory() func(step, who, state string, request int64) {
 			page.See(fmt.Sprintf("#%d", request))
 			s.keepPicture(page, fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab))
 		}
-		ui := page.Another()
-		ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(s.t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
+		ui, id := page.Another(), workflows.RequestWorkflowID(request)
+		run := fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s/", setting(s.t, "TEST_TEMPORAL_UI"), s.id, id, s.runID(id))
+		ui.Go(run + "search-attributes")
 		ui.See(state)
+		s.keepPicture(ui, "stages-"+step+"-attributes")
+		ui.Go(run + "user-metadata")
+		ui.See(s.email("alice"))
+		s.keepPicture(ui, "stages-"+step+"-metadata")
+		ui.Go(run + "history")
+		ui.See("Advance")
 		s.keepPicture(ui, "stages-"+step+"-run")
 	}
 }
