@@ -45,13 +45,30 @@ func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person
 	return views.HolderList(person, lines, total, page, zone), err
 }
 
+const notYoursToTakeBack = "This access is over or being taken back already, or it is not yours to take back."
+
 // askWhyTakenBack opens the modal that asks for the reason.
 func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	if _, err := strconv.ParseInt(action.Value, 10, 64); err != nil {
+	claimID, err := strconv.ParseInt(action.Value, 10, 64)
+	if err != nil {
 		a.auditOddButton(ctx, ic, err)
 		return
 	}
-	if _, err := a.open(ctx, ic, views.TakeBack(action.Value)); err != nil {
+	reader, err := a.who(ctx, ic.User.ID)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
+	if errors.Is(err, schema.ErrNotFound) || line.Leaving {
+		a.tell(ctx, ic, notYoursToTakeBack)
+		return
+	}
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	if _, err := a.open(ctx, ic, views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))); err != nil {
 		a.log.Error("why access is taken back could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
 	}
 }

@@ -31,12 +31,19 @@ func TestAnOwnerTakesBackAndSaysWhy(t *testing.T) {
 		bob.WaitForModal("Marketing marts")
 		bob.PressBeside("Marketing marts", "Take back…")
 		bob.WaitForModal("The access ends now")
+		require.Contains(s, bob.Modal(), "*Alice Martin*, Data Analyst, Data, manager Bob Fischer")
+		require.Contains(s, bob.Modal(), "Data Warehouse: *Marketing marts*")
+		_, pressed, err := s.slack.LastPayload("block_actions")
+		require.NoError(s, err)
 		bob.Fill("Reason", "\u200b")
 		require.Contains(s, bob.Submit()["Reason"], "Say why")
 		bob.Fill("Reason", "not needed any more")
 		bob.SubmitAccepted()
 		require.Equal(s, "taken_back not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
 		bob.WaitForModal("Being taken back")
+		_, err = s.slack.Deliver("interactivity", pressed)
+		require.NoError(s, err)
+		bob.WaitForMessage("being taken back already") // the trigger of the press is used up
 	})
 }
 
@@ -53,8 +60,14 @@ func TestOnlyWhoLooksAfterItTakesItBack(t *testing.T) {
 	lucia.Pick("Person", "alice", "Alice Martin")
 	lucia.WaitForModal("in all, page 1")
 	require.NotContains(t, lucia.Modal(), "Marketing marts")
+	lucia.PressBeside("Dashboard viewer", "Take back…")
+	lucia.WaitForModal("The access ends now")
 	_, payload, err := s.slack.LastPayload("block_actions")
 	require.NoError(t, err)
+	payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
+	_, err = s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	require.NotContains(t, lucia.WaitForMessage("it is not yours to take back").Text(), "Alice")
 	delete(payload, "actions")
 	payload["type"] = "view_submission"
 	payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{

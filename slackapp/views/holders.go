@@ -64,17 +64,19 @@ func HolderList(person schema.Person, lines []schema.AccessLine, total, page int
 	return view
 }
 
-// TakeBack asks why. The value is the one of the button that was pressed.
-func TakeBack(value string) slack.ModalViewRequest {
+// TakeBack asks why somebody's access is taken back. Times are in zone, which is the reader's.
+func TakeBack(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
 	reason := slack.NewPlainTextInputBlockElement(plain("Whoever has it reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackTakeBack,
-		PrivateMetadata: value,
+		PrivateMetadata: strconv.FormatInt(l.ClaimID, 10),
 		Title:           plain("Take back"),
 		Submit:          plain("Take back"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			section(bold(name(holder.Name)) + ", " + about(holder)),
+			accessLine(l, zone),
 			section("The access ends now. If they have it for another reason too, it stays until that one ends."),
 			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
 		}},

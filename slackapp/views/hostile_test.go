@@ -190,7 +190,7 @@ func everything(say string) map[string][]any {
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},
 		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
-		"TakeBack":           {views.TakeBack("9223372036854775807")},
+		"TakeBack":           {views.TakeBack(lines.Access[0], r.Requester, say), views.TakeBack(schema.AccessLine{}, schema.Person{}, "")},
 		"Cannot":             {views.Cannot("9223372036854775807")},
 		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
 		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},

@@ -129,7 +129,7 @@ func (s *system) tellStory() func(step, who, state string, request int64) {
 		ui.See(state)
 		s.keepPicture(ui, "stages-"+step+"-attributes")
 		ui.Go(run + "user-metadata")
-		ui.See(s.email("alice"))
+		ui.See("Events with Metadata")
 		s.keepPicture(ui, "stages-"+step+"-metadata")
 		ui.Go(run + "history")
 		ui.See("Advance")
