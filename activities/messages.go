@@ -105,6 +105,7 @@ type key struct {
 	about  string
 	items  []int64        // what it is about, where that is a part of the request
 	was    schema.Message // as it was sent before; ID 0: never
+	newer  string         // of a copy of a question: what the reader's newest copy is about; empty: it is this one
 }
 
 // Kinds of message.
@@ -139,14 +140,15 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		return sent[n]
 	}
 	add := func(person int64, kind, about string, items []int64) {
-		wanted = append(wanted, key{person, kind, about, items, was(person, kind, about)})
+		wanted = append(wanted, key{person: person, kind: kind, about: about, items: items, was: was(person, kind, about)})
 	}
 
 	for _, person := range askers(r) {
 		add(person, card, "", nil)
 	}
 	for _, k := range questions(r, was) {
-		add(k.person, question, k.about, nil)
+		k.was = was(k.person, question, k.about)
+		wanted = append(wanted, k)
 	}
 	enquiries(r, add, was)
 	for _, g := range gatherings(r) {
@@ -191,41 +193,6 @@ func askers(r *schema.Request) []int64 {
 		return []int64{r.RequesterID, r.SubmittedBy.Int64}
 	}
 	return []int64{r.RequesterID}
-}
-
-// questions are the copies of its question that a request should have: one for everybody who was asked, and another when
-// something came to them that they were not asked about before. The first shows all of it too, but nobody is notified
-// of an edit.
-func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
-	var copies []key
-	asked := map[int64]map[int64]bool{} // by person and item
-	for _, approval := range r.Approvals {
-		for _, c := range approval.Candidates {
-			if !c.AskedAt.Valid {
-				continue
-			}
-			first, about := was(c.PersonID, question, ""), ""
-			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[c.PersonID][id] })
-			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
-				about = fmt.Sprintf("approval %d", approval.ID)
-			}
-			if asked[c.PersonID] == nil {
-				asked[c.PersonID] = map[int64]bool{}
-			}
-			for _, id := range approval.ItemIDs {
-				asked[c.PersonID][id] = true
-			}
-			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
-				continue
-			}
-			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
-			if was(c.PersonID, question, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
-				continue
-			}
-			copies = append(copies, key{person: c.PersonID, about: about})
-		}
-	}
-	return copies
 }
 
 // gathering is news about items that is told together: at once when no more of it is to come, else after a moment.
@@ -407,11 +374,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	case card:
 		return views.Card(r, k.person), nil
 	case question:
-		names, total, err := schema.HeldIn(ctx, q, r.ID, 10)
-		if err != nil {
-			return views.Message{}, err
-		}
-		return views.Question(r, views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, AlreadyHas: names, AlreadyHasMore: total - len(names)}), nil
+		return renderQuestion(ctx, q, r, k, m, zone)
 	case outcome:
 		return views.Outcome(r, k.person), nil
 	case endingSoon:

@@ -56,6 +56,15 @@ func messageOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64
 	return m, err
 }
 
+// QuestionStands tells whether a person's copy of a request's question has been sent.
+func QuestionStands(ctx context.Context, q Queryer, requestID, personID int64, about string) (sent bool, err error) {
+	err = q.GetContext(ctx, &sent, `select exists (select from slack_messages where request_id = $1 and person_id = $2 and kind = 'question' and about = $3 and ts <> '')`, requestID, personID, about)
+	if err != nil {
+		return false, fmt.Errorf("the question of request %d to person %d: %w", requestID, personID, err)
+	}
+	return sent, nil
+}
+
 // MessagesOf answers every message of a request, oldest first.
 func MessagesOf(ctx context.Context, q Queryer, requestID int64) ([]Message, error) {
 	var messages []Message

@@ -242,6 +242,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			return err
 		},
 		"what is held beside":  func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
+		"a copy of a question": func() error { _, err := schema.QuestionStands(ctx, p, request, 77, "approval 1"); return err },
 		"a request's messages": func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
 		"owners":               func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
 		"found before":         func() error { _, err := schema.FoundBefore(ctx, p, request); return err },
@@ -288,9 +289,11 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			_, err := p.TakeBack(ctx, listed, 76, "moved")
 			return err
 		},
-		"a leaver": func() error { _, err := p.Exec(`update people set status = 'left' where id = 77`); return err },
-		"whose claim goes back": func() error {
-			_, err := p.ReleaseLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 77 and ended_at is null`))
+		"a leaver, whose claim goes back": func() error {
+			if _, err := p.Exec(`update people set status = 'left' where id = 80`); err != nil {
+				return err
+			}
+			_, err := p.ReleaseLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 80 and ended_at is null`))
 			return err
 		},
 	} {

@@ -54,7 +54,7 @@ func TestAnApproverAsksTheRequesterAndEveryApproverReadsTheAnswer(t *testing.T) 
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
 		require.Contains(s, asked.Text(), "What for, <!channel>?", "as it was written, in plain text")
 		require.Equal(s, []string{"Answer"}, asked.Buttons())
-		require.Contains(s, alice.Again(card).Text(), "Bob Fischer asks: What for")
+		require.Contains(s, alice.Again(card).Text(), "Bob Fischer asks: “What for")
 		require.Contains(s, lucia.Again(hers).Text(), "This is not answered yet.")
 
 		alice.PressIn(asked, "Answer")

@@ -161,11 +161,11 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 		whose := ""
 		switch {
 		case l.ForName != "":
-			whose = " for " + bold(name(l.ForName))
+			whose = " for " + bold(name(l.ForName)) + ":"
 		case l.ByName != "":
-			whose = " by " + bold(name(l.ByName))
+			whose = " by " + bold(name(l.ByName)) + ":"
 		}
-		line := mrkdwn(fmt.Sprintf("%s%s: %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
+		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
 			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {

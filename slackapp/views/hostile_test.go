@@ -149,6 +149,7 @@ func everything(say string) map[string][]any {
 		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
 		"Question": {
 			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
+			views.Question(r, views.QuestionFor{MessageID: 1, PersonID: 2, TimeZone: say, AskedAnew: true}),
 			views.Question(none, views.QuestionFor{}),
 		},
 		"Enquire":       {views.Enquire(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.Enquire(none, "1:x")},

@@ -17,7 +17,8 @@ type QuestionFor struct {
 	PersonID       int64  // the reader
 	TimeZone       string // the reader's
 	AlreadyHas     []string
-	AlreadyHasMore int // beside those, which the requester has in the applications asked about
+	AlreadyHasMore int  // beside those, which the requester has in the applications asked about
+	AskedAnew      bool // a newer message asks the reader about the same request, and has the buttons
 }
 
 // Question asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
@@ -28,6 +29,13 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone)
 	text := questionHeadline(r, mine, open)
 	b.line(bold(text), about(r.Requester))
+	if q.AskedAnew && len(open) > 0 {
+		b.line("More of this request has come to you. What you can decide, with its buttons, stands in a newer message.")
+		b.gap()
+		b.line(decided(r, q, mine)...)
+		b.small("Created " + When(r.CreatedAt, q.TimeZone))
+		return b.message(text)
+	}
 	b.line(whyYou(r, q.PersonID)...)
 	b.line(progress(r, open, q.TimeZone)...)
 	b.gap()

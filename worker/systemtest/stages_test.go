@@ -74,7 +74,7 @@ clauses:
 	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
 	require.Contains(t, question.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
 	require.Contains(t, question.Text(), "You are asked as an owner of Data Warehouse.")
-	story("1-asked", "bob", "awaiting_approval", request)
+	story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
 	bob.PressIn(question, "Approve")
 	alice.WaitForEdit(card, "Marketing marts: active")
 	require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
@@ -96,7 +96,7 @@ clauses:
 	lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
 	alice.OpenHome()
 	alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
-	story("2-halfway", "carla", "awaiting_approval", request)
+	story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
 	carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
 	alice.WaitForEdit(card, "Dashboard editor: active")
 	require.True(t, s.holds("alice", "dashboards", "editor"))
@@ -104,23 +104,26 @@ clauses:
 	require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	require.Less(t, s.events(request), int64(150))
-	story("3-over", "alice", "active", request)
+	story("3-over", "carla", "active", "2 active, 1 denied", request)
 	require.False(t, s.holds("alice", "source", "docs"))
 }
 
 // tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: somebody's
 // messages, the requester's Home and messages, and the run.
-func (s *system) tellStory() func(step, who, state string, request int64) {
+func (s *system) tellStory() func(step, who, state, home string, request int64) {
 	s.t.Helper()
 	if os.Getenv("STORY_PICTURES") == "" {
-		return func(string, string, string, int64) {}
+		return func(string, string, string, string, int64) {}
 	}
 	page := s.browse("alice", "home")
-	return func(step, who, state string, request int64) {
+	return func(step, who, state, home string, request int64) {
 		s.t.Helper()
 		for _, at := range []struct{ who, tab string }{{who, "messages"}, {"alice", "messages"}, {"alice", "home"}} {
 			page.Visit(s.email(at.who), at.tab)
 			page.See(fmt.Sprintf("#%d", request))
+			if at.tab == "home" {
+				page.SeeIn("#panel-home", home) // as it is by now, not as it was when it was opened last
+			}
 			s.keepPicture(page, fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab))
 		}
 		ui, id := page.Another(), workflows.RequestWorkflowID(request)

@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
+)
+
+// questions are the copies of its question that a request should have: one for everybody who was asked, and another when
+// something came to them that they were not asked about before. The first shows all of it too, but nobody is notified
+// of an edit.
+func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
+	var copies []key
+	asked := map[int64]map[int64]bool{} // by person and item
+	for _, approval := range r.Approvals {
+		for _, c := range approval.Candidates {
+			if !c.AskedAt.Valid {
+				continue
+			}
+			first, about := was(c.PersonID, question, ""), ""
+			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[c.PersonID][id] })
+			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
+				about = fmt.Sprintf("approval %d", approval.ID)
+			}
+			if asked[c.PersonID] == nil {
+				asked[c.PersonID] = map[int64]bool{}
+			}
+			for _, id := range approval.ItemIDs {
+				asked[c.PersonID][id] = true
+			}
+			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
+				continue
+			}
+			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
+			if was(c.PersonID, question, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
+				continue
+			}
+			copies = append(copies, key{person: c.PersonID, kind: question, about: about})
+		}
+	}
+	return newestFirst(copies)
+}
+
+// newestFirst puts the newest copy of each reader before their older ones, which then can point to it.
+func newestFirst(copies []key) []key {
+	newest := map[int64]string{}
+	for _, k := range copies {
+		newest[k.person] = k.about
+	}
+	var older, sorted []key
+	for _, k := range copies {
+		if k.about == newest[k.person] {
+			sorted = append(sorted, k)
+			continue
+		}
+		k.newer = newest[k.person]
+		older = append(older, k)
+	}
+	return append(sorted, older...)
+}
+
+// renderQuestion is a copy of the question as it is now. One that is not its reader's newest points to that, once that stands in Slack.
+func renderQuestion(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
+	names, total, err := schema.HeldIn(ctx, q, r.ID, 10)
+	if err != nil {
+		return views.Message{}, err
+	}
+	question := views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, AlreadyHas: names, AlreadyHasMore: total - len(names)}
+	if k.newer != "" {
+		question.AskedAnew, err = schema.QuestionStands(ctx, q, r.ID, k.person, k.newer)
+	}
+	return views.Question(r, question), err
+}

@@ -1,0 +1,80 @@
+package activities_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/slacksim"
+)
+
+func TestWhatComesToAnApproverLaterIsANewMessage(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader", olga))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("owen"), 1)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Empty(t, s.buttons("owen", 0))
+
+	s.Do(`update people set status = 'suspended' where id = $1`, olga)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.reads("owen"), 2, "an edit would notify nobody")
+	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 1))
+	assert.Empty(t, s.buttons("owen", 0), "one place to decide")
+	assert.Contains(t, s.reads("owen")[0], "a newer message")
+	assert.Contains(t, s.reads("owen")[0], "Approved by you")
+	decided, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[1:], decided.Items)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("owen"), 2)
+	assert.Empty(t, s.buttons("owen", 0))
+	assert.Empty(t, s.buttons("owen", 1))
+}
+
+func TestApproverWhoIsAskedTheSameAgainIsNotBotheredTwice(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	asked := s.posted(0)
+	s.Do(`update people set status = 'suspended' where id = $1`, olga)
+	s.advance(asked.ID)
+	require.Len(t, s.approvals(asked.ID), 2)
+	s.converged(asked.ID)
+	assert.Len(t, s.reads("owen"), 1)
+	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0))
+	assert.Empty(t, s.buttons("olga", 0))
+}
+
+// What a button decides is what stands beside it, also while Slack shows an older form than the record has.
+func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	reader := s.Entitlement(s.crm, "reader", olga)
+	asked := s.Request(s.ann, 0, s.admin, reader)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	// Olga leaves, and what she was asked moves on to Owen; but Slack does not take the new form of his question.
+	s.Do(`update people set status = 'left' where id = $1`, olga)
+	s.advance(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "*", Kind: "status", Status: 503})
+	_, err := s.converge(asked.ID)
+	require.Error(t, err)
+	decided, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[:1], decided.Items)
+	require.NoError(t, s.slack.Mend())
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	decided, err = s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	assert.Equal(t, asked.Items[1:], decided.Items)
+}
