@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"accessbot/activities"
@@ -12,10 +13,11 @@ import (
 const (
 	driftLook = time.Minute      // how often is looked whether a target is due
 	driftFor  = 30 * time.Minute // one target's time to list itself
+	driftMost = 4                // compared at a time, each on a connection of its own
 )
 
-// drift compares the targets with the claims, one after the other and apart from the sweep: a list may take long, and what
-// is overdue must not wait for it.
+// drift compares the targets with the claims, a few at a time and apart from the sweep: a list may take long, and neither what
+// is overdue nor the other targets wait for it.
 type drift struct {
 	db      *schema.DB
 	settler *activities.Settler
@@ -37,18 +39,32 @@ func (d *drift) once(ctx context.Context) {
 		d.log.Error("what should be compared is not known", "error", err)
 		return
 	}
+	var group sync.WaitGroup
+	defer group.Wait()
+	places := make(chan struct{}, driftMost)
 	for _, i := range due {
-		bounded, cancel := context.WithTimeout(ctx, driftFor)
-		found, err := d.settler.FindDrift(bounded, i, d.every)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
 			return
-		case err != nil:
-			d.log.Warn("a target could not be compared with the record", "target", i.Instance, "error", err)
-		case found.Reported > 0:
-			d.log.Warn("a target differs from the record", "target", i.Instance, "listed", found.Listed,
-				"unclaimed", found.Unclaimed, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
 		}
+		group.Go(func() {
+			defer func() { <-places }()
+			d.compare(ctx, i)
+		})
+	}
+}
+
+func (d *drift) compare(ctx context.Context, i schema.Instance) {
+	bounded, cancel := context.WithTimeout(ctx, driftFor)
+	defer cancel()
+	found, err := d.settler.FindDrift(bounded, i, d.every)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.log.Warn("a target could not be compared with the record", "target", i.Instance, "error", err)
+	case found.Reported > 0:
+		d.log.Warn("a target differs from the record", "target", i.Instance, "listed", found.Listed,
+			"unclaimed", found.Unclaimed, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
 	}
 }
