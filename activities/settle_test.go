@@ -4,10 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +15,6 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/activities/connector/kinds"
 	"accessbot/schema"
-	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
 )
 
@@ -256,130 +252,6 @@ func TestSeatWhoseLockWasLostIsLookedAtAgain(t *testing.T) {
 	assert.Empty(t, due)
 }
 
-func TestAccessStaysUntilTheLastOfTwoRequestsEnds_26(t *testing.T) {
-	s := newSmall(t)
-	first, second := s.approved(time.Hour), s.approved(3*time.Hour)
-	require.NoError(t, s.give(first.Items[0])) // settles the seat for both
-	require.NoError(t, s.give(second.Items[0]))
-	assert.Equal(t, 1, s.target.called("give"))
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(first.Items[0])))
-	assert.True(t, s.held())
-	assert.Equal(t, "ended", s.State(first.Items[0]))
-	assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
-	assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
-	s.Shift(2 * time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(second.Items[0])))
-	assert.False(t, s.held())
-	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "gone is gone for both")
-}
-
-func TestAccessStaysForABirthrightOrAnImportedClaim_27(t *testing.T) {
-	for _, source := range []string{"imported", "birthright"} {
-		t.Run(source, func(t *testing.T) {
-			s := newSmall(t)
-			s.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, $4, app_now())`,
-				s.ann, s.Account(s.ann, s.admin), s.admin, source)
-			s.target.set("ann", "crm/admin", true)
-			asked := s.approved(time.Hour)
-			require.NoError(t, s.give(asked.Items[0]))
-			s.Shift(time.Hour)
-			require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-			assert.True(t, s.held())
-			assert.Equal(t, "ended", s.State(asked.Items[0]))
-			assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
-		})
-	}
-}
-
-func TestAccessThatWasThereBeforeUsStays(t *testing.T) {
-	s := newSmall(t)
-	s.target.set("ann", "crm/admin", true)
-	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
-	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
-	assert.Equal(t, 1, s.Alerts("found access that was there before"))
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.True(t, s.held())
-
-	again := s.approved(time.Hour)
-	require.NoError(t, s.give(again.Items[0]))
-	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
-}
-
-func TestAccessThatWasThereBeforeUsStaysWhenGivingIsRefused(t *testing.T) {
-	s := newSmall(t)
-	s.target.set("ann", "crm/admin", true)
-	asked := s.approved(time.Hour)
-	s.Shift(2 * time.Hour)
-	require.NoError(t, s.give(asked.Items[0]), "its end has passed")
-	assert.True(t, s.held())
-	assert.Zero(t, s.target.called("take"))
-}
-
-func TestEndWhileTheTargetIsDownIsNotMistakenForFoundAccess_45(t *testing.T) {
-	s := newSmall(t)
-	a := s.approved(time.Hour)
-	require.NoError(t, s.give(a.Items[0]))
-	s.Shift(time.Hour)
-	s.target.always("take", refusesConnection)
-	require.Error(t, s.takeBack(s.Claim(a.Items[0])))
-	b := s.approved(time.Hour)
-	require.NoError(t, s.give(b.Items[0]))
-	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
-	assert.True(t, s.held())
-	s.target.mend()
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
-	assert.False(t, s.held())
-	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`))
-}
-
-func TestFailedItemThatWasGivenAfterAllIsNotMistakenForFoundAccess(t *testing.T) {
-	s := newSmall(t)
-	a := s.approved(0)
-	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(a.Items[0]))
-	s.target.next("read", refusesConnection)
-	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: a.Items[0]}))
-	b := s.approved(time.Hour)
-	require.NoError(t, s.give(b.Items[0]))
-	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
-	assert.False(t, s.held())
-}
-
-func TestExportTakenDuringATemporaryGrantIsNoReasonToKeepIt_46(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600))
-	summary, err := directory.Import(context.Background(), s.As(t, "accessbot_directory"), dir, directory.Options{Connectors: map[string]int{"fake": 0}})
-	require.NoError(t, err)
-	assert.Equal(t, 1, summary.LeftOut)
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.False(t, s.held())
-}
-
-func TestRemovedByHandIsFineAndAddedByHandIsLeftAlone_28(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
-	s.target.set("ann", "crm/admin", false)
-	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.Equal(t, "ended", s.State(asked.Items[0]))
-	assert.Zero(t, s.target.called("take"))
-
-	s.target.set("ann", "crm/admin", true)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.True(t, s.held(), "not ours to remove")
-}
-
 func TestSameKeyInTwoApplicationsIsTwoObjects_42(t *testing.T) {
 	s := newSmall(t)
 	wiki := s.ApplicationIn("CRM", "wiki", s.owen)
@@ -393,124 +265,6 @@ func TestSameKeyInTwoApplicationsIsTwoObjects_42(t *testing.T) {
 	require.NoError(t, s.takeBack(s.Claim(one.Items[0])))
 	assert.False(t, s.held())
 	assert.True(t, s.target.holds("ann", "wiki/admin"))
-}
-
-func TestWithdrawnBetweenApprovalAndGivingIsNotGiven(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(0)
-	items, err := s.SlackApp.Withdraw(context.Background(), asked.ID, s.ann)
-	require.NoError(t, err)
-	assert.Equal(t, asked.Items, items)
-	require.NoError(t, s.give(asked.Items[0]))
-	assert.Zero(t, s.target.called("give"))
-	s.advance(asked.ID)
-	assert.Equal(t, "withdrawn", s.State(asked.Items[0]))
-}
-
-// A withdrawal that is being recorded, of a request that came in after the seat's requests were locked, is waited for.
-func TestWithdrawalThatIsBeingRecordedIsHonoured(t *testing.T) {
-	s := newSmall(t)
-	old := s.approved(0)
-	hold := s.MustBegin()
-	defer hold.Rollback() //nolint:errcheck // at the end of the test
-	hold.MustExec(`select from access_requests where id = $1 for update`, old.ID)
-	done := make(chan error, 1)
-	go func() { done <- s.give(old.Items[0]) }()
-	s.waitForLock()
-	// While the settling waits for the first request, a second one comes that far.
-	young := s.approved(0)
-	withdrawal := s.SlackApp.MustBegin()
-	defer withdrawal.Rollback() //nolint:errcheck // after the commit it has nothing to do
-	withdrawal.MustExec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, young.Items[0], s.ann)
-	var withdrawing int
-	require.NoError(t, withdrawal.Get(&withdrawing, `select pg_backend_pid()`))
-	require.NoError(t, hold.Rollback())
-	require.Eventually(t, func() bool {
-		return s.State(old.Items[0]) == "active" || schematest.Value[bool](s.World, `select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))`, withdrawing)
-	}, 10*time.Second, 5*time.Millisecond)
-	require.NoError(t, withdrawal.Commit())
-	require.NoError(t, <-done)
-	assert.Zero(t, s.Claim(young.Items[0]))
-	s.advance(young.ID)
-	assert.Equal(t, "withdrawn", s.State(young.Items[0]))
-	assert.Equal(t, "active", s.State(old.Items[0]))
-}
-
-// waiting is how many sessions of this database wait for a lock.
-func (c *company) waiting() int {
-	return schematest.Value[int](c.World, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
-}
-
-func (c *company) waitForLock() {
-	c.t.Helper()
-	require.Eventually(c.t, func() bool { return c.waiting() > 0 }, 10*time.Second, 2*time.Millisecond)
-}
-
-func TestReleaseOfAnImportedClaimThatIsBeingRecordedIsHonoured(t *testing.T) {
-	s := newSmall(t)
-	claim := s.Imported(s.ann, s.admin)
-	s.target.set("ann", "crm/admin", true)
-	release := s.SlackApp.MustBegin()
-	defer release.Rollback() //nolint:errcheck // after the commit it has nothing to do
-	release.MustExec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'given_back')`, claim, s.ann)
-	done := make(chan error, 1)
-	go func() { done <- s.takeBack(claim) }()
-	s.waitForLock()
-	require.NoError(t, release.Commit())
-	require.NoError(t, <-done)
-	assert.False(t, s.held())
-	assert.True(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, claim))
-}
-
-// The clock goes on between any two statements of an attempt: wherever the end falls, access does not outlive it unseen.
-func TestEndBetweenAnyTwoStatementsIsNotLost(t *testing.T) {
-	s := newSmall(t)
-	for seconds := range 30 {
-		asked := s.approved(time.Duration(seconds+1) * time.Hour)
-		item := asked.Items[0]
-		// Every look at the clock finds it an hour later.
-		s.Do(`create sequence looks; grant usage on sequence looks to public`)
-		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 hour' $$`)
-		err := s.give(item)
-		s.Do(`update clock set shift = shift + nextval('looks') * interval '1 hour'`)
-		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select clock_timestamp() + (select shift from public.clock) $$`)
-		s.Do(`drop sequence looks`)
-		if err != nil {
-			require.ErrorContains(t, err, schema.ErrNoProof.Error(), "the end passed while the claim was written")
-		}
-		s.advance(asked.ID)
-		s.Shift(1000 * time.Hour)
-		for _, step := range s.advance(asked.ID).TakeBack {
-			require.NoError(t, s.takeBack(step.ID))
-		}
-		require.False(t, s.held(), "an end %d looks away", seconds+1)
-	}
-}
-
-func TestConcurrentAttemptsGiveOnce(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(time.Hour)
-	slow := newHeldUp()
-	s.target.next("give", slow.do)
-	first := make(chan error, 1)
-	go func() { first <- s.give(asked.Items[0]) }()
-	<-slow.reached
-	var group sync.WaitGroup
-	for range 3 {
-		group.Go(func() {
-			err := s.give(asked.Items[0])
-			assert.ErrorContains(t, err, "somebody else")
-			assert.InDelta(t, 2.5, retryDelay(t, err).Seconds(), 0.5, "soon, and not all at once")
-		})
-	}
-	group.Wait()
-	assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "nothing is wrong")
-	close(slow.release)
-	require.NoError(t, <-first)
-	assert.Equal(t, 1, s.target.called("give"))
-	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 }
 
 func TestErrorsNameNobodyInTemporalWhereThatIsNotWanted(t *testing.T) {
@@ -531,56 +285,6 @@ func TestErrorsNameNobodyInTemporalWhereThatIsNotWanted(t *testing.T) {
 	assert.True(t, activities.IsBusy(err), "and the sweep still knows that nothing is wrong")
 	close(slow.release)
 	require.NoError(t, <-done)
-}
-
-func TestCancelledAttemptsLeaveNoLock(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(0)
-	seat, err := schema.SeatOfItem(context.Background(), s.Worker, asked.Items[0])
-	require.NoError(t, err)
-	for after := range 20 {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(after)*200*time.Microsecond)
-		_ = s.do.Settler.Settle(ctx, seat) // whether it came through is not the question
-		cancel()
-	}
-	require.Eventually(t, func() bool {
-		return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`) == 0
-	}, 10*time.Second, 5*time.Millisecond)
-	require.NoError(t, s.settle(asked.Items[0]))
-	assert.True(t, s.held())
-}
-
-// Whoever waits for a request holds nothing of it: otherwise two would wait for each other.
-func TestAlertsAndNotesLockTheRequestFirst(t *testing.T) {
-	for name, note := range map[string]func(s small, item, claim int64) error{
-		"overdue": func(s small, _, claim int64) error {
-			_, err := s.Worker.AlertOverdue(context.Background(), claim, time.Minute, "Unavailable")
-			return err
-		},
-		"retrying": func(s small, item, _ int64) error {
-			return s.Worker.SayRetrying(context.Background(), item, "retrying")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newSmall(t)
-			asked := s.approved(time.Hour)
-			s.target.next("give", lies)
-			require.Error(t, s.give(asked.Items[0]))
-			s.Do(`update request_items set problem = ''`)
-			s.Shift(2 * time.Hour)
-			item, claim := asked.Items[0], s.Claim(asked.Items[0])
-			hold := s.MustBegin()
-			defer hold.Rollback() //nolint:errcheck // after the commit it has nothing to do
-			hold.MustExec(`select from access_requests where id = $1 for update`, asked.ID)
-			done := make(chan error, 1)
-			go func() { done <- note(s, item, claim) }()
-			s.waitForLock()
-			_, err := hold.Exec(`select from request_items i join claims c on c.item_id = i.id for update nowait`)
-			require.NoError(t, err)
-			require.NoError(t, hold.Commit())
-			require.NoError(t, <-done)
-		})
-	}
 }
 
 func TestTargetThatIsNotConfiguredFailsTheItem(t *testing.T) {

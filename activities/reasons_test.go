@@ -1,0 +1,140 @@
+package activities_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/activities"
+	"accessbot/schema/directory"
+	"accessbot/schema/schematest"
+)
+
+func TestAccessStaysUntilTheLastOfTwoRequestsEnds_26(t *testing.T) {
+	s := newSmall(t)
+	first, second := s.approved(time.Hour), s.approved(3*time.Hour)
+	require.NoError(t, s.give(first.Items[0])) // settles the seat for both
+	require.NoError(t, s.give(second.Items[0]))
+	assert.Equal(t, 1, s.target.called("give"))
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(first.Items[0])))
+	assert.True(t, s.held())
+	assert.Equal(t, "ended", s.State(first.Items[0]))
+	assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
+	assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
+	s.Shift(2 * time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(second.Items[0])))
+	assert.False(t, s.held())
+	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "gone is gone for both")
+}
+
+func TestAccessStaysForABirthrightOrAnImportedClaim_27(t *testing.T) {
+	for _, source := range []string{"imported", "birthright"} {
+		t.Run(source, func(t *testing.T) {
+			s := newSmall(t)
+			s.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, $4, app_now())`,
+				s.ann, s.Account(s.ann, s.admin), s.admin, source)
+			s.target.set("ann", "crm/admin", true)
+			asked := s.approved(time.Hour)
+			require.NoError(t, s.give(asked.Items[0]))
+			s.Shift(time.Hour)
+			require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+			assert.True(t, s.held())
+			assert.Equal(t, "ended", s.State(asked.Items[0]))
+			assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
+		})
+	}
+}
+
+func TestAccessThatWasThereBeforeUsStays(t *testing.T) {
+	s := newSmall(t)
+	s.target.set("ann", "crm/admin", true)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
+	assert.Equal(t, 1, s.Alerts("found access that was there before"))
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.True(t, s.held())
+
+	again := s.approved(time.Hour)
+	require.NoError(t, s.give(again.Items[0]))
+	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
+}
+
+func TestAccessThatWasThereBeforeUsStaysWhenGivingIsRefused(t *testing.T) {
+	s := newSmall(t)
+	s.target.set("ann", "crm/admin", true)
+	asked := s.approved(time.Hour)
+	s.Shift(2 * time.Hour)
+	require.NoError(t, s.give(asked.Items[0]), "its end has passed")
+	assert.True(t, s.held())
+	assert.Zero(t, s.target.called("take"))
+}
+
+func TestEndWhileTheTargetIsDownIsNotMistakenForFoundAccess_45(t *testing.T) {
+	s := newSmall(t)
+	a := s.approved(time.Hour)
+	require.NoError(t, s.give(a.Items[0]))
+	s.Shift(time.Hour)
+	s.target.always("take", refusesConnection)
+	require.Error(t, s.takeBack(s.Claim(a.Items[0])))
+	b := s.approved(time.Hour)
+	require.NoError(t, s.give(b.Items[0]))
+	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+	assert.True(t, s.held())
+	s.target.mend()
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
+	assert.False(t, s.held())
+	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`))
+}
+
+func TestFailedItemThatWasGivenAfterAllIsNotMistakenForFoundAccess(t *testing.T) {
+	s := newSmall(t)
+	a := s.approved(0)
+	s.target.next("give", lostAnswer)
+	require.Error(t, s.give(a.Items[0]))
+	s.target.next("read", refusesConnection)
+	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: a.Items[0]}))
+	b := s.approved(time.Hour)
+	require.NoError(t, s.give(b.Items[0]))
+	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
+	assert.False(t, s.held())
+}
+
+func TestExportTakenDuringATemporaryGrantIsNoReasonToKeepIt_46(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600))
+	summary, err := directory.Import(context.Background(), s.As(t, "accessbot_directory"), dir, directory.Options{Connectors: map[string]int{"fake": 0}})
+	require.NoError(t, err)
+	assert.Equal(t, 1, summary.LeftOut)
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.False(t, s.held())
+}
+
+func TestRemovedByHandIsFineAndAddedByHandIsLeftAlone_28(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(time.Hour)
+	require.NoError(t, s.give(asked.Items[0]))
+	s.target.set("ann", "crm/admin", false)
+	s.Shift(time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Zero(t, s.target.called("take"))
+
+	s.target.set("ann", "crm/admin", true)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.True(t, s.held(), "not ours to remove")
+}
