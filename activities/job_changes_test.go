@@ -234,4 +234,9 @@ func TestWithoutAManagerWhoCanReadItTheAdministratorsAreTold(t *testing.T) {
 	s.Shift(time.Hour)
 	s.Do(`update notices set messages_due_at = app_now()`)
 	require.Len(t, s.told("olga"), 2, "once")
+
+	s.gives("Analyst", s.held("hers", s.olga)) // who is the only administrator
+	s.title("Analyst", s.olga)
+	s.title("Editor", s.olga)
+	require.Len(t, s.told("olga"), 2, "nobody is told of themselves")
 }

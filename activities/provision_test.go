@@ -98,6 +98,7 @@ func TestFailingAnItemThatWasGivenDoesNothing(t *testing.T) {
 	asked := s.approved(0)
 	require.NoError(t, s.give(asked.Items[0]))
 	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
+	require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"), "nor where it was given a moment ago")
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	s.targetsShowWhatClaimsSay()
 }
@@ -146,4 +147,23 @@ func TestFailureWhileGivingTakesBackAtOnce(t *testing.T) {
 	}))
 	assert.False(t, s.held())
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
+}
+
+func TestWhatIsTakenBackDoesNotFail_47(t *testing.T) {
+	s := newSmall(t)
+	asked := s.approved(0)
+	s.target.next("give", lostAnswer)
+	require.Error(t, s.give(asked.Items[0]))
+	_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+	require.NoError(t, err)
+	fails := func() {
+		t.Helper()
+		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"))
+	}
+	fails()
+	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	fails()
+	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.False(t, s.held())
 }

@@ -55,6 +55,11 @@ func TestTheRecordLetsAManagerTakeBackWhatAnEarlierJobTitleGaveAndNothingElse(t 
 	w.Manages(bob, ann)
 	refused(listed, olga, "who is not the manager any more")
 	require.NoError(t, taken(listed, bob))
+	carl := w.Person("Carl")
+	w.Do(`update people set status = 'suspended' where id = $1`, carl)
+	w.Manages(carl, ann)
+	w.Do(`update people set status = 'active' where id = $1`, carl)
+	refused(listed, carl, "who was away when it was to be listed to them")
 
 	// Nobody lists something to themselves.
 	for _, db := range []*schema.DB{w.SlackApp, w.Worker, w.As(t, "accessbot_directory")} {

@@ -38,9 +38,14 @@ func TestOnlyManagersAndAdministratorsAskForSomebody(t *testing.T) {
 	refused(above, ann, "AB006")
 	refused(ann, boss, "AB006")
 	refused(ann, ann, "AB006")
-	w.Do(`update people set status = 'suspended' where id in ($1, $2)`, boss, ann)
-	refused(boss, above, "AB006")
-	refused(root, ann, "AB006")
+	// Nor for anybody, or by anybody, who is not here.
+	for _, c := range []struct{ absent, submitter int64 }{{boss, boss}, {root, root}, {ann, boss}, {ann, root}} {
+		for _, is := range []string{`status = 'suspended'`, `status = 'left'`, `gone_at = app_now()`} {
+			w.Do(`update people set `+is+` where id = $1`, c.absent)
+			refused(c.submitter, ann, "AB006")
+			w.Do(`update people set status = 'active', gone_at = null where id = $1`, c.absent)
+		}
+	}
 }
 
 // The manager owns what is asked for, and asked for it themselves: they are not asked, and whatever says they approved is no proof.
@@ -106,5 +111,70 @@ func TestWhatSomebodyAsksForOthersCountsForThem(t *testing.T) {
 	defer tx.Rollback() //nolint:errcheck // it only reads
 	var over *schema.OverQuota
 	require.ErrorAs(t, schema.CheckQuota(t.Context(), tx, schema.Quota{PerMinute: 2}, boss), &over)
+	require.Equal(t, &schema.OverQuota{PerMinute: 2}, over)
 	require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{PerMinute: 1}, ann))
+
+	// And while something of it is open.
+	reader := w.Entitlement(w.Application("crm", boss), "reader")
+	for _, person := range []int64{ann, bea} {
+		w.Do(`insert into request_items (request_id, entitlement_id, account_id, clause) select id, $2, $3, 1 from access_requests where requester_id = $1`, person, reader, w.Account(person, reader))
+	}
+	require.ErrorAs(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 2}, boss), &over)
+	require.Equal(t, &schema.OverQuota{Open: 2}, over)
+	require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 1}, ann))
+}
+
+// What was given is the requester's: whoever asked for it takes back their asking, and nothing else.
+func TestWhoAskedForSomebodyWithdrawsAndNeitherGivesBackNorAsksForMore(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	a.Manages(a.olga, a.ann)
+	a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.olga, a.asked.ID)
+	a.approveAll()
+	claim := a.given(a.asked.Items[0])
+	_, err := a.SlackApp.GiveBack(t.Context(), claim, a.olga)
+	require.ErrorIs(t, err, schema.ErrNotFound)
+	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'given_back')`, a.asked.Items[0], a.olga)
+	require.ErrorContains(t, err, "somebody else")
+	for _, mode := range []string{schema.Extend, schema.Again} {
+		_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID, 0)
+		require.ErrorIs(t, err, schema.ErrNotFound, mode)
+	}
+	_, err = a.SlackApp.Withdraw(t.Context(), a.asked.ID, a.owen)
+	require.ErrorIs(t, err, schema.ErrNotAllowed)
+	items, err := a.SlackApp.Withdraw(t.Context(), a.asked.ID, a.olga)
+	require.NoError(t, err)
+	require.Equal(t, a.asked.Items[1:], items)
+}
+
+// Nor as an administrator, when nobody else is left.
+func TestWhoAskedForSomebodyDecidesNothingThatIsStuck(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	root, other := a.Person("Root"), a.Person("Other")
+	a.Administrator(root)
+	a.Administrator(other)
+	a.Do(`update access_requests set submitted_by = $1 where id = $2`, root, a.asked.ID)
+	a.Do(`update approvals set level = 1, escalate_at = null where id = $1`, a.approval)
+	stuck := func(person int64) (listed int, items []schema.Item, request *schema.Request) {
+		lines, _, err := schema.StuckFor(t.Context(), a.SlackApp, person, 10, 0)
+		require.NoError(t, err)
+		request, err = schema.RequestByID(t.Context(), a, a.asked.ID)
+		require.NoError(t, err)
+		administrator, err := schema.PersonByID(t.Context(), a, person)
+		require.NoError(t, err)
+		return len(lines), request.Stuck(administrator), request
+	}
+	decide := func(person int64) error {
+		_, items, request := stuck(other)
+		require.Len(t, items, 2)
+		_, err := a.SlackApp.DecideStuck(t.Context(), schema.StuckAnswer{RequestID: request.ID, PersonID: person, Terms: request.Terms, Choice: map[int64]bool{items[0].ID: true}, Reason: "late"})
+		return err
+	}
+	listed, items, _ := stuck(root)
+	require.Zero(t, listed)
+	require.Empty(t, items)
+	require.ErrorIs(t, decide(root), schema.ErrOwnRequest)
+	require.Zero(t, a.decisions())
+	listed, _, _ = stuck(other)
+	require.Equal(t, 1, listed)
+	require.NoError(t, decide(other))
 }

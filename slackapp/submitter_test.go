@@ -9,6 +9,7 @@ import (
 
 	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
+	"accessbot/slackapp/views"
 )
 
 // asksFor lets somebody ask for another, like a third, for grants by name, permanently, and answers the request's number.
@@ -130,6 +131,14 @@ func TestNobodyAsksForWhomTheyDoNotManage(t *testing.T) {
 	s.do(`update people set manager_id = $1 where id = $2`, s.person("bob").ID, s.person("mateusz").ID)
 	require.Contains(t, lucia.Submit()["For"], "You cannot ask for this person")
 	require.Zero(t, s.newest())
+
+	// Nor is what the form shows taken for whom its list is about.
+	_, payload, err = s.slack.LastPayload("view_submission")
+	require.NoError(t, err)
+	payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)[views.BlockFor].(map[string]any)[views.ActionFor].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
+	answer, err := s.slack.Deliver("interactivity", payload)
+	require.NoError(t, err)
+	require.Contains(t, answer.Body, "This was not kept")
 
 	// For herself it is hers again.
 	lucia.Pick("For", "", "Myself")

@@ -160,3 +160,11 @@ func TestWhoIsNoCandidateHasNoStandIn(t *testing.T) {
 	f.StandIns = map[int64]policy.Person{4: {ID: 9, Active: true}}
 	assert.Equal(t, []int64{6}, owners.Ask(f, 0, nil).IDs(), "whoever left hands nothing on")
 }
+
+func TestWhoAskedForSomebodyIsNotAskedNorStandsIn(t *testing.T) {
+	f := without()
+	f.SubmitterID = 4
+	assert.Equal(t, []int64{5}, owners.Ask(f, 0, nil).IDs())
+	f.StandIns = map[int64]policy.Person{5: {ID: 4, Active: true}}
+	assert.Equal(t, by(policy.EntitlementOwner, 5), owners.Ask(f, 0, nil).Candidates, "a question is not put to them in somebody's place either")
+}
