@@ -218,8 +218,8 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 		case i.State == schema.AwaitingApproval:
 			next.Settled = false
 			wake.at(a.expires(r, judged.Clause(i)), "expires if nobody decides")
-			if r.EndsAt.Valid {
-				wake.at(r.EndsAt.Time, "expires: the end that was asked for")
+			if end := r.EndOf(i); end.Valid {
+				wake.at(end.Time, "expires: the end that was asked for or granted")
 			}
 			if slices.Contains(unasked, i.ID) {
 				wake.at(r.ReadAt.Add(lookForApprovers), "looks again for somebody to ask")

@@ -90,3 +90,23 @@ func TestAStandInWhoLeavesHandsTheQuestionBack(t *testing.T) {
 	_, err = s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: s.owen, DelegateID: sql.NullInt64{Int64: 424242, Valid: true}, StartsAt: s.Now(), EndsAt: s.Now().Add(time.Hour)})
 	require.ErrorIs(t, err, schema.ErrNotActive)
 }
+
+// Two of the owners have to agree: one of them and whoever stands in for the same one are not two.
+func TestWhoHasAgreedIsNotAskedOnceMoreThroughTheirStandIn(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decideOnly(b.max, asked, "approve")
+	open := b.open(asked.ID)
+	require.NoError(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
+	b.advance(asked.ID)
+	carl := b.Person("Carl")
+	_, err := b.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: b.owen, DelegateID: sql.NullInt64{Int64: carl, Valid: true}, StartsAt: b.Now(), EndsAt: b.Now().Add(48 * time.Hour)})
+	require.NoError(t, err)
+	assert.NotContains(t, b.advance(asked.ID).Approvers, "carl@example.com", "Owen has answered already")
+	open = b.open(asked.ID)
+	require.Error(t, b.Decide(carl, open[0].ID, "approve", asked.Items...))
+	assert.Empty(t, b.advance(asked.ID).Give, "nobody but Owen agreed of the three owners")
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.NotEqual(t, "active", b.State(asked.Items[0]))
+}

@@ -101,9 +101,14 @@ func (s withSlack) breakSlack(f slacksim.Fault) {
 // press is an approver's answer by the button that their copy shows now.
 func (s withSlack) press(name string, person int64, approve bool) (schema.Decided, error) {
 	s.t.Helper()
+	return s.decides(name, schema.Answer{PersonID: person, Approve: approve, Reason: "because"})
+}
+
+// decides is an answer by the newest copy of somebody's that has buttons.
+func (s withSlack) decides(name string, answer schema.Answer) (schema.Decided, error) {
+	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
-	answer := schema.Answer{PersonID: person, Approve: approve, Reason: "because"}
 	for _, m := range messages {
 		for _, b := range m.Blocks {
 			elements, ok := b["elements"].([]any)

@@ -20,7 +20,7 @@ const (
 // sent is worth knowing.
 func auditSaid(ctx context.Context, tx *sqlx.Tx, r *schema.Request, said []string) error {
 	recorded := map[string]func(schema.Item) bool{
-		SaidDecisionRecorded: func(i schema.Item) bool { return i.Decision != nil },
+		SaidDecisionRecorded: func(i schema.Item) bool { return len(i.Decisions) > 0 },
 		SaidWithdrawn:        func(i schema.Item) bool { return i.Release != nil && i.Release.Kind == schema.WithdrawnByRequester },
 		SaidReleased:         func(i schema.Item) bool { return i.Release != nil && i.Release.Kind != schema.WithdrawnByRequester },
 	}

@@ -1,6 +1,8 @@
 package activities_test
 
 import (
+	"context"
+	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -321,4 +325,44 @@ func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {
 			assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
 		})
 	}
+}
+
+// Case 6 is about signals of which the record knows nothing.
+func TestAnApprovalOfTheFirstStageIsRecordedAndNoAlert(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decide(b.max, asked.ID, "approve")
+	_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: []string{activities.SaidDecisionRecorded}})
+	require.NoError(t, err)
+	assert.Zero(t, b.Alerts("signal without a record"), "it was recorded")
+}
+
+// The manager grants three days of what was asked for permanently: the owner reads that, and it expires with them.
+func TestASoonerEndOfTheFirstStageHoldsInTheSecond(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Manages(olga, s.ann)
+	s.Policy(`
+clauses:
+  - name: All
+    ask:
+      - from: [manager]
+      - from: [application owners]
+`)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	sooner := s.Now().Add(3 * 24 * time.Hour)
+	_, err := s.decides("olga", schema.Answer{PersonID: olga, Approve: true, EndsAt: sql.NullTime{Time: sooner, Valid: true}})
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	texts := s.reads("owen")
+	assert.Contains(t, texts[0], "sooner than was asked for")
+	assert.Contains(t, s.reads("ann")[0], "sooner than was asked for", "the requester is told")
+	s.Shift(4 * 24 * time.Hour)
+	_, err = s.press("owen", s.owen, true)
+	require.ErrorIs(t, err, schema.ErrEndPassed, "Owen is told that it is too late")
+	assert.Equal(t, "expired", s.advance(asked.ID).State, "there is nothing left that could be given")
 }

@@ -28,7 +28,7 @@ func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
 	if err != nil || stage > len(clause.Stages) {
 		return policy.Answer{}
 	}
-	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.Agreed(stage))
+	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.words(stage))
 }
 
 // everybody answers whom an item's stage would ask in the end, if nobody answered.

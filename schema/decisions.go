@@ -19,11 +19,12 @@ type Decision struct {
 	ApprovalID    sql.NullInt64 `db:"approval_id"`
 	DecidedBy     sql.NullInt64 `db:"decided_by"` // null: a clause of the policy
 	DeciderName   string        `db:"decider_name"`
-	Stage         int           `db:"stage"`    // from 1
-	Stages        int           `db:"stages"`   // how many the item has to pass
-	Agree         int           `db:"agree"`    // how many have to agree in this one
-	Override      bool          `db:"override"` // an administrator's, about what was stuck
-	Verdict       string        `db:"verdict"`  // approve or deny
+	InPlaceOf     sql.NullInt64 `db:"for_person_id"` // who was away; null: by their own right
+	Stage         int           `db:"stage"`         // from 1
+	Stages        int           `db:"stages"`        // how many the item has to pass
+	Agree         int           `db:"agree"`         // how many have to agree in this one
+	Override      bool          `db:"override"`      // an administrator's, about what was stuck
+	Verdict       string        `db:"verdict"`       // approve or deny
 	Reason        string        `db:"reason"`
 	Basis         string        `db:"basis"` // why they might decide
 	PolicyVersion int64         `db:"policy_version"`
@@ -116,7 +117,8 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if answer.EndsAt.Valid && (!ends.Valid || answer.EndsAt.Time.Before(ends.Time)) {
 		ends = answer.EndsAt
 	}
-	if ends.Valid && !ends.Time.After(request.ReadAt) {
+	shown = slices.DeleteFunc(shown, func(i Item) bool { return past(request.EndOf(i), request.ReadAt) })
+	if past(ends, request.ReadAt) || len(shown) == 0 {
 		return Decided{}, ErrEndPassed
 	}
 	var decisions []Decision
@@ -170,6 +172,9 @@ func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) [
 	}
 	return decisions
 }
+
+// past tells whether an end is over.
+func past(end sql.NullTime, now time.Time) bool { return end.Valid && !end.Time.After(now) }
 
 func verdictOf(approve bool) string {
 	if approve {

@@ -271,12 +271,15 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	return approvals, nil
 }
 
-// EndOf is the end of an item: that of the request, or the sooner one that its approver granted.
+// EndOf is the end of an item: that of the request, or the soonest that its approvers have granted so far.
 func (r *Request) EndOf(i Item) sql.NullTime {
-	if i.Decision != nil && i.Decision.EndsAt.Valid && (!r.EndsAt.Valid || i.Decision.EndsAt.Time.Before(r.EndsAt.Time)) {
-		return i.Decision.EndsAt
+	end := r.EndsAt
+	for _, d := range i.Decisions {
+		if d.Approves() && d.EndsAt.Valid && (!end.Valid || d.EndsAt.Time.Before(end.Time)) {
+			end = d.EndsAt
+		}
 	}
-	return r.EndsAt
+	return end
 }
 
 // OpenApproval answers the open approval that asks about the item now.

@@ -101,7 +101,7 @@ func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided,
 		return Decided{}, ErrNotAllowed
 	case request.Terms != answer.Terms:
 		return Decided{}, ErrTermsChanged
-	case request.EndsAt.Valid && !request.EndsAt.Time.After(request.ReadAt):
+	case past(request.EndsAt, request.ReadAt):
 		return Decided{}, ErrEndPassed
 	}
 	judged, err := Judge(ctx, tx, request)
@@ -112,7 +112,7 @@ func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided,
 	var ids []int64
 	for _, i := range request.Stuck(person) {
 		approve, chosen := answer.Choice[i.ID]
-		if !chosen {
+		if !chosen || past(request.EndOf(i), request.ReadAt) {
 			continue
 		}
 		ids = append(ids, i.ID)

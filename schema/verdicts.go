@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema/policy"
 )
 
 // What the decisions about an item come to. The SQL functions item_verdict and stage_passed say the same.
@@ -13,8 +15,10 @@ func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, 
 	var decisions []Decision
 	err := q.SelectContext(ctx, &decisions, `
 		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.stage, d.stages, d.agree, d.override,
-		       d.verdict, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at
-		  from decisions d left join people p on p.id = d.decided_by
+		       d.verdict, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at, c.for_person_id
+		  from decisions d
+		  left join people p on p.id = d.decided_by
+		  left join approval_candidates c on c.approval_id = d.approval_id and c.person_id = d.decided_by
 		 where d.item_id = any($1)
 		 order by d.id`, pq.Array(items))
 	if err != nil {
@@ -65,6 +69,22 @@ func stagePassed(decisions []Decision, stage int) bool {
 
 // Stage is the one that is asked about now, from 1.
 func (i Item) Stage() int { return passedStages(i.Decisions) + 1 }
+
+// words are those of the people who have approved the item in a stage, and in whose place.
+func (i Item) words(stage int) []policy.Candidate {
+	var words []policy.Candidate
+	for _, d := range i.Decisions {
+		if d.Stage == stage && d.Approves() && d.DecidedBy.Valid {
+			words = append(words, d.word())
+		}
+	}
+	return words
+}
+
+// word is whose decision it is, and in whose place.
+func (d Decision) word() policy.Candidate {
+	return policy.Candidate{PersonID: d.DecidedBy.Int64, Basis: policy.Basis(d.Basis), InPlaceOf: d.InPlaceOf.Int64}
+}
 
 // Agreed are those who have approved the item in a stage.
 func (i Item) Agreed(stage int) []int64 {

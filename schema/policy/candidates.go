@@ -25,6 +25,14 @@ type Candidate struct {
 	InPlaceOf int64 // who is away, for whom they stand in; 0: by their own right
 }
 
+// Voice is whose word the candidate's is: that of who is away, if they stand in. Nobody's word counts twice.
+func (c Candidate) Voice() int64 {
+	if c.InPlaceOf != 0 {
+		return c.InPlaceOf
+	}
+	return c.PersonID
+}
+
 // Answer is whom a stage asks about an item, in the order in which they are asked. Nobody: there are too few who may.
 type Answer struct {
 	Candidates []Candidate
@@ -32,14 +40,15 @@ type Answer struct {
 }
 
 // Ask answers whom the stage asks. level is how often the question was escalated; agreed are those who have approved in
-// this stage before, and count whether or not they would be asked today.
+// this stage before, and count whether or not they would be asked today: who has answered is not asked through somebody else,
+// nor is who was answered for.
 //
 // Never the requester nor the submitter, nobody inactive, nobody who cannot be found in Slack. Who is away is asked through whoever stands
 // in for them.
-func (s Stage) Ask(f Facts, level int, agreed []int64) Answer {
+func (s Stage) Ask(f Facts, level int, agreed []Candidate) Answer {
 	answer := Answer{Agree: s.Agree}
 	for _, tier := range s.tiers() {
-		more := f.candidates(tier, answer.Candidates)
+		more := f.candidates(tier, answer.Candidates, agreed)
 		switch {
 		case len(more) == 0:
 			continue
@@ -67,7 +76,7 @@ func (s Stage) tiers() [][]Source {
 }
 
 // candidates are those of a tier who are none yet: the requester's manager first, then by ID.
-func (f Facts) candidates(tier []Source, before []Candidate) []Candidate {
+func (f Facts) candidates(tier []Source, before, agreed []Candidate) []Candidate {
 	var managers, more []Candidate
 	for _, source := range tier {
 		var found []Candidate
@@ -76,6 +85,9 @@ func (f Facts) candidates(tier []Source, before []Candidate) []Candidate {
 				continue
 			}
 			c := Candidate{PersonID: f.standIn(p).ID, Basis: source.Basis()}
+			if n := slices.IndexFunc(agreed, func(a Candidate) bool { return a.Voice() == p.ID }); n >= 0 {
+				c.PersonID = agreed[n].PersonID
+			}
 			if c.PersonID != p.ID {
 				c.InPlaceOf = p.ID
 			}
@@ -131,10 +143,10 @@ func (f Facts) standIn(p Person) Person {
 }
 
 // enough tells whether so many can agree as have to, those included who have.
-func (a Answer) enough(agreed []int64) bool {
+func (a Answer) enough(agreed []Candidate) bool {
 	n := len(agreed)
 	for _, c := range a.Candidates {
-		if !slices.Contains(agreed, c.PersonID) {
+		if !slices.ContainsFunc(agreed, func(o Candidate) bool { return o.PersonID == c.PersonID || o.Voice() == c.Voice() }) {
 			n++
 		}
 	}

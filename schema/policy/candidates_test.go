@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"accessbot/schema/policy"
 )
@@ -97,10 +98,25 @@ func TestWhoHasAgreedCountsWhetherOrNotTheyWouldBeAskedToday(t *testing.T) {
 	f := with(policy.ApplicationOwners, active(6, 10)...)
 	asked := by(policy.ApplicationOwner, 6, 10)
 	assert.Equal(t, asked, two.Ask(f, 0, nil).Candidates)
-	assert.Equal(t, asked, two.Ask(f, 0, []int64{6}).Candidates, "the question stays as it was put")
-	assert.Equal(t, by(policy.ApplicationOwner, 6), two.Ask(with(policy.ApplicationOwners, active(6)...), 0, []int64{99}).Candidates, "one has agreed who left since: one more is enough")
+	assert.Equal(t, asked, two.Ask(f, 0, agreed(6)).Candidates, "the question stays as it was put")
+	assert.Equal(t, by(policy.ApplicationOwner, 6), two.Ask(with(policy.ApplicationOwners, active(6)...), 0, agreed(99)).Candidates, "one has agreed who left since: one more is enough")
 	assert.Equal(t, append(by(policy.ApplicationOwner, 6), by(policy.Administrator, 8, 9)...),
-		two.Ask(with(policy.ApplicationOwners, active(6)...), 0, []int64{6}).Candidates, "who agreed cannot agree again")
+		two.Ask(with(policy.ApplicationOwners, active(6)...), 0, agreed(6)).Candidates, "who agreed cannot agree again")
+}
+
+func agreed(ids ...int64) []policy.Candidate { return by(policy.ApplicationOwner, ids...) }
+
+func TestNobodysWordCountsTwice(t *testing.T) {
+	two := policy.Stage{From: []policy.Source{policy.ApplicationOwners}, Agree: 2}
+	f := with(policy.ApplicationOwners, active(6, 10)...)
+	away := f
+	away.StandIns = map[int64]policy.Person{6: {ID: 9, Active: true}}
+	through := []policy.Candidate{{PersonID: 10, Basis: policy.ApplicationOwner}, {PersonID: 9, Basis: policy.ApplicationOwner, InPlaceOf: 6}}
+	require.ElementsMatch(t, through, two.Ask(away, 0, nil).Candidates)
+	assert.Equal(t, agreed(6, 10), two.Ask(away, 0, agreed(6)).Candidates, "who agreed and then went away is not asked once more through somebody")
+	assert.ElementsMatch(t, through, two.Ask(f, 0, through[1:]).Candidates, "nor who comes back and was answered for")
+	only := with(policy.ApplicationOwners, active(6)...)
+	assert.Equal(t, []int64{9, 8}, two.Ask(only, 0, through[1:]).IDs()[:2], "one word is not two: the administrators besides")
 }
 
 func TestEscalatingAsksTheNextInTheChainBesides(t *testing.T) {

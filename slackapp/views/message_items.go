@@ -96,18 +96,18 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	case i.State == schema.Submitted:
 		return standing{waiting, "submitted"}
 	}
-	return standing{waiting, because("awaiting approval"+soFar(r, i), i.Problem)}
+	return standing{waiting, because("awaiting approval"+soFar(r, i, zone), i.Problem)}
 }
 
 // soFar says how far an item has come that several people are asked about; nothing for a single question.
-func soFar(r *schema.Request, i schema.Item) string {
+func soFar(r *schema.Request, i schema.Item, zone string) string {
 	var words string
 	a, open := r.OpenApproval(i)
 	if open && a.Stages > 1 {
 		words += fmt.Sprintf(", stage %d of %d", a.Stage, a.Stages)
 	}
 	if len(i.Decisions) > 0 {
-		words += ", approved so far by " + deciders(i, 0)
+		words += ", approved so far by " + deciders(i, 0) + sooner(r, i, zone)
 	}
 	if missing := a.Agree - len(i.Agreed(a.Stage)); open && a.Agree > 1 {
 		words += fmt.Sprintf(", %d more to agree", missing)

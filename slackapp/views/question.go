@@ -186,7 +186,7 @@ func progress(r *schema.Request, open []told, zone string) []string {
 		}
 	}
 	for _, i := range open {
-		if words := strings.TrimPrefix(soFar(r, i.Item), ", "); words != "" {
+		if words := strings.TrimPrefix(soFar(r, i.Item, zone), ", "); words != "" {
 			add("🪜 " + sentence(words) + ".")
 		}
 		if a, ok := r.OpenApproval(i.Item); ok && a.ExpiresAt.Valid {
