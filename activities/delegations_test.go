@@ -110,3 +110,22 @@ func TestWhoHasAgreedIsNotAskedOnceMoreThroughTheirStandIn(t *testing.T) {
 	require.NoError(t, b.give(asked.Items[0]))
 	assert.NotEqual(t, "active", b.State(asked.Items[0]))
 }
+
+// One owner, two stand-ins one after the other: two agreements.
+func TestTwoWhoStandInForOneOwnerAreOneWord(t *testing.T) {
+	b := newBoard(t, managerThenTwoOwners)
+	one, two := b.Person("One"), b.Person("Two")
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.decide(b.max, asked.ID, "approve")
+	for _, friend := range []int64{one, two} {
+		small{company: b.company}.away(b.owen, friend, 0, 5*24*time.Hour)
+		b.advance(asked.ID)
+		err := b.Decide(friend, b.open(asked.ID)[0].ID, "approve", asked.Items[0])
+		assert.Equal(t, friend == one, err == nil, "%v", err)
+	}
+	if len(b.advance(asked.ID).Give) > 0 {
+		require.NoError(t, b.give(asked.Items[0]))
+	}
+	assert.NotEqual(t, "active", b.State(asked.Items[0]), "no owner approved, and one was away")
+}

@@ -69,7 +69,7 @@ with submitted as (
      where e.action = 'submitted')
 select s.number, s.position, coalesce(s.request_id, i.request_id) as request, coalesce(s.item_id, i.id) as item,
        case when s.position is not null then 'sealed' when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
-       coalesce(i.state, 'missing') as state, coalesce(r.created_at, s.at) as submitted_at,
+       coalesce(i.state, 'missing') as state, coalesce(s.at, r.created_at) as submitted_at,
        coalesce(q.email, '') as requester, coalesce(y.email, '') as submitted_by, coalesce(h.email, '') as submitted_for, coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
        coalesce(k.account, '') as account, coalesce(n.risk, '') as risk, coalesce(w.label, '') as reason, coalesce(r.note, '') as note, r.ends_at as asked_until,
        d.decisions, c.given_at,
@@ -99,7 +99,7 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
                                          'reason', d.reason, 'until', d.ends_at, 'decided_at', d.decided_at) order by d.stage, d.decided_at, d.id)::text as decisions,
               bool_and(d.verdict = 'approve') as approved, max(d.decided_at) as last
          from decisions d left join people p on p.id = d.decided_by where d.item_id = i.id) d on true
- where ($1::timestamptz is null or coalesce(r.created_at, s.at) >= $1) and ($2::timestamptz is null or coalesce(r.created_at, s.at) < $2)
+ where ($1::timestamptz is null or coalesce(s.at, r.created_at) >= $1) and ($2::timestamptz is null or coalesce(s.at, r.created_at) < $2)
  order by s.number nulls last, item`
 
 // ExportItems tells of every item that was submitted from an instant on and before another (zero: no bound), one after the

@@ -256,6 +256,13 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 			other := a.Request(a.ann, 0, a.entitlements[0])
 			return a.Ask(other, other.Items, a.owen)
 		}},
+		"in the place of who has agreed": {"AB002", func(a asking) {
+			a.Do(`update approvals set agree = 2`)
+			a.Do(`update approval_candidates set for_person_id = $1 where person_id = $2`, a.olga, a.owen)
+			_, err := a.SlackApp.Exec(`insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, agree, ends_at)
+				select $1, $2, $3, 'approve', 'x', 1, request_terms(id), 2, ends_at from access_requests`, a.asked.Items[0], a.approval, a.olga)
+			require.NoError(a.t, err)
+		}, nil, nil},
 		"past its end": {"AB008", func(a asking) { a.Shift(time.Hour) }, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

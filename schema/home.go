@@ -196,15 +196,19 @@ func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 
-// ClaimUnder answers one line of AccessUnder, and whose access that is. ErrNotFound: it is over, or not the reader's to take back.
+// ClaimUnder answers one line of AccessUnder, and whose access that is. ErrNotFound: it is over; ErrNotAllowed: it is not the
+// reader's to take back.
 func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line AccessLine, holder Person, err error) {
-	err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)
+	err = mayTakeBack(ctx, q, claimID, readerID)
+	if err == nil {
+		err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)
+	}
 	if err != nil {
 		return line, holder, fmt.Errorf("the holder of claim %d: %w", claimID, refusal(err))
 	}
-	lines, _, err := access(ctx, q, holder.ID, selectAccess+` and c.id = $3 and (`+looksAfter+` or `+listedToManager+`)`, holder.ID, readerID, claimID)
+	lines, _, err := access(ctx, q, holder.ID, selectAccess+` and c.id = $2`, holder.ID, claimID)
 	if err == nil && len(lines) == 0 {
-		err = fmt.Errorf("claim %d under person %d: %w", claimID, readerID, ErrNotFound)
+		err = fmt.Errorf("claim %d is over: %w", claimID, ErrNotFound)
 	}
 	if err != nil {
 		return line, holder, err

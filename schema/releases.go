@@ -129,21 +129,34 @@ func (db *DB) TakeBack(ctx context.Context, claimID, personID int64, reason stri
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
 			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
 		}
-		var may bool
-		err := tx.GetContext(ctx, &may, `select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`, claim.ID, personID)
-		switch {
-		case err != nil:
-			return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
-		case !may:
-			return fmt.Errorf("claim %d is not for person %d to take back: %w", claimID, personID, ErrNotAllowed)
-		case claim.ReleasedAt.Valid || claim.EndedAt.Valid:
+		if err := mayTakeBack(ctx, tx, claimID, personID); err != nil {
+			return err
+		}
+		if claim.ReleasedAt.Valid || claim.EndedAt.Valid {
 			return nil
 		}
 		return release(ctx, tx, []Claim{claim}, TakenBack, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
 	if err != nil && isRefusal(err) {
-		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: "taking back refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": err.Error()}})
-		return claim, errors.Join(err, auditErr)
+		return claim, errors.Join(err, AuditTakingBackRefused(ctx, db, claimID, personID, err))
 	}
 	return claim, err
+}
+
+// mayTakeBack answers ErrNotAllowed where a claim is not a person's to take back, and ErrNotFound where there is none.
+func mayTakeBack(ctx context.Context, q Queryer, claimID, personID int64) error {
+	var may bool
+	err := q.GetContext(ctx, &may, `select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`, claimID, personID)
+	if err != nil {
+		return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
+	}
+	if !may {
+		return fmt.Errorf("claim %d is not for person %d to take back: %w", claimID, personID, ErrNotAllowed)
+	}
+	return nil
+}
+
+// AuditTakingBackRefused records that somebody tried to take back what is not theirs to.
+func AuditTakingBackRefused(ctx context.Context, q Queryer, claimID, personID int64, why error) error {
+	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: "taking back refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": why.Error()}})
 }

@@ -74,3 +74,74 @@ func TestARequestIsJudgedByNoOlderPolicy(t *testing.T) {
 	_, err = a.SlackApp.Exec(ask, "V", a.ann, holds)
 	require.NoError(t, err)
 }
+
+// Who may execute a trigger function can fire it from a temporary table, and it acts as the owner.
+func TestNobodyFiresOurTriggersFromTablesOfTheirOwn(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	a.approveAll()
+	claim := a.given(a.asked.Items[0])
+	for _, role := range []string{"accessbot_auditor", "accessbot_slackapp", "accessbot_worker", "accessbot_directory"} {
+		db := a.asRole(role)
+		db.MustExec(`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, released_at timestamptz)`)
+		_, err := db.Exec(`create trigger t before insert on r for each row execute function releases_check()`)
+		assert.ErrorContains(t, err, "permission denied for function releases_check", role)
+		db.MustExec(`insert into r (item_id, kind) values ($1, 'left')`, a.asked.Items[0])
+	}
+	assert.False(t, schematest.Value[bool](a.World, `select released_at is not null from claims where id = $1`, claim))
+
+	const byAnybody = `
+		select coalesce(string_agg(p.proname, ', ' order by p.proname), '')
+		  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+		 where n.nspname = 'public' and has_function_privilege('public', p.oid, 'execute') and `
+	assert.Empty(t, schematest.Value[string](a.World, byAnybody+`p.prorettype = 'trigger'::regtype`), "trigger functions that anybody can fire")
+	assert.Equal(t, "app_now, request_terms", schematest.Value[string](a.World, byAnybody+`p.prosecdef`), "functions that act as the owner for anybody")
+}
+
+func TestTheRecordSaysWhenARequestWasMade(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	const ask = `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version, created_at, ends_at, due_at, settled_at)
+		select $1, $2, 'custom', 'UTC', 'project', max(version), $3, $4, null, app_now() from policies returning id`
+	var request, item int64
+	require.NoError(t, a.SlackApp.Get(&request, ask, "V", a.ann, "1999-01-01", nil))
+	assert.True(t, schematest.Value[bool](a.World, `select app_now() - created_at < interval '1 hour' and due_at is not null and settled_at is null from access_requests where id = $1`, request))
+	require.NoError(t, a.SlackApp.Get(&item, `insert into request_items (request_id, entitlement_id, account_id) values ($1, $2, $3) returning id`, request, a.entitlements[1], a.Account(a.ann, a.entitlements[1])))
+	listed := false
+	require.NoError(t, a.DB.ExportItems(t.Context(), time.Now().Add(-24*time.Hour), time.Time{}, func(i schema.AuditedItem) error {
+		listed = listed || i.Item == item
+		return nil
+	}))
+	assert.True(t, listed, "what the audit never heard of is in the export of its day")
+	_, err := a.SlackApp.Exec(ask, "V2", a.ann, "1999-01-01", "infinity")
+	assert.ErrorContains(t, err, "access_requests_finite", "one row would end every export")
+}
+
+func TestAStandInIsNumberedByTheRecordSoThatItCanBeEnded(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	_, err := a.SlackApp.Exec(`insert into delegations (id, person_id, delegate_id, starts_at, ends_at) overriding system value
+		values (9223372036854775807, $1, $2, now(), '9999-12-31')`, a.owen, a.olga)
+	assert.ErrorContains(t, err, "permission denied")
+	_, err = a.asRole("accessbot_directory").Exec(`insert into policies (version, source) overriding system value values (9223372036854775807, 'x')`)
+	assert.ErrorContains(t, err, "permission denied")
+}
+
+// What is to be taken back from somebody by hand, they do not say themselves that it is gone.
+func TestNobodyAnswersATaskAboutTheirOwnAccessIfThereIsAnybodyElse(t *testing.T) {
+	a := newAsking(t, time.Hour)
+	task := schematest.Value[int64](a.World, `insert into tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`, a.Account(a.owen, a.entitlements[0]), a.entitlements[0])
+	a.Do(`insert into notices (kind, application_id, task_id) select 'task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
+	answer := func(who int64) error {
+		_, err := a.SlackApp.AnswerTask(t.Context(), schema.TaskAnswer{TaskID: task, PersonID: who, Done: true})
+		return err
+	}
+	onHome := func(who int64) int {
+		_, n, err := schema.TasksFor(t.Context(), a.SlackApp, who, 5, 0)
+		require.NoError(t, err)
+		return n
+	}
+	require.ErrorIs(t, answer(a.owen), schema.ErrNotAllowed)
+	assert.Zero(t, onHome(a.owen))
+	assert.Equal(t, 1, onHome(a.olga))
+	a.Do(`update people set status = 'suspended' where id = $1`, a.olga)
+	assert.Equal(t, 1, onHome(a.owen), "better than nobody")
+	require.NoError(t, answer(a.owen))
+}

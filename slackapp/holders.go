@@ -60,7 +60,12 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 		return
 	}
 	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
-	if errors.Is(err, schema.ErrNotFound) || line.Leaving {
+	if errors.Is(err, schema.ErrNotAllowed) {
+		if err := schema.AuditTakingBackRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
+			a.log.Error("a refusal could not be recorded", "user", ic.User.ID, "error", err)
+		}
+	}
+	if errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || line.Leaving {
 		a.tell(ctx, ic, notYoursToTakeBack)
 		return
 	}

@@ -23,33 +23,39 @@ type drift struct {
 	settler *activities.Settler
 	every   time.Duration
 	log     *slog.Logger
+
+	group sync.WaitGroup
+	busy  chan struct{} // one place each for those that are compared now
+}
+
+func newDrift(db *schema.DB, settler *activities.Settler, every time.Duration, log *slog.Logger) *drift {
+	return &drift{db: db, settler: settler, every: every, log: log, busy: make(chan struct{}, driftMost)}
 }
 
 // run compares what is due, and then again and again, until ctx is done.
 func (d *drift) run(ctx context.Context) {
+	defer d.group.Wait()
 	for ctx.Err() == nil {
 		d.once(ctx)
 		sleep(ctx, min(driftLook, d.every))
 	}
 }
 
+// once begins to compare what is due, as far as there are places: the rest stays due.
 func (d *drift) once(ctx context.Context) {
 	due, err := schema.DriftDue(ctx, d.db)
 	if err != nil {
 		d.log.Error("what should be compared is not known", "error", err)
 		return
 	}
-	var group sync.WaitGroup
-	defer group.Wait()
-	places := make(chan struct{}, driftMost)
 	for _, i := range due {
 		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
+		case d.busy <- struct{}{}:
+		default:
 			return
 		}
-		group.Go(func() {
-			defer func() { <-places }()
+		d.group.Go(func() {
+			defer func() { <-d.busy }()
 			d.compare(ctx, i)
 		})
 	}

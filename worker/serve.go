@@ -59,7 +59,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	group.Go(func() { sweep.run(ctx) })
 	group.Go(func() { sweep.sealing(ctx) })
-	drift := &drift{db: db, settler: settler, every: c.driftEvery, log: log}
+	drift := newDrift(db, settler, c.driftEvery, log)
 	group.Go(func() { drift.run(ctx) })
 	log.Info("the worker is up", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
 	for ctx.Err() == nil {

@@ -26,4 +26,5 @@ begin
 end $$;
 -- +goose StatementEnd
 
+revoke execute on function decisions_voice() from public;
 create trigger voice before insert on decisions for each row execute function decisions_voice();

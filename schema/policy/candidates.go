@@ -135,7 +135,7 @@ func (f Facts) standIn(p Person) Person {
 		switch {
 		case !away && f.may(at):
 			return at
-		case !away || seen[next.ID]:
+		case !away || seen[next.ID], next.ID == f.RequesterID, next.ID == f.SubmitterID: // who asked does not choose who decides
 			return p
 		}
 		seen[next.ID], at = true, next

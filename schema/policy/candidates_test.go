@@ -184,3 +184,12 @@ func TestWhoAskedForSomebodyIsNotAskedNorStandsIn(t *testing.T) {
 	f.StandIns = map[int64]policy.Person{5: {ID: 4, Active: true}}
 	assert.Equal(t, by(policy.EntitlementOwner, 5), owners.Ask(f, 0, nil).Candidates, "a question is not put to them in somebody's place either")
 }
+
+func TestWhoAsksChoosesNobodyWhoDecidesEither(t *testing.T) {
+	f := with(policy.EntitlementOwners, active(4)...)
+	f.SubmitterID = 33
+	for _, asks := range []int64{ann, 33} {
+		f.StandIns = map[int64]policy.Person{4: {ID: asks, Active: true}, asks: {ID: 66, Active: true}}
+		assert.Equal(t, by(policy.EntitlementOwner, 4), owners.Ask(f, 0, nil).Candidates, "the chain of who stands in leads through %d", asks)
+	}
+}
