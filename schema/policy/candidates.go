@@ -146,7 +146,7 @@ func (f Facts) standIn(p Person) Person {
 func (a Answer) enough(agreed []Candidate) bool {
 	n := len(agreed)
 	for _, c := range a.Candidates {
-		if !slices.ContainsFunc(agreed, func(o Candidate) bool { return o.PersonID == c.PersonID || o.Voice() == c.Voice() }) {
+		if !slices.ContainsFunc(agreed, func(o Candidate) bool { return o.PersonID == c.PersonID }) {
 			n++
 		}
 	}
