@@ -111,7 +111,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	reminded, wake, err := a.remind(ctx, tx, r)
+	reminded, wake, err := a.remind(ctx, tx, r, judged)
 	if err != nil {
 		return Next{}, err
 	}
@@ -243,9 +243,6 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 		}
 		if hasUnasked(approval) {
 			wake.at(approval.OpenedAt.Add(approval.RemindAfter()), "asks the other approvers")
-		}
-		if approval.EscalateAt.Valid {
-			wake.at(approval.EscalateAt.Time, "asks the next in the chain besides")
 		}
 	}
 	if open && !judged.Changes.IsZero() {

@@ -23,6 +23,10 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 			waiting[i.ID] = i
 		}
 	}
+	people, err := remindedIfLate(ctx, tx, r)
+	if err != nil {
+		return false, nil, err
+	}
 	covered := map[int64]bool{}
 	for _, approval := range r.Approvals {
 		if approval.State != "open" {
@@ -40,7 +44,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 		for _, i := range items {
 			covered[i.ID] = true
 		}
-		pressed, err := a.press(ctx, tx, r, approval, items[0], judged)
+		pressed, err := a.press(ctx, tx, r, approval, items[0], judged, people)
 		if err != nil {
 			return false, nil, err
 		}
@@ -57,9 +61,9 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 }
 
 // press asks the others of the candidates once those who were asked first are reminded, and the next in the chain besides
-// once they have not answered for long.
-func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement) (changed bool, err error) {
-	if approval.EscalateAt.Valid && !approval.EscalateAt.Time.After(r.ReadAt) {
+// once they have not answered for long. people are those whom the request reminds.
+func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement, people []schema.Reminded) (changed bool, err error) {
+	if at, ok := a.escalatesAt(r, approval, i, judged, people); ok && !at.After(r.ReadAt) {
 		level := approval.Level + 1
 		var others []policy.Candidate
 		for _, c := range judged.Ask(i, approval.Stage, level).Candidates {
@@ -78,10 +82,7 @@ func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 // escalates is when a question of a level is escalated to the next; zero: there is nobody else to ask. What is late is due
 // in a moment, not all at once: every level has a time of its own.
 func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, judged schema.Judgement) time.Time {
-	after := judged.Clause(i).EscalateAfter
-	if after == 0 {
-		after = a.Options.EscalateAfter
-	}
+	after := a.escalateAfter(judged.Clause(i))
 	if after == 0 || judged.Ask(i, stage, level).Equal(judged.Ask(i, stage, level+1)) {
 		return time.Time{}
 	}
@@ -100,6 +101,14 @@ func (a *Activities) expires(r *schema.Request, clause *policy.Clause) time.Time
 	return r.CreatedAt.Add(a.Options.ExpireAfter)
 }
 
+// escalateAfter is how long a level of a question that a clause asks has for its answer; 0: for ever.
+func (a *Activities) escalateAfter(clause *policy.Clause) time.Duration {
+	if clause.EscalateAfter > 0 {
+		return clause.EscalateAfter
+	}
+	return a.Options.EscalateAfter
+}
+
 // reminds is how long after it was asked about what a clause judges somebody is reminded.
 func (a *Activities) reminds(clause *policy.Clause) time.Duration {
 	if clause.RemindAfter > 0 {
@@ -109,9 +118,10 @@ func (a *Activities) reminds(clause *policy.Clause) time.Duration {
 }
 
 // questions are those that are to be put now, about items that no open approval covers; unasked are the items that there
-// is nobody to ask about. Items of one application that the same people are asked about for the same reasons are one
-// question.
+// is nobody to ask about. Items of one application that the same people are asked about for the same reasons, and would be
+// if nobody answered, are one question.
 func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, judged schema.Judgement) (questions []*schema.Question, unasked []int64) {
+	var firsts []schema.Item // of each question
 	for _, i := range r.Items {
 		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
 			continue
@@ -133,20 +143,22 @@ func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item,
 		if level > 0 {
 			q.AskNow = len(answer.Candidates)
 		}
-		n := slices.IndexFunc(questions, func(o *schema.Question) bool { return sameQuestion(o, q) })
-		if n < 0 {
-			n = len(questions)
-			questions = append(questions, q)
+		n := 0
+		for n < len(questions) && !(sameQuestion(questions[n], q) && judged.AskAlike(firsts[n], i, stage)) {
+			n++
+		}
+		if n == len(questions) {
+			questions, firsts = append(questions, q), append(firsts, i)
 		}
 		questions[n].Items = append(questions[n].Items, i.ID)
 	}
 	return questions, unasked
 }
 
-// sameQuestion tells whether two items' questions can be put as one.
+// sameQuestion tells whether two items' questions can be put as one, if they are put to the same people.
 func sameQuestion(a, b *schema.Question) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
-		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.Answer.Equal(b.Answer)
+		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
 // askedBefore is since when an item's stage is asked about, and how often that was escalated: a question that moves to
@@ -175,7 +187,7 @@ func asksAbout(approval schema.Approval, waiting map[int64]schema.Item) (items [
 // approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
 func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, judged schema.Judgement) string {
 	for _, i := range items {
-		if !asks(approval, judged.Ask(i, approval.Stage, approval.Level)) {
+		if !asks(approval, judged.Ask(i, approval.Stage, approval.Level)) || !judged.AskAlike(items[0], i, approval.Stage) {
 			return "moved"
 		}
 	}

@@ -129,3 +129,20 @@ func TestTwoWhoStandInForOneOwnerAreOneWord(t *testing.T) {
 	}
 	assert.NotEqual(t, "active", b.State(asked.Items[0]), "no owner approved, and one was away")
 }
+
+func TestTheMiddleOfAChainOfStandInsComesBack(t *testing.T) {
+	s := newSmall(t)
+	dan, carl := s.Person("Dan"), s.Person("Carl")
+	s.away(s.owen, dan, 0, 5*24*time.Hour)
+	s.away(dan, carl, 0, 5*24*time.Hour)
+	asked := s.Request(s.ann, 0, s.admin)
+	require.Equal(t, []string{"carl@example.com"}, s.advance(asked.ID).Approvers)
+	s.Do(`update access_requests set due_at = app_now() + interval '4 days'`)
+	requests, err := s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: dan, StartsAt: s.Now(), EndsAt: s.Now()})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{asked.ID}, requests, "the Slack app wakes it")
+	var due bool
+	require.NoError(t, s.Get(&due, `select due_at <= app_now() from access_requests`))
+	assert.True(t, due, "and so does the record")
+	assert.Equal(t, []string{"dan@example.com"}, s.advance(asked.ID).Approvers)
+}

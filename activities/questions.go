@@ -10,26 +10,27 @@ import (
 )
 
 // questions are the copies of its question that a request should have: one for everybody who was asked, and another when
-// something came to them that they were not asked about before. The first shows all of it too, but nobody is notified
+// something came to them that they were not asked about before, in that stage. The first shows all of it too, but nobody is notified
 // of an edit.
 func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
 	var copies []key
-	asked := map[int64]map[int64]bool{} // by person and item
+	type heard struct {
+		person, item int64
+		stage        int
+	}
+	asked := map[heard]bool{}
 	for _, approval := range r.Approvals {
 		for _, c := range approval.Candidates {
 			if !c.AskedAt.Valid {
 				continue
 			}
 			first, about := was(c.PersonID, question, ""), ""
-			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[c.PersonID][id] })
+			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[heard{c.PersonID, id, approval.Stage}] })
 			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
 				about = fmt.Sprintf("approval %d", approval.ID)
 			}
-			if asked[c.PersonID] == nil {
-				asked[c.PersonID] = map[int64]bool{}
-			}
 			for _, id := range approval.ItemIDs {
-				asked[c.PersonID][id] = true
+				asked[heard{c.PersonID, id, approval.Stage}] = true
 			}
 			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
 				continue

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,4 +78,32 @@ func TestButtonDecidesNoMoreThanItsMessageShows(t *testing.T) {
 	decided, err = s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	assert.Equal(t, asked.Items[1:], decided.Items)
+}
+
+func TestWhoIsAskedInALaterStageIsNotified(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.Manages(olga, s.ann)
+	s.Policy(`
+clauses:
+  - name: All
+    ask:
+      - from: [manager]
+      - from: [application owners]
+        else: [manager]
+    remind_after: 5d
+    escalate_after: 2d
+`)
+	asked := s.Request(s.ann, 0, s.admin)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	_, err := s.press("olga", olga, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	s.Shift(48*time.Hour + time.Minute)
+	next := s.advance(asked.ID)
+	s.converged(asked.ID)
+	require.Contains(t, next.Approvers, "olga@example.com")
+	assert.Len(t, s.reads("olga"), 2, "an edit notifies nobody")
 }

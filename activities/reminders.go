@@ -21,9 +21,9 @@ const (
 )
 
 // remind reminds those who were asked by a request and have not answered, if it is time. It answers whether it did, and
-// when somebody has to be reminded next.
-func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (reminded bool, next schedule, err error) {
-	due, next, err := a.reminders(ctx, tx, r)
+// when somebody has to be reminded next, or a question escalated, which waits for reminders.
+func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (reminded bool, next schedule, err error) {
+	due, next, err := a.reminders(ctx, tx, r, judged)
 	if err != nil || len(due) == 0 {
 		return false, next, err
 	}
@@ -31,12 +31,12 @@ func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request)
 	if err != nil {
 		return false, next, err
 	}
-	_, next, err = a.reminders(ctx, tx, r)
+	_, next, err = a.reminders(ctx, tx, r, judged)
 	return len(now) > 0, next, err
 }
 
-// reminders answers who is to be reminded now, and when somebody is next.
-func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (due []int64, next schedule, err error) {
+// reminders answers who is to be reminded now, and when somebody is next, or a question is escalated.
+func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (due []int64, next schedule, err error) {
 	if !slices.ContainsFunc(r.Approvals, func(approval schema.Approval) bool { return approval.State == "open" }) {
 		return nil, next, nil
 	}
@@ -56,6 +56,15 @@ func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Reque
 			next.at(at, "reminds "+a.personLabel(p.PersonID, p.Email))
 		case !slices.Contains(due, p.PersonID):
 			due = append(due, p.PersonID)
+		}
+	}
+	for _, i := range r.Items {
+		approval, ok := r.OpenApproval(i)
+		if !ok {
+			continue
+		}
+		if at, ok := a.escalatesAt(r, approval, i, judged, people); ok {
+			next.at(at, "asks the next in the chain besides")
 		}
 	}
 	return due, next, nil

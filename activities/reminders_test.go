@@ -257,3 +257,76 @@ func TestOneWhoCannotBeReachedDoesNotKeepTheOthersFromBeingReminded(t *testing.T
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`), "it is not tried for ever")
 }
+
+func TestWhatIsToBeEscalatedBeforeAnybodyIsRemindedWaitsForNoReminder(t *testing.T) {
+	s := newSmall(t)
+	s.do.Options.EscalateAfter = 20 * time.Hour
+	olga := s.Person("Olga")
+	s.Manages(olga, s.ann)
+	s.at("2026-12-04 18:00+00") // a Friday
+	asked := s.Request(s.ann, 0, s.admin)
+	next := s.advance(asked.ID)
+	require.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
+	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
+	assert.Zero(t, s.remindersTo(s.owen))
+}
+
+func TestWhoHasAnsweredIsNotWaitedForBeforeItIsEscalated(t *testing.T) {
+	b := newBoard(t, `
+clauses:
+  - name: All
+    ask:
+      - from: [application owners]
+        else: [manager]
+        agree: 2
+`)
+	b.at("2026-12-04 08:00+00")                                                    // a Friday
+	b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
+	b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	b.Shift(4*time.Hour + time.Minute)
+	require.Contains(t, b.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
+	b.decideOnly(b.owen, asked, "approve")
+	require.Contains(t, b.advance(asked.ID).WakeFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
+}
+
+func TestNobodyIsPassedOverBeforeTheyAreReminded(t *testing.T) {
+	s := newWithSlack(t)
+	s.do.Options.EscalateAfter = 72 * time.Hour
+	olga := s.Person("Olga")
+	s.Manages(olga, s.ann)
+	s.at("2026-12-03 18:00+00") // a Thursday
+	asked := s.Request(s.ann, 0, s.admin)
+	next := s.advance(asked.ID)
+	for s.remindersTo(s.owen) == 0 {
+		require.Zero(t, s.Audited("escalated"))
+		next = s.sleep(asked.ID, next)
+	}
+	assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
+	assert.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
+	next = s.sleep(asked.ID, next)
+	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
+	assert.Equal(t, 1, s.Audited("escalated"))
+}
+
+func TestAQuestionThatMovesKeepsItsReminders(t *testing.T) {
+	s := newWithSlack(t)
+	olga := s.Person("Olga")
+	s.at("2026-12-01 10:00+00")
+	asked := s.Request(s.ann, 0, s.admin)
+	next := s.advance(asked.ID)
+	for range 3 {
+		next = s.sleep(asked.ID, next)
+	}
+	require.Equal(t, 3, s.remindersTo(s.owen))
+	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+	next = s.advance(asked.ID)
+	for range 4 {
+		if s.Now().After(time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC)) {
+			break
+		}
+		next = s.sleep(asked.ID, next)
+	}
+	assert.Equal(t, 3, s.remindersTo(s.owen), "three at most")
+}

@@ -46,6 +46,7 @@ func newBoard(t *testing.T, policy string) board {
 	b := board{company: c, ann: c.Person("Ann"), max: c.Person("Max"), mia: c.Person("Mia"),
 		owen: c.Person("Owen"), olga: c.Person("Olga"), otto: c.Person("Otto"), ada: c.Person("Ada")}
 	c.do.Options.EscalateAfter = 3 * 24 * time.Hour
+	c.at("2026-11-30 10:00+00") // a Monday: weekends hold up escalations
 	c.Manages(b.max, b.ann)
 	c.Manages(b.mia, b.max)
 	c.Administrator(b.ada)
@@ -389,4 +390,24 @@ clauses:
 	b.advance(forged)
 	require.NoError(t, b.give(item))
 	assert.NotEqual(t, "active", b.State(item), "ten years, which no clause approves by itself")
+}
+
+func TestAnEscalationAsksTheRightPeopleAboutEachItem(t *testing.T) {
+	b := newBoard(t, `
+clauses:
+  - name: All
+    ask:
+      - from: [manager]
+        else: [entitlement owners]
+    escalate_after: 2d
+`)
+	b.Do(`insert into entitlement_owners values ($1, $2), ($3, $4)`, b.admin, b.owen, b.reader, b.olga)
+	asked := b.Request(b.ann, 0, b.admin, b.reader)
+	b.advance(asked.ID)
+	b.Shift(48 * time.Hour)
+	b.advance(asked.ID)
+	r, err := schema.RequestByID(context.Background(), b.Worker, asked.ID)
+	require.NoError(t, err)
+	assert.Len(t, r.DecidableBy(b.owen), 1, "Owen owns one of the two")
+	assert.Len(t, r.DecidableBy(b.olga), 1, "Olga owns the other")
 }

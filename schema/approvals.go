@@ -47,7 +47,8 @@ func OpenApproval(ctx context.Context, tx *sqlx.Tx, q Question) (id int64, err e
 		Details: map[string]any{"stage": q.Stage, "stages": q.Stages, "agree": q.Answer.Agree, "candidates": audited(q.Answer.Candidates), "items": q.Items, "policy": q.PolicyVersion}})
 }
 
-// addCandidates adds to an approval after so many who are there.
+// addCandidates adds to an approval after so many who are there. Who was asked about all of it in the same stage before,
+// by others of the request's approvals, is asked since then: a question that moves does not begin anew for them.
 func addCandidates(ctx context.Context, tx *sqlx.Tx, approvalID int64, after int, candidates []policy.Candidate, askNow int) error {
 	people, inPlaceOf, bases := make([]int64, len(candidates)), make([]sql.NullInt64, len(candidates)), make([]string, len(candidates))
 	for n, c := range candidates {
@@ -55,8 +56,19 @@ func addCandidates(ctx context.Context, tx *sqlx.Tx, approvalID int64, after int
 	}
 	_, err := tx.ExecContext(ctx, `
 		insert into approval_candidates (approval_id, person_id, for_person_id, basis, position, asked_at)
-		select $1, person_id, for_person_id, basis, $5 + position, case when position <= $6 then app_now() end
-		  from unnest($2::bigint[], $3::bigint[], $4::text[]) with ordinality as c (person_id, for_person_id, basis, position)`,
+		select $1, c.person_id, c.for_person_id, c.basis, $5 + c.position, coalesce(before.asked_at, case when c.position <= $6 then app_now() end)
+		  from unnest($2::bigint[], $3::bigint[], $4::text[]) with ordinality as c (person_id, for_person_id, basis, position)
+		 cross join lateral (
+		       select case when count(*) = count(first.asked_at) then max(first.asked_at) end as asked_at
+		         from approvals a
+		         join approval_items i on i.approval_id = a.id
+		        cross join lateral (
+		              select min(was.asked_at) as asked_at
+		                from approval_items same
+		                join approvals earlier on earlier.id = same.approval_id and earlier.stage = a.stage
+		                join approval_candidates was on was.approval_id = earlier.id and was.person_id = c.person_id
+		               where same.item_id = i.item_id) first
+		        where a.id = $1) before`,
 		approvalID, pq.Array(people), pq.Array(inPlaceOf), pq.Array(bases), after, askNow)
 	if err != nil {
 		return fmt.Errorf("the candidates of approval %d: %w", approvalID, err)

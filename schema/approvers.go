@@ -33,11 +33,29 @@ func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
 
 // everybody answers whom an item's stage would ask in the end, if nobody answered.
 func (j Judgement) everybody(i Item, stage int) policy.Answer {
-	stages := j.Clause(i).Stages
-	if stage < 1 || stage > len(stages) {
+	if stage < 1 {
 		return policy.Answer{}
 	}
-	return j.Ask(i, stage, len(stages[stage-1].Else)+1)
+	return j.Ask(i, stage, j.lastLevel(i, stage))
+}
+
+// lastLevel is how often an item's stage can be escalated at most.
+func (j Judgement) lastLevel(i Item, stage int) int {
+	stages := j.Clause(i).Stages
+	if stage > len(stages) {
+		return 0
+	}
+	return len(stages[stage-1].Else) + 1
+}
+
+// AskAlike tells whether a stage asks the same people about two items, however often it is escalated.
+func (j Judgement) AskAlike(a, b Item, stage int) bool {
+	for level := range max(j.lastLevel(a, stage), j.lastLevel(b, stage)) + 1 {
+		if !j.Ask(a, stage, level).Equal(j.Ask(b, stage, level)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Clause is the one that judges an item. One that asks nobody is given for an item of which the policy knows nothing.

@@ -5,10 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"accessbot/schema/policy"
 )
 
 // Person is an employee as the directory has them.
@@ -72,21 +75,30 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 	})
 }
 
-// Office is what the directory makes of a person beside an employee.
+// Office is what the directory, the policy and others' absence make of a person beside an employee.
 type Office struct {
 	LooksAfter bool `db:"looks_after"` // an owner of something, or an administrator
 	Manages    bool `db:"manages"`     // somebody
+	StandsIn   bool `db:"stands_in"`   // for somebody, now or later
+	Named      bool `db:"-"`           // by the policy that holds
 }
 
 // OfficeOf answers a person's.
-func OfficeOf(ctx context.Context, q Queryer, personID int64) (o Office, err error) {
+func OfficeOf(ctx context.Context, q Queryer, person Person) (o Office, err error) {
 	err = q.GetContext(ctx, &o, `
 		select exists (select from people where id = $1 and administrator)
 		    or exists (select from entitlement_owners where person_id = $1)
 		    or exists (select from application_owners where person_id = $1) as looks_after,
-		       exists (select from people where manager_id = $1) as manages`, personID)
+		       exists (select from people where manager_id = $1) as manages,
+		       exists (select from delegations d cross join lateral delegation_of(d.person_id) holds
+		                where d.delegate_id = $1 and holds.delegate_id = $1) as stands_in`, person.ID)
 	if err != nil {
-		return o, fmt.Errorf("what person %d looks after: %w", personID, err)
+		return o, fmt.Errorf("what person %d looks after: %w", person.ID, err)
 	}
+	_, holds, err := CurrentPolicy(ctx, q)
+	if err != nil {
+		return o, fmt.Errorf("whether the policy names person %d: %w", person.ID, err)
+	}
+	o.Named = slices.Contains(holds.Named(), policy.Source(person.Email))
 	return o, nil
 }

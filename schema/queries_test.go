@@ -174,7 +174,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := schema.OfficeOf(ctx, p, 77); err != nil {
+			if _, err := schema.OfficeOf(ctx, p, schema.Person{ID: 77}); err != nil {
 				return err
 			}
 			if _, _, err := schema.AccessUnder(ctx, p, 77, 78, 15, 0); err != nil {

@@ -19,7 +19,7 @@ const longestAway = 366 * 24 * time.Hour
 
 // readOffice reads what else whom a Home tab is for decides and looks after, and who does in their place.
 func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
-	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person.ID); err != nil {
+	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person); err != nil {
 		return err
 	}
 	if h.Person.Administrator {

@@ -51,3 +51,19 @@ func TestWhoDecidesNothingIsNotAskedWhoDecidesForThem(t *testing.T) {
 	alice.OpenHome()
 	require.NotContains(t, alice.Home(), "I will be away…")
 }
+
+func TestWhoStandsInOrIsNamedByThePolicySaysThatTheyAreAway(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice := s.as("alice")
+	alice.OpenHome()
+	require.NotContains(t, alice.Home(), "I will be away…")
+	s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now(), app_now() + interval '1 day')`, s.person("bob").ID, s.person("alice").ID)
+	alice.OpenHome()
+	alice.WaitForHome("I will be away…")
+	s.do(`insert into delegations (person_id, starts_at, ends_at) values ($1, app_now(), app_now())`, s.person("bob").ID)
+	alice.OpenHome()
+	s.homeWithout(alice, "I will be away…")
+	s.policy("clauses: [{name: All, ask: [{from: [application owners], else: [alice@example.com]}]}]")
+	alice.OpenHome()
+	alice.WaitForHome("I will be away…")
+}

@@ -175,3 +175,30 @@ func TestARequesterWhoCannotBeReachedHoldsNothingUp(t *testing.T) {
 	require.Contains(t, bob.Again(question).Text(), "This is not answered yet.")
 	require.Contains(t, bob.Again(question).Buttons(), "Approve")
 }
+
+func TestAnApproverAsksTheRequesterFromHomeAndFromTheWholeList(t *testing.T) {
+	onBothTransports(t, func(s *stage) {
+		s.question()
+		s.againAndAgain(11) // so many that Home does not show them all
+		bob, alice := s.as("bob"), s.as("alice")
+		bob.OpenHome()
+		bob.PressBeside("#1001", "Ask…")
+		bob.WaitForModal("your question about request")
+		bob.Fill("Question", "Asked on Home?")
+		bob.SubmitAccepted()
+		bob.WaitForNoModal()
+		s.work(1001)
+		require.Contains(s, alice.WaitForMessage("asks about your request").Text(), "Asked on Home?")
+
+		bob.Press("Show all 12")
+		bob.WaitForModal("12 in all")
+		bob.PressBeside("#1012", "Ask…")
+		bob.WaitForModal("your question about request")
+		bob.Fill("Question", "Asked in the list?")
+		bob.SubmitAccepted()
+		s.work(1012)
+		require.Contains(s, alice.WaitForMessage("Asked in the list?").Text(), "#1012")
+		bob.WaitForModal("12 in all") // which lay below
+		require.Equal(s, 2, one[int](s, `select count(*) from enquiries`))
+	})
+}

@@ -76,7 +76,7 @@ func (h Home) buttons() []slack.BlockElement {
 	if h.Office.LooksAfter {
 		buttons = append(buttons, button(ActionHolders, "", "Who has access…", slack.StyleDefault))
 	}
-	if h.Office != (schema.Office{}) && h.Delegation == nil {
+	if (h.Office != (schema.Office{}) || h.WaitingTotal > 0) && h.Delegation == nil { // whoever is, or may be, asked
 		buttons = append(buttons, button(ActionAway, "", "I will be away…", slack.StyleDefault))
 	}
 	return buttons
@@ -146,6 +146,7 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
 			button(ActionDeny, value, "Deny", slack.StyleDanger),
 			button(ActionChoose, value, "Choose…", slack.StyleDefault),
+			button(ActionEnquire, value, "Ask…", slack.StyleDefault),
 		}
 		if l.Items > len(l.Names) { // nobody decides about what they cannot see
 			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("See all %d", l.Items), slack.StyleDefault))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
@@ -25,4 +26,31 @@ func TestTheFullestHomeTabHasRoomInSlack(t *testing.T) {
 	fits(t, "the fullest Home tab", h.View())
 	require.LessOrEqual(t, len(h.View().Blocks.BlockSet), 95, "a few are left for what comes next")
 	require.Equal(t, 6, strings.Count(text(h.View()), "Show all 40"), "each list that is cut says how many there are")
+}
+
+func TestWhatWaitsHasTheButtonsOfItsMessageOnHome(t *testing.T) {
+	h := views.Home{TimeZone: "UTC", WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}}
+	for name, blocks := range map[string]slack.Blocks{"Home": h.View().Blocks, "the whole list": views.WaitingList(h.Waiting, 1, 1, "UTC", "").Blocks} {
+		actions := map[string]bool{}
+		for _, b := range blocks.BlockSet {
+			if a, ok := b.(*slack.ActionBlock); ok {
+				for _, e := range a.Elements.ElementSet {
+					actions[e.(*slack.ButtonBlockElement).ActionID] = true
+				}
+			}
+		}
+		require.Subset(t, actions, map[string]bool{views.ActionApprove: true, views.ActionDeny: true, views.ActionChoose: true, views.ActionEnquire: true}, name)
+	}
+}
+
+func TestWhoeverIsAskedCanSayThatTheyAreAway(t *testing.T) {
+	for name, h := range map[string]views.Home{
+		"manages":              {Office: schema.Office{Manages: true}},
+		"named in the policy":  {Office: schema.Office{Named: true}},
+		"stands in":            {Office: schema.Office{StandsIn: true}},
+		"something waits only": {WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}},
+	} {
+		require.Contains(t, text(h.View()), "I will be away…", name)
+	}
+	require.NotContains(t, text(views.Home{}.View()), "I will be away…")
 }

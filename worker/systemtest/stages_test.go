@@ -159,6 +159,7 @@ clauses:
     ask:
       - from: [manager]
         else: [manager's manager]
+    remind_after: 3d
     escalate_after: 2d
     expire_after: 9d
 `)

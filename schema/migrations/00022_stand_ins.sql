@@ -1,0 +1,47 @@
+-- Who stands in may be away too: what waits for whoever stands in for them moves when the one in the middle comes back.
+
+-- +goose Up
+
+create index delegations_delegate on delegations (delegate_id, person_id) where delegate_id is not null;
+
+-- The requests whose open questions may move when somebody goes away or comes back: those that ask them, or anybody whose
+-- questions are put to them, now or later, through however many others.
+-- +goose StatementBegin
+create function requests_asked_through(person bigint) returns setof bigint
+    language sql stable rows 10
+    set search_path = pg_catalog, public, pg_temp
+as $$
+    with recursive through (person_id) as (
+        select requests_asked_through.person
+        union
+        select d.person_id
+          from through t
+          join delegations d on d.delegate_id = t.person_id
+         cross join lateral delegation_of(d.person_id) holds
+         where holds.delegate_id = t.person_id)
+    select distinct a.request_id
+      from through t
+     cross join lateral (select c.approval_id from approval_candidates c where c.person_id = t.person_id
+                         union all
+                         select c.approval_id from approval_candidates c where c.for_person_id = t.person_id) c
+      join approvals a on a.id = c.approval_id and a.state = 'open'
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+create or replace function delegations_added() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.person_id using errcode = 'AB005';
+    end if;
+    if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.delegate_id using errcode = 'AB005';
+    end if;
+    with locked as (select r.id from access_requests r where r.id in (select id from requests_asked_through(new.person_id) id) order by r.id for update)
+    update access_requests r set due_at = app_now() from locked where r.id = locked.id;
+    return new;
+end $$;
+-- +goose StatementEnd
