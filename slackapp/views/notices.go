@@ -14,7 +14,7 @@ import (
 // nothing of it is left to end, it says how things stand instead.
 func EndingSoon(r *schema.Request) Message {
 	var soon []told
-	for _, i := range tell(r, r.Items, r.TimeZone) {
+	for _, i := range tell(r, r.Items, r.TimeZone, r.RequesterID) {
 		if i.phase == active && i.Claim.EndsAt.Valid {
 			soon = append(soon, i)
 		}
@@ -34,7 +34,7 @@ func EndingSoon(r *schema.Request) Message {
 // Ended tells the requester what became of the access that a request had given: gone, or still held for another reason.
 func Ended(r *schema.Request) Message {
 	var held []told
-	for _, i := range tell(r, r.Items, r.TimeZone) {
+	for _, i := range tell(r, r.Items, r.TimeZone, r.RequesterID) {
 		switch i.phase {
 		case denied, failed, expired, withdrawn:
 		default:
@@ -63,7 +63,7 @@ const (
 // Report tells an owner, whose clock is in zone, about items of a request that need their eye.
 func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Message {
 	var items []told
-	for _, i := range tell(r, r.Items, zone) {
+	for _, i := range tell(r, r.Items, zone, 0) {
 		if slices.Contains(itemIDs, i.ID) {
 			items = append(items, i)
 		}
