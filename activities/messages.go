@@ -168,13 +168,11 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 			add(person, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
 		}
 	}
-	if at, ok := EndingSoonAt(r); ok {
-		if at.After(r.ReadAt) {
-			later = shorter(later, at.Sub(r.ReadAt))
-		} else {
-			add(r.RequesterID, endingSoon, "", nil)
-		}
+	notices, next, err := endNotices(ctx, q, r, was)
+	if err != nil {
+		return nil, 0, err
 	}
+	wanted, later = append(wanted, notices...), shorter(later, next)
 	reports, err := a.reports(ctx, q, r)
 	if err != nil {
 		return nil, 0, err
@@ -386,7 +384,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	case outcome:
 		return views.Outcome(r, k.person), nil
 	case endingSoon:
-		return views.EndingSoon(r), nil
+		return views.EndingSoon(r, k.items, m.ID), nil
 	case ended:
 		return views.Ended(r), nil
 	default:

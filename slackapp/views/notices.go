@@ -10,12 +10,12 @@ import (
 	"accessbot/schema"
 )
 
-// EndingSoon tells the requester which access of a request is about to end, with a button to ask for more time. Once
-// nothing of it is left to end, it says how things stand instead.
-func EndingSoon(r *schema.Request) Message {
+// EndingSoon tells the requester which items of a request are about to end, with a button to ask for more time with them.
+// Once nothing of them is left to end, it says how things stand instead. The button names the message.
+func EndingSoon(r *schema.Request, itemIDs []int64, messageID int64) Message {
 	var soon []told
 	for _, i := range tell(r, r.Items, r.TimeZone, r.RequesterID) {
-		if i.phase == active && i.Claim.EndsAt.Valid {
+		if i.phase == active && i.Claim.EndsAt.Valid && slices.Contains(itemIDs, i.ID) {
 			soon = append(soon, i)
 		}
 	}
@@ -27,7 +27,7 @@ func EndingSoon(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(soon)
-	b.buttons(BlockExtend, button(ActionExtendAll, strconv.FormatInt(r.ID, 10), "Extend", slack.StyleDefault))
+	b.buttons(BlockExtend, button(ActionExtendSoon, strconv.FormatInt(messageID, 10), "Extend", slack.StyleDefault))
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(soon)), inApplications(soon)))
 }
 
