@@ -116,8 +116,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 		return Next{}, err
 	}
 	next, due := a.next(r, unasked, judged, wake)
-	notice, _ := EndingSoonAt(r)
-	noticeDue := !notice.IsZero() && !notice.After(r.ReadAt)
+	noticeDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notice.After(r.ReadAt) })
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
 		return Next{}, err
 	}
@@ -227,9 +226,11 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 		case i.State == schema.Active && i.Claim != nil && i.Claim.EndsAt.Valid:
 			next.Settled = false
 			wake.at(i.Claim.EndsAt.Time, "access ends")
-			if at, ok := EndingSoonAt(r); ok && at.After(r.ReadAt) {
-				wake.at(at, "notice before the end")
-			}
+		}
+	}
+	for _, e := range endings(r) {
+		if e.notice.After(r.ReadAt) {
+			wake.at(e.notice, "notice before the end")
 		}
 	}
 	open := false
@@ -294,25 +295,6 @@ func shorter(a, b time.Duration) time.Duration {
 		return b
 	}
 	return a
-}
-
-// EndingSoonAt is when the requester is told that temporary access will end: a day before, or half-way for less than
-// two days. There is no notice of the end of what was held for less than a day.
-func EndingSoonAt(r *schema.Request) (at time.Time, ok bool) {
-	for _, i := range r.Items {
-		if i.State != schema.Active || i.Claim == nil || !i.Claim.EndsAt.Valid || !i.Claim.GivenAt.Valid {
-			continue
-		}
-		held := i.Claim.EndsAt.Time.Sub(i.Claim.GivenAt.Time)
-		if held < 24*time.Hour {
-			continue
-		}
-		notice := i.Claim.EndsAt.Time.Add(-min(24*time.Hour, held/2))
-		if !ok || notice.Before(at) {
-			at, ok = notice, true
-		}
-	}
-	return at, ok
 }
 
 func (a *Activities) personLabel(id int64, email string) string {

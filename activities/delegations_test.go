@@ -146,3 +146,19 @@ func TestTheMiddleOfAChainOfStandInsComesBack(t *testing.T) {
 	assert.True(t, due, "and so does the record")
 	assert.Equal(t, []string{"dan@example.com"}, s.advance(asked.ID).Approvers)
 }
+
+func TestOneOwnerAndTheirStandInAreNoProof(t *testing.T) {
+	b := newBoard(t, "clauses: [{name: All, ask: [{from: [application owners], agree: 2}]}]")
+	asked := b.Request(b.ann, 0, b.admin)
+	b.advance(asked.ID)
+	approval, carl := b.open(asked.ID)[0].ID, b.Person("Carl")
+	b.Do(`alter table decisions disable trigger user`)
+	b.Do(`insert into approval_candidates (approval_id, person_id, for_person_id, basis, position) values ($1, $2, $3, 'application owner', 9)`, approval, carl, b.owen)
+	b.Do(`insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, agree)
+		select $1, $2, p.id, 'approve', 'application owner', r.policy_version, request_terms(r.id), 2 from access_requests r, people p where p.id in ($3, $4)`, asked.Items[0], approval, b.owen, carl)
+	b.Do(`alter table decisions enable trigger user`)
+	b.Do(`update request_items set state = 'approved'`)
+	require.NoError(t, b.give(asked.Items[0]))
+	assert.Equal(t, "failed", b.State(asked.Items[0]))
+	assert.Zero(t, b.Claim(asked.Items[0]))
+}

@@ -157,7 +157,7 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 			readers = readers[:1]
 		}
 		for _, person := range readers {
-			items := unsaid(sent, person, g.kind, g.about, ids(g.items))
+			items := unsaid(sent, person, g.kind, g.about, ids(newsTo(r, person, g.items)))
 			if len(items) == 0 {
 				continue
 			}
@@ -168,13 +168,11 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 			add(person, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
 		}
 	}
-	if at, ok := EndingSoonAt(r); ok {
-		if at.After(r.ReadAt) {
-			later = shorter(later, at.Sub(r.ReadAt))
-		} else {
-			add(r.RequesterID, endingSoon, "", nil)
-		}
+	notices, next, err := endNotices(ctx, q, r, was)
+	if err != nil {
+		return nil, 0, err
 	}
+	wanted, later = append(wanted, notices...), shorter(later, next)
 	reports, err := a.reports(ctx, q, r)
 	if err != nil {
 		return nil, 0, err
@@ -213,7 +211,7 @@ func gatherings(r *schema.Request) []gathering {
 		case schema.Approved, schema.Provisioning:
 			results.more = true
 			slow.items = append(slow.items, i)
-		case schema.Active, schema.Denied, schema.Failed, schema.Expired:
+		case schema.Active, schema.Denied, schema.Failed, schema.Expired, schema.Withdrawn:
 			results.items = append(results.items, i)
 		case schema.Ended, schema.Released:
 			over.items = append(over.items, i)
@@ -223,6 +221,14 @@ func gatherings(r *schema.Request) []gathering {
 		}
 	}
 	return []gathering{results, slow, over}
+}
+
+// newsTo are the items that are not the doing of the person themselves: who withdraws, or leaves, is not told of it.
+func newsTo(r *schema.Request, person int64, items []schema.Item) []schema.Item {
+	return slices.DeleteFunc(slices.Clone(items), func(i schema.Item) bool {
+		x := i.Release
+		return i.State == schema.Withdrawn && x != nil && (x.PersonID.Valid && x.PersonID.Int64 == person || x.Kind == schema.Left && person == r.RequesterID)
+	})
 }
 
 // unsaid answers the items of which a person was told nothing of this kind yet.
@@ -378,7 +384,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	case outcome:
 		return views.Outcome(r, k.person), nil
 	case endingSoon:
-		return views.EndingSoon(r), nil
+		return views.EndingSoon(r, k.items, m.ID), nil
 	case ended:
 		return views.Ended(r), nil
 	default:

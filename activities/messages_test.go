@@ -193,6 +193,18 @@ func TestApprovedAloneIsSaidIfGivingTakesLong(t *testing.T) {
 	assert.Contains(t, s.reads("ann")[2], "is active")
 }
 
+func TestRetryingIsSaidOnceInASentence(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.posted(0)
+	_, err := s.press("owen", s.owen, true)
+	require.NoError(t, err)
+	s.advance(asked.ID)
+	s.target.next("give", lostAnswer)
+	require.Error(t, s.give(asked.Items[0]))
+	s.converged(asked.ID)
+	assert.Contains(t, s.reads("ann")[0], "Admin: being provisioned, retrying (the system does not answer as it should)")
+}
+
 func TestResultsAreGatheredWhileOthersAreToCome(t *testing.T) {
 	s := newWithSlack(t)
 	olga := s.Person("Olga")

@@ -103,8 +103,8 @@ func explain(err error) string {
 	}
 }
 
-// retryingProblem is what people read while giving is tried again.
-const retryingProblem = "being provisioned, retrying: the system does not answer as it should"
+// retryingProblem is why giving is tried again, as people read it.
+const retryingProblem = "the system does not answer as it should"
 
 // sayRetrying lets people know. It is a courtesy: if it fails, the retry matters more.
 func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {

@@ -156,7 +156,7 @@ func TestGiveWhoseAnswerWasLostIsRepeatedSafely_21(t *testing.T) {
 	s.target.next("give", lostAnswer)
 	require.Error(t, s.give(asked.Items[0]))
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]), "not said before it is known")
-	assert.Contains(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "retrying")
+	assert.Contains(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "does not answer as it should")
 	require.NoError(t, s.give(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))

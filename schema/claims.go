@@ -104,3 +104,44 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 	}
 	return c, nil
 }
+
+// HeldLonger answers the items of a request whose end is none for their holder: the same access lasts longer, or for good, by
+// another live claim.
+func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
+	var items []int64
+	err := q.SelectContext(ctx, &items, `
+		select i.id
+		  from request_items i
+		  join claims c on c.item_id = i.id
+		 where i.request_id = $1
+		   and exists (select from claims o where o.account_id = c.account_id and o.entitlement_id = c.entitlement_id and o.id <> c.id
+		                  and (o.ends_at is null or o.ends_at > c.ends_at) and `+live("o")+`)`, requestID)
+	if err != nil {
+		return nil, fmt.Errorf("what of request %d is held for longer: %w", requestID, err)
+	}
+	return items, nil
+}
+
+// NamedBefore answers the request that a notice before an end was about, and the entitlements that it named, for the reader of
+// that notice: ErrNotFound for anybody else.
+func NamedBefore(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
+	var named []struct {
+		RequestID     int64 `db:"request_id"`
+		EntitlementID int64 `db:"entitlement_id"`
+	}
+	err = q.SelectContext(ctx, &named, `
+		select i.request_id, i.entitlement_id
+		  from slack_messages m
+		  join request_items i on i.request_id = m.request_id and i.id = any(m.item_ids)
+		 where m.id = $1 and m.person_id = $2 and m.kind = 'ending_soon'`, messageID, readerID)
+	if err == nil && len(named) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("what message %d said to person %d that ends: %w", messageID, readerID, err)
+	}
+	for _, n := range named {
+		requestID, entitlements = n.RequestID, append(entitlements, n.EntitlementID)
+	}
+	return requestID, entitlements, nil
+}

@@ -187,9 +187,9 @@ func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID i
 }
 
 // OpenEarlier makes the draft of a form that asks for more time with what an earlier request of the person gave (Extend), or
-// again for what it asked for and they lack (Again): for all of it, or for one entitlement, chosen at first. It answers
+// again for what it asked for and they lack (Again): all of it is chosen at first, or these entitlements of it. It answers
 // ErrNotFound where that request is not theirs.
-func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID, entitlementID int64) (Draft, error) {
+func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID int64, entitlements ...int64) (Draft, error) {
 	result, err := db.ExecContext(ctx, `
 		insert into form_drafts (view_id, view_hash, person_id, time_zone, mode, extends_id, temporary)
 		select $1, $2, $3, $4, $5, id, $5 = 'extend' or ends_at is not null from access_requests where id = $6 and requester_id = $3`,
@@ -205,7 +205,7 @@ func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, pe
 			return err
 		}
 		for _, id := range d.Offered {
-			if entitlementID == 0 || id == entitlementID {
+			if len(entitlements) == 0 || slices.Contains(entitlements, id) {
 				d.Chosen = append(d.Chosen, id)
 			}
 		}

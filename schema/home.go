@@ -97,7 +97,7 @@ type RequestLine struct {
 
 	Names  []string       `db:"-"` // of the first few items: application and name
 	Items  int            `db:"-"`
-	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done
+	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; GivenBack is apart from Released
 }
 
 // RequestsOf answers the requests that a person made, or somebody for them, the newest first.
@@ -134,6 +134,7 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 	err = q.SelectContext(ctx, &items, `
 		select i.request_id, a.name || ': ' || e.name as name,
 		       case when i.state in ('submitted', 'awaiting_approval', 'approved') and l.id is not null then 'withdrawn'
+		            when i.state = 'released' and l.kind = 'given_back' then 'given_back'
 		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'deny' then 'denied'
 		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'approve' then 'approved'
 		            else i.state end as state

@@ -218,7 +218,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		},
 		"what is asked for again": func() error {
 			requester := schematest.Value[int64](w, `select requester_id from access_requests where id = 4100`)
-			draft, err := p.OpenEarlier(ctx, schema.Again, "VAgain", "", requester, "UTC", 4100, 0)
+			draft, err := p.OpenEarlier(ctx, schema.Again, "VAgain", "", requester, "UTC", 4100)
 			if err != nil {
 				return err
 			}
@@ -246,6 +246,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"a request's messages": func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
 		"owners":               func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
 		"found before":         func() error { _, err := schema.FoundBefore(ctx, p, request); return err },
+		"held for longer":      func() error { _, err := schema.HeldLonger(ctx, p, request); return err },
 		"overdue":              func() error { _, err := schema.Overdue(ctx, p, request); return err },
 		"a summary":            func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
 		"a claim":              func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },

@@ -150,3 +150,18 @@ func TestClaimAnswersWhetherItIsAReasonToHoldTheSeat(t *testing.T) {
 	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Unsettled(now))
 	assert.True(t, schema.Claim{EndsAt: at(0), DueAt: at(time.Minute)}.Unsettled(now))
 }
+
+func TestWhatWasTakenBackIsListedApartFromWhatWasGivenBack(t *testing.T) {
+	a := newAsking(t, 0)
+	a.approveAll()
+	given, taken := a.given(a.asked.Items[0]), a.given(a.asked.Items[1])
+	_, err := a.SlackApp.GiveBack(t.Context(), given, a.ann)
+	require.NoError(t, err)
+	_, err = a.SlackApp.TakeBack(t.Context(), taken, a.owen, "moved team")
+	require.NoError(t, err)
+	a.Do(`update request_items set state = 'released' where request_id = $1`, a.asked.ID)
+	lines, _, err := schema.RequestsOf(t.Context(), a.SlackApp, a.ann, 10, 0)
+	require.NoError(t, err)
+	require.Len(t, lines, 1)
+	assert.Equal(t, map[string]int{schema.GivenBack: 1, schema.Released: 1}, lines[0].States)
+}

@@ -136,7 +136,7 @@ func TestWhoAskedForSomebodyWithdrawsAndNeitherGivesBackNorAsksForMore(t *testin
 	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'given_back')`, a.asked.Items[0], a.olga)
 	require.ErrorContains(t, err, "somebody else")
 	for _, mode := range []string{schema.Extend, schema.Again} {
-		_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID, 0)
+		_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID)
 		require.ErrorIs(t, err, schema.ErrNotFound, mode)
 	}
 	_, err = a.SlackApp.Withdraw(t.Context(), a.asked.ID, a.owen)

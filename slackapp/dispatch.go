@@ -134,6 +134,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 	opens := map[string]handler{
 		views.ActionRequestAccess: a.openForm,
 		views.ActionExtend:        a.openEarlier,
+		views.ActionExtendSoon:    a.openEarlier,
 		views.ActionExtendAll:     a.openEarlier,
 		views.ActionAgain:         a.openEarlier,
 		views.ActionShowAll:       a.openList,

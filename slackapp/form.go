@@ -28,12 +28,17 @@ func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, ac
 	}
 	a.openDraft(ctx, ic, mode, button, func(viewID, hash string, person schema.Person, zone string) (draft schema.Draft, err error) {
 		number, err := idOf(action.Value)
-		entitlementID := int64(0)
-		if err == nil && action.ActionID == views.ActionExtend {
-			number, entitlementID, err = schema.RequestOfClaim(ctx, a.db, number, person.ID)
+		var entitlements []int64 // none: all
+		switch {
+		case err != nil:
+		case action.ActionID == views.ActionExtend:
+			entitlements = make([]int64, 1)
+			number, entitlements[0], err = schema.RequestOfClaim(ctx, a.db, number, person.ID)
+		case action.ActionID == views.ActionExtendSoon:
+			number, entitlements, err = schema.NamedBefore(ctx, a.db, number, person.ID)
 		}
 		if err == nil {
-			draft, err = a.db.OpenEarlier(ctx, mode, viewID, hash, person.ID, zone, number, entitlementID)
+			draft, err = a.db.OpenEarlier(ctx, mode, viewID, hash, person.ID, zone, number, entitlements...)
 		}
 		if errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrNotOffered) {
 			a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: strings.ToLower(button) + " refused", Alert: true,

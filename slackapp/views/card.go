@@ -1,6 +1,7 @@
 package views
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 // button as long as something can be withdrawn.
 func Card(r *schema.Request, readerID int64) Message {
 	var b body
-	items := tell(r, r.Items, r.TimeZone)
+	items := tell(r, r.Items, r.TimeZone, readerID)
 	n := count(items)
 	text := headline(r, readerID, items)
 	b.line(bold(text))
@@ -144,7 +145,7 @@ func asked(r *schema.Request, zone string) []string {
 			continue
 		}
 		app := name(about[0].ApplicationName)
-		whom := candidates(a, about) + untilWhen(a, zone)
+		whom := candidates(a, about) + untilWhen(r, a, zone)
 		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
 		if n < 0 {
 			n = len(questions)
@@ -181,11 +182,20 @@ func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
 }
 
 // untilWhen says until when an approval can be answered.
-func untilWhen(a schema.Approval, zone string) string {
-	if !a.ExpiresAt.Valid {
+func untilWhen(r *schema.Request, a schema.Approval, zone string) string {
+	until := decidableUntil(r, a)
+	if !until.Valid {
 		return ""
 	}
-	return ", until " + When(a.ExpiresAt.Time, zone)
+	return ", until " + When(until.Time, zone)
+}
+
+// decidableUntil is until when an approval can be answered: what it is about cannot be given after its own end.
+func decidableUntil(r *schema.Request, a schema.Approval) sql.NullTime {
+	if a.ExpiresAt.Valid && r.EndsAt.Valid && r.EndsAt.Time.Before(a.ExpiresAt.Time) {
+		return r.EndsAt
+	}
+	return a.ExpiresAt
 }
 
 // candidates names those who were asked about items and have not answered, and on what basis. Who may decide and was not

@@ -65,6 +65,8 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 			" is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), " is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " is approved and being provisioned", "approved by the policy", true},
+		{"approved, retrying", problem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), "GitHub does not answer"),
+			" is approved and being provisioned", "approved by Bob Owner, retrying (GitHub does not answer)", true},
 		{"being provisioned", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being provisioned", "being provisioned", false},
 		{"retrying", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), "GitHub does not answer"),
 			" is approved and being provisioned", "being provisioned, retrying (GitHub does not answer)", false},
@@ -187,4 +189,28 @@ func TestAccessThatIsPastItsEndAndNotGoneIsNotCalledActive(t *testing.T) {
 	r.ReadAt = held.Claim.EndsAt.Time.Add(2 * time.Minute)
 	assert.NotContains(t, text(Card(r, alice)), "active")
 	assert.Contains(t, text(Card(r, alice)), "the end has passed, the access is being taken back")
+}
+
+func TestNothingIsSaidToBeDecidableAfterItsEnd(t *testing.T) {
+	r := sent() // it ends with 1 Dec
+	r.Approvals[0].ExpiresAt = at("2026-12-07T09:00:00Z")
+	assert.Contains(t, text(Card(r, alice)), ", until Wed 2 Dec 2026, 00:00 CET")
+	assert.NotContains(t, text(Card(r, alice)), "7 Dec")
+	q := QuestionFor{PersonID: bob, TimeZone: "Europe/Berlin"}
+	assert.Contains(t, text(Question(r, q)), "Can be decided until Wed 2 Dec 2026, 00:00 CET.")
+	assert.NotContains(t, text(Question(r, q)), "7 Dec")
+	r.Approvals[0].ExpiresAt = at("2026-11-28T09:00:00Z")
+	assert.Contains(t, text(Card(r, alice)), ", until Sat 28 Nov 2026, 10:00 CET")
+	assert.Contains(t, text(Question(r, q)), "Can be decided until Sat 28 Nov 2026, 10:00 CET.")
+}
+
+func TestWhoWithdrewIsSaidWhereTwoCould(t *testing.T) {
+	i := released(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Erin <Boss>", "")
+	i.Release.PersonID = sql.NullInt64{Int64: 9, Valid: true}
+	r := withApproval(newRequest(i), "closed", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
+	r.SubmittedBy, r.SubmitterName = sql.NullInt64{Int64: 9, Valid: true}, "Erin <Boss>"
+	assert.Contains(t, text(Card(r, alice)), "↩️ reader: withdrawn by Erin &lt;Boss&gt;")
+	assert.Contains(t, text(Card(r, 9)), "↩️ reader: withdrawn by you")
+	assert.Contains(t, text(Outcome(r, alice)), "↩️ Withdrawn by Erin &lt;Boss&gt;")
+	assert.Contains(t, text(Question(r, QuestionFor{PersonID: bob})), "Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026")
 }

@@ -39,7 +39,7 @@ func Choose(r *schema.Request, readerID int64, value string) slack.ModalViewRequ
 	zone := location(r.TimeZone).String()
 	endHint := fmt.Sprintf("Asked for: %s. Leave it empty for that, or choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
 	blocks = append(blocks,
-		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 150)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
+		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
 		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Needed where something is denied."), reasonInput("The requester reads it")).WithOptional(true))
 	return choiceModal("Choose", CallbackChoose, value, shown, blocks)
 }
@@ -62,7 +62,7 @@ func choiceModal(title, callback, value string, shown []int64, blocks []slack.Bl
 
 // choice are boxes for what waits, and what becomes of what is not ticked.
 func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids []int64) {
-	all := riskiestFirst(tell(r, waiting, r.TimeZone))
+	all := riskiestFirst(tell(r, waiting, r.TimeZone, 0))
 	shown := all[:min(len(all), chooseAtMost)]
 	who, whom := askedBy(r)
 	blocks = []slack.Block{section(fmt.Sprintf("%s asks for %s%s. What you tick is approved.", bold(who), grants(len(all)), whom))}

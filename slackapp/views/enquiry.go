@@ -73,7 +73,7 @@ func Enquiry(r *schema.Request, readerID int64, e schema.Enquiry) Message {
 		asked = "your" + strings.TrimPrefix(asked, "Your")
 	}
 	text := fmt.Sprintf("%s asks about %s", name(e.AskedByName), asked)
-	items := tell(r, r.Items, r.TimeZone)
+	items := tell(r, r.Items, r.TimeZone, 0)
 	b.line(bold(text) + fmt.Sprintf(" (%s %s):", grants(len(items)), inApplications(items)))
 	b.quote(e.Text)
 	switch {

@@ -20,20 +20,24 @@ func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
 		asked := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
 			return slices.Contains(a.ItemIDs, i.ID) && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID })
 		})
-		switch {
-		case !asked:
-		case len(i.Decisions) > 0:
-			for _, d := range i.Decisions {
-				verb := "denied"
-				if d.Approves() {
-					verb = "approved"
-				}
-				add(fmt.Sprintf("%s %s this on %s.", sentence(deciders(schema.Item{Decision: &d}, personID)), verb, When(d.DecidedAt, zone)))
+		if !asked {
+			continue
+		}
+		for _, d := range i.Decisions {
+			verb := "denied"
+			if d.Approves() {
+				verb = "approved"
 			}
-		case i.Release != nil:
+			add(fmt.Sprintf("%s %s this on %s.", sentence(deciders(schema.Item{Decision: &d}, personID)), verb, When(d.DecidedAt, zone)))
+		}
+		switch {
+		case i.Release != nil && i.Claim == nil:
 			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.ReleasedAt, zone)))
-		case i.State == schema.Expired:
+		case i.State != schema.Expired:
+		case len(i.Decisions) == 0:
 			add("Nobody decided about this in time.")
+		default:
+			add(fmt.Sprintf("It expired on %s (%s).", When(i.StateAt, zone), remark(expiryOf(i))))
 		}
 	}
 	if len(parts) == 0 {

@@ -14,9 +14,10 @@ const (
 
 // Action IDs of the buttons that open the form to ask for more time, or again.
 const (
-	ActionExtend    = "extend"     // the claim's ID
-	ActionExtendAll = "extend_all" // the request's number: everything of it that ends
-	ActionAgain     = "ask_again"  // the request's number: everything of it that is lacked
+	ActionExtend     = "extend"      // the claim's ID
+	ActionExtendSoon = "extend_soon" // the ID of the notice: what it names
+	ActionExtendAll  = "extend_all"  // the request's number, in notices of earlier versions: everything of it that ends
+	ActionAgain      = "ask_again"   // the request's number: everything of it that is lacked
 )
 
 // Action IDs of the form.

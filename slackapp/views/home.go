@@ -170,7 +170,7 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {
-			if (schema.Item{State: state}).Final() && l.ForName == "" {
+			if over := state == schema.GivenBack || (schema.Item{State: state}).Final(); over && l.ForName == "" {
 				again = slack.NewAccessory(askAgain(l.RequestID))
 			}
 		}
@@ -196,7 +196,8 @@ var stateWords = []struct{ state, words string }{
 	{schema.Denied, "denied"},
 	{schema.Failed, "failed"},
 	{schema.Ended, "ended"},
-	{schema.Released, "given back"},
+	{schema.GivenBack, "given back"},
+	{schema.Released, "taken back"},
 	{schema.Withdrawn, "withdrawn"},
 	{schema.Expired, "expired"},
 }

@@ -54,3 +54,17 @@ func TestWhoeverIsAskedCanSayThatTheyAreAway(t *testing.T) {
 	}
 	require.NotContains(t, text(views.Home{}.View()), "I will be away…")
 }
+
+func TestWhatAnOwnerTookBackWasNotGivenBack(t *testing.T) {
+	says := func(states map[string]int) string {
+		line := schema.RequestLine{RequestID: 1001, Items: 1, Names: []string{"GitHub: reader"}, CreatedAt: time.Now(), TimeZone: "UTC", States: states}
+		return text(views.RequestList([]schema.RequestLine{line}, 1, 1, "UTC", ""))
+	}
+	taken := says(map[string]int{schema.Released: 1})
+	require.Contains(t, taken, "Taken back ·")
+	require.Contains(t, taken, "Ask again")
+	given := says(map[string]int{schema.GivenBack: 1})
+	require.Contains(t, given, "Given back ·")
+	require.Contains(t, given, "Ask again")
+	require.Contains(t, says(map[string]int{schema.GivenBack: 1, schema.Released: 2, schema.Active: 1}), "1 active, 1 given back, 2 taken back")
+}

@@ -156,7 +156,7 @@ func everything(say string) map[string][]any {
 		"AnswerEnquiry": {views.AnswerEnquiry(r, r.Enquiries[0]), views.AnswerEnquiry(none, schema.Enquiry{})},
 		"Enquiry":       {views.Enquiry(r, 1, r.Enquiries[0]), views.Enquiry(r, 1, r.Enquiries[1]), views.Enquiry(none, 1, schema.Enquiry{Text: say}), views.Enquiry(forOther, 9, r.Enquiries[1])},
 		"EnquiryAnswer": {views.EnquiryAnswer(r, r.Enquiries[1]), views.EnquiryAnswer(none, schema.Enquiry{})},
-		"EndingSoon":    {views.EndingSoon(r), views.EndingSoon(none)},
+		"EndingSoon":    {views.EndingSoon(r, allItems(r), math.MaxInt64), views.EndingSoon(none, nil, 0)},
 		"Ended":         {views.Ended(r), views.Ended(none)},
 		"Report": {
 			views.Report(r, views.ReportFound, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),

@@ -61,17 +61,17 @@ type told struct {
 	standing
 }
 
-// tell says of items where they stand, with times for a reader in a zone.
-func tell(r *schema.Request, items []schema.Item, zone string) []told {
+// tell says of items where they stand, with times for a reader in a zone. Reader 0: anybody.
+func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []told {
 	all := make([]told, len(items))
 	for n, i := range items {
-		all[n] = told{i, standingOf(r, i, zone)}
+		all[n] = told{i, standingOf(r, i, zone, reader)}
 	}
 	return all
 }
 
 // standingOf reads the item's decision, release and claim before its state: the state may lag behind them by a moment.
-func standingOf(r *schema.Request, i schema.Item, zone string) standing {
+func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) standing {
 	switch i.State {
 	case schema.Failed:
 		return standing{failed, because("failed", i.Problem)}
@@ -84,15 +84,15 @@ func standingOf(r *schema.Request, i schema.Item, zone string) standing {
 	}
 	switch d := i.Decision; {
 	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
-		return standing{withdrawn, withdrawal(i.Release)}
+		return standing{withdrawn, withdrawal(r, i.Release, reader)}
 	case d != nil && !d.Approves():
 		return standing{denied, because("denied by "+deciders(i, 0), d.Reason)}
 	case i.State == schema.Denied:
 		return standing{denied, because("denied", i.Problem)}
 	case d != nil:
-		return standing{approved, because("approved by "+deciders(i, 0)+sooner(r, i, zone), i.Problem)}
+		return standing{approved, retrying("approved by "+deciders(i, 0)+sooner(r, i, zone), i)}
 	case i.State == schema.Approved:
-		return standing{approved, because("approved", i.Problem)}
+		return standing{approved, retrying("approved", i)}
 	case i.State == schema.Submitted:
 		return standing{waiting, "submitted"}
 	}
@@ -127,10 +127,16 @@ func standingOfGiven(r *schema.Request, i schema.Item, zone string) standing {
 		return standing{leaving, because("the end has passed, the access is being taken back", i.Problem)}
 	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
 		return standing{active, because("active "+untilOf(r, i, zone), i.Problem)}
-	case i.Problem != "":
-		return standing{provisioning, because("being provisioned, retrying", i.Problem)}
 	}
-	return standing{provisioning, "being provisioned"}
+	return standing{provisioning, retrying("being provisioned", i)}
+}
+
+// retrying adds to what is said of an item that giving it is tried again, and why, if so.
+func retrying(what string, i schema.Item) string {
+	if i.Problem != "" && i.State != schema.AwaitingApproval {
+		what += ", retrying"
+	}
+	return because(what, i.Problem)
 }
 
 // standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
@@ -222,7 +228,8 @@ func expiryOf(i schema.Item) string {
 	return "nobody decided in time"
 }
 
-func withdrawal(x *schema.Release) string {
+// withdrawal says, where two could, who withdrew what they asked for: "you" to a reader who did.
+func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
 	switch {
 	case x == nil:
 		return "withdrawn"
@@ -230,8 +237,12 @@ func withdrawal(x *schema.Release) string {
 		return "withdrawn, the requester has left"
 	case x.Kind == schema.Cancelled:
 		return because("withdrawn by an operator", x.Reason)
+	case !r.SubmittedBy.Valid || !x.PersonID.Valid:
+		return "withdrawn"
+	case x.PersonID.Int64 == reader:
+		return "withdrawn by you"
 	}
-	return "withdrawn"
+	return "withdrawn by " + name(x.PersonName)
 }
 
 // order says who wanted access back.

@@ -155,7 +155,7 @@ func TestADigestIsOfWhatIsShownAndOfNothingElse(t *testing.T) {
 	draw := func() map[string]string {
 		return map[string]string{
 			"card": Digest(Card(r, alice)), "question": Digest(Question(r, QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
-			"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
+			"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
 		}
 	}
 	first := draw()
@@ -250,7 +250,7 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 				q.AlreadyHas = append(q.AlreadyHas, r.Items[n].Name)
 			}
 			for kind, m := range map[string]Message{
-				"card": Card(r, alice), "question": Question(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r), "ended": Ended(r),
+				"card": Card(r, alice), "question": Question(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r, []int64{1, 2, 3, 4}, 77), "ended": Ended(r),
 				"found": Report(r, ReportFound, ids, "UTC"), "failed": Report(r, ReportFailed, ids, "UTC"), "overdue": Report(r, ReportOverdue, ids, "UTC"),
 			} {
 				t.Run(fmt.Sprintf("%s of 500 items in %d applications, %s", kind, applications, state), func(t *testing.T) {

@@ -60,7 +60,7 @@ func ItemList(r *schema.Request, readerID int64, page int, zone string) (view sl
 	if !r.AskedFor(readerID) {
 		items = askedOf(r, readerID)
 	}
-	told := inOrder(tell(r, items, zone))
+	told := inOrder(tell(r, items, zone, readerID))
 	from := min((page-1)*ListLines, len(told))
 	shown := told[from:min(from+ListLines, len(told))]
 	var blocks []slack.Block

@@ -10,12 +10,12 @@ import (
 	"accessbot/schema"
 )
 
-// EndingSoon tells the requester which access of a request is about to end, with a button to ask for more time. Once
-// nothing of it is left to end, it says how things stand instead.
-func EndingSoon(r *schema.Request) Message {
+// EndingSoon tells the requester which items of a request are about to end, with a button to ask for more time with them.
+// Once nothing of them is left to end, it says how things stand instead. The button names the message.
+func EndingSoon(r *schema.Request, itemIDs []int64, messageID int64) Message {
 	var soon []told
-	for _, i := range tell(r, r.Items, r.TimeZone) {
-		if i.phase == active && i.Claim.EndsAt.Valid {
+	for _, i := range tell(r, r.Items, r.TimeZone, r.RequesterID) {
+		if i.phase == active && i.Claim.EndsAt.Valid && slices.Contains(itemIDs, i.ID) {
 			soon = append(soon, i)
 		}
 	}
@@ -27,14 +27,14 @@ func EndingSoon(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(soon)
-	b.buttons(BlockExtend, button(ActionExtendAll, strconv.FormatInt(r.ID, 10), "Extend", slack.StyleDefault))
+	b.buttons(BlockExtend, button(ActionExtendSoon, strconv.FormatInt(messageID, 10), "Extend", slack.StyleDefault))
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(soon)), inApplications(soon)))
 }
 
 // Ended tells the requester what became of the access that a request had given: gone, or still held for another reason.
 func Ended(r *schema.Request) Message {
 	var held []told
-	for _, i := range tell(r, r.Items, r.TimeZone) {
+	for _, i := range tell(r, r.Items, r.TimeZone, r.RequesterID) {
 		switch i.phase {
 		case denied, failed, expired, withdrawn:
 		default:
@@ -63,7 +63,7 @@ const (
 // Report tells an owner, whose clock is in zone, about items of a request that need their eye.
 func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Message {
 	var items []told
-	for _, i := range tell(r, r.Items, zone) {
+	for _, i := range tell(r, r.Items, zone, 0) {
 		if slices.Contains(itemIDs, i.ID) {
 			items = append(items, i)
 		}

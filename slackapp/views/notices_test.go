@@ -14,7 +14,7 @@ func TestEndingSoonNamesWhatEndsAndOffersToExtendIt(t *testing.T) {
 	permanent := given(item(3, schema.Active, "admin"))
 	permanent.Claim.EndsAt = sql.NullTime{}
 	r := newRequest(given(item(1, schema.Active, "reader")), given(jira(item(2, schema.Active, "user"))), permanent, deniedBy(item(4, schema.Denied, "writer"), bob, "Bob Owner", "no"))
-	m := EndingSoon(r)
+	m := EndingSoon(r, []int64{1, 2, 3, 4}, 77)
 	requireFits(t, m)
 	assert.Equal(t, "Your access from request #1042 ends soon (2 access grants in GitHub and Jira)", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
@@ -23,16 +23,16 @@ func TestEndingSoonNamesWhatEndsAndOffersToExtendIt(t *testing.T) {
 *GitHub*: reader
 *Jira*: user
 [Extend]`), text(m))
-	assert.Equal(t, "1042", buttons(m)[ActionExtendAll].Value)
+	assert.Equal(t, "77", buttons(m)[ActionExtendSoon].Value)
 }
 
 func TestEndingSoonHasNoButtonOnceNothingIsLeftToEnd(t *testing.T) {
 	r := newRequest(released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""))
-	m := EndingSoon(r)
+	m := EndingSoon(r, []int64{1, 2, 3, 4}, 77)
 	assert.Empty(t, buttons(m))
 	assert.Contains(t, text(m), "*Your request #1042 is being taken back*")
 	r = newRequest(deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "no"))
-	assert.Contains(t, text(EndingSoon(r)), "*Your request #1042 was denied*")
+	assert.Contains(t, text(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "*Your request #1042 was denied*")
 }
 
 func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {

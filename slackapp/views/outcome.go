@@ -14,7 +14,7 @@ import (
 // what was denied and why, what failed, and what is still to come.
 func Outcome(r *schema.Request, readerID int64) Message {
 	var b body
-	items := tell(r, r.Items, r.TimeZone)
+	items := tell(r, r.Items, r.TimeZone, readerID)
 	text := headline(r, readerID, items)
 	b.line(bold(text))
 	b.gap()

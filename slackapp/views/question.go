@@ -25,8 +25,8 @@ type QuestionFor struct {
 // reader can decide something; then it says who decided what, and when.
 func Question(r *schema.Request, q QuestionFor) Message {
 	var b body
-	mine := tell(r, askedOf(r, q.PersonID), q.TimeZone)
-	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone)
+	mine := tell(r, askedOf(r, q.PersonID), q.TimeZone, q.PersonID)
+	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone, q.PersonID)
 	text := questionHeadline(r, mine, open)
 	b.line(bold(text), about(r.Requester))
 	if q.AskedAnew && len(open) > 0 {
@@ -126,14 +126,19 @@ func about(p schema.Person) string {
 // why is what a reader is told about why they are asked, around the names of the applications.
 type why struct{ before, after string }
 
-// whyYou says why the reader is the one who is asked, a line for each basis.
+// whyYou says why the reader is the one who is asked, a line for each basis. What they were asked before, perhaps on another
+// basis, counts only while nothing is open to them, and what has moved on to others does not at all.
 func whyYou(r *schema.Request, personID int64) []string {
 	var own, inPlace []why
 	apps := map[why][]string{}
+	open := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
+		_, asked := a.Candidate(personID)
+		return asked && a.State == "open"
+	})
 	for _, a := range r.Approvals {
 		n := slices.IndexFunc(r.Items, func(i schema.Item) bool { return slices.Contains(a.ItemIDs, i.ID) })
 		c, asked := a.Candidate(personID)
-		if n < 0 || !asked {
+		if n < 0 || !asked || a.State == "moved" || open && a.State != "open" {
 			continue
 		}
 		reasons, because := &own, whyOwn(r, a, c)
@@ -189,8 +194,10 @@ func progress(r *schema.Request, open []told, zone string) []string {
 		if words := strings.TrimPrefix(soFar(r, i.Item, zone), ", "); words != "" {
 			add("🪜 " + sentence(words) + ".")
 		}
-		if a, ok := r.OpenApproval(i.Item); ok && a.ExpiresAt.Valid {
-			add("Can be decided until " + When(a.ExpiresAt.Time, zone) + ".")
+		if a, ok := r.OpenApproval(i.Item); ok {
+			if until := decidableUntil(r, a); until.Valid {
+				add("Can be decided until " + When(until.Time, zone) + ".")
+			}
 		}
 	}
 	return lines
@@ -298,7 +305,7 @@ func verdict(r *schema.Request, i told, q QuestionFor) string {
 	case d != nil:
 		return "⛔ " + because("Denied by "+deciders(i.Item, q.PersonID)+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
 	case i.Release != nil:
-		return sentence(withdrawal(i.Release)) + ", " + When(i.Release.ReleasedAt, q.TimeZone)
+		return sentence(withdrawal(r, i.Release, q.PersonID)) + ", " + When(i.Release.ReleasedAt, q.TimeZone)
 	case !i.Waiting():
 		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
 	}

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -150,4 +151,23 @@ func TestAQuestionNamesTheRiskiestTenOfAnApplicationAndCountsTheRestByRisk(t *te
 
 func TestAQuestionSaysWhenTheRequesterHasNothingThereYet(t *testing.T) {
 	assert.Contains(t, text(Question(sent(), QuestionFor{MessageID: 7, PersonID: bob})), "*Already has there:* nothing\n")
+}
+
+func TestAQuestionSaysOnWhatBasisItsReaderIsAskedNow(t *testing.T) {
+	inPlaceOfBob := candidate(dave, "Dave Owner", true)
+	inPlaceOfBob.InPlaceOf, inPlaceOfBob.InPlaceOfName = sql.NullInt64{Int64: bob, Valid: true}, "Bob Owner"
+	before := func(state string) *schema.Request {
+		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
+		return withApproval(r, state, "application owner", []int64{1}, inPlaceOfBob)
+	}
+	q := QuestionFor{PersonID: dave}
+	assert.Contains(t, text(Question(before("open"), q)), "in the place of Bob Owner")
+	assert.Contains(t, text(Question(before("decided"), q)), "in the place of Bob Owner", "as it was then")
+
+	again := withApproval(before("decided"), "open", "manager", []int64{1}, candidate(dave, "Dave Owner", true))
+	assert.NotContains(t, text(Question(again, q)), "in the place of", "Bob is back")
+	assert.Contains(t, text(Question(again, q)), "You are asked about GitHub as the manager of Alice Example.")
+
+	moved := withApproval(before("moved"), "open", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
+	assert.NotContains(t, text(Question(moved, q)), "in the place of", "Bob is back, and asked himself")
 }

@@ -1,0 +1,129 @@
+package activities_test
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/schema/schematest"
+	"accessbot/slackapp/views"
+)
+
+// grants approves one item by the approver's newest copy, until ends if that is set.
+func (s withSlack) grants(name string, person, item int64, ends time.Time) {
+	s.t.Helper()
+	messages, err := s.slack.As(name + "@example.com").Messages()
+	require.NoError(s.t, err)
+	answer := schema.Answer{PersonID: person, Choice: map[int64]bool{item: true}, EndsAt: sql.NullTime{Time: ends, Valid: !ends.IsZero()}}
+	for _, m := range messages {
+		for _, b := range m.Blocks {
+			elements, _ := b["elements"].([]any) // of other blocks: none
+			for _, e := range elements {
+				if button, ok := e.(map[string]any); ok && button["action_id"] == views.ActionApprove {
+					answer.MessageID, answer.Terms, err = views.ParseDecisionValue(button["value"].(string))
+					require.NoError(s.t, err)
+				}
+			}
+		}
+	}
+	_, err = s.SlackApp.Decide(context.Background(), answer)
+	require.NoError(s.t, err)
+}
+
+// endNotices are the notices before an end that Ann has, the newest last.
+func (s withSlack) endNotices() (texts []string) {
+	s.t.Helper()
+	for _, text := range s.reads("ann") {
+		if strings.Contains(text, "ends soon") {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// holdsFor is a request of Ann's for these, given for so long.
+func (s withSlack) holdsFor(lasts time.Duration, entitlements ...int64) schematest.Asked {
+	s.t.Helper()
+	asked := s.Request(s.ann, lasts, entitlements...)
+	s.advance(asked.ID)
+	s.decide(s.owen, asked.ID, "approve")
+	s.advance(asked.ID)
+	for _, i := range asked.Items {
+		require.NoError(s.t, s.give(i))
+	}
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	return asked
+}
+
+func TestEachEndHasItsNotice(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.Request(s.ann, 30*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	s.grants("owen", s.owen, asked.Items[0], s.Now().Add(10*24*time.Hour))
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	s.grants("owen", s.owen, asked.Items[1], time.Time{})
+	s.advance(asked.ID)
+	for _, i := range asked.Items {
+		require.NoError(t, s.give(i))
+	}
+	next := s.advance(asked.ID)
+	assert.Contains(t, next.WakeFor, "notice before the end")
+	s.converged(asked.ID)
+
+	s.Shift(9*24*time.Hour + time.Minute)
+	next = s.advance(asked.ID)
+	assert.True(t, next.MessagesDue)
+	s.converged(asked.ID)
+	require.Len(t, s.endNotices(), 1)
+	assert.Contains(t, s.endNotices()[0], "Admin")
+	assert.NotContains(t, s.endNotices()[0], "Reader", "it ends in three weeks")
+
+	s.Shift(24 * time.Hour)
+	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	next = s.advance(asked.ID)
+	assert.Contains(t, next.WakeFor, "notice before the end", "of the other")
+	s.converged(asked.ID)
+	s.Shift(19 * 24 * time.Hour)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	s.converged(asked.ID)
+	require.Len(t, s.endNotices(), 2)
+	assert.Contains(t, s.endNotices()[1], "Reader")
+	assert.NotContains(t, s.endNotices()[1], "Admin", "it is over")
+}
+
+func TestWhatIsExtendedDoesNotEndSoon(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.holdsFor(5*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
+	s.holdsFor(20*24*time.Hour, s.admin)
+	other := s.holdsFor(5*24*time.Hour, s.Entitlement(s.crm, "writer"))
+	s.holdsFor(20*24*time.Hour, schematest.Value[int64](s.World, `select id from entitlements where key = 'writer'`))
+
+	s.Shift(4*24*time.Hour + time.Minute)
+	for _, id := range []int64{asked.ID, other.ID} {
+		s.advance(id)
+		s.converged(id)
+	}
+	require.Len(t, s.endNotices(), 1, "Ann has the other for two weeks more")
+	assert.Contains(t, s.endNotices()[0], "Reader")
+	assert.NotContains(t, s.endNotices()[0], "Admin", "she has it for two weeks more")
+}
+
+func TestANoticeOfAnEarlierVersionIsNotRepeated(t *testing.T) {
+	s := newWithSlack(t)
+	asked := s.holdsFor(5*24*time.Hour, s.admin)
+	s.Shift(4*24*time.Hour + time.Minute)
+	s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)
+	s.advance(asked.ID)
+	s.converged(asked.ID)
+	assert.Empty(t, s.endNotices(), "it was sent before")
+}

@@ -1,0 +1,25 @@
+package views
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/slack-go/slack"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheHintOfAnEndSaysItsZone(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "America/Los_Angeles"} {
+		r := sent()
+		r.TimeZone = zone
+		hint := ""
+		for _, b := range Choose(r, bob, "1;x").Blocks.BlockSet {
+			if i, ok := b.(*slack.InputBlock); ok && i.BlockID == BlockEndDate {
+				hint = i.Hint.Text
+			}
+		}
+		require.NotEmpty(t, hint)
+		assert.True(t, strings.HasSuffix(hint, ", "+zone+"."), hint)
+	}
+}
