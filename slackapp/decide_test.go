@@ -335,3 +335,39 @@ func TestAccessThatEndsIsExtended(t *testing.T) {
 	require.Equal(t, []string{"warehouse/sandbox"}, s.asked(s.newest()))
 	require.NotEqual(t, first, s.newest())
 }
+
+func TestANoticeExtendsWhatItNames(t *testing.T) {
+	s := newStage(t, 1, false)
+	alice, priya := s.as("alice"), s.as("priya")
+	s.openForm(alice)
+	alice.Pick("Person", "priya", "Priya Nair")
+	alice.WaitForModal("Select all")
+	alice.Tick("Analyst sandbox", "Marketing marts")
+	alice.Choose("Duration", "Temporary")
+	alice.WaitForModal("End date")
+	alice.PickDate("End date", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
+	alice.Choose("Reason", "Project work")
+	alice.SubmitAccepted()
+	number := s.newest()
+	s.work(number)
+	s.as("bob").PressIn(s.as("bob").WaitForMessage(fmt.Sprintf("#%d", number)), "Approve")
+	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
+	s.work(number)
+	s.give(number)
+	s.do(fmt.Sprintf(`set session_replication_role = replica;
+		update claims c set ends_at = app_now() + interval '20 hours', given_at = app_now() - interval '3 days'
+		  from request_items i join entitlements e on e.id = i.entitlement_id where i.id = c.item_id and e.key = 'sandbox' and i.request_id = %d;
+		set session_replication_role = origin`, number))
+	s.work(number)
+	soon := alice.WaitForMessage(fmt.Sprintf("Your access from request #%d ends soon", number))
+	require.Contains(t, soon.Text(), "Analyst sandbox")
+	require.NotContains(t, soon.Text(), "Marketing marts")
+
+	require.NoError(t, priya.Actor().PressForwarded(soon, "Extend"))
+	s.eventually("it is refused", func() bool { return s.alerts("extend refused") == 1 })
+	alice.PressIn(soon, "Extend")
+	alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends.", number))
+	require.Len(t, alice.Boxes(), 2)
+	require.Len(t, alice.Ticked(), 1)
+	require.Contains(t, alice.Ticked()[0], "Analyst sandbox")
+}

@@ -1,11 +1,11 @@
 package views
 
 import (
-	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -183,19 +183,18 @@ func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
 
 // untilWhen says until when an approval can be answered.
 func untilWhen(r *schema.Request, a schema.Approval, zone string) string {
-	until := decidableUntil(r, a)
-	if !until.Valid {
-		return ""
+	if until, ok := decidableUntil(r, a); ok {
+		return ", until " + When(until, zone)
 	}
-	return ", until " + When(until.Time, zone)
+	return ""
 }
 
 // decidableUntil is until when an approval can be answered: what it is about cannot be given after its own end.
-func decidableUntil(r *schema.Request, a schema.Approval) sql.NullTime {
+func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
 	if a.ExpiresAt.Valid && r.EndsAt.Valid && r.EndsAt.Time.Before(a.ExpiresAt.Time) {
-		return r.EndsAt
+		return r.EndsAt.Time, true
 	}
-	return a.ExpiresAt
+	return a.ExpiresAt.Time, a.ExpiresAt.Valid
 }
 
 // candidates names those who were asked about items and have not answered, and on what basis. Who may decide and was not

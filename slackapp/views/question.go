@@ -195,8 +195,8 @@ func progress(r *schema.Request, open []told, zone string) []string {
 			add("🪜 " + sentence(words) + ".")
 		}
 		if a, ok := r.OpenApproval(i.Item); ok {
-			if until := decidableUntil(r, a); until.Valid {
-				add("Can be decided until " + When(until.Time, zone) + ".")
+			if until, ok := decidableUntil(r, a); ok {
+				add("Can be decided until " + When(until, zone) + ".")
 			}
 		}
 	}
