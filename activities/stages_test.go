@@ -411,3 +411,28 @@ clauses:
 	assert.Len(t, r.DecidableBy(b.owen), 1, "Owen owns one of the two")
 	assert.Len(t, r.DecidableBy(b.olga), 1, "Olga owns the other")
 }
+
+func TestAQuestionIsSplitWhenItsItemsChainsPart(t *testing.T) {
+	b := newBoard(t, `
+clauses:
+  - name: All
+    ask:
+      - from: [manager]
+        else: [entitlement owners]
+`)
+	asked := b.Request(b.ann, 0, b.admin, b.reader)
+	b.advance(asked.ID)
+	one := b.open(asked.ID)
+	require.Len(t, one, 1)
+	b.Shift(time.Hour)
+	b.Do(`insert into entitlement_owners values ($1, $2)`, b.reader, b.olga)
+	b.advance(asked.ID)
+	open := b.open(asked.ID)
+	require.Len(t, open, 2)
+	for _, a := range open {
+		assert.Equal(t, one[0].Since, a.Since)
+		assert.Equal(t, one[0].Candidates[0].AskedAt, a.Candidates[0].AskedAt, "Max is not reminded anew")
+	}
+	b.advance(asked.ID)
+	assert.Len(t, b.approvals(asked.ID), 3, "once")
+}

@@ -183,6 +183,13 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			_, err = p.Delegate(ctx, schema.Delegation{PersonID: 78, DelegateID: sql.NullInt64{Int64: 79, Valid: true}, StartsAt: time.Now(), EndsAt: time.Now().Add(time.Hour)})
 			return err
 		},
+		"a question that moves": func() error {
+			return p.InTx(ctx, func(tx *sqlx.Tx) error {
+				_, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: request, ApplicationID: 1, PolicyVersion: 1, Items: []int64{item}, Stage: 1, Stages: 1,
+					Answer: policy.Answer{Candidates: []policy.Candidate{{PersonID: 1 + request%2000}, {PersonID: 78}}, Agree: 1}, AskNow: 3})
+				return err
+			})
+		},
 		"sealing the audit": func() error { return p.SealAudit(ctx, func(schema.Seal) {}) },
 		"whom to remind": func() error {
 			if _, err := schema.RemindersOf(ctx, p, request); err != nil {
