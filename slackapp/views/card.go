@@ -191,10 +191,13 @@ func untilWhen(r *schema.Request, a schema.Approval, zone string) string {
 
 // decidableUntil is until when an approval can be answered: what it is about cannot be given after its own end.
 func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
-	if a.ExpiresAt.Valid && r.EndsAt.Valid && r.EndsAt.Time.Before(a.ExpiresAt.Time) {
-		return r.EndsAt.Time, true
+	until, ok = a.ExpiresAt.Time, a.ExpiresAt.Valid
+	for _, i := range r.Items {
+		if end := r.EndOf(i); ok && end.Valid && end.Time.Before(until) && i.Waiting() && slices.Contains(a.ItemIDs, i.ID) {
+			until = end.Time
+		}
 	}
-	return a.ExpiresAt.Time, a.ExpiresAt.Valid
+	return until, ok
 }
 
 // candidates names those who were asked about items and have not answered, and on what basis. Who may decide and was not
