@@ -27,7 +27,7 @@ func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, i 
 		}
 		first := p.Since.Time
 		if p.Times == 0 {
-			first, _ = remindAt(p, approval.RemindAfter(), a.zone(p.TimeZone))
+			first, _ = remindAt(p, approval.RemindAfter(), a.zone(p.TimeZone)) // there is a first
 		}
 		if soonest := first.Add(afterReminded); soonest.After(at) {
 			at = soonest

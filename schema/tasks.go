@@ -181,7 +181,7 @@ func TasksFor(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		  from tasks t
 		  join entitlements e on e.id = t.entitlement_id
 		 where t.closed_at is null and `+looksAfter+`
-		   and ($2 <> (select k.person_id from accounts k where k.id = t.account_id) or may_answer($2, t.entitlement_id, $2))
+		   and ($2 <> (select k.person_id from accounts k where k.id = t.account_id) or $2 = any (owners_to_ask(t.entitlement_id, $2)))
 		 order by (select m.id from notices n join slack_messages m on m.notice_id = n.id where n.task_id = t.id and m.person_id = $2) is null, t.id`, personID, limit, offset)
 	if err == nil && len(ids) > 0 {
 		err = q.SelectContext(ctx, &tasks, selectTask+` where t.id = any($1) order by array_position($1, t.id)`, ids)

@@ -44,53 +44,19 @@ alter table access_requests add constraint access_requests_finite check (isfinit
 alter table decisions       add constraint decisions_finite       check (ends_at is null or isfinite(ends_at));
 alter table delegations     add constraint delegations_finite     check (isfinite(starts_at) and isfinite(ends_at));
 
--- Whom a task may believe: those who look after the access; about their own nobody, if there is anybody else.
+-- About their own access nobody is believed, if there is anybody else to ask.
 -- +goose StatementBegin
-create function may_answer(person bigint, entitlement bigint, holder bigint) returns boolean language sql stable
-    set search_path = pg_catalog, public, pg_temp
-as $$
-    select looks_after(person, entitlement) and (person <> holder or person = any (owners_to_ask(entitlement, holder)))
-$$;
-
-create or replace function task_answers_check() returns trigger
+create function task_answers_own() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
-declare
-    task     tasks;
-    requests bigint[];
 begin
-    select * into task from tasks where id = new.task_id;
-    if task is null then
-        raise exception 'there is no task %', new.task_id using errcode = 'AB001';
+    if exists (select from tasks t join accounts k on k.id = t.account_id
+                where t.id = new.task_id and k.person_id = new.person_id and not new.person_id = any (owners_to_ask(t.entitlement_id, k.person_id))) then
+        raise exception 'task % is about the access of person %', new.task_id, new.person_id using errcode = 'AB006';
     end if;
-    -- Requests, claims, then the task: the order of everybody else who locks them.
-    requests := array(select r.id from access_requests r
-                       where r.id in (select i.request_id from claims c join request_items i on i.id = c.item_id
-                                       where c.account_id = task.account_id and c.entitlement_id = task.entitlement_id and (c.ended_at is null or c.removed_at is null))
-                       order by r.id for update);
-    perform from claims where account_id = task.account_id and entitlement_id = task.entitlement_id and removed_at is null order by id for update;
-    select * into task from tasks where id = new.task_id for update;
-    if exists (select from task_answers a where a.task_id = task.id) then
-        raise exception 'task % is answered already', task.id using errcode = 'AB002';
-    end if;
-    if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
-        raise exception 'person % is not active', new.person_id using errcode = 'AB005';
-    end if;
-    if not may_answer(new.person_id, task.entitlement_id, (select k.person_id from accounts k where k.id = task.account_id)) then
-        raise exception 'task % is not for person %', task.id, new.person_id using errcode = 'AB006';
-    end if;
-    if task.outcome = 'dropped' and not new.done then
-        raise exception 'task % is not needed any more', task.id using errcode = 'AB001';
-    end if;
-    new.answered_at := app_now();
-    update tasks set closed_at = coalesce(closed_at, app_now()), outcome = case when new.done then 'done' else 'cannot' end where id = task.id;
-    update notices set messages_due_at = app_now() where task_id = task.id;
-    update claims set look_at = app_now()
-     where account_id = task.account_id and entitlement_id = task.entitlement_id and given_at is null and ended_at is null and look_at is not null;
-    update claims set due_at = app_now()
-     where id = (select max(id) from claims where account_id = task.account_id and entitlement_id = task.entitlement_id);
-    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = any(requests) and settled_at is null;
     return new;
 end $$;
 -- +goose StatementEnd
+revoke execute on function task_answers_own() from public;
+create trigger own before insert on task_answers for each row execute function task_answers_own();
