@@ -22,7 +22,7 @@ func (s *Settler) FindDrift(ctx context.Context, i schema.Instance, every time.D
 	if err != nil {
 		return found, err
 	}
-	lister, lists := target.Connector.(connector.Lister)
+	lister, lists := target.Connector().(connector.Lister)
 	_, err = s.DB.Holding(ctx, schema.DriftLock(i.Instance), func(conn *sqlx.Conn) error {
 		pass, err := schema.StartDrift(ctx, conn, i.Instance, every)
 		if err != nil || !lists {
@@ -64,7 +64,7 @@ func (s *Settler) List(ctx context.Context, i schema.Instance, batch func(accoun
 	if err != nil {
 		return false, err
 	}
-	lister, ok := target.Connector.(connector.Lister)
+	lister, ok := target.Connector().(connector.Lister)
 	if !ok {
 		return false, nil
 	}

@@ -26,6 +26,7 @@ type fakeTarget struct {
 	out    map[connector.Assignment]bool // invitations
 	faults map[string][]fault            // by operation, in order; the last one of a kind marked always stays
 	calls  map[string]int
+	people map[string]bool // who has an account; nil: everyone
 }
 
 // fault is what an operation does in place of its work. apply does that work.
@@ -121,24 +122,38 @@ func (f *fakeTarget) do(ctx context.Context, operation string, apply func()) err
 	return wrong.do(ctx, locked)
 }
 
+// account is Gone for a person without one. It is called while mutex is held.
+func (f *fakeTarget) account(name string) error {
+	if f.people == nil || f.people[name] {
+		return nil
+	}
+	return &connector.Gone{Part: connector.Account, Name: name}
+}
+
 func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
+	var gone error
 	err = f.do(ctx, "read", func() {
+		gone = f.account(a.Account)
 		state = connector.State{Held: f.held[a], Pending: f.out[a]}
 		if state.Pending {
 			state.WaitsFor = a.Account + " to accept the invitation"
 		}
 	})
-	return state, err
+	return state, errors.Join(err, gone)
 }
 
 func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
-	return f.do(ctx, "give", func() {
-		if f.invite {
+	var gone error
+	err := f.do(ctx, "give", func() {
+		switch gone = f.account(a.Account); {
+		case gone != nil:
+		case f.invite:
 			f.out[a] = true
-			return
+		default:
+			f.held[a] = true
 		}
-		f.held[a] = true
 	})
+	return errors.Join(err, gone)
 }
 
 func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
@@ -165,6 +180,13 @@ func (f *fakeTarget) List(ctx context.Context, fn func(connector.Assignment) err
 		}
 	}
 	return err
+}
+
+// creating is a fakeTarget whose connector creates missing accounts.
+type creating struct{ *fakeTarget }
+
+func (c creating) CreateAccount(ctx context.Context, account string) error {
+	return c.do(ctx, "create", func() { c.people[account] = true })
 }
 
 // What goes wrong.
@@ -210,6 +232,7 @@ type company struct {
 	t       testing.TB
 	do      *activities.Activities
 	limits  connector.Limits       // of every target
+	creates bool                   // every target's connector creates missing accounts
 	targets map[string]*fakeTarget // by instance
 	mutex   sync.Mutex
 }
@@ -227,6 +250,9 @@ func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
 		Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+			if c.creates {
+				return creating{c.target(instance)}, c.limits, nil
+			}
 			return c.target(instance), c.limits, nil
 		},
 	}

@@ -43,7 +43,7 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 		return a.fail(ctx, in.ItemID, seat, err)
 	default: // trying again may help
 		if !IsBusy(err) {
-			a.sayRetrying(ctx, in.ItemID)
+			a.sayRetrying(ctx, in.ItemID, explainRetry(err))
 		}
 		return a.retry(ctx, err)
 	}
@@ -66,10 +66,14 @@ func (a *Activities) FailItem(ctx context.Context, in ItemInput) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Settler.Settle(ctx, seat); err == nil || connector.ClassOf(err) == connector.ClassPending {
+	if err = a.Settler.Settle(ctx, seat); err == nil || connector.ClassOf(err) == connector.ClassPending {
 		return nil
 	} else if IsBusy(err) && attempt(ctx) < lastTries {
 		return a.retry(ctx, err)
+	}
+	var notCreated *connector.NotCreated
+	if errors.As(err, &notCreated) {
+		return a.DB.FailItem(ctx, in.ItemID, fmt.Sprintf("The account %s could not be created in the system in time.", notCreated.Account))
 	}
 	return a.DB.FailItem(ctx, in.ItemID, "The system could not be reached in time.")
 }
@@ -85,15 +89,19 @@ func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, w
 // explain is what people read about a target's refusal.
 func explain(err error) string {
 	var gone *connector.Gone
+	var notCreated *connector.NotCreated
 	var refused *connector.Refused
 	var pending *connector.Pending
 	switch {
+	case errors.As(err, &notCreated):
+		return explainNotCreated(notCreated)
 	case errors.As(err, &pending):
 		return fmt.Sprintf("It waited too long for %s.", pending.WaitsFor)
 	case errors.As(err, &gone) && gone.Part == connector.Object:
 		return fmt.Sprintf("It does not exist in the system any more (%s).", gone.Name)
 	case errors.As(err, &gone):
-		return fmt.Sprintf("There is no account %s in the system.", gone.Name)
+		return fmt.Sprintf("There is no account %s in the system, and accounts aren't created automatically there. "+
+			"Ask an owner of the application to set it up, then request access again.", gone.Name)
 	case errors.As(err, &refused) && refused.ByPeople:
 		return fmt.Sprintf("Those who look after it cannot give it: %s", refused.Reason)
 	case errors.As(err, &refused):
@@ -103,14 +111,37 @@ func explain(err error) string {
 	}
 }
 
-// retryingProblem is why giving is tried again, as people read it.
+// explainNotCreated is what people read where an account was needed, and creating it was refused.
+func explainNotCreated(e *connector.NotCreated) string {
+	text := fmt.Sprintf("There is no account %s in the system, and ", e.Account)
+	var refused *connector.Refused
+	switch {
+	case errors.As(e.Err, &refused) && refused.ByPeople:
+		return text + "it can't be created. The system's answer: " + refused.Reason
+	case errors.As(e.Err, &refused):
+		return text + fmt.Sprintf("it can't be created: it %s.", refused.Reason)
+	default:
+		return text + "we aren't allowed to create it. Operators have been notified. Request access again when the account exists."
+	}
+}
+
+// explainRetry is why giving is tried again, as people read it.
+func explainRetry(err error) string {
+	var notCreated *connector.NotCreated
+	if errors.As(err, &notCreated) {
+		return fmt.Sprintf("the account %s is not ready in the system yet", notCreated.Account)
+	}
+	return retryingProblem
+}
+
+// retryingProblem is why giving is tried again where nothing more is known.
 const retryingProblem = "the system does not answer as it should"
 
 // sayRetrying lets people know. It is a courtesy: if it fails, the retry matters more.
-func (a *Activities) sayRetrying(ctx context.Context, itemID int64) {
+func (a *Activities) sayRetrying(ctx context.Context, itemID int64, problem string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := a.DB.SayRetrying(ctx, itemID, retryingProblem); err != nil {
+	if err := a.DB.SayRetrying(ctx, itemID, problem); err != nil {
 		a.Log.Warn("could not note that giving is retried", "item", itemID, "error", err)
 	}
 }

@@ -54,15 +54,15 @@ func (s *Settler) pin(ctx context.Context) (unpin func(), err error) {
 // error leaves the record saying what is still to be done: settle again.
 func (s *Settler) Settle(ctx context.Context, seat schema.Seat) (err error) {
 	defer s.survive(seat.Instance, &err)
-	target, err := s.Targets.target(seat.Connector, seat.Instance)
+	throttled, err := s.Targets.target(seat.Connector, seat.Instance)
 	if err != nil {
 		return err
 	}
-	release, err := target.acquire(ctx)
+	target, done, err := throttled.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { done(err) }()
 	unpin, err := s.pin(ctx)
 	if err != nil {
 		return err
@@ -85,7 +85,6 @@ func (s *Settler) Settle(ctx context.Context, seat schema.Seat) (err error) {
 	for range settleRounds {
 		settled, err := settleOnce(ctx, conn, target, seat)
 		if settled || err != nil {
-			target.met(err)
 			return err
 		}
 	}

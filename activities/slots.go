@@ -2,9 +2,10 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
+
+	"accessbot/activities/connector/throttle"
 )
 
 // slots bound how many do something at once. The zero value is ready.
@@ -16,7 +17,7 @@ type slots struct {
 // take takes one of so many slots, waiting for a moment at most. giveBack gives it back.
 func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error) {
 	s.once.Do(func() { s.taken = make(chan struct{}, most) })
-	patience := time.NewTimer(lineWait)
+	patience := time.NewTimer(throttle.Patience)
 	defer patience.Stop()
 	select {
 	case s.taken <- struct{}{}:
@@ -29,4 +30,4 @@ func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error)
 }
 
 // errBusy: as many are at it as may be.
-var errBusy = errors.New("as many are at it as may be")
+var errBusy = throttle.ErrBusy

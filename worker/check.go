@@ -70,11 +70,7 @@ func checkOne(ctx context.Context, config *kinds.Config, kind, name string) (str
 		return "", err
 	}
 	defer c.Close() // it was only to look
-	checker, ok := c.(connector.Checker)
-	if !ok {
-		return "configured; this kind has nothing to try", nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, checkFor)
 	defer cancel()
-	return checker.Check(ctx)
+	return connector.Check(ctx, c)
 }

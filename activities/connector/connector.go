@@ -74,7 +74,8 @@ type Connector interface {
 
 // AccountCreator is a Connector that can create a missing account, with no
 // access and no means to log in beyond what the target gives everyone. An
-// account that is already there is success and stays as it is.
+// account that is already there is success and stays as it is. *Gone: it turns
+// out that accounts are not created there.
 type AccountCreator interface {
 	CreateAccount(ctx context.Context, account string) error
 }

@@ -62,18 +62,47 @@ func Look(ctx context.Context, c Connector, a Assignment) (State, error) {
 	return state, err
 }
 
+// Check is what the connector sees with its credentials, in a line for operators,
+// and whether a person without an account gets one. It changes nothing.
+func Check(ctx context.Context, c Connector) (string, error) {
+	report := "configured; this kind has nothing to try"
+	if checker, ok := c.(Checker); ok {
+		var err error
+		if report, err = checker.Check(ctx); err != nil {
+			return "", err
+		}
+	}
+	if _, ok := c.(AccountCreator); ok {
+		return report + "; creates missing accounts, if the target allows it", nil
+	}
+	return report + "; creates no accounts", nil
+}
+
+// give creates a missing account where the connector can. *Gone of the account
+// then means that accounts are not created there at all; what fails otherwise is
+// *NotCreated.
 func give(ctx context.Context, c Connector, a Assignment) error {
 	err := c.Give(ctx, a)
-	var gone *Gone
-	if !errors.As(err, &gone) || gone.Part != Account {
+	if !isAccountGone(err) {
 		return err
 	}
 	creator, ok := c.(AccountCreator)
 	if !ok {
 		return err
 	}
-	if err := creator.CreateAccount(ctx, a.Account); err != nil {
+	if err := creator.CreateAccount(ctx, a.Account); isAccountGone(err) {
+		return err
+	} else if err != nil {
+		return &NotCreated{Account: a.Account, Err: err}
+	}
+	if err := c.Give(ctx, a); !isAccountGone(err) {
 		return err
 	}
-	return c.Give(ctx, a)
+	// Services that are eventually consistent show it a moment later.
+	return &NotCreated{Account: a.Account, Err: &Unavailable{Err: errors.New("it was created, and is not shown yet")}}
+}
+
+func isAccountGone(err error) bool {
+	var gone *Gone
+	return errors.As(err, &gone) && gone.Part == Account
 }

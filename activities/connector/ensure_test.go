@@ -53,12 +53,13 @@ func (x *target) Close() error { return nil }
 // creating is a target whose connector can create accounts.
 type creating struct {
 	*target
-	err error
+	err  error
+	lies bool // it says that it did, and did not
 }
 
 func (x creating) CreateAccount(context.Context, string) error {
 	x.makes++
-	x.noAccount = x.err != nil
+	x.noAccount = x.err != nil || x.lies
 	return x.err
 }
 
@@ -121,10 +122,21 @@ func TestAMissingAccountIsCreatedOnlyToGive(t *testing.T) {
 
 func TestAnAccountThatCannotBeCreatedFailsTheGiving(t *testing.T) {
 	require.Equal(t, accountGone, connector.Ensure(t.Context(), &target{noAccount: true}, seat, true))
-	denied := &connector.Denied{Do: "grant it"}
-	x := creating{&target{noAccount: true}, denied}
-	require.Equal(t, denied, connector.Ensure(t.Context(), x, seat, true))
-	require.Equal(t, 1, x.gives)
+	for _, err := range []error{&connector.Denied{Do: "grant it"}, notAvailable, context.Canceled} {
+		x := creating{target: &target{noAccount: true}, err: err}
+		got := connector.Ensure(t.Context(), x, seat, true)
+		require.Equal(t, &connector.NotCreated{Account: "ann", Err: err}, got)
+		require.Equal(t, connector.ClassOf(err), connector.ClassOf(got))
+		require.ErrorIs(t, got, err)
+		require.Equal(t, 1, x.gives)
+	}
+	x := creating{target: &target{noAccount: true}, err: accountGone}
+	require.Equal(t, accountGone, connector.Ensure(t.Context(), x, seat, true), "accounts are not created there")
+
+	x = creating{target: &target{noAccount: true}, lies: true}
+	var notCreated *connector.NotCreated
+	require.ErrorAs(t, connector.Ensure(t.Context(), x, seat, true), &notCreated)
+	require.Equal(t, connector.ClassUnavailable, connector.ClassOf(notCreated), "it may be shown a moment later")
 }
 
 func TestAnObjectThatVanishesAfterGivingIsNotSuccess(t *testing.T) {
@@ -139,6 +151,34 @@ func TestGoneIsTakenBackOnlyIfALookUpConfirmsIt(t *testing.T) {
 			connector.Ensure(t.Context(), &target{takeErr: gone, state: heldState}, seat, false))
 		require.Equal(t, notAvailable,
 			connector.Ensure(t.Context(), &target{takeErr: gone, readErr: notAvailable}, seat, false))
+	}
+}
+
+// checking is a connector that checks.
+type checking struct {
+	connector.Connector
+	err error
+}
+
+func (x checking) Check(context.Context) (string, error) { return "version 4", x.err }
+
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		condition string
+		connector connector.Connector
+		says      string
+		err       error
+	}{
+		{"a connector that creates accounts says so", creating{target: &target{}},
+			"configured; this kind has nothing to try; creates missing accounts, if the target allows it", nil},
+		{"a connector that creates none says so", checking{Connector: &target{}}, "version 4; creates no accounts", nil},
+		{"what the check finds wrong is the answer", checking{&target{}, notAvailable}, "", notAvailable},
+	} {
+		t.Run(test.condition, func(t *testing.T) {
+			says, err := connector.Check(t.Context(), test.connector)
+			require.Equal(t, test.err, err)
+			require.Equal(t, test.says, says)
+		})
 	}
 }
 

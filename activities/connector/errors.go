@@ -161,6 +161,18 @@ func (e *Gone) Error() string {
 }
 func (e *Gone) Class() Class { return ClassGone }
 
+// NotCreated: granting needs an account that does not exist, and creating it
+// failed with Err, whose class it has.
+type NotCreated struct {
+	Account string
+	Err     error
+}
+
+func (e *NotCreated) Error() string {
+	return fmt.Sprintf("the account %q does not exist in the target system and could not be created: %s", e.Account, e.Err)
+}
+func (e *NotCreated) Unwrap() error { return e.Err }
+
 // Refused: the account or object is one that this program never touches, such
 // as a superuser, a reserved name or its own role.
 type Refused struct {

@@ -44,6 +44,9 @@ func TestSampleDirectoryHasWhatEveryFeatureNeeds(t *testing.T) {
 	assert.Equal(t, []string{"crm/reader", "dashboards/editor", "production/logs-reader", "source/data-pipelines", "warehouse/marketing-marts", "warehouse/sandbox"}, lacks)
 	assert.Equal(t, "Bob Fischer", c.text(t, `select m.name from people p join people m on m.id = p.manager_id where p.email = 'alice@example.com'`))
 	assert.Equal(t, 2, c.count(t, `select count(*) from people where administrator`))
+	assert.Equal(t, "nadia@example.com", c.text(t, `
+		select string_agg(email, ' ') from people p where status = 'active' and not exists (select from claims c where c.person_id = p.id)`),
+		"a newcomer, who holds nothing")
 	assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'suspended'`))
 	assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'left'`))
 	assert.Equal(t, 1, c.count(t, `select count(*) from entitlements where not requestable`))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/throttle"
 )
 
 // Harness is a running target system and a way to look at it that does not go
@@ -42,8 +43,11 @@ type Harness interface {
 type assignments interface {
 	// Addr is the host:port where the target listens, without TLS; empty where nothing does.
 	Addr() string
-	// Open opens a connector for the target, as if that listened at addr.
+	// Open opens a connector for the target, as if that listened at addr. The suite does not use it as it is, but as the
+	// program does: through package throttle.
 	Open(t *testing.T, addr string) connector.Connector
+	// Can is what the opened connector can do beyond connector.Connector, so that no test is skipped by mistake.
+	Can() Abilities
 
 	// Account and Object create one that nobody has anything of.
 	Account(t *testing.T) string
@@ -62,6 +66,7 @@ type assignments interface {
 // Run runs the suite, its tests in parallel.
 func Run(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
+		"the program is handed a connector with all of its abilities":              on(can),
 		"what is given is held, and giving it again changes nothing":               on(givesAgain),
 		"what is taken back is gone, and taking it again changes nothing":          on(takesAgain),
 		"only the assignment that is asked for changes":                            on(changesNothingElse),
@@ -109,11 +114,38 @@ func open(t *testing.T, h assignments) connector.Connector {
 	return openAt(t, h, h.Addr())
 }
 
+// openAt opens one as the program does: through its limits, from which a slot is taken for the whole test.
 func openAt(t *testing.T, h assignments, addr string) connector.Connector {
 	t.Helper()
-	c := h.Open(t, addr)
-	t.Cleanup(func() { assert.NoError(t, c.Close()) })
+	target := throttle.New(h.Open(t, addr), connector.Limits{})
+	t.Cleanup(func() { assert.NoError(t, target.Close()) })
+	c, done, err := target.Acquire(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { done(nil) })
 	return c
+}
+
+// Abilities are the optional interfaces of package connector, by whether a connector has them.
+type Abilities struct {
+	CreatesAccounts bool // connector.AccountCreator
+	Checks          bool // connector.Checker
+	Lists           bool // connector.Lister
+}
+
+// AbilitiesOf are those that a connector shows to a type assertion, which is how the program asks.
+func AbilitiesOf(c connector.Connector) (a Abilities) {
+	_, a.CreatesAccounts = c.(connector.AccountCreator)
+	_, a.Checks = c.(connector.Checker)
+	_, a.Lists = c.(connector.Lister)
+	return a
+}
+
+// can: what the program is handed has every optional interface that the connector is said to have, for all that it does.
+func can(t *testing.T, h assignments) {
+	require.Equal(t, h.Can(), AbilitiesOf(open(t, h)))
+	target := throttle.New(h.Open(t, h.Addr()), connector.Limits{})
+	t.Cleanup(func() { assert.NoError(t, target.Close()) })
+	require.Equal(t, h.Can(), AbilitiesOf(target.Connector()))
 }
 
 // fresh is an assignment of an account and an object that exist.

@@ -25,6 +25,7 @@ type People interface {
 // RunPeople runs what of the suite applies to such a connector, and what only applies to it.
 func RunPeople(t *testing.T, h People) {
 	for name, test := range map[string]func(*testing.T, assignments){
+		"the program is handed a connector with all of its abilities":     can,
 		"what is given is held, and giving it again changes nothing":      givesAgain,
 		"what is taken back is gone, and taking it again changes nothing": takesAgain,
 		"only the assignment that is asked for changes":                   changesNothingElse,

@@ -74,6 +74,10 @@ func (h *harness) connect(t *testing.T, change ...func(*Settings)) *Connector {
 
 func (h *harness) Addr() string { return h.at }
 
+func (h *harness) Can() connectortest.Abilities {
+	return connectortest.Abilities{Checks: true, Lists: true}
+}
+
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	return h.open(t, h.settings(addr))

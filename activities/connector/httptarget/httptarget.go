@@ -147,6 +147,13 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
+// CloseIdleConnections is what http.Client.CloseIdleConnections looks for in a transport: embedding hides it.
+func (b bounded) CloseIdleConnections() {
+	if closer, ok := b.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
 type boundedBody struct {
 	io.ReadCloser
 	left int64

@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/connectortest"
 	"accessbot/activities/connector/kinds"
+	"accessbot/activities/connector/throttle"
 )
 
 func nothing(string) string { return "" }
@@ -28,6 +30,42 @@ func TestEveryKindIsComplete(t *testing.T) {
 		require.True(t, ok, name)
 		require.Positive(t, kind.MaxNameBytes, name)
 		require.Positive(t, kind.Limits.Concurrency, name)
+	}
+}
+
+// What a kind can do must reach those who ask it by a type assertion: the program opens connectors just so.
+func TestAbilities(t *testing.T) {
+	t.Setenv("PG", "postgres://login@127.0.0.1:1/db")
+	t.Setenv("SECRET", "0123456789abcdef0123456789abcdef")
+	for _, test := range []struct {
+		kind, settings string
+		can            connectortest.Abilities
+	}{
+		{"postgresql", "url: env:PG", connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"ldap", "url: ldaps://ldap.example.org\n  bind_dn: uid=bot\n  password: env:SECRET\n  people_base: ou=people\n  groups_base: ou=groups",
+			connectortest.Abilities{Checks: true, Lists: true}},
+		{"github", "organization: acme\n  token: env:SECRET", connectortest.Abilities{Checks: true, Lists: true}},
+		{"scim", "url: https://scim.example.org\n  token: env:SECRET", connectortest.Abilities{Checks: true, Lists: true}},
+		{"scim", "url: https://scim.example.org\n  token: env:SECRET\n  creates_accounts: true",
+			connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"webhook", "url: https://hook.example.org\n  secret: env:SECRET", connectortest.Abilities{CreatesAccounts: true, Checks: true}},
+		{"webhook", "url: https://hook.example.org\n  secret: env:SECRET\n  lists: true",
+			connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"manual", "concurrency: 1", connectortest.Abilities{Checks: true}},
+	} {
+		t.Run("the program can use all that a connector can do: "+test.kind, func(t *testing.T) {
+			config, err := read(t, "X:\n  connector: "+test.kind+"\n  "+test.settings+"\n")
+			require.NoError(t, err)
+			c, limits, err := config.Open(test.kind, "X")
+			require.NoError(t, err)
+			target := throttle.New(c, limits)
+			defer func() { require.NoError(t, target.Close()) }()
+			require.Equal(t, test.can, connectortest.AbilitiesOf(target.Connector()))
+			handed, done, err := target.Acquire(t.Context())
+			require.NoError(t, err)
+			defer done(nil)
+			require.Equal(t, test.can, connectortest.AbilitiesOf(handed))
+		})
 	}
 }
 

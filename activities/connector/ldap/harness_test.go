@@ -69,6 +69,10 @@ func (h harness) connect(t *testing.T, change func(s *Settings)) *Connector {
 
 func (h harness) Addr() string { return h.plain }
 
+func (h harness) Can() connectortest.Abilities {
+	return connectortest.Abilities{Checks: true, Lists: true}
+}
+
 func (h harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	c := openWith(t, addr, nil)

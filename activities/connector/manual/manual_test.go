@@ -112,6 +112,8 @@ func (h harness) Open(t *testing.T, _ string) connector.Connector {
 
 func (h harness) Addr() string { return "" }
 
+func (h harness) Can() connectortest.Abilities { return connectortest.Abilities{Checks: true} }
+
 func (h harness) name(kind string) string { return fmt.Sprintf("%s-%d", kind, h.names.Add(1)) }
 
 func (h harness) Account(*testing.T) string        { return h.name("account") }

@@ -172,6 +172,10 @@ func (h *harness) connect(t *testing.T, parameters ...string) *Connector {
 
 func (h *harness) Addr() string { return h.adminURL.Host }
 
+func (h *harness) Can() connectortest.Abilities {
+	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+}
+
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	return h.open(t, addr, h.login)

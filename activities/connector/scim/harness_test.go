@@ -72,6 +72,10 @@ func (h harness) open(t *testing.T, addr, token string) *Connector {
 
 func (h harness) Addr() string { return h.at }
 
+func (h harness) Can() connectortest.Abilities {
+	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+}
+
 func (h harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	return creator{h.open(t, addr, testToken)}

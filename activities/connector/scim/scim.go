@@ -136,7 +136,9 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 type creator struct{ *Connector }
 
 // CreateAccount creates an active user of that name, and of that e-mail where the
-// name is one.
+// name is one. A service that says that such a user exists (409, RFC 7644, 3.3)
+// and shows none is asked again: a colleague of this call was faster, or the user
+// is one that the token may not see, and then people have to look.
 func (c creator) CreateAccount(ctx context.Context, account string) error {
 	if err := checkName(connector.Account, account); err != nil {
 		return err
@@ -147,7 +149,15 @@ func (c creator) CreateAccount(ctx context.Context, account string) error {
 		if !errors.As(err, &gone) {
 			return err
 		}
-		return c.service.createUser(ctx, account)
+		conflict, err := c.service.createUser(ctx, account)
+		if err != nil || !conflict {
+			return err
+		}
+		if _, err = c.user(ctx, account); errors.As(err, &gone) {
+			return &connector.Unavailable{Err: fmt.Errorf("the SCIM service says that user %q exists, and does not show it: "+
+				"if that stays so, look whether it is deleted, or hidden from the token", account)}
+		}
+		return err
 	})
 }
 

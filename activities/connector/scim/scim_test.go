@@ -3,6 +3,7 @@ package scim
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,38 @@ func TestAccountsAreCreatedOnlyWhereTheSettingsSaySo(t *testing.T) {
 		require.Equal(t, creates, is)
 		require.NoError(t, c.Close())
 	}
+}
+
+func TestAccountCreationThatConflicts(t *testing.T) {
+	// A service that answers 409 to a new user, and shows one from the shownFrom-th look on.
+	create := func(t *testing.T, shownFrom int64) error {
+		t.Helper()
+		var looks atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body := `{"schemas":["` + schemaList + `"],"totalResults":0,"Resources":[]}`
+			switch {
+			case r.Method == http.MethodPost:
+				w.WriteHeader(http.StatusConflict)
+				body = `{"scimType":"uniqueness","status":"409"}`
+			case looks.Add(1) >= shownFrom:
+				body = `{"schemas":["` + schemaList + `"],"totalResults":1,"Resources":[{"id":"1","userName":"ann"}]}`
+			}
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(server.Close)
+		s := Settings{URL: server.URL, Token: connector.NewSecret(testToken)}
+		c, err := s.open()
+		require.NoError(t, err)
+		return creator{c}.CreateAccount(t.Context(), "ann")
+	}
+	t.Run("the user was created meanwhile: success", func(t *testing.T) {
+		require.NoError(t, create(t, 2))
+	})
+	t.Run("the user is not shown: tried again, and the error says what to look for", func(t *testing.T) {
+		err := create(t, 1000)
+		require.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
+		require.ErrorContains(t, err, "deleted, or hidden from the token")
+	})
 }
 
 func TestAServiceWithoutPATCHFailsTheCheck(t *testing.T) {

@@ -220,11 +220,12 @@ func (s *service) patch(ctx context.Context, group string, op operation) error {
 		Schemas    []string    `json:"schemas"`
 		Operations []operation `json:"Operations"`
 	}{[]string{schemaPatch}, []operation{op}}
-	return s.change(ctx, http.MethodPatch, "/Groups/"+url.PathEscape(group), message)
+	_, err := s.change(ctx, http.MethodPatch, "/Groups/"+url.PathEscape(group), message)
+	return err
 }
 
-// createUser creates an active user. One who is there meanwhile is success.
-func (s *service) createUser(ctx context.Context, name string) error {
+// createUser creates an active user. conflict: the service says that there is one.
+func (s *service) createUser(ctx context.Context, name string) (conflict bool, err error) {
 	type email struct {
 		Value   string `json:"value"`
 		Primary bool   `json:"primary"`
@@ -238,22 +239,23 @@ func (s *service) createUser(ctx context.Context, name string) error {
 	if strings.Contains(name, "@") {
 		user.Emails = []email{{name, true}}
 	}
-	return s.change(ctx, http.MethodPost, "/Users", user, http.StatusConflict)
+	status, err := s.change(ctx, http.MethodPost, "/Users", user, http.StatusConflict)
+	return status == http.StatusConflict, err
 }
 
 // change sends a message. What the service answers to it is no proof, and not read.
-func (s *service) change(ctx context.Context, method, path string, message any, alsoWelcome ...int) error {
+func (s *service) change(ctx context.Context, method, path string, message any, alsoWelcome ...int) (status int, err error) {
 	body, err := json.Marshal(message)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	response, err := s.send(ctx, method, path, nil, body, alsoWelcome...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer response.Body.Close()
 	_, err = httptarget.Body(response, maxMembers) // a group with all its members, perhaps
-	return err
+	return response.StatusCode, err
 }
 
 // send answers responses of status 200 to 204 and of those that are welcome too;

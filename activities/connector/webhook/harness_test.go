@@ -60,6 +60,10 @@ func answering(t *testing.T, handler http.HandlerFunc) *Connector {
 
 func (h *harness) Addr() string { return h.server.Listener.Addr().String() }
 
+func (h *harness) Can() connectortest.Abilities {
+	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+}
+
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	return lister{connect(t, "http://"+addr+"/accessbot?of=a")}
