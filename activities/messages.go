@@ -31,7 +31,8 @@ const (
 )
 
 // ConvergeMessages makes every message of a request say what the record says: it posts what is missing, updates what
-// differs, and touches nothing else. One at a time a request.
+// differs, and touches nothing else. One at a time a request: while another one is at it, it is busy, and Temporal tries it
+// again less and less often. An attempt is no event of a run's history, as a new look would be.
 func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Converged, error) {
 	ctx, cancel := context.WithTimeout(ctx, convergeFor)
 	defer cancel()
@@ -40,13 +41,16 @@ func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Con
 		return Converged{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
 	}
 	defer giveBack()
-	converged := Converged{AgainIn: 1}
-	_, err = a.DB.Holding(ctx, schema.MessagesLock(in.RequestID), func(conn *sqlx.Conn) error {
+	var converged Converged
+	locked, err := a.DB.Holding(ctx, schema.MessagesLock(in.RequestID), func(conn *sqlx.Conn) error {
 		converged, err = a.converge(ctx, conn, in.RequestID)
 		return err
 	})
 	if err != nil {
 		return Converged{}, err
+	}
+	if !locked {
+		return Converged{}, a.retry(ctx, fmt.Errorf("another look at the messages of request %d: %w", in.RequestID, errBusy))
 	}
 	return converged, a.SendNotices(ctx, in.RequestID, noticesAtOnce)
 }

@@ -82,7 +82,7 @@ func NoticeConverged(ctx context.Context, q Queryer, n Notice, later time.Durati
 // PostponeNotice says that a notice's messages are tried again later, and later each time.
 func PostponeNotice(ctx context.Context, q Queryer, id int64) error {
 	_, err := q.ExecContext(ctx, `
-		update notices set attempts = attempts + 1, messages_due_at = app_now() + least(interval '30 seconds' * 2 ^ least(attempts, 10), interval '30 minutes')
+		update notices set attempts = attempts + 1, messages_due_at = app_now() + backoff(attempts, '30 seconds', '30 minutes')
 		 where id = $1 and messages_due_at is not null`, id)
 	if err != nil {
 		return fmt.Errorf("postpone notice %d: %w", id, err)

@@ -141,7 +141,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 	claim := schematest.Value[int64](w, `select id from claims where item_id = $1`, item)
 	for name, query := range map[string]func() error{
 		"claims that are due":   func() error { _, err := schema.DueClaims(ctx, p, 200); return err },
-		"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, 200); return err },
+		"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, time.Hour, 200); return err },
 		"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
 		"a request, whole":      func() error { _, err := schema.RequestByID(ctx, p, request); return err },
 		"who might decide": func() error {
@@ -360,7 +360,7 @@ func TestTwoSweepsShareDueRequests(t *testing.T) {
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			ids, err := schema.DueRequests(context.Background(), w.Worker, 0, time.Hour, 2)
+			ids, err := schema.DueRequests(context.Background(), w.Worker, 0, time.Hour, time.Hour, 2)
 			assert.NoError(t, err)
 			for _, id := range ids {
 				seen <- id

@@ -292,7 +292,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor string
 	err = tx.SelectContext(ctx, &waiting, `
 		update claims c
 		   set looks = c.looks + 1,
-		       look_at = $3::timestamptz + greatest($4::interval, least($5::interval * 2 ^ least(c.looks, 20), $6::interval))
+		       look_at = $3::timestamptz + greatest($4::interval, backoff(c.looks, $5, $6))
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
 		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > $3

@@ -53,12 +53,12 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string)
 	return claims, nil
 }
 
-// PostponeClaim says when the sweep tries a claim again that it could not settle, and counts. A claim that somebody else
-// has settled meanwhile stays off the list.
-func PostponeClaim(ctx context.Context, q Queryer, claimID int64, in time.Duration) error {
+// PostponeClaim says when the sweep tries a claim again that it could not settle: not before atLeast, the target's own wish,
+// and less and less often. A claim that was settled meanwhile stays off the list.
+func PostponeClaim(ctx context.Context, q Queryer, claimID int64, atLeast time.Duration) error {
 	_, err := q.ExecContext(ctx, `
-		update claims set due_at = app_now() + $2 * interval '1 second', attempts = attempts + 1
-		 where id = $1 and due_at <= app_now()`, claimID, in.Seconds())
+		update claims set due_at = app_now() + greatest($2 * interval '1 second', backoff(attempts, '1 minute', '30 minutes')), attempts = attempts + 1
+		 where id = $1 and due_at <= app_now()`, claimID, atLeast.Seconds())
 	if err != nil {
 		return fmt.Errorf("postpone claim %d: %w", claimID, err)
 	}
@@ -78,14 +78,15 @@ func ClaimLooked(ctx context.Context, q Queryer, claimID int64) error {
 }
 
 // DueRequests answers requests that should have been advanced by now and were not: their run is late, gone, or was never
-// started. Each is taken off the list for postpone, so that a run that is busy is not woken all the time.
-func DueRequests(ctx context.Context, q Queryer, grace, postpone time.Duration, limit int) ([]int64, error) {
+// started. Each is taken off the list for postpone, so that a run that is busy is not woken all the time, and for longer and
+// longer, up to most, while its run does nothing: every signal is an event of its history.
+func DueRequests(ctx context.Context, q Queryer, grace, postpone, most time.Duration, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		update access_requests set due_at = app_now() + $2 * interval '1 second'
+		update access_requests set due_at = app_now() + backoff(wakes, $2 * interval '1 second', $4 * interval '1 second'), wakes = wakes + 1
 		 where id in (select id from access_requests where due_at <= app_now() - $1 * interval '1 second'
 		               order by due_at limit $3 for update skip locked)
-		returning id`, grace.Seconds(), postpone.Seconds(), limit)
+		returning id`, grace.Seconds(), postpone.Seconds(), limit, most.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("requests that are due: %w", err)
 	}

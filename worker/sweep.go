@@ -37,9 +37,9 @@ const (
 	sendFor         = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
 	runGrace        = 20 * time.Second // what a run has before it is called late
 	wakeAgain       = 5 * time.Minute
+	wakeMost        = time.Hour   // between two signals to a run that does nothing
 	tellsAway       = 3           // failures in a row: then Temporal is away
 	messageGrace    = time.Minute // what a run has before the sweep sends its messages
-	retryMost       = 30 * time.Minute
 	sealEvery       = 30 * time.Second
 )
 
@@ -171,12 +171,12 @@ func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) err
 		return err // busy: it stays due
 	}
 	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
-	backoff := min(time.Minute<<min(c.Attempts, 10), retryMost)
+	atLeast := time.Duration(0)
 	var limited *connector.RateLimited
 	if errors.As(err, &limited) {
-		backoff = max(backoff, limited.RetryAfter)
+		atLeast = limited.RetryAfter
 	}
-	if err := schema.PostponeClaim(ctx, s.db, c.ID, backoff); err != nil {
+	if err := schema.PostponeClaim(ctx, s.db, c.ID, atLeast); err != nil {
 		s.log.Error("the sweep could not postpone a claim", "claim", c.ID, "error", err)
 	}
 	return err
@@ -199,7 +199,7 @@ func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
 
 // wakeRuns wakes the runs of requests about which something is due. Those that cannot be woken stay due.
 func (s *sweep) wakeRuns(ctx context.Context) error {
-	requests, err := schema.DueRequests(ctx, s.db, runGrace, wakeAgain, requestsARound)
+	requests, err := schema.DueRequests(ctx, s.db, runGrace, wakeAgain, wakeMost, requestsARound)
 	if err != nil {
 		return err
 	}

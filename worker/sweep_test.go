@@ -272,6 +272,29 @@ func TestSweepWakesRunsThatAreLateAndNoOthers(t *testing.T) {
 	assert.Len(t, o.temporal.woken, 2)
 }
 
+func TestRunThatDoesNothing(t *testing.T) {
+	t.Run("it is signalled less and less often until it asks what is next", func(t *testing.T) {
+		o := newOffice(t)
+		asked := o.Request(o.ann, 0, o.crm)
+		for range 12 * 12 { // twelve hours
+			o.Shift(wakeAgain + runGrace)
+			o.once()
+		}
+		signals := len(o.temporal.woken)
+		assert.GreaterOrEqual(t, signals, 12, "once an hour at least")
+		assert.LessOrEqual(t, signals, 20)
+
+		_, err := o.sweep.activities.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID})
+		require.NoError(t, err)
+		o.Do(`update access_requests set due_at = app_now()`)
+		for range 2 {
+			o.Shift(wakeAgain + runGrace)
+			o.once()
+		}
+		assert.Len(t, o.temporal.woken, signals+2, "then as often as at first")
+	})
+}
+
 func TestRunThatCannotBeWokenKeepsNoOthersAsleep(t *testing.T) {
 	o := newOffice(t)
 	bad, good := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)

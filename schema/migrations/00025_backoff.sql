@@ -1,0 +1,30 @@
+-- What is tried again because it was held, down or refused is tried less and less often: one rule for all of it.
+
+-- +goose Up
+
+-- +goose StatementBegin
+create function backoff(attempts integer, first interval, most interval) returns interval
+    language sql immutable parallel safe
+as $$ select least(first * 2 ^ least(attempts, 20), most) $$;
+-- +goose StatementEnd
+
+-- How often the sweep has woken a request's run that has not asked what is next since.
+alter table access_requests add column wakes integer not null default 0 check (wakes >= 0);
+grant update (wakes) on access_requests to accessbot_worker;
+
+-- +goose StatementBegin
+create or replace function access_requests_made() returns trigger
+    language plpgsql
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
+        new.created_at := app_now(); -- how long access is for is counted from it
+        new.due_at := app_now();
+        new.wakes := 0;
+        new.messages_due_at := app_now();
+        new.settled_at := null;
+    end if;
+    return new;
+end $$;
+-- +goose StatementEnd
