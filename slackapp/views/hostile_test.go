@@ -124,9 +124,9 @@ func everything(say string) map[string][]any {
 		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
 	}
-	var already []string
+	var already []schema.HeldIn
 	for range 10 {
-		already = append(already, say)
+		already = append(already, schema.HeldIn{ApplicationID: int64(len(already) + 1), Names: []string{say, say}, Total: 100_000})
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
 	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
@@ -148,7 +148,7 @@ func everything(say string) map[string][]any {
 		"Card":    {views.Card(r, 1), views.Card(none, 1), views.Card(forOther, 1), views.Card(forOther, 9)},
 		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
 		"Question": {
-			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
+			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, Held: already}),
 			views.Question(r, views.QuestionFor{MessageID: 1, PersonID: 2, TimeZone: say, AskedAnew: true}),
 			views.Question(none, views.QuestionFor{}),
 		},
