@@ -256,8 +256,12 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"held for longer":      func() error { _, err := schema.HeldLonger(ctx, p, request); return err },
 		"overdue":              func() error { _, err := schema.Overdue(ctx, p, request); return err },
 		"a summary":            func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
-		"a claim":              func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
-		"an address":           func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
+		"administrators to tell": func() error {
+			_, err := schema.AdministratorsToTell(ctx, p, &schema.Request{ID: request, RequesterID: 77})
+			return err
+		},
+		"a claim":    func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
+		"an address": func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
 		"a seat": func() error {
 			seat, err := schema.SeatOfItem(ctx, p, item)
 			if err != nil {

@@ -39,11 +39,22 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong 
 	return nil, func(context.Context) {
 		if !receipt.Before {
 			a.wake(receipt.RequestID, workflows.SignalSubmitted, func(ctx context.Context) {
-				a.write(ctx, ic.User.ID, fmt.Sprintf("Your request #%d is recorded. It will continue shortly.", receipt.RequestID))
+				a.sayDelayed(ctx, ic.User.ID, receipt.RequestID, person.ID)
 			})
 		}
 		a.publishHome(ic.User.ID, person)
 	}
+}
+
+// sayDelayed tells somebody that their request is kept and goes on later. Its card follows once it does.
+func (a *app) sayDelayed(ctx context.Context, userID string, number, personID int64) {
+	text := fmt.Sprintf("Your request #%d has been created. We'll continue as soon as our systems are back.", number)
+	if request, err := schema.RequestByID(ctx, a.db, number); err != nil {
+		a.log.Error("a request could not be read", "request", number, "error", err)
+	} else {
+		text = views.Delayed(request, personID)
+	}
+	a.write(ctx, userID, text)
 }
 
 const listChanged = "The list has changed at the same moment. Please look at it again, and submit."

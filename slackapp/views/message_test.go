@@ -145,7 +145,7 @@ func withApproval(r *schema.Request, state, basis string, items []int64, candida
 func candidate(id int64, name string, asked bool) schema.Candidate {
 	c := schema.Candidate{PersonID: id, Name: name}
 	if asked {
-		c.AskedAt = at("2026-11-23T09:00:01Z")
+		c.AskedAt, c.Sent = at("2026-11-23T09:00:01Z"), true
 	}
 	return c
 }
