@@ -56,6 +56,8 @@ type Item struct {
 	Problem         string    `db:"problem"`
 	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
 
+	MaxDays sql.NullInt64 `db:"max_days"` // the entitlement's own limit; null: none
+
 	Decisions []Decision `db:"-"` // oldest first
 	Decision  *Decision  `db:"-"` // what they come to; nil: somebody is still to decide
 	Release   *Release   `db:"-"` // nil: neither withdrawn nor ordered back
@@ -187,7 +189,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, i.state, i.state_at, i.problem, i.clause
+		       e.description, e.risk, e.max_days, i.state, i.state_at, i.problem, i.clause
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id

@@ -105,12 +105,10 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
 		s.wrong(s.grantsField(), "No longer offered: "+listNames(gone.Names)+". Take the tick off where it still shows, and submit again to ask for the rest.")
-	case errors.As(err, &long) && long.MaxDays == 0:
-		s.wrong(views.BlockDuration, "This cannot be held permanently. Choose Temporary for: "+listNames(long.Names)+".")
 	case errors.As(err, &long) && long.Permanent:
-		s.wrong(views.BlockDuration, "This cannot be held permanently, but for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
+		s.wrong(views.BlockDuration, "These cannot be held permanently. Choose Temporary: "+listLimits(long.Limited)+".")
 	case errors.As(err, &long):
-		s.wrong(views.BlockEndDate, "This can be held for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
+		s.wrong(views.BlockEndDate, "This is longer than some access grants allow: "+listLimits(long.Limited)+".")
 	case errors.As(err, &covered):
 		s.wrong(views.BlockEndDate, "You have this until then already, or longer: "+listNames(covered.Names)+".")
 	case errors.As(err, &noted):
