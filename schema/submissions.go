@@ -66,7 +66,10 @@ type NoteNeeded struct{ Names []string }
 func (e *NoteNeeded) Error() string { return "without a note: " + strings.Join(e.Names, ", ") }
 
 // CoveredAlready names what the person has until the end that was asked for, or longer.
-type CoveredAlready struct{ Names []string }
+type CoveredAlready struct {
+	Names []string
+	For   string // the person, where another asks for them; empty: it is who asks
+}
 
 func (e *CoveredAlready) Error() string {
 	return "had until then already: " + strings.Join(e.Names, ", ")
@@ -360,7 +363,7 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	if err != nil {
 		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
 	}
-	gone, covered := &noLonger{}, &CoveredAlready{}
+	gone, covered := &noLonger{}, &CoveredAlready{For: draft.ForName}
 	for _, seat := range seats {
 		switch {
 		case !seat.AccountID.Valid:

@@ -72,7 +72,7 @@ func (a *app) submitStuck(ctx context.Context, ic *slack.InteractionCallback) (w
 	}
 	return nil, func(context.Context) {
 		a.wake(number, workflows.SignalDecisionRecorded, func(ctx context.Context) {
-			a.write(ctx, ic.User.ID, "Your decision is recorded. It will take effect shortly.")
+			a.write(ctx, ic.User.ID, "Your decision is recorded. It will take effect as soon as our systems are back.")
 		})
 		a.publishHome(ic.User.ID, person)
 	}

@@ -107,7 +107,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 		subject, _ := s.field(views.BlockSubject(d.Mode), views.ActionSubject)
 		switch id := d.Offer().LikeID; {
 		case id == 0 && subject.SelectedOption.Value == "":
-			s.wrong(views.BlockSubject(d.Mode), "Choose whose access you want to have.")
+			s.wrong(views.BlockSubject(d.Mode), "Choose whose access to take as the example.")
 		case subject.SelectedOption.Value != fmt.Sprint(id):
 			s.wrong(views.BlockSubject(d.Mode), lost)
 		}

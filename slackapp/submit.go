@@ -110,7 +110,11 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	case errors.As(err, &long):
 		s.wrong(views.BlockEndDate, "This is longer than some access grants allow: "+listLimits(long.Limited)+".")
 	case errors.As(err, &covered):
-		s.wrong(views.BlockEndDate, "You have this until then already, or longer: "+listNames(covered.Names)+".")
+		who := "You have"
+		if covered.For != "" {
+			who = listNames([]string{covered.For}) + " has"
+		}
+		s.wrong(views.BlockEndDate, who+" this until then already, or longer: "+listNames(covered.Names)+".")
 	case errors.As(err, &noted):
 		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
 	case errors.Is(err, schema.ErrNotJudged):

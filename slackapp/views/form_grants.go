@@ -186,7 +186,11 @@ func (f Form) leftOut() []slack.Block {
 			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already asked for in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
 		if len(asked) > AskedShown {
-			blocks = append(blocks, small("More of it is already asked for: see your requests on the Home tab."))
+			more := "More of it is already asked for: see your requests on the Home tab."
+			if f.Draft.ForPersonID.Valid {
+				more = "More of it is already asked for: " + name(f.Draft.ForName) + " sees the requests on their Home tab."
+			}
+			blocks = append(blocks, small(more))
 		}
 	}
 	if without := f.Offer.WithoutAccount; len(without) > 0 {

@@ -79,7 +79,10 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		next = "Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
 	case ReportFailed:
 		text = fmt.Sprintf("%s could not be given to %s, request #%d", what, who, r.ID)
-		next = "The rest of the request goes on. Once the cause is gone, it can be asked for again."
+		next = "Once the cause is gone, it can be asked for again."
+		if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return !i.Final() }) {
+			next = "The rest of the request goes on. " + next
+		}
 	case ReportOverdue:
 		text = fmt.Sprintf("Taking back %s from %s is late, request #%d", what, who, r.ID)
 		next = "It is tried again until it succeeds. Please look whether the application can be reached."

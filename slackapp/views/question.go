@@ -170,10 +170,10 @@ func whyOwn(r *schema.Request, a schema.Approval, c schema.Candidate) why {
 	case policy.ManagersManager:
 		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s's manager.", name(r.Requester.Name))}
 	case policy.Administrator:
-		if a.Level > 0 {
+		if a.Level > 0 && c.AskedAt.Time.After(a.OpenedAt) { // else they are asked first of all
 			return why{"You are asked about ", " as an administrator: those who were asked have not answered."}
 		}
-		return why{"You are asked about ", " as an administrator: too few owners and managers can decide."}
+		return why{"You are asked about ", " as an administrator."}
 	case policy.Named:
 		return why{"You are asked about ", ": the policy names you."}
 	}

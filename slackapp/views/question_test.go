@@ -120,7 +120,7 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
 		"entitlement owner": "You are asked as an owner of access grants in GitHub.",
 		"application owner": "You are asked as an owner of GitHub.",
 		"manager":           "You are asked about GitHub as the manager of Alice Example.",
-		"administrator":     "You are asked about GitHub as an administrator: too few owners and managers can decide.",
+		"administrator":     "You are asked about GitHub as an administrator.",
 		"a later <policy>":  "You are asked about GitHub as a later &lt;policy&gt;.",
 	} {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
@@ -177,4 +177,20 @@ func TestAQuestionAboutTwoApplicationsSaysOfEachWhatTheRequesterHas(t *testing.T
 	r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 	withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
 	assert.Contains(t, text(Question(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
+}
+
+func TestQuestionAdministratorBasis(t *testing.T) {
+	ask := func(level int, opened string) string {
+		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
+		withApproval(r, "open", "administrator", []int64{1}, candidate(bob, "Bob Owner", true))
+		r.Approvals[0].Level, r.Approvals[0].OpenedAt = level, instant(opened)
+		return text(Question(r, forBob()))
+	}
+	t.Run("asked by the escalation: says that others have not answered", func(t *testing.T) {
+		assert.Contains(t, ask(1, "2026-11-20T09:00:00Z"), "as an administrator: those who were asked have not answered.")
+	})
+	t.Run("asked from the beginning: says nothing about others", func(t *testing.T) {
+		assert.Contains(t, ask(1, "2026-11-23T09:00:01Z"), "You are asked about GitHub as an administrator.")
+		assert.Contains(t, ask(0, "2026-11-20T09:00:00Z"), "You are asked about GitHub as an administrator.")
+	})
 }
