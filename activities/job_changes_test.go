@@ -170,7 +170,7 @@ func TestTheManagerOfNowIsToldAndTheOneBeforeMayNothingAnyMore(t *testing.T) {
 	require.Len(t, s.told("owen"), 1)
 	told := s.told("olga")
 	require.Len(t, told, 1)
-	assert.Contains(t, told[0], "They have another manager now")
+	assert.Contains(t, told[0], "You no longer look after their access")
 	assert.NotContains(t, told[0], "Take back…")
 	require.ErrorIs(t, s.takesBack(s.olga, standard), schema.ErrNotAllowed)
 	require.ErrorIs(t, s.takesBack(pia, standard), schema.ErrNotAllowed)

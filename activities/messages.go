@@ -71,7 +71,12 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 	asOf := request.MessagesDueAt
 	askAgain, sent := false, 0
 	var failed error
-	for _, key := range wanted {
+	for n, key := range wanted {
+		if key.kind == card && n > 0 && sent > 0 && wanted[n-1].kind != card { // which says what was sent just now
+			if request, err = schema.RequestByID(ctx, conn, requestID); err != nil {
+				return Converged{}, err
+			}
+		}
 		result, err := a.bring(ctx, conn, request, key)
 		if err != nil {
 			failed = err
@@ -147,12 +152,15 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		wanted = append(wanted, key{person: person, kind: kind, about: about, items: items, was: was(person, kind, about)})
 	}
 
-	for _, person := range askers(r) {
-		add(person, card, "", nil)
-	}
 	for _, k := range questions(r, was) {
 		k.was = was(k.person, question, k.about)
 		wanted = append(wanted, k)
+	}
+	if wanted, err = a.noApprover(ctx, q, r, sent, wanted); err != nil {
+		return nil, 0, err
+	}
+	for _, person := range askers(r) { // after those: it says whether they were sent
+		add(person, card, "", nil)
 	}
 	enquiries(r, add, was)
 	for _, g := range gatherings(r) {
@@ -187,6 +195,30 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		}
 	}
 	return wanted, later, nil
+}
+
+// noApprover adds reports to administrators about items that have no approver.
+func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema.Request, sent []schema.Message, wanted []key) ([]key, error) {
+	items := slices.DeleteFunc(slices.Clone(r.Items), func(i schema.Item) bool { return !r.NoApprover(i) })
+	if len(items) == 0 {
+		return wanted, nil
+	}
+	administrators, err := schema.AdministratorsToTell(ctx, q, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, person := range administrators {
+		untold := unsaid(sent, person, report, schema.AboutNoApprover, ids(items))
+		if len(untold) == 0 {
+			continue
+		}
+		k := key{person: person, kind: report, about: fmt.Sprintf("%s%d", schema.AboutNoApprover, untold[0]), items: untold}
+		if n := slices.IndexFunc(sent, func(m schema.Message) bool { return m.PersonID == person && m.Kind == report && m.About == k.about }); n >= 0 {
+			k.was = sent[n]
+		}
+		wanted = append(wanted, k)
+	}
+	return wanted, nil
 }
 
 // askers are those who asked for a request: its requester, and whoever asked for them.
@@ -398,6 +430,8 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 			what = views.ReportFailed
 		case strings.HasPrefix(k.about, aboutOverdue):
 			what = views.ReportOverdue
+		case strings.HasPrefix(k.about, schema.AboutNoApprover):
+			what = views.ReportNoApprover
 		}
 		return views.Report(r, what, k.items, zone), nil
 	}

@@ -65,11 +65,18 @@ func newestFirst(copies []key) []key {
 
 // renderQuestion is a copy of the question as it is now. One that is not its reader's newest points to that, once that stands in Slack.
 func renderQuestion(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
-	names, total, err := schema.HeldIn(ctx, q, r.ID, 10)
+	// Only where this reader decides something: what the requester has elsewhere is not theirs to know.
+	var applications []int64
+	for _, i := range r.DecidableBy(k.person) {
+		if !slices.Contains(applications, i.ApplicationID) {
+			applications = append(applications, i.ApplicationID)
+		}
+	}
+	held, err := schema.HeldInEach(ctx, q, r.RequesterID, applications, views.HeldShown)
 	if err != nil {
 		return views.Message{}, err
 	}
-	question := views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, AlreadyHas: names, AlreadyHasMore: total - len(names)}
+	question := views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
 	if k.newer != "" {
 		question.AskedAnew, err = schema.QuestionStands(ctx, q, r.ID, k.person, k.newer)
 	}

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"accessbot/schema/policy"
 )
 
 // How much of a list one page of the form shows: Slack takes ten boxes a group, and a hundred blocks a view.
@@ -329,6 +332,9 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.Grants, err = o.Grants(ctx, q, d.ShownIDs()); err != nil {
 		return c, err
 	}
+	if err := limitByPolicy(ctx, q, o.PersonID, c.Grants, c.Reasons); err != nil {
+		return c, err
+	}
 	if c.AskedAlready, err = o.AskedAlready(ctx, q, askedLimit); err != nil {
 		return c, err
 	}
@@ -339,6 +345,49 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 		c.OtherHolders, err = o.OtherHolders(ctx, q)
 	}
 	return c, err
+}
+
+// limitByPolicy shortens the limits of grants to those of the policy, as far as they hold for every reason, and for a day as
+// well as permanently: which reason and duration are chosen is not known yet.
+func limitByPolicy(ctx context.Context, q Queryer, personID int64, grants map[int64]Grant, reasons []Reason) error {
+	_, p, err := CurrentPolicy(ctx, q)
+	if err != nil || !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Limits.MaxDays > 0 }) {
+		return err
+	}
+	subjects, err := SubjectsFor(ctx, q, personID, slices.Collect(maps.Keys(grants)), policy.Forever, "")
+	if err != nil {
+		return err
+	}
+	for id, g := range grants {
+		if days := longestLimit(p, subjects[id], g.MaxDays, reasons); days > 0 {
+			g.MaxDays = sql.NullInt64{Int64: int64(days), Valid: true}
+			grants[id] = g
+		}
+	}
+	return nil
+}
+
+// longestLimit is the longest limit of those that may apply, in days; 0: perhaps none does, or the policy cannot be evaluated.
+func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64, reasons []Reason) (longest int) {
+	for _, reason := range reasons {
+		for _, about.Duration = range []time.Duration{policy.Forever, 24 * time.Hour} {
+			about.Purpose = reason.Key
+			position, err := p.Judge(about)
+			if err != nil {
+				return 0 // the submission says so
+			}
+			clause, err := p.Clause(position)
+			if err != nil {
+				return 0
+			}
+			days := limitOf(maxDays, clause)
+			if days == 0 {
+				return 0
+			}
+			longest = max(longest, days)
+		}
+	}
+	return longest
 }
 
 // SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for somebody who cannot be chosen.

@@ -229,7 +229,7 @@ func TestASubmissionIsLookedAtAgain(t *testing.T) {
 	var long *schema.TooLong
 	require.ErrorAs(t, submit(), &long)
 	require.True(t, long.Permanent)
-	require.Equal(t, 3, long.MaxDays)
+	require.Equal(t, 3, long.Limited[0].MaxDays)
 	s = o.submission("V1", "alice")
 	s.EndsAt.Time, s.EndsAt.Valid = time.Now().AddDate(0, 0, 5), true
 	_, err = o.app.Submit(ctx, s)

@@ -31,7 +31,10 @@ var (
 	ErrNotBound       = errors.New("this Slack user is not bound to a person yet")
 	ErrNotMember      = errors.New("not a full member of the workspace")
 	ErrNotInDirectory = errors.New("nobody in the directory")
+	ErrNoEmail        = errors.New("Slack tells no e-mail address of this user")
+	ErrNotConfirmed   = errors.New("the Slack user's e-mail address is not confirmed")
 	ErrOtherAccount   = errors.New("the person is another Slack user")
+	ErrBoundBefore    = errors.New("the directory names this Slack user, and the person is bound to an earlier one")
 	ErrNotNamed       = errors.New("the directory does not name this Slack user, and e-mail addresses bind nobody here")
 )
 
@@ -51,8 +54,8 @@ func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, erro
 }
 
 // BindSlackUser decides, once and for good, which person a Slack user is: the one whom the directory names by this user ID, else,
-// if byEmail, the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNotInDirectory, ErrNotNamed, or
-// ErrOtherAccount when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an
+// if byEmail, the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNoEmail, ErrNotConfirmed,
+// ErrNotInDirectory, ErrNotNamed, or ErrOtherAccount when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an
 // alert. A user who is bound stays bound to that person, whatever their e-mail says by then.
 func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Person, error) {
 	if !u.Member {
@@ -78,6 +81,9 @@ func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Per
 		}
 		if n == 0 { // at the same moment by another click, or the person is another Slack user
 			already, err := PersonOfSlackUser(ctx, tx, u.SlackID)
+			if errors.Is(err, ErrNotBound) && basis == "directory" {
+				return fmt.Errorf("user %s and person %d: %w: %w", u.UserID, person.ID, ErrBoundBefore, ErrOtherAccount)
+			}
 			if errors.Is(err, ErrNotBound) {
 				return fmt.Errorf("user %s and person %d: %w", u.UserID, person.ID, ErrOtherAccount)
 			}
@@ -106,8 +112,12 @@ func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Per
 	if !byEmail {
 		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotNamed)
 	}
-	if u.Email == "" || !u.EmailConfirmed {
-		return Person{}, "", fmt.Errorf("user %s has no confirmed e-mail: %w", u.UserID, ErrNotInDirectory)
+	// Before the directory is looked at: whether an address is in there is told only to who has confirmed it.
+	switch {
+	case u.Email == "":
+		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNoEmail)
+	case !u.EmailConfirmed:
+		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotConfirmed)
 	}
 	p, err = PersonByEmail(ctx, tx, u.Email)
 	switch {

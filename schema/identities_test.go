@@ -38,14 +38,14 @@ func TestWhoCannotBeBound(t *testing.T) {
 	ctx := context.Background()
 	unconfirmed, guest, nobody := slackUser("U1", "alice@example.com"), slackUser("U2", "alice@example.com"), slackUser("U3", "who@example.com")
 	unconfirmed.EmailConfirmed, guest.Member = false, false
-	for want, u := range map[error]schema.SlackUser{schema.ErrNotInDirectory: unconfirmed, schema.ErrNotMember: guest} {
+	for want, u := range map[error]schema.SlackUser{schema.ErrNotConfirmed: unconfirmed, schema.ErrNotMember: guest} {
 		_, err := o.app.BindSlackUser(ctx, u, true)
 		require.ErrorIs(t, err, want)
 	}
 	_, err := o.app.BindSlackUser(ctx, nobody, true)
 	require.ErrorIs(t, err, schema.ErrNotInDirectory)
 	_, err = o.app.BindSlackUser(ctx, slackUser("U4", ""), true)
-	require.ErrorIs(t, err, schema.ErrNotInDirectory)
+	require.ErrorIs(t, err, schema.ErrNoEmail)
 }
 
 func TestOfTwoAccountsOfOnePersonAtOnceOneIsBound(t *testing.T) {

@@ -150,31 +150,28 @@ func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
 	return nil
 }
 
-// HeldIn answers what a person holds in the applications of a request beside it: the first names, and how many in all.
-func HeldIn(ctx context.Context, q Queryer, requestID int64, limit int) (names []string, total int, err error) {
-	var rows []struct {
-		Name  string `db:"name"`
-		Total int    `db:"total"`
-	}
-	err = q.SelectContext(ctx, &rows, `
-		select a.name || ' / ' || e.name as name, count(*) over () as total
-		  from access_requests r
-		  join claims c on c.person_id = r.requester_id and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()
-		  join entitlements e on e.id = c.entitlement_id
-		  join applications a on a.id = e.application_id
-		 where r.id = $1
-		   and e.application_id in (select e2.application_id from request_items i join entitlements e2 on e2.id = i.entitlement_id where i.request_id = r.id)
-		   and not exists (select from request_items i where i.id = c.item_id and i.request_id = r.id)
-		 group by a.name, e.name
-		 order by lower(a.name), lower(e.name)
-		 limit $2`, requestID, limit)
+// HeldIn is what a person has in an application already: the first names, and how many in all.
+type HeldIn struct {
+	ApplicationID int64          `db:"application_id"`
+	Names         pq.StringArray `db:"names"`
+	Total         int            `db:"total"`
+}
+
+// HeldInEach answers what a person has in each of some applications, with at most so many names of each; applications in which
+// they have nothing are left out.
+func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []int64, limit int) ([]HeldIn, error) {
+	var held []HeldIn
+	err := q.SelectContext(ctx, &held, `
+		select h.application_id, array_agg(h.name order by h.n) filter (where h.n <= $3) as names, count(*) as total
+		  from (select e.application_id, e.name, row_number() over (partition by e.application_id order by lower(e.name), e.id) as n
+		          from entitlements e
+		         where e.application_id = any($2)
+		           and exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.id and c.given_at is not null and `+live("c")+`)) h
+		 group by h.application_id`, personID, pq.Array(applications), limit)
 	if err != nil {
-		return nil, 0, fmt.Errorf("what the requester of request %d holds: %w", requestID, err)
+		return nil, fmt.Errorf("what person %d holds in applications %v: %w", personID, applications, err)
 	}
-	for _, row := range rows {
-		names, total = append(names, row.Name), row.Total
-	}
-	return names, total, nil
+	return held, nil
 }
 
 // OwnersToTell answers who looks after items, up to three people for each, and which of the items each of them does: the

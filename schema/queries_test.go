@@ -248,7 +248,7 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 			}
 			return err
 		},
-		"what is held beside":  func() error { _, _, err := schema.HeldIn(ctx, p, request, 10); return err },
+		"what is held there":   func() error { _, err := schema.HeldInEach(ctx, p, 77, []int64{1, 2}, 10); return err },
 		"a copy of a question": func() error { _, err := schema.QuestionStands(ctx, p, request, 77, "approval 1"); return err },
 		"a request's messages": func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
 		"owners":               func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
@@ -256,8 +256,12 @@ func TestQueriesOfARunningSystemReadNoWholeTables(t *testing.T) {
 		"held for longer":      func() error { _, err := schema.HeldLonger(ctx, p, request); return err },
 		"overdue":              func() error { _, err := schema.Overdue(ctx, p, request); return err },
 		"a summary":            func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
-		"a claim":              func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
-		"an address":           func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
+		"administrators to tell": func() error {
+			_, err := schema.AdministratorsToTell(ctx, p, &schema.Request{ID: request, RequesterID: 77})
+			return err
+		},
+		"a claim":    func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },
+		"an address": func() error { _, err := schema.AddressOf(ctx, p, 77); return err },
 		"a seat": func() error {
 			seat, err := schema.SeatOfItem(ctx, p, item)
 			if err != nil {

@@ -29,6 +29,8 @@ type Request struct {
 	PolicyVersion int64         `db:"policy_version"` // that judged it
 	Terms         string        `db:"terms"`          // see the SQL function request_terms
 	ReadAt        time.Time     `db:"read_at"`        // the database's clock
+	// AdministratorTold: an administrator was sent a message about items that have no approver.
+	AdministratorTold bool `db:"administrator_told"`
 
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name
@@ -53,6 +55,8 @@ type Item struct {
 	StateAt         time.Time `db:"state_at"`
 	Problem         string    `db:"problem"`
 	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
+
+	MaxDays sql.NullInt64 `db:"max_days"` // the entitlement's own limit; null: none
 
 	Decisions []Decision `db:"-"` // oldest first
 	Decision  *Decision  `db:"-"` // what they come to; nil: somebody is still to decide
@@ -132,6 +136,7 @@ type Candidate struct {
 	Email      string       `db:"email"`
 	Basis      string       `db:"basis"` // why they may decide: see policy.Basis
 	AskedAt    sql.NullTime `db:"asked_at"`
+	Sent       bool         `db:"sent"` // a message of the request has reached them in Slack
 	// InPlaceOf is who is away and would be asked, with their name; null: the candidate is asked by their own right.
 	InPlaceOf     sql.NullInt64 `db:"for_person_id"`
 	InPlaceOfName string        `db:"for_name"`
@@ -142,7 +147,8 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
 		select r.id, r.requester_id, r.submitted_by, coalesce(b.name, '') as submitter_name, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
-		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at
+		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
+		       exists (select from slack_messages m where m.request_id = r.id and m.kind = 'report' and m.about like '`+AboutNoApprover+`%' and m.ts <> '') as administrator_told
 		  from access_requests r
 		  join reasons s on s.key = r.reason_key
 		  left join people b on b.id = r.submitted_by
@@ -183,7 +189,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, i.state, i.state_at, i.problem, i.clause
+		       e.description, e.risk, e.max_days, i.state, i.state_at, i.problem, i.clause
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -245,10 +251,11 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	}
 	var candidates []Candidate
 	err = q.SelectContext(ctx, &candidates, `
-		select c.approval_id, c.person_id, p.name, p.email, c.basis, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name
+		select c.approval_id, c.person_id, p.name, p.email, c.basis, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name,
+		       exists (select from slack_messages m where m.request_id = $2 and m.person_id = c.person_id and m.kind = 'question' and m.ts <> '') as sent
 		  from approval_candidates c join people p on p.id = c.person_id
 		  left join people f on f.id = c.for_person_id
-		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids))
+		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids), requestID)
 	if err != nil {
 		return nil, err
 	}
@@ -291,6 +298,18 @@ func (r *Request) OpenApproval(i Item) (Approval, bool) {
 		}
 	}
 	return Approval{}, false
+}
+
+// Sent tells whether an approver of a waiting item was sent the message that asks for its approval.
+func (r *Request) Sent(i Item) bool {
+	a, ok := r.OpenApproval(i)
+	return ok && slices.ContainsFunc(a.Candidates, func(c Candidate) bool { return c.AskedAt.Valid && c.Sent })
+}
+
+// NoApprover tells whether a waiting item has no approver at all: see StuckFor.
+func (r *Request) NoApprover(i Item) bool {
+	_, asked := r.OpenApproval(i)
+	return i.State == AwaitingApproval && i.Waiting() && !asked && i.Problem != ""
 }
 
 // DecidableBy answers the items that wait for the person: they were asked, or may be, and have not answered.

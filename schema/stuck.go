@@ -50,10 +50,30 @@ func (r *Request) Stuck(administrator Person) []Item {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool {
-		open, asked := r.OpenApproval(i)
-		nobodyToAsk := !asked && i.Problem != ""
-		return i.State != AwaitingApproval || !i.Waiting() || !nobodyToAsk && open.Level == 0
+		open, _ := r.OpenApproval(i)
+		return i.State != AwaitingApproval || !i.Waiting() || !r.NoApprover(i) && open.Level == 0
 	})
+}
+
+// AboutNoApprover begins what a report to administrators is about that tells of items without an approver.
+const AboutNoApprover = "no approver "
+
+// AdministratorsToTell answers up to three active administrators who may decide a request, those first who can be reached in Slack.
+func AdministratorsToTell(ctx context.Context, q Queryer, r *Request) ([]int64, error) {
+	var people []int64
+	err := q.SelectContext(ctx, &people, `
+		select p.id
+		  from people p
+		  left join slack_addresses s on s.person_id = p.id
+		  left join slack_identities b on b.person_id = p.id
+		 where p.administrator and p.status = 'active' and p.gone_at is null
+		   and p.id <> $1 and p.id <> coalesce($2, 0)
+		 order by `+unreachable+`, p.id
+		 limit 3`, r.RequesterID, r.SubmittedBy)
+	if err != nil {
+		return nil, fmt.Errorf("which administrators to tell about request %d: %w", r.ID, err)
+	}
+	return people, nil
 }
 
 // StuckAnswer is what an administrator decided about what is stuck in a request.

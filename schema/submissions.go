@@ -50,9 +50,14 @@ func (e *NoLongerOffered) Error() string { return "no longer offered: " + string
 
 // TooLong names what may not be held for as long as was asked for.
 type TooLong struct {
-	Names     []string
-	MaxDays   int // the shortest limit among them; 0: there is none, but it may not be permanent
-	Permanent bool
+	Limited   []Limited
+	Permanent bool // that was asked for
+}
+
+// Limited is a grant with its own limit.
+type Limited struct {
+	Name    string
+	MaxDays int // 0: as long as anything, but not permanently
 }
 
 // NoteNeeded names what the policy lets nobody ask for without a note.
@@ -61,14 +66,21 @@ type NoteNeeded struct{ Names []string }
 func (e *NoteNeeded) Error() string { return "without a note: " + strings.Join(e.Names, ", ") }
 
 // CoveredAlready names what the person has until the end that was asked for, or longer.
-type CoveredAlready struct{ Names []string }
+type CoveredAlready struct {
+	Names []string
+	For   string // the person, where another asks for them; empty: it is who asks
+}
 
 func (e *CoveredAlready) Error() string {
 	return "had until then already: " + strings.Join(e.Names, ", ")
 }
 
 func (e *TooLong) Error() string {
-	return fmt.Sprintf("at most %d days: %s", e.MaxDays, strings.Join(e.Names, ", "))
+	parts := make([]string, len(e.Limited))
+	for i, l := range e.Limited {
+		parts[i] = fmt.Sprintf("%s at most %d days", l.Name, l.MaxDays)
+	}
+	return "too long: " + strings.Join(parts, ", ")
 }
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
@@ -234,27 +246,50 @@ func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
 		if clause.Deny != "" {
 			continue // the requester is told that it is denied, and why
 		}
-		days := int(seat.MaxDays.Int64)
-		if limit := clause.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
-			days = limit
-		}
+		days := limitOf(seat.MaxDays, clause)
 		switch {
 		case !s.EndsAt.Valid && (days > 0 || clause.Limits.NoPermanent), s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
-			if len(long.Names) == 0 || days > 0 && (days < long.MaxDays || long.MaxDays == 0) {
-				long.MaxDays = days
-			}
-			long.Names = append(long.Names, seat.Name)
+			long.Limited = append(long.Limited, Limited{seat.Name, days})
 		case clause.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
 			noted.Names = append(noted.Names, seat.Name)
 		}
 	}
 	switch {
-	case len(long.Names) > 0:
+	case len(long.Limited) > 0:
 		return long
 	case len(noted.Names) > 0:
 		return noted
 	}
 	return nil
+}
+
+// limitOf is for how many days an entitlement may be held that a clause judges: the shorter of both limits; 0: neither has one.
+func limitOf(maxDays sql.NullInt64, clause *policy.Clause) int {
+	days := int(maxDays.Int64)
+	if limit := clause.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
+		days = limit
+	}
+	return days
+}
+
+// LimitsOf answers the limits of a request's items, in days by item: the entitlement's own, or a shorter one of the clause
+// that judged the item. Items without a limit are left out.
+func LimitsOf(ctx context.Context, q Queryer, r *Request) (map[int64]int, error) {
+	p, err := PolicyOf(ctx, q, r.PolicyVersion)
+	if err != nil {
+		return nil, fmt.Errorf("the limits of request %d: %w", r.ID, err)
+	}
+	limits := map[int64]int{}
+	for _, i := range r.Items {
+		clause, err := p.Clause(i.Clause)
+		if err != nil {
+			return nil, fmt.Errorf("the limits of request %d: %w", r.ID, err)
+		}
+		if days := limitOf(i.MaxDays, clause); days > 0 {
+			limits[i.ID] = days
+		}
+	}
+	return limits, nil
 }
 
 // decideByPolicy records what clauses of the policy decide by themselves.
@@ -328,7 +363,7 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	if err != nil {
 		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
 	}
-	gone, covered := &noLonger{}, &CoveredAlready{}
+	gone, covered := &noLonger{}, &CoveredAlready{For: draft.ForName}
 	for _, seat := range seats {
 		switch {
 		case !seat.AccountID.Valid:

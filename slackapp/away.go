@@ -115,7 +115,7 @@ func (a *app) delegate(ctx context.Context, ic *slack.InteractionCallback, perso
 	requests, err := a.db.Delegate(ctx, d)
 	switch {
 	case errors.Is(err, schema.ErrNotActive), errors.Is(err, schema.ErrNotFound):
-		return fieldErrors{views.BlockDelegate: "They do not work here any more: choose somebody else."}, nil
+		return fieldErrors{views.BlockDelegate: "They are not active in the directory. Choose another person."}, nil
 	case err != nil:
 		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
 	}

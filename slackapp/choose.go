@@ -27,7 +27,12 @@ func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, act
 		a.tell(ctx, ic, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID)))
 		return
 	}
-	if _, err := a.open(ctx, ic, views.Choose(request, person.ID, action.Value)); err != nil {
+	limits, err := schema.LimitsOf(ctx, a.db, request)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	if _, err := a.open(ctx, ic, views.Choose(request, person.ID, action.Value, limits)); err != nil {
 		a.log.Error("a choice could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
 		a.tell(ctx, ic, "The form could not be opened. Please press Choose again.")
 	}

@@ -93,7 +93,7 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	}
 	return true, "", func(context.Context) {
 		a.wake(decided.Request.ID, workflows.SignalDecisionRecorded, func(ctx context.Context) {
-			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect shortly.")
+			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect as soon as our systems are back.")
 		})
 		a.publishHome(ic.User.ID, person)
 	}
@@ -112,7 +112,7 @@ func (a *app) tellLater(ctx context.Context, ic *slack.InteractionCallback, text
 func (a *app) refusedDecision(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "Nobody decides about what they asked for."
+		return "You can't decide a request that you made, or that was made for you."
 	case errors.Is(err, schema.ErrNotAllowed):
 		return "This is not yours to decide: the question was put to somebody else, or is by now."
 	case errors.Is(err, schema.ErrTermsChanged):

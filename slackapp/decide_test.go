@@ -33,7 +33,7 @@ func TestAnApproverApproves(t *testing.T) {
 		bob.PressIn(question, "Approve")
 		s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 		require.Equal(s, []string{"approve"}, s.verdicts())
-		bob.WaitForEphemeral("Your decision is recorded. It will take effect shortly.") // case 37
+		bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.") // case 37
 		bob.WaitForHome("Nothing waits for you.")
 		s.work(number)
 		require.NotContains(s, bob.Again(question).Buttons(), "Approve")
@@ -176,7 +176,7 @@ func TestNobodyApprovesTheirOwnRequest(t *testing.T) {
 		screen, err := alice.Screen()
 		require.NoError(t, err)
 		for _, m := range screen.Messages {
-			if strings.Contains(m.Text(), "Nobody decides about what they asked for") {
+			if strings.Contains(m.Text(), "You can't decide a request that you made") {
 				return true
 			}
 		}

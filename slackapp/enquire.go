@@ -68,7 +68,7 @@ func (a *app) refusedEnquiry(ctx context.Context, err error) string {
 	case errors.Is(err, schema.ErrNotOpen):
 		return "Nothing of this request waits any more, so there is nothing left to ask."
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "You asked for this yourself."
+		return "You can't ask a question about a request that you made, or that was made for you."
 	}
 	return a.refusedDecision(ctx, err)
 }
@@ -100,7 +100,7 @@ func (a *app) openAnswer(ctx context.Context, ic *slack.InteractionCallback, act
 
 const (
 	notAsked        = "This was asked of somebody else."
-	answeredAlready = "You have answered this already."
+	answeredAlready = "This was answered already."
 	nothingToAnswer = "Nothing of this request waits any more, so there is nothing left to answer."
 )
 

@@ -110,7 +110,7 @@ func TestOnlyWhoMayDecideAsksAndOnlyTheRequesterAnswersAndOnce(t *testing.T) {
 	require.NoError(t, err)
 	reply, err := s.slack.Deliver("interactivity", payload)
 	require.NoError(t, err)
-	require.Contains(t, fmt.Sprint(reply), "You have answered this already.")
+	require.Contains(t, fmt.Sprint(reply), "This was answered already.")
 	payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
 	_, err = s.slack.Deliver("interactivity", payload)
 	require.NoError(t, err)

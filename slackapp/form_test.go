@@ -31,7 +31,7 @@ func TestSomebodyAsksLikeAPerson(t *testing.T) {
 		number := s.newest()
 		require.Equal(s, []string{"crm/reader", "dashboards/editor"}, s.asked(number))
 		alice.WaitForHome("#1001")
-		alice.WaitForMessage("Your request #1001 is recorded. It will continue shortly.") // Temporal is away: case 37
+		alice.WaitForMessage("Your request #1001 has been created. We'll send it for approval as soon as our systems are back.") // Temporal is away: case 37
 		s.work(number)
 		alice.WaitForMessage("Your request #1001 has been created")
 		require.Zero(s, one[int](s, `select count(*) from form_drafts`))

@@ -116,6 +116,9 @@ func (a *app) stillMember(ctx context.Context, userID string) error {
 	return nil
 }
 
+// errSlackSilent: Slack did not say who a user is.
+var errSlackSilent = errors.New("Slack cannot be asked about a user")
+
 // slackUser asks Slack about a user. One whom Slack does not know is no member.
 func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, error) {
 	u, err := a.slack.GetUserInfoContext(ctx, userID)
@@ -124,7 +127,7 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 		return schema.SlackUser{}, schema.ErrNotMember
 	}
 	if err != nil {
-		return schema.SlackUser{}, fmt.Errorf("ask Slack about user %s: %w", userID, err)
+		return schema.SlackUser{}, fmt.Errorf("user %s: %w: %w", userID, errSlackSilent, err)
 	}
 	ofTeam := u.TeamID == a.home.teamID ||
 		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID && slices.Contains(u.Enterprise.Teams, a.home.teamID)
@@ -207,7 +210,13 @@ func (a *app) words(ctx context.Context, err error) string {
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotMember):
-		return "Access can be requested by members of this workspace only: not by guests, bots and people from other organizations." + a.ask(ctx)
+		return "Access can be requested by full members of this workspace only: not by guests, bots, people from other organizations, " +
+			"or accounts that are deactivated or have not accepted their invitation." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNoEmail):
+		return "Slack doesn't tell us your e-mail address, so we can't tell who you are. Check that your Slack profile has one, and open this app's Home tab again." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotConfirmed):
+		return "Your e-mail address in Slack" + email + " is not confirmed, so we can't tell who you are. " +
+			"Confirm it in Slack (in your account settings), and open this app's Home tab again." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotInDirectory):
 		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotBound):
@@ -218,14 +227,21 @@ func (a *app) words(ctx context.Context, err error) string {
 			user = " (" + views.Escape(r.userID) + ")"
 		}
 		return "The directory does not name your Slack user" + user + ", so access cannot be requested for you." + a.ask(ctx)
+	case errors.Is(err, schema.ErrBoundBefore):
+		return "The directory names this Slack account as yours, but you used this app with another one before. An administrator has to unlink that one first." + a.ask(ctx)
 	case errors.Is(err, schema.ErrOtherAccount):
 		return "Your entry in the directory belongs to another Slack account" + email + ". Please use that one." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotActive):
 		return "You are not active in the directory, so you can neither ask for access nor decide about it." + a.ask(ctx)
 	}
 	a.log.Error("somebody was told to try again", "error", err)
+	if errors.Is(err, errSlackSilent) {
+		return slackSilent
+	}
 	return tryAgain
 }
+
+const slackSilent = "Slack did not answer when we asked who you are. Nothing was changed. Please try again in a minute."
 
 const tryAgain = "Our records cannot be reached right now. Nothing was changed. Please try again in a minute."
 

@@ -96,7 +96,7 @@ func TestATickThatWasLostCountsWithTheNextAction(t *testing.T) {
 	alice.CloseModal()
 	s.recordAway(false)
 	alice.Press("Next")
-	alice.WaitForModal("1 of 66 chosen, page 2 of 2")
+	alice.WaitForModal("66 in all, page 2 of 2. Also chosen, not shown here: 1")
 }
 
 // Case 43.
@@ -112,15 +112,15 @@ func TestWhatWasTickedIsAskedForWhicheverReplicaAnswers(t *testing.T) {
 			first, second := alice.Boxes()[1], alice.Boxes()[2]
 			alice.Tick(first, second)
 			alice.Press("Next")
-			alice.WaitForModal("2 of 126 chosen, page 2 of 3")
+			alice.WaitForModal("126 in all, page 2 of 3. Also chosen, not shown here: 2")
 			third := alice.Boxes()[5]
 			alice.Tick(third)
 			alice.Press("Previous")
-			alice.WaitForModal("3 of 126 chosen, page 1 of 3")
+			alice.WaitForModal("126 in all, page 1 of 3. Also chosen, not shown here: 1")
 			require.ElementsMatch(t, []string{first, second}, alice.Ticked())
 			alice.Untick(first, second) // the last tick of its page goes, and at once another page comes
 			alice.Press("Next")
-			alice.WaitForModal("1 of 126 chosen, page 2 of 3")
+			alice.WaitForModal("126 in all, page 2 of 3")
 			require.Equal(t, []string{third}, alice.Ticked())
 			alice.Pick("Application", "dash", "Dashboards")
 			alice.WaitForModal("Show all")
@@ -132,7 +132,7 @@ func TestWhatWasTickedIsAskedForWhicheverReplicaAnswers(t *testing.T) {
 			require.NotContains(t, alice.Modal(), "Dashboard editor")
 			alice.Tick(fourth)
 			alice.Press("Show all")
-			alice.WaitForModal("3 of 126 chosen, page 1 of 3")
+			alice.WaitForModal("126 in all, page 1 of 3")
 			require.Empty(t, alice.Value("Search"))
 			alice.Choose("Reason", "Project work")
 			alice.SubmitAccepted()
@@ -164,4 +164,23 @@ func TestTicksThatSlackForgetsAreKept(t *testing.T) {
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
 	require.Len(t, s.asked(s.newest()), 1)
+}
+
+// TestFormCounter: whatever is ticked without the form being drawn again, no number in it becomes untrue.
+func TestFormCounter(t *testing.T) {
+	t.Run("ticks on the shown page are not counted", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.giveMany("priya", 120)
+		alice := s.as("alice")
+		s.openForm(alice)
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.WaitForModal("126 in all, page 1 of 3")
+		alice.Tick(alice.Boxes()[1])
+		s.eventually("the tick is kept", func() bool { return one[int](s, `select cardinality(chosen) from form_drafts`) == 1 })
+		require.NotContains(t, alice.Modal(), "chosen")
+		alice.Press("Next")
+		alice.WaitForModal("page 2 of 3. Also chosen, not shown here: 1")
+		alice.Tick(alice.Boxes()[1])
+		require.Contains(t, alice.Modal(), "Also chosen, not shown here: 1")
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -57,11 +58,11 @@ func TestThePolicyDecidesByItselfAndLimitsWhatMayBeAsked(t *testing.T) {
 	s.policy(mixedPolicy)
 	alice := s.as("alice")
 	s.custom(alice, "Support desk", "Customer export", "Production database (read)")
-	require.Equal(t, map[string]string{"Duration": "This cannot be held permanently, but for at most 14 days: Production database (read), Support desk."}, alice.Submit())
+	require.Equal(t, map[string]string{"Duration": "These cannot be held permanently. Choose Temporary: Support desk, Production database (read) (at most 14 days)."}, alice.Submit())
 	alice.Choose("Duration", "Temporary")
 	alice.WaitForModal("End date")
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
-	require.Equal(t, map[string]string{"End date": "This can be held for at most 14 days: Production database (read)."}, alice.Submit())
+	require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Production database (read) (at most 14 days)."}, alice.Submit())
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 4).Format(time.DateOnly))
 	require.Contains(t, alice.Submit()["Note"], "the policy asks for that with Production database (read)")
 	alice.Fill("Note", "an incident")
@@ -175,4 +176,42 @@ func TestNobodyElseDecidesWhatIsStuck(t *testing.T) {
 	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
 	require.NoError(t, err)
 	require.Equal(t, "awaiting_approval", one[string](s, `select state from request_items`))
+}
+
+// TestLimits: each grant is shown with its own limit, never with another's.
+func TestLimits(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.do(`update entitlements set max_days = 1 where key = 'support'`)
+	s.do(`update entitlements set max_days = 30 where name = 'Customer export'`)
+	s.policy(`
+clauses:
+  - name: Databases
+    when: entitlement.name == "Production database (read)"
+    limits: {max_days: 14}
+    ask: [{from: [manager]}]
+  - name: The rest
+    ask: [{from: [application owners]}]
+`)
+	alice := s.as("alice")
+	s.custom(alice, "Production database (read)")
+	require.Contains(t, alice.Modal(), "at most 14 days", "the policy's limit beside its grant")
+	alice.CloseAllModals()
+	s.custom(alice, "Support desk", "Customer export")
+	require.Equal(t, map[string]string{"Duration": "These cannot be held permanently. Choose Temporary: Support desk (at most 1 day), Customer export (at most 30 days)."}, alice.Submit())
+	alice.Choose("Duration", "Temporary")
+	alice.WaitForModal("or less where an access grant has its own limit")
+	alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
+	require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Support desk (at most 1 day)."}, alice.Submit())
+	alice.PickDate("End date", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
+	alice.SubmitAccepted()
+
+	r, err := schema.RequestByID(t.Context(), s.db, s.newest())
+	require.NoError(t, err)
+	limits, err := schema.LimitsOf(t.Context(), s.db, r)
+	require.NoError(t, err)
+	shown := map[string]int{}
+	for _, i := range r.Items {
+		shown[i.Name] = limits[i.ID]
+	}
+	require.Equal(t, map[string]int{"Support desk": 1, "Customer export": 30}, shown)
 }

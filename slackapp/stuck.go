@@ -30,7 +30,12 @@ func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, acti
 		a.tell(ctx, ic, a.words(ctx, err))
 		return
 	}
-	view := views.ChooseStuck(request, person, a.zoneOf(ctx, person, ic.User.ID))
+	limits, err := schema.LimitsOf(ctx, a.db, request)
+	if err != nil {
+		a.tell(ctx, ic, a.words(ctx, err))
+		return
+	}
+	view := views.ChooseStuck(request, person, a.zoneOf(ctx, person, ic.User.ID), limits)
 	if len(request.Stuck(person)) == 0 {
 		view = views.Notice("Stuck requests", "Nothing of this request is stuck any more.")
 	}
@@ -67,7 +72,7 @@ func (a *app) submitStuck(ctx context.Context, ic *slack.InteractionCallback) (w
 	}
 	return nil, func(context.Context) {
 		a.wake(number, workflows.SignalDecisionRecorded, func(ctx context.Context) {
-			a.write(ctx, ic.User.ID, "Your decision is recorded. It will take effect shortly.")
+			a.write(ctx, ic.User.ID, "Your decision is recorded. It will take effect as soon as our systems are back.")
 		})
 		a.publishHome(ic.User.ID, person)
 	}

@@ -107,7 +107,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 		subject, _ := s.field(views.BlockSubject(d.Mode), views.ActionSubject)
 		switch id := d.Offer().LikeID; {
 		case id == 0 && subject.SelectedOption.Value == "":
-			s.wrong(views.BlockSubject(d.Mode), "Choose whose access you want to have.")
+			s.wrong(views.BlockSubject(d.Mode), "Choose whose access to take as the example.")
 		case subject.SelectedOption.Value != fmt.Sprint(id):
 			s.wrong(views.BlockSubject(d.Mode), lost)
 		}
@@ -218,16 +218,35 @@ func daysWords(n int) string {
 
 // listNames names the first few of what an error is about. Errors at fields are plain text.
 func listNames(names []string) string {
-	const few = 5
-	shown := make([]string, 0, few)
-	for _, n := range names[:min(few, len(names))] {
-		shown = append(shown, views.Cut(views.Clean(n), 60))
+	shown := make([]string, len(names))
+	for i, n := range names {
+		shown[i] = views.Cut(views.Clean(n), 60)
 	}
-	list := strings.Join(shown, ", ")
+	return listed(shown)
+}
+
+// listed are the first few, and how many more there are.
+func listed(names []string) string {
+	const few = 5
+	list := strings.Join(names[:min(few, len(names))], ", ")
 	if len(names) > few {
 		list += fmt.Sprintf(" and %d more", len(names)-few)
 	}
 	return list
+}
+
+// listLimits names each grant with its own limit, the shortest first.
+func listLimits(limited []schema.Limited) string {
+	limited = slices.Clone(limited)
+	slices.SortStableFunc(limited, func(a, b schema.Limited) int { return a.MaxDays - b.MaxDays })
+	parts := make([]string, len(limited))
+	for i, l := range limited {
+		parts[i] = views.Cut(views.Clean(l.Name), 60)
+		if l.MaxDays > 0 {
+			parts[i] += " (at most " + daysWords(l.MaxDays) + ")"
+		}
+	}
+	return listed(parts)
 }
 
 // plainWords turns mrkdwn of ours into plain text.

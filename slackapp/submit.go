@@ -39,11 +39,22 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong 
 	return nil, func(context.Context) {
 		if !receipt.Before {
 			a.wake(receipt.RequestID, workflows.SignalSubmitted, func(ctx context.Context) {
-				a.write(ctx, ic.User.ID, fmt.Sprintf("Your request #%d is recorded. It will continue shortly.", receipt.RequestID))
+				a.sayDelayed(ctx, ic.User.ID, receipt.RequestID, person.ID)
 			})
 		}
 		a.publishHome(ic.User.ID, person)
 	}
+}
+
+// sayDelayed tells somebody that their request is kept and goes on later. Its card follows once it does.
+func (a *app) sayDelayed(ctx context.Context, userID string, number, personID int64) {
+	text := fmt.Sprintf("Your request #%d has been created. We'll continue as soon as our systems are back.", number)
+	if request, err := schema.RequestByID(ctx, a.db, number); err != nil {
+		a.log.Error("a request could not be read", "request", number, "error", err)
+	} else {
+		text = views.Delayed(request, personID)
+	}
+	a.write(ctx, userID, text)
 }
 
 const listChanged = "The list has changed at the same moment. Please look at it again, and submit."
@@ -94,14 +105,16 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
 		s.wrong(s.grantsField(), "No longer offered: "+listNames(gone.Names)+". Take the tick off where it still shows, and submit again to ask for the rest.")
-	case errors.As(err, &long) && long.MaxDays == 0:
-		s.wrong(views.BlockDuration, "This cannot be held permanently. Choose Temporary for: "+listNames(long.Names)+".")
 	case errors.As(err, &long) && long.Permanent:
-		s.wrong(views.BlockDuration, "This cannot be held permanently, but for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
+		s.wrong(views.BlockDuration, "These cannot be held permanently. Choose Temporary: "+listLimits(long.Limited)+".")
 	case errors.As(err, &long):
-		s.wrong(views.BlockEndDate, "This can be held for at most "+daysWords(long.MaxDays)+": "+listNames(long.Names)+".")
+		s.wrong(views.BlockEndDate, "This is longer than some access grants allow: "+listLimits(long.Limited)+".")
 	case errors.As(err, &covered):
-		s.wrong(views.BlockEndDate, "You have this until then already, or longer: "+listNames(covered.Names)+".")
+		who := "You have"
+		if covered.For != "" {
+			who = listNames([]string{covered.For}) + " has"
+		}
+		s.wrong(views.BlockEndDate, who+" this until then already, or longer: "+listNames(covered.Names)+".")
 	case errors.As(err, &noted):
 		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
 	case errors.Is(err, schema.ErrNotJudged):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -184,4 +185,66 @@ func TestOnEnterpriseGridABindingIsOfItsEnterprise(t *testing.T) {
 	alice.OpenHome()
 	require.Contains(t, alice.Home(), "belongs to another Slack account")
 	require.Equal(t, 1, s.alerts("second Slack account refused"))
+}
+
+// TestRefusalCause: who is refused reads the true cause and what to do, and nothing about others.
+func TestRefusalCause(t *testing.T) {
+	refused := func(s *stage, u slacksim.User) string {
+		s.Helper()
+		_, err := s.slack.AddUser(u)
+		require.NoError(s, err)
+		home := s.slack.As(u.ID).Must(s)
+		home.OpenHome()
+		require.NotContains(s, home.Home(), "Request Access")
+		return home.Home()
+	}
+	// In a local Slack two users cannot have one address: the directory's zoe is none there.
+	withoutZoe := func(t *testing.T) *stage {
+		s := newStage(t, 1, false)
+		_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": "zoe@elsewhere.example"})
+		require.NoError(t, err)
+		return s
+	}
+	t.Run("an unconfirmed address reads the same whether it is in the directory or not", func(t *testing.T) {
+		s := withoutZoe(t)
+		known := refused(s, slacksim.User{ID: "U0HEARSAY", Email: "zoe@example.com", EmailUnconfirmed: true})
+		unknown := refused(s, slacksim.User{ID: "U0STRANGE", Email: "nil@example.com", EmailUnconfirmed: true})
+		require.Contains(t, known, "Your e-mail address in Slack (zoe@example.com) is not confirmed")
+		require.Contains(t, known, "Confirm it in Slack")
+		require.NotContains(t, known, "directory")
+		require.Equal(t, strings.ReplaceAll(known, "zoe@", "nil@"), unknown)
+	})
+	t.Run("a profile without an address says so", func(t *testing.T) {
+		s := withoutZoe(t)
+		home := refused(s, slacksim.User{ID: "U0BLANK", Name: "Blank"})
+		require.Contains(t, home, "Slack doesn't tell us your e-mail address")
+		require.NotContains(t, home, "directory")
+	})
+	t.Run("a confirmed address that is not in the directory says so", func(t *testing.T) {
+		s := withoutZoe(t)
+		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You are not in the directory (new@example.com)")
+	})
+	t.Run("who was given a new Slack account is not sent back to the old one", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.as("alice").OpenHome()
+		_, err := s.slack.AddUser(slacksim.User{ID: "U0SECOND", Email: "alice.new@example.com", Name: "Alice again"})
+		require.NoError(t, err)
+		s.do(`update people set slack_user_id = 'U0SECOND' where email = 'alice@example.com'`)
+		second := s.slack.As("U0SECOND").Must(t)
+		second.OpenHome()
+		require.Contains(t, second.Home(), "An administrator has to unlink that one first.")
+		require.NotContains(t, second.Home(), "Please use that one")
+	})
+	t.Run("an invitation that is not accepted is among the causes", func(t *testing.T) {
+		s := withoutZoe(t)
+		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "have not accepted their invitation")
+	})
+	t.Run("a Slack that does not answer is not said to be our records", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: "internal_error"}))
+		alice := s.as("alice")
+		alice.OpenHome()
+		require.Contains(t, alice.Home(), "Slack did not answer when we asked who you are")
+		require.NotContains(t, alice.Home(), "records")
+	})
 }

@@ -36,6 +36,9 @@ func Card(r *schema.Request, readerID int64) Message {
 		b.line(bold("Access like:") + " " + like)
 	}
 	b.line(asked(r, r.TimeZone)...)
+	if n[noApprover] > 0 && n[noApprover] < len(items) {
+		b.line("⚠️ " + noApproverWords(r))
+	}
 	b.line(openEnquiries(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
@@ -71,7 +74,13 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 	all := len(items)
 	switch {
 	case n[waiting] == all:
-		return request + " has been created and sent for approval"
+		return request + " has been successfully created and sent for approval"
+	case n[unsent] == all:
+		return request + " has been created. " + sentence(whenSent(r))
+	case n[noApprover] == all:
+		return request + " has been created. " + noApproverWords(r)
+	case n[approved]+n[provisioning] == all && byPolicy(items):
+		return request + " was approved by policy and is being provisioned"
 	case n[approved]+n[provisioning] == all:
 		return request + " is approved and being provisioned"
 	case n[active] == all:
@@ -99,6 +108,40 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 		return request + " has ended, and you still have the access for another reason"
 	}
 	return request + ": " + summary(n)
+}
+
+// whenSent says when a request that was not sent for approval yet will be. The worker takes up a new request at once: one that it
+// has not, when messages are sent for it, waits for our systems.
+func whenSent(r *schema.Request) string {
+	if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
+		return "we'll send it for approval as soon as our systems are back."
+	}
+	return "we'll send it for approval as soon as we can reach an approver in Slack."
+}
+
+// Delayed tells one who asked for a request that was recorded and cannot be taken up now, in mrkdwn, what becomes of it.
+func Delayed(r *schema.Request, readerID int64) string {
+	items := tell(r, r.Items, r.TimeZone, readerID)
+	if n := count(items); n[unsent] == len(items) || n[denied] == len(items) {
+		return headline(r, readerID, items)
+	}
+	if byPolicy(items) {
+		return yours(r, readerID) + " was approved by policy. We'll continue as soon as our systems are back."
+	}
+	return fmt.Sprintf("%s has been created (%s). We'll continue as soon as our systems are back.", yours(r, readerID), summary(count(items)))
+}
+
+// noApproverWords says that there is no approver, and who knows of it.
+func noApproverWords(r *schema.Request) string {
+	if r.AdministratorTold {
+		return "No approver is available. An administrator has been notified."
+	}
+	return "No approver is available, and no administrator could be reached in Slack. Please tell an administrator."
+}
+
+// byPolicy tells whether a rule of the policy approved all of these items.
+func byPolicy(items []told) bool {
+	return !slices.ContainsFunc(items, func(i told) bool { return i.Decision == nil || i.Decision.DecidedBy.Valid })
 }
 
 // commonEnd is until when active items are held, or nothing if their ends differ.
@@ -145,7 +188,7 @@ func asked(r *schema.Request, zone string) []string {
 			continue
 		}
 		app := name(about[0].ApplicationName)
-		whom := candidates(a, about) + untilWhen(r, a, zone)
+		whom := candidates(a, about) + unsentTo(a) + untilWhen(r, a, zone)
 		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
 		if n < 0 {
 			n = len(questions)
@@ -239,6 +282,20 @@ func candidates(a schema.Approval, about []schema.Item) string {
 		whom += " – escalated"
 	}
 	return whom
+}
+
+// unsentTo names those whose message about an approval has not reached them yet.
+func unsentTo(a schema.Approval) string {
+	var names []string
+	for _, c := range a.Candidates {
+		if c.AskedAt.Valid && !c.Sent {
+			names = append(names, name(c.Name))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " – message not sent yet to " + andMore(names, len(names))
 }
 
 func candidateName(c schema.Candidate) string {

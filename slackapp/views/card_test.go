@@ -21,9 +21,9 @@ func sent() *schema.Request {
 func TestTheCardOfANewRequestSaysEverything(t *testing.T) {
 	m := Card(sent(), alice)
 	requireFits(t, m)
-	assert.Equal(t, "Your request #1042 has been created and sent for approval (2 access grants in GitHub)", m.Text)
+	assert.Equal(t, "Your request #1042 has been successfully created and sent for approval (2 access grants in GitHub)", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
-*Your request #1042 has been created and sent for approval*
+*Your request #1042 has been successfully created and sent for approval*
 *GitHub*
 ⏳ reader: awaiting approval
 ⏳ writer: awaiting approval
@@ -57,14 +57,15 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 		words      string // after the item's name
 		withdrawal bool
 	}{
-		{"submitted", item(1, schema.Submitted, "reader"), " has been created and sent for approval", "submitted", true},
-		{"awaiting approval", item(1, schema.AwaitingApproval, "reader"), " has been created and sent for approval", "awaiting approval", true},
+		{"submitted", item(1, schema.Submitted, "reader"), " has been created. We'll send it for approval as soon as our systems are back.", "submitted", true},
+		{"awaiting approval, not sent yet", item(1, schema.AwaitingApproval, "reader"),
+			" has been created. We'll send it for approval as soon as we can reach an approver in Slack.", "not sent for approval yet", true},
 		{"awaiting approval, nobody found", problem(item(1, schema.AwaitingApproval, "reader"), "no approver was found"),
-			" has been created and sent for approval", "awaiting approval (no approver was found)", true},
+			" has been created. No approver is available, and no administrator could be reached in Slack. Please tell an administrator.", "no approver is available", true},
 		{"approved, and not taken up yet", approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"),
 			" is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), " is approved and being provisioned", "approved by Bob Owner", true},
-		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " is approved and being provisioned", "approved by the policy", true},
+		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " was approved by policy and is being provisioned", "approved by the policy", true},
 		{"approved, retrying", problem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), "GitHub does not answer"),
 			" is approved and being provisioned", "approved by Bob Owner, retrying (GitHub does not answer)", true},
 		{"being provisioned", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being provisioned", "being provisioned", false},
@@ -147,6 +148,11 @@ func TestTheCardNamesTenItemsAnApplicationAndCountsTheRest(t *testing.T) {
 		}
 		r.Items = append(r.Items, i)
 	}
+	var all []int64
+	for _, i := range r.Items {
+		all = append(all, i.ID)
+	}
+	withApproval(r, "open", "application owner", all, candidate(bob, "Bob Owner", true))
 	got := text(Card(r, alice))
 	assert.Equal(t, 10, strings.Count(got, "⏳ team: awaiting approval"))
 	assert.Contains(t, got, "and 34 more (3 active, 31 awaiting approval)")
@@ -213,4 +219,48 @@ func TestWhoWithdrewIsSaidWhereTwoCould(t *testing.T) {
 	assert.Contains(t, text(Card(r, 9)), "↩️ reader: withdrawn by you")
 	assert.Contains(t, text(Outcome(r, alice)), "↩️ Withdrawn by Erin &lt;Boss&gt;")
 	assert.Contains(t, text(Question(r, QuestionFor{PersonID: bob})), "Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026")
+}
+
+// TestCardSentForApproval: the card says that a request was sent for approval only once an approver was sent it.
+func TestCardSentForApproval(t *testing.T) {
+	headline := func(r *schema.Request) string { return strings.Split(text(Card(r, alice)), "\n")[0] }
+	unsent := candidate(bob, "Bob Owner", true)
+	unsent.Sent = false
+	waiting := func(c ...schema.Candidate) *schema.Request {
+		return withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "application owner", []int64{1}, c...)
+	}
+	t.Run("sent to one approver: sent, and the other is named", func(t *testing.T) {
+		r := waiting(candidate(carol, "Carol Owner", true), unsent)
+		assert.Equal(t, "*Your request #1042 has been successfully created and sent for approval*", headline(r))
+		assert.Contains(t, text(Card(r, alice)), "message not sent yet to Bob Owner")
+	})
+	t.Run("sent to no approver: not sent", func(t *testing.T) {
+		assert.Equal(t, "*Your request #1042 has been created. We'll send it for approval as soon as we can reach an approver in Slack.*", headline(waiting(unsent)))
+	})
+	t.Run("no approver and an administrator told: both said", func(t *testing.T) {
+		r := newRequest(problem(item(1, schema.AwaitingApproval, "reader"), "x"))
+		r.AdministratorTold = true
+		assert.Equal(t, "*Your request #1042 has been created. No approver is available. An administrator has been notified.*", headline(r))
+	})
+	t.Run("one of two without an approver: counted and explained", func(t *testing.T) {
+		r := waiting(candidate(bob, "Bob Owner", true))
+		r.Items = append(r.Items, problem(jira(item(2, schema.AwaitingApproval, "admin")), "x"))
+		r.AdministratorTold = true
+		assert.Equal(t, "*Your request #1042: 1 awaiting approval, 1 without an approver*", headline(r))
+		assert.Contains(t, text(Card(r, alice)), "⚠️ No approver is available. An administrator has been notified.")
+	})
+	t.Run("between two stages: it was sent", func(t *testing.T) {
+		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
+		r.Items[0].Decisions = []schema.Decision{{ItemID: 1, DecidedBy: sql.NullInt64{Int64: bob, Valid: true}, DeciderName: "Bob Owner", Verdict: "approve", Stage: 1, Stages: 2, Agree: 1}}
+		assert.Contains(t, headline(r), "sent for approval")
+	})
+	t.Run("delayed: what is said depends on what was decided", func(t *testing.T) {
+		submitted := item(1, schema.Submitted, "reader")
+		assert.Equal(t, "Your request #1042 has been created. We'll send it for approval as soon as our systems are back.", Delayed(newRequest(submitted), alice))
+		approved := approvedBy(submitted, 0, "")
+		assert.Equal(t, "Your request #1042 was approved by policy. We'll continue as soon as our systems are back.", Delayed(newRequest(approved), alice))
+		assert.Equal(t, "Your request #1042 was denied", Delayed(newRequest(deniedBy(submitted, 0, "", "frozen")), alice))
+		assert.Equal(t, "Your request #1042 has been created (1 approved, 1 not sent for approval yet). We'll continue as soon as our systems are back.",
+			Delayed(newRequest(approved, jira(item(2, schema.Submitted, "admin"))), alice))
+	})
 }

@@ -34,8 +34,9 @@ const chooseAtMost = 50
 const boxesAGroup = 10
 
 // Choose lets an approver decide item by item. The value is the one of the button that was pressed. What the reader cannot see here is not decided by it.
-func Choose(r *schema.Request, readerID int64, value string) slack.ModalViewRequest {
-	blocks, shown := choice(r, r.DecidableBy(readerID))
+// Limits are in days, by item: see schema.LimitsOf.
+func Choose(r *schema.Request, readerID int64, value string, limits map[int64]int) slack.ModalViewRequest {
+	blocks, shown := choice(r, r.DecidableBy(readerID), limits)
 	zone := location(r.TimeZone).String()
 	endHint := fmt.Sprintf("Asked for: %s. Leave it empty for that, or choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
 	blocks = append(blocks,
@@ -61,7 +62,7 @@ func choiceModal(title, callback, value string, shown []int64, blocks []slack.Bl
 }
 
 // choice are boxes for what waits, and what becomes of what is not ticked.
-func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids []int64) {
+func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blocks []slack.Block, ids []int64) {
 	all := riskiestFirst(tell(r, waiting, r.TimeZone, 0))
 	shown := all[:min(len(all), chooseAtMost)]
 	who, whom := askedBy(r)
@@ -74,7 +75,7 @@ func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids
 		for begin := 0; begin < len(app); begin += boxesAGroup {
 			var options []*slack.OptionBlockObject
 			for _, i := range app[begin:min(begin+boxesAGroup, len(app))] {
-				options = append(options, option(strconv.FormatInt(i.ID, 10), i.Name, i.Risk+" risk · "+i.Kind+" · "+i.Description))
+				options = append(options, option(strconv.FormatInt(i.ID, 10), i.Name, i.Risk+" risk · "+limitWords(limits[i.ID])+i.Kind+" · "+i.Description))
 				ids = append(ids, i.ID)
 			}
 			label := optionText(app[0].ApplicationName)
@@ -90,6 +91,14 @@ func choice(r *schema.Request, waiting []schema.Item) (blocks []slack.Block, ids
 	others := slack.NewRadioButtonsBlockElement(ActionOthers, wait, deny)
 	others.InitialOption = wait
 	return append(blocks, slack.NewInputBlock(BlockOthers, plain("What is not ticked"), nil, others)), ids
+}
+
+// limitWords is a limit in front of other words; none: nothing.
+func limitWords(maxDays int) string {
+	if maxDays == 0 {
+		return ""
+	}
+	return "at most " + days(maxDays) + " · "
 }
 
 func joined(ids []int64) string {

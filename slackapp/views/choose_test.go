@@ -14,7 +14,7 @@ func TestTheHintOfAnEndSaysItsZone(t *testing.T) {
 		r := sent()
 		r.TimeZone = zone
 		hint := ""
-		for _, b := range Choose(r, bob, "1;x").Blocks.BlockSet {
+		for _, b := range Choose(r, bob, "1;x", map[int64]int{1: 30}).Blocks.BlockSet {
 			if i, ok := b.(*slack.InputBlock); ok && i.BlockID == BlockEndDate {
 				hint = i.Hint.Text
 			}

@@ -131,7 +131,7 @@ func (f Form) duration() []slack.Block {
 	date := slack.NewDatePickerBlockElement(ActionEndDate)
 	date.Placeholder = plain("Choose the last day")
 	zone := location(f.Draft.TimeZone).String()
-	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today.", zone, days(f.MaxDays))
+	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today, or less where an access grant has its own limit.", zone, days(f.MaxDays))
 	timeHint := fmt.Sprintf("In %s. Without a time, access lasts until the end of that day.", zone)
 	return append(blocks,
 		slack.NewInputBlock(BlockEndDate, plain("End date"), plain(dateHint), date),

@@ -139,9 +139,19 @@ func describe(g schema.Grant) string {
 	return strings.Join(parts, " · ")
 }
 
+// hidden are the chosen grants that have no box in the form as it is drawn.
+func (f Form) hidden() []int64 {
+	if f.Draft.AllChosen {
+		return f.Draft.Offered
+	}
+	shown := f.Draft.ShownIDs()
+	return slices.DeleteFunc(slices.Clone([]int64(f.Draft.Chosen)), func(id int64) bool { return slices.Contains(shown, id) })
+}
+
 func (f Form) pages() []slack.Block {
 	d := f.Draft
-	text := fmt.Sprintf("%d of %d chosen", len(d.Chosen), d.Total)
+	// Ticks do not draw the form again, so it counts only what they cannot change: what is not shown.
+	text := fmt.Sprintf("%d in all", d.Total)
 	narrowed := d.ApplicationID.Valid || d.Search != ""
 	if narrowed {
 		text += fmt.Sprintf(", %d match", d.Matching)
@@ -149,6 +159,9 @@ func (f Form) pages() []slack.Block {
 	var buttons []slack.BlockElement
 	if d.Pages() > 1 {
 		text += fmt.Sprintf(", page %d of %d", d.Page, d.Pages())
+	}
+	if n := len(f.hidden()); n > 0 {
+		text += fmt.Sprintf(". Also chosen, not shown here: %d", n)
 	}
 	if d.Page > 1 {
 		buttons = append(buttons, button(ActionPrevious, "", "Previous", slack.StyleDefault))
@@ -173,7 +186,11 @@ func (f Form) leftOut() []slack.Block {
 			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already asked for in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
 		if len(asked) > AskedShown {
-			blocks = append(blocks, small("More of it is already asked for: see your requests on the Home tab."))
+			more := "More of it is already asked for: see your requests on the Home tab."
+			if f.Draft.ForPersonID.Valid {
+				more = "More of it is already asked for: " + name(f.Draft.ForName) + " sees the requests on their Home tab."
+			}
+			blocks = append(blocks, small(more))
 		}
 	}
 	if without := f.Offer.WithoutAccount; len(without) > 0 {

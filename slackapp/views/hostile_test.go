@@ -124,9 +124,9 @@ func everything(say string) map[string][]any {
 		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
 	}
-	var already []string
+	var already []schema.HeldIn
 	for range 10 {
-		already = append(already, say)
+		already = append(already, schema.HeldIn{ApplicationID: int64(len(already) + 1), Names: []string{say, say}, Total: 100_000})
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
 	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
@@ -148,7 +148,7 @@ func everything(say string) map[string][]any {
 		"Card":    {views.Card(r, 1), views.Card(none, 1), views.Card(forOther, 1), views.Card(forOther, 9)},
 		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
 		"Question": {
-			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, AlreadyHas: already, AlreadyHasMore: 100_000}),
+			views.Question(r, views.QuestionFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, Held: already}),
 			views.Question(r, views.QuestionFor{MessageID: 1, PersonID: 2, TimeZone: say, AskedAnew: true}),
 			views.Question(none, views.QuestionFor{}),
 		},
@@ -183,10 +183,10 @@ func everything(say string) map[string][]any {
 		"Loading":            {views.Loading()},
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
-		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms)), views.Choose(r, 1, "1:x"), views.Choose(r, 99, "1:x")},
+		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
 		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
 		"DriftList":          {views.DriftList(drift.Drifts[:views.ListLines], 100_000, 9, say)},
-		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say), views.ChooseStuck(none, schema.Person{}, "UTC")},
+		"ChooseStuck":        {views.ChooseStuck(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say, nil), views.ChooseStuck(none, schema.Person{}, "UTC", nil)},
 		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":            {views.Holders()},

@@ -25,7 +25,7 @@ func JobChanges(changes []schema.JobChange, readerID int64, zone string) Message
 		b.line(bold(moved))
 		switch {
 		case !c.Theirs:
-			b.line("They have another manager now, who was told.")
+			b.line("You no longer look after their access.")
 		case c.Open == 0:
 			b.line("Nothing that the earlier title alone gave is left to take back.")
 		case c.Open == 1:

@@ -18,6 +18,8 @@ const (
 	provisioning
 	approved
 	waiting
+	unsent
+	noApprover
 	leaving
 	denied
 	failed
@@ -35,6 +37,8 @@ var phaseSigns = [phases]struct{ emoji, label string }{
 	provisioning: {"⚙️", "being provisioned"},
 	approved:     {"👍", "approved"},
 	waiting:      {"⏳", "awaiting approval"},
+	unsent:       {"⏳", "not sent for approval yet"},
+	noApprover:   {"⚠️", "without an approver"},
 	leaving:      {"⚙️", "being taken back"},
 	denied:       {"⛔", "denied"},
 	failed:       {"⚠️", "failed"},
@@ -94,9 +98,13 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 	case i.State == schema.Approved:
 		return standing{approved, retrying("approved", i)}
 	case i.State == schema.Submitted:
-		return standing{waiting, "submitted"}
+		return standing{unsent, "submitted"}
+	case r.NoApprover(i):
+		return standing{noApprover, "no approver is available" + soFar(r, i, zone)}
+	case !r.Sent(i) && len(i.Decisions) == 0:
+		return standing{unsent, "not sent for approval yet" + soFar(r, i, zone)}
 	}
-	return standing{waiting, because("awaiting approval"+soFar(r, i, zone), i.Problem)}
+	return standing{waiting, "awaiting approval" + soFar(r, i, zone)}
 }
 
 // soFar says how far an item has come that several people are asked about; nothing for a single question.

@@ -145,7 +145,7 @@ func withApproval(r *schema.Request, state, basis string, items []int64, candida
 func candidate(id int64, name string, asked bool) schema.Candidate {
 	c := schema.Candidate{PersonID: id, Name: name}
 	if asked {
-		c.AskedAt = at("2026-11-23T09:00:01Z")
+		c.AskedAt, c.Sent = at("2026-11-23T09:00:01Z"), true
 	}
 	return c
 }
@@ -246,8 +246,8 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 		for _, applications := range []int{1, 7, 500} {
 			r := hostile(applications, change)
 			q := QuestionFor{MessageID: 1 << 60, PersonID: bob, TimeZone: "Asia/Kathmandu"}
-			for n := range 200 {
-				q.AlreadyHas = append(q.AlreadyHas, r.Items[n].Name)
+			for _, i := range r.Items {
+				q.Held = append(q.Held, schema.HeldIn{ApplicationID: i.ApplicationID, Names: []string{i.Name, i.Name, i.Name}, Total: 200})
 			}
 			for kind, m := range map[string]Message{
 				"card": Card(r, alice), "question": Question(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r, []int64{1, 2, 3, 4}, 77), "ended": Ended(r),

@@ -58,6 +58,8 @@ const (
 	ReportFound   = "found"   // access that was there before it was to be given
 	ReportFailed  = "failed"  // access that could not be given
 	ReportOverdue = "overdue" // access that is over and could not be taken back yet
+	// ReportNoApprover: items without an approver, for an administrator.
+	ReportNoApprover = "no approver"
 )
 
 // Report tells an owner, whose clock is in zone, about items of a request that need their eye.
@@ -77,7 +79,10 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		next = "Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
 	case ReportFailed:
 		text = fmt.Sprintf("%s could not be given to %s, request #%d", what, who, r.ID)
-		next = "The rest of the request goes on. Once the cause is gone, it can be asked for again."
+		next = "Once the cause is gone, it can be asked for again."
+		if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return !i.Final() }) {
+			next = "The rest of the request goes on. " + next
+		}
 	case ReportOverdue:
 		text = fmt.Sprintf("Taking back %s from %s is late, request #%d", what, who, r.ID)
 		next = "It is tried again until it succeeds. Please look whether the application can be reached."
@@ -85,19 +90,25 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 			text = fmt.Sprintf("Taking back %s from %s was late and is settled, request #%d", what, who, r.ID)
 			next = ""
 		}
+	case ReportNoApprover:
+		text = fmt.Sprintf("No approver is available for %s that %s requested: request #%d", what, who, r.ID)
+		next = "You can decide as an administrator, here or on the Home tab. If an approver becomes available, they are asked."
 	default:
 		text = fmt.Sprintf("About %s of %s, request #%d", what, who, r.ID)
 	}
 	b.line(bold(text))
 	b.line(about(r.Requester))
 	b.gap()
-	if kind == ReportFound {
+	if kind == ReportFound || kind == ReportNoApprover {
 		b.line(named(items, listRoom)...)
 	} else {
 		b.standings(items)
 	}
 	if next != "" {
 		b.line(next)
+	}
+	if kind == ReportNoApprover {
+		b.buttons("", button(ActionStuck, strconv.FormatInt(r.ID, 10), "Decide…", slack.StyleDefault))
 	}
 	return b.message(text)
 }

@@ -99,3 +99,10 @@ func TestAReportOfLatenessSaysWhenItIsOver(t *testing.T) {
 	assert.Contains(t, m.Text, "was late and is settled")
 	assert.Contains(t, text(m), "🏁 Ended on Tue 1 Dec 2026, 23:20 UTC")
 }
+
+func TestReportFailedNothingLeft(t *testing.T) {
+	t.Run("the only item failed: no rest is said to go on", func(t *testing.T) {
+		r := newRequest(problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team"))
+		assert.NotContains(t, text(Report(r, ReportFailed, []int64{1}, "UTC")), "rest of the request")
+	})
+}

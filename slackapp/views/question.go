@@ -13,12 +13,11 @@ import (
 
 // QuestionFor is one approver's copy of a question.
 type QuestionFor struct {
-	MessageID      int64  // the row in slack_messages: the buttons name it
-	PersonID       int64  // the reader
-	TimeZone       string // the reader's
-	AlreadyHas     []string
-	AlreadyHasMore int  // beside those, which the requester has in the applications asked about
-	AskedAnew      bool // a newer message asks the reader about the same request, and has the buttons
+	MessageID int64           // the row in slack_messages: the buttons name it
+	PersonID  int64           // the reader
+	TimeZone  string          // the reader's
+	Held      []schema.HeldIn // what the requester has in the applications that the reader decides about
+	AskedAnew bool            // a newer message asks the reader about the same request, and has the buttons
 }
 
 // Question asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
@@ -47,7 +46,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	b.gap()
 	b.line(bold("Duration:") + " " + Until(r, q.TimeZone))
 	if len(open) > 0 { // what the requester has later may come from this very request
-		b.line(alreadyHas(q))
+		b.line(alreadyHas(q.Held, open)...)
 	}
 	if n := len(r.Items) - len(mine); n > 0 {
 		b.line(fmt.Sprintf("The request is also for %s that you are not asked about.", grants(n)))
@@ -171,10 +170,10 @@ func whyOwn(r *schema.Request, a schema.Approval, c schema.Candidate) why {
 	case policy.ManagersManager:
 		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s's manager.", name(r.Requester.Name))}
 	case policy.Administrator:
-		if a.Level > 0 {
+		if a.Level > 0 && c.AskedAt.Time.After(a.OpenedAt) { // else they are asked first of all
 			return why{"You are asked about ", " as an administrator: those who were asked have not answered."}
 		}
-		return why{"You are asked about ", " as an administrator: too few owners and managers can decide."}
+		return why{"You are asked about ", " as an administrator."}
 	case policy.Named:
 		return why{"You are asked about ", ": the policy names you."}
 	}
@@ -258,15 +257,32 @@ func wantedRest(left []told) string {
 	return fmt.Sprintf("%d more (%s)", len(left), strings.Join(parts, ", "))
 }
 
-func alreadyHas(q QuestionFor) string {
-	if len(q.AlreadyHas)+q.AlreadyHasMore == 0 {
-		return bold("Already has there:") + " nothing"
+// HeldShown is how many access grants of one application an approver is told that the requester has.
+const HeldShown = 10
+
+// alreadyHas says what the requester has in each application of the items that a reader decides about.
+func alreadyHas(held []schema.HeldIn, open []told) []string {
+	var lines []string
+	room := shortRoom / 2
+	apps := byApplication(open)
+	for n, app := range apps {
+		there := bold("Already has in "+name(app[0].ApplicationName)+":") + " "
+		line := there + "nothing"
+		if h := slices.IndexFunc(held, func(h schema.HeldIn) bool { return h.ApplicationID == app[0].ApplicationID }); h >= 0 {
+			var names []string
+			for _, s := range held[h].Names[:min(len(held[h].Names), HeldShown)] {
+				names = append(names, name(s))
+			}
+			if line = there + andMore(names, held[h].Total); length(line) > room {
+				line = there + grants(held[h].Total)
+			}
+		}
+		if room -= length(line); room < 0 && n > 0 {
+			return append(lines, fmt.Sprintf("What they have in %d more applications is not shown here.", len(apps)-n))
+		}
+		lines = append(lines, line)
 	}
-	var names []string
-	for _, s := range q.AlreadyHas[:min(len(q.AlreadyHas), namedAtMost)] {
-		names = append(names, name(s))
-	}
-	return bold("Already has there:") + " " + andMore(names, len(q.AlreadyHas)+q.AlreadyHasMore)
+	return lines
 }
 
 // decided says what became of the items that the reader was asked about and cannot decide any more: a line of words, then

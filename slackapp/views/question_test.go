@@ -13,7 +13,7 @@ import (
 )
 
 func forBob() QuestionFor {
-	return QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", AlreadyHas: []string{"reviewer", "triage"}, AlreadyHasMore: 3}
+	return QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", Held: []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}}}
 }
 
 func TestAQuestionSaysAllThatAnApproverNeeds(t *testing.T) {
@@ -32,7 +32,7 @@ You are asked as an owner of GitHub.
 🔴 writer (team, high risk): Push to &lt;every&gt; branch
 🟢 reader (team, low risk)
 *Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
-*Already has there:* reviewer, triage and 3 more
+*Already has in GitHub:* reviewer, triage and 3 more
 The request is also for 1 access grant that you are not asked about.
 *Reason:* Project work
 “for the
@@ -120,7 +120,7 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
 		"entitlement owner": "You are asked as an owner of access grants in GitHub.",
 		"application owner": "You are asked as an owner of GitHub.",
 		"manager":           "You are asked about GitHub as the manager of Alice Example.",
-		"administrator":     "You are asked about GitHub as an administrator: too few owners and managers can decide.",
+		"administrator":     "You are asked about GitHub as an administrator.",
 		"a later <policy>":  "You are asked about GitHub as a later &lt;policy&gt;.",
 	} {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
@@ -150,7 +150,7 @@ func TestAQuestionNamesTheRiskiestTenOfAnApplicationAndCountsTheRestByRisk(t *te
 }
 
 func TestAQuestionSaysWhenTheRequesterHasNothingThereYet(t *testing.T) {
-	assert.Contains(t, text(Question(sent(), QuestionFor{MessageID: 7, PersonID: bob})), "*Already has there:* nothing\n")
+	assert.Contains(t, text(Question(sent(), QuestionFor{MessageID: 7, PersonID: bob})), "*Already has in GitHub:* nothing\n")
 }
 
 func TestAQuestionSaysOnWhatBasisItsReaderIsAskedNow(t *testing.T) {
@@ -170,4 +170,27 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAskedNow(t *testing.T) {
 
 	moved := withApproval(before("moved"), "open", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
 	assert.NotContains(t, text(Question(moved, q)), "in the place of", "Bob is back, and asked himself")
+}
+
+func TestAQuestionAboutTwoApplicationsSaysOfEachWhatTheRequesterHas(t *testing.T) {
+	r := sent()
+	r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
+	withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
+	assert.Contains(t, text(Question(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
+}
+
+func TestQuestionAdministratorBasis(t *testing.T) {
+	ask := func(level int, opened string) string {
+		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
+		withApproval(r, "open", "administrator", []int64{1}, candidate(bob, "Bob Owner", true))
+		r.Approvals[0].Level, r.Approvals[0].OpenedAt = level, instant(opened)
+		return text(Question(r, forBob()))
+	}
+	t.Run("asked by the escalation: says that others have not answered", func(t *testing.T) {
+		assert.Contains(t, ask(1, "2026-11-20T09:00:00Z"), "as an administrator: those who were asked have not answered.")
+	})
+	t.Run("asked from the beginning: says nothing about others", func(t *testing.T) {
+		assert.Contains(t, ask(1, "2026-11-23T09:00:01Z"), "You are asked about GitHub as an administrator.")
+		assert.Contains(t, ask(0, "2026-11-20T09:00:00Z"), "You are asked about GitHub as an administrator.")
+	})
 }

@@ -41,7 +41,7 @@ func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.M
 }
 
 // ChooseStuck lets an administrator decide, in the place of everybody, what nobody has. Times are in the administrator's zone.
-func ChooseStuck(r *schema.Request, administrator schema.Person, zone string) slack.ModalViewRequest {
+func ChooseStuck(r *schema.Request, administrator schema.Person, zone string, limits map[int64]int) slack.ModalViewRequest {
 	who, whom := askedBy(r)
 	lines := []string{
 		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + who + whom + ", created " + When(r.CreatedAt, zone),
@@ -52,7 +52,7 @@ func ChooseStuck(r *schema.Request, administrator schema.Person, zone string) sl
 		lines = append(lines, "“"+note+"”")
 	}
 	waits := append(asked(r, zone), "Nobody could be asked, or nobody has answered.")
-	boxes, shown := choice(r, r.Stuck(administrator))
+	boxes, shown := choice(r, r.Stuck(administrator), limits)
 	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(waits, 2900))}
 	blocks = append(append(blocks, boxes...),
 		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),

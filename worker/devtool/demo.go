@@ -127,7 +127,7 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 	}
 	d.heading("Alice presses Request Access and fills in the form")
 	d.screen(form)
-	const created = "has been created and sent for approval"
+	const created = "has been successfully created and sent for approval"
 	before, _ := d.requester.Latest(created) // of a request of hers that waits already: there need be none
 	problems, err := d.requester.Submit()
 	if err != nil {

@@ -46,7 +46,7 @@ func TestAManagerAsksForSomebodyOfTheirs(t *testing.T) {
 	bob.PickDate("End date", inDays(3))
 	bob.Choose("Reason", "Project work")
 	bob.SubmitAccepted()
-	his := bob.WaitForMessage("for Alice Martin has been created and sent for approval")
+	his := bob.WaitForMessage("for Alice Martin has been successfully created and sent for approval")
 	request := number(t, his.Text())
 	alice, lucia := s.as("alice"), s.as("lucia")
 	hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))

@@ -60,7 +60,7 @@ func TestBrowserAskLikeAColleagueApproveAndSeeItEnd(t *testing.T) {
 	page.Press("Submit")
 	page.NoDialog()
 	page.Press("Messages")
-	page.Message("has been created and sent for approval")
+	page.Message("has been successfully created and sent for approval")
 	request := s.newest()
 	if ui := os.Getenv("TEST_TEMPORAL_UI"); ui != "" {
 		s.findInTheWebUI(page.Another(), ui, "awaiting_approval", request)
@@ -139,7 +139,7 @@ func TestBrowserAskByJobTitleAndFreelyWithErrorsAtFields(t *testing.T) {
 	page.Press("Submit")
 	page.NoDialog()
 	page.Press("Messages")
-	page.Message("has been created and sent for approval")
+	page.Message("has been successfully created and sent for approval")
 	page.See("Evening entry")
 }
 
@@ -320,7 +320,7 @@ func TestBrowserPagesOfALargeListKeepWhatIsTicked(t *testing.T) {
 	page.Press("Previous")
 	page.See("page 1 of 3")
 	require.Equal(t, []string{"Grant 00-00", "Grant 00-13"}, firstWords(page.Ticked()))
-	page.See("3 of 120 chosen")
+	page.See("Also chosen, not shown here: 1")
 	page.Pick("Reason", "", "Project work")
 	page.Press("Submit")
 	page.NoDialog()
@@ -342,7 +342,7 @@ func (s *system) selectAll(asker, model string, lacking int) {
 	s.t.Helper()
 	page := s.request(asker)
 	page.Pick("Person", model[:4], model)
-	page.See(fmt.Sprintf("of %d chosen", lacking))
+	page.See(fmt.Sprintf("%d in all", lacking))
 	page.Tick(fmt.Sprintf("Select all access grants (%d)", lacking))
 	page.See(fmt.Sprintf("All %d selected", lacking))
 	page.Pick("Reason", "", "Project work")
@@ -352,7 +352,7 @@ func (s *system) selectAll(asker, model string, lacking int) {
 	require.NoError(s.t, s.db.Get(&items, `select count(*) from request_items where request_id = $1`, s.newest()))
 	require.Equal(s.t, lacking, items, "all and only those offered")
 	page.Press("Messages")
-	page.Message("has been created and sent for approval")
+	page.Message("has been successfully created and sent for approval")
 	for range 3 { // on a slow machine a trigger runs out: one presses again
 		page.Press(fmt.Sprintf("See all %d", lacking))
 		if page.SeesWithin(15*time.Second, "page 1 of") {

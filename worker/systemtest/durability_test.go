@@ -57,7 +57,7 @@ func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
 	s.worker.kill()
 	require.NoError(t, s.slack.Away(false))
 	s.startWorker()
-	s.as("alice").WaitForMessage("has been created and sent for approval")
+	s.as("alice").WaitForMessage("has been successfully created and sent for approval")
 	s.as(approver).WaitForMessage("Alice Martin")
 	s.approve(approver, request)
 	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })

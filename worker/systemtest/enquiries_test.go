@@ -18,7 +18,7 @@ func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 	alice.Tick("Dashboard editor") // of which Bob and Lucía are the owners
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 	bob, lucia := s.as("bob"), s.as("lucia")
 	his, hers := bob.WaitForMessage("Alice Martin asks for 1 access grant"), lucia.WaitForMessage("Alice Martin asks for 1 access grant")

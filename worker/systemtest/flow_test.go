@@ -57,7 +57,7 @@ func TestTheMainJobThroughSlack(t *testing.T) {
 	alice.Choose("Reason", "Project work")
 	alice.Fill("Note", "for <!channel> & the *quarter*")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 
 	bob, lucia := s.as("bob"), s.as("lucia")
@@ -99,7 +99,7 @@ func TestChosenItemByItemAndForLessTimeThanWasAskedFor(t *testing.T) {
 	alice.Tick("Analyst sandbox", "Marketing marts")
 	alice.Choose("Reason", "Project work") // permanently
 	alice.SubmitAccepted()
-	request := number(t, alice.WaitForMessage("has been created and sent for approval").Text())
+	request := number(t, alice.WaitForMessage("has been successfully created and sent for approval").Text())
 
 	bob := s.as("bob")
 	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
@@ -227,7 +227,7 @@ func TestCase37TemporalAwayAtSubmitAndAtADecision(t *testing.T) {
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
 	server.start()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 	question := s.as("bob").WaitForMessage("Alice Martin asks for")
 	server.kill()

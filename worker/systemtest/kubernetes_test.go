@@ -73,7 +73,7 @@ func TestARealOrganizationsDirectory(t *testing.T) {
 	a.PickDate("End date", inDays(2))
 	a.Choose("Reason", "Project work")
 	a.SubmitAccepted()
-	card := a.WaitForMessage("has been created and sent for approval")
+	card := a.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 	a.PressIn(card, fmt.Sprintf("See all %d", len(expected)))
 	a.WaitForModal("page 1 of")

@@ -22,7 +22,7 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 	alice.PickDate("End date", inDays(3))
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 
 	dana := s.as("dana")

@@ -60,7 +60,7 @@ clauses:
 	alice.Tick("Marketing marts")
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 
 	bob := s.as("bob")

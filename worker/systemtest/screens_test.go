@@ -120,7 +120,7 @@ func TestBrowserAManagerAsksForSomebodyAndLooksAfterWhatAnEarlierTitleGave(t *te
 	bob.NoDialog()
 	request := s.newest()
 	bob.Press("Messages")
-	bob.Message("for Alice Martin has been created and sent for approval")
+	bob.Message("for Alice Martin has been successfully created and sent for approval")
 	s.keepPicture(bob, "for-another-submitter-card")
 	bob.Press("Home")
 	bob.SeeIn("#panel-home", fmt.Sprintf("#%d", request))

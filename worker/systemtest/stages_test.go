@@ -66,7 +66,7 @@ clauses:
 	s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
 	require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
 
@@ -170,7 +170,7 @@ clauses:
 	alice.Tick("Marketing marts")
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been created and sent for approval")
+	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	question := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
 	s.shiftClock(49 * time.Hour)
 	boss := s.managerOf("bob")
