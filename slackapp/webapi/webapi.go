@@ -71,7 +71,7 @@ var (
 	brokenAnswers = map[string]bool{
 		"internal_error": true, "fatal_error": true, "service_unavailable": true, "request_timeout": true,
 	}
-	tooManyCalls  = "ratelimited"
+	tooManyCalls = "ratelimited"
 )
 
 const (
