@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +16,7 @@ import (
 	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
+	"accessbot/slackapp/webapi"
 )
 
 // withSlack is the small company with everybody in a local Slack, but those who are named.
@@ -34,7 +34,7 @@ func newWithSlack(t *testing.T) withSlack {
 	require.NoError(t, err)
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() { server.Close(); web.Close() })
-	s.do.Slack = slack.New(token, slack.OptionAPIURL(web.URL+"/api/"))
+	s.do.Slack = webapi.New(token, webapi.Options{APIURL: web.URL + "/api/", Timeout: activities.SlackTimeout, LongestWait: activities.SlackLongestWait})
 	s.slack = slacksim.Dial(web.URL)
 	return s
 }

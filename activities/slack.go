@@ -14,8 +14,12 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// SlackTimeout is how long one call of Slack's Web API may take.
-const SlackTimeout = 5 * time.Second
+// SlackTimeout is how long one try of a call of Slack's Web API may take, and SlackLongestWait how long a call waits when
+// Slack asks for that. What waits longer, Temporal and the sweep do: a look holds a connection.
+const (
+	SlackTimeout     = 5 * time.Second
+	SlackLongestWait = 3 * time.Second
+)
 
 // errNoReader: Slack has nobody any more whom a message could be posted to.
 var errNoReader = errors.New("the reader's Slack account is closed")

@@ -89,11 +89,11 @@ func TestAListIsGroupedByApplicationTenAGroupFiftyAPage(t *testing.T) {
 	require.Greater(t, rest.Generation, d.Generation)
 }
 
-func TestASearchOfTwoCharactersIsForTheBeginningAndOfThreeForAnyPlace(t *testing.T) {
+func TestASearchOfTwoCharactersIsForTheBeginningOfAWordAndOfThreeForAnyPlace(t *testing.T) {
 	o := newOffice(t)
 	o.opened("V1", "alice", "sam")
 	for search, want := range map[string][]string{
-		"de":         {"production/deploy-api", "production/deploy-web", "production/deploy-workers"},
+		"de":         {"crm/support", "production/deploy-api", "production/deploy-web", "production/deploy-workers", "sso/helpdesk"},
 		"eploy the ": {"production/deploy-api", "production/deploy-web", "production/deploy-workers"},
 		"DEPLOY-WEB": {"production/deploy-web"},
 		"%%%":        {},

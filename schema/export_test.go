@@ -10,8 +10,8 @@ import (
 func OfferQuery(o Offer) string { return `select e.id` + o.from() + listOrder }
 
 // PeopleQuery is the query behind SearchPeople, for a look at its plan.
-func PeopleQuery(personID int64, typed string, limit int) (string, []any) {
-	return peopleQuery(personID, typed, limit)
+func PeopleQuery(personID int64, reports bool, typed string, limit int) (string, []any) {
+	return peopleQuery(personID, reports, typed, limit)
 }
 
 // Unproven is why the decisions about an item do not prove its approval.

@@ -132,7 +132,7 @@ func (o Offer) Total(ctx context.Context, q Queryer) (int, error) {
 // Filter narrows a list of grants. Its zero value does not.
 type Filter struct {
 	ApplicationID int64  // 0: all
-	Search        string // in name and key; one or two characters: the beginning of the name
+	Search        string // in name and key; see narrowing
 }
 
 // narrow adds the filter's conditions, with its arguments numbered on from args.
@@ -143,12 +143,9 @@ func (f Filter) narrow(args []any) (string, []any) {
 		where += fmt.Sprintf(` and e.application_id = $%d`, len(args))
 	}
 	if f.Search != "" {
-		args = append(args, likePattern(f.Search))
-		if substring(f.Search) {
-			where += fmt.Sprintf(` and lower(e.name || ' ' || e.key) like lower($%d)`, len(args))
-		} else {
-			where += fmt.Sprintf(` and lower(e.name) collate "C" like lower($%d)`, len(args))
-		}
+		var found string
+		found, args = narrowing("e.search", f.Search, args)
+		where += ` and ` + found
 	}
 	return where, args
 }

@@ -71,6 +71,9 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 		case err != nil:
 			return fmt.Errorf("rename %s: %w", from, refusal(err))
 		}
+		if err := WriteSearchKeys(ctx, tx, id); err != nil {
+			return err
+		}
 		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: "e-mail changed", Alert: true, Details: map[string]any{"from": from, "to": to}})
 	})
 }

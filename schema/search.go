@@ -3,23 +3,10 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
-
-// Searches over names: from three characters on anywhere (trigrams need three), below that from the beginning.
-
-// substring tells whether what was typed is searched for anywhere.
-func substring(typed string) bool { return utf8.RuneCountInString(typed) >= 3 }
-
-// likePattern is the LIKE pattern for what was typed, its own wildcards taken literally.
-func likePattern(typed string) string {
-	pattern := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(typed) + "%"
-	if substring(typed) {
-		return "%" + pattern
-	}
-	return pattern
-}
 
 // Found is one hit: a person or a job title.
 type Found struct {
@@ -29,9 +16,24 @@ type Found struct {
 	JobTitle string `db:"job_title"` // of a person; empty: none
 }
 
-// SearchPeople finds active people other than the one who asks. Nothing typed: those with the same manager first. At most limit.
+// SearchPeople finds active people other than the one who asks: by the beginnings of words of their name in any order, or of
+// their e-mail address before the @; a whole address finds its own. First whole names and whole words, then beginnings of the
+// name, then beginnings of its other words, then addresses; each by name. Nothing typed: those with the same manager first. At
+// most limit.
 func SearchPeople(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
-	query, args := peopleQuery(personID, typed, limit)
+	return searchPeople(ctx, q, personID, false, typed, limit)
+}
+
+// SearchReports is SearchPeople among those whom a person manages.
+func SearchReports(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
+	return searchPeople(ctx, q, personID, true, typed, limit)
+}
+
+func searchPeople(ctx context.Context, q Queryer, personID int64, reports bool, typed string, limit int) ([]Found, error) {
+	query, args := peopleQuery(personID, reports, typed, limit)
+	if query == "" {
+		return nil, nil
+	}
 	var found []Found
 	if err := q.SelectContext(ctx, &found, query, args...); err != nil {
 		return nil, fmt.Errorf("search people: %w", err)
@@ -39,86 +41,158 @@ func SearchPeople(ctx context.Context, q Queryer, personID int64, typed string, 
 	return found, nil
 }
 
-func peopleQuery(personID int64, typed string, limit int) (query string, args []any) {
-	const active = `p.status = 'active' and p.gone_at is null and p.id <> $1`
-	var hits string
-	args = []any{personID, limit}
+// peopleQuery is empty where nothing can be found.
+func peopleQuery(personID int64, reports bool, typed string, limit int) (query string, args []any) {
+	s := peopleSearch{args: []any{personID, limit}}
+	if reports {
+		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))` // few: looked up one by one
+	}
+	words := typedWords(typed)
+	local, _, isAddress := strings.Cut(typed, "@")
 	switch {
+	case typed == "" && reports:
+		s.hits(&s.first, 0, s.begins("s", placeName), `s.key, s.name`)
 	case typed == "":
-		hits = `
-		(select p.id, 0 as rank from people p join people me on me.id = $1 and me.manager_id = p.manager_id where ` + active + ` limit $2)
-		union all
-		(select p.id, 1 from people p where ` + active + ` order by lower(p.name) collate "C" limit $2)`
-	case substring(typed):
-		// Bounded before it is ranked: more than 200 hits need another letter.
-		hits = `
-		(select p.id, case when lower(p.name) like lower($3) then 0 when lower(p.name) like '% ' || lower($3) then 1 else 2 end as rank
-		   from people p where ` + active + ` and lower(p.name || ' ' || p.email) like lower($4) limit 200)`
-		pattern := likePattern(typed)
-		args = append(args, strings.TrimPrefix(pattern, "%"), pattern)
+		s.first = append(s.first, `(select s.person_id, s.name, 0 as rank
+		    from people me join people t on t.manager_id = me.manager_id join people_search s on s.person_id = t.id and `+s.begins("s", placeName)+`
+		   where me.id = $1 order by s.name limit $2 + 1)`)
+		s.hits(&s.first, 1, s.begins("s", placeName), `s.key, s.name`)
+	case len(words) == 0:
+		return "", nil // signs alone are in no name
+	case isAddress:
+		words = typedWords(local)
+		if len(words) == 0 {
+			return "", nil
+		}
+		address := strings.ToLower(strings.TrimSpace(typed))
+		s.hits(&s.first, 0, s.is(placeAddress+wholeName(words))+` and exists (select from people x
+		    where x.id = s.person_id and left(x.email, `+s.arg(utf8.RuneCountInString(address))+`) = `+s.arg(address)+`)`, `s.name`)
 	default:
-		hits = `
-		(select p.id, 0 as rank from people p where ` + active + ` and lower(p.name) collate "C" like lower($3)
-		  order by lower(p.name) collate "C" limit $2)`
-		args = append(args, likePattern(typed))
+		s.byWords(words)
+	}
+	if len(s.more) == 0 {
+		s.more = []string{`(select person_id, name, rank from first where false)`}
 	}
 	return `
+		with first as materialized (
+		  ` + strings.Join(s.first, `
+		  union all
+		  `) + `),
+		more as (
+		  ` + strings.Join(s.more, `
+		  union all
+		  `) + `)
 		select p.id, p.name, p.email, coalesce(t.name, '') as job_title
-		  from (select id, min(rank) as rank from (` + hits + `) hits group by id) f
-		  join people p on p.id = f.id
+		  from (select person_id, min(rank) as rank, min(name) as name from (table first union all table more) hits
+		         group by person_id order by 2, 3, 1 limit $2 + 1) f
+		  join people p on p.id = f.person_id and p.status = 'active' and p.gone_at is null and p.id <> $1
 		  left join job_titles t on t.id = p.job_title_id
-		 order by f.rank, lower(p.name) collate "C", p.id
-		 limit $2`, args
+		 order by f.rank, f.name, p.id
+		 limit $2`, s.args
 }
 
-// SearchReports finds the active people whom a person manages, by the beginning of a name or from three characters anywhere. At most limit.
-func SearchReports(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
-	var found []Found
-	err := q.SelectContext(ctx, &found, `
-		select p.id, p.name, p.email, coalesce(t.name, '') as job_title
-		  from people p
-		  left join job_titles t on t.id = p.job_title_id
-		 where p.manager_id = $1 and p.status = 'active' and p.gone_at is null and lower(p.name || ' ' || p.email) like lower($2)
-		 order by lower(p.name) collate "C", p.id
-		 limit $3`, personID, likePattern(typed), limit)
-	if err != nil {
-		return nil, fmt.Errorf("search whom person %d manages: %w", personID, err)
+// peopleSearch is a query over people_search (see migration 27) while it is put together. $1 is who asks, $2 the limit. Every
+// part is ranked before it is cut, and cut at more than is asked for: the one who asks may be in it, and others by several keys.
+type peopleSearch struct {
+	args  []any
+	among string
+	first []string // found in the order of an index, however many there are
+	more  []string // looked for only where those are too few
+}
+
+func (s *peopleSearch) byWords(words []string) {
+	whole := wholeName(words)
+	s.hits(&s.first, 0, s.is(placeName+whole), `s.name`)
+	if len(words) == 1 {
+		s.hits(&s.first, 1, s.is(placeWord+words[0]), `s.name`)
 	}
-	return found, nil
+	s.hits(&s.first, 2, s.begins("s", placeName+whole), `s.key, s.name`)
+
+	// The longest word is in fewest names: the others are looked for in those.
+	longest := slices.MaxFunc(words, func(a, b string) int { return utf8.RuneCountInString(a) - utf8.RuneCountInString(b) })
+	others := ``
+	for _, word := range words {
+		if word != longest {
+			others += ` and s.words like ` + s.arg("% "+word+"%")
+		}
+	}
+	const needed = `(select count(distinct person_id) from first) <= $2 and `
+	s.hits(&s.more, 3, needed+s.begins("s", placeWord+longest)+others, `s.name`)
+	// Addresses may all begin alike: of more than are asked for, the first by address.
+	s.hits(&s.more, 4, needed+s.begins("s", placeAddress+whole), `s.key, s.name`)
+}
+
+// hits adds a part: what it finds, in this order. A person has few keys that begin alike.
+func (s *peopleSearch) hits(part *[]string, rank int, where, order string) {
+	*part = append(*part, fmt.Sprintf(`(select s.person_id, s.name, %d as rank from people_search s where %s%s
+		    order by %s, s.person_id limit 4 * ($2 + 1))`, rank, where, s.among, order))
+}
+
+func (s *peopleSearch) arg(value any) string {
+	s.args = append(s.args, value)
+	return fmt.Sprintf(`$%d`, len(s.args))
+}
+
+func (s *peopleSearch) is(key string) string { return `s.key = ` + s.arg(key) }
+
+// begins is the condition that a key begins with this, as a range of the index. No key holds the last of all characters.
+func (s *peopleSearch) begins(of, key string) string {
+	return of + `.key >= ` + s.arg(key) + ` and ` + of + `.key < ` + s.arg(key+"\U0010FFFF")
+}
+
+// narrowing is the condition that every word of what was typed is in a search text: from three characters on anywhere (trigrams
+// need three), below that at the beginning of a word. Its arguments are numbered on from args.
+func narrowing(column, typed string, args []any) (string, []any) {
+	words := typedWords(typed)
+	if len(words) == 0 && typed != "" {
+		return `false`, args // signs alone are in no search text
+	}
+	where := `true`
+	for _, word := range words {
+		pattern := "%" + word + "%"
+		if utf8.RuneCountInString(word) < 3 {
+			pattern = "% " + word + "%"
+		}
+		args = append(args, pattern)
+		where += fmt.Sprintf(` and %s like $%d`, column, len(args))
+	}
+	return where, args
 }
 
 // SearchJobTitles finds job titles, at most limit.
 func SearchJobTitles(ctx context.Context, q Queryer, typed string, limit int) ([]Found, error) {
-	condition := `lower(t.name) collate "C" like lower($1)`
-	if substring(typed) {
-		condition = `lower(t.name) like lower($1)`
-	}
+	where, args := narrowing("t.search", typed, []any{beginning(typed), limit})
 	var found []Found
 	err := q.SelectContext(ctx, &found, `
 		select t.id, t.name, '' as email, '' as job_title
-		  from (select t.id, t.name from job_titles t where `+condition+` order by lower(t.name) collate "C" limit 200) t
-		 order by lower(t.name) not like lower($2), lower(t.name) collate "C", t.id
-		 limit $3`, likePattern(typed), strings.TrimPrefix(likePattern(typed), "%"), limit)
+		  from job_titles t
+		 where `+where+`
+		 order by t.search not like $1, lower(t.name) collate "C", t.id
+		 limit $2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("search job titles: %w", err)
 	}
 	return found, nil
 }
 
+// beginning is the pattern of the search texts that begin with what was typed.
+func beginning(typed string) string { return " " + strings.Join(typedWords(typed), " ") + "%" }
+
 // SearchApplications finds the applications that the draft's offer has grants of, at most limit.
 func (d *Draft) SearchApplications(ctx context.Context, q Queryer, typed string, limit int) ([]Found, error) {
-	offered := `e.id = any($4)`
+	offered := `e.id = any($3)`
 	if d.Mode == Custom {
-		offered = `e.requestable and e.gone_at is null and $4::bigint[] is not null`
+		offered = `e.requestable and e.gone_at is null and $3::bigint[] is not null`
 	}
+	where, args := narrowing("a.search", typed, []any{beginning(typed), limit, d.Offered})
 	var found []Found
 	err := q.SelectContext(ctx, &found, `
 		select a.id, a.name, '' as email, '' as job_title
 		  from applications a
-		 where a.gone_at is null and lower(a.name) like lower($1)
+		 where a.gone_at is null and `+where+`
 		   and exists (select from entitlements e where e.application_id = a.id and `+offered+`)
-		 order by lower(a.name) not like lower($2), lower(a.name) collate "C", a.id
-		 limit $3`, likePattern(typed), strings.TrimPrefix(likePattern(typed), "%"), limit, d.Offered)
+		 order by a.search not like $1, lower(a.name) collate "C", a.id
+		 limit $2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("search applications: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	tlog "go.temporal.io/sdk/log"
 
 	"accessbot/schema"
+	"accessbot/slackapp/webapi"
 	"accessbot/workflows"
 )
 
@@ -22,6 +23,9 @@ const (
 	ackWithin  = 2500 * time.Millisecond // Slack gives 3 s for an ack
 	workWithin = 30 * time.Second        // for what is done after it
 	wakeWithin = 5 * time.Second         // for Temporal; the sweep wakes what it did not take
+	// One call of Slack's Web API. And telling someone that the others failed, which may have taken all the time that there was.
+	slackTimeout = 10 * time.Second
+	tellWithin   = 5 * time.Second
 	// Connections to the record. Work after acks is bounded below it, so that an ack always finds one.
 	connections   = 20
 	workersAtOnce = 10
@@ -106,16 +110,6 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	return nil
 }
 
-// newSlack makes the client of the Web API. It repeats only what Slack refused for its rate: anything else might post twice.
 func newSlack(c config, log *slog.Logger) *slack.Client {
-	options := []slack.Option{
-		slack.OptionHTTPClient(&http.Client{Timeout: 10 * time.Second}),
-		slack.OptionRetry(2),
-		slack.OptionAppLevelToken(c.appToken),
-		slack.OptionLog(slog.NewLogLogger(log.Handler(), slog.LevelWarn)),
-	}
-	if c.apiURL != "" {
-		options = append(options, slack.OptionAPIURL(c.apiURL))
-	}
-	return slack.New(c.botToken, options...)
+	return webapi.New(c.botToken, webapi.Options{APIURL: c.apiURL, AppToken: c.appToken, Timeout: slackTimeout, Log: log})
 }

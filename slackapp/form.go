@@ -52,7 +52,7 @@ func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, ac
 func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, mode, button string,
 	keep func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error),
 ) {
-	opened, err := a.open(ctx, ic, views.Loading())
+	opened, err := a.open(ctx, ic, views.Loading("Request access"))
 	if err != nil {
 		a.log.Error("the form could not be opened", "user", ic.User.ID, "error", err)
 		a.write(ctx, ic.User.ID, "The form could not be opened. Please press "+button+" again.")
@@ -65,47 +65,57 @@ func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, mode
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
-		a.replace(ctx, opened.View.ID, views.Notice(views.FormTitle(mode), "Only the one who asked for this access can do that."))
+		a.replace(ctx, ic.User.ID, opened.View.ID, views.Notice(views.FormTitle(mode), "Only the one who asked for this access can do that."))
 	case err != nil:
-		a.replace(ctx, opened.View.ID, views.Notice(views.FormTitle(mode), a.words(ctx, err)))
+		a.replace(ctx, ic.User.ID, opened.View.ID, views.Notice(views.FormTitle(mode), a.words(ctx, err)))
 	default:
-		a.draw(ctx, draft, "")
+		a.draw(ctx, ic.User.ID, draft, "")
 	}
 }
 
-// draw shows a draft as it is. When the draft changes, or somebody else draws it, meanwhile, it draws again: the newest stays.
-// The notice (mrkdwn; empty: none) is shown until the form is drawn again.
-func (a *app) draw(ctx context.Context, draft schema.Draft, notice string) {
+// draw shows a user's draft as it is, or tells them that it cannot.
+func (a *app) draw(ctx context.Context, userID string, draft schema.Draft, notice string) {
+	if !a.drawn(ctx, draft, notice) {
+		a.write(ctx, userID, formNotShown)
+	}
+}
+
+// drawn shows a draft as it is, and answers whether it could. When the draft changes, or somebody else draws it, meanwhile, it
+// draws again: the newest stays. The notice (mrkdwn; empty: none) is shown until the form is drawn again.
+func (a *app) drawn(ctx context.Context, draft schema.Draft, notice string) bool {
 	hash := draft.ViewHash
 	for range 6 {
 		offer, err := draft.Complete(ctx, a.db, views.AskedShown+1)
 		if err != nil {
 			a.log.Error("the form could not be drawn", "view", draft.ViewID, "error", err)
-			return
+			return false
 		}
 		form := views.Form{Draft: draft, Offer: offer, MaxDays: a.config.maxDays, WorkspaceURL: a.home.url, Notice: notice}
 		updated, err := a.slack.UpdateViewContext(ctx, form.View(), "", hash, draft.ViewID)
 		switch {
 		case err == nil:
-			var newest bool
-			if newest, err = a.db.DraftDrawn(ctx, draft, updated.View.Hash); newest {
-				return
+			newest, err := a.db.DraftDrawn(ctx, draft, updated.View.Hash)
+			if err != nil {
+				a.log.Error("that the form was drawn could not be kept", "view", draft.ViewID, "error", err)
+				return true
 			}
-		case slackSays(err, "hash_conflict"):
-			err = nil
+			if newest {
+				return true
+			}
+		case slackSays(err, "hash_conflict"): // also of our own first try, whose answer was lost
 		case slackSays(err, "not_found"):
-			return // closed
-		}
-		if err != nil {
+			return true // closed
+		default:
 			a.log.Error("the form could not be drawn", "view", draft.ViewID, "error", err, "where", problems(err))
-			return
+			return false
 		}
 		again, err := schema.DraftByView(ctx, a.db, draft.ViewID, draft.PersonID)
 		if err != nil {
-			if !errors.Is(err, schema.ErrNotFound) {
+			submitted := errors.Is(err, schema.ErrNotFound)
+			if !submitted {
 				a.log.Error("the form could not be drawn again", "view", draft.ViewID, "error", err)
 			}
-			return
+			return submitted
 		}
 		if hash = again.ViewHash; hash == draft.ViewHash {
 			hash = "" // whoever drew last has not said so, and perhaps never will: what we draw now is the newest
@@ -113,16 +123,18 @@ func (a *app) draw(ctx context.Context, draft schema.Draft, notice string) {
 		draft = again
 	}
 	a.log.Warn("the form changes faster than it can be drawn", "view", draft.ViewID)
+	return false
 }
 
-// drawAgain shows a draft as it is by now.
-func (a *app) drawAgain(ctx context.Context, viewID string, personID int64, notice string) {
+// drawAgain shows a user's draft as it is by now.
+func (a *app) drawAgain(ctx context.Context, userID, viewID string, personID int64, notice string) {
 	draft, err := schema.DraftByView(ctx, a.db, viewID, personID)
 	if err != nil {
 		a.log.Error("the form could not be drawn again", "view", viewID, "error", err)
+		a.write(ctx, userID, formNotShown)
 		return
 	}
-	a.draw(ctx, draft, notice)
+	a.draw(ctx, userID, draft, notice)
 }
 
 // formAction takes an action in the form over into its draft, and answers what follows: the form drawn anew, unless only
@@ -140,17 +152,19 @@ func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, act
 	case err == nil && action.ActionID == views.ActionGrants:
 		return nil // Slack shows ticks by itself
 	case err == nil:
-		return func(ctx context.Context) { a.draw(ctx, draft, "") }
+		return func(ctx context.Context) { a.draw(ctx, ic.User.ID, draft, "") }
 	case errors.Is(err, errOutdated): // it crossed a newer list on its way, or that was never shown
-		return func(ctx context.Context) { a.drawAgain(ctx, viewID, person.ID, "") }
+		return func(ctx context.Context) { a.drawAgain(ctx, ic.User.ID, viewID, person.ID, "") }
 	case errors.Is(err, schema.ErrNotOffered):
 		a.auditNotOffered(ctx, person.ID, viewID, err)
 		return nil
 	case errors.Is(err, schema.ErrNotFound):
-		return func(ctx context.Context) { a.replace(ctx, viewID, views.Notice("Request access", formGone)) }
+		return func(ctx context.Context) {
+			a.replace(ctx, ic.User.ID, viewID, views.Notice("Request access", formGone))
+		}
 	case turnedAway(err):
 		return func(ctx context.Context) {
-			a.replace(ctx, viewID, views.Notice("Request access", a.words(ctx, &refused{err: err})))
+			a.replace(ctx, ic.User.ID, viewID, views.Notice("Request access", a.words(ctx, &refused{err: err})))
 		}
 	}
 	a.log.Error("an action in the form could not be kept", "view", viewID, "error", err)

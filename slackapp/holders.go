@@ -15,6 +15,7 @@ import (
 func (a *app) openHolders(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
 	if _, err := a.open(ctx, ic, views.Holders()); err != nil {
 		a.log.Error("who has access could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
+		a.tell(ctx, ic, modalNotOpened)
 	}
 }
 
@@ -75,6 +76,7 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 	}
 	if _, err := a.open(ctx, ic, views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))); err != nil {
 		a.log.Error("why access is taken back could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
+		a.tell(ctx, ic, modalNotOpened)
 	}
 }
 

@@ -63,27 +63,31 @@ func (a *app) drawHome(ctx context.Context, userID string, person schema.Person)
 		a.publish(ctx, userID, h.Small())
 		return
 	}
-	if !a.publish(ctx, userID, h.View()) {
-		a.publish(ctx, userID, h.Small())
-	}
+	a.publish(ctx, userID, h.View(), h.Small())
 }
 
-// publish answers false when Slack refused the view itself.
-func (a *app) publish(ctx context.Context, userID string, view slack.HomeTabViewRequest) bool {
-	_, err := a.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: userID, View: view})
-	if err == nil {
-		return true
+// publish shows the first of these views that Slack takes as a user's Home tab, or tells them that it cannot be shown.
+func (a *app) publish(ctx context.Context, userID string, home ...slack.HomeTabViewRequest) {
+	for _, view := range home {
+		_, err := a.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: userID, View: view})
+		if err == nil {
+			return
+		}
+		a.log.Error("a Home tab could not be published", "user", userID, "error", err, "where", problems(err))
+		var answer slack.SlackErrorResponse
+		if !errors.As(err, &answer) {
+			break // nothing is wrong with the view
+		}
 	}
-	a.log.Error("a Home tab could not be published", "user", userID, "error", err, "where", problems(err))
-	var answer slack.SlackErrorResponse
-	return !errors.As(err, &answer)
+	a.write(ctx, userID, homeNotShown)
 }
 
 // openList opens one of the Home tab's lists whole.
 func (a *app) openList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	opened, err := a.open(ctx, ic, views.Notice("Access", "One moment…"))
+	opened, err := a.open(ctx, ic, views.Loading("Access"))
 	if err != nil {
 		a.log.Error("a list could not be opened", "user", ic.User.ID, "error", err)
+		a.write(ctx, ic.User.ID, modalNotOpened)
 		return
 	}
 	a.showList(ctx, ic.User.ID, opened.View.ID, action.Value)
@@ -109,7 +113,7 @@ func (a *app) showList(ctx context.Context, userID, viewID, value string) {
 	if err != nil {
 		view = views.Notice("Access", a.words(ctx, err))
 	}
-	a.replace(ctx, viewID, view)
+	a.replace(ctx, userID, viewID, view)
 }
 
 func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRequest, error) {

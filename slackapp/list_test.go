@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -56,6 +58,9 @@ func TestThatThereIsNothingToOfferIsSaidInWords(t *testing.T) {
 	require.Equal(t, map[string]string{"Person": "Choose at least one access grant."}, alice.Submit())
 	alice.Choose("Access Like", "Job Title")
 	s.do(`insert into job_titles (name) values ('Archivist')`)
+	require.NoError(t, s.db.As(t, "accessbot_directory").InTx(t.Context(), func(tx *sqlx.Tx) error {
+		return schema.WriteSearchKeys(t.Context(), tx)
+	}))
 	alice.Pick("Job Title", "archiv", "Archivist")
 	alice.WaitForModal("Nobody else has that job title")
 	require.Empty(t, alice.Search("Job Title", "no such title"))

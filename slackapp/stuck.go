@@ -41,6 +41,7 @@ func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, acti
 	}
 	if _, err := a.open(ctx, ic, view); err != nil {
 		a.log.Error("a stuck request could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
+		a.tell(ctx, ic, modalNotOpened)
 	}
 }
 

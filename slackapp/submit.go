@@ -31,7 +31,7 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong 
 		a.explain(ctx, &s, person.ID, ic.View.ID, err)
 	}
 	if s.outdated {
-		return s.errors, func(ctx context.Context) { a.drawAgain(ctx, ic.View.ID, person.ID, listChanged) }
+		return s.errors, func(ctx context.Context) { a.drawAgain(ctx, ic.User.ID, ic.View.ID, person.ID, listChanged) }
 	}
 	if len(s.errors) > 0 {
 		return s.errors, nil

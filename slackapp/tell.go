@@ -41,20 +41,31 @@ func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slac
 	return a.slack.OpenViewContext(ctx, ic.TriggerID, view)
 }
 
-// write writes to somebody in the Messages tab.
+// write writes to somebody in the Messages tab, also when the time for what it is about is over.
 func (a *app) write(ctx context.Context, userID, text string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
+	defer cancel()
 	if _, _, err := a.slack.PostMessageContext(ctx, userID, slack.MsgOptionText(text, false)); err != nil {
 		a.log.Error("somebody could not be told", "user", userID, "error", err)
 	}
 }
 
-// replace puts something else in the place of a modal. One that was closed meanwhile needs nothing.
-func (a *app) replace(ctx context.Context, viewID string, view slack.ModalViewRequest) {
+// replace puts something else in the place of a user's modal. One that was closed meanwhile needs nothing.
+func (a *app) replace(ctx context.Context, userID, viewID string, view slack.ModalViewRequest) {
 	_, err := a.slack.UpdateViewContext(ctx, view, "", "", viewID)
 	if err != nil && !slackSays(err, "not_found") {
 		a.log.Error("a modal could not be updated", "view", viewID, "error", err, "where", problems(err))
+		a.write(ctx, userID, modalNotShown)
 	}
 }
+
+// What someone reads in the Messages tab when Slack did not show what they asked for, not at the last try either.
+const (
+	modalNotOpened = "The window could not be opened. Please try again."
+	modalNotShown  = "The window that you opened could not be updated. Please close it and try again."
+	formNotShown   = "Your form could not be updated. Nothing was sent. Please close it and try again."
+	homeNotShown   = "Your Home tab could not be updated. Please open it again in a minute."
+)
 
 // slackSays tells whether Slack answered this error.
 func slackSays(err error, code string) bool {

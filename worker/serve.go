@@ -17,6 +17,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/schema"
+	"accessbot/slackapp/webapi"
 	"accessbot/workflows"
 )
 
@@ -39,7 +40,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
 	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
-	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c), Log: log, Options: c.options}
+	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c, log), Log: log, Options: c.options}
 	waker := &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
 	sweep := &sweep{db: db, activities: a, waker: waker, every: c.sweepEvery, log: log}
 
@@ -103,12 +104,10 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 	}
 }
 
-func newSlack(c config) *slack.Client {
-	options := []slack.Option{slack.OptionHTTPClient(&http.Client{Timeout: activities.SlackTimeout})}
-	if c.slackAPIURL != "" {
-		options = append(options, slack.OptionAPIURL(c.slackAPIURL))
-	}
-	return slack.New(c.slackToken, options...)
+func newSlack(c config, log *slog.Logger) *slack.Client {
+	return webapi.New(c.slackToken, webapi.Options{
+		APIURL: c.slackAPIURL, Timeout: activities.SlackTimeout, LongestWait: activities.SlackLongestWait, Log: log,
+	})
 }
 
 // health answers whether the worker is up, and whether it does its work.

@@ -151,6 +151,9 @@ func (im *importing) run(ctx context.Context) error {
 	if err := im.problems.refused(); err != nil {
 		return err
 	}
+	if err := schema.WriteSearchKeys(ctx, im.tx); err != nil {
+		return err
+	}
 	return im.record(ctx)
 }
 
@@ -326,7 +329,8 @@ func renewStatistics(ctx context.Context, db *schema.DB, summary *Summary) error
 	if written < largeImport {
 		return nil
 	}
-	const tables = `job_titles, people, applications, entitlements, application_owners, entitlement_owners, job_title_entitlements, accounts, claims`
+	const tables = `job_titles, people, applications, entitlements, application_owners, entitlement_owners, job_title_entitlements, accounts, claims,
+		people_search`
 	var owner bool
 	if err := db.GetContext(ctx, &owner, `select pg_has_role(relowner, 'usage') from pg_class where oid = 'people'::regclass`); err != nil {
 		return err

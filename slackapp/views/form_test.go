@@ -233,7 +233,7 @@ func TestTheHomeTabKeepsWithinSlacksLimitsWhateverItShows(t *testing.T) {
 	}
 	fits(t, "away", views.HomeAway())
 	fits(t, "refused", views.HomeRefused("You are not in the directory."))
-	fits(t, "loading", views.Loading())
+	fits(t, "loading", views.Loading("Request access"))
 	fits(t, "deny", views.Deny(views.DecisionValue(1, strings.Repeat("f", 64))))
 }
 

@@ -180,7 +180,7 @@ func everything(say string) map[string][]any {
 		"Small":              {home.Small()},
 		"HomeAway":           {views.HomeAway()},
 		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
-		"Loading":            {views.Loading()},
+		"Loading":            {views.Loading("Request access")},
 		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
 		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
 		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},

@@ -8,8 +8,11 @@ import (
 	"accessbot/schema"
 )
 
-// Loading is what opens at once, while what belongs there is looked up.
-func Loading() slack.ModalViewRequest { return Notice("Request access", "One moment…") }
+// Loading is what opens at once, while what belongs there is looked up. It says what to do when nothing follows: Slack may be
+// away, or this program have ended, and then nothing else can.
+func Loading(title string) slack.ModalViewRequest {
+	return Notice(title, "One moment…\n\nIf this does not change within half a minute, close it and try again.")
+}
 
 // Notice is a modal that only says something: mrkdwn, escaped.
 func Notice(title, text string) slack.ModalViewRequest {
