@@ -26,9 +26,9 @@ import (
 
 // Options of an import.
 type Options struct {
-	// AllowGone is how many rows of one file may be marked gone (or imported claims ended) beyond the guard against a
-	// file that was cut short: more than 5 % and more than 5.
-	AllowGone int
+	// Allow is how much of what carries access or authority may be removed, by kind of loss (see losses), beyond the guard
+	// against a file that was cut short: more than 5 % and more than 5.
+	Allow map[string]int
 	// Connectors are the kinds of target system that there is a connector for, each with the longest name of an
 	// account or object there, in bytes (0: no limit). Nil means postgresql alone.
 	Connectors map[string]int
@@ -49,6 +49,7 @@ type importing struct {
 	dir      string
 	opts     Options
 	written  map[string]time.Time // when each file that is there was last written
+	rows     map[string]int       // of each file that was staged
 	places   map[string]place     // of applications, by slug: the record's, then the file's
 	problems problems
 	summary  Summary
@@ -82,7 +83,7 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 	}
 	var summary Summary
 	for attempt := 0; ; attempt++ {
-		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}}
+		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}, rows: map[string]int{}}
 		err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 			im.tx = tx
 			return im.run(ctx)
@@ -241,6 +242,7 @@ func (im *importing) stage(ctx context.Context, src source) error {
 		if _, err := copying.ExecContext(ctx, append([]any{s.line}, values...)...); err != nil {
 			return fmt.Errorf("copy %s, line %d: %w", src.file, s.line, err)
 		}
+		im.rows[src.file]++
 	}
 	if s.err != nil {
 		return fmt.Errorf("read %s: %w", src.file, s.err)
