@@ -201,22 +201,24 @@ func (r *refused) Unwrap() error { return r.err }
 // words tells somebody why they cannot use the app, and whom to ask: mrkdwn, escaped.
 func (a *app) words(ctx context.Context, err error) string {
 	var r *refused
-	email := ""
+	email, user := "", ""
 	if errors.As(err, &r) && r.email != "" {
 		email = " (" + views.Escape(r.email) + ")"
+	}
+	if r != nil && r.userID != "" {
+		user = " (" + views.Escape(r.userID) + ")"
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotMember):
 		return "Access can be requested by members of this workspace only: not by guests, bots and people from other organizations." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotInDirectory):
 		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotASCII):
+		return "Your email address in Slack" + email + " contains characters other than plain letters, digits and symbols, so it can't identify you. " +
+			"The directory has to name your Slack user" + user + "." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotBound):
 		return "It is not known yet who you are. Please open this app's Home tab, and try again."
 	case errors.Is(err, schema.ErrNotNamed):
-		user := ""
-		if r != nil && r.userID != "" {
-			user = " (" + views.Escape(r.userID) + ")"
-		}
 		return "The directory does not name your Slack user" + user + ", so access cannot be requested for you." + a.ask(ctx)
 	case errors.Is(err, schema.ErrOtherAccount):
 		return "Your entry in the directory belongs to another Slack account" + email + ". Please use that one." + a.ask(ctx)
