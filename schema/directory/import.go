@@ -98,9 +98,12 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 		}
 		return Summary{}, fmt.Errorf("import %s: %w", dir, err)
 	}
-	if err := renewStatistics(ctx, db, &summary); err != nil {
-		// The import is committed: only later queries are slower until PostgreSQL counts by itself.
-		summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
+	if summary.Changed() {
+		// In a transaction of its own, so that no lock of ANALYZE's is held while files are written. If it fails the import is
+		// committed all the same: only later queries are slower until autovacuum comes by.
+		if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
+			summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
+		}
 	}
 	return summary, nil
 }
@@ -314,29 +317,4 @@ func (im *importing) record(ctx context.Context) error {
 		return fmt.Errorf("record the import: %w", err)
 	}
 	return nil
-}
-
-// largeImport is from how many written rows on the planner's statistics are renewed at once.
-const largeImport = 1000
-
-// renewStatistics tells the planner what a large import has changed, where the role owns the tables.
-func renewStatistics(ctx context.Context, db *schema.DB, summary *Summary) error {
-	written := 0
-	for _, f := range summary.Files {
-		written += f.Added + f.Changed + f.Gone
-	}
-	if written < largeImport {
-		return nil
-	}
-	const tables = `job_titles, people, applications, entitlements, application_owners, entitlement_owners, job_title_entitlements, accounts, claims`
-	var owner bool
-	if err := db.GetContext(ctx, &owner, `select pg_has_role(relowner, 'usage') from pg_class where oid = 'people'::regclass`); err != nil {
-		return err
-	}
-	if !owner {
-		summary.Notes = append(summary.Notes, "this role does not own the tables, so their statistics are left to PostgreSQL's autovacuum")
-		return nil
-	}
-	_, err := db.ExecContext(ctx, `analyze `+tables)
-	return err
 }
