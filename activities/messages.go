@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"accessbot/schema"
+	"accessbot/schema/email"
 	"accessbot/slackapp/views"
 )
 
@@ -446,11 +448,20 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 		return false, nil
 	}
 	zone := ""
+	if !email.IsASCII(address.Email) { // binds to no one, see schema.BindSlackUser
+		return false, schema.SaveAddress(ctx, q, address.PersonID, address.UserID, zone)
+	}
 	user, err := a.Slack.GetUserByEmailContext(ctx, address.Email)
 	switch {
 	case isSlackError(err, "users_not_found"):
 	case err != nil:
 		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
+	case user.Profile.Email != "" && email.Lower(user.Profile.Email) != address.Email:
+		// Slack does not say how it compares addresses. One that only looks like this person's is another user's.
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: "address.refused", Alert: true,
+			Details: map[string]any{"user": user.ID, "address": strconv.QuoteToASCII(user.Profile.Email)}}); err != nil {
+			return false, err
+		}
 	default:
 		address.UserID = sql.NullString{String: user.ID, Valid: true}
 		if zone = user.TZ; address.TimeZone == "" {

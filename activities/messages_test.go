@@ -562,3 +562,33 @@ func TestSlackThatSwallowsTakesNoConnectionsFromTheRest(t *testing.T) {
 	group.Wait()
 	assert.Len(t, busy, len(requests)-4)
 }
+
+func TestLookalikeAddressIsNotWrittenTo(t *testing.T) {
+	t.Run("Slack answers with a user whose address only looks like the person's", func(t *testing.T) {
+		s := newWithSlack(t)
+		kenji := s.Person("Kenji")
+		_, err := s.slack.AddUser(slacksim.User{ID: "U0LOOKALIKE", Email: "\u212aenji@example.com", Name: "Kenji"})
+		require.NoError(t, err)
+		request := s.Request(kenji, 0, s.admin)
+		s.advance(request.ID)
+		s.converged(request.ID)
+		messages, err := s.slack.As("U0LOOKALIKE").Messages()
+		require.NoError(t, err)
+		assert.Empty(t, messages)
+		assert.Equal(t, 1, s.Alerts("address.refused"))
+		assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+	})
+	t.Run("a person with an address that is not ASCII is not looked up by it", func(t *testing.T) {
+		s := newWithSlack(t)
+		kenji := s.Person("Kenji")
+		s.Do(`update people set email = $1 where id = $2`, "\u212aenji@example.com", kenji)
+		_, err := s.slack.AddUser(slacksim.User{ID: "U0LOOKALIKE", Email: "\u212aenji@example.com", Name: "Kenji"})
+		require.NoError(t, err)
+		request := s.Request(kenji, 0, s.admin)
+		s.advance(request.ID)
+		s.converged(request.ID)
+		messages, err := s.slack.As("U0LOOKALIKE").Messages()
+		require.NoError(t, err)
+		assert.Empty(t, messages)
+	})
+}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"accessbot/schema/email"
 )
 
 // SlackID is a user of our workspace. A user ID alone means nothing elsewhere.
@@ -35,6 +38,7 @@ var (
 	ErrNotConfirmed   = errors.New("the Slack user's e-mail address is not confirmed")
 	ErrOtherAccount   = errors.New("the person is another Slack user")
 	ErrBoundBefore    = errors.New("the directory names this Slack user, and the person is bound to an earlier one")
+	ErrNotASCII       = errors.New("the e-mail address in Slack is not ASCII, so it binds to no one")
 	ErrNotNamed       = errors.New("the directory does not name this Slack user, and e-mail addresses bind nobody here")
 )
 
@@ -55,8 +59,9 @@ func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, erro
 
 // BindSlackUser decides, once and for good, which person a Slack user is: the one whom the directory names by this user ID, else,
 // if byEmail, the one with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNoEmail, ErrNotConfirmed,
-// ErrNotInDirectory, ErrNotNamed, or ErrOtherAccount when that person is another Slack user already, or by the directory; an attempt of that kind is audited as an
-// alert. A user who is bound stays bound to that person, whatever their e-mail says by then.
+// ErrNotInDirectory, ErrNotNamed, ErrNotASCII for an address that can look like another, or ErrOtherAccount when that person is
+// another Slack user already, or by the directory; an attempt of the last two kinds is audited as an alert. A user who is bound
+// stays bound to that person, whatever their e-mail says by then.
 func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Person, error) {
 	if !u.Member {
 		return Person{}, fmt.Errorf("user %s: %w", u.UserID, ErrNotMember)
@@ -93,6 +98,11 @@ func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Per
 		details["basis"] = basis
 		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: "bound to a Slack user", Details: details})
 	})
+	if errors.Is(err, ErrNotASCII) {
+		details["reason"], details["address"] = "address_not_ascii", strconv.QuoteToASCII(u.Email)
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", Action: "binding.refused", Alert: true, Details: details})
+		return Person{}, errors.Join(err, auditErr)
+	}
 	if errors.Is(err, ErrOtherAccount) {
 		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: "second Slack account refused", Alert: true, Details: details})
 		return Person{}, errors.Join(err, auditErr)
@@ -119,6 +129,9 @@ func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Per
 	case !u.EmailConfirmed:
 		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotConfirmed)
 	}
+	if !email.IsASCII(u.Email) {
+		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotASCII)
+	}
 	p, err = PersonByEmail(ctx, tx, u.Email)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -140,15 +153,15 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 	_, err := q.ExecContext(ctx, `
 		insert into audit_events (actor, person_id, action, alert, details)
 		select 'slackapp', $1, 'Slack e-mail differs from the directory', true,
-		       jsonb_build_object('team', $2::text, 'user', $3::text, 'e-mail of person', (select o.id from people o where o.email = lower($4)))
+		       jsonb_build_object('team', $2::text, 'user', $3::text, 'e-mail of person', (select o.id from people o where o.email = $4))
 		  from slack_identities s
 		 where s.enterprise_id = $6 and s.team_id = $2 and s.user_id = $3 and s.person_id = $1
-		   and lower($4) <> $5
-		   and (s.basis = 'confirmed e-mail' or exists (select from people o where o.email = lower($4)))
+		   and $4 <> $5
+		   and (s.basis = 'confirmed e-mail' or exists (select from people o where o.email = $4))
 		   and not exists (select from audit_events a
 		                    where a.alert and a.person_id = $1 and a.action = 'Slack e-mail differs from the directory'
 		                      and a.details ->> 'user' = $3 and a.at > app_now() - interval '1 day')`,
-		p.ID, u.TeamID, u.UserID, u.Email, p.Email, u.EnterpriseID)
+		p.ID, u.TeamID, u.UserID, email.Lower(u.Email), p.Email, u.EnterpriseID)
 	if err != nil {
 		return fmt.Errorf("compare the Slack e-mail of person %d: %w", p.ID, err)
 	}
@@ -175,9 +188,9 @@ func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 		if err != nil {
 			return fmt.Errorf("undo bindings: %w", err)
 		}
-		for _, email := range emails {
-			if !slices.Contains(unbound, email) {
-				return fmt.Errorf("%s is bound to no Slack user: %w", email, ErrNotFound)
+		for _, address := range emails {
+			if !slices.Contains(unbound, address) {
+				return fmt.Errorf("%s is bound to no Slack user: %w", address, ErrNotFound)
 			}
 		}
 		n = len(unbound)

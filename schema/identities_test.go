@@ -2,12 +2,17 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
+	"accessbot/schema/schematest"
 )
 
 func slackUser(id, email string) schema.SlackUser {
@@ -159,4 +164,110 @@ func TestAnOperatorUndoesABinding(t *testing.T) {
 	require.Equal(t, 2, n, "everybody")
 	_, err = o.app.Unbind(ctx)
 	require.ErrorContains(t, err, "permission denied")
+}
+
+// lookalikes are the ASCII letters' relatives by Unicode's cases, and characters that look like them.
+func lookalikes() []rune {
+	found := []rune{'\u0430', '\u0435', '\u0456', '\uff41', '\U0001d41a', '\u0131', '\u200b', '\u00ad'}
+	for r := rune(unicode.MaxASCII + 1); r <= unicode.MaxRune; r++ {
+		if unicode.ToLower(r) <= unicode.MaxASCII || unicode.ToUpper(r) <= unicode.MaxASCII || unicode.SimpleFold(r) <= unicode.MaxASCII {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func TestLookalikeAddress(t *testing.T) {
+	w := schematest.NewWorld(t)
+	for _, name := range []string{"Priya", "Kenji", "Sam"} {
+		w.Person(name)
+	}
+	alerts := func() int {
+		return schematest.Value[int](w, `select count(*) from audit_events where alert and actor = 'slackapp' and action = 'binding.refused'`)
+	}
+	t.Run("it binds to no one and is an alert", func(t *testing.T) {
+		for n, address := range []string{"pr\u0130ya@example.com", "\u212Aenji@example.com", "\u017Fam@example.com", "PR\u0130YA@EXAMPLE.COM", "priya@e\u017Fample.com"} {
+			_, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U1", address), true)
+			require.ErrorIs(t, err, schema.ErrNotASCII, "%+q", address)
+			require.Equal(t, n+1, alerts())
+		}
+		require.Equal(t, `"pr\u0130ya@example.com"`, schematest.Value[string](w,
+			`select details ->> 'address' from audit_events where action = 'binding.refused' order by id limit 1`))
+		require.Zero(t, schematest.Value[int](w, `select count(*) from slack_identities`))
+	})
+	t.Run("it finds no person", func(t *testing.T) {
+		_, err := schema.PersonByEmail(t.Context(), w.SlackApp, "pr\u0130ya@example.com")
+		require.ErrorIs(t, err, schema.ErrNotFound)
+		require.ErrorIs(t, w.As(t, "accessbot_directory").RenamePerson(t.Context(), "\u212Aenji@example.com", "other@example.com"), schema.ErrNotFound)
+	})
+	t.Run("not even the person who has it, whom slack_user_id names", func(t *testing.T) {
+		w.Do(`insert into people (email, name, status) values ($1, 'Other', 'active')`, "pr\u0130ya@example.com")
+		_, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U1", "pr\u0130ya@example.com"), true)
+		require.ErrorIs(t, err, schema.ErrNotASCII)
+		w.Do(`update people set slack_user_id = 'U1' where name = 'Other'`)
+		p, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U1", "pr\u0130ya@example.com"), true)
+		require.NoError(t, err)
+		require.Equal(t, "Other", p.Name)
+	})
+	t.Run("a bound user who takes it in Slack is an alert", func(t *testing.T) {
+		sam, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U2", "SAM@example.com"), true)
+		require.NoError(t, err)
+		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, sam, slackUser("U2", "Sam@Example.com")))
+		require.Zero(t, w.Alerts("Slack e-mail differs from the directory"))
+		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, sam, slackUser("U2", "\u017Fam@example.com")))
+		require.Equal(t, 1, w.Alerts("Slack e-mail differs from the directory"))
+	})
+	t.Run("an address with ASCII capitals is not stored, one with others is as it is", func(t *testing.T) {
+		_, err := w.Exec(`insert into people (email, name, status) values ('Ann@example.com', 'Ann', 'active')`)
+		require.ErrorContains(t, err, "people_email_check")
+		w.Do(`insert into people (email, name, status) values ($1, 'Ann', 'active')`, "\u00C4nn@example.com")
+	})
+	t.Run("a person is not renamed to one with an invisible character", func(t *testing.T) {
+		err := w.As(t, "accessbot_directory").RenamePerson(t.Context(), "kenji@example.com", "ken\u200bji@example.com")
+		require.ErrorContains(t, err, "U+200B, which is invisible, as character 4")
+	})
+}
+
+// Whatever the address, whoever it binds has the same one but for the case of ASCII letters.
+func TestNoTwoAddressesBindToOnePerson(t *testing.T) {
+	w := schematest.NewWorld(t)
+	w.Person("Priskay")
+	const address = "priskay@example.com"
+	strange := lookalikes()
+	for _, r := range []rune{'\u0130', '\u212A', '\u017F'} {
+		require.Contains(t, strange, r)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	bound, refused := 0, 0
+	for n := range 300 {
+		changed := []rune(address)
+		for range random.IntN(4) {
+			at := random.IntN(len(changed))
+			switch r := changed[at]; random.IntN(4) {
+			case 0:
+				changed[at] = strange[random.IntN(len(strange))]
+			case 1:
+				changed = slices.Insert(changed, at, strange[random.IntN(len(strange))])
+			default:
+				changed[at] = unicode.ToUpper(r)
+			}
+		}
+		u := slackUser(fmt.Sprintf("U%d", n), string(changed))
+		same := len(u.Email) == len(address)
+		for i := 0; same && i < len(address); i++ {
+			same = u.Email[i] == address[i] || 'a' <= address[i] && address[i] <= 'z' && u.Email[i] == address[i]-'a'+'A'
+		}
+		p, err := w.SlackApp.BindSlackUser(t.Context(), u, true)
+		if !same {
+			require.Error(t, err, "%+q", u.Email)
+			refused++
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, address, p.Email)
+		w.Do(`delete from slack_identities`)
+		bound++
+	}
+	require.Greater(t, bound, 50)
+	require.Greater(t, refused, 50)
 }

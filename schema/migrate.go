@@ -50,6 +50,10 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 	if _, err := provider.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}
+	// A new column, or index on an expression, has no statistics until its table is analyzed.
+	if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
+		return 0, fmt.Errorf("renew the statistics: %w", err)
+	}
 	return provider.GetDBVersion(ctx)
 }
 

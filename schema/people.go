@@ -11,6 +11,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"accessbot/schema/email"
 	"accessbot/schema/policy"
 )
 
@@ -48,10 +49,10 @@ func PersonByID(ctx context.Context, q Queryer, id int64) (Person, error) {
 	return p, refusal(err)
 }
 
-// PersonByEmail takes an e-mail address in any case. It answers ErrNotFound where there is none.
-func PersonByEmail(ctx context.Context, q Queryer, email string) (Person, error) {
+// PersonByEmail takes an e-mail address with ASCII letters in any case. It answers ErrNotFound where there is none.
+func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, error) {
 	var p Person
-	err := q.GetContext(ctx, &p, selectPerson+` where p.email = lower($1)`, email)
+	err := q.GetContext(ctx, &p, selectPerson+` where p.email = $1`, email.Lower(address))
 	return p, refusal(err)
 }
 
@@ -61,9 +62,12 @@ var ErrTaken = errors.New("somebody else in the directory has this e-mail addres
 // RenamePerson gives a person another e-mail address, by which the next import finds them. Their access, requests, accounts and
 // Slack user stay theirs. It answers ErrNotFound, or ErrTaken.
 func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
+	if n, r := email.Invisible(to); n > 0 {
+		return fmt.Errorf("rename %s: the new address contains %U, which is invisible, as character %d", from, r, n)
+	}
 	return db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var id int64
-		err := tx.GetContext(ctx, &id, `update people set email = lower($2) where email = lower($1) returning id`, from, to)
+		err := tx.GetContext(ctx, &id, `update people set email = $2 where email = $1 returning id`, email.Lower(from), email.Lower(to))
 		var refused *pq.Error
 		switch {
 		case errors.As(err, &refused) && refused.Code == pqerror.UniqueViolation:

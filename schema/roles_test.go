@@ -115,6 +115,15 @@ func TestMigratingAgainAndFromManyPlacesAtOnceChangesNothing(t *testing.T) {
 	assert.Equal(t, before, again)
 }
 
+func TestMigratingRenewsStatistics(t *testing.T) {
+	w := schematest.NewWorld(t)
+	w.Person("Ann")
+	w.Do(`create index people_department on people (lower(department))`) // as a migration might
+	_, err := schema.Migrate(t.Context(), w.URL)
+	require.NoError(t, err)
+	assert.Equal(t, 1, schematest.Value[int](w, `select count(*) from pg_stats where tablename = 'people_department'`))
+}
+
 func TestNewDatabasesAreMigratedAtOnceOnOneCluster(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

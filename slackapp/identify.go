@@ -204,9 +204,12 @@ func (r *refused) Unwrap() error { return r.err }
 // words tells somebody why they cannot use the app, and whom to ask: mrkdwn, escaped.
 func (a *app) words(ctx context.Context, err error) string {
 	var r *refused
-	email := ""
+	email, user := "", ""
 	if errors.As(err, &r) && r.email != "" {
 		email = " (" + views.Escape(r.email) + ")"
+	}
+	if r != nil && r.userID != "" {
+		user = " (" + views.Escape(r.userID) + ")"
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotMember):
@@ -219,13 +222,12 @@ func (a *app) words(ctx context.Context, err error) string {
 			"Confirm it in Slack (in your account settings), and open this app's Home tab again." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotInDirectory):
 		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
+	case errors.Is(err, schema.ErrNotASCII):
+		return "Your email address in Slack" + email + " contains characters other than plain letters, digits and symbols, so it can't identify you. " +
+			"The directory has to name your Slack user" + user + "." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotBound):
 		return "It is not known yet who you are. Please open this app's Home tab, and try again."
 	case errors.Is(err, schema.ErrNotNamed):
-		user := ""
-		if r != nil && r.userID != "" {
-			user = " (" + views.Escape(r.userID) + ")"
-		}
 		return "The directory does not name your Slack user" + user + ", so access cannot be requested for you." + a.ask(ctx)
 	case errors.Is(err, schema.ErrBoundBefore):
 		return "The directory names this Slack account as yours, but you used this app with another one before. An administrator has to unlink that one first." + a.ask(ctx)

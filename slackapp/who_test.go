@@ -248,3 +248,19 @@ func TestRefusalCause(t *testing.T) {
 		require.NotContains(t, alice.Home(), "records")
 	})
 }
+
+func TestLookalikeAddressInSlack(t *testing.T) {
+	s := newStage(t, 1, false)
+	_, err := s.slack.AddUser(slacksim.User{ID: "U0LOOKALIKE", Email: "pr\u0130ya@example.com", Name: "Priya Nair"})
+	require.NoError(t, err)
+	lookalike := s.slack.As("U0LOOKALIKE").Must(t)
+	lookalike.OpenHome()
+	for _, said := range []string{"it can't identify you", "Slack user (U0LOOKALIKE)", "Dana Levi"} {
+		require.Contains(t, lookalike.Home(), said)
+	}
+	require.NotContains(t, lookalike.Home(), "Request Access")
+	require.Equal(t, 1, s.alerts("binding.refused"))
+	require.Zero(t, one[int](s, `select count(*) from slack_identities`))
+	s.as("priya").OpenHome()
+	require.Equal(t, slacksim.UserID("priya@example.com"), one[string](s, `select user_id from slack_identities`))
+}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,4 +29,26 @@ func TestImportNamesNobodyAtGitHubByTheEMail(t *testing.T) {
 	require.NoError(t, db.Select(&accounts, `select instance || ' ' || account from accounts order by 1`))
 	require.Equal(t, []string{"GITHUB octoann", "POSTGRESQL ann@example.com", "POSTGRESQL bo@example.com"}, accounts)
 	require.Contains(t, out.String(), "accounts.csv")
+}
+
+func TestImportAllowsWhatItsFlagsName(t *testing.T) {
+	db := schematest.New(t)
+	dir := t.TempDir()
+	people := func(status string) {
+		text := "email,name,job_title,department,manager_email,status\n"
+		for i := range 6 {
+			text += fmt.Sprintf("p%d@example.com,P,,,,%s\n", i, status)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte(text), 0o600))
+	}
+	command := func(args ...string) error {
+		return run(t.Context(), append([]string{"import", dir}, args...), environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}),
+			io.Discard, io.Discard)
+	}
+	people("active")
+	require.NoError(t, command())
+	people("left")
+	require.ErrorContains(t, command("--allow", "people-gone=6"), "allow it with --allow people-left=6")
+	require.ErrorContains(t, command("--allow", "people-left"), "use KIND=N")
+	require.NoError(t, command("--allow", "people-gone=1", "--allow", "people-left=6"))
 }

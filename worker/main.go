@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"accessbot/activities/connector/kinds"
@@ -23,7 +25,7 @@ const usage = `worker: what accessbot does by itself
   worker               run workflows, activities and the sweep
   worker migrate       bring the database at DATABASE_URL to this program's schema (as its owner)
   worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
-      --allow-gone N   though up to N rows of a file are marked gone by it
+      --allow KIND=N   though it removes N of that kind of access or authority (a refused import names both)
   worker policy ...    who decides about access: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY
   worker unbind EMAIL...
                        undo which Slack users these people are; --all: everybody (as accessbot_directory)
@@ -101,13 +103,22 @@ func migrate(ctx context.Context, getenv func(string) string, stdout io.Writer) 
 func importDirectory(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	allowGone := flags.Int("allow-gone", 0, "mark up to `N` rows of a file as gone, though that is unusually many")
+	allow := map[string]int{}
+	flags.Func("allow", "remove up to N of that `KIND=N` of access or authority, though that is unusually many", func(text string) error {
+		kind, number, _ := strings.Cut(text, "=")
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 {
+			return errors.New("use KIND=N as the refused import names it, such as people-gone=12")
+		}
+		allow[kind] = n
+		return nil
+	})
 	dirs, err := parseMixed(flags, args)
 	if err != nil {
 		return err
 	}
 	if len(dirs) != 1 {
-		return errors.New("import needs one directory of CSV files: worker import DIR [--allow-gone N]")
+		return errors.New("import needs one directory of CSV files: worker import DIR [--allow KIND=N]...")
 	}
 	db, err := openRecord(getenv, 2)
 	if err != nil {
@@ -122,7 +133,7 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 			ownNames = append(ownNames, name)
 		}
 	}
-	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{AllowGone: *allowGone, Connectors: connectors, OwnNames: ownNames})
+	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{Allow: allow, Connectors: connectors, OwnNames: ownNames})
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"accessbot/schema"
+	"accessbot/schema/email"
 )
 
 // unbind undoes who Slack users are: of the people named, or of everybody.
@@ -19,8 +19,8 @@ func unbind(ctx context.Context, args []string, getenv func(string) string, stdo
 		args = nil
 	}
 	emails := make([]string, len(args))
-	for n, email := range args {
-		emails[n] = strings.ToLower(email)
+	for n, address := range args {
+		emails[n] = email.Lower(address)
 	}
 	db, err := openRecord(getenv, 1)
 	if err != nil {

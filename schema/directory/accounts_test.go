@@ -39,7 +39,7 @@ func TestAccountsAreNamedAsTheFileSays(t *testing.T) {
 
 	summary = c.imports(t, named(t))
 	assert.False(t, summary.Changed(), "the same files change nothing")
-	summary = c.imports(t, folder{"accounts.csv": accountsHeader})
+	summary = c.imports(t, folder{"accounts.csv": accountsHeader + "ann@example.com,POSTGRESQL,ann\n"})
 	assert.False(t, summary.Changed(), "a row that is no longer there leaves its account's name")
 	assert.Equal(t, want, c.names(t, "POSTGRESQL"))
 }

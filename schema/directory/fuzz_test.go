@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	address "accessbot/schema/email"
 )
 
 // FuzzSheet reads any bytes as a sheet with a column of each type: what is not refused fits into the record.
@@ -16,6 +18,7 @@ func FuzzSheet(f *testing.F) {
 		"email,name,key,emails,status,yes,days,zone,user\na@b.example,A,k,a@b.example;c@d.example,active,yes,3,Europe/Berlin,U024BE7LH\n",
 		"\ufeffname,email\nA,a@b\n\"x\ny\",z@z\n", "email,name\n\"a,b\n", "email\n", "", "name,name\n", "email,name\n\xff,\x00\n", "email,name,zone\na@b,A,../../etc/passwd\n",
 		"email,name,days\na@b,A,99999999999\n",
+		"email,name\npr\u0130ya@\u212a.example,A\n", "email,name,key\na\u200b@b,A,\ufeffk\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -31,7 +34,11 @@ func FuzzSheet(f *testing.F) {
 			if len(noted.list)+noted.more > before {
 				continue
 			}
-			require.True(t, isEmail(email) && email == strings.ToLower(email), email)
+			require.True(t, isEmail(email) && email == address.Lower(email), email)
+			for _, compared := range append([]string{email, key}, emails...) {
+				place, _ := address.Invisible(compared)
+				require.Zero(t, place, "%+q", compared)
+			}
 			require.NotEmpty(t, name)
 			for _, text := range append([]string{email, name, key, status}, emails...) {
 				require.True(t, utf8.ValidString(text))

@@ -26,9 +26,9 @@ import (
 
 // Options of an import.
 type Options struct {
-	// AllowGone is how many rows of one file may be marked gone (or imported claims ended) beyond the guard against a
-	// file that was cut short: more than 5 % and more than 5.
-	AllowGone int
+	// Allow is how much of what carries access or authority may be removed, by kind of loss (see losses), beyond the guard
+	// against a file that was cut short: more than 5 % and more than 5.
+	Allow map[string]int
 	// Connectors are the kinds of target system that there is a connector for, each with the longest name of an
 	// account or object there, in bytes (0: no limit). Nil means postgresql alone.
 	Connectors map[string]int
@@ -49,6 +49,7 @@ type importing struct {
 	dir      string
 	opts     Options
 	written  map[string]time.Time // when each file that is there was last written
+	rows     map[string]int       // of each file that was staged
 	places   map[string]place     // of applications, by slug: the record's, then the file's
 	problems problems
 	summary  Summary
@@ -82,7 +83,7 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 	}
 	var summary Summary
 	for attempt := 0; ; attempt++ {
-		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}}
+		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}, rows: map[string]int{}}
 		err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 			im.tx = tx
 			return im.run(ctx)
@@ -97,9 +98,12 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 		}
 		return Summary{}, fmt.Errorf("import %s: %w", dir, err)
 	}
-	if err := renewStatistics(ctx, db, &summary); err != nil {
-		// The import is committed: only later queries are slower until PostgreSQL counts by itself.
-		summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
+	if summary.Changed() {
+		// In a transaction of its own, so that no lock of ANALYZE's is held while files are written. If it fails the import is
+		// committed all the same: only later queries are slower until autovacuum comes by.
+		if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
+			summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
+		}
 	}
 	return summary, nil
 }
@@ -244,6 +248,7 @@ func (im *importing) stage(ctx context.Context, src source) error {
 		if _, err := copying.ExecContext(ctx, append([]any{s.line}, values...)...); err != nil {
 			return fmt.Errorf("copy %s, line %d: %w", src.file, s.line, err)
 		}
+		im.rows[src.file]++
 	}
 	if s.err != nil {
 		return fmt.Errorf("read %s: %w", src.file, s.err)
@@ -315,30 +320,4 @@ func (im *importing) record(ctx context.Context) error {
 		return fmt.Errorf("record the import: %w", err)
 	}
 	return nil
-}
-
-// largeImport is from how many written rows on the planner's statistics are renewed at once.
-const largeImport = 1000
-
-// renewStatistics tells the planner what a large import has changed, where the role owns the tables.
-func renewStatistics(ctx context.Context, db *schema.DB, summary *Summary) error {
-	written := 0
-	for _, f := range summary.Files {
-		written += f.Added + f.Changed + f.Gone
-	}
-	if written < largeImport {
-		return nil
-	}
-	const tables = `job_titles, people, applications, entitlements, application_owners, entitlement_owners, job_title_entitlements, accounts, claims,
-		people_search`
-	var owner bool
-	if err := db.GetContext(ctx, &owner, `select pg_has_role(relowner, 'usage') from pg_class where oid = 'people'::regclass`); err != nil {
-		return err
-	}
-	if !owner {
-		summary.Notes = append(summary.Notes, "this role does not own the tables, so their statistics are left to PostgreSQL's autovacuum")
-		return nil
-	}
-	_, err := db.ExecContext(ctx, `analyze `+tables)
-	return err
 }

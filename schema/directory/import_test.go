@@ -265,7 +265,7 @@ func TestNoStatementIsMadeForARow(t *testing.T) {
 	db := &schema.DB{DB: sqlx.NewDb(sql.OpenDB(connector), "postgres")}
 	defer db.Close()
 	for _, size := range []int{10, 20} {
-		_, err := directory.Import(context.Background(), db, town(t, 100*size, 20*size, 400*size).write(t), directory.Options{AllowGone: 10000})
+		_, err := directory.Import(context.Background(), db, town(t, 100*size, 20*size, 400*size).write(t), directory.Options{Allow: map[string]int{"grants-gone": 10000}})
 		require.NoError(t, err)
 		assert.Less(t, w.writes.Swap(0), int64(300), "for %d rows", 520*size)
 	}
@@ -285,6 +285,18 @@ func TestDirectoryOfARealSizeIsImportedWithinSeconds(t *testing.T) {
 }
 
 func TestRealOrganizationIsImported(t *testing.T) {
+	dir := realOrganization(t)
+	c := newCompany(t)
+	importsInBulk(t, c, dir)
+	assert.Equal(t, 1504, c.count(t, `select count(*) from people`))
+	assert.Equal(t, 782, c.count(t, `select count(*) from entitlements`))
+	assert.Equal(t, 6298, c.count(t, `select count(*) from claims where source = 'imported' and ended_at is null`))
+	assert.Zero(t, c.count(t, `select count(*) from entitlements where octet_length(target) > 63`))
+}
+
+// realOrganization is the folder with the Kubernetes organization's directory, if there is a copy of it.
+func realOrganization(t *testing.T) string {
+	t.Helper()
 	dir := os.Getenv("ACCESSBOT_KUBERNETES_DATA")
 	if dir == "" {
 		dir = "../../../shared/data/kubernetes-org" // beside the checkout
@@ -292,12 +304,7 @@ func TestRealOrganizationIsImported(t *testing.T) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		t.Skip("there is no copy of the Kubernetes organization's directory: ACCESSBOT_KUBERNETES_DATA says where one is")
 	}
-	c := newCompany(t)
-	importsInBulk(t, c, dir)
-	assert.Equal(t, 1504, c.count(t, `select count(*) from people`))
-	assert.Equal(t, 782, c.count(t, `select count(*) from entitlements`))
-	assert.Equal(t, 6298, c.count(t, `select count(*) from claims where source = 'imported' and ended_at is null`))
-	assert.Zero(t, c.count(t, `select count(*) from entitlements where octet_length(target) > 63`))
+	return dir
 }
 
 func importsInBulk(t *testing.T, c company, dir string) {
@@ -313,18 +320,59 @@ func importsInBulk(t *testing.T, c company, dir string) {
 	}
 }
 
-func TestStatisticsAreRenewedByTheOwnerAndLeftToAutovacuumByOthers(t *testing.T) {
-	dir := town(t, 1100, 20, 400).write(t)
-	c := newCompany(t)
-	summary, err := directory.Import(context.Background(), c.importer, dir, directory.Options{})
-	require.NoError(t, err)
-	assert.Contains(t, summary.String(), "autovacuum")
-
-	c = newCompany(t)
-	summary, err = directory.Import(context.Background(), c.DB, dir, directory.Options{})
-	require.NoError(t, err)
-	assert.Empty(t, summary.Notes)
-	assert.Equal(t, 1100, c.count(t, `select reltuples::int from pg_class where oid = 'people'::regclass`))
+func TestStatistics(t *testing.T) {
+	t.Run("after an import on a fresh database every table that it filled has them", func(t *testing.T) {
+		c := newCompany(t)
+		summary, err := directory.Import(context.Background(), c.importer, "sample", directory.Options{})
+		require.NoError(t, err)
+		assert.Empty(t, summary.Notes)
+		for _, table := range []string{"job_titles", "people", "applications", "application_owners", "entitlements", "entitlement_owners",
+			"job_title_entitlements", "accounts", "claims", "reasons", "audit_events"} {
+			rows := c.count(t, `select count(*) from `+table)
+			assert.NotZero(t, rows, table)
+			assert.Equal(t, rows, c.count(t, `select reltuples::int from pg_class where oid = $1::regclass`, table), table)
+			assert.NotZero(t, c.count(t, `select count(*) from pg_stats where schemaname = 'public' and tablename = $1`, table), table)
+		}
+	})
+	t.Run("every table that has rows after an import, and had none before, is among them", func(t *testing.T) {
+		c := newCompany(t)
+		f := guild()
+		_, err := directory.Import(context.Background(), c.importer, f.write(t), directory.Options{Allow: map[string]int{"reasons-gone": 6}})
+		require.NoError(t, err)
+		for table, rows := range c.contents(t) {
+			if rows != "" && table != "clock" && table != "sweeps" && table != "policies" && table != "goose_db_version" {
+				assert.Positive(t, c.count(t, `select reltuples::int from pg_class where oid = $1::regclass`, table), table)
+			}
+		}
+	})
+	t.Run("a table without rows stays one that was never analyzed", func(t *testing.T) {
+		c := newCompany(t)
+		c.imports(t, folder{"people.csv": office()["people.csv"]})
+		assert.Equal(t, 4, c.count(t, `select reltuples::int from pg_class where oid = 'people'::regclass`))
+		assert.Equal(t, -1, c.count(t, `select reltuples::int from pg_class where oid = 'claims'::regclass`))
+	})
+	t.Run("no other role may ask for them", func(t *testing.T) {
+		c := newCompany(t)
+		for _, role := range []string{"accessbot_slackapp", "accessbot_worker", "accessbot_auditor"} {
+			_, err := c.As(t, role).Exec(`select analyze_directory()`)
+			assert.ErrorContains(t, err, "permission denied", role)
+		}
+		assert.Equal(t, 1, c.count(t, `select count(*) from pg_proc p cross join aclexplode(p.proacl) a
+			where p.proname = 'analyze_directory' and a.grantee <> p.proowner and a.grantee = 'accessbot_directory'::regrole`))
+		assert.Zero(t, c.count(t, `select count(*) from pg_proc p cross join aclexplode(p.proacl) a
+			where p.proname = 'analyze_directory' and a.grantee not in (p.proowner, 'accessbot_directory'::regrole)`))
+	})
+	t.Run("a temporary table of the importer's is not what is analyzed", func(t *testing.T) {
+		c := newCompany(t)
+		db, err := schema.Open(c.RoleURL("accessbot_directory"), 1)
+		require.NoError(t, err)
+		defer db.Close()
+		db.MustExec(`create temporary table people as select 1 as n`)
+		db.MustExec(`create function pg_temp.format(text, name text) returns text language sql as $$ select 'select true' $$`)
+		c.exec(t, `insert into people (email, name, status) values ('ann@example.com', 'Ann', 'active')`)
+		db.MustExec(`select analyze_directory()`)
+		assert.Equal(t, 1, c.count(t, `select reltuples::int from pg_class where oid = 'public.people'::regclass`))
+	})
 }
 
 func BenchmarkImport(b *testing.B) {

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -228,4 +229,18 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 	c.imports(t, left)
 	assert.Equal(t, told+", bo@example.com: ann@example.com reader Analyst", listed())
 	assert.Equal(t, "cy@example.com: Head, -", c.text(t, `select split_part($1, '; ', 4)`, titles()), "it is audited all the same")
+}
+
+func TestLookalikeAddressesArePeopleOfTheirOwn(t *testing.T) {
+	c := newCompany(t)
+	people := "email,name,job_title,department,manager_email,status\n"
+	addresses := []string{"priya@example.com", "pr\u0130ya@example.com", "kenji@example.com", "\u212aenji@example.com", "sam@example.com", "\u017fam@example.com"}
+	for _, address := range addresses {
+		people += address + ",Somebody,,,,active\n"
+	}
+	c.imports(t, folder{"people.csv": people})
+	var known []string
+	require.NoError(t, c.Select(&known, `select email from people order by id`))
+	assert.Equal(t, addresses, known)
+	assert.False(t, c.imports(t, folder{"people.csv": strings.ReplaceAll(people, "priya@example.com", "Priya@EXAMPLE.com")}).Changed())
 }

@@ -14,6 +14,8 @@ import (
 	_ "time/tzdata" // a time zone is known or not by what is compiled in, not by the machine
 	"unicode"
 	"unicode/utf8"
+
+	"accessbot/schema/email"
 )
 
 // Longest values, in characters.
@@ -57,11 +59,16 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 		s.csv = nil
 		return s
 	}
-	for _, column := range s.record {
+	garbled := false // a column that is there looks as if it were missing
+	for i, column := range s.record {
 		column = strings.TrimSpace(column)
+		n, r := email.Invisible(column)
 		switch {
 		case !utf8.ValidString(column):
 			s.refuse("", "is not UTF-8")
+		case n > 0:
+			garbled = true
+			s.refuse("", fmt.Sprintf("contains %U, which is invisible, as character %d of its name %d", r, n, i+1))
 		case slices.Contains(s.header, column):
 			s.refuse(column, "is there twice")
 		case !slices.Contains(required, column) && !slices.Contains(optional, column):
@@ -70,7 +77,7 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 		s.header = append(s.header, column)
 	}
 	for _, column := range required {
-		if !slices.Contains(s.header, column) {
+		if !garbled && !slices.Contains(s.header, column) {
 			s.refuse(column, "is missing from the header line")
 		}
 	}
@@ -142,6 +149,23 @@ func (s *sheet) raw(column string, longest int) string {
 			s.refuse(column, fmt.Sprintf("contains the control character %U", r))
 			return ""
 		}
+		if r == byteOrderMark {
+			s.refuse(column, fmt.Sprintf("contains a byte order mark, %U", r))
+			return ""
+		}
+	}
+	return value
+}
+
+// byteOrderMark is one at the start of a file, and nothing that anybody means anywhere else.
+const byteOrderMark = '\ufeff'
+
+// visible is raw for what machines compare, and people must be able to tell apart.
+func (s *sheet) visible(column string, longest int) string {
+	value := s.raw(column, longest)
+	if n, r := email.Invisible(value); n > 0 {
+		s.refuse(column, fmt.Sprintf("contains %U, which is invisible, as character %d", r, n))
+		return ""
 	}
 	return value
 }
@@ -153,7 +177,7 @@ func (s *sheet) text(column string) string {
 
 // key is a value that machines compare: byte for byte, on one line.
 func (s *sheet) key(column string) string {
-	value := s.raw(column, maxName)
+	value := s.visible(column, maxName)
 	if strings.ContainsAny(value, "\r\n\t") {
 		s.refuse(column, "contains a line break or a tab")
 		return ""
@@ -171,7 +195,7 @@ func (s *sheet) required(column, value string) string {
 
 // email is one address in lower case, or empty.
 func (s *sheet) email(column string) string {
-	value := strings.ToLower(s.raw(column, maxEmail))
+	value := email.Lower(s.visible(column, maxEmail))
 	if value != "" && !isEmail(value) {
 		s.refuse(column, strconv.Quote(value)+" is not an e-mail address")
 		return ""
@@ -182,8 +206,8 @@ func (s *sheet) email(column string) string {
 // emails are addresses with semicolons between them: lower case, sorted, each once.
 func (s *sheet) emails(column string) []string {
 	addresses := []string{}
-	for address := range strings.SplitSeq(s.raw(column, 100*maxEmail), ";") {
-		address = strings.ToLower(strings.TrimSpace(address))
+	for address := range strings.SplitSeq(s.visible(column, 100*maxEmail), ";") {
+		address = email.Lower(strings.TrimSpace(address))
 		switch {
 		case address == "":
 		case !isEmail(address) || utf8.RuneCountInString(address) > maxEmail:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"accessbot/schema/email"
 )
 
 // Problem is one mistake in a policy's file. Lines and columns count from 1.
@@ -266,7 +268,7 @@ func (r *reader) sources(node *yaml.Node) (sources []Source) {
 	for _, n := range node.Content {
 		s := Source(n.Value)
 		if _, known := bases[s]; !known {
-			s = Source(strings.ToLower(n.Value))
+			s = Source(email.Lower(n.Value))
 			if n.Kind != yaml.ScalarNode || !address.MatchString(n.Value) {
 				r.wrong(n, "%q is neither somebody's e-mail address nor one of: %s, %s, %s, %s, %s", n.Value,
 					EntitlementOwners, ApplicationOwners, Managers, ManagersManagers, Administrators)

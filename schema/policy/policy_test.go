@@ -179,3 +179,9 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAddressInAPolicyIsLoweredInASCIIAlone(t *testing.T) {
+	p, err := policy.Parse("p.yaml", []byte("clauses:\n- name: all\n  ask:\n  - from: [Priya@Example.com, \"pr\u0130ya@example.com\"]\n"))
+	require.NoError(t, err)
+	require.Equal(t, []policy.Source{"priya@example.com", "pr\u0130ya@example.com"}, p.Clauses[0].Stages[0].From)
+}

@@ -182,8 +182,20 @@ func (c *Connector) user(ctx context.Context, name string) (resource, error) {
 			if c.accountAttribute == "externalId" {
 				return r.ExternalID == name
 			}
-			return strings.EqualFold(r.UserName, name)
+			return lowerASCII(r.UserName) == lowerASCII(name)
 		})
+}
+
+// lowerASCII lowers ASCII letters alone. In Unicode's case folding other characters become them too (U+212A is k), and the name
+// of one user would be that of another.
+func lowerASCII(name string) string {
+	lower := []byte(name)
+	for i, b := range lower {
+		if 'A' <= b && b <= 'Z' {
+			lower[i] = b + ('a' - 'A')
+		}
+	}
+	return string(lower)
 }
 
 // one finds the resource that match is true of. None is *connector.Gone; two are

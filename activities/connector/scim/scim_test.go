@@ -89,6 +89,30 @@ func TestAGroupsNameHasCase(t *testing.T) {
 	require.Equal(t, connector.Object, gone.Part)
 }
 
+// A service may fold the characters of userName as Unicode does: a look-alike is another user.
+func TestLookalikeUserNameIsAnotherUser(t *testing.T) {
+	for name, same := range map[string]bool{"KENJI@example.com": true, "\u212aenji@example.com": false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body := `{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"admins","userName":"` + name + `"}]}`
+			if r.URL.Path == "/Groups/1" {
+				body = `{"id":"1","members":[{"value":"1"}]}`
+			}
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(server.Close)
+		s := Settings{URL: server.URL, Token: connector.NewSecret(testToken)}
+		c, err := s.open()
+		require.NoError(t, err)
+		user, err := c.user(t.Context(), "kenji@example.com")
+		if same {
+			require.NoError(t, err)
+			require.Equal(t, "1", user.ID)
+			continue
+		}
+		require.Equal(t, connector.ClassGone, connector.ClassOf(err), "%v", err)
+	}
+}
+
 func TestAccountsAreCreatedOnlyWhereTheSettingsSaySo(t *testing.T) {
 	for _, creates := range []bool{true, false} {
 		s := Settings{URL: "https://scim.example.com", Token: connector.NewSecret(testToken), CreatesAccounts: creates}
