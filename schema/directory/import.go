@@ -83,7 +83,7 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 	var summary Summary
 	for attempt := 0; ; attempt++ {
 		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}}
-		err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		err := db.InLongTx(ctx, nil, func(ctx context.Context, tx *sqlx.Tx) error {
 			im.tx = tx
 			return im.run(ctx)
 		})
