@@ -83,15 +83,15 @@ func TestReleaseOfAnImportedClaimThatIsBeingRecordedIsHonoured(t *testing.T) {
 // The clock goes on between any two statements of an attempt: wherever the end falls, access does not outlive it unseen.
 func TestEndBetweenAnyTwoStatementsIsNotLost(t *testing.T) {
 	s := newSmall(t)
-	for seconds := range 30 {
-		asked := s.approved(time.Duration(seconds+1) * time.Hour)
+	for looks := range 30 {
+		asked := s.approved(time.Duration(looks+1) * time.Minute)
 		item := asked.Items[0]
-		// Every look at the clock finds it an hour later.
+		// Every look at the clock finds it a minute later.
 		s.Do(`create sequence looks; grant usage on sequence looks to public`)
 		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 hour' $$`)
+			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 minute' $$`)
 		err := s.give(item)
-		s.Do(`update clock set shift = shift + nextval('looks') * interval '1 hour'`)
+		s.Do(`update clock set shift = shift + nextval('looks') * interval '1 minute'`)
 		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
 			as $$ select clock_timestamp() + (select shift from public.clock) $$`)
 		s.Do(`drop sequence looks`)
@@ -103,7 +103,7 @@ func TestEndBetweenAnyTwoStatementsIsNotLost(t *testing.T) {
 		for _, step := range s.advance(asked.ID).TakeBack {
 			require.NoError(t, s.takeBack(step.ID))
 		}
-		require.False(t, s.held(), "an end %d looks away", seconds+1)
+		require.False(t, s.held(), "an end %d looks away", looks+1)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 )
 
 // AuditedItem is an item as an auditor reads it. docs/audit.md explains it field by field.
@@ -105,10 +107,18 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
 // ExportItems tells of every item that was submitted from an instant on and before another (zero: no bound), one after the
 // other, in the order of the audit.
 func (db *DB) ExportItems(ctx context.Context, from, to time.Time, tell func(AuditedItem) error) error {
-	bound := func(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
-	rows, err := db.QueryxContext(ctx, auditedItems, bound(from), bound(to))
+	err := db.InLongTx(ctx, &sql.TxOptions{ReadOnly: true}, func(ctx context.Context, tx *sqlx.Tx) error { return exportItems(ctx, tx, from, to, tell) })
 	if err != nil {
 		return fmt.Errorf("export the audit: %w", err)
+	}
+	return nil
+}
+
+func exportItems(ctx context.Context, tx *sqlx.Tx, from, to time.Time, tell func(AuditedItem) error) error {
+	bound := func(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+	rows, err := tx.QueryxContext(ctx, auditedItems, bound(from), bound(to))
+	if err != nil {
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -117,7 +127,7 @@ func (db *DB) ExportItems(ctx context.Context, from, to time.Time, tell func(Aud
 			Decisions sql.NullString `db:"decisions"`
 		}
 		if err := rows.StructScan(&row); err != nil {
-			return fmt.Errorf("export the audit: %w", err)
+			return err
 		}
 		item := row.AuditedItem
 		item.Decisions = []AuditedDecision{}
@@ -130,8 +140,5 @@ func (db *DB) ExportItems(ctx context.Context, from, to time.Time, tell func(Aud
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("export the audit: %w", err)
-	}
-	return nil
+	return rows.Err()
 }

@@ -36,12 +36,7 @@ type KeptHead struct {
 // event or the seal. With kept it also tells if a head that was kept elsewhere is not in the chain any more: its tail was
 // cut off, or its history sealed anew. It reads one snapshot, in batches, whatever goes on meanwhile.
 func (db *DB) VerifyAudit(ctx context.Context, kept []KeptHead, tell func(finding string)) (Verified, error) {
-	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return Verified{}, fmt.Errorf("verify the audit: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // it only reads
-	v := &verifying{tx: tx, kept: map[int64][]byte{}}
+	v := &verifying{kept: map[int64][]byte{}}
 	v.tell = func(format string, args ...any) {
 		v.Wrong++
 		tell(fmt.Sprintf(format, args...))
@@ -49,7 +44,12 @@ func (db *DB) VerifyAudit(ctx context.Context, kept []KeptHead, tell func(findin
 	for _, k := range kept {
 		v.kept[k.Position] = k.Hash
 	}
-	if err := v.run(ctx); err != nil {
+	snapshot := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	err := db.InLongTx(ctx, snapshot, func(ctx context.Context, tx *sqlx.Tx) error {
+		v.tx = tx
+		return v.run(ctx)
+	})
+	if err != nil {
 		return v.Verified, fmt.Errorf("verify the audit: %w", err)
 	}
 	return v.Verified, nil

@@ -13,8 +13,8 @@ import (
 // What giving checks, the record checks once more: whatever inserts a claim.
 func TestRecordItselfRefusesClaimsThatNoDecisionCovers_6_7(t *testing.T) {
 	const insert = `
-		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at)
-		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at
+		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
+		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, r.ends_at
 		  from request_items i join access_requests r on r.id = i.request_id where i.id = $1`
 	approve := func(a asking) { require.NoError(a.t, a.Decide(a.owen, a.approval, "approve", a.asked.Items[0])) }
 	for name, c := range map[string]struct {
@@ -45,8 +45,8 @@ func TestRecordItselfRefusesClaimsThatNoDecisionCovers_6_7(t *testing.T) {
 			select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id
 			  from request_items i join access_requests r on r.id = i.request_id where i.id = $1`},
 		"another entitlement than was approved": {approve, `
-			insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at)
-			select r.requester_id, i.account_id, o.entitlement_id, 'request', i.id, r.ends_at
+			insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
+			select r.requester_id, i.account_id, o.entitlement_id, 'request', i.id, r.ends_at, r.ends_at
 			  from request_items i join access_requests r on r.id = i.request_id
 			  join request_items o on o.request_id = r.id and o.id <> i.id where i.id = $1`},
 	} {

@@ -13,7 +13,7 @@ import (
 func MoveItems(ctx context.Context, tx Queryer, ids []int64, state, problem string) error {
 	_, err := tx.ExecContext(ctx, `
 		with moved as (
-		    update request_items set state = $2, problem = $3, state_at = case when state = $2 then state_at else app_now() end
+		    update request_items set state = $2, problem = $3
 		     where id = any($1) and (state, problem) is distinct from ($2, $3)
 		    returning request_id)
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id in (select request_id from moved)`, pq.Array(ids), state, problem)

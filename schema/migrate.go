@@ -18,8 +18,23 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// roles are the database roles that the migrations grant rights to, and what each is for.
-var roles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
+// role is a database role that the migrations grant rights to, and how long the server lets it be: against what its program
+// has lost or forgotten. Roles have them, and not connections: poolers such as PgBouncer refuse startup parameters (08P01).
+type role struct {
+	name      string
+	statement string // statement_timeout
+	lock      string // lock_timeout
+	idle      string // idle_in_transaction_session_timeout
+}
+
+// roles: the Slack app has three seconds for an ack, and half a minute for what follows; the worker compares whole targets
+// with the claims; commands of operators and auditors are short, but for those that take InLongTx.
+var roles = []role{
+	{"accessbot_slackapp", "10s", "5s", "10s"},
+	{"accessbot_worker", "60s", "10s", "30s"},
+	{"accessbot_directory", "60s", "10s", "30s"},
+	{"accessbot_auditor", "60s", "10s", "30s"},
+}
 
 // rolesLock is the advisory lock under which roles are made: they belong to the whole cluster.
 const rolesLock = 0x61636373
@@ -27,6 +42,8 @@ const rolesLock = 0x61636373
 // Migrate brings the database at databaseURL to this program's schema and answers its version. It connects as the
 // database's owner, who needs CREATEROLE the first time. Run it from one place at a time or from many: it locks.
 func Migrate(ctx context.Context, databaseURL string) (version int64, err error) {
+	ctx, cancel := forLong(ctx)
+	defer cancel()
 	if err := makeRoles(ctx, databaseURL); err != nil {
 		return 0, err
 	}
@@ -78,19 +95,44 @@ func makeRoles(ctx context.Context, databaseURL string) error {
 	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, rolesLock); err != nil {
 		return fmt.Errorf("lock the making of roles: %w", err)
 	}
-	for _, role := range roles {
-		var exists bool
-		if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, role).Scan(&exists); err != nil {
-			return fmt.Errorf("look for role %s: %w", role, err)
-		}
-		if exists {
-			continue
-		}
-		if _, err := conn.ExecContext(ctx, `create role `+pq.QuoteIdentifier(role)+` login`); err != nil {
-			return fmt.Errorf("make role %s (the migration's own login needs CREATEROLE, or make it beforehand): %w", role, err)
+	for _, r := range roles {
+		if err := r.make(ctx, conn); err != nil {
+			return err
 		}
 	}
 	return unlock(ctx, conn)
+}
+
+// make makes the role if it is missing, and gives it the timeouts that it has no value of yet: an operator's own stay.
+func (r role) make(ctx context.Context, conn *sql.Conn) error {
+	var exists bool
+	if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists); err != nil {
+		return fmt.Errorf("look for role %s: %w", r.name, err)
+	}
+	if !exists {
+		if _, err := conn.ExecContext(ctx, `create role `+pq.QuoteIdentifier(r.name)+` login`); err != nil {
+			return fmt.Errorf("make role %s (the migration's own login needs CREATEROLE, or make it beforehand): %w", r.name, err)
+		}
+	}
+	for _, setting := range []struct{ name, value string }{
+		{"statement_timeout", r.statement}, {"lock_timeout", r.lock}, {"idle_in_transaction_session_timeout", r.idle},
+	} {
+		var has bool
+		err := conn.QueryRowContext(ctx, `
+			select exists (select from pg_roles, unnest(rolconfig) c where rolname = $1 and starts_with(c, $2 || '='))`, r.name, setting.name).Scan(&has)
+		if err != nil {
+			return fmt.Errorf("look for the settings of role %s: %w", r.name, err)
+		}
+		if has {
+			continue
+		}
+		statement := fmt.Sprintf(`alter role %s set %s = %s`, pq.QuoteIdentifier(r.name), setting.name, pq.QuoteLiteral(setting.value))
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("set a timeout of role %s (the migration's own login needs CREATEROLE, and ADMIN on the role; or run it yourself: %s): %w",
+				r.name, statement, err)
+		}
+	}
+	return nil
 }
 
 func unlock(ctx context.Context, conn *sql.Conn) error {

@@ -95,7 +95,7 @@ func TestNobodyGivesBackWhatSomebodyElseHolds(t *testing.T) {
 func TestWorkerOrdersBackOnlyWhatLeaversAndCancelledRunsHeld(t *testing.T) {
 	a := newAsking(t, 0)
 	_, err := a.Worker.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
-	assert.ErrorContains(t, err, "only the Slack app")
+	assert.ErrorContains(t, err, "only accessbot_slackapp")
 	_, err = a.Worker.Exec(`insert into releases (item_id, kind) values ($1, 'cancelled')`, a.asked.Items[0])
 	assert.NoError(t, err)
 }

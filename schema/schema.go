@@ -13,6 +13,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"accessbot/pgdial"
 )
 
 // DB is a pool of connections to the record.
@@ -25,18 +27,22 @@ type Queryer interface {
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
+// statementBound is how long an operation may take whose context has no deadline: longer than any role's statement_timeout
+// (see roleSettings), so that the server says first what took too long.
+const statementBound = 2 * time.Minute
+
 // Open prepares a pool of at most maxConns connections to the PostgreSQL database at url. It connects lazily: a
-// database that is away shows at the first query.
+// database that is away shows at the first query, and one that is silent at the end of that query's context.
 func Open(url string, maxConns int) (*DB, error) {
 	if url == "" {
 		return nil, errors.New("DATABASE_URL is not set: give the URL of accessbot's PostgreSQL database")
 	}
-	connector, err := pq.NewConnector(url)
+	config, err := pq.NewConfig(url)
 	if err != nil {
 		// pq's own text can quote the URL, and with it a password.
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user@host:5432/accessbot")
 	}
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(pgdial.NewConnector(config, pgdial.Options{Bound: statementBound})), "postgres")
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -44,8 +50,10 @@ func Open(url string, maxConns int) (*DB, error) {
 }
 
 // InTx runs f in one transaction: committed when f returns nil, rolled back otherwise.
-func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error {
-	tx, err := db.BeginTxx(ctx, nil)
+func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error { return db.inTx(ctx, nil, f) }
+
+func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.Tx) error) error {
+	tx, err := db.BeginTxx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -57,6 +65,31 @@ func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// longest is how long InLongTx may take where its context has no deadline, and one statement of it in any case.
+const longest = 2 * time.Hour
+
+// InLongTx is InTx for what takes longer than a role's timeouts allow: an import, an export, the audit's check. f's statements
+// get the context that it is handed, or each would end after statementBound.
+func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx context.Context, tx *sqlx.Tx) error) error {
+	ctx, cancel := forLong(ctx)
+	defer cancel()
+	return db.inTx(ctx, options, func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `set local statement_timeout = '2h'; set local lock_timeout = '10min'; set local idle_in_transaction_session_timeout = '10min'`)
+		if err != nil {
+			return fmt.Errorf("set longer timeouts: %w", err)
+		}
+		return f(ctx, tx)
+	})
+}
+
+// forLong gives a context a deadline that has none.
+func forLong(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, longest)
 }
 
 // Now is the database's clock.

@@ -222,8 +222,8 @@ func (s *stage) work(number int64) {
 // give makes an approved item active, as the worker does once the target shows the access.
 func (s *stage) give(number int64) {
 	s.Helper()
-	s.do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at)
-	      select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at
+	s.do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
+	      select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, r.ends_at
 	        from request_items i join access_requests r on r.id = i.request_id where r.id = $1 and i.state = 'approved'`, number)
 	s.do(`update request_items set state = 'provisioning' where request_id = $1 and state = 'approved'`, number)
 	s.do(`update claims set given_at = app_now() where item_id in (select id from request_items where request_id = $1)`, number)

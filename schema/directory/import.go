@@ -84,7 +84,7 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 	var summary Summary
 	for attempt := 0; ; attempt++ {
 		im := &importing{dir: dir, opts: opts, written: map[string]time.Time{}, rows: map[string]int{}}
-		err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		err := db.InLongTx(ctx, nil, func(ctx context.Context, tx *sqlx.Tx) error {
 			im.tx = tx
 			return im.run(ctx)
 		})
@@ -101,7 +101,11 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 	if summary.Changed() {
 		// In a transaction of its own, so that no lock of ANALYZE's is held while files are written. If it fails the import is
 		// committed all the same: only later queries are slower until autovacuum comes by.
-		if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
+		err := db.InLongTx(ctx, nil, func(ctx context.Context, tx *sqlx.Tx) error {
+			_, err := tx.ExecContext(ctx, `select analyze_directory()`)
+			return err
+		})
+		if err != nil {
 			summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
 		}
 	}

@@ -21,7 +21,7 @@ declare
     filled boolean;
 begin
     foreach name in array array['job_titles', 'people', 'applications', 'application_owners', 'entitlements', 'entitlement_owners',
-                                'job_title_entitlements', 'accounts', 'claims', 'reasons', 'audit_events'] loop
+                                'job_title_entitlements', 'accounts', 'claims', 'reasons', 'people_search', 'audit_events'] loop
         execute format('select exists (select from public.%I)', name) into filled;
         if filled then
             execute format('analyze public.%I', name);

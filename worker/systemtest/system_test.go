@@ -55,6 +55,7 @@ type system struct {
 	address   string // Temporal's
 	waker     *workflows.Waker
 	worker    *process
+	workerURL string // of its health
 	slackapp  *process
 	appURL    string
 }
@@ -308,6 +309,7 @@ func (s *system) connectTemporal() {
 func (s *system) startWorker(extra ...string) {
 	s.t.Helper()
 	address := freeAddress(s.t)
+	s.workerURL = "http://" + address
 	s.worker = s.run("worker", address, append([]string{
 		"DATABASE_URL=" + s.db.RoleURL("accessbot_worker"),
 		"TEMPORAL_ADDRESS=" + s.address, "TEMPORAL_NAMESPACE=" + s.id,

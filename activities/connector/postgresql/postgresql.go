@@ -35,7 +35,6 @@ type Connector struct {
 // statement_timeout and idle_in_transaction_session_timeout (milliseconds)
 // itself; the server keeps the latter two, so a lost call cannot hold locks.
 const (
-	connectTimeout    = 5 * time.Second
 	statementTimeout  = "10000"
 	idleInTransaction = "15000"
 	callTimeout       = 15 * time.Second
@@ -72,9 +71,6 @@ func Open(target string) (*Connector, error) {
 	config, err := pq.NewConfig(target)
 	if err != nil {
 		return nil, &connector.Denied{Err: err, Do: "correct the parameters in the target's URL"}
-	}
-	if config.ConnectTimeout <= 0 {
-		config.ConnectTimeout = connectTimeout
 	}
 	if config.ApplicationName == "" {
 		config.ApplicationName = "accessbot"

@@ -1,0 +1,209 @@
+package pgdial
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// session is a connection of lib/pq and its socket.
+type session struct {
+	pqConn
+	socket  *socket
+	options Options
+}
+
+// pqConn is all of lib/pq's connection that database/sql makes use of.
+type pqConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+// during closes the socket when ctx ends, until stop is called. A context without a deadline gets the session's.
+func (s *session) during(ctx context.Context) (bounded context.Context, stop func()) {
+	cancel := func() {}
+	if _, has := ctx.Deadline(); !has {
+		ctx, cancel = context.WithTimeout(ctx, s.options.Bound)
+	}
+	keep := context.AfterFunc(ctx, s.socket.close)
+	return ctx, func() {
+		keep()
+		cancel()
+	}
+}
+
+// ended says so where an error comes from the end of the context. It hides driver.ErrBadConn: database/sql would run the
+// statement again.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || pq.As(err) != nil || errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w: PostgreSQL did not answer in time (%v)", ctx.Err(), err) //nolint:errorlint // hidden, as said above
+}
+
+func (s *session) BeginTx(ctx context.Context, options driver.TxOptions) (_ driver.Tx, err error) {
+	defer s.socket.guard(&err)
+	bounded, stop := s.during(ctx)
+	defer stop()
+	inner, err := s.pqConn.BeginTx(ctx, options) // it watches this context until the transaction is over
+	if err != nil {
+		return nil, ended(bounded, err)
+	}
+	return transaction{inner, s, ctx}, nil
+}
+
+func (s *session) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (_ driver.Result, err error) {
+	defer s.socket.guard(&err)
+	ctx, stop := s.during(ctx)
+	defer stop()
+	result, err := s.pqConn.ExecContext(ctx, query, args)
+	return result, ended(ctx, err)
+}
+
+func (s *session) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return s.query(ctx, func(ctx context.Context) (driver.Rows, error) { return s.pqConn.QueryContext(ctx, query, args) })
+}
+
+// query watches over the rows too, until they are closed.
+func (s *session) query(ctx context.Context, do func(ctx context.Context) (driver.Rows, error)) (_ driver.Rows, err error) {
+	ctx, stop := s.during(ctx)
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	defer s.socket.guard(&err)
+	inner, err := do(ctx)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	return rows{inner, s, ctx, stop}, nil
+}
+
+func (s *session) PrepareContext(ctx context.Context, query string) (_ driver.Stmt, err error) {
+	defer s.socket.guard(&err)
+	ctx, stop := s.during(ctx)
+	defer stop()
+	inner, err := s.pqConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	return statement{inner, s}, nil
+}
+
+func (s *session) Ping(ctx context.Context) (err error) {
+	defer s.socket.guard(&err)
+	ctx, stop := s.during(ctx)
+	defer stop()
+	return ended(ctx, s.pqConn.Ping(ctx))
+}
+
+// ResetSession runs before a pooled connection is used again.
+func (s *session) ResetSession(ctx context.Context) error {
+	if !s.socket.open() {
+		return driver.ErrBadConn
+	}
+	if err := s.pqConn.ResetSession(ctx); err != nil || !s.options.CheckIdle {
+		return err
+	}
+	return s.Ping(ctx)
+}
+
+// IsValid implements driver.Validator: a closed socket does not go back to the pool.
+func (s *session) IsValid() bool { return s.socket.open() && s.pqConn.IsValid() }
+
+func (s *session) Close() (err error) {
+	defer s.socket.guard(&err)
+	late := time.AfterFunc(closeTimeout, s.socket.close)
+	defer late.Stop()
+	return s.pqConn.Close()
+}
+
+// transaction ends within the context that it began with.
+type transaction struct {
+	driver.Tx
+	session *session
+	ctx     context.Context //nolint:containedctx // database/sql's Commit and Rollback have none
+}
+
+func (t transaction) Commit() error   { return t.end(t.Tx.Commit) }
+func (t transaction) Rollback() error { return t.end(t.Tx.Rollback) }
+
+func (t transaction) end(do func() error) (err error) {
+	defer t.session.socket.guard(&err)
+	ctx, stop := t.session.during(t.ctx)
+	defer stop()
+	return ended(ctx, do())
+}
+
+// rows are read within the context of their query.
+type rows struct {
+	driver.Rows
+	session *session
+	ctx     context.Context //nolint:containedctx // database/sql's Next and Close have none
+	stop    func()
+}
+
+func (r rows) Next(values []driver.Value) (err error) {
+	defer r.session.socket.guard(&err)
+	return ended(r.ctx, r.Rows.Next(values)) // io.EOF too: its rows may have been cut off
+}
+
+func (r rows) Close() (err error) {
+	defer r.stop()
+	defer r.session.socket.guard(&err)
+	return r.Rows.Close()
+}
+
+// statement is a prepared one, or a COPY that is under way.
+type statement struct {
+	driver.Stmt
+	session *session
+}
+
+func (st statement) ExecContext(ctx context.Context, args []driver.NamedValue) (result driver.Result, err error) {
+	defer st.session.socket.guard(&err)
+	ctx, stop := st.session.during(ctx)
+	defer stop()
+	if inner, ok := st.Stmt.(driver.StmtExecContext); ok {
+		result, err = inner.ExecContext(ctx, args)
+	} else {
+		result, err = st.Exec(values(args)) //nolint:staticcheck // lib/pq's COPY has nothing else
+	}
+	return result, ended(ctx, err)
+}
+
+func (st statement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return st.session.query(ctx, func(ctx context.Context) (driver.Rows, error) {
+		if inner, ok := st.Stmt.(driver.StmtQueryContext); ok {
+			return inner.QueryContext(ctx, args)
+		}
+		return st.Query(values(args)) //nolint:staticcheck // as above
+	})
+}
+
+func (st statement) Close() (err error) {
+	defer st.session.socket.guard(&err)
+	late := time.AfterFunc(closeTimeout, st.session.socket.close)
+	defer late.Stop()
+	return st.Stmt.Close()
+}
+
+func values(args []driver.NamedValue) []driver.Value {
+	list := make([]driver.Value, len(args))
+	for i, a := range args {
+		list[i] = a.Value
+	}
+	return list
+}
