@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	ackWithin  = 2500 * time.Millisecond // Slack gives 3 s for an ack
-	workWithin = 30 * time.Second        // for what is done after it
-	wakeWithin = 5 * time.Second         // for Temporal; the sweep wakes what it did not take
-	// Connections to the record. Work after acks is bounded below it, so that an ack always finds one.
-	connections   = 20
-	workersAtOnce = 10
-	wakesAtOnce   = 4
-	waitingAtOnce = 500
+	workWithin = 30 * time.Second // for what is done after it
+	wakeWithin = 5 * time.Second  // for Temporal; the sweep wakes what it did not take
+	// Connections to the record: before acks, and after them. The pools are two, so that an ack always finds one.
+	connections      = 14
+	laterConnections = 6
+	workersAtOnce    = 10
+	wakesAtOnce      = 4
+	waitingAtOnce    = 500
 )
 
 // app answers Slack.
@@ -39,7 +39,10 @@ type app struct {
 	jobs   *jobs // what follows from payloads
 	opens  *jobs // what opens a modal, which has three seconds
 	wakes  *jobs // what waits for Temporal
-	users  users
+	users  *users
+
+	recording *sync.WaitGroup // parts of payloads before their ack
+	later     *app            // the app with the pool for what is done after acks
 
 	home workspace // set once, before the first payload is taken
 }
@@ -52,6 +55,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close() // the process ends
+	later, err := schema.Open(c.databaseURL, laterConnections)
+	if err != nil {
+		return err
+	}
+	defer later.Close() // as above
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {
@@ -59,8 +67,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 	a := &app{
-		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log), opens: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
-		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.showPeople, Log: log},
+		config: c, log: log, db: db, slack: newSlack(c, log), users: &users{}, recording: &sync.WaitGroup{},
+		jobs: newJobs(workersAtOnce, waitingAtOnce, log), opens: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
+		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+	}
+	for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {
+		j.begin = c.beginWork
 	}
 	listener := c.listener
 	if listener == nil {
@@ -82,6 +94,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			stop(err)
 			return
 		}
+		a.later = a.with(later)
 		server.open()
 		log.Info("the Slack app is up", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
 		if c.socketMode() {
@@ -97,6 +110,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	group.Wait()
+	waitFor(finish, a.recording, log, "some payloads were cut off")
 	a.opens.wait(finish)
 	a.jobs.wait(finish)
 	a.wakes.wait(finish)
@@ -104,6 +118,13 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	return nil
+}
+
+// with is the app with another pool of connections.
+func (a *app) with(db *schema.DB) *app {
+	other := *a
+	other.db = db
+	return &other
 }
 
 // newSlack makes the client of the Web API. It repeats only what Slack refused for its rate: anything else might post twice.

@@ -164,12 +164,11 @@ func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
 func TestWhatWasAcknowledgedIsDoneBeforeTheProgramEnds(t *testing.T) {
 	j := newJobs(1, 10, slog.New(slog.DiscardHandler))
 	begun, goOn, done := make(chan bool), make(chan bool), false
-	require.True(t, j.enter())
-	j.run("alice", func(context.Context) {
+	require.True(t, j.do("alice", func(context.Context) {
 		close(begun)
 		<-goOn
 		done = true
-	})
+	}))
 	<-begun
 	waited := make(chan bool)
 	go func() {
@@ -192,9 +191,8 @@ func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
 	running, most := 0, 0
 	order := map[string][]int{}
 	for n := range 50 {
-		require.True(t, j.enter())
 		key := fmt.Sprint(n % 5)
-		j.run(key, func(context.Context) {
+		require.True(t, j.do(key, func(context.Context) {
 			mu.Lock()
 			running++
 			most = max(most, running)
@@ -209,7 +207,7 @@ func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
 			if n%7 == 0 {
 				panic("one payload must not take the others with it")
 			}
-		})
+		}))
 	}
 	j.wait(context.Background())
 	require.LessOrEqual(t, most, 3)
@@ -217,10 +215,13 @@ func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
 		require.Len(t, got, 10)
 		require.IsIncreasing(t, got, key)
 	}
+	goOn := make(chan bool)
 	for range 50 { // all places are free again, and no more
-		require.True(t, j.enter())
+		require.True(t, j.do("alice", func(context.Context) { <-goOn }))
 	}
-	require.False(t, j.enter())
+	require.False(t, j.do("alice", func(context.Context) {}))
+	close(goOn)
+	j.wait(context.Background())
 }
 
 func TestAPanicInAHandlerEndsNothingElse(t *testing.T) {

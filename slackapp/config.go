@@ -32,6 +32,7 @@ type config struct {
 	maxDays       int          // the longest that anything can be asked for temporarily
 	quota         schema.Quota
 	timeZone      string // of people for whom nobody knows one; IANA name
+	beginWork     func() // for tests: called before everything that is done after an ack
 }
 
 // socketMode tells over which transport Slack reaches the app.

@@ -14,6 +14,7 @@ type jobs struct {
 	places  chan struct{}
 	running chan struct{}
 	group   sync.WaitGroup
+	begin   func() // for tests: called before each job
 
 	mu   sync.Mutex
 	last map[string]chan struct{} // by key: closed when its newest job is done
@@ -23,37 +24,33 @@ func newJobs(atOnce, places int, log *slog.Logger) *jobs {
 	return &jobs{log: log, places: make(chan struct{}, places), running: make(chan struct{}, atOnce), last: map[string]chan struct{}{}}
 }
 
-// enter takes a place for a payload and what follows from it. False: there is too much to do already.
-func (j *jobs) enter() bool {
+// do takes a place for f and does it, once the key's earlier jobs are done. False: there is too much to do already.
+func (j *jobs) do(key string, f func(ctx context.Context)) bool {
 	select {
 	case j.places <- struct{}{}:
-		return true
 	default:
 		return false
 	}
-}
-
-// leave gives a place back that no job took over.
-func (j *jobs) leave() { <-j.places }
-
-// run takes over the caller's place and does f, once the key's earlier jobs are done.
-func (j *jobs) run(key string, f func(ctx context.Context)) {
 	j.mu.Lock()
 	before, done := j.last[key], make(chan struct{})
 	j.last[key] = done
 	j.mu.Unlock()
 	j.group.Go(func() {
-		defer j.leave()
+		defer func() { <-j.places }()
 		defer j.done(key, done)
 		if before != nil {
 			<-before
 		}
 		j.running <- struct{}{}
 		defer func() { <-j.running }()
+		if j.begin != nil {
+			j.begin()
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), workWithin)
 		defer cancel()
 		guarded(j.log, "work after an ack", func() { f(ctx) })
 	})
+	return true
 }
 
 func (j *jobs) done(key string, done chan struct{}) {
@@ -67,15 +64,20 @@ func (j *jobs) done(key string, done chan struct{}) {
 
 // wait waits for all jobs, no longer than ctx.
 func (j *jobs) wait(ctx context.Context) {
+	waitFor(ctx, &j.group, j.log, "some work after acks was cut off")
+}
+
+// waitFor waits for a group, no longer than ctx.
+func waitFor(ctx context.Context, group *sync.WaitGroup, log *slog.Logger, cutOff string) {
 	all := make(chan struct{})
 	go func() {
-		j.group.Wait()
+		group.Wait()
 		close(all)
 	}()
 	select {
 	case <-all:
 	case <-ctx.Done():
-		j.log.Warn("some work after acks was cut off")
+		log.Warn(cutOff)
 	}
 }
 
