@@ -200,6 +200,26 @@ func TestAQuestionSubmittedTwiceIsAskedOnce(t *testing.T) {
 	require.Equal(t, 2, one[int](s, `select count(*) from enquiries`))
 }
 
+func TestAnAbsenceIsEndedOnce(t *testing.T) {
+	s := newStage(t, 1, false)
+	s.question()
+	bob := s.as("bob")
+	s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now() - interval '1 day', app_now() + interval '1 day')`,
+		s.person("bob").ID, s.person("lucia").ID)
+	bob.OpenHome()
+	bob.Press("I decide myself again")
+	_, again, err := s.slack.LastPayload("block_actions")
+	require.NoError(t, err)
+	const ended = `select count(*) from delegations where delegate_id is null`
+	require.Equal(t, 1, one[int](s, ended))
+	for range 3 {
+		answer, err := s.slack.Deliver("interactivity", again)
+		require.NoError(t, err)
+		require.True(t, answer.Acked)
+	}
+	require.Equal(t, 1, one[int](s, ended))
+}
+
 // locked does something while another transaction holds a request's lock, as a slow commit does.
 func (s *stage) locked(number int64, do func()) {
 	s.Helper()

@@ -26,20 +26,24 @@ const (
 	laterConnections = 6
 	workersAtOnce    = 10
 	wakesAtOnce      = 4
-	waitingAtOnce    = 500
+	waitingAtOnce    = 500 // jobs of each kind
+	waitingOfUser    = 20  // of these, one user's
+	takenAtOnce      = 200 // payloads that are being recorded
 )
 
 // app answers Slack.
 type app struct {
-	config config
-	log    *slog.Logger
-	db     *schema.DB
-	slack  *slack.Client
-	waker  *workflows.Waker
-	jobs   *jobs // what follows from payloads
-	opens  *jobs // what opens a modal, which has three seconds
-	wakes  *jobs // what waits for Temporal
-	users  *users
+	config  config
+	log     *slog.Logger
+	db      *schema.DB
+	slack   *slack.Client
+	waker   *workflows.Waker
+	limiter *limiter
+	places  chan struct{} // of payloads that are being recorded
+	jobs    *jobs         // what follows from payloads
+	opens   *jobs         // what opens a modal, which has three seconds
+	wakes   *jobs         // what waits for Temporal
+	users   *users
 
 	recording *sync.WaitGroup // parts of payloads before their ack
 	later     *app            // the app with the pool for what is done after acks
@@ -68,7 +72,10 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	defer temporal.Close()
 	a := &app{
 		config: c, log: log, db: db, slack: newSlack(c, log), users: &users{}, recording: &sync.WaitGroup{},
-		jobs: newJobs(workersAtOnce, waitingAtOnce, log), opens: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
+		limiter: newLimiter(c.limit), places: make(chan struct{}, takenAtOnce),
+		jobs:  newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		opens: newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		wakes: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
 		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
 	}
 	for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {

@@ -128,7 +128,14 @@ func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	now, err := schema.Now(ctx, a.db)
+	_, away, err := schema.DelegationOf(ctx, a.db, person.ID)
+	if err == nil && !away {
+		return outcome{home: &person} // pressed twice: runs need not hear of it again
+	}
+	var now time.Time
+	if err == nil {
+		now, err = schema.Now(ctx, a.db)
+	}
 	if err == nil {
 		var requests []int64
 		if requests, err = a.db.Delegate(ctx, schema.Delegation{PersonID: person.ID, StartsAt: now, EndsAt: now}); err == nil {

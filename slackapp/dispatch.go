@@ -15,10 +15,11 @@ import (
 
 // payload is one thing that Slack delivers: an event, a search in a select, a button or another element, a submitted modal.
 type payload struct {
-	user     string                     // Slack's ID of the user who acted; empty: nothing of ours
-	ic       *slack.InteractionCallback // nil: an event
-	reply    any                        // the ack, where it is known already
-	opensTab bool
+	user  string                     // Slack's ID of the user who acted; empty: nothing of ours
+	team  string                     // theirs: what they may send is limited before it is known whether that is ours
+	kind  string                     // which of their limits it counts for
+	ic    *slack.InteractionCallback // nil: an event
+	reply any                        // the ack, where it is known already
 
 	// record is the part before the ack. Whatever the payload changes in the database is committed when it returns.
 	record func(ctx context.Context) (outcome, error)
@@ -41,6 +42,8 @@ type outcome struct {
 	list     *shownList              // a list is drawn
 	home     *schema.Person          // the Home tab of the user, who is this person, is drawn
 	homeOpen bool                    // the user opened their Home tab
+
+	refused bool // nothing was done: the user is told beside everything else that is done for them
 }
 
 // opening is a modal to open. What takes longer to read than a trigger lasts is filled in once something is open.
@@ -82,6 +85,10 @@ const (
 const (
 	notConfirmed      = "We couldn't confirm that this was saved. Check whether it was, or try again: it won't be saved twice."
 	notConfirmedField = "We couldn't confirm that this was saved. Submit again in a moment: it won't be saved twice."
+	tooFast           = "You're clicking faster than we can keep up. Wait a few seconds and try again."
+	tooFastField      = "You're clicking faster than we can keep up. Wait a few seconds, then submit again."
+	tooBusy           = "We're very busy right now, so nothing was saved. Try again in a minute."
+	tooBusyField      = "We're very busy right now, so nothing was saved. Your form is kept: submit it again in a minute."
 )
 
 var errPanicked = errors.New("this went wrong")
@@ -92,12 +99,34 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 	if p.record == nil {
 		return p.reply, func() {}, nil
 	}
+	user := p.team + " " + p.user
+	if ok, first := a.limiter.enter(user, p.kind); !ok {
+		o := p.refusal(tooFast, tooFastField)
+		if first {
+			a.log.Warn("a user is faster than the limit: what is too much is refused", "user", p.user, "kind", p.kind)
+		} else {
+			o.tell = ""
+		}
+		return o.ack(), func() { a.later.follow(p, o) }, nil
+	}
+	select {
+	case a.places <- struct{}{}:
+	default:
+		a.limiter.leave(user)
+		a.log.Error("too many payloads at once: one was refused", "user", p.user)
+		o := p.refusal(tooBusy, tooBusyField)
+		return o.ack(), func() { a.later.follow(p, o) }, nil
+	}
 	type result struct {
 		outcome
 		err error
 	}
 	done := make(chan result, 1)
 	a.recording.Go(func() {
+		defer func() {
+			<-a.places
+			a.limiter.leave(user)
+		}()
 		ctx, cancel := context.WithDeadline(context.Background(), received.Add(recordWithin))
 		defer cancel()
 		r := result{err: errPanicked}
@@ -113,6 +142,7 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 	}
 	a.log.Error("not recorded in time: the user is told to try again", "user", p.user)
 	unclear := p.refusal(notConfirmed, notConfirmedField)
+	unclear.homeOpen = p.kind == visits // it says then what is the matter
 	return unclear.ack(), func() {
 		a.later.follow(p, unclear)
 		a.recording.Go(func() {
@@ -134,18 +164,20 @@ func (o outcome) ack() any {
 }
 
 // refusal is the outcome of a payload of which nothing is done: a text for the user who acted, or at a field of what they
-// submitted. Events have no one to tell, and are acknowledged all the same: Slack would limit the app's subscription.
+// submitted. It is acknowledged all the same: Slack would send an event again, and in the end limit the app's subscription.
 func (p payload) refusal(text, atField string) outcome {
 	switch {
 	case p.ic == nil:
-		return outcome{homeOpen: p.opensTab}
+		return outcome{refused: true} // the Home tab stays as it was drawn a moment ago
 	case p.ic.Type == slack.InteractionTypeBlockSuggestion:
 		none := views.NameOptions(nil)
 		return outcome{options: &none}
 	case p.ic.Type == slack.InteractionTypeViewSubmission:
 		return wrongAt(firstInput(&p.ic.View), atField)
+	case p.ic.Type == slack.InteractionTypeBlockActions:
+		return outcome{tell: text, refused: true}
 	}
-	return telling(text)
+	return outcome{}
 }
 
 // firstInput is the block ID of a view's first input: Slack shows errors at inputs alone.
@@ -167,22 +199,25 @@ func (a *app) follow(p payload, o outcome) {
 	if opens := o.opens; opens != nil {
 		// It waits for nothing else that the user did: its trigger lasts three seconds.
 		open := func(ctx context.Context) { a.openModal(ctx, p.ic, *opens) }
-		if key := "opens " + p.ic.TriggerID; !a.opens.do(key, open) {
-			a.also(key, open)
+		if key := "opens " + p.ic.TriggerID; !a.opens.do(p.user, key, open) {
+			a.also(p.user, key, open)
 		}
 	}
 	if o.tell != "" || o.form != nil || o.replace != nil || o.list != nil {
-		key := p.user
-		if p.ic.View.CallbackID == views.CallbackRequest {
+		user, key := p.user, p.user
+		switch {
+		case o.refused:
+			user, key = "refused "+user, "refused "+user
+		case p.ic.View.CallbackID == views.CallbackRequest:
 			key = p.ic.View.ID
 		}
-		a.also(key, func(ctx context.Context) { a.show(ctx, p.ic, o) })
+		a.also(user, key, func(ctx context.Context) { a.show(ctx, p.ic, o) })
 	}
 	if o.home != nil {
 		a.publishHome(p.user, *o.home)
 	}
 	if o.homeOpen {
-		a.also(homeKey(p.user), func(ctx context.Context) { a.homeOpened(ctx, p.user) })
+		a.also(p.user, homeKey(p.user), func(ctx context.Context) { a.homeOpened(ctx, p.user) })
 	}
 }
 
@@ -244,7 +279,7 @@ func (a *app) event(raw []byte) (payload, error) {
 	if e.Type != "event_callback" || e.Event.Type != "app_home_opened" || e.Event.Tab != "home" || e.Event.User == "" {
 		return payload{}, nil // nothing of ours
 	}
-	p := payload{user: e.Event.User, opensTab: true}
+	p := payload{user: e.Event.User, team: e.TeamID, kind: visits}
 	p.record = func(ctx context.Context) (outcome, error) {
 		if e.TeamID != a.home.teamID || e.AppID != a.home.appID || e.EnterpriseID != "" && e.EnterpriseID != a.home.enterpriseID {
 			a.auditElsewhere(ctx, e.Event.Type, e.TeamID, "", e.Event.User)
@@ -261,7 +296,10 @@ func (a *app) interaction(raw []byte) (payload, error) {
 	if err := json.Unmarshal(raw, ic); err != nil {
 		return payload{}, fmt.Errorf("an interaction: %w", err)
 	}
-	p := payload{user: ic.User.ID, ic: ic}
+	p := payload{user: ic.User.ID, team: ic.Team.ID, kind: acts, ic: ic}
+	if ic.Type == slack.InteractionTypeBlockSuggestion {
+		p.kind = searches
+	}
 	p.record = func(ctx context.Context) (outcome, error) {
 		if err := a.ours(ic); err != nil {
 			a.auditElsewhere(ctx, string(ic.Type), ic.Team.ID, ic.User.TeamID, ic.User.ID)
@@ -357,9 +395,9 @@ func (o outcome) alsoListed(ic *slack.InteractionCallback) outcome {
 	return o
 }
 
-// also does something after an ack, in turn with the key's other jobs.
-func (a *app) also(key string, do func(ctx context.Context)) {
-	if !a.jobs.do(key, do) {
-		a.log.Error("too much to do: something was left out", "what", key)
+// also does something for a user after an ack, in turn with the key's other jobs.
+func (a *app) also(user, key string, do func(ctx context.Context)) {
+	if !a.jobs.do(user, key, do) {
+		a.log.Error("too much to do: something was left out", "user", user, "what", key)
 	}
 }

@@ -32,7 +32,8 @@ func bare(t testing.TB, log *syncBuffer) *app {
 	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", maxDays: 365, timeZone: "UTC", bindByEmail: true}
 	a := &app{config: c, log: logger, db: db, slack: newSlack(c, logger), home: workspace{teamID: "T1", botID: "B1", appID: "A1"},
 		users: &users{}, recording: &sync.WaitGroup{},
-		jobs: newJobs(1, 10, logger), opens: newJobs(1, 10, logger), wakes: newJobs(1, 10, logger)}
+		limiter: newLimiter(unlimited), places: make(chan struct{}, 10),
+		jobs: newJobs(1, 10, 10, logger), opens: newJobs(1, 10, 10, logger), wakes: newJobs(1, 10, 10, logger)}
 	a.later = a.with(db)
 	return a
 }

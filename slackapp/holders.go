@@ -94,7 +94,7 @@ func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback)
 		return wrongAt(views.BlockReason, "This is over already.")
 	case err != nil:
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
-	case claim.EndedAt.Valid:
+	case claim.EndedAt.Valid, claim.ReleasedAt.Valid:
 		return outcome{}
 	}
 	return outcome{wake: &wakeUp{claim: &claim, otherwise: "It is recorded that you take this access back. It will take effect shortly."}}

@@ -35,7 +35,10 @@ func homeKey(userID string) string { return "home " + userID }
 
 // publishHome draws a person's Home tab anew after something that they did.
 func (a *app) publishHome(userID string, person schema.Person) {
-	a.also(homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
+	if a.jobs.waits(homeKey(userID)) {
+		return // a drawing that has not begun will show this too
+	}
+	a.also(userID, homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
 }
 
 func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewRequest {

@@ -39,10 +39,14 @@ func (a *app) giveBack(ctx context.Context, ic *slack.InteractionCallback, actio
 		return telling(a.refusedRelease(ctx, person, "give back", claimID, err))
 	}
 	o := outcome{home: &person}
-	if claim.EndedAt.Valid {
+	const recorded = "It is recorded that you give this access back. It will take effect shortly."
+	switch {
+	case claim.EndedAt.Valid:
 		o.tell = "You do not have this access any more."
-	} else {
-		o.wake = &wakeUp{claim: &claim, otherwise: "It is recorded that you give this access back. It will take effect shortly."}
+	case claim.ReleasedAt.Valid: // pressed twice: its run need not hear of it again
+		o.tell = recorded
+	default:
+		o.wake = &wakeUp{claim: &claim, otherwise: recorded}
 	}
 	return o.alsoListed(ic)
 }

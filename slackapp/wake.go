@@ -29,7 +29,7 @@ func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
 			a.tellLater(ctx, ic, w.otherwise)
 		}
 	}
-	done := a.wakes.do(ic.User.ID, func(ctx context.Context) {
+	done := a.wakes.do(ic.User.ID, ic.User.ID, func(ctx context.Context) {
 		if err := a.wakeAll(ctx, w); err != nil {
 			a.log.Warn("a run was not woken: the sweep will do it", "requests", w.requests, "error", err)
 			otherwise(ctx)
@@ -37,7 +37,7 @@ func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
 	})
 	if !done {
 		a.log.Error("too many runs to wake: the sweep will do it", "requests", w.requests)
-		a.also(ic.User.ID, otherwise)
+		a.also(ic.User.ID, ic.User.ID, otherwise)
 	}
 }
 

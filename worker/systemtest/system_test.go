@@ -340,6 +340,7 @@ func (s *system) startSlackApp(extra ...string) {
 		"DATABASE_URL=" + s.db.RoleURL("accessbot_slackapp"),
 		"TEMPORAL_ADDRESS=" + s.address, "TEMPORAL_NAMESPACE=" + s.id,
 		"SLACK_BOT_TOKEN=" + botToken, "SLACK_API_URL=" + s.slackAPI, "SLACK_SIGNING_SECRET=" + signingSecret,
+		"MAX_ACTIONS_PER_MINUTE=6000", // tests are faster than people
 	}, extra...))
 	waitReady(s.t, s.appURL+"/readyz", s.slackapp)
 	if s.socket {
