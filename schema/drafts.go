@@ -216,6 +216,19 @@ func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, pe
 	})
 }
 
+// RequestedBy answers ErrNotFound unless a person is the requester of a request: the one whom OpenEarlier serves.
+func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) error {
+	var is bool
+	err := q.GetContext(ctx, &is, `select exists (select from access_requests where id = $1 and requester_id = $2)`, requestID, personID)
+	if err == nil && !is {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("request %d of person %d: %w", requestID, personID, err)
+	}
+	return nil
+}
+
 const selectDraft = `
 select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
        coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -68,7 +69,8 @@ func enquiries(ctx context.Context, q Queryer, requestID int64) ([]Enquiry, erro
 
 // Enquire records what the reader of a copy of a question asks the requester, and answers the request. ErrNotFound: the
 // copy is not theirs; ErrNotOpen, ErrEndPassed: nothing waits any more; ErrNotAllowed: nothing of it is theirs to decide
-// (any more); ErrTooMany: OpenEnquiries wait for an answer already; ErrNotActive, ErrOwnRequest.
+// (any more); ErrTooMany: OpenEnquiries wait for an answer already; ErrNotActive, ErrOwnRequest. What they asked in the same words
+// and is not answered yet is not asked twice: a form whose answer was late is submitted again.
 func (db *DB) Enquire(ctx context.Context, messageID, personID int64, text string) (request *Request, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		message, err := messageOfQuestion(ctx, tx, messageID, personID)
@@ -86,6 +88,11 @@ func (db *DB) Enquire(ctx context.Context, messageID, personID int64, text strin
 			return fmt.Errorf("request %d does not wait: %w", request.ID, ErrNotOpen)
 		case len(request.DecidableBy(personID)) == 0:
 			return fmt.Errorf("request %d is not for person %d to decide: %w", request.ID, personID, ErrNotAllowed)
+		}
+		if slices.ContainsFunc(request.Enquiries, func(e Enquiry) bool {
+			return e.AskedBy == personID && e.Text == text && !e.AnsweredAt.Valid
+		}) {
+			return nil
 		}
 		var id int64
 		err = tx.GetContext(ctx, &id, `insert into enquiries (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)

@@ -49,7 +49,11 @@ func Open(url string, maxConns int) (*DB, error) {
 	return &DB{db}, nil
 }
 
-// InTx runs f in one transaction: committed when f returns nil, rolled back otherwise.
+// ErrUnclear says that the answer to a commit was lost: the transaction may have been committed, or not.
+var ErrUnclear = errors.New("it is not known whether this was committed")
+
+// InTx runs f in one transaction: committed when f returns nil, rolled back otherwise. An error is ErrUnclear where only the
+// answer to the commit is missing.
 func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error { return db.inTx(ctx, nil, f) }
 
 func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.Tx) error) error {
@@ -61,10 +65,16 @@ func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.
 	if err := f(tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	var refused *pq.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused), errors.Is(err, sql.ErrTxDone), ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		// PostgreSQL said no, or database/sql did not send it: Tx.Commit looks at its context first.
 		return fmt.Errorf("commit: %w", err)
 	}
-	return nil
+	return fmt.Errorf("commit: %w", errors.Join(ErrUnclear, err))
 }
 
 // longest is how long InLongTx may take where its context has no deadline, and one statement of it in any case.

@@ -20,30 +20,37 @@ import (
 )
 
 const (
-	ackWithin  = 2500 * time.Millisecond // Slack gives 3 s for an ack
-	workWithin = 30 * time.Second        // for what is done after it
-	wakeWithin = 5 * time.Second         // for Temporal; the sweep wakes what it did not take
+	workWithin = 30 * time.Second // for what is done after it
+	wakeWithin = 5 * time.Second  // for Temporal; the sweep wakes what it did not take
 	// One call of Slack's Web API. And telling someone that the others failed, which may have taken all the time that there was.
 	slackTimeout = 10 * time.Second
 	tellWithin   = 5 * time.Second
-	// Connections to the record. Work after acks is bounded below it, so that an ack always finds one.
-	connections   = 20
-	workersAtOnce = 10
-	wakesAtOnce   = 4
-	waitingAtOnce = 500
+	// Connections to the record: before acks, and after them. The pools are two, so that an ack always finds one.
+	connections      = 14
+	laterConnections = 6
+	workersAtOnce    = 10
+	wakesAtOnce      = 4
+	waitingAtOnce    = 500 // jobs of each kind
+	waitingOfUser    = 20  // of these, one user's
+	takenAtOnce      = 200 // payloads that are being recorded
 )
 
 // app answers Slack.
 type app struct {
-	config config
-	log    *slog.Logger
-	db     *schema.DB
-	slack  *slack.Client
-	waker  *workflows.Waker
-	jobs   *jobs // what follows from payloads
-	opens  *jobs // what opens a modal, which has three seconds
-	wakes  *jobs // what waits for Temporal
-	users  users
+	config  config
+	log     *slog.Logger
+	db      *schema.DB
+	slack   *slack.Client
+	waker   *workflows.Waker
+	limiter *limiter
+	places  chan struct{} // of payloads that are being recorded
+	jobs    *jobs         // what follows from payloads
+	opens   *jobs         // what opens a modal, which has three seconds
+	wakes   *jobs         // what waits for Temporal
+	users   *users
+
+	recording *sync.WaitGroup // parts of payloads before their ack
+	later     *app            // the app with the pool for what is done after acks
 
 	home workspace // set once, before the first payload is taken
 }
@@ -56,6 +63,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close() // the process ends
+	later, err := schema.Open(c.databaseURL, laterConnections)
+	if err != nil {
+		return err
+	}
+	defer later.Close() // as above
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {
@@ -63,8 +75,15 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 	a := &app{
-		config: c, log: log, db: db, slack: newSlack(c, log), jobs: newJobs(workersAtOnce, waitingAtOnce, log), opens: newJobs(workersAtOnce, waitingAtOnce, log), wakes: newJobs(wakesAtOnce, waitingAtOnce, log),
-		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.showPeople, Log: log},
+		config: c, log: log, db: db, slack: newSlack(c, log), users: &users{}, recording: &sync.WaitGroup{},
+		limiter: newLimiter(c.limit), places: make(chan struct{}, takenAtOnce),
+		jobs:  newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		opens: newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		wakes: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
+		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+	}
+	for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {
+		j.begin = c.beginWork
 	}
 	listener := c.listener
 	if listener == nil {
@@ -86,6 +105,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			stop(err)
 			return
 		}
+		a.later = a.with(later)
 		server.open()
 		log.Info("the Slack app is up", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
 		if c.socketMode() {
@@ -101,6 +121,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		log.Warn("some requests were cut off", "error", err)
 	}
 	group.Wait()
+	waitFor(finish, a.recording, log, "some payloads were cut off")
 	a.opens.wait(finish)
 	a.jobs.wait(finish)
 	a.wakes.wait(finish)
@@ -108,6 +129,13 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	return nil
+}
+
+// with is the app with another pool of connections.
+func (a *app) with(db *schema.DB) *app {
+	other := *a
+	other.db = db
+	return &other
 }
 
 func newSlack(c config, log *slog.Logger) *slack.Client {

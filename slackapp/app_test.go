@@ -21,9 +21,9 @@ import (
 
 func TestAllThatIsWrongWithTheConfigurationIsSaidAtOnce(t *testing.T) {
 	_, err := configure(func(name string) string {
-		return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_DAYS": "soon", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
+		return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_DAYS": "soon", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
 	})
-	for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_DAYS", "DEFAULT_TIME_ZONE"} {
+	for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_DAYS", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
 		require.ErrorContains(t, err, name+": ")
 	}
 	settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
@@ -57,6 +57,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	return slacksim.Dial(web.URL), config{
 		databaseURL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
 		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
+		limit: unlimited,
 	}
 }
 
@@ -162,14 +163,13 @@ func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
 }
 
 func TestWhatWasAcknowledgedIsDoneBeforeTheProgramEnds(t *testing.T) {
-	j := newJobs(1, 10, slog.New(slog.DiscardHandler))
+	j := newJobs(1, 10, 10, slog.New(slog.DiscardHandler))
 	begun, goOn, done := make(chan bool), make(chan bool), false
-	require.True(t, j.enter())
-	j.run("alice", func(context.Context) {
+	require.True(t, j.do("alice", "alice", func(context.Context) {
 		close(begun)
 		<-goOn
 		done = true
-	})
+	}))
 	<-begun
 	waited := make(chan bool)
 	go func() {
@@ -187,14 +187,13 @@ func TestWhatWasAcknowledgedIsDoneBeforeTheProgramEnds(t *testing.T) {
 }
 
 func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
-	j := newJobs(3, 50, slog.New(slog.DiscardHandler))
+	j := newJobs(3, 50, 50, slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
 	running, most := 0, 0
 	order := map[string][]int{}
 	for n := range 50 {
-		require.True(t, j.enter())
 		key := fmt.Sprint(n % 5)
-		j.run(key, func(context.Context) {
+		require.True(t, j.do("alice", key, func(context.Context) {
 			mu.Lock()
 			running++
 			most = max(most, running)
@@ -209,7 +208,7 @@ func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
 			if n%7 == 0 {
 				panic("one payload must not take the others with it")
 			}
-		})
+		}))
 	}
 	j.wait(context.Background())
 	require.LessOrEqual(t, most, 3)
@@ -217,10 +216,13 @@ func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
 		require.Len(t, got, 10)
 		require.IsIncreasing(t, got, key)
 	}
+	goOn := make(chan bool)
 	for range 50 { // all places are free again, and no more
-		require.True(t, j.enter())
+		require.True(t, j.do("alice", "alice", func(context.Context) { <-goOn }))
 	}
-	require.False(t, j.enter())
+	require.False(t, j.do("alice", "alice", func(context.Context) {}))
+	close(goOn)
+	j.wait(context.Background())
 }
 
 func TestAPanicInAHandlerEndsNothingElse(t *testing.T) {

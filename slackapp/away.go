@@ -43,47 +43,42 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 }
 
 // openAway opens the modal that asks who decides in somebody's place.
-func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
+func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
 	now, err := schema.Now(ctx, a.db)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
-	if _, err := a.open(ctx, ic, views.Away(a.zoneOf(ctx, person, ic.User.ID), now)); err != nil {
-		a.log.Error("the form of who is away could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, "The form could not be opened. Please try again.")
-	}
+	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now), button: "the button"}}
 }
 
 // submitAway records who decides in somebody's place. What is in its way stands at its field.
-func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
 	}
 	s := submission{values: ic.View.State}
 	chosen, _ := s.field(views.BlockDelegate, views.ActionDelegate)
 	delegateID, err := strconv.ParseInt(chosen.SelectedOption.Value, 10, 64)
 	if err != nil {
-		return fieldErrors{views.BlockDelegate: "Choose who decides in your place."}, nil
+		return wrongAt(views.BlockDelegate, "Choose who decides in your place.")
 	}
 	d := schema.Delegation{PersonID: person.ID, DelegateID: sql.NullInt64{Int64: delegateID, Valid: true}}
 	now, err := schema.Now(ctx, a.db)
 	if err != nil {
-		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
 	}
-	if wrong = a.span(ctx, ic, person, &s, now, &d); wrong != nil {
-		return wrong, nil
+	if wrong := a.span(ctx, ic, person, &s, now, &d); wrong != nil {
+		return outcome{errors: wrong}
 	}
 	if delegateID == person.ID {
-		return fieldErrors{views.BlockDelegate: "Choose somebody else: this is you."}, nil
+		return wrongAt(views.BlockDelegate, "Choose somebody else: this is you.")
 	}
-	return a.delegate(ctx, ic, person, d)
+	return a.delegate(ctx, person, d)
 }
 
 // span reads the days that somebody is away, in their time zone.
@@ -111,39 +106,41 @@ func (a *app) span(ctx context.Context, ic *slack.InteractionCallback, person sc
 	return nil
 }
 
-func (a *app) delegate(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, d schema.Delegation) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) delegate(ctx context.Context, person schema.Person, d schema.Delegation) outcome {
 	requests, err := a.db.Delegate(ctx, d)
 	switch {
 	case errors.Is(err, schema.ErrNotActive), errors.Is(err, schema.ErrNotFound):
-		return fieldErrors{views.BlockDelegate: "They are not active in the directory. Choose another person."}, nil
+		return wrongAt(views.BlockDelegate, "They are not active in the directory. Choose another person.")
 	case err != nil:
-		return fieldErrors{views.BlockDelegate: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
 	}
-	return nil, func(context.Context) { a.moved(ic, person, requests) }
+	return moved(person, requests)
 }
 
-// moved lets the open questions of somebody move, and draws their Home tab anew.
-func (a *app) moved(ic *slack.InteractionCallback, person schema.Person, requests []int64) {
-	for _, number := range requests {
-		a.wake(number, workflows.SignalDue, func(context.Context) {}) // else the sweep does it
-	}
-	a.publishHome(ic.User.ID, person)
+// moved lets a person's open questions move, and draws their Home tab again.
+func moved(person schema.Person, requests []int64) outcome {
+	return outcome{home: &person, wake: &wakeUp{requests: requests, signal: workflows.SignalDue}}
 }
 
 // back records that somebody decides again.
-func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
+func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
-	now, err := schema.Now(ctx, a.db)
+	_, away, err := schema.DelegationOf(ctx, a.db, person.ID)
+	if err == nil && !away {
+		return outcome{home: &person} // pressed twice: runs need not hear of it again
+	}
+	var now time.Time
+	if err == nil {
+		now, err = schema.Now(ctx, a.db)
+	}
 	if err == nil {
 		var requests []int64
 		if requests, err = a.db.Delegate(ctx, schema.Delegation{PersonID: person.ID, StartsAt: now, EndsAt: now}); err == nil {
-			a.moved(ic, person, requests)
-			return
+			return moved(person, requests)
 		}
 	}
-	a.tell(ctx, ic, a.words(ctx, err))
+	return telling(a.words(ctx, err))
 }

@@ -13,29 +13,31 @@ import (
 )
 
 // openChoice opens the modal in which an approver decides item by item.
-func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	request, person, err := a.questionOf(ctx, ic, action.Value)
-	switch {
-	case errors.Is(err, schema.ErrNotFound):
-		a.auditOddButton(ctx, ic, err)
-		a.tell(ctx, ic, notYours)
-		return
-	case err != nil:
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
-	case len(request.DecidableBy(person.ID)) == 0:
-		a.tell(ctx, ic, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID)))
-		return
+func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	request, person, refused := a.askedOf(ctx, ic, action.Value)
+	if refused != "" {
+		return telling(refused)
 	}
 	limits, err := schema.LimitsOf(ctx, a.db, request)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
-	if _, err := a.open(ctx, ic, views.Choose(request, person.ID, action.Value, limits)); err != nil {
-		a.log.Error("a choice could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, "The form could not be opened. Please press Choose again.")
+	return outcome{opens: &opening{view: views.Choose(request, person.ID, action.Value, limits), button: "Choose"}}
+}
+
+// askedOf is the request that a copy of a question is about and its reader, who can decide something of it, or why not (mrkdwn).
+func (a *app) askedOf(ctx context.Context, ic *slack.InteractionCallback, value string) (_ *schema.Request, _ schema.Person, refused string) {
+	request, person, err := a.questionOf(ctx, ic, value)
+	switch {
+	case errors.Is(err, schema.ErrNotFound):
+		a.auditOddButton(ctx, ic, err)
+		return nil, person, notYours
+	case err != nil:
+		return nil, person, a.words(ctx, err)
+	case len(request.DecidableBy(person.ID)) == 0:
+		return nil, person, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
+	return request, person, ""
 }
 
 // questionOf is the request that a copy of a question is about, for its reader alone: ErrNotFound for anybody else.
@@ -53,27 +55,24 @@ func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, val
 }
 
 // submitChoice records what an approver decided item by item. What is in its way stands at its field.
-func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	s := submission{values: ic.View.State}
 	chosen, choice, wrong := a.chosen(ctx, ic)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	answer := schema.Answer{Choice: choice}
 	if len(answer.Choice) > len(chosen.Ticked) {
 		if answer.Reason, wrong = writtenReason(ic); wrong != nil {
-			return wrong, nil
+			return outcome{errors: wrong}
 		}
 	}
 	var late string
 	if answer.EndsAt, late = a.soonerEnd(ctx, ic, &s, chosen.Value); late != "" {
-		return fieldErrors{views.BlockEndDate: late}, nil
+		return wrongAt(views.BlockEndDate, late)
 	}
-	recorded, text, after := a.decide(ctx, ic, chosen.Value, answer)
-	if !recorded {
-		return fieldErrors{views.BlockChosen(0): plainWords(text)}, after
-	}
-	return nil, after
+	o, refused := a.decide(ctx, ic, chosen.Value, answer)
+	return o.refusedAt(views.BlockChosen(0), refused)
 }
 
 // chosen is what came back of a choice, and what it says of each item, or what is wrong with it.

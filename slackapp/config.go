@@ -31,7 +31,9 @@ type config struct {
 	listener      net.Listener // in place of listenAddr; for tests
 	maxDays       int          // the longest that anything can be asked for temporarily
 	quota         schema.Quota
+	limit         limit  // of each user's payloads
 	timeZone      string // of people for whom nobody knows one; IANA name
+	beginWork     func() // for tests: called before everything that is done after an ack
 }
 
 // socketMode tells over which transport Slack reaches the app.
@@ -95,6 +97,8 @@ func configure(getenv func(string) string) (config, error) {
 	}
 	c.maxDays = number("MAX_DAYS", "365", "days", 36500)
 	c.quota = schema.Quota{Open: number("MAX_OPEN_REQUESTS", "50", "requests", 10000), PerMinute: number("MAX_REQUESTS_PER_MINUTE", "10", "requests", 10000)}
+	c.limit = userLimit
+	c.limit.perMinute = number("MAX_ACTIONS_PER_MINUTE", strconv.Itoa(userLimit.perMinute), "actions", 100000)
 	if !knownZone(c.timeZone) {
 		wrong("DEFAULT_TIME_ZONE", fmt.Sprintf("%q is not a time zone such as Europe/Berlin", c.timeZone))
 	}

@@ -12,41 +12,37 @@ import (
 )
 
 // approve records an approval. What every copy then shows, the worker sees to.
-func (a *app) approve(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	recorded, text, after := a.decide(ctx, ic, action.Value, schema.Answer{Approve: true})
-	if !recorded {
-		a.tell(ctx, ic, text)
-	}
-	after(ctx)
-	if ic.View.Type == slack.VTModal {
-		a.showList(ctx, ic.User.ID, ic.View.ID, ic.View.PrivateMetadata)
-	}
+func (a *app) approve(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	o, refused := a.decide(ctx, ic, action.Value, schema.Answer{Approve: true})
+	o.tell = refused
+	return o.alsoListed(ic)
 }
 
 // askWhyDenied opens the modal that asks for the reason.
-func (a *app) askWhyDenied(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+func (a *app) askWhyDenied(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	if _, _, err := views.ParseDecisionValue(action.Value); err != nil {
 		a.auditOddButton(ctx, ic, err)
-		a.tell(ctx, ic, notYours)
-		return
+		return telling(notYours)
 	}
-	if _, err := a.open(ctx, ic, views.Deny(action.Value)); err != nil {
-		a.log.Error("the reason of a denial could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, "The form could not be opened. Please press Deny again.")
-	}
+	return outcome{opens: &opening{view: views.Deny(action.Value), button: "Deny"}}
 }
 
 // submitDenial records a denial. What is in its way stands at the field.
-func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
-	recorded, text, after := a.decide(ctx, ic, ic.View.PrivateMetadata, schema.Answer{Reason: reason})
-	if !recorded {
-		return fieldErrors{views.BlockReason: plainWords(text)}, after
+	o, refused := a.decide(ctx, ic, ic.View.PrivateMetadata, schema.Answer{Reason: reason})
+	return o.refusedAt(views.BlockReason, refused)
+}
+
+// refusedAt adds to an outcome why nothing was recorded (mrkdwn; empty: it was), at a field.
+func (o outcome) refusedAt(blockID, refused string) outcome {
+	if refused != "" {
+		o.errors = fieldErrors{blockID: plainWords(refused)}
 	}
-	return nil, after
+	return o
 }
 
 // writtenReason is what somebody wrote into a modal that asks why, or what is wrong with it.
@@ -65,38 +61,30 @@ func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErr
 
 const notYours = "This is not yours to decide."
 
-// decide records an answer. It tells whether something was recorded, if not why (mrkdwn), and what follows.
-func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, answer schema.Answer) (recorded bool, text string, after func(ctx context.Context)) {
-	nothing := func(context.Context) {}
+// decide records an answer. It answers what follows, and why nothing was recorded (mrkdwn; empty: it was).
+func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, answer schema.Answer) (o outcome, refused string) {
 	messageID, terms, err := views.ParseDecisionValue(value)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return false, notYours, nothing
+		return outcome{}, notYours
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return false, a.words(ctx, err), nothing
+		return outcome{}, a.words(ctx, err)
 	}
 	answer.MessageID, answer.PersonID, answer.Terms = messageID, person.ID, terms
 	decided, err := a.db.Decide(ctx, answer)
 	switch {
 	case err != nil && decided.Request != nil:
 		// They were asked, and somebody else may decide by now: whoever that is must come to know.
-		return false, a.refusedDecision(ctx, err), func(context.Context) {
-			a.wake(decided.Request.ID, workflows.SignalDue, nothing)
-		}
+		return outcome{wake: wakeRequest(decided.Request.ID, workflows.SignalDue, "")}, a.refusedDecision(ctx, err)
 	case err != nil:
-		return false, a.refusedDecision(ctx, err), nothing
+		return outcome{}, a.refusedDecision(ctx, err)
 	case len(decided.Items) == 0:
-		text := views.WhoWasFirst(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
-		return false, text, func(context.Context) { a.publishHome(ic.User.ID, person) }
+		return outcome{home: &person}, views.WhoWasFirst(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
-	return true, "", func(context.Context) {
-		a.wake(decided.Request.ID, workflows.SignalDecisionRecorded, func(ctx context.Context) {
-			a.tellLater(ctx, ic, "Your decision is recorded. It will take effect as soon as our systems are back.")
-		})
-		a.publishHome(ic.User.ID, person)
-	}
+	return outcome{home: &person, wake: wakeRequest(decided.Request.ID, workflows.SignalDecisionRecorded,
+		"Your decision is recorded. It will take effect as soon as our systems are back.")}, ""
 }
 
 // tellLater tells somebody about what they submitted, once its modal is closed.

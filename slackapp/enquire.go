@@ -15,50 +15,34 @@ import (
 )
 
 // openEnquiry opens the modal in which an approver asks the requester something.
-func (a *app) openEnquiry(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	request, person, err := a.questionOf(ctx, ic, action.Value)
-	switch {
-	case errors.Is(err, schema.ErrNotFound):
-		a.auditOddButton(ctx, ic, err)
-		a.tell(ctx, ic, notYours)
-		return
-	case err != nil:
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
-	case len(request.DecidableBy(person.ID)) == 0:
-		a.tell(ctx, ic, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID)))
-		return
+func (a *app) openEnquiry(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	request, _, refused := a.askedOf(ctx, ic, action.Value)
+	if refused != "" {
+		return telling(refused)
 	}
-	if _, err := a.open(ctx, ic, views.Enquire(request, action.Value)); err != nil {
-		a.log.Error("a question to the requester could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, "The form could not be opened. Please press Ask again.")
-	}
+	return outcome{opens: &opening{view: views.Enquire(request, action.Value), button: "Ask"}}
 }
 
 // submitEnquiry records what an approver asks. What is in its way stands at the field.
-func (a *app) submitEnquiry(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitEnquiry(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	text, wrong := written(ic, schema.MaxEnquiry)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	messageID, _, err := views.ParseDecisionValue(ic.View.PrivateMetadata)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return fieldErrors{views.BlockWritten: notYours}, nil
+		return wrongAt(views.BlockWritten, notYours)
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return fieldErrors{views.BlockWritten: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
 	request, err := a.db.Enquire(ctx, messageID, person.ID, text)
 	if err != nil {
-		return fieldErrors{views.BlockWritten: plainWords(a.refusedEnquiry(ctx, err))}, nil
+		return wrongAt(views.BlockWritten, plainWords(a.refusedEnquiry(ctx, err)))
 	}
-	return nil, func(context.Context) {
-		a.wake(request.ID, workflows.SignalDue, func(ctx context.Context) {
-			a.tellLater(ctx, ic, "Your question is recorded. It will be passed on shortly.")
-		})
-	}
+	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your question is recorded. It will be passed on shortly.")}
 }
 
 func (a *app) refusedEnquiry(ctx context.Context, err error) string {
@@ -74,28 +58,24 @@ func (a *app) refusedEnquiry(ctx context.Context, err error) string {
 }
 
 // openAnswer opens the modal in which the requester answers.
-func (a *app) openAnswer(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	id, person, ok := a.pressed(ctx, ic, action)
-	if !ok {
-		return
+func (a *app) openAnswer(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	id, person, refused := a.pressed(ctx, ic, action)
+	if refused != "" {
+		return telling(refused)
 	}
 	request, enquiry, err := schema.EnquiryFor(ctx, a.db, id, person.ID)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		a.auditOddButton(ctx, ic, err)
-		a.tell(ctx, ic, notAsked)
+		return telling(notAsked)
 	case err != nil:
-		a.tell(ctx, ic, a.words(ctx, err))
+		return telling(a.words(ctx, err))
 	case enquiry.AnsweredAt.Valid:
-		a.tell(ctx, ic, answeredAlready)
+		return telling(answeredAlready)
 	case !request.Waits():
-		a.tell(ctx, ic, nothingToAnswer)
-	default:
-		if _, err := a.open(ctx, ic, views.AnswerEnquiry(request, enquiry)); err != nil {
-			a.log.Error("an answer could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
-			a.tell(ctx, ic, "The form could not be opened. Please press Answer again.")
-		}
+		return telling(nothingToAnswer)
 	}
+	return outcome{opens: &opening{view: views.AnswerEnquiry(request, enquiry), button: "Answer"}}
 }
 
 const (
@@ -105,36 +85,32 @@ const (
 )
 
 // submitAnswer records what the requester answers. What is in its way stands at the field.
-func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	text, wrong := written(ic, schema.MaxEnquiryAnswer)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	id, err := strconv.ParseInt(ic.View.PrivateMetadata, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return fieldErrors{views.BlockWritten: notAsked}, nil
+		return wrongAt(views.BlockWritten, notAsked)
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return fieldErrors{views.BlockWritten: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
 	request, err := a.db.AnswerEnquiry(ctx, id, person.ID, text)
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotAllowed):
-		return fieldErrors{views.BlockWritten: notAsked}, nil
+		return wrongAt(views.BlockWritten, notAsked)
 	case errors.Is(err, schema.ErrDecided):
-		return fieldErrors{views.BlockWritten: answeredAlready}, nil
+		return wrongAt(views.BlockWritten, answeredAlready)
 	case errors.Is(err, schema.ErrNotOpen):
-		return fieldErrors{views.BlockWritten: nothingToAnswer}, nil
+		return wrongAt(views.BlockWritten, nothingToAnswer)
 	case err != nil:
-		return fieldErrors{views.BlockWritten: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
-	return nil, func(context.Context) {
-		a.wake(request, workflows.SignalDue, func(ctx context.Context) {
-			a.tellLater(ctx, ic, "Your answer is recorded. It will be passed on shortly.")
-		})
-	}
+	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. It will be passed on shortly.")}
 }
 
 // written is what somebody wrote into a modal, or what is wrong with it.

@@ -13,64 +13,77 @@ import (
 )
 
 // openForm opens the request form.
-func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
-	a.openDraft(ctx, ic, schema.LikePerson, "Request Access", func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error) {
-		return a.db.OpenDraft(ctx, viewID, hash, person.ID, zone)
-	})
+func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
+	form, button := newForm{mode: schema.LikePerson}, "Request Access"
+	if _, err := a.who(ctx, ic.User.ID); err != nil {
+		return form.refused(button, a.words(ctx, err))
+	}
+	return outcome{opens: &opening{view: views.Loading("Request access"), button: button, form: &form}}
 }
 
 // openEarlier opens the form that asks for more time, with one claim or with all that a request gave, or again for what a
 // request asked for.
-func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	mode, button := schema.Extend, "Extend"
+func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	form, button := newForm{mode: schema.Extend}, "Extend"
 	if action.ActionID == views.ActionAgain {
-		mode, button = schema.Again, "Ask again"
-	}
-	a.openDraft(ctx, ic, mode, button, func(viewID, hash string, person schema.Person, zone string) (draft schema.Draft, err error) {
-		number, err := idOf(action.Value)
-		var entitlements []int64 // none: all
-		switch {
-		case err != nil:
-		case action.ActionID == views.ActionExtend:
-			entitlements = make([]int64, 1)
-			number, entitlements[0], err = schema.RequestOfClaim(ctx, a.db, number, person.ID)
-		case action.ActionID == views.ActionExtendSoon:
-			number, entitlements, err = schema.NamedBefore(ctx, a.db, number, person.ID)
-		}
-		if err == nil {
-			draft, err = a.db.OpenEarlier(ctx, mode, viewID, hash, person.ID, zone, number, entitlements...)
-		}
-		if errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrNotOffered) {
-			a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: strings.ToLower(button) + " refused", Alert: true,
-				Details: map[string]any{"value": views.Cut(action.Value, 40), "why": err.Error()}})
-		}
-		return draft, err
-	})
-}
-
-// openDraft opens a form: at once something, within the trigger's three seconds, and the form once its draft is kept.
-func (a *app) openDraft(ctx context.Context, ic *slack.InteractionCallback, mode, button string,
-	keep func(viewID, hash string, person schema.Person, zone string) (schema.Draft, error),
-) {
-	opened, err := a.open(ctx, ic, views.Loading("Request access"))
-	if err != nil {
-		a.log.Error("the form could not be opened", "user", ic.User.ID, "error", err)
-		a.write(ctx, ic.User.ID, "The form could not be opened. Please press "+button+" again.")
-		return
+		form.mode, button = schema.Again, "Ask again"
 	}
 	person, err := a.who(ctx, ic.User.ID)
-	var draft schema.Draft
+	if err != nil {
+		return form.refused(button, a.words(ctx, err))
+	}
+	form.request, err = idOf(action.Value)
+	switch {
+	case err != nil:
+	case action.ActionID == views.ActionExtend:
+		form.entitlements = make([]int64, 1)
+		form.request, form.entitlements[0], err = schema.RequestOfClaim(ctx, a.db, form.request, person.ID)
+	case action.ActionID == views.ActionExtendSoon:
+		form.request, form.entitlements, err = schema.NamedBefore(ctx, a.db, form.request, person.ID)
+	}
 	if err == nil {
-		draft, err = keep(opened.View.ID, opened.View.Hash, person, a.zoneOf(ctx, person, ic.User.ID))
+		err = schema.RequestedBy(ctx, a.db, form.request, person.ID)
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
-		a.replace(ctx, ic.User.ID, opened.View.ID, views.Notice(views.FormTitle(mode), "Only the one who asked for this access can do that."))
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: strings.ToLower(button) + " refused", Alert: true,
+			Details: map[string]any{"value": views.Cut(action.Value, 40), "why": err.Error()}})
+		return form.refused(button, "Only the one who asked for this access can do that.")
 	case err != nil:
-		a.replace(ctx, ic.User.ID, opened.View.ID, views.Notice(views.FormTitle(mode), a.words(ctx, err)))
-	default:
-		a.draw(ctx, ic.User.ID, draft, "")
+		return form.refused(button, a.words(ctx, err))
 	}
+	return outcome{opens: &opening{view: views.Loading("Request access"), button: button, form: &form}}
+}
+
+// newForm is what a request form begins with.
+type newForm struct {
+	mode         string
+	request      int64   // the earlier one that it extends or asks for again; 0: none
+	entitlements []int64 // of that; none: all
+}
+
+// refused opens, in the place of the form, why there is none (mrkdwn).
+func (f newForm) refused(button, why string) outcome {
+	return outcome{opens: &opening{view: views.Notice(views.FormTitle(f.mode), why), button: button}}
+}
+
+// fillForm shows a form in the modal that was just opened for it, once its draft is kept.
+func (a *app) fillForm(ctx context.Context, ic *slack.InteractionCallback, form newForm, opened slack.View) {
+	person, err := a.who(ctx, ic.User.ID)
+	var draft schema.Draft
+	if err == nil {
+		zone := a.zoneOf(ctx, person, ic.User.ID)
+		if form.request == 0 {
+			draft, err = a.db.OpenDraft(ctx, opened.ID, opened.Hash, person.ID, zone)
+		} else {
+			draft, err = a.db.OpenEarlier(ctx, form.mode, opened.ID, opened.Hash, person.ID, zone, form.request, form.entitlements...)
+		}
+	}
+	if err != nil {
+		a.replace(ctx, ic.User.ID, opened.ID, views.Notice(views.FormTitle(form.mode), a.words(ctx, err)))
+		return
+	}
+	a.draw(ctx, ic.User.ID, draft, "")
 }
 
 // draw shows a user's draft as it is, or tells them that it cannot.
@@ -137,9 +150,9 @@ func (a *app) drawAgain(ctx context.Context, userID, viewID string, personID int
 	a.draw(ctx, userID, draft, notice)
 }
 
-// formAction takes an action in the form over into its draft, and answers what follows: the form drawn anew, unless only
+// formAction takes an action in the form over into its draft, and answers what follows: the form drawn again, unless only
 // boxes were ticked.
-func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) func(ctx context.Context) {
+func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	viewID := ic.View.ID
 	person, err := a.bound(ctx, ic.User.ID)
 	var draft schema.Draft
@@ -150,25 +163,27 @@ func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, act
 	}
 	switch {
 	case err == nil && action.ActionID == views.ActionGrants:
-		return nil // Slack shows ticks by itself
+		return outcome{} // Slack shows ticks by itself
 	case err == nil:
-		return func(ctx context.Context) { a.draw(ctx, ic.User.ID, draft, "") }
+		return outcome{form: &shownForm{draft: &draft}}
 	case errors.Is(err, errOutdated): // it crossed a newer list on its way, or that was never shown
-		return func(ctx context.Context) { a.drawAgain(ctx, ic.User.ID, viewID, person.ID, "") }
+		return outcome{form: &shownForm{viewID: viewID, personID: person.ID}}
 	case errors.Is(err, schema.ErrNotOffered):
 		a.auditNotOffered(ctx, person.ID, viewID, err)
-		return nil
+		return outcome{}
 	case errors.Is(err, schema.ErrNotFound):
-		return func(ctx context.Context) {
-			a.replace(ctx, ic.User.ID, viewID, views.Notice("Request access", formGone))
-		}
+		return inItsPlace(formGone)
 	case turnedAway(err):
-		return func(ctx context.Context) {
-			a.replace(ctx, ic.User.ID, viewID, views.Notice("Request access", a.words(ctx, &refused{err: err})))
-		}
+		return inItsPlace(a.words(ctx, &refused{err: err}))
 	}
 	a.log.Error("an action in the form could not be kept", "view", viewID, "error", err)
-	return func(ctx context.Context) { a.tell(ctx, ic, tryAgain) }
+	return telling(a.words(ctx, err))
+}
+
+// inItsPlace is an outcome that only says something in the place of the form.
+func inItsPlace(text string) outcome {
+	notice := views.Notice("Request access", text)
+	return outcome{replace: &notice}
 }
 
 const formGone = "This form is too old. Please close it and press Request Access again."

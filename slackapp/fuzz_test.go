@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -29,8 +30,12 @@ func bare(t testing.TB, log *syncBuffer) *app {
 	require.NoError(t, err)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", maxDays: 365, timeZone: "UTC", bindByEmail: true}
-	return &app{config: c, log: logger, db: db, slack: newSlack(c, logger), home: workspace{teamID: "T1", botID: "B1", appID: "A1"},
-		jobs: newJobs(1, 10, logger), opens: newJobs(1, 10, logger), wakes: newJobs(1, 10, logger)}
+	a := &app{config: c, log: logger, db: db, slack: newSlack(c, logger), home: workspace{teamID: "T1", botID: "B1", appID: "A1"},
+		users: &users{}, recording: &sync.WaitGroup{},
+		limiter: newLimiter(unlimited), places: make(chan struct{}, 10),
+		jobs: newJobs(1, 10, 10, logger), opens: newJobs(1, 10, 10, logger), wakes: newJobs(1, 10, 10, logger)}
+	a.later = a.with(db)
+	return a
 }
 
 // FuzzRoutes sends any body, signed, to each route, and lets what follows from it begin: nothing panics, and nothing is answered

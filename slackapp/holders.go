@@ -12,21 +12,18 @@ import (
 )
 
 // openHolders opens the modal in which owners and administrators look at others' access.
-func (a *app) openHolders(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) {
-	if _, err := a.open(ctx, ic, views.Holders()); err != nil {
-		a.log.Error("who has access could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, modalNotOpened)
-	}
+func (a *app) openHolders(context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome {
+	return outcome{opens: &opening{view: views.Holders(), button: "the button"}}
 }
 
 // pickHolder shows what the chosen person has.
-func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	person, err := strconv.ParseInt(action.SelectedOption.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return
+		return outcome{}
 	}
-	a.showList(ctx, ic.User.ID, ic.View.ID, views.ListValue(views.ListHolder(person), 1))
+	return outcome{list: &shownList{ic.View.ID, views.ListValue(views.ListHolder(person), 1)}}
 }
 
 // holderList is a page of what somebody has that the reader looks after.
@@ -49,16 +46,15 @@ func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person
 const notYoursToTakeBack = "This access is over or being taken back already, or it is not yours to take back."
 
 // askWhyTakenBack opens the modal that asks for the reason.
-func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	claimID, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return
+		return outcome{}
 	}
 	reader, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
 	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
 	if errors.Is(err, schema.ErrNotAllowed) {
@@ -67,48 +63,39 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 		}
 	}
 	if errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || line.Leaving {
-		a.tell(ctx, ic, notYoursToTakeBack)
-		return
+		return telling(notYoursToTakeBack)
 	}
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
-	if _, err := a.open(ctx, ic, views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))); err != nil {
-		a.log.Error("why access is taken back could not be asked for", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, modalNotOpened)
-	}
+	return outcome{opens: &opening{view: views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID)), button: "the button"}}
 }
 
 // submitTakeBack records that access is taken back. What is in its way stands at the field.
-func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	claimID, err := strconv.ParseInt(ic.View.PrivateMetadata, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return fieldErrors{views.BlockReason: "This button cannot be used."}, nil
+		return wrongAt(views.BlockReason, "This button cannot be used.")
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return fieldErrors{views.BlockReason: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
 	}
 	claim, err := a.db.TakeBack(ctx, claimID, person.ID, reason)
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		return fieldErrors{views.BlockReason: "Only those who look after this access can take it back."}, nil
+		return wrongAt(views.BlockReason, "Only those who look after this access can take it back.")
 	case errors.Is(err, schema.ErrNotOpen):
-		return fieldErrors{views.BlockReason: "This is over already."}, nil
+		return wrongAt(views.BlockReason, "This is over already.")
 	case err != nil:
-		return fieldErrors{views.BlockReason: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
+	case claim.EndedAt.Valid, claim.ReleasedAt.Valid:
+		return outcome{}
 	}
-	return nil, func(context.Context) {
-		if !claim.EndedAt.Valid {
-			a.wakeClaim(claim, func(ctx context.Context) {
-				a.write(ctx, ic.User.ID, "It is recorded that you take this access back. It will take effect shortly.")
-			})
-		}
-	}
+	return outcome{wake: &wakeUp{claim: &claim, otherwise: "It is recorded that you take this access back. It will take effect shortly."}}
 }

@@ -35,7 +35,10 @@ func homeKey(userID string) string { return "home " + userID }
 
 // publishHome draws a person's Home tab anew after something that they did.
 func (a *app) publishHome(userID string, person schema.Person) {
-	a.also(homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
+	if a.jobs.waits(homeKey(userID)) {
+		return // a drawing that has not begun will show this too
+	}
+	a.also(userID, homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
 }
 
 func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewRequest {
@@ -83,29 +86,23 @@ func (a *app) publish(ctx context.Context, userID string, home ...slack.HomeTabV
 }
 
 // openList opens one of the Home tab's lists whole.
-func (a *app) openList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	opened, err := a.open(ctx, ic, views.Loading("Access"))
-	if err != nil {
-		a.log.Error("a list could not be opened", "user", ic.User.ID, "error", err)
-		a.write(ctx, ic.User.ID, modalNotOpened)
-		return
-	}
-	a.showList(ctx, ic.User.ID, opened.View.ID, action.Value)
+func (a *app) openList(_ context.Context, _ *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	return outcome{opens: &opening{view: views.Loading("Access"), button: "the button", list: action.Value}}
 }
 
-// listBelow takes out of a submitted modal over which list it was opened, and answers what draws that anew; nil: over none.
-func (a *app) listBelow(ic *slack.InteractionCallback) (draw func(ctx context.Context)) {
+// listBelow takes out of a submitted modal over which list it was opened; nil: over none.
+func listBelow(ic *slack.InteractionCallback) *shownList {
 	own, list := views.BelowOf(ic.View.PrivateMetadata)
 	ic.View.PrivateMetadata = own
 	if list == "" || ic.View.PreviousViewID == "" {
 		return nil
 	}
-	return func(ctx context.Context) { a.showList(ctx, ic.User.ID, ic.View.PreviousViewID, list) }
+	return &shownList{ic.View.PreviousViewID, list}
 }
 
 // turnList shows another page of the list.
-func (a *app) turnList(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	a.showList(ctx, ic.User.ID, ic.View.ID, action.Value)
+func (a *app) turnList(_ context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	return outcome{list: &shownList{ic.View.ID, action.Value}}
 }
 
 func (a *app) showList(ctx context.Context, userID, viewID, value string) {

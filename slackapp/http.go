@@ -29,7 +29,7 @@ func (a *app) server() *server {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	if !a.config.socketMode() {
-		mux.HandleFunc("POST /slack/events", s.signed(s.events))
+		mux.HandleFunc("POST /slack/events", s.signed(s.app.event))
 		mux.HandleFunc("POST /slack/interactivity", s.signed(s.interaction))
 		mux.HandleFunc("POST /slack/options", s.signed(s.interaction))
 	}
@@ -62,9 +62,10 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	say(w, http.StatusOK, "ok")
 }
 
-// signed lets only what Slack signed through, and of that no more than can be done.
-func (s *server) signed(serve func(w http.ResponseWriter, r *http.Request, body []byte) (after job)) http.HandlerFunc {
+// signed lets only what Slack signed through: it reads a payload from the body, acknowledges it, and lets follow what follows.
+func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		received := time.Now()
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			var tooLarge *http.MaxBytesError
@@ -84,18 +85,19 @@ func (s *server) signed(serve func(w http.ResponseWriter, r *http.Request, body 
 			say(w, http.StatusServiceUnavailable, "starting")
 			return
 		}
-		if !s.app.jobs.enter() {
-			s.app.log.Error("too much to do: a payload was turned away")
-			say(w, http.StatusServiceUnavailable, "too much to do")
+		p, err := read(body)
+		if err != nil {
+			s.app.log.Warn("a payload that cannot be read", "error", err)
+			text := "the payload cannot be read"
+			if errors.Is(err, errNoPayload) {
+				text = err.Error()
+			}
+			say(w, http.StatusBadRequest, text)
 			return
 		}
-		var after job
-		defer func() { s.app.follow(after) }()
-		ctx, cancel := context.WithTimeout(r.Context(), ackWithin)
-		defer cancel()
-		if guarded(s.app.log, "a payload", func() { after = serve(w, r.WithContext(ctx), body) }) {
-			say(w, http.StatusInternalServerError, "this went wrong")
-		}
+		ack, follow, err := s.app.take(received, p)
+		defer follow()
+		s.answer(w, ack, err)
 		if err := http.NewResponseController(w).Flush(); err != nil {
 			s.app.log.Warn("an ack could not be sent", "error", err)
 		}
@@ -113,38 +115,30 @@ func verify(header http.Header, body []byte, secret string) error {
 	return verifier.Ensure()
 }
 
-func (s *server) events(w http.ResponseWriter, r *http.Request, body []byte) job {
-	reply, after, err := s.app.event(r.Context(), body)
-	s.answer(w, reply, err)
-	return after
-}
+var errNoPayload = errors.New("there is no payload in the body")
 
 // interaction takes its payload from the body alone: what stands in the address is not signed.
-func (s *server) interaction(w http.ResponseWriter, r *http.Request, body []byte) job {
+func (s *server) interaction(body []byte) (payload, error) {
 	form, err := url.ParseQuery(string(body))
-	payload := form.Get("payload")
-	if err != nil || payload == "" {
-		say(w, http.StatusBadRequest, "there is no payload in the body")
-		return job{}
+	raw := form.Get("payload")
+	if err != nil || raw == "" {
+		return payload{}, errNoPayload
 	}
-	reply, after, err := s.app.interaction(r.Context(), []byte(payload))
-	s.answer(w, reply, err)
-	return after
+	return s.app.interaction([]byte(raw))
 }
 
 // answer acknowledges a payload.
-func (s *server) answer(w http.ResponseWriter, reply any, err error) {
+func (s *server) answer(w http.ResponseWriter, ack any, err error) {
 	switch {
 	case errors.Is(err, errElsewhere):
 		say(w, http.StatusForbidden, err.Error())
 	case err != nil:
-		s.app.log.Warn("a payload that cannot be read", "error", err)
-		say(w, http.StatusBadRequest, "the payload cannot be read")
-	case reply == nil:
+		say(w, http.StatusInternalServerError, err.Error())
+	case ack == nil:
 		w.WriteHeader(http.StatusOK)
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(reply); err != nil {
+		if err := json.NewEncoder(w).Encode(ack); err != nil {
 			s.app.log.Warn("an answer could not be sent", "error", err)
 		}
 	}

@@ -77,8 +77,8 @@ func usable(person schema.Person, user schema.SlackUser, err error) (schema.Pers
 	return person, nil
 }
 
-// bound is who for what must be acknowledged in a moment: it binds nobody, and asks Slack only briefly. It answers
-// ErrNotBound, ErrNotActive or ErrNotMember.
+// bound is who for what an open form does, whose user is bound: it binds nobody. It answers ErrNotBound, ErrNotActive or
+// ErrNotMember.
 func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	if err != nil {
@@ -87,9 +87,7 @@ func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	if !person.Active() {
 		return schema.Person{}, schema.ErrNotActive
 	}
-	brief, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	return person, a.stillMember(brief, userID)
+	return person, a.stillMember(ctx, userID)
 }
 
 // turnedAway tells that a person was refused for who they are, not for what is out of order here.
@@ -119,8 +117,14 @@ func (a *app) stillMember(ctx context.Context, userID string) error {
 // errSlackSilent: Slack did not say who a user is.
 var errSlackSilent = errors.New("Slack cannot be asked about a user")
 
-// slackUser asks Slack about a user. One whom Slack does not know is no member.
+// slackUser asks Slack about a user. One whom Slack does not know is no member. A slow answer is waited for half of the time that
+// ctx leaves: before an ack, the rest is for the record.
 func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
 	u, err := a.slack.GetUserInfoContext(ctx, userID)
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) && (answer.Err == "user_not_found" || answer.Err == "user_not_visible") {
@@ -237,8 +241,11 @@ func (a *app) words(ctx context.Context, err error) string {
 		return "You are not active in the directory, so you can neither ask for access nor decide about it." + a.ask(ctx)
 	}
 	a.log.Error("somebody was told to try again", "error", err)
-	if errors.Is(err, errSlackSilent) {
+	switch {
+	case errors.Is(err, errSlackSilent):
 		return slackSilent
+	case errors.Is(err, schema.ErrUnclear):
+		return notConfirmed
 	}
 	return tryAgain
 }

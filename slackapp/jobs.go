@@ -7,75 +7,114 @@ import (
 	"sync"
 )
 
-// jobs is the work that is done after acks. It is bounded twice: by how much of it there is, and by how much runs at once. Jobs
-// with one key (a user's) run one after the other, in the order in which they came.
+// jobs is the work that is done after acks. It is bounded three times: by how much of it there is, by how much of that is one
+// user's, and by how much runs at once. Jobs with one key run one after the other, in the order in which they came.
 type jobs struct {
 	log     *slog.Logger
 	places  chan struct{}
 	running chan struct{}
 	group   sync.WaitGroup
+	begin   func() // for tests: called before each job
+
+	perUser int
 
 	mu   sync.Mutex
-	last map[string]chan struct{} // by key: closed when its newest job is done
+	of   map[string]int   // places by user
+	last map[string]*turn // by key: its newest job
 }
 
-func newJobs(atOnce, places int, log *slog.Logger) *jobs {
-	return &jobs{log: log, places: make(chan struct{}, places), running: make(chan struct{}, atOnce), last: map[string]chan struct{}{}}
+// turn is a job's place behind those of its key.
+type turn struct {
+	begun bool
+	done  chan struct{} // closed when it is done
 }
 
-// enter takes a place for a payload and what follows from it. False: there is too much to do already.
-func (j *jobs) enter() bool {
-	select {
-	case j.places <- struct{}{}:
-		return true
-	default:
+func newJobs(atOnce, places, perUser int, log *slog.Logger) *jobs {
+	return &jobs{log: log, places: make(chan struct{}, places), running: make(chan struct{}, atOnce), perUser: perUser,
+		of: map[string]int{}, last: map[string]*turn{}}
+}
+
+// do takes a place for f and does it, once the key's earlier jobs are done. False: there is too much to do already, for all or for
+// this user.
+func (j *jobs) do(user, key string, f func(ctx context.Context)) bool {
+	before, mine, ok := j.enter(user, key)
+	if !ok {
 		return false
 	}
-}
-
-// leave gives a place back that no job took over.
-func (j *jobs) leave() { <-j.places }
-
-// run takes over the caller's place and does f, once the key's earlier jobs are done.
-func (j *jobs) run(key string, f func(ctx context.Context)) {
-	j.mu.Lock()
-	before, done := j.last[key], make(chan struct{})
-	j.last[key] = done
-	j.mu.Unlock()
 	j.group.Go(func() {
-		defer j.leave()
-		defer j.done(key, done)
+		defer j.leave(user, key, mine)
 		if before != nil {
-			<-before
+			<-before.done
 		}
 		j.running <- struct{}{}
 		defer func() { <-j.running }()
+		if j.begin != nil {
+			j.begin()
+		}
+		j.mu.Lock()
+		mine.begun = true
+		j.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), workWithin)
 		defer cancel()
 		guarded(j.log, "work after an ack", func() { f(ctx) })
 	})
+	return true
 }
 
-func (j *jobs) done(key string, done chan struct{}) {
+func (j *jobs) enter(user, key string) (before, mine *turn, ok bool) {
 	j.mu.Lock()
-	if j.last[key] == done {
+	defer j.mu.Unlock()
+	if j.of[user] >= j.perUser {
+		return nil, nil, false
+	}
+	select {
+	case j.places <- struct{}{}:
+	default:
+		return nil, nil, false
+	}
+	j.of[user]++
+	before, mine = j.last[key], &turn{done: make(chan struct{})}
+	j.last[key] = mine
+	return before, mine, true
+}
+
+func (j *jobs) leave(user, key string, mine *turn) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.last[key] == mine {
 		delete(j.last, key)
 	}
-	j.mu.Unlock()
-	close(done)
+	if j.of[user]--; j.of[user] == 0 {
+		delete(j.of, user)
+	}
+	close(mine.done)
+	<-j.places
+}
+
+// waits tells whether the newest job of a key has not begun.
+func (j *jobs) waits(key string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	newest := j.last[key]
+	return newest != nil && !newest.begun
 }
 
 // wait waits for all jobs, no longer than ctx.
 func (j *jobs) wait(ctx context.Context) {
+	waitFor(ctx, &j.group, j.log, "some work after acks was cut off")
+}
+
+// waitFor waits for a group, no longer than ctx.
+func waitFor(ctx context.Context, group *sync.WaitGroup, log *slog.Logger, cutOff string) {
 	all := make(chan struct{})
 	go func() {
-		j.group.Wait()
+		group.Wait()
 		close(all)
 	}()
 	select {
 	case <-all:
 	case <-ctx.Done():
-		j.log.Warn("some work after acks was cut off")
+		log.Warn(cutOff)
 	}
 }
 

@@ -12,77 +12,68 @@ import (
 )
 
 // withdraw records that a requester no longer asks for what is not being given yet.
-func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	number, person, ok := a.pressed(ctx, ic, action)
-	if !ok {
-		return
+func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	number, person, refused := a.pressed(ctx, ic, action)
+	if refused != "" {
+		return telling(refused)
 	}
 	items, err := a.db.Withdraw(ctx, number, person.ID)
 	switch {
 	case err != nil:
-		a.refusedRelease(ctx, ic, person, "withdraw", number, err)
-		return
+		return telling(a.refusedRelease(ctx, person, "withdraw", number, err))
 	case len(items) == 0:
-		a.tell(ctx, ic, "There is nothing left to withdraw: all of it is decided, given or withdrawn already.")
-		return
+		return telling("There is nothing left to withdraw: all of it is decided, given or withdrawn already.")
 	}
-	a.wake(number, workflows.SignalWithdrawn, func(ctx context.Context) {
-		a.tell(ctx, ic, "It is recorded that you withdraw this. It will take effect shortly.")
-	})
-	a.publishHome(ic.User.ID, person)
+	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalWithdrawn,
+		"It is recorded that you withdraw this. It will take effect shortly.")}
 }
 
 // giveBack records that somebody gives access back before its end.
-func (a *app) giveBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
-	claimID, person, ok := a.pressed(ctx, ic, action)
-	if !ok {
-		return
+func (a *app) giveBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	claimID, person, refused := a.pressed(ctx, ic, action)
+	if refused != "" {
+		return telling(refused)
 	}
 	claim, err := a.db.GiveBack(ctx, claimID, person.ID)
 	if err != nil {
-		a.refusedRelease(ctx, ic, person, "give back", claimID, err)
-		return
+		return telling(a.refusedRelease(ctx, person, "give back", claimID, err))
 	}
-	if claim.EndedAt.Valid {
-		a.tell(ctx, ic, "You do not have this access any more.")
-	} else {
-		a.wakeClaim(claim, func(ctx context.Context) {
-			a.tell(ctx, ic, "It is recorded that you give this access back. It will take effect shortly.")
-		})
+	o := outcome{home: &person}
+	const recorded = "It is recorded that you give this access back. It will take effect shortly."
+	switch {
+	case claim.EndedAt.Valid:
+		o.tell = "You do not have this access any more."
+	case claim.ReleasedAt.Valid: // pressed twice: its run need not hear of it again
+		o.tell = recorded
+	default:
+		o.wake = &wakeUp{claim: &claim, otherwise: recorded}
 	}
-	if ic.View.Type == slack.VTModal {
-		a.showList(ctx, ic.User.ID, ic.View.ID, ic.View.PrivateMetadata)
-	}
-	a.publishHome(ic.User.ID, person)
+	return o.alsoListed(ic)
 }
 
-// pressed reads what a button is about and who pressed it. False: they were told why not.
-func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) (id int64, person schema.Person, ok bool) {
+// pressed reads what a button is about and who pressed it, or why that counts for nothing (mrkdwn).
+func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) (id int64, person schema.Person, refused string) {
 	id, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		a.tell(ctx, ic, "This button cannot be used.")
-		return 0, schema.Person{}, false
+		return 0, schema.Person{}, "This button cannot be used."
 	}
 	if person, err = a.who(ctx, ic.User.ID); err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return 0, schema.Person{}, false
+		return 0, schema.Person{}, a.words(ctx, err)
 	}
-	return id, person, true
+	return id, person, ""
 }
 
-func (a *app) refusedRelease(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, what string, id int64, err error) {
-	var text string
+// refusedRelease tells why nothing was recorded.
+func (a *app) refusedRelease(ctx context.Context, person schema.Person, what string, id int64, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		text = "Only the one who asked for this access can do that."
 		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: what + " refused", Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
+		return "Only the one who asked for this access can do that."
 	case errors.Is(err, schema.ErrNotOpen):
-		text = "This is over already."
+		return "This is over already."
 	case errors.Is(err, schema.ErrWrongKind):
-		text = "This is being given at this moment. As soon as you have it, it can be given back on the Home tab."
-	default:
-		text = a.words(ctx, err)
+		return "This is being given at this moment. As soon as you have it, it can be given back on the Home tab."
 	}
-	a.tell(ctx, ic, text)
+	return a.words(ctx, err)
 }

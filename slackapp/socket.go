@@ -60,36 +60,31 @@ func (a *app) socketEvent(client *socketmode.Client, event socketmode.Event, ack
 
 // envelope handles one payload beside the others: the next one must not wait for it.
 func (a *app) envelope(client *socketmode.Client, request socketmode.Request, acks *sync.WaitGroup) {
-	if !a.jobs.enter() {
-		a.log.Error("too much to do: a payload was turned away")
-		return // not acknowledged: Slack tells the user, and sends events again
-	}
+	received := time.Now()
 	acks.Go(func() {
-		var after job
-		defer func() { a.follow(after) }()
-		ctx, cancel := context.WithTimeout(context.Background(), ackWithin)
-		defer cancel()
-		var reply any
+		var p payload
 		var err error
-		if guarded(a.log, "a payload", func() {
-			switch request.Type {
-			case socketmode.RequestTypeEventsAPI:
-				reply, after, err = a.event(ctx, request.Payload)
-			case socketmode.RequestTypeInteractive:
-				reply, after, err = a.interaction(ctx, request.Payload)
-			}
-		}) {
+		switch request.Type {
+		case socketmode.RequestTypeEventsAPI:
+			p, err = a.event(request.Payload)
+		case socketmode.RequestTypeInteractive:
+			p, err = a.interaction(request.Payload)
+		}
+		if err != nil {
+			a.log.Warn("a payload that cannot be read", "error", err)
+			p = payload{}
+		}
+		ack, follow, err := a.take(received, p)
+		defer follow()
+		if errors.Is(err, errPanicked) {
 			return // not acknowledged: Slack says that it went wrong
 		}
-		if err != nil && !errors.Is(err, errElsewhere) {
-			a.log.Warn("a payload that cannot be read", "error", err)
-		}
 		if !request.AcceptsResponsePayload {
-			reply = nil
+			ack = nil
 		}
-		send, stop := context.WithTimeout(context.Background(), time.Second)
+		send, stop := context.WithTimeout(context.Background(), sendWithin)
 		defer stop()
-		if err := client.AckCtx(send, request.EnvelopeID, reply); err != nil {
+		if err := client.AckCtx(send, request.EnvelopeID, ack); err != nil {
 			a.log.Error("an ack could not be sent", "error", err)
 		}
 	})

@@ -46,6 +46,9 @@ const (
 	secret   = "8f742231b10e8888abcd99yyyzzz85a5"
 )
 
+// unlimited lets tests act as fast as they can.
+var unlimited = limit{perMinute: 1_000_000, burst: 10_000, atOnce: 1000}
+
 // onBothTransports runs a test over HTTP and over Socket Mode.
 func onBothTransports(t *testing.T, test func(s *stage)) {
 	t.Run("over HTTP", func(t *testing.T) { test(newStage(t, 1, false)) })
@@ -100,6 +103,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 		c := config{
 			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",
 			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC", bindByEmail: true,
+			limit: unlimited,
 		}
 		if socket {
 			c.appToken = appToken

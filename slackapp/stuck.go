@@ -13,68 +13,57 @@ import (
 )
 
 // openStuck opens the modal in which an administrator decides what nobody else does.
-func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) {
+func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
 	number, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil || !person.Administrator {
 		a.auditOddButton(ctx, ic, errors.Join(err, schema.ErrNotAllowed))
-		a.tell(ctx, ic, notYours)
-		return
+		return telling(notYours)
 	}
 	request, err := schema.RequestByID(ctx, a.db, number)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
 	limits, err := schema.LimitsOf(ctx, a.db, request)
 	if err != nil {
-		a.tell(ctx, ic, a.words(ctx, err))
-		return
+		return telling(a.words(ctx, err))
 	}
 	view := views.ChooseStuck(request, person, a.zoneOf(ctx, person, ic.User.ID), limits)
 	if len(request.Stuck(person)) == 0 {
 		view = views.Notice("Stuck requests", "Nothing of this request is stuck any more.")
 	}
-	if _, err := a.open(ctx, ic, view); err != nil {
-		a.log.Error("a stuck request could not be opened", "user", ic.User.ID, "error", err, "where", problems(err))
-		a.tell(ctx, ic, modalNotOpened)
-	}
+	return outcome{opens: &opening{view: view, button: "the button"}}
 }
 
 // submitStuck records what an administrator decided in the place of everybody. What is in its way stands at its field.
-func (a *app) submitStuck(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+func (a *app) submitStuck(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	chosen, choice, wrong := a.chosen(ctx, ic)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	number, terms, err := views.ParseStuckValue(chosen.Value)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return fieldErrors{views.BlockReason: notYours}, nil
+		return wrongAt(views.BlockReason, notYours)
 	}
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
-		return wrong, nil
+		return outcome{errors: wrong}
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
-		return fieldErrors{views.BlockReason: plainWords(a.words(ctx, err))}, nil
+		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
 	}
 	decided, err := a.db.DecideStuck(ctx, schema.StuckAnswer{RequestID: number, PersonID: person.ID, Terms: terms, Choice: choice, Reason: reason})
 	switch {
 	case err != nil:
-		return fieldErrors{views.BlockReason: plainWords(a.refusedDecision(ctx, err))}, nil
+		return wrongAt(views.BlockReason, plainWords(a.refusedDecision(ctx, err)))
 	case len(decided.Items) == 0:
-		return fieldErrors{views.BlockReason: "This is not stuck any more: somebody has decided it, or was asked."}, nil
+		return wrongAt(views.BlockReason, "This is not stuck any more: somebody has decided it, or was asked.")
 	}
-	return nil, func(context.Context) {
-		a.wake(number, workflows.SignalDecisionRecorded, func(ctx context.Context) {
-			a.write(ctx, ic.User.ID, "Your decision is recorded. It will take effect as soon as our systems are back.")
-		})
-		a.publishHome(ic.User.ID, person)
-	}
+	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalDecisionRecorded,
+		"Your decision is recorded. It will take effect as soon as our systems are back.")}
 }

@@ -14,14 +14,14 @@ import (
 	"accessbot/workflows"
 )
 
-// submit turns the form into a request. It answers nil, which closes the form, or what is wrong at which field; the form then
-// stays as it is.
-func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong fieldErrors, after func(ctx context.Context)) {
+// submit turns the form into a request, which closes the form, or answers what is wrong at which field; the form then stays as it
+// is.
+func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	s := submission{values: ic.View.State, errors: fieldErrors{}}
 	person, err := a.bound(ctx, ic.User.ID)
 	if turnedAway(err) {
 		s.wrong(s.first(), plainWords(a.words(ctx, &refused{err: err})))
-		return s.errors, nil
+		return outcome{errors: s.errors}
 	}
 	var receipt schema.Receipt
 	if err == nil {
@@ -31,19 +31,17 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) (wrong 
 		a.explain(ctx, &s, person.ID, ic.View.ID, err)
 	}
 	if s.outdated {
-		return s.errors, func(ctx context.Context) { a.drawAgain(ctx, ic.User.ID, ic.View.ID, person.ID, listChanged) }
+		return outcome{errors: s.errors, form: &shownForm{viewID: ic.View.ID, personID: person.ID, notice: listChanged}}
 	}
 	if len(s.errors) > 0 {
-		return s.errors, nil
+		return outcome{errors: s.errors}
 	}
-	return nil, func(context.Context) {
-		if !receipt.Before {
-			a.wake(receipt.RequestID, workflows.SignalSubmitted, func(ctx context.Context) {
-				a.sayDelayed(ctx, ic.User.ID, receipt.RequestID, person.ID)
-			})
-		}
-		a.publishHome(ic.User.ID, person)
+	o := outcome{home: &person}
+	if !receipt.Before {
+		o.wake = wakeRequest(receipt.RequestID, workflows.SignalSubmitted, "")
+		o.wake.submittedBy = person.ID
 	}
+	return o
 }
 
 // sayDelayed tells somebody that their request is kept and goes on later. Its card follows once it does.
@@ -141,6 +139,9 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		s.wrong(views.BlockFor, "You cannot ask for this person: that is for their manager, or an administrator.")
 	case errors.Is(err, schema.ErrNotActive):
 		s.wrong(s.first(), plainWords(a.words(ctx, err)))
+	case errors.Is(err, schema.ErrUnclear):
+		a.log.Error("a form may have been submitted", "view", viewID, "error", err)
+		s.wrong(s.first(), notConfirmedField)
 	default:
 		a.log.Error("a form could not be submitted", "view", viewID, "error", err)
 		s.wrong(s.first(), "Our records cannot be reached right now, so nothing was sent. Your form is kept: please submit it again in a minute.")

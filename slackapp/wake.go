@@ -2,45 +2,72 @@ package main
 
 import (
 	"context"
-	"fmt"
+
+	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 	"accessbot/workflows"
 )
 
-// wake wakes the run of a request, apart from all other work: Temporal may take its time. Where it does not take the signal,
-// the sweep will see to it, and otherwise says so to the user.
-func (a *app) wake(requestID int64, signal string, otherwise func(ctx context.Context)) {
-	a.wakeWith(fmt.Sprintf("request %d", requestID), otherwise, func(ctx context.Context) error {
-		return a.waker.Request(ctx, requestID, signal)
-	})
+// wakeUp are the runs that should read the database again.
+type wakeUp struct {
+	requests  []int64
+	signal    string
+	claim     *schema.Claim // in their place: the run that ends this claim
+	otherwise string        // what the user who acted is told where Temporal does not take it; empty: nothing
+	// Of a request that was just submitted: who did, and is told in its place what will become of it.
+	submittedBy int64
 }
 
-// wakeClaim wakes the run that ends a claim: its request's, or where that is over, one of its own.
-func (a *app) wakeClaim(claim schema.Claim, otherwise func(ctx context.Context)) {
-	a.wakeWith(fmt.Sprintf("claim %d", claim.ID), otherwise, func(ctx context.Context) error {
-		if !claim.ItemID.Valid || !claim.EndsAt.Valid {
-			return a.waker.Claim(ctx, claim.ID)
-		}
-		number, err := schema.RequestOfItem(ctx, a.db, claim.ItemID.Int64)
-		if err != nil {
-			return err
-		}
-		return a.waker.Request(ctx, number, workflows.SignalReleased)
-	})
+func wakeRequest(number int64, signal, otherwise string) *wakeUp {
+	return &wakeUp{requests: []int64{number}, signal: signal, otherwise: otherwise}
 }
 
-func (a *app) wakeWith(key string, otherwise func(ctx context.Context), wake func(ctx context.Context) error) {
-	if !a.wakes.enter() {
-		a.log.Error("too many runs to wake: the sweep will do it", "of", key)
-		return
+// wake wakes runs, apart from all other work: Temporal may take its time. Where it does not take a signal, the sweep will see to
+// it and to the rest.
+func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
+	otherwise := func(ctx context.Context) {
+		switch {
+		case w.submittedBy != 0:
+			a.sayDelayed(ctx, ic.User.ID, w.requests[0], w.submittedBy)
+		case w.otherwise != "":
+			a.tellLater(ctx, ic, w.otherwise)
+		}
 	}
-	a.wakes.run(key, func(ctx context.Context) {
-		short, cancel := context.WithTimeout(ctx, wakeWithin)
-		defer cancel()
-		if err := wake(short); err != nil {
-			a.log.Warn("a run was not woken: the sweep will do it", "of", key, "error", err)
+	done := a.wakes.do(ic.User.ID, ic.User.ID, func(ctx context.Context) {
+		if err := a.wakeAll(ctx, w); err != nil {
+			a.log.Warn("a run was not woken: the sweep will do it", "requests", w.requests, "error", err)
 			otherwise(ctx)
 		}
 	})
+	if !done {
+		a.log.Error("too many runs to wake: the sweep will do it", "requests", w.requests)
+		a.also(ic.User.ID, ic.User.ID, otherwise)
+	}
+}
+
+func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
+	ctx, cancel := context.WithTimeout(ctx, wakeWithin)
+	defer cancel()
+	if w.claim != nil {
+		return a.wakeClaim(ctx, *w.claim)
+	}
+	for _, number := range w.requests {
+		if err := a.waker.Request(ctx, number, w.signal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wakeClaim wakes the run that ends a claim: its request's, or where that is over, one of its own.
+func (a *app) wakeClaim(ctx context.Context, claim schema.Claim) error {
+	if !claim.ItemID.Valid || !claim.EndsAt.Valid {
+		return a.waker.Claim(ctx, claim.ID)
+	}
+	number, err := schema.RequestOfItem(ctx, a.db, claim.ItemID.Int64)
+	if err != nil {
+		return err
+	}
+	return a.waker.Request(ctx, number, workflows.SignalReleased)
 }

@@ -39,6 +39,7 @@ import (
 const (
 	sample        = "../../schema/directory/sample"
 	botToken      = "xoxb-systemtest"
+	appToken      = "xapp-systemtest"
 	signingSecret = "systemtest-signing-secret"
 )
 
@@ -58,6 +59,7 @@ type system struct {
 	workerURL string // of its health
 	slackapp  *process
 	appURL    string
+	socket    bool // Slack reaches the app over Socket Mode
 }
 
 // start brings up everything but the worker and the Slack app: tests start these when they want them.
@@ -279,10 +281,13 @@ func (s *system) startSlack() {
 	for n, p := range people {
 		users[n] = slacksim.User{Email: p.Email, Name: p.Name, TZ: p.Zone}
 	}
-	server, err := slacksim.New(slacksim.Config{
-		BotToken: botToken, SigningSecret: signingSecret, Users: users,
-		EventsURL: s.appURL + "/slack/events", InteractivityURL: s.appURL + "/slack/interactivity", OptionsURL: s.appURL + "/slack/options",
-	})
+	config := slacksim.Config{BotToken: botToken, SigningSecret: signingSecret, Users: users}
+	if s.socket {
+		config.AppToken = appToken
+	} else {
+		config.EventsURL, config.InteractivityURL, config.OptionsURL = s.appURL+"/slack/events", s.appURL+"/slack/interactivity", s.appURL+"/slack/options"
+	}
+	server, err := slacksim.New(config)
 	require.NoError(s.t, err)
 	listener := httptest.NewServer(server.Handler())
 	s.t.Cleanup(func() { server.Close(); listener.Close() })
@@ -320,15 +325,29 @@ func (s *system) startWorker(extra ...string) {
 	waitReady(s.t, "http://"+address+"/healthz", s.worker)
 }
 
-// startSlackApp starts the Slack app in HTTP mode.
+// useSocketMode lets Slack reach the app over Socket Mode from now on, in a new workspace.
+func (s *system) useSocketMode() {
+	s.t.Helper()
+	s.socket = true
+	s.startSlack()
+}
+
+// startSlackApp starts the Slack app.
 func (s *system) startSlackApp(extra ...string) {
 	s.t.Helper()
+	if s.socket {
+		extra = append(extra, "SLACK_APP_TOKEN="+appToken)
+	}
 	s.slackapp = s.run("slackapp", strings.TrimPrefix(s.appURL, "http://"), append([]string{
 		"DATABASE_URL=" + s.db.RoleURL("accessbot_slackapp"),
 		"TEMPORAL_ADDRESS=" + s.address, "TEMPORAL_NAMESPACE=" + s.id,
 		"SLACK_BOT_TOKEN=" + botToken, "SLACK_API_URL=" + s.slackAPI, "SLACK_SIGNING_SECRET=" + signingSecret,
+		"MAX_ACTIONS_PER_MINUTE=6000", // tests are faster than people
 	}, extra...))
 	waitReady(s.t, s.appURL+"/readyz", s.slackapp)
+	if s.socket {
+		require.NoError(s.t, s.slack.WaitForSockets(1, 30*time.Second))
+	}
 }
 
 // process is one of our binaries, running.
