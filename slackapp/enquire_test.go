@@ -38,7 +38,7 @@ func TestAnApproverAsksTheRequesterAndEveryApproverReadsTheAnswer(t *testing.T) 
 		s.work(number)
 		bob, lucia, alice := s.as("bob"), s.as("lucia"), s.as("alice")
 		his, hers := bob.WaitForMessage(fmt.Sprintf("#%d", number)), lucia.WaitForMessage(fmt.Sprintf("#%d", number))
-		card := alice.WaitForMessage("has been created")
+		card := alice.WaitForMessage("successfully created")
 
 		bob.PressIn(his, "Ask…")
 		bob.WaitForModal("gets your question about request")
