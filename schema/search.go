@@ -45,7 +45,8 @@ func searchPeople(ctx context.Context, q Queryer, personID int64, reports bool, 
 func peopleQuery(personID int64, reports bool, typed string, limit int) (query string, args []any) {
 	s := peopleSearch{args: []any{personID, limit}}
 	if reports {
-		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))` // few: looked up one by one
+		// Few, so that each is looked up.
+		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))`
 	}
 	words := typedWords(typed)
 	local, _, isAddress := strings.Cut(typed, "@")
