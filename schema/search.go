@@ -45,18 +45,19 @@ func searchPeople(ctx context.Context, q Queryer, personID int64, reports bool, 
 func peopleQuery(personID int64, reports bool, typed string, limit int) (query string, args []any) {
 	s := peopleSearch{args: []any{personID, limit}}
 	if reports {
-		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))` // few: looked up one by one
+		// Few, so that each is looked up.
+		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))`
 	}
 	words := typedWords(typed)
 	local, _, isAddress := strings.Cut(typed, "@")
 	switch {
 	case typed == "" && reports:
-		s.hits(&s.first, 0, s.begins("s", placeName), `s.key, s.name`)
+		s.hits(&s.first, 0, s.begins(placeName), `s.key, s.name`)
 	case typed == "":
 		s.first = append(s.first, `(select s.person_id, s.name, 0 as rank
-		    from people me join people t on t.manager_id = me.manager_id join people_search s on s.person_id = t.id and `+s.begins("s", placeName)+`
+		    from people me join people t on t.manager_id = me.manager_id join people_search s on s.person_id = t.id and `+s.begins(placeName)+`
 		   where me.id = $1 order by s.name limit $2 + 1)`)
-		s.hits(&s.first, 1, s.begins("s", placeName), `s.key, s.name`)
+		s.hits(&s.first, 1, s.begins(placeName), `s.key, s.name`)
 	case len(words) == 0:
 		return "", nil // signs alone are in no name
 	case isAddress:
@@ -106,7 +107,7 @@ func (s *peopleSearch) byWords(words []string) {
 	if len(words) == 1 {
 		s.hits(&s.first, 1, s.is(placeWord+words[0]), `s.name`)
 	}
-	s.hits(&s.first, 2, s.begins("s", placeName+whole), `s.key, s.name`)
+	s.hits(&s.first, 2, s.begins(placeName+whole), `s.key, s.name`)
 
 	// The longest word is in fewest names: the others are looked for in those.
 	longest := slices.MaxFunc(words, func(a, b string) int { return utf8.RuneCountInString(a) - utf8.RuneCountInString(b) })
@@ -117,9 +118,9 @@ func (s *peopleSearch) byWords(words []string) {
 		}
 	}
 	const needed = `(select count(distinct person_id) from first) <= $2 and `
-	s.hits(&s.more, 3, needed+s.begins("s", placeWord+longest)+others, `s.name`)
+	s.hits(&s.more, 3, needed+s.begins(placeWord+longest)+others, `s.name`)
 	// Addresses may all begin alike: of more than are asked for, the first by address.
-	s.hits(&s.more, 4, needed+s.begins("s", placeAddress+whole), `s.key, s.name`)
+	s.hits(&s.more, 4, needed+s.begins(placeAddress+whole), `s.key, s.name`)
 }
 
 // hits adds a part: what it finds, in this order. A person has few keys that begin alike.
@@ -136,8 +137,8 @@ func (s *peopleSearch) arg(value any) string {
 func (s *peopleSearch) is(key string) string { return `s.key = ` + s.arg(key) }
 
 // begins is the condition that a key begins with this, as a range of the index. No key holds the last of all characters.
-func (s *peopleSearch) begins(of, key string) string {
-	return of + `.key >= ` + s.arg(key) + ` and ` + of + `.key < ` + s.arg(key+"\U0010FFFF")
+func (s *peopleSearch) begins(key string) string {
+	return `s.key >= ` + s.arg(key) + ` and s.key < ` + s.arg(key+"\U0010FFFF")
 }
 
 // narrowing is the condition that every word of what was typed is in a search text: from three characters on anywhere (trigrams

@@ -36,7 +36,7 @@ var (
 func town(tb testing.TB, people int) (*schema.DB, []string) {
 	tb.Helper()
 	d := schematest.New(tb)
-	dice := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same people every time
+	dice := rand.New(rand.NewPCG(1, 2)) // the same people every time
 	names, emails := make([]string, people), make([]string, people)
 	for n := range people {
 		names[n] = givenNames[dice.IntN(len(givenNames))] + " " + surnames[dice.IntN(len(surnames))]
@@ -73,7 +73,7 @@ func town(tb testing.TB, people int) (*schema.DB, []string) {
 func BenchmarkSearchPeople(b *testing.B) {
 	ctx := context.Background()
 	app, names := town(b, 100_000)
-	dice := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same searches every time
+	dice := rand.New(rand.NewPCG(3, 4)) // the same searches every time
 	beginning := func(of string, n int) string { r := []rune(of); return string(r[:min(n, len(r))]) }
 	word := func() string { return surnames[dice.IntN(len(surnames))] }
 	name := func() string { return names[dice.IntN(len(names))] }

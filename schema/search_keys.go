@@ -154,7 +154,8 @@ func writeSearchTexts(ctx context.Context, tx *sqlx.Tx, table, other string) err
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `update `+table+` t set search = n.search from unnest($1::bigint[], $2::text[]) n (id, search) where t.id = n.id`,
+	_, err := tx.ExecContext(ctx, `
+		update `+table+` t set search = n.search from unnest($1::bigint[], $2::text[]) n (id, search) where t.id = n.id`,
 		pq.Array(ids), pq.Array(texts))
 	return err
 }

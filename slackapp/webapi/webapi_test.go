@@ -3,7 +3,6 @@ package webapi_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -266,7 +265,7 @@ func TestRepeatingEndsWithTheTimeThatTheWorkHas(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := l.GetUserInfoContext(ctx, alice)
-		require.True(t, errors.Is(err, context.Canceled), "%v", err)
+		require.ErrorIs(t, err, context.Canceled)
 		require.Zero(t, l.calls(t, "users.info"))
 	})
 }
