@@ -210,11 +210,11 @@ func TestLookalikeAddress(t *testing.T) {
 		require.Equal(t, "Other", p.Name)
 	})
 	t.Run("a bound user who takes it in Slack is an alert", func(t *testing.T) {
-		sam, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U2", "SAM@example.com"), true)
+		kenji, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U2", "KENJI@example.com"), true)
 		require.NoError(t, err)
-		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, sam, slackUser("U2", "Sam@Example.com")))
+		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "Kenji@Example.com")))
 		require.Zero(t, w.Alerts("Slack e-mail differs from the directory"))
-		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, sam, slackUser("U2", "\u017Fam@example.com")))
+		require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "\u212Aenji@example.com")))
 		require.Equal(t, 1, w.Alerts("Slack e-mail differs from the directory"))
 	})
 	t.Run("an address with ASCII capitals is not stored, one with others is as it is", func(t *testing.T) {

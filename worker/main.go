@@ -118,7 +118,7 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	if len(dirs) != 1 {
-		return errors.New("import needs one directory of CSV files: worker import DIR [--allow KIND=N]...")
+		return errors.New("import needs one directory of CSV files: worker import DIR [--allow KIND=N ...]")
 	}
 	db, err := openRecord(getenv, 2)
 	if err != nil {
