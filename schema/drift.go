@@ -105,6 +105,7 @@ func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
 	for _, statement := range []string{
+		longTimeouts,
 		`create index if not exists drift_listed_by_name on drift_listed (object, account)`,
 		`analyze drift_listed`,
 	} {

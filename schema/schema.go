@@ -80,14 +80,16 @@ func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.
 // longest is how long InLongTx may take where its context has no deadline, and one statement of it in any case.
 const longest = 2 * time.Hour
 
+// longTimeouts are a transaction's that takes longer than those of its role allow.
+const longTimeouts = `set local statement_timeout = '2h'; set local lock_timeout = '10min'; set local idle_in_transaction_session_timeout = '10min'`
+
 // InLongTx is InTx for what takes longer than a role's timeouts allow: an import, an export, the audit's check. f's statements
 // get the context that it is handed, or each would end after statementBound.
 func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx context.Context, tx *sqlx.Tx) error) error {
 	ctx, cancel := forLong(ctx)
 	defer cancel()
 	return db.inTx(ctx, options, func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, `set local statement_timeout = '2h'; set local lock_timeout = '10min'; set local idle_in_transaction_session_timeout = '10min'`)
-		if err != nil {
+		if _, err := tx.ExecContext(ctx, longTimeouts); err != nil {
 			return fmt.Errorf("set longer timeouts: %w", err)
 		}
 		return f(ctx, tx)
