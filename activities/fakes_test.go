@@ -125,7 +125,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 	err = f.do(ctx, "read", func() {
 		state = connector.State{Held: f.held[a], Pending: f.out[a]}
 		if state.Pending {
-			state.WaitsFor = a.Account + " to accept the invitation"
+			state.On, state.WaitsFor = connector.OnHolder, a.Account+" to accept the invitation"
 		}
 	})
 	return state, err

@@ -51,7 +51,7 @@ type Item struct {
 	Risk            string    `db:"risk"`
 	State           string    `db:"state"`
 	StateAt         time.Time `db:"state_at"`
-	Problem         string    `db:"problem"`
+	Problem         Problem   `db:"problem"`
 	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
 
 	Decisions []Decision `db:"-"` // oldest first
@@ -183,7 +183,8 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, i.state, i.state_at, i.problem, i.clause
+		       e.description, e.risk, i.state, i.state_at, i.clause,
+		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since"
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id

@@ -51,7 +51,7 @@ func (r *Request) Stuck(administrator Person) []Item {
 	}
 	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool {
 		open, asked := r.OpenApproval(i)
-		nobodyToAsk := !asked && i.Problem != ""
+		nobodyToAsk := !asked && i.Problem.Code == NoApprover
 		return i.State != AwaitingApproval || !i.Waiting() || !nobodyToAsk && open.Level == 0
 	})
 }

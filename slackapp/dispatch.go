@@ -157,6 +157,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) job {
 		views.ActionTaskDone:     a.taskDone,
 		views.ActionBack:         a.back,
 		views.ActionHolder:       a.pickHolder,
+		views.ActionRetry:        a.retryNow,
 	}
 	if do := opens[action.ActionID]; do != nil {
 		return job{key: "opens " + ic.TriggerID, do: func(ctx context.Context) { do(ctx, ic, action) }, opens: true}
