@@ -101,7 +101,7 @@ type Problem struct {
 }
 
 // ProblemDetails are what varies. Which of it a code has, the code's comment says.
-type ProblemDetails struct {
+type ProblemDetails struct { //nolint:recvcheck // database/sql scans into a pointer, and stores a value
 	Name     string      `json:"name,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	People   []string    `json:"people,omitempty"`

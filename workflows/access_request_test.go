@@ -57,7 +57,6 @@ func (s *accessRequestSuite) signalAfter(d time.Duration, signal string) {
 
 var (
 	item  = activities.Step{ID: 7, Label: "Warehouse / reader"}
-	other = activities.Step{ID: 8, Label: "CRM / reader"}
 	claim = activities.Step{ID: 70, Label: "Warehouse / reader"}
 )
 
