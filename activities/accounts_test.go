@@ -3,15 +3,17 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"accessbot/activities"
 	"accessbot/activities/connector"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/views"
 )
 
 // newcomer is a small company in whose target Ann has no account yet, and an approved item of hers.
@@ -29,9 +31,13 @@ func (s small) hasAccount() bool {
 	return s.target.people["ann"]
 }
 
-func (s small) problem(item int64) string {
+// problemWords is what the owners of the application read of an item's problem.
+func (s small) problemWords(item int64) string {
 	s.t.Helper()
-	return schematest.Value[string](s.World, `select problem from request_items where id = $1`, item)
+	request, err := schema.RequestByID(context.Background(), s.Worker, schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item))
+	require.NoError(s.t, err)
+	i := slices.IndexFunc(request.Items, func(i schema.Item) bool { return i.ID == item })
+	return views.ProblemForAudit(request.Items[i].Problem, "CRM", "Ann")
 }
 
 func TestAccountCreation(t *testing.T) {
@@ -73,7 +79,7 @@ func TestAccountCreation(t *testing.T) {
 		s.target.next("create", lies)
 		require.Error(t, s.give(item))
 		assert.Equal(t, "provisioning", s.State(item))
-		assert.Contains(t, s.problem(item), "the account ann is not ready in the system yet")
+		assert.Equal(t, string(schema.AccountNotReady), s.problem(item))
 		require.NoError(t, s.give(item))
 		assert.Equal(t, "active", s.State(item))
 	})
@@ -90,38 +96,38 @@ func TestAccountThatCannotBeCreated(t *testing.T) {
 		problem   string
 	}{
 		{"the connector creates no accounts", false, nil,
-			"There is no account ann in the system, and accounts aren't created automatically there. " +
-				"Ask an owner of the application to set it up, then request access again."},
+			"there is no account ann in CRM, and accounts aren't created there: ask one of its owners to set it up, then request access again"},
 		{"the target turns out to create none", true, &connector.Gone{Part: connector.Account, Name: "ann"},
-			"There is no account ann in the system, and accounts aren't created automatically there. " +
-				"Ask an owner of the application to set it up, then request access again."},
-		{"the connector's login lacks the right", true, &connector.Denied{Do: "give login \"bot\" CREATEROLE"},
-			"There is no account ann in the system, and we aren't allowed to create it. Operators have been notified. " +
-				"Request access again when the account exists."},
+			"there is no account ann in CRM, and accounts aren't created there: ask one of its owners to set it up, then request access again"},
 		{"the name is not one for a person", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "is reserved"},
-			"There is no account ann in the system, and it can't be created: it is reserved."},
+			"there is no account ann in CRM, and it can't be created: it is reserved"},
 		{"those who look after the target refuse it", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "there is no seat left", ByPeople: true},
-			"There is no account ann in the system, and it can't be created. The system's answer: there is no seat left"},
+			"there is no account ann in CRM, and it can't be created: there is no seat left"},
 	} {
 		t.Run(test.condition+": the item fails and says why", func(t *testing.T) {
 			s, item := newcomer(t, test.creates)
 			s.target.always("create", answers(test.answer))
 			require.NoError(t, s.give(item))
 			assert.Equal(t, "failed", s.State(item))
-			assert.Equal(t, test.problem, s.problem(item))
-			assert.Equal(t, 1, s.Alerts("could not be given"))
+			assert.Equal(t, test.problem, s.problemWords(item))
 		})
 	}
 
-	t.Run("the target does not answer: it is tried again, and says what waits, and fails with that reason in the end", func(t *testing.T) {
+	t.Run("the connector's login lacks the right: the item waits until it has it", func(t *testing.T) {
 		s, item := newcomer(t, true)
-		s.target.always("create", answers(&connector.Unavailable{Err: errors.New("503")}))
+		s.target.next("create", answers(&connector.Denied{Do: "give login \"bot\" CREATEROLE"}))
 		require.Error(t, s.give(item))
-		assert.Equal(t, "provisioning", s.State(item))
-		assert.Contains(t, s.problem(item), "the account ann is not ready in the system yet")
+		assert.Equal(t, "waiting until we may create the account ann in CRM; its owners have been told", s.problemWords(item))
+		require.NoError(t, s.give(item))
+		assert.Equal(t, "active", s.State(item))
+	})
 
-		require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: item}))
-		assert.Equal(t, "failed", s.State(item))
-		assert.Equal(t, "The account ann could not be created in the system in time.", s.problem(item))
+	t.Run("the target does not answer: the item waits until it does", func(t *testing.T) {
+		s, item := newcomer(t, true)
+		s.target.next("create", answers(&connector.Unavailable{Err: errors.New("503")}))
+		require.Error(t, s.give(item))
+		assert.Equal(t, "waiting for the account ann in CRM, which isn't ready yet", s.problemWords(item))
+		require.NoError(t, s.give(item))
+		assert.Equal(t, "active", s.State(item))
 	})
 }

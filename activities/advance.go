@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
+	"accessbot/slackapp/views"
 )
 
 // AdvanceInput names a request, and says whether its run was cancelled.
@@ -29,6 +30,7 @@ type Next struct {
 	Approvers    []string  // those who are still asked, sorted
 	Until        time.Time // the request's end; zero: permanent
 	Give         []Step    // items to provision
+	Retry        int64     // the newest order of an administrator to try at once what waits for its target; 0: none
 	TakeBack     []Step    // claims to take back
 	WakeIn       int64     // seconds until something is due; 0: nothing will be
 	WakeFor      string    // what is due then
@@ -43,9 +45,10 @@ type Step struct {
 	Label string // application and entitlement
 }
 
-// Until the sweep wakes a run that is busy: giving ends within the hour, taking back may take days.
+// Until the sweep wakes a run that is busy. What waits for its target may wait for days, and every look is an event or two.
 const (
 	lookAfterGiving     = 10 * time.Minute
+	lookAfterTarget     = time.Hour
 	lookAfterTakingBack = time.Hour
 	lookForApprovers    = time.Hour
 )
@@ -102,6 +105,11 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if err != nil {
 		return Next{}, err
 	}
+	failed, err := endUngranted(ctx, tx, r)
+	if err != nil {
+		return Next{}, err
+	}
+	changed = changed || failed
 	asked, unasked, err := a.ask(ctx, tx, r, judged)
 	if err != nil {
 		return Next{}, err
@@ -116,6 +124,9 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 		return Next{}, err
 	}
 	next, due := a.next(r, unasked, judged, wake)
+	if next.Retry, err = schema.NewestRetry(ctx, tx, r.ID); err != nil {
+		return Next{}, err
+	}
 	noticeDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notice.After(r.ReadAt) })
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
 		return Next{}, err
@@ -147,7 +158,7 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 		}
 	}
 	for to, ids := range moved {
-		if err := schema.MoveItems(ctx, tx, ids, to, ""); err != nil {
+		if err := schema.MoveItems(ctx, tx, ids, to, schema.Problem{}); err != nil {
 			return false, err
 		}
 		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: to, RequestID: r.ID, Details: map[string]any{"items": ids}})
@@ -156,6 +167,20 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 		}
 	}
 	return len(moved) > 0, nil
+}
+
+// endUngranted ends approved items whose end passed before anything was tried in their target that may have come through.
+func endUngranted(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed bool, err error) {
+	for _, i := range r.Items {
+		if end := r.EndOf(i); i.State != schema.Approved || !end.Valid || end.Time.After(r.ReadAt) {
+			continue
+		}
+		if err := schema.FailedItem(ctx, tx, r.ID, i.ID, i.Problem.Became(schema.EndPassed)); err != nil {
+			return false, err
+		}
+		failed = true
+	}
+	return failed, nil
 }
 
 // decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
@@ -169,21 +194,18 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Jud
 			return schema.Withdrawn
 		case i.Decision != nil && !i.Decision.Approves():
 			return schema.Denied
+		case i.Decision != nil:
+			return schema.Approved // where its end has passed since, see endUngranted
 		case past:
 			return schema.Expired
-		case i.Decision != nil:
-			return schema.Approved
 		case !a.expires(r, judged.Clause(i)).After(r.ReadAt):
 			return schema.Expired
 		default:
 			return schema.AwaitingApproval
 		}
 	case schema.Approved:
-		switch {
-		case i.Release != nil:
+		if i.Release != nil {
 			return schema.Withdrawn
-		case past:
-			return schema.Expired
 		}
 	}
 	return i.State
@@ -213,7 +235,14 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 			step.ID = i.ID
 			next.Give = append(next.Give, step)
 			next.Settled = false
-			busy = shorter(busy, lookAfterGiving)
+			if end := r.EndOf(i); end.Valid {
+				wake.at(end.Time, "its end: it is not granted any more")
+			}
+			if i.Problem.Code.OfTarget() {
+				busy = shorter(busy, lookAfterTarget)
+			} else {
+				busy = shorter(busy, lookAfterGiving)
+			}
 		case i.State == schema.AwaitingApproval:
 			next.Settled = false
 			wake.at(a.expires(r, judged.Clause(i)), "expires if nobody decides")
@@ -309,6 +338,9 @@ func (a *Activities) details(r *schema.Request) string {
 	var b strings.Builder
 	for _, i := range r.Items {
 		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(i.ApplicationName), plain(i.Name), strings.ReplaceAll(i.State, "_", " "))
+		if words := views.ProblemForRuns(i); words != "" {
+			b.WriteString(", " + plain(words))
+		}
 		if approval, ok := r.OpenApproval(i); ok && i.Waiting() {
 			fmt.Fprintf(&b, ", stage %d of %d, %d of %d agreed", approval.Stage, approval.Stages, len(i.Agreed(approval.Stage)), approval.Agree)
 		}

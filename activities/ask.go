@@ -218,26 +218,23 @@ func asks(approval schema.Approval, answer policy.Answer) bool {
 	return true
 }
 
-// nobodyToAsk is what people read about an item that nobody may decide.
-const nobodyToAsk = "There is nobody who could be asked: please tell an administrator."
-
 // reportUnasked says once that there is nobody to ask, and takes it back when there is.
 func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
 	for _, i := range r.Items {
 		if i.State != schema.AwaitingApproval {
 			continue
 		}
-		problem := ""
+		problem := schema.Problem{}
 		if slices.Contains(unasked, i.ID) {
-			problem = nobodyToAsk
+			problem.Code = schema.NoApprover
 		}
-		if i.Problem == problem {
+		if i.Problem.Code == problem.Code {
 			continue
 		}
 		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
 			return err
 		}
-		if problem == "" {
+		if problem.Code == schema.NoProblem {
 			continue
 		}
 		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {

@@ -113,7 +113,8 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 		if _, err := c.Worker.AlertOverdue(ctx, claim, 0, "Unavailable"); err != nil {
 			return err
 		}
-		return c.Worker.SayRetrying(ctx, item, "retrying")
+		_, err := c.Worker.NoteProblem(ctx, item, schema.Problem{Code: schema.TargetUnavailable}, time.Minute)
+		return err
 	case 4:
 		if rand.IntN(6) == 0 {
 			// A connection goes, and with it a seat's lock.
@@ -136,7 +137,7 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 		}
 		for _, step := range next.Give {
 			if err = c.give(step.ID); err != nil && rand.IntN(4) == 0 {
-				err = c.Worker.FailItem(ctx, step.ID, "it took too long")
+				err = c.Worker.FailItem(ctx, step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true)
 			}
 		}
 		for _, step := range next.TakeBack {

@@ -136,7 +136,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 		gone = f.account(a.Account)
 		state = connector.State{Held: f.held[a], Pending: f.out[a]}
 		if state.Pending {
-			state.WaitsFor = a.Account + " to accept the invitation"
+			state.On, state.WaitsFor = connector.OnHolder, a.Account+" to accept the invitation"
 		}
 	})
 	return state, errors.Join(err, gone)

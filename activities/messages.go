@@ -130,6 +130,7 @@ const (
 	task       = "task"
 	reminder   = "reminder"
 	jobChange  = "job_change"
+	outage     = "outage"
 
 	enquiry       = "enquiry"
 	enquiryAnswer = "enquiry_answer"

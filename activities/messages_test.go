@@ -202,7 +202,7 @@ func TestRetryingIsSaidOnceInASentence(t *testing.T) {
 	s.target.next("give", lostAnswer)
 	require.Error(t, s.give(asked.Items[0]))
 	s.converged(asked.ID)
-	assert.Contains(t, s.reads("ann")[0], "Admin: being provisioned, retrying (the system does not answer as it should)")
+	assert.Contains(t, s.reads("ann")[0], "Admin: waiting for Crm, which isn't responding")
 }
 
 func TestResultsAreGatheredWhileOthersAreToCome(t *testing.T) {
@@ -461,19 +461,19 @@ func TestOwnersLearnWhatCouldNotBeGiven_39(t *testing.T) {
 	reports := func(name string) []string {
 		var reports []string
 		for _, text := range s.reads(name) {
-			if strings.Contains(text, "could not be given to") {
+			if strings.Contains(text, "couldn't be set up for") {
 				reports = append(reports, text)
 			}
 		}
 		return reports
 	}
 	require.Len(t, reports("owen"), 1)
-	assert.Contains(t, reports("owen")[0], "does not exist in the system any more")
+	assert.Contains(t, reports("owen")[0], "doesn't exist in Crm any more")
 	assert.Empty(t, reports("olga"), "hers was given")
 	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
 	last := s.reads("ann")[len(s.reads("ann"))-1]
-	assert.Contains(t, last, "1 active, 1 failed")
-	assert.Contains(t, last, "does not exist in the system any more")
+	assert.Contains(t, last, "1 active, 1 couldn't be set up")
+	assert.Contains(t, last, "doesn't exist in Crm any more")
 }
 
 func TestOwnersLearnWhatWasThereBeforeAndWhatIsOverdue_24(t *testing.T) {

@@ -158,7 +158,7 @@ func (m *month) run(*rapid.T) {
 	next := m.advance(asked.ID)
 	for _, step := range next.Give {
 		if err := m.give(step.ID); err != nil && rapid.IntRange(0, 5).Draw(m.r, "gives up") == 0 {
-			require.NoError(m.r, m.do.FailItem(context.Background(), activities.ItemInput{ItemID: step.ID}))
+			require.NoError(m.r, m.Worker.FailItem(context.Background(), step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true))
 		}
 	}
 	for _, step := range next.TakeBack {

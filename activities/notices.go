@@ -15,6 +15,7 @@ import (
 const (
 	noticesAtOnce = 10             // that a look at a request's messages sends: the sweep sends the rest
 	lookForOwners = 24 * time.Hour // whether somebody else has come to look after what an open notice is about
+	lookAtOutage  = 10 * time.Minute
 )
 
 // SendNotices makes the messages of notices say what the record says: those of one request, or with 0 of any, the longest
@@ -57,6 +58,14 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 			return schema.NoticeConverged(ctx, conn, notice, wait)
 		}
 	}
+	if notice.Kind == outage && notice.Open {
+		if err := schema.CloseOutage(ctx, conn, id); err != nil { // if it is over
+			return err
+		}
+		if notice, err = schema.NoticeByID(ctx, conn, id); err != nil {
+			return err
+		}
+	}
 	var failed error
 	for _, person := range notice.Readers {
 		if err := a.bringNotice(ctx, conn, notice, person); err != nil {
@@ -67,8 +76,11 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 		return failed
 	}
 	later := time.Duration(0)
-	if notice.TaskID.Valid && notice.Open {
+	switch {
+	case notice.TaskID.Valid && notice.Open:
 		later = lookForOwners
+	case notice.Kind == outage && notice.Open:
+		later = lookAtOutage
 	}
 	return schema.NoticeConverged(ctx, conn, notice, later)
 }
@@ -82,7 +94,7 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	if err != nil {
 		return err
 	}
-	if n.Kind != task && n.Kind != jobChange && m.Digest != "" {
+	if n.Kind != task && n.Kind != jobChange && n.Kind != outage && m.Digest != "" {
 		return nil // said once
 	}
 	found, err := a.find(ctx, conn, &address) // before it is drawn: it may say in which time zone
@@ -130,6 +142,13 @@ func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schem
 			return views.Message{}, err
 		}
 		return views.JobChanges(changes, to.PersonID, zone), nil
+	case outage:
+		o, err := schema.OutageOf(ctx, q, n.ID, views.OutageShown)
+		if err != nil || !sent && o.Total == 0 {
+			return views.Message{}, err
+		}
+		person, err := schema.PersonByID(ctx, q, to.PersonID)
+		return views.Outage(o, person.Administrator, zone), err
 	default:
 		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
 		return views.Drift(drift, zone), err

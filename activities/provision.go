@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -26,9 +25,14 @@ const (
 	comeAgainLast  = time.Minute
 )
 
-// ProvisionAccess gives an approved item, if the stored decision proves that it may be given. What cannot be given, and
-// will not be by trying again, fails here: that item alone.
+// ProvisionAccess grants an approved item, if the stored decision proves that it may be granted. What cannot be granted, and
+// will not be by trying again, fails here: that item alone. A target that is down, asks for fewer calls or does not let us is
+// waited for: see the classes of connector errors.
 func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
+	granting, err := schema.GrantingOf(ctx, a.DB, in.ItemID)
+	if err != nil || granting.Over {
+		return err // Advance says what becomes of it, also where the target cannot be asked
+	}
 	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
 	if err != nil {
 		return err
@@ -39,14 +43,39 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 		return nil
 	case connector.ClassPending: // Advance says when to look again
 		return a.failIfPendingTooLong(ctx, in.ItemID, seat, err)
-	case connector.ClassDenied, connector.ClassGone, connector.ClassRefused:
-		return a.fail(ctx, in.ItemID, seat, err)
+	case connector.ClassGone, connector.ClassRefused:
+		return a.fail(ctx, in.ItemID, seat, err, problemOf(err), false)
 	default: // trying again may help
-		if !IsBusy(err) {
-			a.sayRetrying(ctx, in.ItemID, explainRetry(err))
+		if IsBusy(err) {
+			return a.retry(ctx, err)
+		}
+		a.noteProblem(ctx, in.ItemID, seat, err)
+		late, lateErr := a.waitedTooLong(ctx, granting)
+		if lateErr != nil {
+			return lateErr
+		}
+		if late {
+			return a.fail(ctx, in.ItemID, seat, err, problemOf(err).Became(schema.NotSetUpInTime), true)
 		}
 		return a.retry(ctx, err)
 	}
+}
+
+// waitedTooLong tells whether an approved item without an end has waited for its target for as long as a request may wait for
+// its approval: nobody counts on it any more. With an end, it waits until then.
+func (a *Activities) waitedTooLong(ctx context.Context, g schema.Granting) (bool, error) {
+	if g.Temporary {
+		return false, nil
+	}
+	policy, err := schema.PolicyOf(ctx, a.DB, g.Version)
+	if err != nil {
+		return false, err
+	}
+	expiry := a.Options.ExpireAfter
+	if clause, err := policy.Clause(g.Clause); err == nil && clause.ExpireAfter > 0 {
+		expiry = clause.ExpireAfter
+	}
+	return g.Approved >= expiry.Seconds(), nil
 }
 
 func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
@@ -54,96 +83,13 @@ func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, sea
 	if err != nil || waited < a.Options.ExpireAfter {
 		return err
 	}
-	return a.fail(ctx, itemID, seat, why)
+	return a.fail(ctx, itemID, seat, why, problemOf(why).Became(schema.WaitedTooLong), false)
 }
 
-// lastTries is how often FailItem finds others at work before it gives up too.
-const lastTries = 5
-
-// FailItem ends an item whose giving took too long. It tries once more before: perhaps it was the worker that was away.
-func (a *Activities) FailItem(ctx context.Context, in ItemInput) error {
-	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
-	if err != nil {
-		return err
-	}
-	if err = a.Settler.Settle(ctx, seat); err == nil || connector.ClassOf(err) == connector.ClassPending {
-		return nil
-	} else if IsBusy(err) && attempt(ctx) < lastTries {
-		return a.retry(ctx, err)
-	}
-	var notCreated *connector.NotCreated
-	if errors.As(err, &notCreated) {
-		return a.DB.FailItem(ctx, in.ItemID, fmt.Sprintf("The account %s could not be created in the system in time.", notCreated.Account))
-	}
-	return a.DB.FailItem(ctx, in.ItemID, "The system could not be reached in time.")
-}
-
-func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
-	a.Log.Error("access could not be given", "item", itemID, "target", seat.Instance, "error", why)
-	if err := a.DB.FailItem(ctx, itemID, explain(why)); err != nil {
-		return err
-	}
-	return nil
-}
-
-// explain is what people read about a target's refusal.
-func explain(err error) string {
-	var gone *connector.Gone
-	var notCreated *connector.NotCreated
-	var refused *connector.Refused
-	var pending *connector.Pending
-	switch {
-	case errors.As(err, &notCreated):
-		return explainNotCreated(notCreated)
-	case errors.As(err, &pending):
-		return fmt.Sprintf("It waited too long for %s.", pending.WaitsFor)
-	case errors.As(err, &gone) && gone.Part == connector.Object:
-		return fmt.Sprintf("It does not exist in the system any more (%s).", gone.Name)
-	case errors.As(err, &gone):
-		return fmt.Sprintf("There is no account %s in the system, and accounts aren't created automatically there. "+
-			"Ask an owner of the application to set it up, then request access again.", gone.Name)
-	case errors.As(err, &refused) && refused.ByPeople:
-		return fmt.Sprintf("Those who look after it cannot give it: %s", refused.Reason)
-	case errors.As(err, &refused):
-		return fmt.Sprintf("The system's connector refuses %s: %s.", refused.Name, refused.Reason)
-	default:
-		return "The connection to the system is not set up properly: its operators have been told."
-	}
-}
-
-// explainNotCreated is what people read where an account was needed, and creating it was refused.
-func explainNotCreated(e *connector.NotCreated) string {
-	text := fmt.Sprintf("There is no account %s in the system, and ", e.Account)
-	var refused *connector.Refused
-	switch {
-	case errors.As(e.Err, &refused) && refused.ByPeople:
-		return text + "it can't be created. The system's answer: " + refused.Reason
-	case errors.As(e.Err, &refused):
-		return text + fmt.Sprintf("it can't be created: it %s.", refused.Reason)
-	default:
-		return text + "we aren't allowed to create it. Operators have been notified. Request access again when the account exists."
-	}
-}
-
-// explainRetry is why giving is tried again, as people read it.
-func explainRetry(err error) string {
-	var notCreated *connector.NotCreated
-	if errors.As(err, &notCreated) {
-		return fmt.Sprintf("the account %s is not ready in the system yet", notCreated.Account)
-	}
-	return retryingProblem
-}
-
-// retryingProblem is why giving is tried again where nothing more is known.
-const retryingProblem = "the system does not answer as it should"
-
-// sayRetrying lets people know. It is a courtesy: if it fails, the retry matters more.
-func (a *Activities) sayRetrying(ctx context.Context, itemID int64, problem string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := a.DB.SayRetrying(ctx, itemID, problem); err != nil {
-		a.Log.Warn("could not note that giving is retried", "item", itemID, "error", err)
-	}
+// fail ends an item that is not granted. inDoubt: the target could not be asked whether it shows the access.
+func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, why error, problem schema.Problem, inDoubt bool) error {
+	a.Log.Error("access could not be granted", "item", itemID, "target", seat.Instance, "problem", string(problem.Code), "error", why)
+	return a.DB.FailItem(ctx, itemID, problem, inDoubt)
 }
 
 // IsSeatBusy tells that somebody else works at the seat, or holds its lock and does nothing.

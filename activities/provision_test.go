@@ -8,9 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"accessbot/activities"
 	"accessbot/schema"
-	"accessbot/schema/schematest"
 )
 
 func TestItemThatCannotBeGivenFailsAlone_39(t *testing.T) {
@@ -22,7 +20,7 @@ func TestItemThatCannotBeGivenFailsAlone_39(t *testing.T) {
 	require.NoError(t, s.give(asked.Items[0]))
 	require.NoError(t, s.give(asked.Items[1]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
-	assert.Contains(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "does not exist in the system any more")
+	assert.Equal(t, "object_gone", s.problem(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[1]))
 
 	next := s.advance(asked.ID)
@@ -32,32 +30,6 @@ func TestItemThatCannotBeGivenFailsAlone_39(t *testing.T) {
 	s.targetsShowWhatClaimsSay()
 }
 
-func TestBadCredentialsFailTheItemAndSayWhatToDo(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(time.Hour)
-	s.target.always("read", denies)
-	require.NoError(t, s.give(asked.Items[0]))
-	assert.Equal(t, "failed", s.State(asked.Items[0]))
-	assert.Equal(t, 1, s.Alerts("could not be given"))
-}
-
-func TestItemThatFailedIsTakenBackIfItWasGivenAfterAll(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(0)
-	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(asked.Items[0]))
-	s.target.next("read", refusesConnection)
-	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
-	assert.Equal(t, "failed", s.State(asked.Items[0]))
-	require.True(t, s.held())
-	next := s.advance(asked.ID)
-	require.Len(t, next.TakeBack, 1)
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
-	assert.False(t, s.held())
-	assert.Equal(t, "failed", s.State(asked.Items[0]))
-	assert.True(t, s.advance(asked.ID).Settled)
-}
-
 func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
@@ -65,7 +37,7 @@ func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testin
 	require.Error(t, s.give(asked.Items[0]))
 	s.Shift(2 * time.Hour)
 	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
 	s.target.set("ann", "crm/admin", true) // now it is through with it
 
@@ -83,22 +55,11 @@ func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testin
 	assert.Empty(t, due, "once")
 }
 
-func TestItemIsTriedOnceMoreBeforeItFails(t *testing.T) {
-	s := newSmall(t)
-	asked := s.approved(0)
-	s.target.next("give", refusesConnection)
-	require.Error(t, s.give(asked.Items[0]))
-	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
-	assert.Equal(t, "active", s.State(asked.Items[0]))
-	assert.True(t, s.held())
-}
-
 func TestFailingAnItemThatWasGivenDoesNothing(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
 	require.NoError(t, s.give(asked.Items[0]))
-	require.NoError(t, s.do.FailItem(context.Background(), activities.ItemInput{ItemID: asked.Items[0]}))
-	require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"), "nor where it was given a moment ago")
+	require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	s.targetsShowWhatClaimsSay()
 }
@@ -121,7 +82,8 @@ func TestEndThatPassesWhileGivingTakesBackAtOnce(t *testing.T) {
 	asked := s.approved(time.Hour)
 	require.NoError(t, s.while(asked.Items[0], func() { s.Shift(time.Hour) }))
 	assert.False(t, s.held())
-	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 }
 
 func TestReleaseWhileGivingTakesBackAtOnce_47(t *testing.T) {
@@ -143,7 +105,7 @@ func TestFailureWhileGivingTakesBackAtOnce(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
 	require.NoError(t, s.while(asked.Items[0], func() {
-		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"))
+		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 	}))
 	assert.False(t, s.held())
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
@@ -158,7 +120,7 @@ func TestWhatIsTakenBackDoesNotFail_47(t *testing.T) {
 	require.NoError(t, err)
 	fails := func() {
 		t.Helper()
-		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], "it took too long"))
+		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 	}
 	fails()
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]))

@@ -155,8 +155,9 @@ func TestAlertsAndNotesLockTheRequestFirst(t *testing.T) {
 			_, err := s.Worker.AlertOverdue(context.Background(), claim, time.Minute, "Unavailable")
 			return err
 		},
-		"retrying": func(s small, item, _ int64) error {
-			return s.Worker.SayRetrying(context.Background(), item, "retrying")
+		"its target is down": func(s small, item, _ int64) error {
+			_, err := s.Worker.NoteProblem(context.Background(), item, schema.Problem{Code: schema.TargetUnavailable}, time.Hour)
+			return err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -124,12 +124,28 @@ func settleOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector
 	}
 	var pending *connector.Pending
 	if plan.Want && errors.As(err, &pending) {
-		return false, errors.Join(err, schema.RecordWaiting(ctx, conn, seat, pending.WaitsFor, pending.LookAgain))
+		return false, errors.Join(err, schema.RecordWaiting(ctx, conn, seat, waitsFor(pending), pending.LookAgain))
+	}
+	if class := connector.ClassOf(err); plan.Want && (class == connector.ClassGone || class == connector.ClassRefused) {
+		err = unlessHeld(ctx, target, assignment, err)
 	}
 	if err != nil {
 		return false, err
 	}
 	return schema.RecordSeat(ctx, conn, seat, plan.Want)
+}
+
+// unlessHeld asks the target once more before its refusal is believed: what it shows is held, whatever it answered. One that
+// does not say is tried again.
+func unlessHeld(ctx context.Context, target connector.Connector, a connector.Assignment, refused error) error {
+	after, err := connector.Look(ctx, target, a)
+	switch {
+	case err != nil && connector.ClassOf(err) != connector.ClassRefused:
+		return err
+	case err == nil && after.Held:
+		return nil
+	}
+	return refused
 }
 
 // unlock gives the seat's lock back. If it was lost meanwhile, somebody else may have settled the seat at the

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"strings"
 
 	"accessbot/activities/connector"
 	"accessbot/activities/connector/manual"
@@ -26,11 +25,7 @@ func (h byHand) seat(ctx context.Context, a connector.Assignment) (schema.SeatTa
 // Task implements manual.Tasks.
 func (h byHand) Task(ctx context.Context, a connector.Assignment) (manual.Task, error) {
 	t, err := h.seat(ctx, a)
-	asked := strings.Join(t.Asked, " or ")
-	if asked == "" {
-		asked = "somebody to look after the application"
-	}
-	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGive: t.Open.Bool, Cannot: t.Cannot, Asked: asked}, err
+	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGive: t.Open.Bool, Cannot: t.Cannot, Asked: t.Asked}, err
 }
 
 // Ask implements manual.Tasks.

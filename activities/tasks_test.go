@@ -52,7 +52,8 @@ func TestWhatIsGivenByHandIsActiveOnceItsOwnerSaysSo(t *testing.T) {
 	item := asked.Items[0]
 	require.NoError(t, s.give(item))
 	assert.Equal(t, "provisioning", s.State(item))
-	assert.Equal(t, "being provisioned, waits for Owen to do it by hand", schematest.Value[string](s.World, `select problem from request_items where id = $1`, item))
+	assert.Equal(t, "manual_task", s.problem(item))
+	assert.JSONEq(t, `{"people": ["Owen"]}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, item))
 	toGive, task := s.task()
 	assert.True(t, toGive)
 	s.Shift(2 * time.Minute)
@@ -84,7 +85,8 @@ func TestWhatCannotBeGivenByHandFailsWithTheOwnersWords(t *testing.T) {
 	require.NoError(t, s.answer(task, s.owen, false, "no licences left"))
 	require.NoError(t, s.give(asked.Items[0]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
-	assert.Equal(t, "Those who look after it cannot give it: no licences left", schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]))
+	assert.Equal(t, "owner_refused", s.problem(asked.Items[0]))
+	assert.JSONEq(t, `{"reason": "no licences left"}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, asked.Items[0]))
 	s.nobodyIsAsked()
 
 	s.Shift(time.Minute)
@@ -125,7 +127,8 @@ func TestATaskThatIsNotNeededAnyMoreIsDropped(t *testing.T) {
 	s.Shift(time.Hour)
 	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])), "it was never given")
 	s.nobodyIsAsked()
-	assert.Equal(t, "ended", s.State(asked.Items[0]))
+	assert.Equal(t, "failed", s.State(asked.Items[0]))
+	assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 	require.ErrorIs(t, s.answer(task, s.owen, false, "too late"), schema.ErrNotOpen)
 	assert.NotZero(t, s.Audited("not asked to do it by hand any more"))
 }

@@ -41,7 +41,8 @@ type AuditedItem struct {
 	ReleaseKind        string            `json:"release_kind" db:"release_kind"`
 	ReleasedBy         string            `json:"released_by" db:"released_by"`
 	ReleaseReason      string            `json:"release_reason" db:"release_reason"`
-	Problem            string            `json:"problem" db:"problem"`
+	Problem            ProblemCode       `json:"problem" db:"problem"`
+	ProblemDetails     ProblemDetails    `json:"problem_details" db:"problem_details"`
 }
 
 // AuditedDecision is one of an item's decisions.
@@ -80,7 +81,8 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
        case when o.due_end <= app_now() then extract(epoch from coalesce(c.removed_at, c.ended_at, app_now()) - o.due_end)::float8 end as lateness_seconds,
        coalesce(c.end_reason, '') as end_reason, coalesce(c.ended_at is not null and c.removed_at is null and c.due_at is null, false) as kept_for_another,
        f.id is not null as found_before,
-       coalesce(x.kind, '') as release_kind, coalesce(b.email, '') as released_by, coalesce(x.reason, '') as release_reason, coalesce(i.problem, '') as problem
+       coalesce(x.kind, '') as release_kind, coalesce(b.email, '') as released_by, coalesce(x.reason, '') as release_reason, coalesce(i.problem, '') as problem,
+       coalesce(i.problem_details, '{}') as problem_details
   from submitted s
   full join request_items i on i.id = s.item_id
   left join access_requests r on r.id = i.request_id

@@ -301,7 +301,7 @@ func TestExpiryAndDecisionExcludeEachOther(t *testing.T) {
 	expiring := a.Worker.MustBegin()
 	defer expiring.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	require.NoError(t, schema.LockRequest(context.Background(), expiring, a.asked.ID))
-	require.NoError(t, schema.MoveItems(context.Background(), expiring, a.asked.Items, schema.Expired, ""))
+	require.NoError(t, schema.MoveItems(context.Background(), expiring, a.asked.Items, schema.Expired, schema.Problem{}))
 	done := make(chan error, 1)
 	go func() { done <- a.Decide(a.owen, a.approval, "approve", a.asked.Items[0]) }()
 	require.Eventually(t, func() bool {

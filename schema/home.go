@@ -97,8 +97,12 @@ type RequestLine struct {
 
 	Names  []string       `db:"-"` // of the first few items: application and name
 	Items  int            `db:"-"`
-	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; GivenBack is apart from Released
+	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; GivenBack is apart from Released, and
+	// WaitingToBeSetUp from Approved and Provisioning
 }
+
+// WaitingToBeSetUp counts, in RequestLine.States, what is approved and waits for its target or for people there.
+const WaitingToBeSetUp = "waiting"
 
 // RequestsOf answers the requests that a person made, or somebody for them, the newest first.
 func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []RequestLine, total int, err error) {
@@ -135,6 +139,7 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 		select i.request_id, a.name || ': ' || e.name as name,
 		       case when i.state in ('submitted', 'awaiting_approval', 'approved') and l.id is not null then 'withdrawn'
 		            when i.state = 'released' and l.kind = 'given_back' then 'given_back'
+		            when i.state in ('approved', 'provisioning') and i.problem <> '' then 'waiting'
 		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'deny' then 'denied'
 		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'approve' then 'approved'
 		            else i.state end as state

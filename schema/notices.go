@@ -13,7 +13,7 @@ import (
 // Notice is something that the owners of an application are told, or one person, a message to each of them.
 type Notice struct {
 	ID            int64         `db:"id"`
-	Kind          string        `db:"kind"`           // task, drift, reminder or job_change
+	Kind          string        `db:"kind"`           // task, drift, reminder, job_change or outage
 	ApplicationID int64         `db:"application_id"` // 0: it is for one person
 	TaskID        sql.NullInt64 `db:"task_id"`
 	Open          bool          `db:"open"` // it asks for something still: whoever looks after the application now should have it
@@ -36,8 +36,10 @@ func DueNotices(ctx context.Context, q Queryer, requestID int64, limit int) ([]i
 func NoticeByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
 	var n Notice
 	err := q.GetContext(ctx, &n, `
-		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.task_id, n.messages_due_at, coalesce(t.closed_at is null, true) as open,
+		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.task_id, n.messages_due_at, coalesce(t.closed_at, n.closed_at) is null as open,
 		       array(select unnest(case when n.person_id is not null then array[n.person_id]
+		                                when n.kind = 'outage' then owners_to_tell(n.application_id) || array(
+		                                     select p.id from people p where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
 		                                when t.id is null then owners_to_tell(n.application_id)
 		                                when t.closed_at is null then owners_to_ask(t.entitlement_id, a.person_id) end)
 		             union select m.person_id from slack_messages m where m.notice_id = n.id and m.ts <> ''

@@ -125,7 +125,7 @@ func openStage(t *testing.T, w *schematest.World, asked schematest.Asked, stage,
 	id, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: asked.ID, ApplicationID: 1, PolicyVersion: schematest.Value[int64](w, `select max(version) from policies`),
 		Items: asked.Items, Stage: stage, Stages: stages, Answer: answer, AskNow: 3, RemindAfter: time.Hour})
 	require.NoError(t, err)
-	require.NoError(t, schema.MoveItems(ctx, tx, asked.Items, schema.AwaitingApproval, ""))
+	require.NoError(t, schema.MoveItems(ctx, tx, asked.Items, schema.AwaitingApproval, schema.Problem{}))
 	require.NoError(t, tx.Commit())
 	return id
 }

@@ -12,7 +12,7 @@ import (
 // unproven answers why the decisions about an item, which come to an approval, do not prove it; empty: they do. What the
 // policy asked for when the item was submitted is held against what is recorded, and a clause that approves by itself is
 // evaluated again, on the directory as it is now.
-func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err error) {
+func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	var item struct {
 		Clause      int           `db:"clause"`
 		Version     int64         `db:"policy_version"`
@@ -43,29 +43,29 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err err
 	}
 	clause, err := p.Clause(item.Clause)
 	if err != nil {
-		return "the policy knows nothing of it", nil //nolint:nilerr // that is why it is refused
+		return RuleUnknown, nil //nolint:nilerr // that is why it is refused
 	}
 	for _, d := range decisions {
 		switch {
 		case d.DecidedBy.Int64 == item.RequesterID:
-			return "it was approved by its requester", nil
+			return ApprovedByRequester, nil
 		case item.SubmittedBy.Valid && d.DecidedBy == item.SubmittedBy:
-			return "it was approved by the one who asked for it", nil
+			return ApprovedBySubmitter, nil
 		case d.PolicyVersion != item.Version:
-			return "it was decided by another version of the policy", nil
+			return OtherPolicyVersion, nil
 		case d.DecidedBy.Valid && clause.Stages == nil:
-			return "nobody was to be asked about it", nil
+			return NoApprovalAsked, nil
 		case !d.DecidedBy.Valid && !clause.Approve:
-			return "nobody approved it who was asked", nil
+			return ApproverNotAsked, nil
 		case !d.DecidedBy.Valid:
 			return approvesStill(ctx, q, p, item.Clause, itemID)
 		}
 	}
 	switch {
 	case item.Strangers > 0:
-		return "nobody approved it who was asked", nil
+		return ApproverNotAsked, nil
 	case !passes(clause, decisions):
-		return "fewer approved it than have to", nil
+		return ApprovalsMissing, nil
 	case item.Ahead:
 		return unasked(ctx, q, itemID)
 	}
@@ -73,7 +73,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why string, err err
 }
 
 // unasked answers that somebody approved a later stage than the one they were asked in, and would not be asked there.
-func unasked(ctx context.Context, q Queryer, itemID int64) (why string, err error) {
+func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	number, err := RequestOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
@@ -93,7 +93,7 @@ func unasked(ctx context.Context, q Queryer, itemID int64) (why string, err erro
 			continue
 		}
 		if _, may := judged.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
-			return "somebody approved a stage in which they are not asked", nil
+			return StageNotAsked, nil
 		}
 	}
 	return "", nil
@@ -117,13 +117,13 @@ func passes(clause *policy.Clause, decisions []Decision) bool {
 	return len(clause.Stages) > 0
 }
 
-func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, clause int, itemID int64) (why string, err error) {
+func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, clause int, itemID int64) (why ProblemCode, err error) {
 	about, err := subjectOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
 	}
 	if now, err := p.Judge(about); err != nil || now != clause {
-		return "the policy does not approve it any more", nil //nolint:nilerr // what cannot be judged is not approved
+		return PolicyChanged, nil //nolint:nilerr // what cannot be judged is not approved
 	}
 	return "", nil
 }

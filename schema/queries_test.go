@@ -413,7 +413,7 @@ func TestUnknownNumbersAreNotFound(t *testing.T) {
 		"person":   func() error { _, err := schema.PersonByID(ctx, w.Worker, 1); return err },
 		"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "nobody@example.com"); return err },
 		"address":  func() error { _, err := schema.AddressOf(ctx, w.Worker, 1); return err },
-		"failing":  func() error { return w.Worker.FailItem(ctx, 1, "x") },
+		"failing":  func() error { return w.Worker.FailItem(ctx, 1, schema.Problem{Code: schema.NotApproved}, false) },
 	} {
 		assert.ErrorIs(t, look(), schema.ErrNotFound, name)
 	}

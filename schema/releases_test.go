@@ -34,7 +34,7 @@ func (a asking) given(item int64) int64 {
 func (a asking) approveAll() {
 	a.t.Helper()
 	require.NoError(a.t, a.Decide(a.owen, a.approval, "approve", a.asked.Items...))
-	require.NoError(a.t, schema.MoveItems(context.Background(), a.Worker, a.asked.Items, schema.Approved, ""))
+	require.NoError(a.t, schema.MoveItems(context.Background(), a.Worker, a.asked.Items, schema.Approved, schema.Problem{}))
 }
 
 func TestWithdrawTakesWhatIsNotGivenYet(t *testing.T) {

@@ -53,7 +53,7 @@ type Item struct {
 	Risk            string    `db:"risk"`
 	State           string    `db:"state"`
 	StateAt         time.Time `db:"state_at"`
-	Problem         string    `db:"problem"`
+	Problem         Problem   `db:"problem"`
 	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
 
 	MaxDays sql.NullInt64 `db:"max_days"` // the entitlement's own limit; null: none
@@ -189,7 +189,8 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, e.max_days, i.state, i.state_at, i.problem, i.clause
+		       e.description, e.risk, e.max_days, i.state, i.state_at, i.clause,
+		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since"
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -309,7 +310,7 @@ func (r *Request) Sent(i Item) bool {
 // NoApprover tells whether a waiting item has no approver at all: see StuckFor.
 func (r *Request) NoApprover(i Item) bool {
 	_, asked := r.OpenApproval(i)
-	return i.State == AwaitingApproval && i.Waiting() && !asked && i.Problem != ""
+	return i.State == AwaitingApproval && i.Waiting() && !asked && i.Problem.Code == NoApprover
 }
 
 // DecidableBy answers the items that wait for the person: they were asked, or may be, and have not answered.

@@ -99,7 +99,7 @@ func TestStatesOnlyGoForward(t *testing.T) {
 		tx.MustExec(`set local session_replication_role = replica`)
 		tx.MustExec(`update request_items set state = $1 where id = $2`, c.from, item)
 		require.NoError(t, tx.Commit())
-		err := schema.MoveItems(context.Background(), a.Worker, []int64{item}, c.to, "")
+		err := schema.MoveItems(context.Background(), a.Worker, []int64{item}, c.to, schema.Problem{})
 		assert.ErrorIs(t, err, schema.ErrStateBackwards, "%s to %s", c.from, c.to)
 	}
 }

@@ -144,19 +144,19 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		ID        int64        `db:"id"`
 		RequestID int64        `db:"request_id"`
 		EndsAt    sql.NullTime `db:"ends_at"`
-		Refused   string       `db:"refused"`
+		Refused   ProblemCode  `db:"refused"` // or released, or past_end: Advance says what becomes of it
 	}
 	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
 	err := tx.SelectContext(ctx, &approved, `
 		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
-		       case when item_verdict(i.id) is distinct from 'approve' then 'nobody approved it'
+		       case when item_verdict(i.id) is distinct from 'approve' then 'not_approved'
 		            when x.id is not null                              then 'released'
-		            when not d.same_terms                              then 'the request changed after it was approved'
-		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past its end'
-		            when p.status <> 'active' or p.gone_at is not null then 'the requester is not active any more'
-		            when e.gone_at is not null then 'it cannot be requested any more'
-		            when a.person_id <> r.requester_id                then 'the account is somebody else''s'
-		            when a.instance <> e.instance                     then 'the account is in another system'
+		            when not d.same_terms                              then 'request_changed'
+		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past_end'
+		            when p.status <> 'active' or p.gone_at is not null then 'requester_inactive'
+		            when e.gone_at is not null then 'not_requestable'
+		            when a.person_id <> r.requester_id                then 'account_of_other_person'
+		            when a.instance <> e.instance                     then 'account_elsewhere'
 		            else '' end as refused
 		  from request_items i
 		  join access_requests r on r.id = i.request_id
@@ -179,13 +179,14 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		}
 		switch item.Refused {
 		case "":
-		case "released", "past its end":
-			continue // Advance says what becomes of it
+		case "released", "past_end":
+			continue
 		default:
-			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, item.Refused); err != nil {
+			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, Problem{Code: item.Refused}); err != nil {
 				return err
 			}
-			err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving refused: " + item.Refused, Alert: true, RequestID: item.RequestID, ItemID: item.ID})
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving refused", Alert: true, RequestID: item.RequestID, ItemID: item.ID,
+				Details: map[string]any{"problem": item.Refused}})
 			if err != nil {
 				return err
 			}
@@ -205,7 +206,7 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		if err != nil {
 			return refusal(err)
 		}
-		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, ""); err != nil {
+		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, Problem{}); err != nil {
 			return err
 		}
 		err = Audit(ctx, tx, Event{Actor: "worker", Action: "claimed", RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
@@ -271,9 +272,9 @@ const (
 	lastLook  = time.Hour
 )
 
-// RecordWaiting writes down that giving is under way, what it waits for (for people), and when to look again: not before
-// lookAgain, the target's own wish.
-func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor string, lookAgain time.Duration) error {
+// RecordWaiting writes down that giving is under way, what it waits for, and when to look again: not before lookAgain, the
+// target's own wish.
+func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor Problem, lookAgain time.Duration) error {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s waits: %w", s, err)
@@ -303,7 +304,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor string
 	}
 	for _, w := range waiting {
 		if w.ItemID.Valid {
-			if err := MoveItems(ctx, tx, []int64{w.ItemID.Int64}, Provisioning, "being provisioned, waits for "+waitsFor); err != nil {
+			if err := MoveItems(ctx, tx, []int64{w.ItemID.Int64}, Provisioning, waitsFor); err != nil {
 				return err
 			}
 		}
@@ -311,7 +312,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor string
 			continue
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
-			Details: map[string]any{"seat": s.String(), "waits for": waitsFor}})
+			Details: map[string]any{"seat": s.String(), "waits for": waitsFor.Code, "details": waitsFor.Details}})
 		if err != nil {
 			return err
 		}
@@ -351,7 +352,7 @@ func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
 	}
 	for _, g := range given {
 		if g.ItemID.Valid {
-			if err := MoveItems(ctx, tx, []int64{g.ItemID.Int64}, Active, ""); err != nil {
+			if err := MoveItems(ctx, tx, []int64{g.ItemID.Int64}, Active, Problem{}); err != nil {
 				return err
 			}
 		}
@@ -361,7 +362,10 @@ func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
 			return err
 		}
 	}
-	return nil
+	if len(given) == 0 {
+		return nil
+	}
+	return lookAtOutages(ctx, tx, l.EntitlementID)
 }
 
 // recordEnded ends the seat's claims that are no reason any more, and confirms the removal of all that ended if the
@@ -373,6 +377,8 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		RequestID sql.NullInt64  `db:"request_id"`
 		State     sql.NullString `db:"state"`
 		Released  bool           `db:"released"`
+		Given     bool           `db:"given"` // the target once showed it
+		Problem   Problem        `db:"problem"`
 		JustEnded bool           `db:"just_ended"`
 		LateBy    float64        `db:"late_by"` // seconds past its end or its release
 		Why       string         `db:"end_reason"`
@@ -396,7 +402,8 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
 		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
-		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, o.ended_at is null as just_ended, c.end_reason,
+		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, c.given_at is not null as given,
+		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details", o.ended_at is null as just_ended, c.end_reason,
 		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
@@ -406,13 +413,19 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		if e.RequestID.Valid {
 			told = append(told, e.RequestID.Int64)
 		}
-		state := e.State.String
-		if e.ItemID.Valid && (state == Provisioning || state == Active) {
-			state = Ended
-			if e.Released {
-				state = Released
+		if state := e.State.String; e.ItemID.Valid && (state == Provisioning || state == Active) {
+			var err error
+			switch {
+			case e.Released:
+				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Released, Problem{})
+			case e.Given:
+				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Ended, Problem{})
+			case e.JustEnded: // its end passed, and it was never seen to be granted
+				err = FailedItem(ctx, tx, e.RequestID.Int64, e.ItemID.Int64, e.Problem.Became(EndPassed))
+			default: // it was given up: see FailItem
+				err = FailedItem(ctx, tx, e.RequestID.Int64, e.ItemID.Int64, e.Problem)
 			}
-			if err := MoveItems(ctx, tx, []int64{e.ItemID.Int64}, state, ""); err != nil {
+			if err != nil {
 				return err
 			}
 		}

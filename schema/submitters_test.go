@@ -80,7 +80,7 @@ func TestWhoAskedForSomebodyDecidesAsLittleAsThey(t *testing.T) {
 	a.Do(`update request_items set state = 'approved' where id = $1`, a.asked.Items[0])
 	reason, err := schema.Unproven(t.Context(), a.Worker, a.asked.Items[0])
 	require.NoError(t, err)
-	require.Equal(t, "it was approved by the one who asked for it", reason)
+	require.Equal(t, schema.ApprovedBySubmitter, reason)
 }
 
 func TestTheTermsSayWhoAsked(t *testing.T) {

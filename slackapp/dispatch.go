@@ -369,6 +369,7 @@ var actions = map[string]func(*app, context.Context, *slack.InteractionCallback,
 	views.ActionTaskDone:      (*app).taskDone,
 	views.ActionBack:          (*app).back,
 	views.ActionHolder:        (*app).pickHolder,
+	views.ActionRetry:         (*app).retryNow,
 }
 
 func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome {

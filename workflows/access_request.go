@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/log"
@@ -25,11 +26,9 @@ func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of request %d", id, in.RequestID), "WrongID", nil)
 	}
 	r := &accessRequest{
-		in:     in,
-		log:    workflow.GetLogger(ctx),
-		wake:   workflow.NewBufferedChannel(ctx, 1),
-		giving: map[int64]bool{},
-		taking: map[int64]bool{},
+		in:   in,
+		log:  workflow.GetLogger(ctx),
+		wake: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil }); err != nil {
 		return err
@@ -43,8 +42,9 @@ type accessRequest struct {
 	next activities.Next // what the record said last
 
 	wake      workflow.Channel // something happened: ask the record again
-	giving    map[int64]bool   // items that an activity is giving right now
-	taking    map[int64]bool   // claims that an activity is taking back right now
+	giving    []*flight        // items that an activity is giving right now
+	taking    []*flight        // claims that an activity is taking back right now
+	retried   int64            // the newest order to retry that was carried out
 	messages  *messages
 	gathering bool   // something finished, and others are in flight
 	shown     string // the search attributes as they were last set
@@ -65,6 +65,16 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 		if r.next.MessagesDue {
 			r.messages.look()
 		}
+		if r.continues(ctx, root) {
+			if r.idle() {
+				return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
+			}
+			stop(r.giving) // their targets may be away for weeks: the next run goes on
+			stop(r.taking)
+			r.wait(ctx, root)
+			continue
+		}
+		r.stopGiving()
 		r.give(ctx)
 		r.takeBack(ctx)
 		if r.done() {
@@ -72,9 +82,6 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 			if !r.signalled(ctx) {
 				return r.result()
 			}
-		}
-		if root.Err() == nil && r.idle() && workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !r.messages.busy() {
-			return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
 		}
 		r.wait(ctx, root)
 	}
@@ -100,65 +107,96 @@ func (r *accessRequest) advance(ctx workflow.Context) error {
 // ask asks the record within the workflow task, which is one event of the history in place of six. A record that does not
 // answer at once is asked by an activity, which is tried again without an event.
 func ask(ctx workflow.Context, in activities.AdvanceInput) (next activities.Next, err error) {
-	if workflow.GetVersion(ctx, "ask-within-task", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
-		within := workflow.WithLocalActivityOptions(ctx, atOncePolicy)
-		if err := workflow.ExecuteLocalActivity(within, do.Advance, in).Get(within, &next); err == nil {
-			return next, nil
-		}
+	within := workflow.WithLocalActivityOptions(ctx, atOncePolicy)
+	if err := workflow.ExecuteLocalActivity(within, do.Advance, in).Get(within, &next); err == nil {
+		return next, nil
 	}
 	ctx = with(ctx, recordPolicy, whatIsNext)
 	err = workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next)
 	return next, err
 }
 
+// continues tells whether the history is long enough to go on in a new run.
+func (r *accessRequest) continues(ctx, root workflow.Context) bool {
+	return root.Err() == nil && !r.next.Settled && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+}
+
+// flight is an item or claim that an activity works at.
+type flight struct {
+	id      int64
+	stopped bool // it is waited for no longer than the attempt under way, if any
+	cancel  workflow.CancelFunc
+}
+
+func (f *flight) stop() {
+	f.stopped = true
+	f.cancel()
+}
+
+func stop(flights []*flight) {
+	for _, f := range flights {
+		f.stop()
+	}
+}
+
+func flying(flights []*flight, id int64) bool {
+	return slices.ContainsFunc(flights, func(f *flight) bool { return f.id == id })
+}
+
+// start begins work at an item or claim. An attempt that is waiting for its turn can be stopped.
+func (r *accessRequest) start(ctx workflow.Context, flights *[]*flight, id int64, work func(ctx workflow.Context) error) {
+	ctx, cancel := workflow.WithCancel(ctx)
+	f := &flight{id: id, cancel: cancel}
+	*flights = append(*flights, f)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer cancel()
+		err := work(ctx)
+		*flights = slices.DeleteFunc(*flights, func(other *flight) bool { return other == f })
+		if f.stopped {
+			r.wake.SendAsync(nil) // the record says whether there is another attempt
+			return
+		}
+		if err != nil {
+			r.log.Error("an activity ended without its work done", "id", id, "error", err)
+		}
+		r.finished(ctx)
+	})
+}
+
 // give starts giving every approved item that is not being given yet: each on its own, while others still wait.
 func (r *accessRequest) give(ctx workflow.Context) {
 	for _, item := range r.next.Give {
-		if r.giving[item.ID] {
+		if flying(r.giving, item.ID) {
 			continue
 		}
-		r.giving[item.ID] = true
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			r.giveItem(ctx, item)
-			delete(r.giving, item.ID)
-			r.finished(ctx)
+		r.start(ctx, &r.giving, item.ID, func(ctx workflow.Context) error {
+			ctx = with(ctx, givePolicy, "give "+item.Label)
+			return workflow.ExecuteActivity(ctx, do.ProvisionAccess, activities.ItemInput{ItemID: item.ID}).Get(ctx, nil)
 		})
 	}
 }
 
-func (r *accessRequest) giveItem(ctx workflow.Context, item activities.Step) {
-	policy := givePolicy
-	if until := r.next.Until; !until.IsZero() {
-		policy.ScheduleToCloseTimeout = min(policy.ScheduleToCloseTimeout, max(until.Sub(workflow.Now(ctx)), time.Minute))
+// stopGiving stops waiting with what is not to be given any more, and with everything where an administrator wants another
+// attempt now: it begins as soon as the one before is over.
+func (r *accessRequest) stopGiving() {
+	for _, f := range r.giving {
+		wanted := slices.ContainsFunc(r.next.Give, func(item activities.Step) bool { return item.ID == f.id })
+		if !f.stopped && (!wanted || r.next.Retry > r.retried) {
+			f.stop()
+		}
 	}
-	in := activities.ItemInput{ItemID: item.ID}
-	giveCtx := with(ctx, policy, "give "+item.Label)
-	err := workflow.ExecuteActivity(giveCtx, do.ProvisionAccess, in).Get(giveCtx, nil)
-	if err == nil {
-		return
-	}
-	// It took too long. Whether the target has it after all, settling the seat finds out: Advance orders that next.
-	r.log.Error("an item could not be given in time", "item", item.ID, "error", err)
-	failCtx := with(ctx, recordPolicy, "could not give "+item.Label)
-	if err := workflow.ExecuteActivity(failCtx, do.FailItem, in).Get(failCtx, nil); err != nil {
-		r.log.Error("could not record that an item failed", "item", item.ID, "error", err)
-	}
+	r.retried = max(r.retried, r.next.Retry)
 }
 
 // takeBack starts taking back every claim that is over and not being taken back yet.
 func (r *accessRequest) takeBack(ctx workflow.Context) {
 	for _, claim := range r.next.TakeBack {
-		if r.taking[claim.ID] {
+		if flying(r.taking, claim.ID) {
 			continue
 		}
-		r.taking[claim.ID] = true
-		workflow.Go(ctx, func(ctx workflow.Context) {
+		r.start(ctx, &r.taking, claim.ID, func(ctx workflow.Context) error {
 			ctx = with(ctx, takeBackPolicy, "take back "+claim.Label)
-			if err := workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil); err != nil {
-				r.log.Error("a claim could not be taken back", "claim", claim.ID, "error", err)
-			}
-			delete(r.taking, claim.ID)
-			r.finished(ctx)
+			return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil)
 		})
 	}
 }

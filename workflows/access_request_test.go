@@ -57,7 +57,6 @@ func (s *accessRequestSuite) signalAfter(d time.Duration, signal string) {
 
 var (
 	item  = activities.Step{ID: 7, Label: "Warehouse / reader"}
-	other = activities.Step{ID: 8, Label: "CRM / reader"}
 	claim = activities.Step{ID: 70, Label: "Warehouse / reader"}
 )
 
@@ -141,19 +140,67 @@ func (s *accessRequestSuite) TestOneItemIsGivenWhileAnotherStillWaits() {
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestAnItemThatCannotBeGivenInTimeFailsAloneAndIsTakenBackInCase() {
+func (s *accessRequestSuite) TestGrantingWaitsForItsTargetAsLongAsTheRecordSays() {
 	started := s.env.Now()
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item, other}})
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}}) // the other is active
-	s.says(activities.Next{State: "failed", TakeBack: []activities.Step{claim}})
-	s.says(activities.Next{State: "failed", Settled: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(errors.New("the target is away"))
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 8}).Return(nil).Once()
-	s.env.OnActivity(do.FailItem, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	attempts := 0
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+		if s.env.Now().Sub(started) >= 3*time.Hour { // its end
+			return activities.Next{State: "failed", Settled: true}, nil
+		}
+		return activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 3 * 3600}, nil
+	})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+		attempts++
+		return temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+	})
 	s.NoError(s.run())
-	s.Less(s.env.Now().Sub(started), 70*time.Minute)
-	s.Equal(time.Hour, givePolicy.ScheduleToCloseTimeout) // the test environment stops at ten attempts
+	s.Equal(1, attempts, "the attempt that was planned is stopped: the record wants none any more")
+	s.GreaterOrEqual(s.env.Now().Sub(started), 3*time.Hour)
+	s.Less(s.env.Now().Sub(started), 4*time.Hour)
+	s.Zero(givePolicy.ScheduleToCloseTimeout)
+	s.Zero(givePolicy.RetryPolicy.MaximumAttempts)
+	s.LessOrEqual(givePolicy.RetryPolicy.MaximumInterval, 5*time.Minute)
+	s.True(givePolicy.WaitForCancellation, "an attempt under way is never left to itself")
+}
+
+func (s *accessRequestSuite) TestAnOrderToRetryMakesOneAttemptAtOnce() {
+	started := s.env.Now()
+	var attempts []time.Duration
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+		next := activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 10 * 3600}
+		switch since := s.env.Now().Sub(started); {
+		case since >= 9*time.Hour:
+			return activities.Next{State: "failed", Settled: true}, nil
+		case since >= time.Hour:
+			next.Retry = 5
+		}
+		return next, nil
+	})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+		attempts = append(attempts, s.env.Now().Sub(started))
+		return temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+	})
+	s.signalAfter(time.Hour, SignalDue)
+	s.signalAfter(2*time.Hour, SignalDue) // the order was carried out
+	s.signalAfter(9*time.Hour, SignalDue)
+	s.NoError(s.run())
+	s.Require().Len(attempts, 2)
+	s.InDelta(time.Hour.Seconds(), attempts[1].Seconds(), 10)
+}
+
+func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRunWhileATargetIsAway() {
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "approved", Give: []activities.Step{item}, TakeBack: []activities.Step{claim}}, nil)
+	away := temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(away)
+	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(away)
+	s.env.RegisterDelayedCallback(func() {
+		s.env.SetContinueAsNewSuggested(true)
+		s.env.SignalWorkflow(SignalDue, nil)
+	}, time.Hour)
+	started := s.env.Now()
+	var again *workflow.ContinueAsNewError
+	s.ErrorAs(s.run(), &again)
+	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
 func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
@@ -267,14 +314,6 @@ func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRun() {
 	s.says(waiting(3600))
 	var again *workflow.ContinueAsNewError
 	s.ErrorAs(s.run(), &again)
-}
-
-func (s *accessRequestSuite) TestALongHistoryWaitsForWhatIsInFlight() {
-	s.env.SetContinueAsNewSuggested(true)
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
-	s.says(activities.Next{State: "active", Settled: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
-	s.NoError(s.run())
 }
 
 func (s *accessRequestSuite) TestARunWithAnotherRequestsIDFailsAtOnce() {

@@ -56,16 +56,18 @@ var (
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:                whatIsNext,
 	}
-	// Giving is bounded by an hour, or what is left until the end: after that people are told that it failed.
+	// Granting is tried until the record says that it is over: its end, or its expiry. Attempts by Temporal add no events to the
+	// history, however long a target is away.
 	givePolicy = workflow.ActivityOptions{
-		StartToCloseTimeout:    30 * time.Second, // a connector bounds itself below: longer means that the worker is gone
-		ScheduleToCloseTimeout: time.Hour,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		StartToCloseTimeout: 30 * time.Second, // a connector bounds itself below: longer means that the worker is gone
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+		WaitForCancellation: true, // an attempt under way ends by itself; one that is waited for ends at once
 	}
 	// Taking back is never given up.
 	takeBackPolicy = workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Second, // as above
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Minute},
+		WaitForCancellation: true,
 	}
 	// Nothing waits for Slack. What could not be said in ten minutes, the sweep says later.
 	messagePolicy = workflow.ActivityOptions{

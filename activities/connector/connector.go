@@ -28,6 +28,8 @@ type State struct {
 	// WaitsFor says to people what a pending one waits for, such as "ann to
 	// accept the invitation of acme"; empty: unknown.
 	WaitsFor string
+	On       WaitsOn
+	People   []string // with OnPeople: their names
 }
 
 // Settled tells whether the state is what is wanted: held and nothing else, or

@@ -49,7 +49,7 @@ func Waiting(a Assignment, state State) *Pending {
 	if what == "" {
 		what = "the target system"
 	}
-	return &Pending{Assignment: a, Want: true, WaitsFor: what}
+	return &Pending{Assignment: a, Want: true, On: state.On, WaitsFor: what, People: state.People}
 }
 
 // Look reads the assignment where an account or object that does not exist

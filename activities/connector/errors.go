@@ -111,12 +111,24 @@ func (e *NotAsWanted) Error() string {
 }
 func (e *NotAsWanted) Class() Class { return ClassNotAsWanted }
 
+// WaitsOn is what a pending change waits for.
+type WaitsOn string
+
+// What that can be.
+const (
+	OnTarget WaitsOn = ""       // the target itself, or what WaitsFor says
+	OnPeople WaitsOn = "people" // those who do it by hand
+	OnHolder WaitsOn = "holder" // the account's own person has to accept an invitation
+)
+
 // Pending: the target took the change on, and it is not done yet: an invitation
 // waits for its person, a change runs on its own, somebody has a task.
 type Pending struct {
 	Assignment Assignment
 	Want       bool          // held
+	On         WaitsOn       // whom or what
 	WaitsFor   string        // completes "waits for ...", for people; no secrets
+	People     []string      // with OnPeople: their names
 	LookAgain  time.Duration // when looking again makes sense; zero: the target did not say
 }
 

@@ -184,7 +184,7 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := schema.MoveItems(ctx, tx, items, schema.AwaitingApproval, ""); err != nil {
+	if err := schema.MoveItems(ctx, tx, items, schema.AwaitingApproval, schema.Problem{}); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -209,7 +209,7 @@ func (w *World) Approve(by int64, asked Asked) {
 	if err := w.Decide(by, w.Ask(asked, asked.Items, by), "approve", asked.Items...); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := schema.MoveItems(context.Background(), w.Worker, asked.Items, schema.Approved, ""); err != nil {
+	if err := schema.MoveItems(context.Background(), w.Worker, asked.Items, schema.Approved, schema.Problem{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

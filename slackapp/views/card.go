@@ -81,16 +81,20 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 		return request + " has been created. " + noApproverWords(r)
 	case n[approved]+n[provisioning] == all && byPolicy(items):
 		return request + " was approved by policy and is being provisioned"
+	case n[approved]+n[provisioning] == all && waitToBeSetUp(items):
+		return request + " is approved and waiting to be set up"
 	case n[approved]+n[provisioning] == all:
 		return request + " is approved and being provisioned"
 	case n[active] == all:
 		return request + " is active" + commonEnd(r, items)
+	case n[leaving] == all && neverHeld(items):
+		return request + " wasn't set up, and we're making sure that there is no access"
 	case n[leaving] == all:
 		return request + " is being taken back"
 	case n[denied] == all:
 		return request + " was denied"
 	case n[failed] == all:
-		return request + " was approved, but the access could not be given"
+		return request + " was approved, but couldn't be set up"
 	case n[expired] == all:
 		return request + " has expired"
 	case n[withdrawn] == all:
@@ -142,6 +146,16 @@ func noApproverWords(r *schema.Request) string {
 // byPolicy tells whether a rule of the policy approved all of these items.
 func byPolicy(items []told) bool {
 	return !slices.ContainsFunc(items, func(i told) bool { return i.Decision == nil || i.Decision.DecidedBy.Valid })
+}
+
+// waitToBeSetUp tells whether each of some approved items waits for its target, or for people there.
+func waitToBeSetUp(items []told) bool {
+	return !slices.ContainsFunc(items, func(i told) bool { return i.Problem.Code == schema.NoProblem })
+}
+
+// neverHeld tells whether no target ever showed the access of any of some items.
+func neverHeld(items []told) bool {
+	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GivenAt.Valid })
 }
 
 // commonEnd is until when active items are held, or nothing if their ends differ.

@@ -44,6 +44,8 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 	gone, late, unsettled := over, over, over
 	gone.RemovedAt, late.RemovedAt = over.EndedAt, at("2026-12-01T23:20:00Z")
 	unsettled.DueAt = at("2026-12-01T23:02:00Z")
+	never := gone
+	never.GivenAt = sql.NullTime{}
 	permanent := given(item(1, schema.Active, "reader"))
 	permanent.Claim.EndsAt = sql.NullTime{}
 	sooner := given(item(1, schema.Active, "reader"))
@@ -60,24 +62,30 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 		{"submitted", item(1, schema.Submitted, "reader"), " has been created. We'll send it for approval as soon as our systems are back.", "submitted", true},
 		{"awaiting approval, not sent yet", item(1, schema.AwaitingApproval, "reader"),
 			" has been created. We'll send it for approval as soon as we can reach an approver in Slack.", "not sent for approval yet", true},
-		{"awaiting approval, nobody found", problem(item(1, schema.AwaitingApproval, "reader"), "no approver was found"),
+		{"awaiting approval, nobody found", problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""),
 			" has been created. No approver is available, and no administrator could be reached in Slack. Please tell an administrator.", "no approver is available", true},
 		{"approved, and not taken up yet", approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"),
 			" is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), " is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " was approved by policy and is being provisioned", "approved by the policy", true},
-		{"approved, retrying", problem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), "GitHub does not answer"),
-			" is approved and being provisioned", "approved by Bob Owner, retrying (GitHub does not answer)", true},
+		{"approved, its target is down", problem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.TargetUnavailable, ""),
+			" is approved and waiting to be set up", "approved by Bob Owner, waiting for GitHub, which isn't responding", true},
+		{"approved, no approver was there before", problem(approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"), schema.NoApprover, ""),
+			" is approved and waiting to be set up", "approved by Bob Owner", true},
 		{"being provisioned", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being provisioned", "being provisioned", false},
-		{"retrying", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), "GitHub does not answer"),
-			" is approved and being provisioned", "being provisioned, retrying (GitHub does not answer)", false},
+		{"its target is down", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), schema.TargetUnavailable, ""),
+			" is approved and waiting to be set up", "waiting for GitHub, which isn't responding", false},
+		{"to be set up by hand", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), schema.WaitsForManualTask, "Dana Lee"),
+			" is approved and waiting to be set up", "waiting for Dana Lee to set it up", false},
+		{"its end passed before it was set up", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndsAt: at("2026-11-22T09:00:00Z")}),
+			" wasn't set up, and we're making sure that there is no access", "the end has passed, making sure that there is no access", false},
+		{"given up, and not seen to be absent", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndedAt: at("2026-11-23T09:00:00Z")}),
+			schema.NotSetUpInTime, ""), " wasn't set up, and we're making sure that there is no access", "couldn't be set up (it waited too long), making sure that there is no access", false},
 		{"called active before the target showed it", claimed(item(1, schema.Active, "reader"), schema.Claim{}),
 			" is approved and being provisioned", "being provisioned", false},
 		{"active", given(item(1, schema.Active, "reader")), " is active " + until, "active " + until, false},
 		{"active without an end", permanent, " is active permanently", "active permanently", false},
 		{"active for less than was asked", sooner, " is active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", "active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", false},
-		{"active, with trouble", problem(given(item(1, schema.Active, "reader")), "GitHub does not answer"),
-			" is active " + until, "active " + until + " (GitHub does not answer)", false},
 		{"given back, and still there", released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""),
 			" is being taken back", "given back, the access is being taken back", false},
 		{"ended", claimed(item(1, schema.Ended, "reader"), gone), " has ended", "ended on Wed 2 Dec 2026, 00:00 CET", false},
@@ -94,6 +102,8 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 			" has ended, and you still have the access for another reason", "given back on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
 		{"taken back", released(claimed(item(1, schema.Released, "reader"), gone), schema.TakenBack, "Bob Owner", "moved team"), ": the access was taken back",
 			"taken back by Bob Owner (moved team) on Wed 2 Dec 2026, 00:00 CET", false},
+		{"given back before it was set up", released(claimed(item(1, schema.Released, "reader"), never), schema.GivenBack, "Alice Example", ""),
+			": the access was given back", "given back on Wed 2 Dec 2026, 00:00 CET, before it was set up", false},
 		{"taken back from a leaver", released(claimed(item(1, schema.Released, "reader"), gone), schema.Left, "", "left the company"), ": the access was taken back",
 			"taken back from a leaver on Wed 2 Dec 2026, 00:00 CET", false},
 		{"taken back by an operator", released(claimed(item(1, schema.Released, "reader"), gone), schema.Cancelled, "", "cancelled in Temporal"),
@@ -108,10 +118,10 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 			"withdrawn by an operator (cancelled in Temporal)", false},
 		{"withdrawn for a leaver", released(item(1, schema.Withdrawn, "reader"), schema.Left, "", "left"), " was withdrawn", "withdrawn, the requester has left", false},
 		{"expired", item(1, schema.Expired, "reader"), " has expired", "expired (nobody decided in time)", false},
-		{"expired after approval", approvedBy(item(1, schema.Expired, "reader"), bob, "Bob Owner"), " has expired",
-			"expired (its end passed before access was given)", false},
-		{"failed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team in GitHub"),
-			" was approved, but the access could not be given", "failed (no such team in GitHub)", false},
+		{"its end passed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.EndPassed, ""),
+			" was approved, but couldn't be set up", "couldn't be set up (its end passed before it was set up)", false},
+		{"failed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.ObjectGone, "team-x"),
+			" was approved, but couldn't be set up", "couldn't be set up (team-x doesn't exist in GitHub any more)", false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			m := Card(newRequest(c.item), alice)
@@ -238,13 +248,13 @@ func TestCardSentForApproval(t *testing.T) {
 		assert.Equal(t, "*Your request #1042 has been created. We'll send it for approval as soon as we can reach an approver in Slack.*", headline(waiting(unsent)))
 	})
 	t.Run("no approver and an administrator told: both said", func(t *testing.T) {
-		r := newRequest(problem(item(1, schema.AwaitingApproval, "reader"), "x"))
+		r := newRequest(problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""))
 		r.AdministratorTold = true
 		assert.Equal(t, "*Your request #1042 has been created. No approver is available. An administrator has been notified.*", headline(r))
 	})
 	t.Run("one of two without an approver: counted and explained", func(t *testing.T) {
 		r := waiting(candidate(bob, "Bob Owner", true))
-		r.Items = append(r.Items, problem(jira(item(2, schema.AwaitingApproval, "admin")), "x"))
+		r.Items = append(r.Items, problem(jira(item(2, schema.AwaitingApproval, "admin")), schema.NoApprover, ""))
 		r.AdministratorTold = true
 		assert.Equal(t, "*Your request #1042: 1 awaiting approval, 1 without an approver*", headline(r))
 		assert.Contains(t, text(Card(r, alice)), "⚠️ No approver is available. An administrator has been notified.")

@@ -37,7 +37,7 @@ func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
 		case len(i.Decisions) == 0:
 			add("Nobody decided about this in time.")
 		default:
-			add(fmt.Sprintf("It expired on %s (%s).", When(i.StateAt, zone), remark(expiryOf(i))))
+			add(fmt.Sprintf("It expired on %s (%s).", When(i.StateAt, zone), undecided))
 		}
 	}
 	if len(parts) == 0 {

@@ -27,8 +27,6 @@ func TestWhoComesTooLateIsToldWhatBecameOfIt(t *testing.T) {
 			approved + "\nIt was withdrawn on Wed 25 Nov 2026, 08:00 UTC."},
 		{"expired", item(1, schema.Expired, "reader"), "Nobody decided about this in time."},
 		{"expired after the first stage", firstStage(schema.Expired), approved + "\nIt expired on Mon 23 Nov 2026, 10:30 UTC (nobody decided in time)."},
-		{"expired after approval", approvedBy(item(1, schema.Expired, "reader"), bob, "Bob Owner"),
-			approved + "\nIt expired on Mon 23 Nov 2026, 10:30 UTC (its end passed before access was given)."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := withApproval(newRequest(c.item), "closed", "application owner", []int64{1}, candidate(carol, "Carol Owner", true))

@@ -88,6 +88,8 @@ func accessLine(l schema.AccessLine, zone string) slack.Block {
 	what := name(l.ApplicationName) + ": " + bold(name(l.Name))
 	var detail string
 	switch {
+	case l.Leaving && l.RequestID.Valid && !l.GivenAt.Valid:
+		detail = "not set up, making sure that there is no access"
 	case l.Leaving:
 		detail = "being taken back"
 	case !l.GivenAt.Valid && l.RequestID.Valid:

@@ -191,10 +191,11 @@ func forWhom(l schema.WaitingLine) string {
 var stateWords = []struct{ state, words string }{
 	{schema.Active, "active"},
 	{schema.Provisioning, "being given"},
+	{schema.WaitingToBeSetUp, "approved, waiting to be set up"},
 	{schema.Approved, "approved"},
 	{schema.AwaitingApproval, "waiting for approval"},
 	{schema.Denied, "denied"},
-	{schema.Failed, "failed"},
+	{schema.Failed, failed.label()},
 	{schema.Ended, "ended"},
 	{schema.GivenBack, "given back"},
 	{schema.Released, "taken back"},

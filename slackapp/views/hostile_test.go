@@ -46,7 +46,9 @@ func largeRequest(say string) *schema.Request {
 	byApp := map[int64][]int64{}
 	for n := range int64(500) {
 		app := n % 60
-		i := schema.Item{ID: n + 1, RequestID: r.ID, ApplicationID: app, ApplicationName: say, Name: say, Kind: say, Description: say, Risk: "high", Problem: say,
+		i := schema.Item{ID: n + 1, RequestID: r.ID, ApplicationID: app, ApplicationName: say, Name: say, Kind: say, Description: say, Risk: "high",
+			Problem: schema.Problem{Code: schema.ProblemCodes[n%int64(len(schema.ProblemCodes))],
+				Details: schema.ProblemDetails{Name: say, Reason: say, WaitsFor: say, People: []string{say}}},
 			State: states[n%int64(len(states))], StateAt: when}
 		if n%3 > 0 && i.State != schema.AwaitingApproval {
 			verdict := []string{"approve", "deny"}[n%2]
@@ -120,6 +122,11 @@ func everything(say string) map[string][]any {
 			Account: say, ApplicationName: say, EntitlementName: say, Kind: say, Object: say, RequestID: id(math.MaxInt64), EndsAt: when, ApprovedBy: sql.NullString{String: say, Valid: true}}
 	}
 	drift := schema.DriftReport{ApplicationName: say, Corrects: true, Unclaimed: 100_000, Missing: 100_000}
+	outage := schema.Outage{ApplicationName: say, Total: 100_000}
+	for n := range views.OutageShown {
+		outage.Waiting = append(outage.Waiting, schema.OutageLine{RequestID: math.MaxInt64, RequesterName: say, Names: []string{say, say, say, say},
+			Problem: schema.Problem{Code: schema.ProblemCodes[n], Details: schema.ProblemDetails{Reason: say, WaitsFor: say, People: []string{say}}}})
+	}
 	for n := range views.DriftShown {
 		drift.Drifts = append(drift.Drifts, schema.Drift{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
@@ -167,7 +174,8 @@ func everything(say string) map[string][]any {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Drift": {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
+		"Outage": {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
+		"Drift":  {views.Drift(drift, say), views.Drift(schema.DriftReport{}, "")},
 		"JobChanges": {
 			views.JobChanges(jobChanges(say), 0, say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, 0, ""),
 		},

@@ -41,7 +41,7 @@ var phaseSigns = [phases]struct{ emoji, label string }{
 	noApprover:   {"⚠️", "without an approver"},
 	leaving:      {"⚙️", "being taken back"},
 	denied:       {"⛔", "denied"},
-	failed:       {"⚠️", "failed"},
+	failed:       {"⚠️", "couldn't be set up"},
 	expired:      {"⌛", "expired"},
 	withdrawn:    {"↩️", "withdrawn"},
 	ended:        {"🏁", "ended"},
@@ -74,15 +74,19 @@ func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []t
 	return all
 }
 
+// undecided is why what needed a decision expired.
+const undecided = "nobody decided in time"
+
 // standingOf reads the item's decision, release and claim before its state: the state may lag behind them by a moment.
 func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) standing {
+	why := problemOf(r, i, readerOf(r, reader))
 	switch i.State {
 	case schema.Failed:
-		return standing{failed, because("failed", i.Problem)}
+		return standing{failed, because(failed.label(), why)}
 	case schema.Expired:
-		return standing{expired, because("expired", expiryOf(i))}
+		return standing{expired, because(expired.label(), undecided)}
 	case schema.Provisioning, schema.Active:
-		return standingOfGiven(r, i, zone)
+		return standingOfGiven(r, i, zone, why)
 	case schema.Ended, schema.Released:
 		return standingOfOver(i, zone)
 	}
@@ -92,11 +96,13 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 	case d != nil && !d.Approves():
 		return standing{denied, because("denied by "+deciders(i, 0), d.Reason)}
 	case i.State == schema.Denied:
-		return standing{denied, because("denied", i.Problem)}
+		return standing{denied, "denied"}
+	case d != nil && i.State == schema.Approved:
+		return standing{approved, also("approved by "+deciders(i, 0)+sooner(r, i, zone), why)}
 	case d != nil:
-		return standing{approved, retrying("approved by "+deciders(i, 0)+sooner(r, i, zone), i)}
+		return standing{approved, "approved by " + deciders(i, 0) + sooner(r, i, zone)}
 	case i.State == schema.Approved:
-		return standing{approved, retrying("approved", i)}
+		return standing{approved, also("approved", why)}
 	case i.State == schema.Submitted:
 		return standing{unsent, "submitted"}
 	case r.NoApprover(i):
@@ -126,25 +132,34 @@ func soFar(r *schema.Request, i schema.Item, zone string) string {
 // overdue is how long past its end access is no longer called active, though it is not gone: a moment is usual.
 const overdue = time.Minute
 
-// standingOfGiven is of an item that is given or held. It is active from the moment that the target showed it.
-func standingOfGiven(r *schema.Request, i schema.Item, zone string) standing {
+// standingOfGiven is of an item that is being set up or held, and why it is not held yet. It is active from the moment that the
+// target showed it, and was never removed if the target never did.
+func standingOfGiven(r *schema.Request, i schema.Item, zone, why string) standing {
+	removing := ", the access is being taken back"
+	if i.Claim == nil || !i.Claim.GivenAt.Valid {
+		removing = ", making sure that there is no access"
+	}
 	switch {
 	case i.Release != nil:
-		return standing{leaving, because(order(*i.Release)+", the access is being taken back", i.Problem)}
+		return standing{leaving, order(*i.Release) + removing}
 	case i.Claim != nil && i.Claim.EndsAt.Valid && r.ReadAt.Sub(i.Claim.EndsAt.Time) >= overdue:
-		return standing{leaving, because("the end has passed, the access is being taken back", i.Problem)}
+		return standing{leaving, "the end has passed" + removing}
 	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
-		return standing{active, because("active "+untilOf(r, i, zone), i.Problem)}
+		return standing{active, "active " + untilOf(r, i, zone)}
+	case i.Claim != nil && i.Claim.EndedAt.Valid: // given up while the target could not be asked
+		return standing{leaving, because(failed.label(), why) + removing}
+	case why != "":
+		return standing{provisioning, remark(why)}
 	}
-	return standing{provisioning, retrying("being provisioned", i)}
+	return standing{provisioning, provisioning.label()}
 }
 
-// retrying adds to what is said of an item that giving it is tried again, and why, if so.
-func retrying(what string, i schema.Item) string {
-	if i.Problem != "" && i.State != schema.AwaitingApproval {
-		what += ", retrying"
+// also goes on in the sentence with what people should know besides, if there is anything. why is anybody's text.
+func also(what, why string) string {
+	if why = remark(why); why == "" {
+		return what
 	}
-	return because(what, i.Problem)
+	return what + ", " + why
 }
 
 // standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
@@ -159,21 +174,25 @@ func standingOfOver(i schema.Item, zone string) standing {
 	c := i.Claim
 	switch {
 	case c == nil:
-		return standing{p, because(how, i.Problem)}
+		return standing{p, how}
 	case !c.EndedAt.Valid:
-		return standing{leaving, because(how+", the access is being taken back", i.Problem)}
+		return standing{leaving, how + ", the access is being taken back"}
 	}
 	over := how + " on " + When(c.EndedAt.Time, zone)
 	if !settled(*c) {
-		return standing{leaving, because(over+", the access is being taken back", i.Problem)}
+		return standing{leaving, over + ", the access is being taken back"}
 	}
 	if !c.RemovedAt.Valid {
-		return standing{kept, because(over+", the access stays for another reason", i.Problem)}
+		return standing{kept, over + ", the access stays for another reason"}
 	}
-	if gone := When(c.RemovedAt.Time, zone); gone != When(c.EndedAt.Time, zone) {
+	gone := When(c.RemovedAt.Time, zone)
+	switch {
+	case !c.GivenAt.Valid:
+		over += ", before it was set up"
+	case gone != When(c.EndedAt.Time, zone):
 		over += ", the access was removed on " + gone
 	}
-	return standing{p, because(over, i.Problem)}
+	return standing{p, over}
 }
 
 // settled tells whether a claim is over and its seat was looked at since: the access is gone, or stays for another reason.
@@ -223,17 +242,6 @@ func deciders(i schema.Item, reader int64) string {
 		}
 	}
 	return andMore(names, len(names))
-}
-
-// expiryOf says what ran out.
-func expiryOf(i schema.Item) string {
-	switch {
-	case i.Problem != "":
-		return i.Problem
-	case i.Decision != nil && i.Decision.Approves():
-		return "its end passed before access was given"
-	}
-	return "nobody decided in time"
 }
 
 // withdrawal says, where two could, who withdrew what they asked for: "you" to a reader who did.

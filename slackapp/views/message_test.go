@@ -129,8 +129,12 @@ func released(i schema.Item, kind, by, reason string) schema.Item {
 	return i
 }
 
-func problem(i schema.Item, p string) schema.Item {
-	i.Problem = p
+// problem is an item with a problem, of which everything that a code might have is text.
+func problem(i schema.Item, code schema.ProblemCode, text string) schema.Item {
+	i.Problem = schema.Problem{Code: code, Details: schema.ProblemDetails{Name: text, Reason: text, WaitsFor: text}}
+	if text != "" {
+		i.Problem.Details.People = []string{text}
+	}
 	return i
 }
 
@@ -204,7 +208,7 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 	states := map[string]func(n int, i schema.Item) schema.Item{
 		"waiting": func(_ int, i schema.Item) schema.Item { return i },
 		"retrying": func(_ int, i schema.Item) schema.Item {
-			i = problem(given(i), hostileText()[:500])
+			i = problem(given(i), schema.WaitsForTarget, hostileText()[:500])
 			i.State, i.Claim.GivenAt = schema.Provisioning, sql.NullTime{}
 			return i
 		},
@@ -222,7 +226,7 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 		},
 		"failed for many reasons": func(n int, i schema.Item) schema.Item {
 			i.State = schema.Failed
-			return problem(i, fmt.Sprint(n)+" "+hostileText()[:500])
+			return problem(i, schema.OwnerRefused, fmt.Sprint(n)+" "+hostileText()[:500])
 		},
 		"taken back": func(n int, i schema.Item) schema.Item {
 			i.State = schema.Released
@@ -235,7 +239,7 @@ func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
 			if n%3 == 0 {
 				return i
 			}
-			return problem(given(i), hostileText()[:500])
+			return problem(given(i), schema.TargetRefused, hostileText()[:500])
 		},
 	}
 	var ids []int64

@@ -78,7 +78,7 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		text = fmt.Sprintf("%s had %s before request #%d gave anything", who, what, r.ID)
 		next = "Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
 	case ReportFailed:
-		text = fmt.Sprintf("%s could not be given to %s, request #%d", what, who, r.ID)
+		text = fmt.Sprintf("%s couldn't be set up for %s, request #%d", what, who, r.ID)
 		next = "Once the cause is gone, it can be asked for again."
 		if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return !i.Final() }) {
 			next = "The rest of the request goes on. " + next
@@ -89,6 +89,8 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		if !slices.ContainsFunc(items, func(i told) bool { return i.Claim != nil && !settled(*i.Claim) }) {
 			text = fmt.Sprintf("Taking back %s from %s was late and is settled, request #%d", what, who, r.ID)
 			next = ""
+		} else if neverHeld(items) {
+			text = fmt.Sprintf("We can't confirm yet that %s doesn't have %s, request #%d", who, what, r.ID)
 		}
 	case ReportNoApprover:
 		text = fmt.Sprintf("No approver is available for %s that %s requested: request #%d", what, who, r.ID)

@@ -58,8 +58,8 @@ func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {
 }
 
 func TestAReportSaysWhatItsOwnerShouldLookAt(t *testing.T) {
-	failed := problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team in GitHub")
-	late := problem(given(item(2, schema.Active, "writer")), "GitHub does not answer")
+	failed := problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.OwnerRefused, "no licenses left")
+	late := given(item(2, schema.Active, "writer"))
 	r := newRequest(failed, late, given(jira(item(3, schema.Active, "user"))))
 	for _, c := range []struct {
 		kind  string
@@ -67,9 +67,9 @@ func TestAReportSaysWhatItsOwnerShouldLookAt(t *testing.T) {
 		want  string
 	}{
 		{ReportFailed, []int64{1}, `
-*1 access grant in GitHub could not be given to Alice Example, request #1042*
+*1 access grant in GitHub couldn't be set up for Alice Example, request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
-⚠️ Failed (no such team in GitHub)
+⚠️ Couldn't be set up (an owner can't set it up: no licenses left)
 *GitHub*: reader
 The rest of the request goes on. Once the cause is gone, it can be asked for again.`},
 		{ReportFound, []int64{3}, `
@@ -80,7 +80,7 @@ Nobody asked for that here, so it stays when the request ends. Please look in th
 		{ReportOverdue, []int64{2}, `
 *Taking back 1 access grant in GitHub from Alice Example is late, request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
-✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST (GitHub does not answer)
+✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
 *GitHub*: writer
 It is tried again until it succeeds. Please look whether the application can be reached.`},
 	} {
@@ -93,6 +93,11 @@ It is tried again until it succeeds. Please look whether the application can be 
 	}
 }
 
+func TestAReportNeverSaysThatAccessIsRevokedThatWasNeverSeen(t *testing.T) {
+	r := newRequest(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndsAt: at("2026-11-22T09:00:00Z"), DueAt: at("2026-11-22T09:02:00Z")}))
+	assert.Equal(t, "We can't confirm yet that Alice Example doesn't have 1 access grant in GitHub, request #1042", Report(r, ReportOverdue, []int64{1}, "UTC").Text)
+}
+
 func TestAReportOfLatenessSaysWhenItIsOver(t *testing.T) {
 	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
 	m := Report(newRequest(claimed(item(1, schema.Ended, "reader"), over)), ReportOverdue, []int64{1}, "UTC")
@@ -102,7 +107,7 @@ func TestAReportOfLatenessSaysWhenItIsOver(t *testing.T) {
 
 func TestReportFailedNothingLeft(t *testing.T) {
 	t.Run("the only item failed: no rest is said to go on", func(t *testing.T) {
-		r := newRequest(problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), "no such team"))
+		r := newRequest(problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.ObjectGone, "team"))
 		assert.NotContains(t, text(Report(r, ReportFailed, []int64{1}, "UTC")), "rest of the request")
 	})
 }

@@ -13,27 +13,27 @@ func TestTheOutcomeTellsTheWholeRequestTogether(t *testing.T) {
 	r := newRequest(
 		given(item(1, schema.Active, "reader")),
 		deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "Ask *again*\nafter the <audit>"),
-		problem(approvedBy(item(3, schema.Failed, "bots"), bob, "Bob Owner"), "no such team in GitHub"),
+		problem(approvedBy(item(3, schema.Failed, "bots"), bob, "Bob Owner"), schema.ObjectGone, "bots"),
 		given(jira(item(4, schema.Active, "user"))),
 		jira(item(5, schema.Expired, "admin")),
 		released(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
-		problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), "Jira does not answer"),
+		problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), schema.TargetUnavailable, ""),
 	)
 	m := Outcome(r, alice)
 	requireFits(t, m)
-	assert.Equal(t, "Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 failed, 1 expired, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
+	assert.Equal(t, "Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 couldn't be set up, 1 expired, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
-*Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 failed, 1 expired, 1 withdrawn*
+*Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 couldn't be set up, 1 expired, 1 withdrawn*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: reader
 *Jira*: user
-⚙️ Being provisioned, retrying (Jira does not answer)
+⚙️ Waiting for Jira, which isn't responding
 *Jira*: boards
 ⛔ Denied by Bob Owner
 *GitHub*: writer
 “Ask *again*
 after the <audit>”
-⚠️ Failed (no such team in GitHub)
+⚠️ Couldn't be set up (bots doesn't exist in GitHub any more)
 *GitHub*: bots
 ⌛ Expired (nobody decided in time)
 *Jira*: admin

@@ -270,10 +270,10 @@ func TestCase39OneItemThatCannotBeGivenLeavesTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	bob := s.as("bob")
 	bob.PressIn(bob.WaitForMessage("Alice Martin asks for"), "Approve")
-	news := alice.WaitForMessage("1 active, 1 failed").Text()
+	news := alice.WaitForMessage("1 active, 1 couldn't be set up").Text()
 	require.Contains(t, news, "Analyst sandbox")
-	require.Contains(t, news, "does not exist in the system any more")
-	bob.WaitForMessage("could not be given")
+	require.Contains(t, news, "doesn't exist in Data Warehouse any more")
+	bob.WaitForMessage("couldn't be set up")
 	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 }
 

@@ -29,7 +29,7 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 	dana.PressIn(dana.WaitForMessage("Alice Martin asks for"), "Approve")
 	task := dana.WaitForMessage("Please give by hand")
 	require.Contains(t, task.Text(), "Evening entry")
-	alice.WaitForEdit(card, "waits for Dana Levi to do it by hand")
+	alice.WaitForEdit(card, "Evening entry: waiting for Dana Levi to set it up")
 	require.Equal(t, "provisioning", s.itemState(request))
 	dana.PressIn(task, "Done")
 	alice.WaitForMessage(fmt.Sprintf("#%d is active", request))

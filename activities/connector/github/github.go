@@ -97,7 +97,7 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 			return writeError(err, "add members to "+s.what())
 		}
 		if membership.GetState() == pending {
-			return connector.Waiting(a, connector.State{Pending: true, WaitsFor: s.acceptance()})
+			return connector.Waiting(a, connector.State{Pending: true, On: connector.OnHolder, WaitsFor: s.acceptance()})
 		}
 		return nil
 	})

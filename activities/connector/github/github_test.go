@@ -53,7 +53,7 @@ func TestWhoIsNoMemberYetIsInvitedOnce(t *testing.T) {
 			requirePending(t, login+" to accept GitHub's invitation", connector.Ensure(t.Context(), c, a, true))
 			state, err := c.Read(t.Context(), a)
 			require.NoError(t, err)
-			require.Equal(t, connector.State{Pending: true, WaitsFor: login + " to accept GitHub's invitation"}, state)
+			require.Equal(t, connector.State{Pending: true, On: connector.OnHolder, WaitsFor: login + " to accept GitHub's invitation"}, state)
 		}
 		require.Len(t, h.changes(), 1, object)
 		h.do(func() { h.accept(login) })

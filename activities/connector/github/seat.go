@@ -147,7 +147,7 @@ func (c *Connector) look(ctx context.Context, s seat) (connector.State, string, 
 	case err != nil:
 		return connector.State{}, "", err
 	case membership.GetState() == pending:
-		return connector.State{Pending: true, WaitsFor: s.acceptance()}, membership.GetRole(), nil
+		return connector.State{Pending: true, On: connector.OnHolder, WaitsFor: s.acceptance()}, membership.GetRole(), nil
 	case membership.GetState() != active:
 		return connector.State{}, "", unexpected("a membership that is neither active nor pending, but " + strconv.Quote(membership.GetState()))
 	case s.team == "":

@@ -7,6 +7,7 @@ package manual
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"accessbot/activities/connector"
 )
@@ -27,11 +28,11 @@ type Tasks interface {
 
 // Task is how an assignment stands.
 type Task struct {
-	Held   bool   // as was said last
-	Open   bool   // somebody is being asked
-	ToGive bool   // what they are asked: to give, or to take back
-	Cannot string // they said that what is wanted now cannot be done, and why
-	Asked  string // who is asked: a name for people
+	Held   bool     // as was said last
+	Open   bool     // somebody is being asked
+	ToGive bool     // what they are asked: to give, or to take back
+	Cannot string   // they said that what is wanted now cannot be done, and why
+	Asked  []string // names of those who are asked
 }
 
 // Settings of a system: there is nothing to know of it.
@@ -61,7 +62,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	}
 	state := connector.State{Held: t.Held, Pending: t.Open}
 	if t.Open {
-		state.WaitsFor = t.Asked + " to do it by hand"
+		state.On, state.WaitsFor, state.People = connector.OnPeople, byHand(t), t.Asked
 	}
 	return state, nil
 }
@@ -103,5 +104,12 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 }
 
 func pending(a connector.Assignment, held bool, t Task) error {
-	return &connector.Pending{Assignment: a, Want: held, WaitsFor: t.Asked + " to do it by hand"}
+	return &connector.Pending{Assignment: a, Want: held, On: connector.OnPeople, WaitsFor: byHand(t), People: t.Asked}
+}
+
+func byHand(t Task) string {
+	if len(t.Asked) == 0 {
+		return "an owner to do it by hand"
+	}
+	return strings.Join(t.Asked, " or ") + " to do it by hand"
 }

@@ -26,7 +26,7 @@ type book struct {
 
 func (b *book) task(a connector.Assignment) *manual.Task {
 	if b.tasks[a] == nil {
-		b.tasks[a] = &manual.Task{Asked: "Owen"}
+		b.tasks[a] = &manual.Task{Asked: []string{"Owen"}}
 	}
 	return b.tasks[a]
 }

@@ -1,0 +1,92 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"accessbot/activities/connector"
+	"accessbot/schema"
+)
+
+// problemOf is what is recorded of an error of granting.
+func problemOf(err error) schema.Problem {
+	var gone *connector.Gone
+	var notCreated *connector.NotCreated
+	var refused *connector.Refused
+	var pending *connector.Pending
+	switch {
+	case errors.As(err, &notCreated):
+		return accountProblem(notCreated)
+	case errors.As(err, &pending):
+		return waitsFor(pending)
+	case errors.As(err, &gone) && gone.Part == connector.Object:
+		return schema.Problem{Code: schema.ObjectGone, Details: schema.ProblemDetails{Name: gone.Name}}
+	case errors.As(err, &gone):
+		return schema.Problem{Code: schema.AccountGone, Details: schema.ProblemDetails{Name: gone.Name}}
+	case errors.As(err, &refused) && refused.ByPeople:
+		return schema.Problem{Code: schema.OwnerRefused, Details: schema.ProblemDetails{Reason: refused.Reason}}
+	case errors.As(err, &refused):
+		return schema.Problem{Code: schema.TargetRefused, Details: schema.ProblemDetails{Name: refused.Name, Reason: refused.Reason}}
+	}
+	switch connector.ClassOf(err) {
+	case connector.ClassRateLimited:
+		return schema.Problem{Code: schema.TargetRateLimited}
+	case connector.ClassDenied:
+		return schema.Problem{Code: schema.TargetDenied}
+	case connector.ClassNotAsWanted:
+		return schema.Problem{Code: schema.TargetNotAsWanted}
+	default:
+		return schema.Problem{Code: schema.TargetUnavailable}
+	}
+}
+
+// accountProblem is that of an account that is needed and could not be created.
+func accountProblem(e *connector.NotCreated) schema.Problem {
+	details := schema.ProblemDetails{Name: e.Account}
+	var refused *connector.Refused
+	switch {
+	case errors.As(e.Err, &refused) && refused.ByPeople:
+		details.Reason = refused.Reason
+		return schema.Problem{Code: schema.AccountRefused, Details: details}
+	case errors.As(e.Err, &refused):
+		details.Reason = "it " + refused.Reason
+		return schema.Problem{Code: schema.AccountRefused, Details: details}
+	case connector.ClassOf(e.Err) == connector.ClassDenied:
+		return schema.Problem{Code: schema.AccountDenied, Details: details}
+	default:
+		return schema.Problem{Code: schema.AccountNotReady, Details: details}
+	}
+}
+
+func waitsFor(p *connector.Pending) schema.Problem {
+	switch p.On {
+	case connector.OnPeople:
+		return schema.Problem{Code: schema.WaitsForManualTask, Details: schema.ProblemDetails{People: p.People}}
+	case connector.OnHolder:
+		return schema.Problem{Code: schema.WaitsForInvitation}
+	default:
+		return schema.Problem{Code: schema.WaitsForTarget, Details: schema.ProblemDetails{WaitsFor: p.WaitsFor}}
+	}
+}
+
+// tellAfter is how long granting may be tried again before owners, administrators and operators are told that it waits. Bad
+// credentials or configuration wait for them, so they are told at once.
+const tellAfter = time.Hour
+
+// noteProblem lets people know. It is a courtesy: if it fails, the retry matters more.
+func (a *Activities) noteProblem(ctx context.Context, itemID int64, seat schema.Seat, why error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	problem, after := problemOf(why), tellAfter
+	if problem.Code == schema.TargetDenied || problem.Code == schema.AccountDenied {
+		after = 0
+	}
+	opened, err := a.DB.NoteProblem(ctx, itemID, problem, after)
+	if err != nil {
+		a.Log.Warn("why granting is retried is not recorded", "item", itemID, "error", err)
+	}
+	if opened {
+		a.Log.Error("access waits for its target", "item", itemID, "target", seat.Instance, "error", why)
+	}
+}

@@ -1,0 +1,74 @@
+-- Why an item is not where it should be is a code with what varies, never a sentence: slackapp/views has the words. What
+-- waits for its target waits until its end; owners and administrators are told, and an administrator can order a new attempt.
+
+-- +goose Up
+
+-- What was written before as a sentence cannot be taken apart: what still counts of it is found out again by the next attempt.
+update request_items set problem = case when state = 'awaiting_approval' then 'no_approver'
+                                        when state in ('approved', 'provisioning') then 'target_unavailable' else '' end
+ where problem <> '';
+
+alter table request_items
+    add column problem_details jsonb not null default '{}' check (jsonb_typeof(problem_details) = 'object'),
+    add column problem_since   timestamptz, -- since when there has been one of this kind without a break; null: there is none
+    add constraint request_items_problem_check check (problem in ('', 'no_approver',
+        'target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready',
+        'manual_task', 'invitation', 'target_pending',
+        'object_gone', 'account_gone', 'account_refused', 'target_refused', 'owner_refused', 'waited_too_long', 'not_set_up_in_time', 'end_passed',
+        'not_approved', 'request_changed', 'requester_inactive', 'not_requestable', 'account_of_other_person', 'account_elsewhere',
+        'rule_unknown', 'approved_by_requester', 'approved_by_submitter', 'other_policy_version', 'no_approval_asked', 'approver_not_asked',
+        'approvals_missing', 'stage_not_asked', 'policy_changed'));
+update request_items set problem_since = state_at where problem <> '';
+grant update (problem_details, problem_since) on request_items to accessbot_worker;
+
+-- What waits for the target of an entitlement: see PostponedBy in schema/problems.go.
+create index request_items_target_problem on request_items (entitlement_id)
+    where state in ('approved', 'provisioning') and problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready');
+
+-- A notice of what waits for an application's target, one at a time for each application.
+alter table notices
+    add column closed_at timestamptz,
+    drop constraint notices_kind_check,
+    add constraint notices_kind_check check (kind in ('task', 'drift', 'reminder', 'job_change', 'outage')),
+    add constraint notices_closed check (closed_at is null or kind = 'outage');
+create unique index notices_outage on notices (application_id) where kind = 'outage' and closed_at is null;
+grant update (closed_at) on notices to accessbot_worker;
+alter table slack_messages
+    drop constraint slack_messages_kind_check,
+    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift', 'reminder', 'job_change',
+        'enquiry', 'enquiry_answer', 'outage'));
+
+-- An administrator orders a new attempt. The signal that follows only makes the run read the newest order.
+create table retry_orders (
+    id         bigint generated always as identity primary key,
+    request_id bigint not null references access_requests,
+    person_id  bigint not null references people,
+    ordered_at timestamptz not null default app_now()
+);
+create index retry_orders_request on retry_orders (request_id, id);
+grant select on retry_orders to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
+grant insert (request_id, person_id) on retry_orders to accessbot_slackapp;
+
+-- +goose StatementBegin
+create function retry_orders_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    perform from access_requests where id = new.request_id for update;
+    if not exists (select from people p where p.id = new.person_id and p.administrator and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % may not order attempts', new.person_id using errcode = 'AB006';
+    end if;
+    if not exists (select from request_items i
+                    where i.request_id = new.request_id and i.state in ('approved', 'provisioning')
+                      and i.problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready')
+                      and not exists (select from releases x where x.item_id = i.id)) then
+        raise exception 'nothing of request % waits for a target', new.request_id using errcode = 'AB001';
+    end if;
+    new.ordered_at := app_now();
+    update access_requests set due_at = app_now() where id = new.request_id;
+    return new;
+end $$;
+-- +goose StatementEnd
+revoke execute on function retry_orders_check() from public;
+create trigger checked before insert on retry_orders for each row execute function retry_orders_check();

@@ -1,0 +1,338 @@
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// ProblemCode is why an item is not where it should be. Its words are slackapp/views' alone.
+type ProblemCode string
+
+// Of an item that waits for approval.
+const (
+	NoProblem  ProblemCode = ""
+	NoApprover ProblemCode = "no_approver"
+)
+
+// Of an approved item whose target does not let it be granted: it is tried again.
+const (
+	TargetUnavailable  ProblemCode = "target_unavailable"
+	TargetRateLimited  ProblemCode = "target_rate_limited"
+	TargetDenied       ProblemCode = "target_denied"        // bad credentials or configuration
+	TargetNotAsWanted  ProblemCode = "target_not_as_wanted" // it said success, and does not show the access
+	AccountDenied      ProblemCode = "account_denied"       // there is no account Name, and we may not create one
+	AccountNotReady    ProblemCode = "account_not_ready"    // the account Name could not be created yet, or is not shown yet
+	WaitsForManualTask ProblemCode = "manual_task"          // People are asked
+	WaitsForInvitation ProblemCode = "invitation"           // the requester has to accept it
+	WaitsForTarget     ProblemCode = "target_pending"       // WaitsFor says for what in it, if it said so
+)
+
+// Of an item that was approved and could not be granted.
+const (
+	ObjectGone     ProblemCode = "object_gone"        // Name is the target's for it
+	AccountGone    ProblemCode = "account_gone"       // there is no account Name, and accounts are not created there
+	AccountRefused ProblemCode = "account_refused"    // there is no account Name, and it cannot be created for that Reason
+	TargetRefused  ProblemCode = "target_refused"     // Name, and the connector's Reason
+	OwnerRefused   ProblemCode = "owner_refused"      // Reason is theirs
+	WaitedTooLong  ProblemCode = "waited_too_long"    // for what Cause says
+	NotSetUpInTime ProblemCode = "not_set_up_in_time" // for what Cause says
+	EndPassed      ProblemCode = "end_passed"         // before access could be set up; Cause is what it waited for
+)
+
+// Of an item that was not granted because what is recorded does not prove that it may be.
+const (
+	NotApproved          ProblemCode = "not_approved"
+	RequestChanged       ProblemCode = "request_changed"
+	RequesterInactive    ProblemCode = "requester_inactive"
+	NotRequestable       ProblemCode = "not_requestable"
+	AccountOfOtherPerson ProblemCode = "account_of_other_person"
+	AccountElsewhere     ProblemCode = "account_elsewhere"
+	RuleUnknown          ProblemCode = "rule_unknown"
+	ApprovedByRequester  ProblemCode = "approved_by_requester"
+	ApprovedBySubmitter  ProblemCode = "approved_by_submitter"
+	OtherPolicyVersion   ProblemCode = "other_policy_version"
+	NoApprovalAsked      ProblemCode = "no_approval_asked"
+	ApproverNotAsked     ProblemCode = "approver_not_asked"
+	ApprovalsMissing     ProblemCode = "approvals_missing"
+	StageNotAsked        ProblemCode = "stage_not_asked"
+	PolicyChanged        ProblemCode = "policy_changed"
+)
+
+// ProblemCodes are all that there are but NoProblem.
+var ProblemCodes = []ProblemCode{NoApprover,
+	TargetUnavailable, TargetRateLimited, TargetDenied, TargetNotAsWanted, AccountDenied, AccountNotReady, WaitsForManualTask, WaitsForInvitation, WaitsForTarget,
+	ObjectGone, AccountGone, AccountRefused, TargetRefused, OwnerRefused, WaitedTooLong, NotSetUpInTime, EndPassed,
+	NotApproved, RequestChanged, RequesterInactive, NotRequestable, AccountOfOtherPerson, AccountElsewhere,
+	RuleUnknown, ApprovedByRequester, ApprovedBySubmitter, OtherPolicyVersion, NoApprovalAsked, ApproverNotAsked, ApprovalsMissing, StageNotAsked, PolicyChanged}
+
+// targetProblems are those of a target that is down, asks for fewer calls, or does not let us: granting waits for it.
+var targetProblems = []ProblemCode{TargetUnavailable, TargetRateLimited, TargetDenied, TargetNotAsWanted, AccountDenied, AccountNotReady}
+
+// OfTarget tells whether granting waits for the target to be available again.
+func (c ProblemCode) OfTarget() bool { return slices.Contains(targetProblems, c) }
+
+// targetProblem is the same as a condition on the row i, in the words of the partial index.
+var targetProblem = `i.state in ('approved', 'provisioning')
+	and i.problem in ('` + strings.Join(words(targetProblems), `', '`) + `')`
+
+// waitsForTarget is the same of an item that is still to be granted: its end has not passed, and it was not given up.
+var waitsForTarget = targetProblem + `
+	and not exists (select from claims c where c.item_id = i.id and not (` + live("c") + `))`
+
+func words(codes []ProblemCode) []string {
+	words := make([]string, len(codes))
+	for n, c := range codes {
+		words[n] = string(c)
+	}
+	return words
+}
+
+// Problem is why an item is not where it should be, with what varies.
+type Problem struct {
+	Code    ProblemCode    `db:"code"`
+	Details ProblemDetails `db:"details"`
+	Since   sql.NullTime   `db:"since"` // there has been one of this kind without a break
+}
+
+// ProblemDetails are what varies. Which of it a code has, the code's comment says.
+type ProblemDetails struct { //nolint:recvcheck // database/sql scans into a pointer, and stores a value
+	Name     string      `json:"name,omitempty"`
+	Reason   string      `json:"reason,omitempty"`
+	People   []string    `json:"people,omitempty"`
+	WaitsFor string      `json:"waits_for,omitempty"`
+	Cause    ProblemCode `json:"cause,omitempty"`
+}
+
+// Scan reads it as it is stored.
+func (d *ProblemDetails) Scan(stored any) error {
+	text, ok := stored.([]byte)
+	if !ok {
+		return fmt.Errorf("details of a problem are no JSON but %T", stored)
+	}
+	*d = ProblemDetails{}
+	return json.Unmarshal(text, d)
+}
+
+// Value is as it is stored.
+func (d ProblemDetails) Value() (driver.Value, error) {
+	text, err := json.Marshal(d)
+	return string(text), err
+}
+
+// Became is the problem of an item that this one has ended.
+func (p Problem) Became(code ProblemCode) Problem {
+	details := p.Details
+	details.Cause = p.Code
+	return Problem{Code: code, Details: details}
+}
+
+// NoteProblem records why an approved item cannot be granted now. A problem of its target that has lasted for tellAfter opens
+// the notice of its application, unless one is open: opened says that this was the once.
+func (db *DB) NoteProblem(ctx context.Context, itemID int64, p Problem, tellAfter time.Duration) (opened bool, err error) {
+	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
+		// The request before its item, as everybody locks them.
+		_, err := tx.ExecContext(ctx, `
+			update access_requests set messages_due_at = app_now()
+			 where id = (select request_id from request_items where id = $1 and state in ('approved', 'provisioning')
+			                and (problem, problem_details) is distinct from ($2, $3::jsonb))`, itemID, p.Code, p.Details)
+		if err != nil {
+			return fmt.Errorf("note the problem of item %d: %w", itemID, err)
+		}
+		_, err = tx.ExecContext(ctx, `
+			update request_items set `+setProblem+`
+			 where id = $1 and state in ('approved', 'provisioning') and (problem, problem_details) is distinct from ($2, $3::jsonb)`,
+			itemID, p.Code, p.Details, pq.Array(targetProblems))
+		if err != nil {
+			return fmt.Errorf("note the problem of item %d: %w", itemID, err)
+		}
+		opened, err = openOutage(ctx, tx, itemID, tellAfter)
+		return err
+	})
+	return opened, err
+}
+
+// setProblem sets a problem to $2 with the details $3; $4 are targetProblems. Problems of the target count as one.
+const setProblem = `problem = $2, problem_details = $3,
+			       problem_since = case when $2 = '' then null
+			                            when problem <> '' and (problem = any($4)) = ($2 = any($4)) then problem_since
+			                            else app_now() end`
+
+// openOutage opens the notice of the application that an item waits for, and alerts operators, where it has waited long enough.
+func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.Duration) (opened bool, err error) {
+	var outage struct {
+		RequestID   int64       `db:"request_id"`
+		Application string      `db:"slug"`
+		Problem     ProblemCode `db:"problem"`
+	}
+	err = tx.GetContext(ctx, &outage, `
+		with opened as (
+		    insert into notices (kind, application_id)
+		    select 'outage', e.application_id
+		      from request_items i join entitlements e on e.id = i.entitlement_id
+		     where i.id = $1 and `+targetProblem+` and i.problem_since <= app_now() - $2 * interval '1 second'
+		        on conflict (application_id) where kind = 'outage' and closed_at is null do nothing
+		    returning application_id)
+		select i.request_id, a.slug, i.problem
+		  from opened o join applications a on a.id = o.application_id cross join request_items i where i.id = $1`, itemID, tellAfter.Seconds())
+	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("tell that item %d waits: %w", itemID, err)
+	}
+	return true, Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningDelayed, Alert: true, RequestID: outage.RequestID, ItemID: itemID,
+		Details: map[string]any{"application": outage.Application, "problem": outage.Problem}})
+}
+
+// Audit actions of what waits for a target.
+const (
+	ProvisioningDelayed  = "provisioning.delayed"  // an alert, once for each outage of an application
+	ProvisioningRestored = "provisioning.restored" // nothing waits for it any more
+	RetryOrdered         = "retry.ordered"
+	RetryRefused         = "retry.refused"
+)
+
+// Outage is what waits for an application's target, and for how long.
+type Outage struct {
+	NoticeID        int64        `db:"id"`
+	ApplicationName string       `db:"application_name"`
+	OpenedAt        time.Time    `db:"opened_at"`
+	ClosedAt        sql.NullTime `db:"closed_at"`
+	Waiting         []OutageLine `db:"-"` // the longest first
+	Total           int          `db:"-"` // requests
+}
+
+// OutageLine is a request of which something waits.
+type OutageLine struct {
+	RequestID     int64          `db:"request_id"`
+	RequesterName string         `db:"requester_name"`
+	Names         pq.StringArray `db:"names"`
+	Problem       Problem        `db:"problem"` // the one that has lasted longest
+	Total         int            `db:"total"`
+}
+
+// OutageOf answers what a notice tells of, at most so many requests of it.
+func OutageOf(ctx context.Context, q Queryer, noticeID int64, limit int) (o Outage, err error) {
+	err = q.GetContext(ctx, &o, `
+		select n.id, a.name as application_name, n.opened_at, n.closed_at
+		  from notices n join applications a on a.id = n.application_id where n.id = $1`, noticeID)
+	if err == nil {
+		err = q.SelectContext(ctx, &o.Waiting, `
+			select w.request_id, p.name as requester_name, w.names, count(*) over () as total,
+			       w.problem as "problem.code", w.details as "problem.details", w.since as "problem.since"
+			  from (select i.request_id, min(i.problem_since) as since,
+			               array_agg(e.name order by lower(e.name), i.id) as names,
+			               (array_agg(i.problem order by i.problem_since, i.id))[1] as problem,
+			               (array_agg(i.problem_details order by i.problem_since, i.id))[1] as details
+			          from notices n
+			          join entitlements e on e.application_id = n.application_id
+			          join request_items i on i.entitlement_id = e.id and `+waitsForTarget+`
+			         where n.id = $1
+			         group by i.request_id) w
+			  join access_requests r on r.id = w.request_id
+			  join people p on p.id = r.requester_id
+			 order by w.since, w.request_id limit $2`, noticeID, limit)
+	}
+	if err != nil {
+		return o, fmt.Errorf("what waits, by notice %d: %w", noticeID, refusal(err))
+	}
+	if len(o.Waiting) > 0 {
+		o.Total = o.Waiting[0].Total
+	}
+	return o, nil
+}
+
+// CloseOutage closes a notice once nothing waits any more that it tells of.
+func CloseOutage(ctx context.Context, q Queryer, noticeID int64) error {
+	_, err := q.ExecContext(ctx, `
+		with closed as (
+		    update notices n set closed_at = app_now()
+		     where n.id = $1 and n.kind = 'outage' and n.closed_at is null
+		       and not exists (select from entitlements e join request_items i on i.entitlement_id = e.id and `+waitsForTarget+`
+		                        where e.application_id = n.application_id)
+		    returning n.application_id)
+		insert into audit_events (actor, action, details)
+		select 'worker', $2, jsonb_build_object('application', a.slug)
+		  from closed c join applications a on a.id = c.application_id`, noticeID, ProvisioningRestored)
+	if err != nil {
+		return fmt.Errorf("close notice %d: %w", noticeID, err)
+	}
+	return nil
+}
+
+// lookAtOutages has the notices looked at that tell of what waits for an entitlement's application.
+func lookAtOutages(ctx context.Context, q Queryer, entitlementID int64) error {
+	_, err := q.ExecContext(ctx, `
+		update notices set messages_due_at = app_now()
+		 where kind = 'outage' and closed_at is null and application_id = (select application_id from entitlements where id = $1)`, entitlementID)
+	return err
+}
+
+// OrderRetry records that an administrator wants a new attempt at what of a request waits for its targets. It answers
+// ErrNotAllowed, or ErrNotOpen where nothing of it waits for one; then nothing is recorded but the try, in the audit.
+func (db *DB) OrderRetry(ctx context.Context, requestID, personID int64) error {
+	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, `insert into retry_orders (request_id, person_id) values ($1, $2)`, requestID, personID)
+		if err != nil {
+			return fmt.Errorf("order a new attempt for request %d: %w", requestID, refusal(err))
+		}
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: RetryOrdered, RequestID: requestID})
+	})
+	if err == nil || !isRefusal(err) {
+		return err
+	}
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: RetryRefused, Alert: true, RequestID: requestID,
+		Details: map[string]any{"why": err.Error()}})
+	if auditErr != nil {
+		return fmt.Errorf("%w; it is not audited: %w", err, auditErr)
+	}
+	return err
+}
+
+// NewestRetry is the newest order for a request; 0: there is none.
+func NewestRetry(ctx context.Context, q Queryer, requestID int64) (id int64, err error) {
+	err = q.GetContext(ctx, &id, `select coalesce(max(id), 0) from retry_orders where request_id = $1`, requestID)
+	if err != nil {
+		return 0, fmt.Errorf("orders to retry request %d: %w", requestID, err)
+	}
+	return id, nil
+}
+
+// Granting is how an attempt to grant an item stands.
+type Granting struct {
+	Over      bool    `db:"over"`       // nothing is to be granted any more: its state, an order or its end says so
+	Temporary bool    `db:"temporary"`  // it has an end
+	Approved  float64 `db:"approved"`   // seconds since it was approved
+	Clause    int     `db:"clause"`     // that judged it
+	Version   int64   `db:"policy"`     // of the policy
+	Problem   Problem `db:"problem"`    // of the last attempt
+	RequestID int64   `db:"request_id"` // whose item it is
+}
+
+// GrantingOf answers it by the record alone.
+func GrantingOf(ctx context.Context, q Queryer, itemID int64) (g Granting, err error) {
+	err = q.GetContext(ctx, &g, `
+		select i.request_id, i.clause, r.policy_version as policy, d.ends_at is not null as temporary,
+		       coalesce(extract(epoch from app_now() - d.at), 0)::float8 as approved,
+		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since",
+		       i.state not in ('approved', 'provisioning') or coalesce(d.ends_at <= app_now(), false)
+		       or exists (select from releases x where x.item_id = i.id)
+		       or exists (select from claims c where c.item_id = i.id and c.ended_at is not null) as over
+		  from request_items i
+		  join access_requests r on r.id = i.request_id
+		 cross join lateral (
+		       select least(min(d.ends_at), r.ends_at) as ends_at, max(d.decided_at) as at from decisions d where d.item_id = i.id) d
+		 where i.id = $1`, itemID)
+	if err != nil {
+		return g, fmt.Errorf("item %d: %w", itemID, refusal(err))
+	}
+	return g, nil
+}

@@ -1,0 +1,170 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+
+	"accessbot/schema"
+)
+
+// reader is whom a problem is explained to.
+type reader int
+
+const (
+	toRequester reader = iota
+	toOwner            // and to approvers, administrators, auditors and whoever asked for the requester
+	toOperator         // who reads runs in Temporal: no names of people or accounts there, and no reasons
+)
+
+// readerOf is how a reader of a request's messages is spoken to; 0: an owner.
+func readerOf(r *schema.Request, personID int64) reader {
+	if personID == r.RequesterID {
+		return toRequester
+	}
+	return toOwner
+}
+
+// ProblemForRuns is why an item is not where it should be, for those who read runs in Temporal; empty: nothing is wrong.
+func ProblemForRuns(i schema.Item) string {
+	return problemWords(i.Problem, i.ApplicationName, "", toOperator)
+}
+
+// ProblemForAudit is the same for auditors. app and requester are how they know the application and the person.
+func ProblemForAudit(p schema.Problem, app, requester string) string {
+	return problemWords(p, app, requester, toOwner)
+}
+
+// problemOf is the same for the reader of a message about a request. All of these are plain text, in the words of problemWords.
+func problemOf(r *schema.Request, i schema.Item, to reader) string {
+	return problemWords(i.Problem, i.ApplicationName, r.Requester.Name, to)
+}
+
+// problemWords are the words of a problem: the one place that has any. They go on in a sentence about an access grant, in an
+// application app that requester asked for.
+func problemWords(p schema.Problem, app, requester string, to reader) string {
+	app = Cut(Clean(app), 80)
+	d := p.Details
+	switch p.Code {
+	case schema.NoProblem:
+		return ""
+	case schema.NoApprover:
+		return "no approver is available; an administrator has been notified"
+
+	case schema.TargetUnavailable:
+		return "waiting for " + app + ", which isn't responding"
+	case schema.TargetRateLimited:
+		return "waiting for " + app + ", which limits how often we may call it"
+	case schema.TargetDenied:
+		if to == toRequester {
+			return "waiting until our connection to " + app + " is fixed; its owners have been told"
+		}
+		return "waiting until our connection to " + app + " is fixed: it doesn't accept our credentials or configuration"
+	case schema.TargetNotAsWanted:
+		return "waiting for " + app + ", which doesn't show the access yet"
+	case schema.AccountDenied:
+		return "waiting until we may create " + account(d, to) + " in " + app + "; its owners have been told"
+	case schema.AccountNotReady:
+		return "waiting for " + account(d, to) + " in " + app + ", which isn't ready yet"
+	case schema.WaitsForManualTask:
+		who := "an owner of " + app
+		if len(d.People) > 0 && to != toOperator {
+			who = strings.Join(d.People, " or ")
+		}
+		return "waiting for " + who + " to set it up"
+	case schema.WaitsForInvitation:
+		who := "you"
+		switch {
+		case to == toOperator || to == toOwner && requester == "":
+			who = "the requester"
+		case to == toOwner:
+			who = requester
+		}
+		return "waiting for " + who + " to accept the invitation to " + app
+	case schema.WaitsForTarget:
+		if d.WaitsFor == "" || to == toOperator {
+			return "waiting for " + app
+		}
+		return "waiting for " + d.WaitsFor
+
+	case schema.ObjectGone:
+		if d.Name == "" {
+			return "it doesn't exist in " + app + " any more"
+		}
+		return d.Name + " doesn't exist in " + app + " any more"
+	case schema.AccountGone:
+		return "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and accounts aren't created there: ask one of its owners to set it up, then request access again"
+	case schema.AccountRefused:
+		words := "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and it can't be created"
+		if to == toOperator || d.Reason == "" {
+			return words
+		}
+		return words + ": " + d.Reason
+	case schema.TargetRefused:
+		if to == toOperator {
+			return "the connector of " + app + " doesn't allow it"
+		}
+		return "the connector of " + app + " doesn't allow " + d.Name + ": it " + d.Reason
+	case schema.OwnerRefused:
+		if to == toOperator {
+			return "an owner can't set it up"
+		}
+		return "an owner can't set it up: " + d.Reason
+	case schema.WaitedTooLong, schema.NotSetUpInTime:
+		if d.Cause == schema.NoProblem {
+			return "it waited too long"
+		}
+		return "it waited too long, " + problemWords(causeOf(p), app, requester, to)
+	case schema.EndPassed:
+		if d.Cause == schema.NoProblem {
+			return "its end passed before it was set up"
+		}
+		return "its end passed while it was " + problemWords(causeOf(p), app, requester, to)
+
+	case schema.NotApproved:
+		return "it isn't approved"
+	case schema.RequestChanged:
+		return "the request changed after it was approved"
+	case schema.RequesterInactive:
+		return "the requester isn't active any more"
+	case schema.NotRequestable:
+		return "it can't be requested any more"
+	case schema.AccountOfOtherPerson:
+		return "the account belongs to another person"
+	case schema.AccountElsewhere:
+		return "the account is in another system"
+	case schema.RuleUnknown:
+		return "the policy has no rule for it"
+	case schema.ApprovedByRequester:
+		return "the requester approved it"
+	case schema.ApprovedBySubmitter:
+		return "the person who made the request approved it"
+	case schema.OtherPolicyVersion:
+		return "it was decided by another version of the policy"
+	case schema.NoApprovalAsked:
+		return "the policy asks no one to approve it"
+	case schema.ApproverNotAsked:
+		return "none of its approvers approved it"
+	case schema.ApprovalsMissing:
+		return "it has fewer approvals than required"
+	case schema.StageNotAsked:
+		return "it was approved in a stage by someone who isn't an approver there"
+	case schema.PolicyChanged:
+		return "the policy doesn't approve it any more"
+	}
+	return fmt.Sprintf("problem %q", string(p.Code)) // of a newer version of this program
+}
+
+// account names the account that a problem is about.
+func account(d schema.ProblemDetails, to reader) string {
+	if to == toOperator || d.Name == "" {
+		return "the account"
+	}
+	return "the account " + d.Name
+}
+
+// causeOf is what a problem was before it became final.
+func causeOf(p schema.Problem) schema.Problem {
+	cause := schema.Problem{Code: p.Details.Cause, Details: p.Details}
+	cause.Details.Cause = schema.NoProblem
+	return cause
+}
