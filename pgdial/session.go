@@ -134,7 +134,7 @@ func (s *session) Close() (err error) {
 type transaction struct {
 	driver.Tx
 	session *session
-	ctx     context.Context //nolint:containedctx // database/sql's Commit and Rollback have none
+	ctx     context.Context // database/sql's Commit and Rollback have none
 }
 
 func (t transaction) Commit() error   { return t.end(t.Tx.Commit) }
@@ -151,7 +151,7 @@ func (t transaction) end(do func() error) (err error) {
 type rows struct {
 	driver.Rows
 	session *session
-	ctx     context.Context //nolint:containedctx // database/sql's Next and Close have none
+	ctx     context.Context // database/sql's Next and Close have none
 	stop    func()
 }
 
@@ -179,7 +179,7 @@ func (st statement) ExecContext(ctx context.Context, args []driver.NamedValue) (
 	if inner, ok := st.Stmt.(driver.StmtExecContext); ok {
 		result, err = inner.ExecContext(ctx, args)
 	} else {
-		result, err = st.Exec(values(args)) //nolint:staticcheck // lib/pq's COPY has nothing else
+		result, err = st.Exec(values(args)) // lib/pq's COPY has nothing else
 	}
 	return result, ended(ctx, err)
 }
@@ -189,7 +189,7 @@ func (st statement) QueryContext(ctx context.Context, args []driver.NamedValue) 
 		if inner, ok := st.Stmt.(driver.StmtQueryContext); ok {
 			return inner.QueryContext(ctx, args)
 		}
-		return st.Query(values(args)) //nolint:staticcheck // as above
+		return st.Query(values(args)) // as above
 	})
 }
 
