@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
@@ -30,17 +31,31 @@ type pqConn interface {
 	driver.Validator
 }
 
+// cancelFirst is how long a server has to end a statement by itself.
+const cancelFirst = 100 * time.Millisecond
+
 // during closes the socket when ctx ends, until stop is called. A context without a deadline gets the session's.
 func (s *session) during(ctx context.Context) (bounded context.Context, stop func()) {
 	cancel := func() {}
 	if _, has := ctx.Deadline(); !has {
 		ctx, cancel = context.WithTimeout(ctx, s.options.Bound)
 	}
-	keep := context.AfterFunc(ctx, s.socket.close)
-	return ctx, func() {
-		keep()
+	over := make(chan struct{})
+	unneeded := context.AfterFunc(ctx, func() {
+		// lib/pq asks the server to cancel the statement, but not once the socket is closed.
+		late := time.NewTimer(cancelFirst)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			s.socket.close()
+		case <-over:
+		}
+	})
+	return ctx, sync.OnceFunc(func() {
+		unneeded()
+		close(over)
 		cancel()
-	}
+	})
 }
 
 // ended says so where an error comes from the end of the context. It hides driver.ErrBadConn: database/sql would run the
