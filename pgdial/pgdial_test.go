@@ -71,8 +71,8 @@ func TestSilentServer(t *testing.T) {
 		require.NoError(t, err)
 		prepared, err := db.PrepareContext(t.Context(), `select 1`)
 		require.NoError(t, err)
-		defer prepared.Close() // as above
-		reading, err := db.QueryContext(bounded, `select pg_sleep(0.01), repeat('x', 100000) from generate_series(1, 1000)`)
+		t.Cleanup(func() { _ = prepared.Close() })                                                                           // as above
+		reading, err := db.QueryContext(bounded, `select pg_sleep(0.01), repeat('x', 100000) from generate_series(1, 1000)`) //nolint:rowserrcheck,sqlclosecheck // closed below, and what is read is lost
 		require.NoError(t, err)
 		defer reading.Close() // as above
 

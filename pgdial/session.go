@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lib/pq"
@@ -30,17 +31,31 @@ type pqConn interface {
 	driver.Validator
 }
 
+// cancelFirst is how long a server has to end a statement by itself.
+const cancelFirst = 100 * time.Millisecond
+
 // during closes the socket when ctx ends, until stop is called. A context without a deadline gets the session's.
 func (s *session) during(ctx context.Context) (bounded context.Context, stop func()) {
 	cancel := func() {}
 	if _, has := ctx.Deadline(); !has {
 		ctx, cancel = context.WithTimeout(ctx, s.options.Bound)
 	}
-	keep := context.AfterFunc(ctx, s.socket.close)
-	return ctx, func() {
-		keep()
+	over := make(chan struct{})
+	unneeded := context.AfterFunc(ctx, func() {
+		// lib/pq asks the server to cancel the statement, but not once the socket is closed.
+		late := time.NewTimer(cancelFirst)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			s.socket.close()
+		case <-over:
+		}
+	})
+	return ctx, sync.OnceFunc(func() {
+		unneeded()
+		close(over)
 		cancel()
-	}
+	})
 }
 
 // ended says so where an error comes from the end of the context. It hides driver.ErrBadConn: database/sql would run the
@@ -134,7 +149,7 @@ func (s *session) Close() (err error) {
 type transaction struct {
 	driver.Tx
 	session *session
-	ctx     context.Context //nolint:containedctx // database/sql's Commit and Rollback have none
+	ctx     context.Context // database/sql's Commit and Rollback have none
 }
 
 func (t transaction) Commit() error   { return t.end(t.Tx.Commit) }
@@ -151,7 +166,7 @@ func (t transaction) end(do func() error) (err error) {
 type rows struct {
 	driver.Rows
 	session *session
-	ctx     context.Context //nolint:containedctx // database/sql's Next and Close have none
+	ctx     context.Context // database/sql's Next and Close have none
 	stop    func()
 }
 
@@ -179,7 +194,7 @@ func (st statement) ExecContext(ctx context.Context, args []driver.NamedValue) (
 	if inner, ok := st.Stmt.(driver.StmtExecContext); ok {
 		result, err = inner.ExecContext(ctx, args)
 	} else {
-		result, err = st.Exec(values(args)) //nolint:staticcheck // lib/pq's COPY has nothing else
+		result, err = st.Exec(values(args)) // lib/pq's COPY has nothing else
 	}
 	return result, ended(ctx, err)
 }
@@ -189,7 +204,7 @@ func (st statement) QueryContext(ctx context.Context, args []driver.NamedValue) 
 		if inner, ok := st.Stmt.(driver.StmtQueryContext); ok {
 			return inner.QueryContext(ctx, args)
 		}
-		return st.Query(values(args)) //nolint:staticcheck // as above
+		return st.Query(values(args)) // as above
 	})
 }
 

@@ -1,6 +1,7 @@
 package schematest
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"net"
@@ -36,7 +37,7 @@ func StartServer(t testing.TB) *Server {
 	if os.Geteuid() == 0 {
 		parent = "/var/tmp" // PostgreSQL does not run as root, and its user may see nothing of ours
 	}
-	dir, err := os.MkdirTemp(parent, "accessbot-postgresql.")
+	dir, err := os.MkdirTemp(parent, "accessbot-postgresql.") //nolint:usetesting // t.TempDir lies where only we can look
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
 	postmaster := s.process.Process.Pid
 	for _, pid := range append([]int{postmaster}, children(postmaster)...) {
-		if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH { //nolint:errorlint // it is one
+		if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
 			s.t.Error(err)
 		}
 	}
@@ -139,7 +140,7 @@ func children(parent int) (pids []int) {
 			continue // it has ended
 		}
 		// "pid (name) state ppid ...", and the name may hold anything.
-		_, after, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')'):]), " ")
+		_, after, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ")
 		fields := strings.Fields(after)
 		if pid, err := strconv.Atoi(filepath.Dir(name)); err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
 			pids = append(pids, pid)
