@@ -14,7 +14,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
-	"accessbot/pgdial"
+	"accessbot/schema/pgdial"
 )
 
 // DB is a pool of connections to the record.

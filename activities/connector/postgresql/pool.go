@@ -8,7 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
-	"accessbot/pgdial"
+	"accessbot/schema/pgdial"
 )
 
 // newPool opens a connection only when one is needed.

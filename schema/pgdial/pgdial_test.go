@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"accessbot/pgdial"
+	"accessbot/schema/pgdial"
 	"accessbot/schema/schematest"
 )
 
