@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -154,6 +155,15 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 		noor.Tick("Marketing marts")
 		noor.Fill("Why you decide", "Bob is ill")
 		submit(views.CallbackStuck, decisions, noor)
+		s.work(fourth)
+		item := one[int64](s, `select id from request_items where request_id = $1`, fourth)
+		_, err := s.worker.DB.NoteProblem(s.Context(), item, schema.Problem{Code: schema.TargetUnavailable}, 0)
+		require.NoError(s, err)
+		require.NoError(s, s.worker.SendNotices(s.Context(), 0, 10))
+		dana := s.as("dana")
+		press(views.ActionRetry, `select count(*) from retry_orders`, func() {
+			dana.PressIn(dana.WaitForMessage("Approved requests are waiting for"), "Retry now")
+		})
 
 		s.openForm(alice)
 		g.during(func() {

@@ -52,7 +52,7 @@ func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *sl
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now), button: "the button"}}
+	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now)}}
 }
 
 // submitAway records who decides in somebody's place. What is in its way stands at its field.

@@ -49,7 +49,7 @@ type outcome struct {
 // opening is a modal to open. What takes longer to read than a trigger lasts is filled in once something is open.
 type opening struct {
 	view   slack.ModalViewRequest
-	button string   // which to press again when it does not open
+	button string   // which to press again when it does not open; empty: it is not named
 	form   *newForm // filled with this form; nil: none
 	list   string   // filled with this list (ListValue); empty: none
 }
@@ -247,7 +247,11 @@ func (a *app) openModal(ctx context.Context, ic *slack.InteractionCallback, o op
 	switch {
 	case err != nil:
 		a.log.Error("a modal could not be opened", "button", o.button, "user", ic.User.ID, "error", err, "where", problems(err))
-		a.write(ctx, ic.User.ID, "The form could not be opened. Please press "+o.button+" again.")
+		text := modalNotOpened
+		if o.button != "" {
+			text = "The form could not be opened. Please press " + o.button + " again."
+		}
+		a.write(ctx, ic.User.ID, text)
 	case o.form != nil:
 		a.fillForm(ctx, ic, *o.form, opened.View)
 	case o.list != "":

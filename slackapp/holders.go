@@ -13,7 +13,7 @@ import (
 
 // openHolders opens the modal in which owners and administrators look at others' access.
 func (a *app) openHolders(context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome {
-	return outcome{opens: &opening{view: views.Holders(), button: "the button"}}
+	return outcome{opens: &opening{view: views.Holders()}}
 }
 
 // pickHolder shows what the chosen person has.
@@ -68,7 +68,7 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	return outcome{opens: &opening{view: views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID)), button: "the button"}}
+	return outcome{opens: &opening{view: views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))}}
 }
 
 // submitTakeBack records that access is taken back. What is in its way stands at the field.

@@ -87,7 +87,7 @@ func (a *app) publish(ctx context.Context, userID string, home ...slack.HomeTabV
 
 // openList opens one of the Home tab's lists whole.
 func (a *app) openList(_ context.Context, _ *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	return outcome{opens: &opening{view: views.Loading("Access"), button: "the button", list: action.Value}}
+	return outcome{opens: &opening{view: views.Loading("Access"), list: action.Value}}
 }
 
 // listBelow takes out of a submitted modal over which list it was opened; nil: over none.

@@ -35,7 +35,7 @@ func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, acti
 	if len(request.Stuck(person)) == 0 {
 		view = views.Notice("Stuck requests", "Nothing of this request is stuck any more.")
 	}
-	return outcome{opens: &opening{view: view, button: "the button"}}
+	return outcome{opens: &opening{view: view}}
 }
 
 // submitStuck records what an administrator decided in the place of everybody. What is in its way stands at its field.
