@@ -70,6 +70,7 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 	if err != nil {
 		return Converged{}, err
 	}
+	wanted = newFirst(wanted)
 	asOf := request.MessagesDueAt
 	askAgain, sent := false, 0
 	var failed error
@@ -107,6 +108,13 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 		later = 0 // what changed meanwhile asks for a look of its own, from the run or from the sweep
 	}
 	return Converged{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
+}
+
+// newFirst puts new messages before edits: an edit that Slack keeps refusing must not hold up what its reader does not know yet.
+func newFirst(keys []key) []key {
+	sent := func(k key) bool { return k.was.TS != "" }
+	edits := slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return !sent(k) })
+	return append(slices.DeleteFunc(keys, sent), edits...)
 }
 
 // key names one message of a request.

@@ -434,8 +434,9 @@ func TestTwoLooksAtOnceSendOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			_, err := s.converge(asked.ID)
-			assert.NoError(t, err)
+			if _, err := s.converge(asked.ID); !activities.IsBusy(err) {
+				assert.NoError(t, err)
+			}
 		})
 	}
 	group.Wait()

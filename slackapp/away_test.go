@@ -34,7 +34,7 @@ func TestAnApproverSaysWhoDecidesInTheirPlace(t *testing.T) {
 		bob.WaitForEdit(question, "This has moved on to Lucía")
 		require.Empty(s, bob.Again(question).Buttons())
 		require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "in the place of Bob Fischer (application owner), who is away")
-		require.Contains(s, s.as("alice").WaitForMessage("has been created").Text(), "for Bob Fischer")
+		require.Contains(s, s.as("alice").WaitForMessage("has been successfully created").Text(), "for Bob Fischer")
 
 		bob.Press("I decide myself again")
 		bob.WaitForHome("I will be away…")

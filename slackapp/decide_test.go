@@ -255,7 +255,7 @@ func TestARequesterWithdraws(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
 		_, question := s.question()
 		alice := s.as("alice")
-		card := alice.WaitForMessage("has been created")
+		card := alice.WaitForMessage("has been successfully created")
 		priya := s.slack.As("priya@example.com")
 		require.NoError(s, priya.PressForwarded(card, "Withdraw"))
 		s.eventually("somebody else may not", func() bool { return s.alerts("withdraw refused") == 1 })

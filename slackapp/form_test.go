@@ -33,7 +33,7 @@ func TestSomebodyAsksLikeAPerson(t *testing.T) {
 		alice.WaitForHome("#1001")
 		alice.WaitForMessage("Your request #1001 has been created. We'll send it for approval as soon as our systems are back.") // Temporal is away: case 37
 		s.work(number)
-		alice.WaitForMessage("Your request #1001 has been created")
+		alice.WaitForMessage("Your request #1001 has been successfully created")
 		require.Zero(s, one[int](s, `select count(*) from form_drafts`))
 	})
 }

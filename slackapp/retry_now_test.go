@@ -36,7 +36,7 @@ func TestRetryNow(t *testing.T) {
 		dana.WaitForEphemeral(fmt.Sprintf("Trying request #%d now", number))
 		require.Equal(t, 1, orders())
 		require.True(t, one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number), "Temporal is away here: the sweep has it tried")
-		dana.WaitForMessage(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
+		dana.WaitForEphemeral(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
 
 		_, click, err := s.slack.LastPayload("block_actions")
 		require.NoError(t, err)

@@ -21,7 +21,7 @@ func TestAnEndThatCannotBeIsAnErrorAtItsField(t *testing.T) {
 	alice.Tick("Support desk", "Break glass") // break glass: at most one day
 	alice.Choose("Reason", "Project work")
 
-	require.Equal(t, map[string]string{"Duration": "This cannot be held permanently, but for at most 1 day: Break glass."}, alice.Submit())
+	require.Equal(t, map[string]string{"Duration": "These cannot be held permanently. Choose Temporary: Break glass (at most 1 day)."}, alice.Submit())
 	alice.Choose("Duration", "Temporary")
 	alice.WaitForModal("End date")
 	require.Contains(t, alice.Submit()["End date"], "required") // Slack's own
@@ -32,8 +32,8 @@ func TestAnEndThatCannotBeIsAnErrorAtItsField(t *testing.T) {
 		{day(-1), "", "This end has passed."},
 		{"2020-02-29", "", "This end has passed."},
 		{day(31), "", "Temporary access lasts at most 30 days."},
-		{day(30), "", "This can be held for at most 1 day: Break glass."},
-		{day(2), "00:01", "This can be held for at most 1 day: Break glass."},
+		{day(30), "", "This is longer than some access grants allow: Break glass (at most 1 day)."},
+		{day(2), "00:01", "This is longer than some access grants allow: Break glass (at most 1 day)."},
 		{day(31), "00:01", "Temporary access lasts at most 30 days."},
 		{day(0), "00:00", "This end has passed."},
 	} {

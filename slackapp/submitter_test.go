@@ -36,8 +36,8 @@ func TestAManagerAsksForSomebodyWhoIsToldAndNeitherOfThemDecides(t *testing.T) {
 			select p.email from request_items i join accounts a on a.id = i.account_id join people p on p.id = a.person_id where i.request_id = $1`, number), "it is her account")
 		s.work(number)
 		alice, bob, lucia := s.as("alice"), s.as("bob"), s.as("lucia")
-		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", number))
-		his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been created", number))
+		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", number))
+		his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been successfully created", number))
 		question := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
 		require.Contains(s, question.Text(), "for Alice Martin")
 		for _, m := range bob.Messages() {

@@ -147,7 +147,7 @@ func TestTheTargetIsAwayWhileGivingAndWhileTakingBack(t *testing.T) {
 	request := s.ask("alice", "dashboards", "editor", time.Hour)
 	proxy.cut(true)
 	s.approve(approver, request)
-	s.as("alice").WaitForMessage("sent for approval")
+	s.as("alice").WaitForMessage("waiting to be set up")
 	s.eventually("it is said that giving is difficult", func() bool {
 		var problem string
 		require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))

@@ -379,7 +379,7 @@ func TestATemporaryGrantGivenBackEarlyAndARequestWithdrawn(t *testing.T) {
 	s.keepHistory("released_early", workflows.RequestWorkflowID(request))
 
 	again := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-	card := alice.WaitForMessage(fmt.Sprintf("#%d has been created", again))
+	card := alice.WaitForMessage(fmt.Sprintf("#%d has been successfully created", again))
 	question := s.as(approver).WaitForMessage(fmt.Sprintf("request #%d", again))
 	alice.PressIn(card, "Withdraw")
 	alice.WaitForEdit(card, "was withdrawn")

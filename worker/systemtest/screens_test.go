@@ -94,7 +94,7 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	alice.Set("End date", inDays(30))
 	alice.Press("Submit")
 	alice.NoDialog()
-	alice.Message(fmt.Sprintf("#%d has been created", s.newest()))
+	alice.Message(fmt.Sprintf("#%d has been successfully created", s.newest()))
 	require.NotEqual(t, request, s.newest())
 }
 
@@ -128,7 +128,7 @@ func TestBrowserAManagerAsksForSomebodyAndLooksAfterWhatAnEarlierTitleGave(t *te
 
 	alice := bob.Another()
 	alice.Visit(s.email("alice"), "messages")
-	alice.Message(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))
+	alice.Message(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", request))
 	s.keepPicture(alice, "for-another-requester-card")
 
 	lucia := bob.Another()
