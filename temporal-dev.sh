@@ -4,7 +4,7 @@
 #   ./temporal-dev.sh                 start everything, print every address, stop it all on Ctrl-C; the state stays
 #   ./temporal-dev.sh demo            one temporary request from form to de-provisioning, in about a minute
 #   ./temporal-dev.sh test [ARGS]     every test, on servers of its own; ARGS go to `go test`
-#   ./temporal-dev.sh pictures        take the pictures in docs/pictures anew
+#   ./temporal-dev.sh pictures        take the pictures in docs/pictures again
 #   ./temporal-dev.sh lint            formatting, linters, workflow check, known vulnerabilities
 #   ./temporal-dev.sh reset           stop what this script started here, and forget the development state
 #
@@ -20,7 +20,7 @@
 #   SLACK_BOT_TOKEN with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: the real Slack instead of the local one
 #   TEMPORAL_ADDRESS     your Temporal instead of a development server, with the other TEMPORAL_* settings
 #   TARGET_<INSTANCE>_URL  your target system; then nothing is seeded there
-#   DATABASE_URL         your PostgreSQL for the record, as the owner of its database. The programs connect with the
+#   DATABASE_URL         your PostgreSQL for the database, as the owner of its database. The programs connect with the
 #                        same URL and a role of their own in place of the user and password, or with
 #                        DIRECTORY_DATABASE_URL, WORKER_DATABASE_URL, SLACKAPP_DATABASE_URL, AUDITOR_DATABASE_URL
 set -euo pipefail
@@ -149,14 +149,14 @@ start_record() {
   worker_url=${WORKER_DATABASE_URL:-$(as_role accessbot_worker)}
   slackapp_url=${SLACKAPP_DATABASE_URL:-$(as_role accessbot_slackapp)}
   auditor_url=${AUDITOR_DATABASE_URL:-$(as_role accessbot_auditor)}
-  step 'Migrating the record' env DATABASE_URL="$owner_url" "$bin/worker" migrate
+  step 'Migrating the database' env DATABASE_URL="$owner_url" "$bin/worker" migrate
 }
 
-# as_role ROLE: the record's URL with that role in place of the user and password.
+# as_role ROLE: the database's URL with that role in place of the user and password.
 as_role() { sed -E "s#^(postgres(ql)?://)([^@/]*@)?#\\1$1@#" <<<"$owner_url"; }
 
 # load_directory: imports the directory and seeds our target with it, once for each state of its files: what was
-# imported before and has been taken back since must not come back with the next start.
+# imported before and has been revoked since must not come back with the next start.
 load_directory() {
   local directory=${ACCESSBOT_DIRECTORY:-$root/schema/directory/sample} loaded sum target_url instances instance setting seeded=()
   people=$directory/people.csv

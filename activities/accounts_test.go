@@ -43,7 +43,7 @@ func (s small) problemWords(item int64) string {
 func TestAccountCreation(t *testing.T) {
 	t.Run("a person without an account gets one together with the access", func(t *testing.T) {
 		s, item := newcomer(t, true)
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item), s.problem(item))
 		assert.True(t, s.held())
 		assert.Equal(t, 1, s.target.called("create"))
@@ -52,12 +52,12 @@ func TestAccountCreation(t *testing.T) {
 	t.Run("a worker that is lost between creating the account and granting access goes on from there", func(t *testing.T) {
 		s, item := newcomer(t, true)
 		s.target.next("create", lostAnswer)
-		require.Error(t, s.give(item))
+		require.Error(t, s.grant(item))
 		require.True(t, s.hasAccount())
 		require.False(t, s.held())
 
 		s.do = s.activities(s.Worker) // another worker
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item))
 		assert.True(t, s.held())
 		assert.Equal(t, 1, s.target.called("create"), "the account is there: it is not created again")
@@ -66,21 +66,21 @@ func TestAccountCreation(t *testing.T) {
 	t.Run("an item that is withdrawn before its account exists creates none", func(t *testing.T) {
 		s, item := newcomer(t, true)
 		s.target.next("create", refusesConnection)
-		require.Error(t, s.give(item))
-		_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(item), s.ann)
+		require.Error(t, s.grant(item))
+		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(item), s.ann)
 		require.NoError(t, err)
-		require.NoError(t, s.takeBack(s.Claim(item)))
-		assert.Equal(t, "released", s.State(item))
+		require.NoError(t, s.revoke(s.Claim(item)))
+		assert.Equal(t, "revoked", s.State(item))
 		assert.False(t, s.hasAccount())
 	})
 
 	t.Run("an account that is created and not shown yet is waited for", func(t *testing.T) {
 		s, item := newcomer(t, true)
 		s.target.next("create", lies)
-		require.Error(t, s.give(item))
+		require.Error(t, s.grant(item))
 		assert.Equal(t, "provisioning", s.State(item))
 		assert.Equal(t, string(schema.AccountNotReady), s.problem(item))
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item))
 	})
 }
@@ -101,13 +101,13 @@ func TestAccountThatCannotBeCreated(t *testing.T) {
 			"there is no account ann in CRM, and accounts aren't created there: ask one of its owners to set it up, then request access again"},
 		{"the name is not one for a person", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "is reserved"},
 			"there is no account ann in CRM, and it can't be created: it is reserved"},
-		{"those who look after the target refuse it", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "there is no seat left", ByPeople: true},
-			"there is no account ann in CRM, and it can't be created: there is no seat left"},
+		{"those who look after the target refuse it", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "there is no assignment left", ByPeople: true},
+			"there is no account ann in CRM, and it can't be created: there is no assignment left"},
 	} {
 		t.Run(test.condition+": the item fails and says why", func(t *testing.T) {
 			s, item := newcomer(t, test.creates)
 			s.target.always("create", answers(test.answer))
-			require.NoError(t, s.give(item))
+			require.NoError(t, s.grant(item))
 			assert.Equal(t, "failed", s.State(item))
 			assert.Equal(t, test.problem, s.problemWords(item))
 		})
@@ -115,19 +115,19 @@ func TestAccountThatCannotBeCreated(t *testing.T) {
 
 	t.Run("the connector's login lacks the right: the item waits until it has it", func(t *testing.T) {
 		s, item := newcomer(t, true)
-		s.target.next("create", answers(&connector.Denied{Do: "give login \"bot\" CREATEROLE"}))
-		require.Error(t, s.give(item))
+		s.target.next("create", answers(&connector.Denied{Do: "grant login \"bot\" CREATEROLE"}))
+		require.Error(t, s.grant(item))
 		assert.Equal(t, "waiting until we may create the account ann in CRM; its owners have been told", s.problemWords(item))
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item))
 	})
 
 	t.Run("the target does not answer: the item waits until it does", func(t *testing.T) {
 		s, item := newcomer(t, true)
 		s.target.next("create", answers(&connector.Unavailable{Err: errors.New("503")}))
-		require.Error(t, s.give(item))
+		require.Error(t, s.grant(item))
 		assert.Equal(t, "waiting for the account ann in CRM, which isn't ready yet", s.problemWords(item))
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item))
 	})
 }

@@ -18,7 +18,7 @@ import (
 type AdvanceInput struct {
 	RequestID int64
 	Cancelled bool
-	// Said are the signals that woke the run. They prove nothing: one that the record knows nothing of is an alert.
+	// Said are the signals that woke the run. They prove nothing: one that the database knows nothing of is an alert.
 	Said []string
 }
 
@@ -29,31 +29,31 @@ type Next struct {
 	Applications []string  // slugs, sorted
 	Approvers    []string  // those who are still asked, sorted
 	Until        time.Time // the request's end; zero: permanent
-	Give         []Step    // items to provision
+	Grant        []Step    // items to provision
 	Retry        int64     // the newest order of an administrator to try at once what waits for its target; 0: none
-	TakeBack     []Step    // claims to take back
-	WakeIn       int64     // seconds until something is due; 0: nothing will be
-	WakeFor      string    // what is due then
+	RevokeAccess []Step    // claims to revoke
+	DueIn        int64     // seconds until something is due; 0: nothing will be
+	DueFor       string    // what is due then
 	Settled      bool      // nothing is left for this run
-	MessagesDue  bool      // messages are behind the record
+	MessagesDue  bool      // messages are behind the database
 	Details      string    // one Markdown line an item
 }
 
 // Step is one thing to do to one item or claim.
 type Step struct {
-	ID    int64  // an item's for Give, a claim's for TakeBack
+	ID    int64  // an item's for Grant, a claim's for RevokeAccess
 	Label string // application and entitlement
 }
 
 // Until the sweep wakes a run that is busy. What waits for its target may wait for days, and every look is an event or two.
 const (
-	lookAfterGiving     = 10 * time.Minute
-	lookAfterTarget     = time.Hour
-	lookAfterTakingBack = time.Hour
-	lookForApprovers    = time.Hour
+	dueAfterGranting = 10 * time.Minute
+	lookAfterTarget  = time.Hour
+	dueAfterRevoking = time.Hour
+	lookForApprovers = time.Hour
 )
 
-// Advance moves a request on as far as the record lets it, in one short transaction: it opens and closes approvals, moves
+// Advance moves a request on as far as the database lets it, in one short transaction: it opens and closes approvals, moves
 // items to what was decided, and answers what is to be done next. It is safe to call at any time, any number of times.
 func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error) {
 	var next Next
@@ -62,7 +62,7 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if in.Cancelled {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Cancelled, "cancelled in Temporal"); err != nil {
+			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.KindWorkflowCancelled, "cancelled in Temporal"); err != nil {
 				return err
 			}
 		}
@@ -71,7 +71,7 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if request.Requester.Status == "left" {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Left, "left the company"); err != nil {
+			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.KindPersonLeft, "left the company"); err != nil {
 				return err
 			}
 			if request, err = schema.RequestByID(ctx, tx, in.RequestID); err != nil {
@@ -94,14 +94,14 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 }
 
 func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (Next, error) {
-	judged, err := schema.Judge(ctx, tx, r)
+	evaluated, err := schema.Evaluate(ctx, tx, r)
 	if err != nil {
 		return Next{}, err
 	}
-	if err := auditJudgedOtherwise(ctx, tx, r, judged); err != nil {
+	if err := auditEvaluatedOtherwise(ctx, tx, r, evaluated); err != nil {
 		return Next{}, err
 	}
-	changed, err := a.moveOn(ctx, tx, r, judged)
+	changed, err := a.moveOn(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
@@ -110,7 +110,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 		return Next{}, err
 	}
 	changed = changed || failed
-	asked, unasked, err := a.ask(ctx, tx, r, judged)
+	asked, unasked, err := a.ask(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
@@ -119,40 +119,40 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	reminded, wake, err := a.remind(ctx, tx, r, judged)
+	reminded, wake, err := a.remind(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
-	next, due := a.next(r, unasked, judged, wake)
+	next, due := a.next(r, unasked, evaluated, wake)
 	if next.Retry, err = schema.NewestRetry(ctx, tx, r.ID); err != nil {
 		return Next{}, err
 	}
-	noticeDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notice.After(r.ReadAt) })
-	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
+	notificationDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notice.After(r.ReadAt) })
+	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || notificationDue); err != nil {
 		return Next{}, err
 	}
-	next.MessagesDue = changed || asked || reminded || noticeDue || r.MessagesDueAt.Valid
+	next.MessagesDue = changed || asked || reminded || notificationDue || r.MessagesDueAt.Valid
 	return next, nil
 }
 
-// auditJudgedOtherwise tells of items that the policy would judge by another clause than the one that was recorded: no trigger
+// auditEvaluatedOtherwise tells of items that the policy would evaluate by another rule than the one that was recorded: no trigger
 // can know that, so the Slack app's role may write any.
-func auditJudgedOtherwise(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) error {
+func auditEvaluatedOtherwise(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) error {
 	if !slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
 		return nil
 	}
-	items, err := judged.JudgedOtherwise(ctx, tx, r.ID)
+	items, err := evaluated.EvaluatedOtherwise(ctx, tx, r.ID)
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "judged by another clause than now", RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
+	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "evaluated by another rule than now", RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
 }
 
-// moveOn moves every item to where the record puts it, one statement a state.
-func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, err error) {
+// moveOn moves every item to where the database puts it, one statement a state.
+func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, err error) {
 	moved := map[string][]int64{}
 	for n, i := range r.Items {
-		if to := a.decided(r, i, judged); to != i.State {
+		if to := a.decided(r, i, evaluated); to != i.State {
 			moved[to] = append(moved[to], i.ID)
 			r.Items[n].State = to
 		}
@@ -183,8 +183,8 @@ func endUngranted(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed b
 	return failed, nil
 }
 
-// decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
-func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Judgement) string {
+// decided is the state that the database puts an item into, as far as nothing has to be done to a target for it.
+func (a *Activities) decided(r *schema.Request, i schema.Item, evaluated schema.Evaluation) string {
 	end := r.EndOf(i)
 	past := end.Valid && !end.Time.After(r.ReadAt)
 	switch i.State {
@@ -198,7 +198,7 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Jud
 			return schema.Approved // where its end has passed since, see endUngranted
 		case past:
 			return schema.Expired
-		case !a.expires(r, judged.Clause(i)).After(r.ReadAt):
+		case !a.expires(r, evaluated.Rule(i)).After(r.ReadAt):
 			return schema.Expired
 		default:
 			return schema.AwaitingApproval
@@ -211,8 +211,8 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Jud
 	return i.State
 }
 
-// next says what the run does now, and in how long the record must be looked at again at the latest: not later than wake.
-func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judgement, wake schedule) (next Next, due time.Duration) {
+// next says what the run does now, and in how long the database must be looked at again at the latest: not later than wake.
+func (a *Activities) next(r *schema.Request, unasked []int64, evaluated schema.Evaluation, wake schedule) (next Next, due time.Duration) {
 	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
 	next.Until = until(r)
 	busy := time.Duration(0)
@@ -220,20 +220,20 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 		next.Applications = append(next.Applications, i.ApplicationSlug)
 		step := Step{Label: i.ApplicationName + " / " + i.Name}
 		switch {
-		case i.Claim != nil && i.Claim.Unsettled(r.ReadAt):
+		case i.Claim != nil && i.Claim.NeedsRevoking(r.ReadAt):
 			step.ID = i.Claim.ID
-			next.TakeBack = append(next.TakeBack, step)
+			next.RevokeAccess = append(next.RevokeAccess, step)
 			next.Settled = false
-			busy = shorter(busy, lookAfterTakingBack)
+			busy = shorter(busy, dueAfterRevoking)
 		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.LookAt.Time.After(r.ReadAt):
 			next.Settled = false
-			wake.at(i.Claim.LookAt.Time, "looks whether it is given by now")
+			wake.at(i.Claim.LookAt.Time, "looks whether it is granted by now")
 			if i.Claim.EndsAt.Valid {
 				wake.at(i.Claim.EndsAt.Time, "access ends")
 			}
 		case i.State == schema.Approved, i.State == schema.Provisioning:
 			step.ID = i.ID
-			next.Give = append(next.Give, step)
+			next.Grant = append(next.Grant, step)
 			next.Settled = false
 			if end := r.EndOf(i); end.Valid {
 				wake.at(end.Time, "its end: it is not granted any more")
@@ -241,16 +241,16 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 			if i.Problem.Code.OfTarget() {
 				busy = shorter(busy, lookAfterTarget)
 			} else {
-				busy = shorter(busy, lookAfterGiving)
+				busy = shorter(busy, dueAfterGranting)
 			}
 		case i.State == schema.AwaitingApproval:
 			next.Settled = false
-			wake.at(a.expires(r, judged.Clause(i)), "expires if nobody decides")
+			wake.at(a.expires(r, evaluated.Rule(i)), "expires if no one decides")
 			if end := r.EndOf(i); end.Valid {
 				wake.at(end.Time, "expires: the end that was asked for or granted")
 			}
 			if slices.Contains(unasked, i.ID) {
-				wake.at(r.ReadAt.Add(lookForApprovers), "looks again for somebody to ask")
+				wake.at(r.ReadAt.Add(lookForApprovers), "looks again for someone to ask")
 			}
 		case i.State == schema.Active && i.Claim != nil && i.Claim.EndsAt.Valid:
 			next.Settled = false
@@ -259,7 +259,7 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 	}
 	for _, e := range endings(r) {
 		if e.notice.After(r.ReadAt) {
-			wake.at(e.notice, "notice before the end")
+			wake.at(e.notice, "notification before the end")
 		}
 	}
 	open := false
@@ -275,8 +275,8 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 			wake.at(approval.OpenedAt.Add(approval.RemindAfter()), "asks the other approvers")
 		}
 	}
-	if open && !judged.Changes.IsZero() {
-		wake.at(judged.Changes, "somebody who decides goes away or comes back")
+	if open && !evaluated.Changes.IsZero() {
+		wake.at(evaluated.Changes, "someone who decides goes away or comes back")
 	}
 	slices.Sort(next.Applications)
 	next.Applications = slices.Compact(next.Applications)
@@ -286,7 +286,7 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 	if !wake.when.IsZero() {
 		// Rounded up: a timer that fires early would only spin.
 		wait := max(wake.when.Sub(r.ReadAt)+time.Second-1, time.Second).Truncate(time.Second)
-		next.WakeIn, next.WakeFor = int64(wait/time.Second), wake.what+" "+wake.when.UTC().Format("2006-01-02 15:04 MST")
+		next.DueIn, next.DueFor = int64(wait/time.Second), wake.what+" "+wake.when.UTC().Format("2006-01-02 15:04 MST")
 		due = wait
 	}
 	return next, shorter(due, busy)
@@ -342,7 +342,7 @@ func (a *Activities) details(r *schema.Request) string {
 			b.WriteString(", " + plain(words))
 		}
 		if approval, ok := r.OpenApproval(i); ok && i.Waiting() {
-			fmt.Fprintf(&b, ", stage %d of %d, %d of %d agreed", approval.Stage, approval.Stages, len(i.Agreed(approval.Stage)), approval.Agree)
+			fmt.Fprintf(&b, ", stage %d of %d, %d of %d agreed", approval.Stage, approval.Stages, len(i.ApprovedIn(approval.Stage)), approval.RequiredApprovals)
 		}
 		for _, d := range i.Decisions {
 			who := "the policy"

@@ -45,7 +45,7 @@ func candidates(a schema.Approval) (all, asked []int64) {
 	return all, asked
 }
 
-// decide records somebody's decision about everything that they are asked now.
+// decide records someone's decision about everything that they are asked now.
 func (c *company) decide(by, request int64, verdict string) {
 	c.t.Helper()
 	for _, a := range c.open(request) {
@@ -106,8 +106,8 @@ func TestThreeAreAskedAtFirstTheManagerFirstAndTheOthersLater(t *testing.T) {
 	all, first := candidates(c.open(asked.ID)[0])
 	assert.Equal(t, []int64{owners[4], owners[0], owners[1], owners[2], owners[3]}, all)
 	assert.Equal(t, all[:3], first)
-	assert.InDelta(t, (24 * time.Hour).Seconds(), next.WakeIn, 5)
-	assert.Contains(t, next.WakeFor, "asks the other approvers")
+	assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
+	assert.Contains(t, next.DueFor, "asks the other approvers")
 
 	c.Shift(24*time.Hour - time.Minute)
 	c.advance(asked.ID)
@@ -117,8 +117,8 @@ func TestThreeAreAskedAtFirstTheManagerFirstAndTheOthersLater(t *testing.T) {
 	next = c.advance(asked.ID)
 	_, first = candidates(c.open(asked.ID)[0])
 	assert.Equal(t, all, first)
-	assert.InDelta(t, (24 * time.Hour).Seconds(), next.WakeIn, 5)
-	assert.Contains(t, next.WakeFor, "reminds ")
+	assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
+	assert.Contains(t, next.DueFor, "reminds ")
 	c.advance(asked.ID)
 	assert.Equal(t, 1, c.Audited("asked the others"))
 }
@@ -131,8 +131,8 @@ func TestDecidedItemsMoveOnEachOnItsOwn(t *testing.T) {
 	c.advance(asked.ID)
 	c.decide(owen, asked.ID, "approve")
 	next := c.advance(asked.ID)
-	require.Len(t, next.Give, 1, "while the other still waits")
-	assert.Equal(t, activities.Step{ID: asked.Items[0], Label: "Crm / Admin"}, next.Give[0])
+	require.Len(t, next.Grant, 1, "while the other still waits")
+	assert.Equal(t, activities.Step{ID: asked.Items[0], Label: "Crm / Admin"}, next.Grant[0])
 	assert.False(t, next.Settled)
 	c.decide(olga, asked.ID, "deny")
 	c.advance(asked.ID)
@@ -140,11 +140,11 @@ func TestDecidedItemsMoveOnEachOnItsOwn(t *testing.T) {
 	for _, a := range c.approvals(asked.ID) {
 		assert.Equal(t, "decided", a.State)
 	}
-	require.NoError(t, c.give(asked.Items[0]))
+	require.NoError(t, c.grant(asked.Items[0]))
 	next = c.advance(asked.ID)
 	assert.True(t, next.Settled)
-	assert.Zero(t, next.WakeIn)
-	assert.True(t, schematest.Value[bool](c.World, `select due_at is null and settled_at is not null from access_requests`))
+	assert.Zero(t, next.DueIn)
+	assert.True(t, schematest.Value[bool](c.World, `select due_at is null and completed_at is not null from access_requests`))
 	assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
 }
 
@@ -165,7 +165,7 @@ func TestEndThatPassesBeforeTheApprovalIsNeverGiven_17(t *testing.T) {
 	t.Run("undecided", func(t *testing.T) {
 		asked := s.Request(s.ann, time.Hour, s.admin)
 		next := s.advance(asked.ID)
-		assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
+		assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
 		s.Shift(time.Hour)
 		assert.Equal(t, "expired", s.advance(asked.ID).State)
 	})
@@ -177,12 +177,12 @@ func TestEndThatPassesBeforeTheApprovalIsNeverGiven_17(t *testing.T) {
 		next := s.advance(asked.ID)
 		assert.Equal(t, "failed", next.State, "it was decided in time")
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
-		assert.Empty(t, next.Give)
+		assert.Empty(t, next.Grant)
 	})
-	t.Run("approved, and giving was late", func(t *testing.T) {
+	t.Run("approved, and granting was late", func(t *testing.T) {
 		asked := s.approved(time.Hour)
 		s.Shift(time.Hour)
-		require.NoError(t, s.give(asked.Items[0]))
+		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "failed", s.advance(asked.ID).State)
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 	})
@@ -218,7 +218,7 @@ func TestApproverWhoLeavesIsReplacedByTheNext_9(t *testing.T) {
 	assert.Equal(t, "manager", all[1].Candidates[0].Basis)
 	assert.Error(t, s.Decide(s.owen, all[0].ID, "approve", asked.Items...))
 	s.decide(max, asked.ID, "approve")
-	assert.Len(t, s.advance(asked.ID).Give, 1)
+	assert.Len(t, s.advance(asked.ID).Grant, 1)
 }
 
 func TestManagerWhoChangesWhileARequestWaitsIsRecorded_10(t *testing.T) {
@@ -243,12 +243,12 @@ func TestManagerWhoChangesWhileARequestWaitsIsRecorded_10(t *testing.T) {
 
 	// The decision says on what basis it was hers.
 	terms := schematest.Value[string](c.World, `select request_terms($1)`, asked.ID)
-	m, err := schema.ReserveMessage(context.Background(), c.Worker, schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "question", ItemIDs: asked.Items, Terms: terms})
+	m, err := schema.ReserveMessage(context.Background(), c.Worker, schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "approval", ItemIDs: asked.Items, Terms: terms})
 	require.NoError(t, err)
 	_, err = c.SlackApp.Decide(context.Background(), schema.Answer{MessageID: m.ID, PersonID: mia, Terms: terms, Approve: true})
 	require.NoError(t, err)
 	assert.Equal(t, fmt.Sprint("manager ", mia), schematest.Value[string](c.World, `select basis || ' ' || decided_by from decisions`))
-	assert.Len(t, c.advance(asked.ID).Give, 1)
+	assert.Len(t, c.advance(asked.ID).Grant, 1)
 }
 
 func TestApproverWhoIsNotInSlackIsPassedOver_34(t *testing.T) {
@@ -273,14 +273,14 @@ func TestNobodyToAskIsAlertedOnceAndRecovers(t *testing.T) {
 	asked := c.Request(ann, 0, c.Entitlement(c.Application("crm"), "admin"))
 	for range 3 {
 		next := c.advance(asked.ID)
-		assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
-		assert.Contains(t, next.WakeFor, "looks again for somebody to ask")
+		assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
+		assert.Contains(t, next.DueFor, "looks again for someone to ask")
 	}
 	problem := func() string {
 		return schematest.Value[string](c.World, `select problem from request_items where id = $1`, asked.Items[0])
 	}
 	assert.Equal(t, "no_approver", problem())
-	assert.Equal(t, 1, c.Alerts("nobody to ask"))
+	assert.Equal(t, 1, c.Alerts("no one to ask"))
 	c.Administrator(c.Person("Dana"))
 	assert.Equal(t, []string{"dana@example.com"}, c.advance(asked.ID).Approvers)
 	assert.Empty(t, problem())
@@ -293,16 +293,16 @@ func TestRunThatIsStartedAgainGoesOnFromTheRecord_30(t *testing.T) {
 	// Decided, given, and past its end while there was no run at all: each start finds what is next.
 	s.decide(s.owen, asked.ID, "approve")
 	next := s.advance(asked.ID)
-	require.Len(t, next.Give, 1)
+	require.Len(t, next.Grant, 1)
 	assert.Equal(t, next, s.advance(asked.ID), "asked again, it answers the same")
-	require.NoError(t, s.give(next.Give[0].ID))
+	require.NoError(t, s.grant(next.Grant[0].ID))
 	next = s.advance(asked.ID)
-	assert.Contains(t, next.WakeFor, "access ends")
-	assert.InDelta(t, time.Hour.Seconds(), next.WakeIn, 5)
+	assert.Contains(t, next.DueFor, "access ends")
+	assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
 	s.Shift(2 * time.Hour)
 	next = s.advance(asked.ID)
-	require.Len(t, next.TakeBack, 1)
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	require.Len(t, next.RevokeAccess, 1)
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
 	next = s.advance(asked.ID)
 	assert.True(t, next.Settled)
 	assert.Equal(t, "ended", next.State)
@@ -311,36 +311,36 @@ func TestRunThatIsStartedAgainGoesOnFromTheRecord_30(t *testing.T) {
 func TestFinalStatesStay_47(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	require.NoError(t, s.give(asked.Items[0]))
-	_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+	require.NoError(t, s.grant(asked.Items[0]))
+	_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 	require.NoError(t, err)
-	for _, step := range s.advance(asked.ID).TakeBack {
-		require.NoError(t, s.takeBack(step.ID))
+	for _, step := range s.advance(asked.ID).RevokeAccess {
+		require.NoError(t, s.revoke(step.ID))
 	}
-	require.Equal(t, "released", s.State(asked.Items[0]))
-	// A completed run that is reset to before its give does all of it again.
+	require.Equal(t, "revoked", s.State(asked.Items[0]))
+	// A completed run that is reset to before its grant does all of it again.
 	next := s.advance(asked.ID)
-	assert.Empty(t, next.Give)
-	assert.Empty(t, next.TakeBack)
-	require.NoError(t, s.give(asked.Items[0]))
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.Empty(t, next.Grant)
+	assert.Empty(t, next.RevokeAccess)
+	require.NoError(t, s.grant(asked.Items[0]))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
+	assert.Equal(t, "revoked", s.State(asked.Items[0]))
 	assert.False(t, s.held())
 }
 
 func TestLeaversRequestsAreWithdrawnAndTheirAccessTakenBack_29(t *testing.T) {
 	s := newSmall(t)
 	permanent := s.approved(0)
-	require.NoError(t, s.give(permanent.Items[0]))
+	require.NoError(t, s.grant(permanent.Items[0]))
 	waiting := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
 	s.advance(waiting.ID)
 	s.Do(`update people set status = 'left' where id = $1`, s.ann)
 	assert.Equal(t, "withdrawn", s.advance(waiting.ID).State)
 	next := s.advance(permanent.ID)
-	require.Len(t, next.TakeBack, 1)
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	require.Len(t, next.RevokeAccess, 1)
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
 	assert.False(t, s.held())
-	assert.Equal(t, "released", s.State(permanent.Items[0]))
+	assert.Equal(t, "revoked", s.State(permanent.Items[0]))
 	assert.Equal(t, 2, s.Audited("released: left"))
 	s.advance(waiting.ID)
 	assert.Equal(t, 2, s.Audited("released: left"), "once")
@@ -349,9 +349,9 @@ func TestLeaversRequestsAreWithdrawnAndTheirAccessTakenBack_29(t *testing.T) {
 func TestSuspendedPersonsRequestIsNeitherGivenNorTakenBack(t *testing.T) {
 	s := newSmall(t)
 	held := s.approved(0)
-	require.NoError(t, s.give(held.Items[0]))
+	require.NoError(t, s.grant(held.Items[0]))
 	s.Do(`update people set status = 'suspended' where id = $1`, s.ann)
-	assert.Empty(t, s.advance(held.ID).TakeBack)
+	assert.Empty(t, s.advance(held.ID).RevokeAccess)
 	assert.True(t, s.held())
 }
 
@@ -359,22 +359,22 @@ func TestCancelledRunWithdrawsAndEndsWhatIsTemporary_47(t *testing.T) {
 	s := newSmall(t)
 	wiki := s.Entitlement(s.crm, "wiki")
 	permanent, temporary := s.approved(0), s.Request(s.ann, time.Hour, wiki, s.Entitlement(s.crm, "reader"))
-	require.NoError(t, s.give(permanent.Items[0]))
+	require.NoError(t, s.grant(permanent.Items[0]))
 	part := schematest.Asked{ID: temporary.ID, Items: temporary.Items[:1]}
 	s.Approve(s.owen, part)
-	require.NoError(t, s.give(part.Items[0]))
+	require.NoError(t, s.grant(part.Items[0]))
 	cancel := func(id int64) activities.Next {
 		next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id, Cancelled: true})
 		require.NoError(t, err)
 		return next
 	}
-	assert.Empty(t, cancel(permanent.ID).TakeBack)
+	assert.Empty(t, cancel(permanent.ID).RevokeAccess)
 	assert.Equal(t, "active", s.State(permanent.Items[0]))
 	next := cancel(temporary.ID)
-	require.Len(t, next.TakeBack, 1)
+	require.Len(t, next.RevokeAccess, 1)
 	assert.Equal(t, "withdrawn", s.State(temporary.Items[1]))
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
-	assert.Equal(t, "released", s.State(temporary.Items[0]))
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+	assert.Equal(t, "revoked", s.State(temporary.Items[0]))
 	assert.True(t, cancel(temporary.ID).Settled)
 	assert.Equal(t, "cancelled in Temporal", schematest.Value[string](s.World, `select distinct reason from releases`))
 }
@@ -382,14 +382,14 @@ func TestCancelledRunWithdrawsAndEndsWhatIsTemporary_47(t *testing.T) {
 func TestRunNeverSleepsForLessThanASecondOrWakesTooEarly_48(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	for before, sleeps := range map[string]int64{"1 microsecond": 1, "300 milliseconds": 1, "1 second": 1, "1200 milliseconds": 2} {
 		// The clock stands, so that a busy machine does not come too late to look.
 		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
 			as $$ select ends_at - interval '` + before + `' from public.access_requests $$`)
 		next := s.advance(asked.ID)
-		assert.Equal(t, sleeps, next.WakeIn, "%s before the end", before)
-		assert.Empty(t, next.TakeBack)
+		assert.Equal(t, sleeps, next.DueIn, "%s before the end", before)
+		assert.Empty(t, next.RevokeAccess)
 	}
 }
 
@@ -397,11 +397,11 @@ func TestOnlyTheDatabasesClockSaysWhatIsDue_48(t *testing.T) {
 	s := newSmall(t)
 	s.Shift(-5 * time.Minute) // the database is behind this process
 	asked := s.approved(time.Minute)
-	require.NoError(t, s.give(asked.Items[0]))
-	assert.InDelta(t, 60, s.advance(asked.ID).WakeIn, 5)
-	assert.Empty(t, s.advance(asked.ID).TakeBack, "never early")
+	require.NoError(t, s.grant(asked.Items[0]))
+	assert.InDelta(t, 60, s.advance(asked.ID).DueIn, 5)
+	assert.Empty(t, s.advance(asked.ID).RevokeAccess, "never early")
 	s.Shift(10 * time.Minute) // and now ahead of it
-	assert.Len(t, s.advance(asked.ID).TakeBack, 1)
+	assert.Len(t, s.advance(asked.ID).RevokeAccess, 1)
 }
 
 func TestRequestSaysWhenItMustNextHaveRun(t *testing.T) {
@@ -417,16 +417,16 @@ func TestRequestSaysWhenItMustNextHaveRun(t *testing.T) {
 	s.decide(s.owen, asked.ID, "approve")
 	assert.LessOrEqual(t, dueIn(), 0.0, "at once after a decision")
 	s.advance(asked.ID)
-	assert.InDelta(t, (10 * time.Minute).Seconds(), dueIn(), 5, "while giving")
-	require.NoError(t, s.give(asked.Items[0]))
+	assert.InDelta(t, (10 * time.Minute).Seconds(), dueIn(), 5, "while granting")
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.advance(asked.ID)
-	assert.InDelta(t, (24 * time.Hour).Seconds(), dueIn(), 60, "the notice, a day before the end")
+	assert.InDelta(t, (24 * time.Hour).Seconds(), dueIn(), 60, "the notification, a day before the end")
 	s.Shift(24*time.Hour + time.Minute)
-	assert.Contains(t, s.advance(asked.ID).WakeFor, "access ends")
+	assert.Contains(t, s.advance(asked.ID).DueFor, "access ends")
 	s.Shift(24 * time.Hour)
 	s.advance(asked.ID)
-	assert.InDelta(t, time.Hour.Seconds(), dueIn(), 5, "while taking back")
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	assert.InDelta(t, time.Hour.Seconds(), dueIn(), 5, "while revoking")
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	s.advance(asked.ID)
 	assert.InDelta(t, -1, dueIn(), 0.1, "never again")
 }
@@ -461,12 +461,12 @@ func TestSignalOfWhichTheRecordKnowsNothingIsAnAlert_6(t *testing.T) {
 	const alert = "signal without a record"
 	hear("submitted", "due")
 	assert.Zero(t, s.Alerts(alert))
-	assert.Empty(t, hear(activities.SaidDecisionRecorded).Give)
+	assert.Empty(t, hear(activities.SaidDecisionRecorded).Grant)
 	assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 	assert.Equal(t, 1, s.Alerts(alert))
-	hear(activities.SaidReleased, activities.SaidWithdrawn)
+	hear(activities.SaidRevocationRecorded, activities.SaidWithdrawalRecorded)
 	assert.Equal(t, 3, s.Alerts(alert))
 	s.decide(s.owen, asked.ID, "approve")
-	assert.Len(t, hear(activities.SaidDecisionRecorded).Give, 1)
+	assert.Len(t, hear(activities.SaidDecisionRecorded).Grant, 1)
 	assert.Equal(t, 3, s.Alerts(alert))
 }

@@ -11,12 +11,12 @@ import (
 	"accessbot/schema/policy"
 )
 
-// firstAsked is how many candidates of an approval are asked at once, unless more have to agree.
+// firstAsked is how many candidates of an approval are asked at once, unless more have to required_approvals.
 const firstAsked = 3
 
 // ask brings the open approvals to what the policy says now. It answers whether anything changed, and the waiting items
-// that there is nobody to ask about.
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, unasked []int64, err error) {
+// that there is no one to ask about.
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, unasked []int64, err error) {
 	waiting := map[int64]schema.Item{}
 	for _, i := range r.Items {
 		if i.State == schema.AwaitingApproval {
@@ -33,7 +33,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 			continue
 		}
 		items := asksAbout(approval, waiting)
-		state := approvalState(r, approval, items, judged)
+		state := approvalState(r, approval, items, evaluated)
 		if state != "open" {
 			changed = true
 			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
@@ -44,14 +44,14 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 		for _, i := range items {
 			covered[i.ID] = true
 		}
-		pressed, err := a.press(ctx, tx, r, approval, items[0], judged, people)
+		pressed, err := a.press(ctx, tx, r, approval, items[0], evaluated, people)
 		if err != nil {
 			return false, nil, err
 		}
 		changed = changed || pressed
 	}
-	questions, unasked := a.questions(r, waiting, covered, judged)
-	for _, q := range questions {
+	approvalMessages, unasked := a.approvalMessages(r, waiting, covered, evaluated)
+	for _, q := range approvalMessages {
 		changed = true
 		if _, err := schema.OpenApproval(ctx, tx, *q); err != nil {
 			return false, nil, err
@@ -62,16 +62,16 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 
 // press asks the others of the candidates once those who were asked first are reminded, and the next in the chain besides
 // once they have not answered for long. people are those whom the request reminds.
-func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement, people []schema.Reminded) (changed bool, err error) {
-	if at, ok := a.escalatesAt(r, approval, i, judged, people); ok && !at.After(r.ReadAt) {
+func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, evaluated schema.Evaluation, people []schema.Reminded) (changed bool, err error) {
+	if at, ok := a.escalatesAt(r, approval, i, evaluated, people); ok && !at.After(r.ReadAt) {
 		level := approval.Level + 1
 		var others []policy.Candidate
-		for _, c := range judged.Ask(i, approval.Stage, level).Candidates {
+		for _, c := range evaluated.Ask(i, approval.Stage, level).Candidates {
 			if _, before := approval.Candidate(c.PersonID); !before {
 				others = append(others, c)
 			}
 		}
-		return true, schema.Escalate(ctx, tx, r.ID, approval, others, a.escalates(r, i, approval.Stage, level, approval.Since, judged))
+		return true, schema.Escalate(ctx, tx, r.ID, approval, others, a.escalates(r, i, approval.Stage, level, approval.Since, evaluated))
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
 		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
@@ -79,11 +79,11 @@ func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 	return false, nil
 }
 
-// escalates is when a question of a level is escalated to the next; zero: there is nobody else to ask. What is late is due
+// escalates is when an approval of a level is escalated to the next; zero: there is no one else to ask. What is late is due
 // in a moment, not all at once: every level has a time of its own.
-func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, judged schema.Judgement) time.Time {
-	after := a.escalateAfter(judged.Clause(i))
-	if after == 0 || judged.Ask(i, stage, level).Equal(judged.Ask(i, stage, level+1)) {
+func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, evaluated schema.Evaluation) time.Time {
+	after := a.escalateAfter(evaluated.Rule(i))
+	if after == 0 || evaluated.Ask(i, stage, level).Equal(evaluated.Ask(i, stage, level+1)) {
 		return time.Time{}
 	}
 	at := since.Add(time.Duration(level+1) * after)
@@ -93,42 +93,42 @@ func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level in
 	return at
 }
 
-// expires is when what a clause judges expires if nobody decides.
-func (a *Activities) expires(r *schema.Request, clause *policy.Clause) time.Time {
-	if clause.ExpireAfter > 0 {
-		return r.CreatedAt.Add(clause.ExpireAfter)
+// expires is when what a rule evaluates expires if no one decides.
+func (a *Activities) expires(r *schema.Request, rule *policy.Rule) time.Time {
+	if rule.ExpireAfter > 0 {
+		return r.CreatedAt.Add(rule.ExpireAfter)
 	}
 	return r.CreatedAt.Add(a.Options.ExpireAfter)
 }
 
-// escalateAfter is how long a level of a question that a clause asks has for its answer; 0: for ever.
-func (a *Activities) escalateAfter(clause *policy.Clause) time.Duration {
-	if clause.EscalateAfter > 0 {
-		return clause.EscalateAfter
+// escalateAfter is how long a level of an approval that a rule asks has for its answer; 0: for ever.
+func (a *Activities) escalateAfter(rule *policy.Rule) time.Duration {
+	if rule.EscalateAfter > 0 {
+		return rule.EscalateAfter
 	}
 	return a.Options.EscalateAfter
 }
 
-// reminds is how long after it was asked about what a clause judges somebody is reminded.
-func (a *Activities) reminds(clause *policy.Clause) time.Duration {
-	if clause.RemindAfter > 0 {
-		return clause.RemindAfter
+// reminds is how long after it was asked about what a rule evaluates someone is reminded.
+func (a *Activities) reminds(rule *policy.Rule) time.Duration {
+	if rule.RemindAfter > 0 {
+		return rule.RemindAfter
 	}
 	return a.Options.RemindAfter
 }
 
-// questions are those that are to be put now, about items that no open approval covers; unasked are the items that there
-// is nobody to ask about. Items of one application that the same people are asked about for the same reasons, and would be
-// if nobody answered, are one question.
-func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, judged schema.Judgement) (questions []*schema.Question, unasked []int64) {
-	var firsts []schema.Item // of each question
+// approvals are those that are to be put now, about items that no open approval covers; unasked are the items that there
+// is no one to ask about. Items of one application that the same people are asked about for the same reasons, and would be
+// if no one answered, are one approval.
+func (a *Activities) approvalMessages(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, evaluated schema.Evaluation) (approvalMessages []*schema.ApprovalMessage, unasked []int64) {
+	var firsts []schema.Item // of each approval
 	for _, i := range r.Items {
 		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
 			continue
 		}
 		stage := i.Stage()
 		since, level := askedBefore(r, i, stage)
-		answer := judged.Ask(i, stage, level)
+		answer := evaluated.Ask(i, stage, level)
 		if len(answer.Candidates) == 0 {
 			unasked = append(unasked, i.ID)
 			continue
@@ -136,32 +136,32 @@ func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item,
 		if since.IsZero() {
 			since = r.ReadAt
 		}
-		clause := judged.Clause(i)
-		q := &schema.Question{RequestID: r.ID, ApplicationID: i.ApplicationID, PolicyVersion: r.PolicyVersion, Stage: stage, Stages: len(clause.Stages),
-			Answer: answer, AskNow: max(firstAsked, answer.Agree), Level: level, Since: since, RemindAfter: a.reminds(clause),
-			EscalateAt: a.escalates(r, i, stage, level, since, judged), ExpiresAt: a.expires(r, clause)}
+		rule := evaluated.Rule(i)
+		q := &schema.ApprovalMessage{RequestID: r.ID, ApplicationID: i.ApplicationID, PolicyVersion: r.PolicyVersion, Stage: stage, Stages: len(rule.Stages),
+			Answer: answer, AskNow: max(firstAsked, answer.RequiredApprovals), Level: level, Since: since, RemindAfter: a.reminds(rule),
+			EscalateAt: a.escalates(r, i, stage, level, since, evaluated), ExpiresAt: a.expires(r, rule)}
 		if level > 0 {
 			q.AskNow = len(answer.Candidates)
 		}
 		n := 0
-		for n < len(questions) && !(sameQuestion(questions[n], q) && judged.AskAlike(firsts[n], i, stage)) {
+		for n < len(approvalMessages) && !(sameApproval(approvalMessages[n], q) && evaluated.AskAlike(firsts[n], i, stage)) {
 			n++
 		}
-		if n == len(questions) {
-			questions, firsts = append(questions, q), append(firsts, i)
+		if n == len(approvalMessages) {
+			approvalMessages, firsts = append(approvalMessages, q), append(firsts, i)
 		}
-		questions[n].Items = append(questions[n].Items, i.ID)
+		approvalMessages[n].Items = append(approvalMessages[n].Items, i.ID)
 	}
-	return questions, unasked
+	return approvalMessages, unasked
 }
 
-// sameQuestion tells whether two items' questions can be put as one, if they are put to the same people.
-func sameQuestion(a, b *schema.Question) bool {
+// sameApproval tells whether two items' approvals can be put as one, if they are put to the same people.
+func sameApproval(a, b *schema.ApprovalMessage) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
 		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
-// askedBefore is since when an item's stage is asked about, and how often that was escalated: a question that moves to
+// askedBefore is since when an item's stage is asked about, and how often that was escalated: an approval that moves to
 // others takes its time with it.
 func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, level int) {
 	for _, approval := range r.Approvals {
@@ -185,9 +185,9 @@ func asksAbout(approval schema.Approval, waiting map[int64]schema.Item) (items [
 }
 
 // approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
-func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, judged schema.Judgement) string {
+func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, evaluated schema.Evaluation) string {
 	for _, i := range items {
-		if !asks(approval, judged.Ask(i, approval.Stage, approval.Level)) || !judged.AskAlike(items[0], i, approval.Stage) {
+		if !asks(approval, evaluated.Ask(i, approval.Stage, approval.Level)) || !evaluated.AskAlike(items[0], i, approval.Stage) {
 			return "moved"
 		}
 	}
@@ -206,7 +206,7 @@ func approvalState(r *schema.Request, approval schema.Approval, items []schema.I
 
 // asks tells whether an approval asks whom an answer names, for the same reasons, in whatever order.
 func asks(approval schema.Approval, answer policy.Answer) bool {
-	if len(approval.Candidates) != len(answer.Candidates) || approval.Agree != answer.Agree {
+	if len(approval.Candidates) != len(answer.Candidates) || approval.RequiredApprovals != answer.RequiredApprovals {
 		return false
 	}
 	for _, c := range approval.Candidates {
@@ -218,7 +218,7 @@ func asks(approval schema.Approval, answer policy.Answer) bool {
 	return true
 }
 
-// reportUnasked says once that there is nobody to ask, and takes it back when there is.
+// reportUnasked says once that there is no one to ask, and revokes it  when there is.
 func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
 	for _, i := range r.Items {
 		if i.State != schema.AwaitingApproval {
@@ -237,7 +237,7 @@ func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.R
 		if problem.Code == schema.NoProblem {
 			continue
 		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "no one to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
 			return err
 		}
 	}

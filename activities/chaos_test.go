@@ -18,7 +18,7 @@ import (
 )
 
 // Whatever happens at once, and whatever goes wrong meanwhile: in the end the targets show what the claims say (I1), nothing
-// outlives its end (I2), and nothing was given without a decision (I3).
+// outlives its end (I2), and nothing was granted without a decision (I3).
 func TestInvariantsHoldWhateverHappensAtOnce(t *testing.T) {
 	c := newCompany(t)
 	ctx := context.Background()
@@ -59,11 +59,11 @@ func TestInvariantsHoldWhateverHappensAtOnce(t *testing.T) {
 	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where ended_at is null and ends_at <= app_now()`))
 	assert.Zero(t, schematest.Value[int](c.World, `
 		select count(*) from claims c join request_items i on i.id = c.item_id join access_requests r on r.id = i.request_id
-		 where not exists (select from decisions d where d.item_id = i.id and d.verdict = 'approve' and d.decided_by <> r.requester_id)`))
+		 where not exists (select from decisions d where d.item_id = i.id and d.outcome = 'approve' and d.decided_by <> r.requester_id)`))
 	assert.Zero(t, schematest.Value[int](c.World, `
 		select count(*) from request_items i left join claims c on c.item_id = i.id
-		 where (i.state = 'active') <> (c.id is not null and c.ended_at is null and c.released_at is null)`))
-	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'found'`), "all of it was given by us")
+		 where (i.state = 'active') <> (c.id is not null and c.ended_at is null and c.revoked_at is null)`))
+	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'found'`), "all of it was granted by us")
 	for _, happened := range []string{"given", "ended: access is gone", "ended: access stays for another reason"} {
 		assert.NotZero(t, c.Audited(happened), happened)
 	}
@@ -105,7 +105,7 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 		}
 	case 2:
 		if claim := c.Claim(item); claim != 0 && rand.IntN(3) == 0 {
-			_, err := c.SlackApp.GiveBack(ctx, claim, c.requester(asked))
+			_, err := c.SlackApp.RemoveAccess(ctx, claim, c.requester(asked))
 			return err
 		}
 	case 3:
@@ -117,7 +117,7 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 		return err
 	case 4:
 		if rand.IntN(6) == 0 {
-			// A connection goes, and with it a seat's lock.
+			// A connection goes, and with it an assignment's lock.
 			c.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()) limit 1`)
 		}
 	case 5, 6, 7, 8:
@@ -135,13 +135,13 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 		if err != nil {
 			return err
 		}
-		for _, step := range next.Give {
-			if err = c.give(step.ID); err != nil && rand.IntN(4) == 0 {
+		for _, step := range next.Grant {
+			if err = c.grant(step.ID); err != nil && rand.IntN(4) == 0 {
 				err = c.Worker.FailItem(ctx, step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true)
 			}
 		}
-		for _, step := range next.TakeBack {
-			err = c.takeBack(step.ID)
+		for _, step := range next.RevokeAccess {
+			err = c.revoke(step.ID)
 		}
 		return err
 	}
@@ -164,20 +164,20 @@ func (c *company) quiet(ctx context.Context, requests []schematest.Asked) {
 		left = 0
 		for _, asked := range requests {
 			next := c.advance(asked.ID)
-			left += len(next.Give) + len(next.TakeBack)
-			for _, step := range next.Give {
-				require.NoError(c.t, c.give(step.ID))
+			left += len(next.Grant) + len(next.RevokeAccess)
+			for _, step := range next.Grant {
+				require.NoError(c.t, c.grant(step.ID))
 			}
-			for _, step := range next.TakeBack {
-				require.NoError(c.t, c.takeBack(step.ID))
+			for _, step := range next.RevokeAccess {
+				require.NoError(c.t, c.revoke(step.ID))
 			}
 		}
 		due, err := schema.DueClaims(ctx, c.Worker, 100)
 		require.NoError(c.t, err)
 		left += len(due)
 		for _, claim := range due {
-			require.NoError(c.t, c.do.Settler.Settle(ctx, claim.Seat))
-			require.NoError(c.t, schema.ClaimLooked(ctx, c.Worker, claim.ID))
+			require.NoError(c.t, c.do.Reconciler.Reconcile(ctx, claim.Assignment))
+			require.NoError(c.t, schema.RecordAttempt(ctx, c.Worker, claim.ID))
 		}
 		if left == 0 {
 			return

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// away lets somebody be away for a while, from an instant in so long.
+// away lets someone be away for a while, from an instant in so long.
 func (s small) away(who, delegate int64, in, lasts time.Duration) {
 	s.t.Helper()
 	starts := s.Now().Add(in)
@@ -36,8 +36,8 @@ func TestAQuestionMovesToTheStandInAndComesBack(t *testing.T) {
 	require.Len(t, open, 1)
 	assert.Equal(t, "application owner", open[0].Candidates[0].Basis)
 	assert.Equal(t, "Owen", open[0].Candidates[0].InPlaceOfName)
-	assert.Contains(t, next.WakeFor, "somebody who decides goes away or comes back")
-	assert.InDelta(t, (20 * time.Hour).Seconds(), next.WakeIn, 60)
+	assert.Contains(t, next.DueFor, "someone who decides goes away or comes back")
+	assert.InDelta(t, (20 * time.Hour).Seconds(), next.DueIn, 60)
 	assert.Len(t, s.approvals(asked.ID), 2, "asked once more, and once only")
 	s.advance(asked.ID)
 	assert.Len(t, s.approvals(asked.ID), 2)
@@ -91,7 +91,7 @@ func TestAStandInWhoLeavesHandsTheQuestionBack(t *testing.T) {
 	require.ErrorIs(t, err, schema.ErrNotActive)
 }
 
-// Two of the owners have to agree: one of them and whoever stands in for the same one are not two.
+// Two of the owners have to required_approvals: one of them and whoever is a delegate for the same one are not two.
 func TestWhoHasAgreedIsNotAskedOnceMoreThroughTheirStandIn(t *testing.T) {
 	b := newBoard(t, managerThenTwoOwners)
 	asked := b.Request(b.ann, 0, b.admin)
@@ -106,12 +106,12 @@ func TestWhoHasAgreedIsNotAskedOnceMoreThroughTheirStandIn(t *testing.T) {
 	assert.NotContains(t, b.advance(asked.ID).Approvers, "carl@example.com", "Owen has answered already")
 	open = b.open(asked.ID)
 	require.Error(t, b.Decide(carl, open[0].ID, "approve", asked.Items...))
-	assert.Empty(t, b.advance(asked.ID).Give, "nobody but Owen agreed of the three owners")
-	require.NoError(t, b.give(asked.Items[0]))
+	assert.Empty(t, b.advance(asked.ID).Grant, "no one but Owen agreed of the three owners")
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.NotEqual(t, "active", b.State(asked.Items[0]))
 }
 
-// One owner, two stand-ins one after the other: two agreements.
+// One owner, two delegates one after the other: two agreements.
 func TestTwoWhoStandInForOneOwnerAreOneWord(t *testing.T) {
 	b := newBoard(t, managerThenTwoOwners)
 	one, two := b.Person("One"), b.Person("Two")
@@ -124,8 +124,8 @@ func TestTwoWhoStandInForOneOwnerAreOneWord(t *testing.T) {
 		err := b.Decide(friend, b.open(asked.ID)[0].ID, "approve", asked.Items[0])
 		assert.Equal(t, friend == one, err == nil, "%v", err)
 	}
-	if len(b.advance(asked.ID).Give) > 0 {
-		require.NoError(t, b.give(asked.Items[0]))
+	if len(b.advance(asked.ID).Grant) > 0 {
+		require.NoError(t, b.grant(asked.Items[0]))
 	}
 	assert.NotEqual(t, "active", b.State(asked.Items[0]), "no owner approved, and one was away")
 }
@@ -143,22 +143,22 @@ func TestTheMiddleOfAChainOfStandInsComesBack(t *testing.T) {
 	assert.Equal(t, []int64{asked.ID}, requests, "the Slack app wakes it")
 	var due bool
 	require.NoError(t, s.Get(&due, `select due_at <= app_now() from access_requests`))
-	assert.True(t, due, "and so does the record")
+	assert.True(t, due, "and so does the database")
 	assert.Equal(t, []string{"dan@example.com"}, s.advance(asked.ID).Approvers)
 }
 
 func TestOneOwnerAndTheirStandInAreNoProof(t *testing.T) {
-	b := newBoard(t, "clauses: [{name: All, ask: [{from: [application owners], agree: 2}]}]")
+	b := newBoard(t, "rules: [{name: All, ask: [{from: [application owners], required_approvals: 2}]}]")
 	asked := b.Request(b.ann, 0, b.admin)
 	b.advance(asked.ID)
 	approval, carl := b.open(asked.ID)[0].ID, b.Person("Carl")
 	b.Do(`alter table decisions disable trigger user`)
 	b.Do(`insert into approval_candidates (approval_id, person_id, for_person_id, basis, position) values ($1, $2, $3, 'application owner', 9)`, approval, carl, b.owen)
-	b.Do(`insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, agree)
+	b.Do(`insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, required_approvals)
 		select $1, $2, p.id, 'approve', 'application owner', r.policy_version, request_terms(r.id), 2 from access_requests r, people p where p.id in ($3, $4)`, asked.Items[0], approval, b.owen, carl)
 	b.Do(`alter table decisions enable trigger user`)
 	b.Do(`update request_items set state = 'approved'`)
-	require.NoError(t, b.give(asked.Items[0]))
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "failed", b.State(asked.Items[0]))
 	assert.Zero(t, b.Claim(asked.Items[0]))
 }

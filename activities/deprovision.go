@@ -9,30 +9,30 @@ import (
 	"accessbot/schema"
 )
 
-// DeprovisionAccess takes a claim's access back, if the claim is over and no other one keeps it. It is never given up:
+// DeprovisionAccess revokes a claim's access , if the claim is over and no other one keeps it. It is never given up:
 // every error is worth another attempt.
 func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error {
-	seat, err := schema.SeatOfClaim(ctx, a.DB, in.ClaimID)
+	assignment, err := schema.AssignmentOfClaim(ctx, a.DB, in.ClaimID)
 	if err != nil {
 		return err
 	}
-	err = a.Settler.Settle(ctx, seat)
+	err = a.Reconciler.Reconcile(ctx, assignment)
 	if err == nil {
 		return nil
 	}
-	a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
+	a.Reconciler.AlertIfOverdue(ctx, in.ClaimID, assignment, err)
 	return a.retry(ctx, err)
 }
 
-// CheckReleaseResult says whether a claim may be taken back on somebody's order.
+// CheckReleaseResult says whether a claim may be revoked on someone's order.
 type CheckReleaseResult struct {
-	Ordered   bool   // a release stands in the record, or the claim's end has passed
+	Ordered   bool   // a release is a delegate the database, or the claim's end has passed
 	ItemID    int64  // the claim's item; 0: none
 	RequestID int64  // that item's request; 0: none
 	Label     string // application and entitlement
 }
 
-// CheckRelease looks whether the record orders a claim back. A run started without such an order is an alert.
+// CheckRelease looks whether the database orders a claim back. A run started without such an order is an alert.
 func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckReleaseResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {
@@ -45,5 +45,5 @@ func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckRele
 	if c.Ordered {
 		return result, nil
 	}
-	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to take back without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to revoke without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
 }

@@ -11,20 +11,20 @@ import (
 	"accessbot/schema"
 )
 
-// driftBatch is how many assignments of a list are looked at together.
-const driftBatch = 1000
+// comparisonBatch is how many assignments of a list are looked at together.
+const comparisonBatch = 1000
 
-// FindDrift compares what a target shows with what the claims say, unless another worker does. It changes no target: what
-// is to be corrected, the sweep settles. Targets that cannot list what they hold are not compared.
-func (s *Settler) FindDrift(ctx context.Context, i schema.Instance, every time.Duration) (found schema.DriftFound, err error) {
+// CompareTarget compares what a target shows with what the claims say, unless another worker does. It changes no target: what
+// is to be corrected, the sweep reconciles. Targets that cannot list what they hold are not compared.
+func (s *Reconciler) CompareTarget(ctx context.Context, i schema.Instance, every time.Duration) (found schema.ComparisonResult, err error) {
 	defer s.survive(i.Instance, &err)
 	target, err := s.Targets.target(i.Connector, i.Instance)
 	if err != nil {
 		return found, err
 	}
 	lister, lists := target.Connector().(connector.Lister)
-	_, err = s.DB.Holding(ctx, schema.DriftLock(i.Instance), func(conn *sqlx.Conn) error {
-		pass, err := schema.StartDrift(ctx, conn, i.Instance, every)
+	_, err = s.DB.Holding(ctx, schema.ComparisonLock(i.Instance), func(conn *sqlx.Conn) error {
+		pass, err := schema.StartComparison(ctx, conn, i.Instance, every)
 		if err != nil || !lists {
 			return err
 		}
@@ -47,7 +47,7 @@ func list(ctx context.Context, lister connector.Lister, batch func(accounts, obj
 	}
 	err := lister.List(ctx, func(a connector.Assignment) error {
 		accounts, objects = append(accounts, a.Account), append(objects, a.Object)
-		if len(accounts) == driftBatch {
+		if len(accounts) == comparisonBatch {
 			return flush()
 		}
 		return nil
@@ -59,7 +59,7 @@ func list(ctx context.Context, lister connector.Lister, batch func(accounts, obj
 }
 
 // List hands on what a target shows, in batches. False: it cannot tell.
-func (s *Settler) List(ctx context.Context, i schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
+func (s *Reconciler) List(ctx context.Context, i schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
 	target, err := s.Targets.target(i.Connector, i.Instance)
 	if err != nil {
 		return false, err

@@ -15,40 +15,40 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// compare is one look for drift in the CRM, an hour after what was done before.
-func (s small) compare() schema.DriftFound {
+// compare is one look for unexpected_access in the CRM, an hour after what was done before.
+func (s small) compare() schema.ComparisonResult {
 	s.t.Helper()
 	s.Shift(time.Hour)
-	found, err := s.do.Settler.FindDrift(context.Background(), schema.Instance{Instance: "CRM", Connector: "fake"}, time.Hour)
+	found, err := s.do.Reconciler.CompareTarget(context.Background(), schema.Instance{Instance: "CRM", Connector: "fake"}, time.Hour)
 	require.NoError(s.t, err)
 	return found
 }
 
-// sweep settles what is due, as the sweep does.
+// sweep reconciles what is due, as the sweep does.
 func (s small) sweep() {
 	s.t.Helper()
 	due, err := schema.DueClaims(context.Background(), s.Worker, 100)
 	require.NoError(s.t, err)
 	for _, c := range due {
-		require.NoError(s.t, s.do.Settler.Settle(context.Background(), c.Seat))
-		require.NoError(s.t, schema.ClaimLooked(context.Background(), s.Worker, c.ID))
+		require.NoError(s.t, s.do.Reconciler.Reconcile(context.Background(), c.Assignment))
+		require.NoError(s.t, schema.RecordAttempt(context.Background(), s.Worker, c.ID))
 	}
 }
 
-func (s small) corrects() { s.Do(`update applications set drift = 'correct'`) }
+func (s small) corrects() { s.Do(`update applications set unexpected_access = 'correct'`) }
 
-// notices are those that owners have not been sent yet.
+// notifications are those that owners have not been sent yet.
 func (s small) notices() int {
 	s.t.Helper()
-	return schematest.Value[int](s.World, `select count(*) from notices where kind = 'drift'`)
+	return schematest.Value[int](s.World, `select count(*) from notifications where kind = 'finding'`)
 }
 
 func TestWhatIsAsRecordedIsNoDrift(t *testing.T) {
 	s := newSmall(t)
-	require.NoError(t, s.give(s.approved(0).Items[0]))
+	require.NoError(t, s.grant(s.approved(0).Items[0]))
 	s.compare()
 	found := s.compare()
-	assert.Equal(t, schema.DriftFound{Listed: 1}, found)
+	assert.Equal(t, schema.ComparisonResult{Listed: 1}, found)
 	assert.Zero(t, s.notices())
 }
 
@@ -60,16 +60,16 @@ func TestAccessThatNobodyClaimsIsReportedOnce_28(t *testing.T) {
 	s.target.set("ann", "crm/unknown", true)
 	assert.Zero(t, s.compare().Reported, "what is seen once may be on its way")
 	found := s.compare()
-	assert.Equal(t, schema.DriftFound{Listed: 3, Unclaimed: 2, Reported: 2}, found)
+	assert.Equal(t, schema.ComparisonResult{Listed: 3, Unclaimed: 2, Reported: 2}, found)
 	assert.Zero(t, s.compare().Reported, "it is known by now")
 	assert.Equal(t, 1, s.notices())
-	assert.Equal(t, 2, s.Alerts("drift: held, and nobody claims it"))
+	assert.Equal(t, 2, s.Alerts("unexpected or missing access: held, and no one claims it"))
 	s.sweep()
 	assert.True(t, s.target.holds("ann", "crm/admin"), "it is only reported")
 
 	s.target.set("ann", "crm/admin", false)
 	s.compare()
-	assert.Equal(t, 1, s.Audited("drift: gone"))
+	assert.Equal(t, 1, s.Audited("unexpected or missing access: gone"))
 	s.target.set("ann", "crm/admin", true)
 	s.compare()
 	assert.Equal(t, int64(1), s.compare().Reported, "it is back, and told again")
@@ -78,10 +78,10 @@ func TestAccessThatNobodyClaimsIsReportedOnce_28(t *testing.T) {
 func TestAccessThatWasRemovedByHandIsReported_28(t *testing.T) {
 	s := newSmall(t)
 	item := s.approved(0).Items[0]
-	require.NoError(t, s.give(item))
+	require.NoError(t, s.grant(item))
 	s.target.set("ann", "crm/admin", false)
 	s.compare()
-	assert.Equal(t, schema.DriftFound{Missing: 1, Reported: 1}, s.compare())
+	assert.Equal(t, schema.ComparisonResult{Missing: 1, Reported: 1}, s.compare())
 	s.sweep()
 	assert.False(t, s.held(), "it is only reported")
 	assert.Equal(t, "active", s.State(item))
@@ -89,7 +89,7 @@ func TestAccessThatWasRemovedByHandIsReported_28(t *testing.T) {
 
 func TestDriftIsUndoneWhereTheApplicationSaysSo(t *testing.T) {
 	s := newSmall(t)
-	require.NoError(t, s.give(s.approved(0).Items[0]))
+	require.NoError(t, s.grant(s.approved(0).Items[0]))
 	bob := s.Person("Bob")
 	s.Account(bob, s.admin)
 	s.target.set("ann", "crm/admin", false)
@@ -99,12 +99,12 @@ func TestDriftIsUndoneWhereTheApplicationSaysSo(t *testing.T) {
 	s.compare()
 	s.sweep()
 	assert.True(t, s.target.holds("bob", "crm/admin"), "not at first sight")
-	assert.Equal(t, schema.DriftFound{Listed: 2, Unclaimed: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
-	assert.Equal(t, 2, s.Audited("drift: corrected"))
+	assert.Equal(t, schema.ComparisonResult{Listed: 2, Unclaimed: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
+	assert.Equal(t, 2, s.Audited("unexpected or missing access: corrected"))
 	s.sweep()
-	assert.False(t, s.target.holds("bob", "crm/admin"), "what nobody claims is taken back")
-	assert.True(t, s.target.holds("stranger", "crm/admin"), "but not from accounts that are nobody's here")
-	assert.True(t, s.held(), "and what a request gave is given again")
+	assert.False(t, s.target.holds("bob", "crm/admin"), "what no one claims is revoked")
+	assert.True(t, s.target.holds("stranger", "crm/admin"), "but not from accounts that are no one's here")
+	assert.True(t, s.held(), "and what a request granted is granted again")
 	s.targetsShowWhatClaimsSay()
 }
 
@@ -127,29 +127,29 @@ func TestMassesOfDriftAreAMistakeSomewhereAndOnlyReported(t *testing.T) {
 		s.target.set(fmt.Sprintf("person%d", n), "crm/admin", true)
 	}
 	s.compare()
-	assert.Equal(t, schema.DriftFound{Listed: 21, Unclaimed: 21, Reported: 21}, s.compare())
+	assert.Equal(t, schema.ComparisonResult{Listed: 21, Unclaimed: 21, Reported: 21}, s.compare())
 	s.sweep()
 	assert.Equal(t, 21, s.target.holding())
 }
 
 func TestHalfAListIsNoDrift(t *testing.T) {
 	s := newSmall(t)
-	require.NoError(t, s.give(s.approved(0).Items[0]))
+	require.NoError(t, s.grant(s.approved(0).Items[0]))
 	cutShort := func(context.Context, func()) error { return &connector.Unavailable{Err: errors.New("cut")} }
 	s.target.always("list", cutShort)
 	for range 3 {
 		s.Shift(time.Hour)
-		_, err := s.do.Settler.FindDrift(context.Background(), schema.Instance{Instance: "CRM", Connector: "fake"}, time.Hour)
+		_, err := s.do.Reconciler.CompareTarget(context.Background(), schema.Instance{Instance: "CRM", Connector: "fake"}, time.Hour)
 		require.Error(t, err)
 	}
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from drifts`))
-	assert.Equal(t, "Unavailable", schematest.Value[string](s.World, `select problem from drift_passes`))
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from findings`))
+	assert.Equal(t, "Unavailable", schematest.Value[string](s.World, `select problem from comparisons`))
 }
 
 func TestATargetIsComparedOnceInItsTime(t *testing.T) {
 	s := newSmall(t)
 	due := func() int {
-		instances, err := schema.DriftDue(context.Background(), s.Worker)
+		instances, err := schema.ComparisonsDue(context.Background(), s.Worker)
 		require.NoError(t, err)
 		return len(instances)
 	}
@@ -163,9 +163,9 @@ func TestATargetIsComparedOnceInItsTime(t *testing.T) {
 func TestTheWorkerMakesNoClaimOfDriftWhereNoneIsCorrected(t *testing.T) {
 	s := newSmall(t)
 	account := s.Account(s.ann, s.admin)
-	_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'drift', app_now())`, s.ann, account, s.admin)
-	require.ErrorContains(t, err, "drift of this application is not corrected")
+	_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'finding', app_now())`, s.ann, account, s.admin)
+	require.ErrorContains(t, err, "unexpected or missing access of this application is not corrected")
 	s.corrects()
-	_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'drift')`, s.ann, account, s.admin)
+	_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'finding')`, s.ann, account, s.admin)
 	require.ErrorContains(t, err, "claims_drift_check", "it is never a reason to hold something")
 }

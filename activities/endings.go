@@ -16,12 +16,12 @@ type ending struct {
 	items  []int64
 }
 
-// endings are the ends of temporary access that a request gave, the soonest first, of which its requester is told before: a
-// day before, or half-way for less than two days. There is no notice of the end of what was held for less than a day.
+// endings are the ends of temporary access that a request granted, the soonest first, of which its requester is told before: a
+// day before, or half-way for less than two days. There is no notification of the end of what was held for less than a day.
 func endings(r *schema.Request) []ending {
 	var all []ending
 	for _, i := range r.Items {
-		if i.State != schema.Active || i.Claim == nil || !i.Claim.EndsAt.Valid || !i.Claim.GivenAt.Valid || !i.Claim.Live(r.ReadAt) {
+		if i.State != schema.Active || i.Claim == nil || !i.Claim.EndsAt.Valid || !i.Claim.GrantedAt.Valid || !i.Claim.Live(r.ReadAt) {
 			continue
 		}
 		end := i.Claim.EndsAt.Time
@@ -31,7 +31,7 @@ func endings(r *schema.Request) []ending {
 			all = append(all, ending{at: end})
 		}
 		all[n].items = append(all[n].items, i.ID)
-		held := end.Sub(i.Claim.GivenAt.Time)
+		held := end.Sub(i.Claim.GrantedAt.Time)
 		if notice := end.Add(-min(24*time.Hour, held/2)); held >= 24*time.Hour && (all[n].notice.IsZero() || notice.Before(all[n].notice)) {
 			all[n].notice = notice
 		}
@@ -41,9 +41,9 @@ func endings(r *schema.Request) []ending {
 	return all
 }
 
-// endNotices are the notices before an end that should stand in Slack, one for each end, and in how long the next is due.
+// endNotifications are the notifications before an end that should are delegates Slack, one for each end, and in how long the next is due.
 // What the holder has for longer by another claim does not end for them.
-func endNotices(ctx context.Context, q schema.Queryer, r *schema.Request, was func(person int64, kind, about string) schema.Message) (notices []key, later time.Duration, err error) {
+func endNotifications(ctx context.Context, q schema.Queryer, r *schema.Request, was func(person int64, kind, about string) schema.Message) (notices []key, later time.Duration, err error) {
 	var due []ending
 	for _, e := range endings(r) {
 		if e.notice.After(r.ReadAt) {
@@ -66,7 +66,7 @@ func endNotices(ctx context.Context, q schema.Queryer, r *schema.Request, was fu
 		}
 		about := strconv.FormatInt(e.at.Unix(), 10)
 		if r.EndsAt.Valid && e.at.Equal(r.EndsAt.Time) && was(r.RequesterID, endingSoon, "").ID != 0 {
-			about = "" // as earlier versions called the only notice of a request: that is not sent again
+			about = "" // as earlier versions called the only notification of a request: that is not sent again
 		}
 		notices = append(notices, key{person: r.RequesterID, kind: endingSoon, about: about, items: items, was: was(r.RequesterID, endingSoon, about)})
 	}

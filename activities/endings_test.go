@@ -36,8 +36,8 @@ func (s withSlack) grants(name string, person, item int64, ends time.Time) {
 	require.NoError(s.t, err)
 }
 
-// endNotices are the notices before an end that Ann has, the newest last.
-func (s withSlack) endNotices() (texts []string) {
+// endNotifications are the notifications before an end that Ann has, the newest last.
+func (s withSlack) endNotifications() (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads("ann") {
 		if strings.Contains(text, "ends soon") {
@@ -55,10 +55,10 @@ func (s withSlack) holdsFor(lasts time.Duration, entitlements ...int64) schemate
 	s.decide(s.owen, asked.ID, "approve")
 	s.advance(asked.ID)
 	for _, i := range asked.Items {
-		require.NoError(s.t, s.give(i))
+		require.NoError(s.t, s.grant(i))
 	}
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	return asked
 }
 
@@ -66,39 +66,39 @@ func TestEachEndHasItsNotice(t *testing.T) {
 	s := newWithSlack(t)
 	asked := s.Request(s.ann, 30*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	s.grants("owen", s.owen, asked.Items[0], s.Now().Add(10*24*time.Hour))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	s.grants("owen", s.owen, asked.Items[1], time.Time{})
 	s.advance(asked.ID)
 	for _, i := range asked.Items {
-		require.NoError(t, s.give(i))
+		require.NoError(t, s.grant(i))
 	}
 	next := s.advance(asked.ID)
-	assert.Contains(t, next.WakeFor, "notice before the end")
-	s.converged(asked.ID)
+	assert.Contains(t, next.DueFor, "notification before the end")
+	s.synced(asked.ID)
 
 	s.Shift(9*24*time.Hour + time.Minute)
 	next = s.advance(asked.ID)
 	assert.True(t, next.MessagesDue)
-	s.converged(asked.ID)
-	require.Len(t, s.endNotices(), 1)
-	assert.Contains(t, s.endNotices()[0], "Admin")
-	assert.NotContains(t, s.endNotices()[0], "Reader", "it ends in three weeks")
+	s.synced(asked.ID)
+	require.Len(t, s.endNotifications(), 1)
+	assert.Contains(t, s.endNotifications()[0], "Admin")
+	assert.NotContains(t, s.endNotifications()[0], "Reader", "it ends in three weeks")
 
 	s.Shift(24 * time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	next = s.advance(asked.ID)
-	assert.Contains(t, next.WakeFor, "notice before the end", "of the other")
-	s.converged(asked.ID)
+	assert.Contains(t, next.DueFor, "notification before the end", "of the other")
+	s.synced(asked.ID)
 	s.Shift(19 * 24 * time.Hour)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
-	s.converged(asked.ID)
-	require.Len(t, s.endNotices(), 2)
-	assert.Contains(t, s.endNotices()[1], "Reader")
-	assert.NotContains(t, s.endNotices()[1], "Admin", "it is over")
+	s.synced(asked.ID)
+	s.synced(asked.ID)
+	require.Len(t, s.endNotifications(), 2)
+	assert.Contains(t, s.endNotifications()[1], "Reader")
+	assert.NotContains(t, s.endNotifications()[1], "Admin", "it is over")
 }
 
 func TestWhatIsExtendedDoesNotEndSoon(t *testing.T) {
@@ -111,11 +111,11 @@ func TestWhatIsExtendedDoesNotEndSoon(t *testing.T) {
 	s.Shift(4*24*time.Hour + time.Minute)
 	for _, id := range []int64{asked.ID, other.ID} {
 		s.advance(id)
-		s.converged(id)
+		s.synced(id)
 	}
-	require.Len(t, s.endNotices(), 1, "Ann has the other for two weeks more")
-	assert.Contains(t, s.endNotices()[0], "Reader")
-	assert.NotContains(t, s.endNotices()[0], "Admin", "she has it for two weeks more")
+	require.Len(t, s.endNotifications(), 1, "Ann has the other for two weeks more")
+	assert.Contains(t, s.endNotifications()[0], "Reader")
+	assert.NotContains(t, s.endNotifications()[0], "Admin", "she has it for two weeks more")
 }
 
 func TestANoticeOfAnEarlierVersionIsNotRepeated(t *testing.T) {
@@ -124,6 +124,6 @@ func TestANoticeOfAnEarlierVersionIsNotRepeated(t *testing.T) {
 	s.Shift(4*24*time.Hour + time.Minute)
 	s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
-	assert.Empty(t, s.endNotices(), "it was sent before")
+	s.synced(asked.ID)
+	assert.Empty(t, s.endNotifications(), "it was sent before")
 }

@@ -10,15 +10,15 @@ import (
 	"accessbot/schema"
 )
 
-// afterReminded is how long somebody who was reminded first has before others are asked besides.
+// afterReminded is how long someone who was reminded first has before others are asked besides.
 const afterReminded = time.Hour
 
-// escalatesAt is when an open approval about an item is escalated; false: never. Nobody is passed over before they were
-// reminded, which may be later than the policy's time, as nobody is reminded at night or at the weekend; unless the policy
+// escalatesAt is when an open approval about an item is escalated; false: never. No one is passed over before they were
+// reminded, which may be later than the policy's time, as no one is reminded at night or at the weekend; unless the policy
 // escalates before it reminds.
-func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement, people []schema.Reminded) (at time.Time, ok bool) {
+func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, i schema.Item, evaluated schema.Evaluation, people []schema.Reminded) (at time.Time, ok bool) {
 	at = approval.EscalateAt.Time
-	if !approval.EscalateAt.Valid || a.escalateAfter(judged.Clause(i)) <= approval.RemindAfter() {
+	if !approval.EscalateAt.Valid || a.escalateAfter(evaluated.Rule(i)) <= approval.RemindAfter() {
 		return at, approval.EscalateAt.Valid
 	}
 	for _, p := range people {
@@ -36,7 +36,7 @@ func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, i 
 	return at, true
 }
 
-// remindedIfLate are those whom a request reminds, if one of its questions is to be escalated by the policy's time.
+// remindedIfLate are those whom a request reminds, if one of its approvals is to be escalated by the policy's time.
 func remindedIfLate(ctx context.Context, tx *sqlx.Tx, r *schema.Request) ([]schema.Reminded, error) {
 	if !slices.ContainsFunc(r.Approvals, func(approval schema.Approval) bool {
 		return approval.State == "open" && approval.EscalateAt.Valid && !approval.EscalateAt.Time.After(r.ReadAt)

@@ -22,7 +22,7 @@ import (
 type fakeTarget struct {
 	mutex  sync.Mutex
 	held   map[connector.Assignment]bool
-	invite bool                          // giving sends an invitation, which is accepted by accept
+	invite bool                          // granting sends an invitation, which is accepted by accept
 	out    map[connector.Assignment]bool // invitations
 	faults map[string][]fault            // by operation, in order; the last one of a kind marked always stays
 	calls  map[string]int
@@ -39,7 +39,7 @@ func newFakeTarget() *fakeTarget {
 	return &fakeTarget{held: map[connector.Assignment]bool{}, out: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
 }
 
-// next makes the next call of an operation (read, give, take) go wrong; calls of it queue up.
+// next makes the next call of an operation (read, grant, take) go wrong; calls of it queue up.
 func (f *fakeTarget) next(operation string, do func(ctx context.Context, apply func()) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -142,7 +142,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 	return state, errors.Join(err, gone)
 }
 
-func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
+func (f *fakeTarget) Grant(ctx context.Context, a connector.Assignment) error {
 	var gone error
 	err := f.do(ctx, "give", func() {
 		switch gone = f.account(a.Account); {
@@ -156,7 +156,7 @@ func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
 	return errors.Join(err, gone)
 }
 
-func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
+func (f *fakeTarget) Revoke(ctx context.Context, a connector.Assignment) error {
 	return f.do(ctx, "take", func() {
 		f.held[a] = false
 		delete(f.out, a)
@@ -199,7 +199,7 @@ var (
 	refusesConnection = func(context.Context, func()) error {
 		return &connector.Unavailable{Err: errors.New("connection refused")}
 	}
-	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "give it a password"} }
+	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "grant it a password"} }
 	limitsRate  = func(context.Context, func()) error { return &connector.RateLimited{RetryAfter: 42 * time.Second} }
 	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
 )
@@ -257,7 +257,7 @@ func (c *company) activities(db *schema.DB) *activities.Activities {
 		},
 	}
 	return &activities.Activities{
-		DB: db, Log: log, Settler: &activities.Settler{DB: db, Targets: targets, Log: log},
+		DB: db, Log: log, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log},
 		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, ShowPeople: true, DefaultTimeZone: time.UTC},
 	}
 }
@@ -271,19 +271,19 @@ func (c *company) target(instance string) *fakeTarget {
 	return c.targets[instance]
 }
 
-// give is one attempt to give an item; takeBack one to take a claim back; settle one to settle an item's seat.
-func (c *company) give(item int64) error {
+// grant is one attempt to grant an item; revoke one to revoke a claim ; reconcile one to reconcile an item's assignment.
+func (c *company) grant(item int64) error {
 	return c.do.ProvisionAccess(context.Background(), activities.ItemInput{ItemID: item})
 }
 
-func (c *company) takeBack(claim int64) error {
+func (c *company) revoke(claim int64) error {
 	return c.do.DeprovisionAccess(context.Background(), activities.ClaimInput{ClaimID: claim})
 }
 
-func (c *company) settle(item int64) error {
-	seat, err := schema.SeatOfItem(context.Background(), c.Worker, item)
+func (c *company) reconcile(item int64) error {
+	assignment, err := schema.AssignmentOfItem(context.Background(), c.Worker, item)
 	require.NoError(c.t, err)
-	return c.do.Settler.Settle(context.Background(), seat)
+	return c.do.Reconciler.Reconcile(context.Background(), assignment)
 }
 
 func (c *company) advance(request int64) activities.Next {
@@ -301,22 +301,22 @@ func retryDelay(t *testing.T, err error) time.Duration {
 	return e.NextRetryDelay()
 }
 
-// targetsShowWhatClaimsSay is invariant I1, over every seat that was ever claimed; and nothing ever claimed is left that
-// nobody will look at.
+// targetsShowWhatClaimsSay is invariant I1, over every assignment that was ever claimed; and nothing ever claimed is left that
+// no one will look at.
 func (c *company) targetsShowWhatClaimsSay() {
 	c.t.Helper()
-	var seats []struct {
+	var assignments []struct {
 		Account, Object, Instance string
 		Live                      bool
 		Ended, Due                int
 	}
-	require.NoError(c.t, c.Select(&seats, `
+	require.NoError(c.t, c.Select(&assignments, `
 		select a.account, e.target as object, e.instance,
-		       bool_or(c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as live,
+		       bool_or(c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as live,
 		       count(c.ended_at) as ended, count(c.due_at) as due
 		  from claims c join accounts a on a.id = c.account_id join entitlements e on e.id = c.entitlement_id
 		 group by a.account, e.target, e.instance`))
-	for _, s := range seats {
+	for _, s := range assignments {
 		assert.Equal(c.t, s.Live, c.target(s.Instance).holds(s.Account, s.Object), "%s on %s", s.Account, s.Object)
 	}
 }

@@ -29,7 +29,7 @@ func newMoving(t *testing.T) moving {
 	return s
 }
 
-// title gives people a job title, as one import does.
+// title grants people a job title, as one import does.
 func (s moving) title(name string, people ...int64) {
 	s.t.Helper()
 	s.Do(`insert into job_titles (name) values ($1) on conflict do nothing`, name)
@@ -50,19 +50,19 @@ func (s moving) held(key string, holders ...int64) int64 {
 	return id
 }
 
-// gives makes an entitlement part of a title's standard set.
-func (s moving) gives(title string, entitlement int64) {
+// grants makes an entitlement part of a title's standard set.
+func (s moving) grants(title string, entitlement int64) {
 	s.t.Helper()
 	s.Do(`insert into job_title_entitlements select id, $2 from job_titles where name = $1`, title, entitlement)
 }
 
-// told are the messages of job changes that somebody has in Slack, once all that is due is sent.
+// told are the messages of job changes that someone has in Slack, once all that is due is sent.
 func (s moving) told(name string) (texts []string) {
 	s.t.Helper()
 	for range 3 { // a reader who is not in Slack makes others readers
-		require.NoError(s.t, s.do.SendNotices(context.Background(), 0, 100))
+		require.NoError(s.t, s.do.SendNotifications(context.Background(), 0, 100))
 	}
-	require.Zero(s.t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`))
+	require.Zero(s.t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
 	for _, text := range s.reads(name) {
 		if strings.Contains(text, " was Analyst and is ") || strings.Contains(text, "changed job title") {
 			texts = append(texts, text)
@@ -76,8 +76,8 @@ func (s moving) claim(person, entitlement int64) int64 {
 	return schematest.Value[int64](s.World, `select id from claims where person_id = $1 and entitlement_id = $2`, person, entitlement)
 }
 
-func (s moving) takesBack(by, entitlement int64) error {
-	_, err := s.SlackApp.TakeBack(context.Background(), s.claim(s.ann, entitlement), by, "moved")
+func (s moving) revokesAccess(by, entitlement int64) error {
+	_, err := s.SlackApp.RevokeAccess(context.Background(), s.claim(s.ann, entitlement), by, "moved")
 	return err
 }
 
@@ -85,13 +85,13 @@ func TestAManagerIsToldWhatAnEarlierJobTitleGave(t *testing.T) {
 	s := newMoving(t)
 	common, own, rare := s.held("common", s.ann, s.bea, s.cleo), s.held("own", s.ann, s.bea), s.held("rare", s.ann)
 	kept := s.held("kept", s.ann, s.bea, s.cleo)
-	s.gives("Editor", kept)
+	s.grants("Editor", kept)
 	like := s.held("like")
 	s.Do(`insert into access_requests (view_id, requester_id, access_like, like_job_title_id, time_zone, reason_key, policy_version)
 		select 'V', $1, 'job_title', id, 'UTC', 'project', 1 from job_titles where name = 'Analyst'`, s.ann)
-	s.Do(`insert into request_items (request_id, entitlement_id, account_id, clause) select max(id), $1, $2, 1 from access_requests`, like, s.Account(s.ann, like))
+	s.Do(`insert into request_items (request_id, entitlement_id, account_id, rule) select max(id), $1, $2, 1 from access_requests`, like, s.Account(s.ann, like))
 	s.Do(`alter table claims disable trigger user`)
-	s.Do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, given_at) select $1, account_id, entitlement_id, 'request', id, app_now() from request_items`, s.ann)
+	s.Do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, granted_at) select $1, account_id, entitlement_id, 'request', id, app_now() from request_items`, s.ann)
 	s.Do(`alter table claims enable trigger user`)
 
 	s.title("Editor", s.ann)
@@ -102,65 +102,65 @@ func TestAManagerIsToldWhatAnEarlierJobTitleGave(t *testing.T) {
 	assert.Contains(t, told[0], "They still have 2 access grants")
 	assert.Contains(t, told[0], "Common")
 	assert.Contains(t, told[0], "Like", "it was asked for like the title")
-	assert.NotContains(t, told[0], "Own", "one other holder is not what the title gives")
-	assert.NotContains(t, told[0], "Kept", "the new title gives it too")
+	assert.NotContains(t, told[0], "Own", "one other holder is not what the title grants")
+	assert.NotContains(t, told[0], "Kept", "the new title grants it too")
 	assert.NotContains(t, told[0], "Rare")
 
-	// Exactly that the manager sees and may take back.
+	// Exactly that the manager sees and may revoke.
 	lines, total, err := schema.AccessUnder(context.Background(), s.SlackApp, s.ann, s.olga, 20, 0)
 	require.NoError(t, err)
 	require.Equal(t, 2, total)
 	assert.Equal(t, []string{"Common", "Like"}, []string{lines[0].Name, lines[1].Name})
 	for _, e := range []int64{own, kept, rare} {
-		require.ErrorIs(t, s.takesBack(s.olga, e), schema.ErrNotAllowed)
+		require.ErrorIs(t, s.revokesAccess(s.olga, e), schema.ErrNotAllowed)
 	}
-	require.ErrorIs(t, s.takesBack(s.bea, common), schema.ErrNotAllowed)
-	require.NoError(t, s.takesBack(s.olga, common))
-	require.NoError(t, s.takesBack(s.olga, common), "pressed twice")
-	assert.Equal(t, 1, s.Audited("released: taken_back"))
+	require.ErrorIs(t, s.revokesAccess(s.bea, common), schema.ErrNotAllowed)
+	require.NoError(t, s.revokesAccess(s.olga, common))
+	require.NoError(t, s.revokesAccess(s.olga, common), "pressed twice")
+	assert.Equal(t, 1, s.Audited("released: revoked"))
 	told = s.told("olga")
 	require.Len(t, told, 1, "what was said stands where it was said")
 	assert.Contains(t, told[0], "They still have 1 access grant ")
-	assert.Contains(t, told[0], "taken back by you")
+	assert.Contains(t, told[0], "revoked by you")
 
 	s.Administrator(s.owen)
-	require.NoError(t, s.takesBack(s.owen, like))
+	require.NoError(t, s.revokesAccess(s.owen, like))
 	told = s.told("olga")
 	require.Len(t, told, 1)
-	assert.Contains(t, told[0], "taken back by Owen")
-	assert.Contains(t, told[0], "Nothing that the earlier title alone gave is left to take back")
-	assert.NotContains(t, told[0], "Take back…")
+	assert.Contains(t, told[0], "revoked by Owen")
+	assert.Contains(t, told[0], "Nothing that the earlier title alone granted is left to revoke")
+	assert.NotContains(t, told[0], "Revoke…")
 }
 
 func TestTheStandardSetCountsWhoeverElseHoldsIt(t *testing.T) {
 	s := newMoving(t)
 	standard, common := s.held("standard", s.ann), s.held("common", s.ann, s.bea, s.cleo)
-	s.gives("Analyst", standard)
+	s.grants("Analyst", standard)
 	s.title("Editor", s.ann)
 	told := s.told("olga")
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0], "Standard")
-	assert.NotContains(t, told[0], "Common", "where there is a standard set, it is all that the title gives")
-	require.ErrorIs(t, s.takesBack(s.olga, common), schema.ErrNotAllowed)
+	assert.NotContains(t, told[0], "Common", "where there is a standard set, it is all that the title grants")
+	require.ErrorIs(t, s.revokesAccess(s.olga, common), schema.ErrNotAllowed)
 }
 
 func TestWhoGoesBackToAnEarlierJobTitleKeepsWhatItGives(t *testing.T) {
 	s := newMoving(t)
 	standard := s.held("standard", s.ann)
-	s.gives("Analyst", standard)
+	s.grants("Analyst", standard)
 	s.title("Editor", s.ann)
 	require.Len(t, s.told("olga"), 1)
 	s.title("Analyst", s.ann)
 	told := s.told("olga")
 	require.Len(t, told, 1)
-	assert.Contains(t, told[0], "stays: Analyst gives it too")
-	require.ErrorIs(t, s.takesBack(s.olga, standard), schema.ErrNotAllowed)
+	assert.Contains(t, told[0], "stays: Analyst grants it too")
+	require.ErrorIs(t, s.revokesAccess(s.olga, standard), schema.ErrNotAllowed)
 }
 
 func TestTheManagerOfNowIsToldAndTheOneBeforeMayNothingAnyMore(t *testing.T) {
 	s := newMoving(t)
 	standard := s.held("standard", s.ann)
-	s.gives("Analyst", standard)
+	s.grants("Analyst", standard)
 	s.title("Editor", s.ann)
 	require.Len(t, s.told("olga"), 1)
 	pia := s.Person("Pia")
@@ -171,10 +171,10 @@ func TestTheManagerOfNowIsToldAndTheOneBeforeMayNothingAnyMore(t *testing.T) {
 	told := s.told("olga")
 	require.Len(t, told, 1)
 	assert.Contains(t, told[0], "You no longer look after their access")
-	assert.NotContains(t, told[0], "Take back…")
-	require.ErrorIs(t, s.takesBack(s.olga, standard), schema.ErrNotAllowed)
-	require.ErrorIs(t, s.takesBack(pia, standard), schema.ErrNotAllowed)
-	require.NoError(t, s.takesBack(s.owen, standard))
+	assert.NotContains(t, told[0], "Revoke…")
+	require.ErrorIs(t, s.revokesAccess(s.olga, standard), schema.ErrNotAllowed)
+	require.ErrorIs(t, s.revokesAccess(pia, standard), schema.ErrNotAllowed)
+	require.NoError(t, s.revokesAccess(s.owen, standard))
 }
 
 func TestAnEarlierJobTitleThatGaveNothingIsNoMessage(t *testing.T) {
@@ -182,22 +182,22 @@ func TestAnEarlierJobTitleThatGaveNothingIsNoMessage(t *testing.T) {
 	s.held("rare", s.ann)
 	s.title("Editor", s.ann)
 	assert.Empty(t, s.told("olga"))
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices`))
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications`))
 
 	// Nor is one whose gifts are over before it was sent.
 	standard := s.held("standard", s.bea)
-	s.gives("Analyst", standard)
+	s.grants("Analyst", standard)
 	s.Manages(s.olga, s.bea)
 	s.title("Editor", s.bea)
-	_, err := s.SlackApp.TakeBack(context.Background(), s.claim(s.bea, standard), s.owen, "moved")
+	_, err := s.SlackApp.RevokeAccess(context.Background(), s.claim(s.bea, standard), s.owen, "moved")
 	require.NoError(t, err)
 	assert.Empty(t, s.told("olga"))
 }
 
 func TestJobChangesOfOneImportAreOneMessage(t *testing.T) {
 	s := newMoving(t)
-	s.gives("Analyst", s.held("standard", s.ann, s.bea, s.cleo))
-	s.gives("Editor", s.held("other")) // without a set it would give what these three have
+	s.grants("Analyst", s.held("standard", s.ann, s.bea, s.cleo))
+	s.grants("Editor", s.held("other")) // without a set it would grant what these three have
 	s.Manages(s.olga, s.bea)
 	s.Manages(s.olga, s.cleo)
 	s.title("Editor", s.ann, s.bea, s.cleo)
@@ -211,7 +211,7 @@ func TestJobChangesOfOneImportAreOneMessage(t *testing.T) {
 		many[n] = s.Person(fmt.Sprintf("N%d", n))
 		s.Manages(s.olga, many[n])
 	}
-	s.gives("Analyst", s.held("more", many...))
+	s.grants("Analyst", s.held("more", many...))
 	s.title("Analyst", many...)
 	s.title("Editor", many...)
 	assert.Len(t, s.told("olga"), 1+3, "five people a message")
@@ -220,23 +220,23 @@ func TestJobChangesOfOneImportAreOneMessage(t *testing.T) {
 func TestWithoutAManagerWhoCanReadItTheAdministratorsAreTold(t *testing.T) {
 	s := newMoving(t)
 	standard := s.held("standard", s.ann, s.cleo)
-	s.gives("Analyst", standard)
+	s.grants("Analyst", standard)
 	s.Administrator(s.olga)
 	s.Do(`update people set manager_id = null where id = $1`, s.ann)
 	s.title("Editor", s.ann)
 	require.Len(t, s.told("olga"), 1, "no manager")
-	require.NoError(t, s.takesBack(s.olga, standard))
+	require.NoError(t, s.revokesAccess(s.olga, standard))
 
 	s.Manages(s.bea, s.cleo) // who is not in Slack
 	s.title("Editor", s.cleo)
-	require.Len(t, s.told("olga"), 2, "nobody to write to")
+	require.Len(t, s.told("olga"), 2, "no one to write to")
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 	s.Shift(time.Hour)
-	s.Do(`update notices set messages_due_at = app_now()`)
+	s.Do(`update notifications set messages_due_at = app_now()`)
 	require.Len(t, s.told("olga"), 2, "once")
 
-	s.gives("Analyst", s.held("hers", s.olga)) // who is the only administrator
+	s.grants("Analyst", s.held("hers", s.olga)) // who is the only administrator
 	s.title("Analyst", s.olga)
 	s.title("Editor", s.olga)
-	require.Len(t, s.told("olga"), 2, "nobody is told of themselves")
+	require.Len(t, s.told("olga"), 2, "no one is told of themselves")
 }

@@ -21,54 +21,54 @@ import (
 type RequestInput struct{ RequestID int64 }
 
 // Converged is what came of a look at a request's messages.
-type Converged struct {
+type SyncResult struct {
 	AgainIn  int64 // seconds until something is due by the clock alone; 0: when something changes
-	AskAgain bool  // somebody who was asked is not in Slack: the run should ask the record who else may decide
+	AskAgain bool  // someone who was asked is not in Slack: the run should ask the database who else may decide
 }
 
 const (
-	convergeFor = 15 * time.Second // one look; what is left, the next look does
+	syncTimeout = 15 * time.Second // one look; what is left, the next look does
 	gatherFor   = 30 * time.Second // how long results are gathered while others are still to come
-	looksAtOnce = 4                // a Slack that does not answer must not take the record's connections from everybody
+	looksAtOnce = 4                // a Slack that does not answer must not take the database's connections from everybody
 )
 
-// ConvergeMessages makes every message of a request say what the record says: it posts what is missing, updates what
+// SyncMessages makes every message of a request say what the database says: it posts what is missing, updates what
 // differs, and touches nothing else. One at a time a request: while another one is at it, it is busy, and Temporal tries it
 // again less and less often. An attempt is no event of a run's history, as a new look would be.
-func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Converged, error) {
-	ctx, cancel := context.WithTimeout(ctx, convergeFor)
+func (a *Activities) SyncMessages(ctx context.Context, in RequestInput) (SyncResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	giveBack, err := a.looks.take(ctx, looksAtOnce)
+	removeAccess, err := a.looks.take(ctx, looksAtOnce)
 	if err != nil {
-		return Converged{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
+		return SyncResult{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
 	}
-	defer giveBack()
-	var converged Converged
+	defer removeAccess()
+	var synced SyncResult
 	locked, err := a.DB.Holding(ctx, schema.MessagesLock(in.RequestID), func(conn *sqlx.Conn) error {
-		converged, err = a.converge(ctx, conn, in.RequestID)
+		synced, err = a.sync(ctx, conn, in.RequestID)
 		return err
 	})
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	if !locked {
-		return Converged{}, a.retry(ctx, fmt.Errorf("another look at the messages of request %d: %w", in.RequestID, errBusy))
+		return SyncResult{}, a.retry(ctx, fmt.Errorf("another look at the messages of request %d: %w", in.RequestID, errBusy))
 	}
-	return converged, a.SendNotices(ctx, in.RequestID, noticesAtOnce)
+	return synced, a.SendNotifications(ctx, in.RequestID, notificationsAtOnce)
 }
 
-func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID int64) (Converged, error) {
+func (a *Activities) sync(ctx context.Context, conn *sqlx.Conn, requestID int64) (SyncResult, error) {
 	request, err := schema.RequestByID(ctx, conn, requestID)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	before, err := schema.MessagesOf(ctx, conn, requestID)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	wanted, later, err := a.wanted(ctx, conn, request, before)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	asOf := request.MessagesDueAt
 	askAgain, sent := false, 0
@@ -76,7 +76,7 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 	for n, key := range wanted {
 		if key.kind == card && n > 0 && sent > 0 && wanted[n-1].kind != card { // which says what was sent just now
 			if request, err = schema.RequestByID(ctx, conn, requestID); err != nil {
-				return Converged{}, err
+				return SyncResult{}, err
 			}
 		}
 		result, err := a.bring(ctx, conn, request, key)
@@ -95,18 +95,18 @@ func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID in
 	}
 	switch {
 	case errors.Is(failed, context.DeadlineExceeded) && sent > 0:
-		return Converged{AgainIn: 1, AskAgain: askAgain}, nil // there is more than fits into one look
+		return SyncResult{AgainIn: 1, AskAgain: askAgain}, nil // there is more than fits into one look
 	case failed != nil:
-		return Converged{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))
+		return SyncResult{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))
 	}
-	done, err := schema.MessagesConverged(ctx, conn, requestID, asOf, later)
+	done, err := schema.MessagesSynced(ctx, conn, requestID, asOf, later)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	if !done {
 		later = 0 // what changed meanwhile asks for a look of its own, from the run or from the sweep
 	}
-	return Converged{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
+	return SyncResult{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
 }
 
 // key names one message of a request.
@@ -116,32 +116,32 @@ type key struct {
 	about  string
 	items  []int64        // what it is about, where that is a part of the request
 	was    schema.Message // as it was sent before; ID 0: never
-	newer  string         // of a copy of a question: what the reader's newest copy is about; empty: it is this one
+	newer  string         // of a copy of an approval: what the reader's newest copy is about; empty: it is this one
 }
 
 // Kinds of message.
 const (
-	card       = "card"
-	question   = "question"
-	outcome    = "outcome"
-	endingSoon = "ending_soon"
-	ended      = "ended"
-	report     = "report"
-	task       = "task"
-	reminder   = "reminder"
-	jobChange  = "job_change"
-	outage     = "outage"
+	card            = "card"
+	approvalMessage = "approval"
+	outcome         = "outcome"
+	endingSoon      = "ending_soon"
+	ended           = "ended"
+	report          = "report"
+	task            = "task"
+	reminder        = "reminder"
+	jobChange       = "job_change"
+	outage          = "outage"
 
-	enquiry       = "enquiry"
-	enquiryAnswer = "enquiry_answer"
+	question       = "question"
+	questionAnswer = "question_answer"
 )
 
 // once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
 func once(kind string) bool {
-	return kind != card && kind != question && kind != task && kind != enquiry
+	return kind != card && kind != approvalMessage && kind != task && kind != question
 }
 
-// wanted is every message that should stand in Slack now, in the order in which they are sent, and in how long the clock
+// wanted is every message that should are delegates Slack now, in the order in which they are sent, and in how long the clock
 // alone will want another.
 func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Request, sent []schema.Message) (wanted []key, later time.Duration, err error) {
 	was := func(person int64, kind, about string) schema.Message {
@@ -155,8 +155,8 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 		wanted = append(wanted, key{person: person, kind: kind, about: about, items: items, was: was(person, kind, about)})
 	}
 
-	for _, k := range questions(r, was) {
-		k.was = was(k.person, question, k.about)
+	for _, k := range approvalMessages(r, was) {
+		k.was = was(k.person, approvalMessage, k.about)
 		wanted = append(wanted, k)
 	}
 	if wanted, err = a.noApprover(ctx, q, r, sent, wanted); err != nil {
@@ -165,7 +165,7 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 	for _, person := range askers(r) { // after those: it says whether they were sent
 		add(person, card, "", nil)
 	}
-	enquiries(r, add, was)
+	questions(r, add, was)
 	for _, g := range gatherings(r) {
 		readers := askers(r)
 		if g.kind == ended { // whose access it was
@@ -183,7 +183,7 @@ func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Req
 			add(person, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
 		}
 	}
-	notices, next, err := endNotices(ctx, q, r, was)
+	notices, next, err := endNotifications(ctx, q, r, was)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -252,10 +252,10 @@ func gatherings(r *schema.Request) []gathering {
 			slow.items = append(slow.items, i)
 		case schema.Active, schema.Denied, schema.Failed, schema.Expired, schema.Withdrawn:
 			results.items = append(results.items, i)
-		case schema.Ended, schema.Released:
+		case schema.Ended, schema.Revoked:
 			over.items = append(over.items, i)
 		}
-		if i.State == schema.Active && i.Claim != nil && i.Claim.Unsettled(r.ReadAt) {
+		if i.State == schema.Active && i.Claim != nil && i.Claim.NeedsRevoking(r.ReadAt) {
 			over.more = true
 		}
 	}
@@ -266,7 +266,7 @@ func gatherings(r *schema.Request) []gathering {
 func newsTo(r *schema.Request, person int64, items []schema.Item) []schema.Item {
 	return slices.DeleteFunc(slices.Clone(items), func(i schema.Item) bool {
 		x := i.Release
-		return i.State == schema.Withdrawn && x != nil && (x.PersonID.Valid && x.PersonID.Int64 == person || x.Kind == schema.Left && person == r.RequesterID)
+		return i.State == schema.Withdrawn && x != nil && (x.PersonID.Valid && x.PersonID.Int64 == person || x.Kind == schema.KindPersonLeft && person == r.RequesterID)
 	})
 }
 
@@ -293,8 +293,8 @@ func (g gathering) due(r *schema.Request, unsaid []int64) time.Duration {
 	return max(oldest.Add(gatherFor).Sub(r.ReadAt), 0)
 }
 
-// reports tell those who look after a system what they should know: what could not be given, what was there before, and
-// what could not be taken back in time.
+// reports tell those who look after a system what they should know: what could not be granted, what was there before, and
+// what could not be revoked in time.
 func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Request) ([]key, error) {
 	var failed []int64
 	for _, i := range r.Items {
@@ -302,7 +302,7 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 			failed = append(failed, i.ID)
 		}
 	}
-	found, err := schema.FoundBefore(ctx, q, r.ID)
+	found, err := schema.UnexpectedBefore(ctx, q, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -314,7 +314,7 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 	for _, about := range []struct {
 		what  string
 		items []int64
-	}{{aboutFailed, failed}, {aboutFound, found}, {aboutOverdue, overdue}} {
+	}{{aboutFailed, failed}, {aboutUnexpected, found}, {aboutOverdue, overdue}} {
 		if len(about.items) == 0 {
 			continue
 		}
@@ -331,9 +331,9 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 
 // What a report is about.
 const (
-	aboutFailed  = "failed "
-	aboutFound   = "found "
-	aboutOverdue = "overdue "
+	aboutFailed     = "failed "
+	aboutUnexpected = "found "
+	aboutOverdue    = "overdue "
 )
 
 // brought is what came of one message.
@@ -342,7 +342,7 @@ type brought struct {
 	nobody  bool            // its reader is not in Slack, and was asked to decide
 }
 
-// bring makes one message say what the record says, reading that again just before, so that an older picture never lands
+// bring makes one message say what the database says, reading that again just before, so that an older picture never lands
 // on a newer one.
 func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Request, k key) (brought, error) {
 	if once(k.kind) && k.was.Digest != "" {
@@ -366,7 +366,7 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 		return brought{}, err
 	}
 	if !found {
-		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+		return brought{nobody: k.kind == approvalMessage}, a.unreachable(ctx, conn, r, k)
 	}
 	if r, err = schema.RequestByID(ctx, conn, r.ID); err != nil {
 		return brought{}, err
@@ -380,7 +380,7 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 		return brought{}, err
 	}
 	items := k.items
-	if k.kind == question {
+	if k.kind == approvalMessage {
 		items = ids(r.DecidableBy(k.person))
 	}
 	shown := m
@@ -393,12 +393,12 @@ func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Reque
 		if err := schema.SaveAddress(ctx, conn, k.person, sql.NullString{}, ""); err != nil {
 			return brought{}, err
 		}
-		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+		return brought{nobody: k.kind == approvalMessage}, a.unreachable(ctx, conn, r, k)
 	}
 	return brought{request: r}, err
 }
 
-// offer is what a message offers until its new form is known to stand in Slack: no more than both forms show, so that no
+// offer is what a message offers until its new form is known to are delegates Slack: no more than both forms show, so that no
 // button decides what is not beside it. Buttons that name other terms decide nothing.
 func offer(shown, next schema.Message) schema.Message {
 	if shown.TS != "" && shown.Terms == next.Terms {
@@ -412,14 +412,14 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	if zone == "" {
 		zone = a.Options.DefaultTimeZone.String()
 	}
-	if message, ok := renderEnquiry(r, k); ok {
+	if message, ok := renderQuestion(r, k); ok {
 		return message, nil
 	}
 	switch k.kind {
 	case card:
 		return views.Card(r, k.person), nil
-	case question:
-		return renderQuestion(ctx, q, r, k, m, zone)
+	case approvalMessage:
+		return renderApproval(ctx, q, r, k, m, zone)
 	case outcome:
 		return views.Outcome(r, k.person), nil
 	case endingSoon:
@@ -427,7 +427,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	case ended:
 		return views.Ended(r), nil
 	default:
-		what := views.ReportFound
+		what := views.ReportUnexpected
 		switch {
 		case strings.HasPrefix(k.about, aboutFailed):
 			what = views.ReportFailed
@@ -440,7 +440,7 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	}
 }
 
-// find looks up where to write to, once; what Slack denies is remembered. False: there is definitely nobody.
+// find looks up where to write to, once; what Slack denies is remembered. False: there is definitely no one.
 func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema.Address) (bool, error) {
 	if address.UserID.Valid {
 		return true, nil
@@ -485,7 +485,7 @@ func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schem
 	if err := schema.MessageFailed(ctx, q, m); err != nil {
 		return err
 	}
-	if err := schema.WakeRequests(ctx, q, r.ID); err != nil {
+	if err := schema.MarkRequestsDue(ctx, q, r.ID); err != nil {
 		return err
 	}
 	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: "cannot be reached in Slack", Alert: true, RequestID: r.ID,

@@ -39,13 +39,13 @@ func newWithSlack(t *testing.T) withSlack {
 	return s
 }
 
-func (s withSlack) converge(request int64) (activities.Converged, error) {
-	return s.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: request})
+func (s withSlack) sync(request int64) (activities.SyncResult, error) {
+	return s.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: request})
 }
 
-func (s withSlack) converged(request int64) activities.Converged {
+func (s withSlack) synced(request int64) activities.SyncResult {
 	s.t.Helper()
-	result, err := s.converge(request)
+	result, err := s.sync(request)
 	require.NoError(s.t, err)
 	return result
 }
@@ -55,11 +55,11 @@ func (s withSlack) posted(lasts time.Duration) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, s.admin)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	return asked
 }
 
-// reads is what somebody's messages read, the newest last.
+// reads is what someone's messages read, the newest last.
 func (s withSlack) reads(name string) []string {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
@@ -104,7 +104,7 @@ func (s withSlack) press(name string, person int64, approve bool) (schema.Decide
 	return s.decides(name, schema.Answer{PersonID: person, Approve: approve, Reason: "because"})
 }
 
-// decides is an answer by the newest copy of somebody's that has buttons.
+// decides is an answer by the newest copy of someone's that has buttons.
 func (s withSlack) decides(name string, answer schema.Answer) (schema.Decided, error) {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
@@ -142,7 +142,7 @@ func TestEverybodyIsToldOnceAndEveryCopyIsKeptCurrent(t *testing.T) {
 	}
 	assert.Equal(t, 3, s.calls("chat.postMessage"))
 
-	assert.Zero(t, s.converged(asked.ID).AgainIn)
+	assert.Zero(t, s.synced(asked.ID).AgainIn)
 	assert.Equal(t, 3, s.calls("chat.postMessage"), "nothing is sent when nothing changed")
 	assert.Zero(t, s.calls("chat.update"))
 	assert.True(t, schematest.Value[bool](s.World, `select messages_due_at is null from access_requests`))
@@ -150,7 +150,7 @@ func TestEverybodyIsToldOnceAndEveryCopyIsKeptCurrent(t *testing.T) {
 	_, err := s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	for _, name := range []string{"owen", "olga"} {
 		require.Len(t, s.reads(name), 1)
 		assert.Empty(t, s.buttons(name, 0), "approved, and no buttons")
@@ -166,14 +166,14 @@ func TestOutcomeIsToldOnceNothingIsInFlight(t *testing.T) {
 	_, err := s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	again := s.converged(asked.ID)
+	again := s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1, "approved, and given in a moment")
 	assert.InDelta(t, 30, again.AgainIn, 2)
-	require.NoError(t, s.give(asked.Items[0]))
-	s.converged(asked.ID)
+	require.NoError(t, s.grant(asked.Items[0]))
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 2)
 	assert.Contains(t, s.reads("ann")[1], "is active")
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 2)
 }
 
@@ -184,11 +184,11 @@ func TestApprovedAloneIsSaidIfGivingTakesLong(t *testing.T) {
 	require.NoError(t, err)
 	s.advance(asked.ID)
 	s.Shift(31 * time.Second)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 2)
 	assert.Contains(t, s.reads("ann")[1], "is approved and being provisioned")
-	require.NoError(t, s.give(asked.Items[0]))
-	s.converged(asked.ID)
+	require.NoError(t, s.grant(asked.Items[0]))
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 3)
 	assert.Contains(t, s.reads("ann")[2], "is active")
 }
@@ -200,8 +200,8 @@ func TestRetryingIsSaidOnceInASentence(t *testing.T) {
 	require.NoError(t, err)
 	s.advance(asked.ID)
 	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(asked.Items[0]))
-	s.converged(asked.ID)
+	require.Error(t, s.grant(asked.Items[0]))
+	s.synced(asked.ID)
 	assert.Contains(t, s.reads("ann")[0], "Admin: waiting for Crm, which isn't responding")
 }
 
@@ -210,22 +210,22 @@ func TestResultsAreGatheredWhileOthersAreToCome(t *testing.T) {
 	olga := s.Person("Olga")
 	asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader"), s.Entitlement(s.Application("wiki", olga), "reader"))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	_, err := s.press("owen", s.owen, false)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	again := s.converged(asked.ID)
+	again := s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1)
 	assert.InDelta(t, 30, again.AgainIn, 2)
 	assert.True(t, schematest.Value[bool](s.World, `select messages_due_at > app_now() from access_requests`), "the sweep would see to it, too")
 	s.Shift(31 * time.Second)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 2)
 	assert.Contains(t, s.reads("ann")[1], "enied")
 	_, err = s.press("olga", olga, false)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 3, "the last one at once")
 }
 
@@ -235,28 +235,28 @@ func TestEndedIsSaidOnlyAfterTheAccessReallyWent(t *testing.T) {
 	_, err := s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.advance(asked.ID)
-	again := s.converged(asked.ID)
+	again := s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 2)
 	assert.InDelta(t, (48 * time.Hour).Seconds(), again.AgainIn, 60)
 
 	s.Shift(48 * time.Hour)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 3)
 	assert.Contains(t, s.reads("ann")[2], "ends soon")
 
 	s.Shift(24 * time.Hour)
 	s.target.always("take", refusesConnection)
-	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.Error(t, s.revoke(s.Claim(asked.Items[0])))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 3, "it has not ended")
 	assert.NotContains(t, s.reads("ann")[0], "has ended")
 	s.target.mend()
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
-	s.converged(asked.ID)
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 4)
 	assert.Contains(t, s.reads("ann")[3], "has ended")
 	assert.Contains(t, s.reads("ann")[0], "has ended")
@@ -267,10 +267,10 @@ func TestNoNoticeOfTheEndOfWhatIsHeldForLessThanADay(t *testing.T) {
 	asked := s.posted(20 * time.Hour)
 	s.decide(s.owen, asked.ID, "approve")
 	s.advance(asked.ID)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(19 * time.Hour)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	for _, text := range s.reads("ann") {
 		assert.NotContains(t, text, "ends soon")
 	}
@@ -278,21 +278,21 @@ func TestNoNoticeOfTheEndOfWhatIsHeldForLessThanADay(t *testing.T) {
 
 func TestApproverWhoCannotBeReachedIsPassedOverAndRecorded_34(t *testing.T) {
 	s := newWithSlack(t)
-	// Nobody in Slack has Zoe's e-mail.
+	// No one in Slack has Zoe's e-mail.
 	zoe, olga := s.Person("Zoe"), s.Person("Olga")
 	wiki := s.Application("wiki", zoe)
 	s.Manages(olga, s.ann)
 	asked := s.Request(s.ann, 0, s.Entitlement(wiki, "reader"))
 	s.advance(asked.ID)
-	result := s.converged(asked.ID)
+	result := s.synced(asked.ID)
 	assert.True(t, result.AskAgain)
 	assert.Len(t, s.reads("ann"), 1, "the others are written to all the same")
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
-	assert.False(t, s.converged(asked.ID).AskAgain)
+	assert.False(t, s.synced(asked.ID).AskAgain)
 	assert.Len(t, s.reads("olga"), 1)
 	lookups := s.calls("users.lookupByEmail")
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Equal(t, lookups, s.calls("users.lookupByEmail"), "what Slack denied is remembered")
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 }
@@ -303,28 +303,28 @@ func TestTheOthersAreAskedAtOnceWhereOneCannotBeReached_34(t *testing.T) {
 	asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki", zoe, olga), "reader"))
 	s.advance(asked.ID)
 	s.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
-	assert.True(t, s.converged(asked.ID).AskAgain)
+	assert.True(t, s.synced(asked.ID).AskAgain)
 	assert.Len(t, s.reads("olga"), 1)
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
 	assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the run is woken, whoever sent the messages")
 	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
 	_, err := s.press("olga", olga, true)
 	require.NoError(t, err)
-	assert.Len(t, s.advance(asked.ID).Give, 1)
+	assert.Len(t, s.advance(asked.ID).Grant, 1)
 }
 
 func TestOneMessageThatFailsStopsNoOthers_34(t *testing.T) {
 	s := newWithSlack(t)
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
-	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1}) // the first: Owen's question
-	_, err := s.converge(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1}) // the first: Owen's approval
+	_, err := s.sync(asked.ID)
 	require.Error(t, err, "it is tried again")
 	require.Len(t, s.reads("ann"), 1)
 	assert.Contains(t, s.reads("ann")[0], "as soon as we can reach an approver in Slack")
 	assert.NotContains(t, s.reads("ann")[0], "successfully")
 	assert.Empty(t, s.reads("owen"))
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 1)
 	assert.Contains(t, s.reads("ann")[0], "successfully created and sent for approval", "edited")
 	assert.Len(t, s.reads("owen"), 1)
@@ -339,7 +339,7 @@ func TestApproverWhoseSlackAccountIsClosedIsPassedOver_34(t *testing.T) {
 	require.NoError(t, err)
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
-	result := s.converged(asked.ID)
+	result := s.synced(asked.ID)
 	assert.True(t, result.AskAgain)
 	assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
 }
@@ -349,24 +349,24 @@ func TestMessageThatSlackRefusesIsSentInPlainWords_35(t *testing.T) {
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
 	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 1})
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 1)
 	assert.Contains(t, s.reads("owen")[0], "could not be shown in full")
 	assert.Contains(t, s.reads("ann")[0], "sent for approval")
 	assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0), "the request goes on")
 	assert.Equal(t, 1, s.Alerts("a message was refused by Slack"))
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1, "and not sent again and again")
 
 	// Where Slack takes no blocks at all, an update takes the old form's buttons along.
 	other := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
 	s.advance(other.ID)
-	s.converged(other.ID)
+	s.synced(other.ID)
 	require.Contains(t, s.buttons("owen", 1), "Approve")
 	s.decide(s.owen, other.ID, "approve")
 	s.advance(other.ID)
 	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "invalid_blocks", Times: 2})
-	s.converged(other.ID)
+	s.synced(other.ID)
 	assert.Empty(t, s.buttons("owen", 1))
 }
 
@@ -376,21 +376,21 @@ func TestSlackThatIsAwayDelaysNoAccessAndIsCaughtUpWith_38(t *testing.T) {
 	s.decide(s.owen, asked.ID, "approve")
 	s.advance(asked.ID)
 	require.NoError(t, s.slack.Away(true))
-	require.NoError(t, s.give(asked.Items[0]))
-	_, err := s.converge(asked.ID)
+	require.NoError(t, s.grant(asked.Items[0]))
+	_, err := s.sync(asked.ID)
 	require.Error(t, err)
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.False(t, s.held(), "on time")
 	s.advance(asked.ID)
-	_, err = s.converge(asked.ID)
+	_, err = s.sync(asked.ID)
 	require.Error(t, err)
 	due, err := schema.DueMessages(context.Background(), s.Worker, 0, 10)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{asked.ID}, due, "the sweep knows")
 
 	require.NoError(t, s.slack.Away(false))
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Contains(t, s.reads("ann")[0], "has ended")
 	assert.Empty(t, s.buttons("owen", 0))
 	due, err = schema.DueMessages(context.Background(), s.Worker, 0, 10)
@@ -403,11 +403,11 @@ func TestRateLimitOfSlackIsObeyed(t *testing.T) {
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
 	s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "ratelimited", RetryAfter: 7, Times: 1})
-	_, err := s.converge(asked.ID)
+	_, err := s.sync(asked.ID)
 	require.Error(t, err)
 	assert.Equal(t, 7*time.Second, err.(interface{ NextRetryDelay() time.Duration }).NextRetryDelay(), "Temporal sees it only on the error itself")
 	assert.Equal(t, 1, s.calls("chat.postMessage"), "and nothing else is tried meanwhile")
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("owen"), 1)
 }
 
@@ -415,12 +415,12 @@ func TestMessageThatWasReservedAndNotPostedIsPosted(t *testing.T) {
 	s := newWithSlack(t)
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
-	for _, m := range []schema.Message{{Kind: "card", PersonID: s.ann}, {Kind: "question", PersonID: s.owen, ItemIDs: asked.Items}} {
+	for _, m := range []schema.Message{{Kind: "card", PersonID: s.ann}, {Kind: "approval", PersonID: s.owen, ItemIDs: asked.Items}} {
 		m.RequestID = asked.ID
 		_, err := schema.ReserveMessage(context.Background(), s.Worker, m)
 		require.NoError(t, err)
 	}
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1)
 	assert.Len(t, s.reads("owen"), 1)
 	_, err := s.press("owen", s.owen, true)
@@ -434,12 +434,12 @@ func TestTwoLooksAtOnceSendOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			_, err := s.converge(asked.ID)
+			_, err := s.sync(asked.ID)
 			assert.NoError(t, err)
 		})
 	}
 	group.Wait()
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Equal(t, 2, s.calls("chat.postMessage"))
 }
 
@@ -454,10 +454,10 @@ func TestOwnersLearnWhatCouldNotBeGiven_39(t *testing.T) {
 	s.advance(asked.ID)
 	s.target.next("give", hasNoObject)
 	for _, item := range asked.Items {
-		require.NoError(t, s.give(item))
+		require.NoError(t, s.grant(item))
 	}
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	reports := func(name string) []string {
 		var reports []string
 		for _, text := range s.reads(name) {
@@ -469,7 +469,7 @@ func TestOwnersLearnWhatCouldNotBeGiven_39(t *testing.T) {
 	}
 	require.Len(t, reports("owen"), 1)
 	assert.Contains(t, reports("owen")[0], "doesn't exist in Crm any more")
-	assert.Empty(t, reports("olga"), "hers was given")
+	assert.Empty(t, reports("olga"), "hers was granted")
 	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
 	last := s.reads("ann")[len(s.reads("ann"))-1]
 	assert.Contains(t, last, "1 active, 1 couldn't be set up")
@@ -480,22 +480,22 @@ func TestOwnersLearnWhatWasThereBeforeAndWhatIsOverdue_24(t *testing.T) {
 	s := newWithSlack(t)
 	s.target.set("ann", "crm/admin", true)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Contains(t, strings.Join(s.reads("owen"), "\n"), "had 1 access grant in Crm before request")
 
 	other := s.Request(s.ann, time.Hour, s.Entitlement(s.crm, "reader"))
 	s.Approve(s.owen, other)
-	require.NoError(t, s.give(other.Items[0]))
-	s.converged(other.ID)
+	require.NoError(t, s.grant(other.Items[0]))
+	s.synced(other.ID)
 	s.Shift(2 * time.Hour)
 	s.target.always("take", refusesConnection)
-	require.Error(t, s.takeBack(s.Claim(other.Items[0])))
-	require.Error(t, s.takeBack(s.Claim(other.Items[0])))
-	s.converged(other.ID)
-	s.converged(other.ID)
-	assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Taking back 1 access grant in Crm from Ann is late"))
+	require.Error(t, s.revoke(s.Claim(other.Items[0])))
+	require.Error(t, s.revoke(s.Claim(other.Items[0])))
+	s.synced(other.ID)
+	s.synced(other.ID)
+	assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Revoking 1 access grant in Crm from Ann is late"))
 }
 
 func TestMessageThatIsGoneFromSlackIsPostedAnew(t *testing.T) {
@@ -504,16 +504,16 @@ func TestMessageThatIsGoneFromSlackIsPostedAnew(t *testing.T) {
 	_, err := s.press("owen", s.owen, true)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "message_not_found", Times: 2}) // Owen's question, and Ann's card
-	_, err = s.converge(asked.ID)
+	s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "message_not_found", Times: 2}) // Owen's approval, and Ann's card
+	_, err = s.sync(asked.ID)
 	require.Error(t, err)
-	s.converged(asked.ID)
-	assert.Len(t, s.reads("owen"), 1, "a decided question is not posted again")
+	s.synced(asked.ID)
+	assert.Len(t, s.reads("owen"), 1, "a decided approval is not posted again")
 	cards := s.reads("ann")
 	require.Len(t, cards, 2)
 	assert.Contains(t, cards[1], "is approved")
 	posts := s.calls("chat.postMessage")
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Equal(t, posts, s.calls("chat.postMessage"), "once")
 }
 
@@ -524,10 +524,10 @@ func TestSlackThatSwallowsIsAnErrorAndNoEndlessLoop(t *testing.T) {
 	s.breakSlack(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 60_000})
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := s.do.ConvergeMessages(ctx, activities.RequestInput{RequestID: asked.ID})
+	_, err := s.do.SyncMessages(ctx, activities.RequestInput{RequestID: asked.ID})
 	require.Error(t, err, "a success that says \"again in a second\" would spin")
 	require.NoError(t, s.slack.Mend())
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1)
 }
 
@@ -545,7 +545,7 @@ func TestSlackThatSwallowsTakesNoConnectionsFromTheRest(t *testing.T) {
 	var busy []error
 	for _, id := range requests {
 		group.Go(func() {
-			_, err := s.do.ConvergeMessages(ctx, activities.RequestInput{RequestID: id})
+			_, err := s.do.SyncMessages(ctx, activities.RequestInput{RequestID: id})
 			mutex.Lock()
 			defer mutex.Unlock()
 			if activities.IsBusy(err) {
@@ -571,7 +571,7 @@ func TestLookalikeAddressIsNotWrittenTo(t *testing.T) {
 		require.NoError(t, err)
 		request := s.Request(kenji, 0, s.admin)
 		s.advance(request.ID)
-		s.converged(request.ID)
+		s.synced(request.ID)
 		messages, err := s.slack.As("U0LOOKALIKE").Messages()
 		require.NoError(t, err)
 		assert.Empty(t, messages)
@@ -586,7 +586,7 @@ func TestLookalikeAddressIsNotWrittenTo(t *testing.T) {
 		require.NoError(t, err)
 		request := s.Request(kenji, 0, s.admin)
 		s.advance(request.ID)
-		s.converged(request.ID)
+		s.synced(request.ID)
 		messages, err := s.slack.As("U0LOOKALIKE").Messages()
 		require.NoError(t, err)
 		assert.Empty(t, messages)

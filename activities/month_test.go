@@ -33,7 +33,7 @@ type month struct {
 	entitlements []int64
 	requests     []schematest.Asked
 	decisions    int                           // that people were told are recorded
-	byHand       map[connector.Assignment]bool // what somebody did in a target by hand, and we may not know of
+	manualTasks  map[connector.Assignment]bool // what someone did in a target by hand, and we may not know of
 	left         map[int64]bool
 }
 
@@ -63,7 +63,7 @@ func newMonth(t testing.TB, r *rapid.T) *month {
 	t.Helper()
 	c := &company{World: schematest.NewWorld(t), t: t, targets: map[string]*fakeTarget{}}
 	c.do = c.activities(c.Worker)
-	m := &month{company: c, r: r, byHand: map[connector.Assignment]bool{}, left: map[int64]bool{}}
+	m := &month{company: c, r: r, manualTasks: map[connector.Assignment]bool{}, left: map[int64]bool{}}
 	m.owen = m.Person("Owen")
 	users := []slacksim.User{{Email: "owen@example.com", Name: "Owen"}}
 	for n := range 3 { // few, so that much of it meets
@@ -96,7 +96,7 @@ func (m *month) here() (people []int64) {
 
 func (m *month) one(label string, of []int64) int64 { return rapid.SampledFrom(of).Draw(m.r, label) }
 
-// request picks one of the requests so far; before the first, somebody asks. (What is drawn is never skipped: rapid ends a month
+// request picks one of the requests so far; before the first, someone asks. (What is drawn is never skipped: rapid ends a month
 // in which much is, and most of all at its beginning.)
 func (m *month) request() schematest.Asked {
 	if len(m.requests) == 0 {
@@ -136,10 +136,10 @@ func (m *month) ask(*rapid.T) {
 
 func (m *month) decide(*rapid.T) {
 	asked := m.request()
-	m.advance(asked.ID) // which asks somebody
+	m.advance(asked.ID) // which asks someone
 	r, err := schema.RequestByID(context.Background(), m.Worker, asked.ID)
 	require.NoError(m.r, err)
-	verdict := rapid.SampledFrom([]string{"approve", "approve", "approve", "approve", "approve", "deny"}).Draw(m.r, "verdict")
+	verdict := rapid.SampledFrom([]string{"approve", "approve", "approve", "approve", "approve", "deny"}).Draw(m.r, "outcome")
 	for _, a := range r.Approvals {
 		if a.State != "open" {
 			continue
@@ -156,15 +156,15 @@ func (m *month) decide(*rapid.T) {
 func (m *month) run(*rapid.T) {
 	asked := m.request()
 	next := m.advance(asked.ID)
-	for _, step := range next.Give {
-		if err := m.give(step.ID); err != nil && rapid.IntRange(0, 5).Draw(m.r, "gives up") == 0 {
+	for _, step := range next.Grant {
+		if err := m.grant(step.ID); err != nil && rapid.IntRange(0, 5).Draw(m.r, "gives up") == 0 {
 			require.NoError(m.r, m.Worker.FailItem(context.Background(), step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true))
 		}
 	}
-	for _, step := range next.TakeBack {
-		_ = m.takeBack(step.ID) // what failed is tried again: see rest
+	for _, step := range next.RevokeAccess {
+		_ = m.revoke(step.ID) // what failed is tried again: see rest
 	}
-	_, _ = m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID}) // as above
+	_, _ = m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID}) // as above
 }
 
 func (m *month) withdraw(*rapid.T) {
@@ -173,13 +173,13 @@ func (m *month) withdraw(*rapid.T) {
 	m.must(err, schema.ErrNotActive)
 }
 
-func (m *month) giveBack(*rapid.T) {
+func (m *month) removeAccess(*rapid.T) {
 	asked := m.request()
 	claim := m.Claim(rapid.SampledFrom(asked.Items).Draw(m.r, "item"))
 	if claim == 0 {
-		return // nothing was given
+		return // nothing was granted
 	}
-	_, err := m.SlackApp.GiveBack(context.Background(), claim, m.requester(asked))
+	_, err := m.SlackApp.RemoveAccess(context.Background(), claim, m.requester(asked))
 	m.must(err, schema.ErrNotOpen, schema.ErrNotActive)
 }
 
@@ -192,11 +192,11 @@ func (m *month) leave(*rapid.T) {
 	m.Do(`update people set status = 'left' where id = $1`, person)
 }
 
-// imports: an export of a target's says that somebody has something; or says so no more.
+// imports: an export of a target's says that someone has something; or says so no more.
 func (m *month) imports(*rapid.T) {
 	person, entitlement := m.one("person", m.here()), m.one("entitlement", m.entitlements)
 	a := m.assignment(person, entitlement)
-	if m.Claims(person, entitlement, "imported")+m.Claims(person, entitlement, "request") > 0 || m.byHand[a] {
+	if m.Claims(person, entitlement, "imported")+m.Claims(person, entitlement, "request") > 0 || m.manualTasks[a] {
 		return // it is known already
 	}
 	m.target(m.instance(entitlement)).set(a.Account, a.Object, true)
@@ -219,11 +219,11 @@ func (m *month) timePasses(*rapid.T) {
 	m.Shift(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Minute, 3 * time.Minute, 3 * time.Minute, 12 * time.Minute, 70 * time.Minute, 5 * 24 * time.Hour}).Draw(m.r, "for"))
 }
 
-// crash: a worker dies in the middle of settling, after the target changed, or before; its locks go with its connections.
+// crash: a worker dies in the middle of reconciling, after the target changed, or before; its locks go with its connections.
 func (m *month) crash(*rapid.T) {
 	asked := m.request()
 	item := rapid.SampledFrom(asked.Items).Draw(m.r, "item")
-	seat, err := schema.SeatOfItem(context.Background(), m.Worker, item)
+	assignment, err := schema.AssignmentOfItem(context.Background(), m.Worker, item)
 	require.NoError(m.r, err)
 	ctx, die := context.WithCancel(context.Background())
 	defer die()
@@ -235,10 +235,10 @@ func (m *month) crash(*rapid.T) {
 		die()
 		return context.Canceled
 	}
-	target := m.target(seat.Instance)
+	target := m.target(assignment.Instance)
 	target.next("give", dies)
 	target.next("take", dies)
-	_ = m.do.Settler.Settle(ctx, seat) // nobody is there to hear of it
+	_ = m.do.Reconciler.Reconcile(ctx, assignment) // no one is there to hear of it
 	target.mend()
 }
 
@@ -264,29 +264,29 @@ func (m *month) sweep(*rapid.T) {
 			_, err := m.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
 			require.NoError(m.r, err)
 		}
-		if m.do.Settler.Settle(context.Background(), c.Seat) == nil { // else it stays due
-			require.NoError(m.r, schema.ClaimLooked(context.Background(), m.Worker, c.ID))
+		if m.do.Reconciler.Reconcile(context.Background(), c.Assignment) == nil { // else it stays due
+			require.NoError(m.r, schema.RecordAttempt(context.Background(), m.Worker, c.ID))
 		}
 	}
 }
 
 // holds checks what must be so after every single thing that happens.
 func (m *month) holds(r *rapid.T) {
-	// I1: nothing is in a target that no claim explains, and nothing that was given is missing while it is wanted.
-	var seats []struct {
+	// I1: nothing is in a target that no claim explains, and nothing that was granted is missing while it is wanted.
+	var assignments []struct {
 		Instance, Account, Object string
 		Explained, Given          bool
 	}
-	require.NoError(r, m.Select(&seats, `
+	require.NoError(r, m.Select(&assignments, `
 		select e.instance, a.account, e.target as object, bool_or(c.removed_at is null or c.due_at is not null) as explained,
-		       bool_or(c.given_at is not null and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as given
+		       bool_or(c.granted_at is not null and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as given
 		  from claims c join accounts a on a.id = c.account_id join entitlements e on e.id = c.entitlement_id group by 1, 2, 3`))
 	known := map[string]bool{}
-	for _, s := range seats {
+	for _, s := range assignments {
 		held := m.target(s.Instance).holds(s.Account, s.Object)
 		known[s.Instance+" "+s.Account+" "+s.Object] = true
 		require.False(r, held && !s.Explained, "%s on %s: held, and no claim says why", s.Account, s.Object)
-		require.False(r, !held && s.Given, "%s on %s: was given, should be held, and is not", s.Account, s.Object)
+		require.False(r, !held && s.Given, "%s on %s: was granted, should be held, and is not", s.Account, s.Object)
 	}
 	for name, target := range m.targets {
 		for a, held := range target.held {
@@ -296,16 +296,16 @@ func (m *month) holds(r *rapid.T) {
 	var is struct{ Ended, Undecided, Requests, Decisions int }
 	require.NoError(r, m.Get(&is, `
 		select (select count(*) from request_items i join claims c on c.item_id = i.id
-		         where i.state in ('ended', 'released') and c.removed_at is null
+		         where i.state in ('ended', 'revoked') and c.removed_at is null
 		           and not exists (select from claims o where o.account_id = c.account_id and o.entitlement_id = c.entitlement_id and o.id <> c.id
 		                              and (o.removed_at is null or o.ended_at >= c.ended_at))) as ended,
 		       (select count(*) from claims c join request_items i on i.id = c.item_id join access_requests r on r.id = i.request_id
-		         where not exists (select from decisions d where d.item_id = i.id and d.verdict = 'approve' and d.decided_by <> r.requester_id)) as undecided,
+		         where not exists (select from decisions d where d.item_id = i.id and d.outcome = 'approve' and d.decided_by <> r.requester_id)) as undecided,
 		       (select count(*) from access_requests) as requests,
 		       (select count(*) from decisions) as decisions`))
 	require.Zero(r, is.Ended, "I2: said to have ended, and neither is it gone nor does another reason keep it")
-	require.Zero(r, is.Undecided, "I3: every claim of a request has its decision, by somebody else")
-	require.Equal(r, len(m.requests), is.Requests, "I4: nothing is lost that somebody was told is recorded")
+	require.Zero(r, is.Undecided, "I3: every claim of a request has its decision, by someone else")
+	require.Equal(r, len(m.requests), is.Requests, "I4: nothing is lost that someone was told is recorded")
 	require.Equal(r, m.decisions, is.Decisions, "I4")
 }
 
@@ -318,17 +318,17 @@ func (m *month) rest() {
 	for range 3 {
 		m.Shift(time.Hour)
 		for _, asked := range m.requests {
-			_, err := m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+			_, err := m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
 			require.NoError(m.r, err)
 		}
 	}
 	before := m.written()
 	for _, asked := range m.requests {
-		_, err := m.do.ConvergeMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+		_, err := m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
 		require.NoError(m.r, err)
 	}
-	require.Equal(m.r, before, m.written(), "every message says what the record says: there is nothing to write")
-	require.Zero(m.r, schematest.Value[int](m.World, `select count(*) from request_items where state not in ('active', 'ended', 'released', 'denied', 'withdrawn', 'expired', 'failed', 'awaiting_approval')`))
+	require.Equal(m.r, before, m.written(), "every message says what the database says: there is nothing to write")
+	require.Zero(m.r, schematest.Value[int](m.World, `select count(*) from request_items where state not in ('active', 'ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed', 'awaiting_approval')`))
 }
 
 // written is how many messages were posted or changed so far.
@@ -366,7 +366,7 @@ func play(t *testing.T, months, requests int) (all happened) {
 			r.Repeat(map[string]func(*rapid.T){
 				"ask": m.ask, "ask too": m.ask, "ask as well": m.ask, "decide": m.decide, "decide too": m.decide, "decide as well": m.decide, "decide more": m.decide,
 				"run": m.run, "run too": m.run, "run more": m.run, "run as well": m.run,
-				"withdraw": m.withdraw, "give back": m.giveBack, "leave": m.leave, "import": m.imports, "time passes": m.timePasses,
+				"withdraw": m.withdraw, "remove": m.removeAccess, "leave": m.leave, "import": m.imports, "time passes": m.timePasses,
 				"crash": m.crash, "target goes wrong": m.goesWrong, "slack fails": m.slackFails, "sweep": m.sweep,
 				"": m.holds,
 			})
@@ -387,7 +387,7 @@ func TestAMonthInAMinute(t *testing.T) {
 	t.Parallel()
 	long := play(t, 1, 200)
 	require.GreaterOrEqual(t, long.requests, 200)
-	// What goes wrong in a short one is told in few steps, and more of them begin anew: as many as there is time for.
+	// What goes wrong in a short one is told in few steps, and more of them begin again: as many as there is time for.
 	play(t, 4, 20)
 	// Far below what it usually is (some 40 given): a month in which nothing happens shows nothing.
 	require.Greater(t, long.given, 10)

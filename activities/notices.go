@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	noticesAtOnce = 10             // that a look at a request's messages sends: the sweep sends the rest
-	lookForOwners = 24 * time.Hour // whether somebody else has come to look after what an open notice is about
-	lookAtOutage  = 10 * time.Minute
+	notificationsAtOnce = 10             // that a look at a request's messages sends: the sweep sends the rest
+	lookForOwners       = 24 * time.Hour // whether someone else has come to look after what an open notification is about
+	lookAtOutage        = 10 * time.Minute
 )
 
-// SendNotices makes the messages of notices say what the record says: those of one request, or with 0 of any, the longest
+// SendNotifications makes the messages of notifications say what the database says: those of one request, or with 0 of any, the longest
 // behind first. One that cannot be sent is tried again later, and stops no other.
-func (a *Activities) SendNotices(ctx context.Context, requestID int64, limit int) error {
-	due, err := schema.DueNotices(ctx, a.DB, requestID, limit)
+func (a *Activities) SendNotifications(ctx context.Context, requestID int64, limit int) error {
+	due, err := schema.DueNotifications(ctx, a.DB, requestID, limit)
 	if err != nil {
 		return err
 	}
 	for _, id := range due {
-		_, err := a.DB.Holding(ctx, schema.NoticeLock(id), func(conn *sqlx.Conn) error { return a.sendNotice(ctx, conn, id) })
+		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error { return a.sendNotification(ctx, conn, id) })
 		if err == nil {
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 			return nil //nolint:nilerr // no time is left: the others stay due
 		}
-		a.Log.Warn("a notice is still behind", "notice", id, "error", err)
-		if err := schema.PostponeNotice(ctx, a.DB, id); err != nil {
+		a.Log.Warn("a notification is still behind", "notice", id, "error", err)
+		if err := schema.PostponeNotification(ctx, a.DB, id); err != nil {
 			return err
 		}
 		if isRateLimited(err) {
@@ -44,8 +44,8 @@ func (a *Activities) SendNotices(ctx context.Context, requestID int64, limit int
 	return nil
 }
 
-func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) error {
-	notice, err := schema.NoticeByID(ctx, conn, id)
+func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id int64) error {
+	notice, err := schema.NotificationByID(ctx, conn, id)
 	if err != nil {
 		return err
 	}
@@ -55,20 +55,20 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 			return err
 		}
 		if wait > 0 {
-			return schema.NoticeConverged(ctx, conn, notice, wait)
+			return schema.NotificationSynced(ctx, conn, notice, wait)
 		}
 	}
 	if notice.Kind == outage && notice.Open {
 		if err := schema.CloseOutage(ctx, conn, id); err != nil { // if it is over
 			return err
 		}
-		if notice, err = schema.NoticeByID(ctx, conn, id); err != nil {
+		if notice, err = schema.NotificationByID(ctx, conn, id); err != nil {
 			return err
 		}
 	}
 	var failed error
 	for _, person := range notice.Readers {
-		if err := a.bringNotice(ctx, conn, notice, person); err != nil {
+		if err := a.syncNotification(ctx, conn, notice, person); err != nil {
 			failed = errors.Join(failed, err) // one who cannot be written to never stops the others
 		}
 	}
@@ -82,15 +82,15 @@ func (a *Activities) sendNotice(ctx context.Context, conn *sqlx.Conn, id int64) 
 	case notice.Kind == outage && notice.Open:
 		later = lookAtOutage
 	}
-	return schema.NoticeConverged(ctx, conn, notice, later)
+	return schema.NotificationSynced(ctx, conn, notice, later)
 }
 
-func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
+func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
 	address, err := schema.AddressOf(ctx, conn, person)
 	if err != nil {
 		return err
 	}
-	m, err := schema.ReserveNotice(ctx, conn, n, person)
+	m, err := schema.ReserveNotification(ctx, conn, n, person)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 	if err != nil {
 		return err
 	}
-	message, err := a.renderNotice(ctx, conn, n, address, m.Digest != "")
+	message, err := a.renderNotification(ctx, conn, n, address, m.Digest != "")
 	if err != nil || message.Text == "" || views.Digest(message) == m.Digest {
 		return err
 	}
@@ -124,8 +124,8 @@ func (a *Activities) bringNotice(ctx context.Context, conn *sqlx.Conn, n schema.
 		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
 }
 
-// renderNotice is what a notice says to a reader, who was sent it before or not; empty: nothing any more.
-func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool) (views.Message, error) {
+// renderNotification is what a notification says to a reader, who was sent it before or not; empty: nothing any more.
+func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool) (views.Message, error) {
 	zone := a.zone(to.TimeZone).String()
 	switch n.Kind {
 	case reminder:
@@ -150,7 +150,7 @@ func (a *Activities) renderNotice(ctx context.Context, q schema.Queryer, n schem
 		person, err := schema.PersonByID(ctx, q, to.PersonID)
 		return views.Outage(o, person.Administrator, zone), err
 	default:
-		drift, err := schema.DriftOf(ctx, q, n.ID, views.DriftShown)
-		return views.Drift(drift, zone), err
+		finding, err := schema.FindingsOf(ctx, q, n.ID, views.FindingShown)
+		return views.Finding(finding, zone), err
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// invited is a request whose giving sends an invitation that nobody has accepted yet.
+// invited is a request whose granting sends an invitation that no one has accepted yet.
 func invited(t *testing.T, lasts time.Duration) (small, schematest.Asked) {
 	t.Helper()
 	s := newSmall(t)
 	s.target.invite = true
 	asked := s.approved(lasts)
-	require.NoError(t, s.give(asked.Items[0]), "to wait is no failure")
+	require.NoError(t, s.grant(asked.Items[0]), "to wait is no failure")
 	return s, asked
 }
 
@@ -28,12 +28,12 @@ func TestAnInvitationIsWaitedForWithoutAskingAllTheTime(t *testing.T) {
 	var sleeps []int64
 	for range 8 {
 		next := s.advance(asked.ID)
-		require.Empty(t, next.Give, "nothing is asked before it is time")
+		require.Empty(t, next.Grant, "nothing is asked before it is time")
 		require.False(t, next.Settled)
-		sleeps = append(sleeps, next.WakeIn)
-		s.Shift(time.Duration(next.WakeIn) * time.Second)
-		require.Len(t, s.advance(asked.ID).Give, 1)
-		require.NoError(t, s.give(asked.Items[0]))
+		sleeps = append(sleeps, next.DueIn)
+		s.Shift(time.Duration(next.DueIn) * time.Second)
+		require.Len(t, s.advance(asked.ID).Grant, 1)
+		require.NoError(t, s.grant(asked.Items[0]))
 	}
 	assert.IsIncreasing(t, sleeps[:6])
 	assert.InDelta(t, 60, sleeps[0], 1)
@@ -41,7 +41,7 @@ func TestAnInvitationIsWaitedForWithoutAskingAllTheTime(t *testing.T) {
 	assert.Equal(t, 1, s.target.called("give"), "it is asked for once, and then looked at")
 
 	s.target.accept()
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	s.targetsShowWhatClaimsSay()
 }
@@ -49,12 +49,12 @@ func TestAnInvitationIsWaitedForWithoutAskingAllTheTime(t *testing.T) {
 func TestAnInvitationThatNobodyAcceptsIsWithdrawnInTheEnd(t *testing.T) {
 	s, asked := invited(t, 0)
 	s.Shift(15 * 24 * time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.Equal(t, "waited_too_long", s.problem(asked.Items[0]))
 	next := s.advance(asked.ID)
-	require.Len(t, next.TakeBack, 1)
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	require.Len(t, next.RevokeAccess, 1)
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
 	s.target.accept()
 	assert.False(t, s.held(), "there is no invitation any more")
 }
@@ -63,9 +63,9 @@ func TestAnInvitationIsWithdrawnAtTheEndOfTheAccess(t *testing.T) {
 	s, asked := invited(t, time.Hour)
 	s.Shift(time.Hour)
 	next := s.advance(asked.ID)
-	require.Empty(t, next.Give)
-	require.Len(t, next.TakeBack, 1)
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
+	require.Empty(t, next.Grant)
+	require.Len(t, next.RevokeAccess, 1)
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
 	s.target.accept()
 	assert.False(t, s.held())
 	assert.Equal(t, "failed", s.State(asked.Items[0]), "it was never there, so it did not end")

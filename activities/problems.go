@@ -75,7 +75,7 @@ func waitsFor(p *connector.Pending) schema.Problem {
 const tellAfter = time.Hour
 
 // noteProblem lets people know. It is a courtesy: if it fails, the retry matters more.
-func (a *Activities) noteProblem(ctx context.Context, itemID int64, seat schema.Seat, why error) {
+func (a *Activities) noteProblem(ctx context.Context, itemID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	problem, after := problemOf(why), tellAfter
@@ -87,6 +87,6 @@ func (a *Activities) noteProblem(ctx context.Context, itemID int64, seat schema.
 		a.Log.Warn("why granting is retried is not recorded", "item", itemID, "error", err)
 	}
 	if opened {
-		a.Log.Error("access waits for its target", "item", itemID, "target", seat.Instance, "error", why)
+		a.Log.Error("access waits for its target", "item", itemID, "target", assignment.Instance, "error", why)
 	}
 }

@@ -33,36 +33,36 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	if err != nil || granting.Over {
 		return err // Advance says what becomes of it, also where the target cannot be asked
 	}
-	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
+	assignment, err := schema.AssignmentOfItem(ctx, a.DB, in.ItemID)
 	if err != nil {
 		return err
 	}
-	err = a.Settler.Settle(ctx, seat)
+	err = a.Reconciler.Reconcile(ctx, assignment)
 	switch connector.ClassOf(err) {
 	case connector.ClassNone:
 		return nil
 	case connector.ClassPending: // Advance says when to look again
-		return a.failIfPendingTooLong(ctx, in.ItemID, seat, err)
+		return a.failIfPendingTooLong(ctx, in.ItemID, assignment, err)
 	case connector.ClassGone, connector.ClassRefused:
-		return a.fail(ctx, in.ItemID, seat, err, problemOf(err), false)
+		return a.fail(ctx, in.ItemID, assignment, err, problemOf(err), false)
 	default: // trying again may help
 		if IsBusy(err) {
 			return a.retry(ctx, err)
 		}
-		a.noteProblem(ctx, in.ItemID, seat, err)
+		a.noteProblem(ctx, in.ItemID, assignment, err)
 		late, lateErr := a.waitedTooLong(ctx, granting)
 		if lateErr != nil {
 			return lateErr
 		}
 		if late {
-			return a.fail(ctx, in.ItemID, seat, err, problemOf(err).Became(schema.NotSetUpInTime), true)
+			return a.fail(ctx, in.ItemID, assignment, err, problemOf(err).Became(schema.NotSetUpInTime), true)
 		}
 		return a.retry(ctx, err)
 	}
 }
 
 // waitedTooLong tells whether an approved item without an end has waited for its target for as long as a request may wait for
-// its approval: nobody counts on it any more. With an end, it waits until then.
+// its approval: no one counts on it any more. With an end, it waits until then.
 func (a *Activities) waitedTooLong(ctx context.Context, g schema.Granting) (bool, error) {
 	if g.Temporary {
 		return false, nil
@@ -72,31 +72,31 @@ func (a *Activities) waitedTooLong(ctx context.Context, g schema.Granting) (bool
 		return false, err
 	}
 	expiry := a.Options.ExpireAfter
-	if clause, err := policy.Clause(g.Clause); err == nil && clause.ExpireAfter > 0 {
-		expiry = clause.ExpireAfter
+	if rule, err := policy.Rule(g.Rule); err == nil && rule.ExpireAfter > 0 {
+		expiry = rule.ExpireAfter
 	}
 	return g.Approved >= expiry.Seconds(), nil
 }
 
-func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
+func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, assignment schema.Assignment, why error) error {
 	waited, err := schema.WaitedFor(ctx, a.DB, itemID)
 	if err != nil || waited < a.Options.ExpireAfter {
 		return err
 	}
-	return a.fail(ctx, itemID, seat, why, problemOf(why).Became(schema.WaitedTooLong), false)
+	return a.fail(ctx, itemID, assignment, why, problemOf(why).Became(schema.WaitedTooLong), false)
 }
 
 // fail ends an item that is not granted. inDoubt: the target could not be asked whether it shows the access.
-func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, why error, problem schema.Problem, inDoubt bool) error {
-	a.Log.Error("access could not be granted", "item", itemID, "target", seat.Instance, "problem", string(problem.Code), "error", why)
+func (a *Activities) fail(ctx context.Context, itemID int64, assignment schema.Assignment, why error, problem schema.Problem, inDoubt bool) error {
+	a.Log.Error("access could not be granted", "item", itemID, "target", assignment.Instance, "problem", string(problem.Code), "error", why)
 	return a.DB.FailItem(ctx, itemID, problem, inDoubt)
 }
 
-// IsSeatBusy tells that somebody else works at the seat, or holds its lock and does nothing.
-func IsSeatBusy(err error) bool { return errors.Is(err, errSeatBusy) }
+// IsAssignmentBusy tells that someone else works at the assignment, or holds its lock and does nothing.
+func IsAssignmentBusy(err error) bool { return errors.Is(err, errAssignmentBusy) }
 
 // IsBusy tells that others are at work there, and nothing was tried: nothing is wrong.
-func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errBusy) }
+func IsBusy(err error) bool { return errors.Is(err, errAssignmentBusy) || errors.Is(err, errBusy) }
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
@@ -109,7 +109,7 @@ func (a *Activities) retry(ctx context.Context, err error) error {
 		a.Log.Warn("an attempt failed, and is made again", "error", err)
 		text, options.Cause = "the worker's log says why: "+class, nil
 		if IsBusy(err) {
-			options.Cause = errBusy // which names nobody, and the sweep looks for it
+			options.Cause = errBusy // which names no one, and the sweep looks for it
 		}
 	}
 	var limited *connector.RateLimited

@@ -17,16 +17,16 @@ func TestItemThatCannotBeGivenFailsAlone_39(t *testing.T) {
 	asked := s.Request(s.ann, time.Hour, s.admin, reader)
 	s.Approve(s.owen, asked)
 	s.target.next("give", hasNoObject)
-	require.NoError(t, s.give(asked.Items[0]))
-	require.NoError(t, s.give(asked.Items[1]))
+	require.NoError(t, s.grant(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[1]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.Equal(t, "object_gone", s.problem(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[1]))
 
 	next := s.advance(asked.ID)
-	require.Len(t, next.TakeBack, 1, "whether the target has it after all is looked at once more")
-	require.NoError(t, s.takeBack(next.TakeBack[0].ID))
-	assert.Empty(t, s.advance(asked.ID).TakeBack)
+	require.Len(t, next.RevokeAccess, 1, "whether the target has it after all is looked at once more")
+	require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+	assert.Empty(t, s.advance(asked.ID).RevokeAccess)
 	s.targetsShowWhatClaimsSay()
 }
 
@@ -34,9 +34,9 @@ func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testin
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
 	s.target.always("give", refusesConnection) // as far as anybody can tell: the target still works on it
-	require.Error(t, s.give(asked.Items[0]))
+	require.Error(t, s.grant(asked.Items[0]))
 	s.Shift(2 * time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
 	s.target.set("ann", "crm/admin", true) // now it is through with it
@@ -48,7 +48,7 @@ func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testin
 	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
 	require.NoError(t, err)
 	require.Len(t, due, 1)
-	require.NoError(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
+	require.NoError(t, s.do.Reconciler.Reconcile(context.Background(), due[0].Assignment))
 	assert.False(t, s.held())
 	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
 	require.NoError(t, err)
@@ -58,19 +58,19 @@ func TestGiveThatSurfacesAfterItsEndWasRecordedIsTakenBackBySecondLook(t *testin
 func TestFailingAnItemThatWasGivenDoesNothing(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	s.targetsShowWhatClaimsSay()
 }
 
-// while runs f while the next give is under way, and answers what came of the giving.
+// while runs f while the next grant is under way, and answers what came of the granting.
 func (s small) while(item int64, f func()) error {
 	s.t.Helper()
 	slow := newHeldUp()
 	s.target.next("give", slow.do)
 	done := make(chan error, 1)
-	go func() { done <- s.give(item) }()
+	go func() { done <- s.grant(item) }()
 	<-slow.reached
 	f()
 	close(slow.release)
@@ -90,15 +90,15 @@ func TestReleaseWhileGivingTakesBackAtOnce_47(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
 	require.NoError(t, s.while(asked.Items[0], func() {
-		_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 		require.NoError(t, err)
 	}))
 	assert.False(t, s.held())
-	assert.Equal(t, "released", s.State(asked.Items[0]))
-	// And a run that was reset to before its give changes nothing.
-	require.NoError(t, s.give(asked.Items[0]))
+	assert.Equal(t, "revoked", s.State(asked.Items[0]))
+	// And a run that was reset to before its grant changes nothing.
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.False(t, s.held())
-	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.Equal(t, "revoked", s.State(asked.Items[0]))
 }
 
 func TestFailureWhileGivingTakesBackAtOnce(t *testing.T) {
@@ -115,8 +115,8 @@ func TestWhatIsTakenBackDoesNotFail_47(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
 	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(asked.Items[0]))
-	_, err := s.SlackApp.GiveBack(context.Background(), s.Claim(asked.Items[0]), s.ann)
+	require.Error(t, s.grant(asked.Items[0]))
+	_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 	require.NoError(t, err)
 	fails := func() {
 		t.Helper()
@@ -124,8 +124,8 @@ func TestWhatIsTakenBackDoesNotFail_47(t *testing.T) {
 	}
 	fails()
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	fails()
-	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.Equal(t, "revoked", s.State(asked.Items[0]))
 	assert.False(t, s.held())
 }

@@ -9,10 +9,10 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// questions are the copies of its question that a request should have: one for everybody who was asked, and another when
-// something came to them that they were not asked about before, in that stage. The first shows all of it too, but nobody is notified
+// approvals are the copies of its approval that a request should have: one for everybody who was asked, and another when
+// something came to them that they were not asked about before, in that stage. The first shows all of it too, but no one is notified
 // of an edit.
-func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
+func approvalMessages(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
 	var copies []key
 	type heard struct {
 		person, item int64
@@ -24,7 +24,7 @@ func questions(r *schema.Request, was func(person int64, kind, about string) sch
 			if !c.AskedAt.Valid {
 				continue
 			}
-			first, about := was(c.PersonID, question, ""), ""
+			first, about := was(c.PersonID, approvalMessage, ""), ""
 			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[heard{c.PersonID, id, approval.Stage}] })
 			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
 				about = fmt.Sprintf("approval %d", approval.ID)
@@ -35,11 +35,11 @@ func questions(r *schema.Request, was func(person int64, kind, about string) sch
 			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
 				continue
 			}
-			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
-			if was(c.PersonID, question, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
+			// Someone whose approval was decided, or moved on, before it was ever sent is not bothered with it.
+			if was(c.PersonID, approvalMessage, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
 				continue
 			}
-			copies = append(copies, key{person: c.PersonID, kind: question, about: about})
+			copies = append(copies, key{person: c.PersonID, kind: approvalMessage, about: about})
 		}
 	}
 	return newestFirst(copies)
@@ -63,8 +63,8 @@ func newestFirst(copies []key) []key {
 	return append(sorted, older...)
 }
 
-// renderQuestion is a copy of the question as it is now. One that is not its reader's newest points to that, once that stands in Slack.
-func renderQuestion(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
+// renderApproval is a copy of the approval as it is now. One that is not its reader's newest points to that, once that is a delegate Slack.
+func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
 	// Only where this reader decides something: what the requester has elsewhere is not theirs to know.
 	var applications []int64
 	for _, i := range r.DecidableBy(k.person) {
@@ -76,9 +76,9 @@ func renderQuestion(ctx context.Context, q schema.Queryer, r *schema.Request, k 
 	if err != nil {
 		return views.Message{}, err
 	}
-	question := views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
+	approvalMessage := views.ApprovalMessageFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
 	if k.newer != "" {
-		question.AskedAnew, err = schema.QuestionStands(ctx, q, r.ID, k.person, k.newer)
+		approvalMessage.AskedAnew, err = schema.ApprovalMessageSent(ctx, q, r.ID, k.person, k.newer)
 	}
-	return views.Question(r, question), err
+	return views.ApprovalMessage(r, approvalMessage), err
 }

@@ -19,13 +19,13 @@ func TestWithdrawnBetweenApprovalAndGivingIsNotGiven(t *testing.T) {
 	items, err := s.SlackApp.Withdraw(context.Background(), asked.ID, s.ann)
 	require.NoError(t, err)
 	assert.Equal(t, asked.Items, items)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Zero(t, s.target.called("give"))
 	s.advance(asked.ID)
 	assert.Equal(t, "withdrawn", s.State(asked.Items[0]))
 }
 
-// A withdrawal that is being recorded, of a request that came in after the seat's requests were locked, is waited for.
+// A withdrawal that is being recorded, of a request that came in after the assignment's requests were locked, is waited for.
 func TestWithdrawalThatIsBeingRecordedIsHonoured(t *testing.T) {
 	s := newSmall(t)
 	old := s.approved(0)
@@ -33,9 +33,9 @@ func TestWithdrawalThatIsBeingRecordedIsHonoured(t *testing.T) {
 	defer hold.Rollback() //nolint:errcheck // at the end of the test
 	hold.MustExec(`select from access_requests where id = $1 for update`, old.ID)
 	done := make(chan error, 1)
-	go func() { done <- s.give(old.Items[0]) }()
+	go func() { done <- s.grant(old.Items[0]) }()
 	s.waitForLock()
-	// While the settling waits for the first request, a second one comes that far.
+	// While the reconciling waits for the first request, a second one comes that far.
 	young := s.approved(0)
 	withdrawal := s.SlackApp.MustBegin()
 	defer withdrawal.Rollback() //nolint:errcheck // after the commit it has nothing to do
@@ -70,9 +70,9 @@ func TestReleaseOfAnImportedClaimThatIsBeingRecordedIsHonoured(t *testing.T) {
 	s.target.set("ann", "crm/admin", true)
 	release := s.SlackApp.MustBegin()
 	defer release.Rollback() //nolint:errcheck // after the commit it has nothing to do
-	release.MustExec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'given_back')`, claim, s.ann)
+	release.MustExec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, claim, s.ann)
 	done := make(chan error, 1)
-	go func() { done <- s.takeBack(claim) }()
+	go func() { done <- s.revoke(claim) }()
 	s.waitForLock()
 	require.NoError(t, release.Commit())
 	require.NoError(t, <-done)
@@ -90,7 +90,7 @@ func TestEndBetweenAnyTwoStatementsIsNotLost(t *testing.T) {
 		s.Do(`create sequence looks; grant usage on sequence looks to public`)
 		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
 			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 minute' $$`)
-		err := s.give(item)
+		err := s.grant(item)
 		s.Do(`update clock set shift = shift + nextval('looks') * interval '1 minute'`)
 		s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
 			as $$ select clock_timestamp() + (select shift from public.clock) $$`)
@@ -100,8 +100,8 @@ func TestEndBetweenAnyTwoStatementsIsNotLost(t *testing.T) {
 		}
 		s.advance(asked.ID)
 		s.Shift(1000 * time.Hour)
-		for _, step := range s.advance(asked.ID).TakeBack {
-			require.NoError(t, s.takeBack(step.ID))
+		for _, step := range s.advance(asked.ID).RevokeAccess {
+			require.NoError(t, s.revoke(step.ID))
 		}
 		require.False(t, s.held(), "an end %d looks away", looks+1)
 	}
@@ -113,13 +113,13 @@ func TestConcurrentAttemptsGiveOnce(t *testing.T) {
 	slow := newHeldUp()
 	s.target.next("give", slow.do)
 	first := make(chan error, 1)
-	go func() { first <- s.give(asked.Items[0]) }()
+	go func() { first <- s.grant(asked.Items[0]) }()
 	<-slow.reached
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			err := s.give(asked.Items[0])
-			assert.ErrorContains(t, err, "somebody else")
+			err := s.grant(asked.Items[0])
+			assert.ErrorContains(t, err, "someone else")
 			assert.InDelta(t, 2.5, retryDelay(t, err).Seconds(), 0.5, "soon, and not all at once")
 		})
 	}
@@ -134,17 +134,17 @@ func TestConcurrentAttemptsGiveOnce(t *testing.T) {
 func TestCancelledAttemptsLeaveNoLock(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	seat, err := schema.SeatOfItem(context.Background(), s.Worker, asked.Items[0])
+	assignment, err := schema.AssignmentOfItem(context.Background(), s.Worker, asked.Items[0])
 	require.NoError(t, err)
 	for after := range 20 {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(after)*200*time.Microsecond)
-		_ = s.do.Settler.Settle(ctx, seat) // whether it came through is not the question
+		_ = s.do.Reconciler.Reconcile(ctx, assignment) // whether it came through is not the approval
 		cancel()
 	}
 	require.Eventually(t, func() bool {
 		return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`) == 0
 	}, 10*time.Second, 5*time.Millisecond)
-	require.NoError(t, s.settle(asked.Items[0]))
+	require.NoError(t, s.reconcile(asked.Items[0]))
 	assert.True(t, s.held())
 }
 
@@ -164,7 +164,7 @@ func TestAlertsAndNotesLockTheRequestFirst(t *testing.T) {
 			s := newSmall(t)
 			asked := s.approved(time.Hour)
 			s.target.next("give", lies)
-			require.Error(t, s.give(asked.Items[0]))
+			require.Error(t, s.grant(asked.Items[0]))
 			s.Do(`update request_items set problem = ''`)
 			s.Shift(2 * time.Hour)
 			item, claim := asked.Items[0], s.Claim(asked.Items[0])

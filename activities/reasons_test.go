@@ -17,17 +17,17 @@ import (
 func TestAccessStaysUntilTheLastOfTwoRequestsEnds_26(t *testing.T) {
 	s := newSmall(t)
 	first, second := s.approved(time.Hour), s.approved(3*time.Hour)
-	require.NoError(t, s.give(first.Items[0])) // settles the seat for both
-	require.NoError(t, s.give(second.Items[0]))
+	require.NoError(t, s.grant(first.Items[0])) // reconciles the assignment for both
+	require.NoError(t, s.grant(second.Items[0]))
 	assert.Equal(t, 1, s.target.called("give"))
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(first.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(first.Items[0])))
 	assert.True(t, s.held())
 	assert.Equal(t, "ended", s.State(first.Items[0]))
 	assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
 	assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
 	s.Shift(2 * time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(second.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(second.Items[0])))
 	assert.False(t, s.held())
 	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "gone is gone for both")
 }
@@ -36,13 +36,13 @@ func TestAccessStaysForABirthrightOrAnImportedClaim_27(t *testing.T) {
 	for _, source := range []string{"imported", "birthright"} {
 		t.Run(source, func(t *testing.T) {
 			s := newSmall(t)
-			s.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, $4, app_now())`,
+			s.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at) values ($1, $2, $3, $4, app_now())`,
 				s.ann, s.Account(s.ann, s.admin), s.admin, source)
 			s.target.set("ann", "crm/admin", true)
 			asked := s.approved(time.Hour)
-			require.NoError(t, s.give(asked.Items[0]))
+			require.NoError(t, s.grant(asked.Items[0]))
 			s.Shift(time.Hour)
-			require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+			require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 			assert.True(t, s.held())
 			assert.Equal(t, "ended", s.State(asked.Items[0]))
 			assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
@@ -54,15 +54,15 @@ func TestAccessThatWasThereBeforeUsStays(t *testing.T) {
 	s := newSmall(t)
 	s.target.set("ann", "crm/admin", true)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
 	assert.Equal(t, 1, s.Alerts("found access that was there before"))
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.True(t, s.held())
 
 	again := s.approved(time.Hour)
-	require.NoError(t, s.give(again.Items[0]))
+	require.NoError(t, s.grant(again.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
 }
 
@@ -71,7 +71,7 @@ func TestAccessThatWasThereBeforeUsStaysWhenGivingIsRefused(t *testing.T) {
 	s.target.set("ann", "crm/admin", true)
 	asked := s.approved(time.Hour)
 	s.Shift(2 * time.Hour)
-	require.NoError(t, s.give(asked.Items[0]), "its end has passed")
+	require.NoError(t, s.grant(asked.Items[0]), "its end has passed")
 	assert.True(t, s.held())
 	assert.Zero(t, s.target.called("take"))
 }
@@ -79,17 +79,17 @@ func TestAccessThatWasThereBeforeUsStaysWhenGivingIsRefused(t *testing.T) {
 func TestEndWhileTheTargetIsDownIsNotMistakenForFoundAccess_45(t *testing.T) {
 	s := newSmall(t)
 	a := s.approved(time.Hour)
-	require.NoError(t, s.give(a.Items[0]))
+	require.NoError(t, s.grant(a.Items[0]))
 	s.Shift(time.Hour)
 	s.target.always("take", refusesConnection)
-	require.Error(t, s.takeBack(s.Claim(a.Items[0])))
+	require.Error(t, s.revoke(s.Claim(a.Items[0])))
 	b := s.approved(time.Hour)
-	require.NoError(t, s.give(b.Items[0]))
+	require.NoError(t, s.grant(b.Items[0]))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
 	assert.True(t, s.held())
 	s.target.mend()
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 	assert.False(t, s.held())
 	assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`))
 }
@@ -98,41 +98,41 @@ func TestFailedItemThatWasGivenAfterAllIsNotMistakenForFoundAccess(t *testing.T)
 	s := newSmall(t)
 	a := s.approved(0)
 	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(a.Items[0]))
+	require.Error(t, s.grant(a.Items[0]))
 	s.givenUp(a.Items[0])
 	b := s.approved(time.Hour)
-	require.NoError(t, s.give(b.Items[0]))
+	require.NoError(t, s.grant(b.Items[0]))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(b.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 	assert.False(t, s.held())
 }
 
 func TestExportTakenDuringATemporaryGrantIsNoReasonToKeepIt_46(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600))
 	summary, err := directory.Import(context.Background(), s.As(t, "accessbot_directory"), dir, directory.Options{Connectors: map[string]int{"fake": 0}})
 	require.NoError(t, err)
 	assert.Equal(t, 1, summary.LeftOut)
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.False(t, s.held())
 }
 
 func TestRemovedByHandIsFineAndAddedByHandIsLeftAlone_28(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.target.set("ann", "crm/admin", false)
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
 	assert.Zero(t, s.target.called("take"))
 
 	s.target.set("ann", "crm/admin", true)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.True(t, s.held(), "not ours to remove")
 }

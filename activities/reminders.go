@@ -21,9 +21,9 @@ const (
 )
 
 // remind reminds those who were asked by a request and have not answered, if it is time. It answers whether it did, and
-// when somebody has to be reminded next, or a question escalated, which waits for reminders.
-func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (reminded bool, next schedule, err error) {
-	due, next, err := a.reminders(ctx, tx, r, judged)
+// when someone has to be reminded next, or an approval escalated, which waits for reminders.
+func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (reminded bool, next schedule, err error) {
+	due, next, err := a.reminders(ctx, tx, r, evaluated)
 	if err != nil || len(due) == 0 {
 		return false, next, err
 	}
@@ -31,12 +31,12 @@ func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 	if err != nil {
 		return false, next, err
 	}
-	_, next, err = a.reminders(ctx, tx, r, judged)
+	_, next, err = a.reminders(ctx, tx, r, evaluated)
 	return len(now) > 0, next, err
 }
 
-// reminders answers who is to be reminded now, and when somebody is next, or a question is escalated.
-func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (due []int64, next schedule, err error) {
+// reminders answers who is to be reminded now, and when someone is next, or an approval is escalated.
+func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (due []int64, next schedule, err error) {
 	if !slices.ContainsFunc(r.Approvals, func(approval schema.Approval) bool { return approval.State == "open" }) {
 		return nil, next, nil
 	}
@@ -63,7 +63,7 @@ func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Reque
 		if !ok {
 			continue
 		}
-		if at, ok := a.escalatesAt(r, approval, i, judged, people); ok {
+		if at, ok := a.escalatesAt(r, approval, i, evaluated, people); ok {
 			next.at(at, "asks the next in the chain besides")
 		}
 	}
@@ -75,7 +75,7 @@ func asksStill(r *schema.Request, approval schema.Approval, personID int64) bool
 	return slices.ContainsFunc(r.DecidableBy(personID), func(i schema.Item) bool { return slices.Contains(approval.ItemIDs, i.ID) })
 }
 
-// remindAt is when somebody is reminded next who was asked; false: they were often enough.
+// remindAt is when someone is reminded next who was asked; false: they were often enough.
 func remindAt(p schema.Reminded, after time.Duration, zone *time.Location) (at time.Time, ok bool) {
 	if p.Times >= remindAtMost {
 		return at, false
@@ -122,7 +122,7 @@ func (a *Activities) zone(name string) *time.Location {
 	return zone
 }
 
-// renderReminder says what waits for somebody now: nothing, if they answered meanwhile.
+// renderReminder says what waits for someone now: nothing, if they answered meanwhile.
 func (a *Activities) renderReminder(ctx context.Context, q schema.Queryer, personID int64, zone string) (views.Message, error) {
 	lines, total, err := schema.WaitingToRemind(ctx, q, personID, remindNamed)
 	if err != nil || total == 0 {

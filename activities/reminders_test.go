@@ -19,13 +19,13 @@ func (c *company) at(instant string) {
 	c.Do(`update clock set shift = $1::timestamptz - clock_timestamp()`, instant)
 }
 
-// remindersTo are how many reminders somebody was ever to have.
+// remindersTo are how many reminders someone was ever to have.
 func (c *company) remindersTo(person int64) int {
 	c.t.Helper()
-	return schematest.Value[int](c.World, `select count(*) from notices where kind = 'reminder' and person_id = $1`, person)
+	return schematest.Value[int](c.World, `select count(*) from notifications where kind = 'reminder' and person_id = $1`, person)
 }
 
-// reminders are somebody's in Slack.
+// reminders are someone's in Slack.
 func (s withSlack) reminders(name string) (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
@@ -39,8 +39,8 @@ func (s withSlack) reminders(name string) (texts []string) {
 // sleep lets the request's run sleep as long as it was told, and advances it.
 func (c *company) sleep(request int64, next activities.Next) activities.Next {
 	c.t.Helper()
-	require.Positive(c.t, next.WakeIn)
-	c.Shift(time.Duration(next.WakeIn) * time.Second)
+	require.Positive(c.t, next.DueIn)
+	c.Shift(time.Duration(next.DueIn) * time.Second)
 	return c.advance(request)
 }
 
@@ -49,18 +49,18 @@ func TestRemindersBackOffAndThenStop(t *testing.T) {
 	s.at("2026-12-01 10:00+00") // a Tuesday
 	asked := s.Request(s.ann, 0, s.admin)
 	next := s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	woken := []string{}
 	for range 3 {
-		require.Contains(t, next.WakeFor, "reminds owen@example.com")
+		require.Contains(t, next.DueFor, "reminds owen@example.com")
 		next = s.sleep(asked.ID, next)
 		require.True(t, next.MessagesDue)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
 		assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
 	}
 	assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
-	assert.Contains(t, next.WakeFor, "expires if nobody decides", "three times is enough")
+	assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
 	reminders := s.reminders("owen")
 	require.Len(t, reminders, 3)
 	assert.Contains(t, reminders[0], "1 request waits for you")
@@ -76,7 +76,7 @@ func TestNobodyIsRemindedAtNightOrOnASaturday(t *testing.T) {
 	s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
 	asked := s.posted(0)
 	next := s.advance(asked.ID)
-	assert.Contains(t, next.WakeFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
+	assert.Contains(t, next.DueFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
 	s.at("2026-12-06 23:59:30+00")
 	assert.False(t, s.advance(asked.ID).MessagesDue)
 
@@ -84,13 +84,13 @@ func TestNobodyIsRemindedAtNightOrOnASaturday(t *testing.T) {
 	s.at("2026-12-07 00:00+00")
 	require.True(t, s.advance(asked.ID).MessagesDue)
 	s.at("2026-12-07 08:30+00")
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Empty(t, s.reminders("owen"))
 	s.at("2026-12-07 23:59+00")
-	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
+	require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
 	assert.Empty(t, s.reminders("owen"))
 	s.at("2026-12-08 00:01+00")
-	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
+	require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
 	assert.Len(t, s.reminders("owen"), 1)
 }
 
@@ -101,7 +101,7 @@ func TestTheTimeZoneOfTheSlackProfileCountsWhereTheDirectorySaysNothing(t *testi
 	zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
 	require.NotEmpty(t, zone)
 	s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-	assert.Contains(t, s.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
+	assert.Contains(t, s.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
 }
 
 func TestFiveRequestsAreOneReminder(t *testing.T) {
@@ -111,7 +111,7 @@ func TestFiveRequestsAreOneReminder(t *testing.T) {
 	for range 5 {
 		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		requests = append(requests, asked.ID)
 		s.Shift(time.Hour)
 	}
@@ -119,7 +119,7 @@ func TestFiveRequestsAreOneReminder(t *testing.T) {
 	for range 2 {
 		for _, id := range requests {
 			s.advance(id)
-			s.converged(id)
+			s.synced(id)
 		}
 		s.Shift(4 * time.Hour)
 	}
@@ -127,7 +127,7 @@ func TestFiveRequestsAreOneReminder(t *testing.T) {
 	require.Len(t, reminders, 1)
 	assert.Contains(t, reminders[0], "5 requests wait for you")
 	for _, id := range requests[1:] {
-		assert.Contains(t, s.advance(id).WakeFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
+		assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
 	}
 	assert.Equal(t, 1, s.remindersTo(s.owen))
 }
@@ -172,11 +172,11 @@ func TestWhatIsDecidedMeanwhileIsNotRemindedOf(t *testing.T) {
 	s.at("2026-12-01 10:00+00")
 	first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
 	s.advance(second.ID)
-	s.converged(second.ID)
+	s.synced(second.ID)
 	s.at("2026-12-02 10:01+00")
 	require.True(t, s.advance(first.ID).MessagesDue)
 	s.decide(s.owen, first.ID, "approve") // between being due and being sent
-	s.converged(first.ID)
+	s.synced(first.ID)
 	reminders := s.reminders("owen")
 	require.Len(t, reminders, 1)
 	assert.Contains(t, reminders[0], "1 request waits for you")
@@ -185,9 +185,9 @@ func TestWhatIsDecidedMeanwhileIsNotRemindedOf(t *testing.T) {
 	s.at("2026-12-04 10:02+00")
 	require.True(t, s.advance(second.ID).MessagesDue)
 	s.decide(s.owen, second.ID, "deny")
-	s.converged(second.ID)
+	s.synced(second.ID)
 	assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`))
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
 }
 
 func TestWhoIsAwayIsNotReminded(t *testing.T) {
@@ -198,15 +198,15 @@ func TestWhoIsAwayIsNotReminded(t *testing.T) {
 	s.at("2026-12-02 10:01+00")
 	require.True(t, s.advance(asked.ID).MessagesDue)
 	s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Empty(t, s.reminders("owen"))
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	s.at("2026-12-03 10:02+00")
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Empty(t, s.reminders("owen"))
-	assert.Len(t, s.reminders("olga"), 1, "who stands in is")
+	assert.Len(t, s.reminders("olga"), 1, "who is a delegate is")
 }
 
 func TestWhoIsAwayAndAskedForWantOfAnotherIsNotRemindedBeforeTheyAreBack(t *testing.T) {
@@ -215,8 +215,8 @@ func TestWhoIsAwayAndAskedForWantOfAnotherIsNotRemindedBeforeTheyAreBack(t *test
 	s.away(s.owen, s.ann, 0, 10*24*time.Hour)
 	asked := s.Request(s.ann, 0, s.admin)
 	next := s.advance(asked.ID)
-	require.Equal(t, []string{"owen@example.com"}, next.Approvers, "nobody decides about their own request")
-	assert.Contains(t, next.WakeFor, "goes away or comes back 2026-12-11")
+	require.Equal(t, []string{"owen@example.com"}, next.Approvers, "no one decides about their own request")
+	assert.Contains(t, next.DueFor, "goes away or comes back 2026-12-11")
 	s.at("2026-12-11 10:01+00")
 	assert.True(t, s.advance(asked.ID).MessagesDue)
 	assert.Equal(t, 1, s.remindersTo(s.owen))
@@ -232,7 +232,7 @@ func TestTwoRemindersAreNeverLessThanTwentyHoursApart(t *testing.T) {
 	s.advance(first.ID)
 	require.Equal(t, 1, s.remindersTo(s.owen))
 	second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-	assert.Contains(t, s.advance(second.ID).WakeFor, "reminds owen@example.com 2026-12-02 11:01")
+	assert.Contains(t, s.advance(second.ID).DueFor, "reminds owen@example.com 2026-12-02 11:01")
 	s.at("2026-12-02 10:00+00")
 	s.advance(second.ID)
 	assert.Equal(t, 1, s.remindersTo(s.owen))
@@ -252,10 +252,10 @@ func TestOneWhoCannotBeReachedDoesNotKeepTheOthersFromBeingReminded(t *testing.T
 	require.NoError(t, err)
 	s.at("2026-12-02 10:01+00")
 	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reminders("olga"), 1)
 	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`), "it is not tried for ever")
+	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not tried for ever")
 }
 
 func TestWhatIsToBeEscalatedBeforeAnybodyIsRemindedWaitsForNoReminder(t *testing.T) {
@@ -266,19 +266,19 @@ func TestWhatIsToBeEscalatedBeforeAnybodyIsRemindedWaitsForNoReminder(t *testing
 	s.at("2026-12-04 18:00+00") // a Friday
 	asked := s.Request(s.ann, 0, s.admin)
 	next := s.advance(asked.ID)
-	require.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
+	require.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
 	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
 	assert.Zero(t, s.remindersTo(s.owen))
 }
 
 func TestWhoHasAnsweredIsNotWaitedForBeforeItIsEscalated(t *testing.T) {
 	b := newBoard(t, `
-clauses:
+rules:
   - name: All
     ask:
       - from: [application owners]
         else: [manager]
-        agree: 2
+        required_approvals: 2
 `)
 	b.at("2026-12-04 08:00+00")                                                    // a Friday
 	b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
@@ -286,9 +286,9 @@ clauses:
 	asked := b.Request(b.ann, 0, b.admin)
 	b.advance(asked.ID)
 	b.Shift(4*time.Hour + time.Minute)
-	require.Contains(t, b.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
+	require.Contains(t, b.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
 	b.decideOnly(b.owen, asked, "approve")
-	require.Contains(t, b.advance(asked.ID).WakeFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
+	require.Contains(t, b.advance(asked.ID).DueFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
 }
 
 func TestNobodyIsPassedOverBeforeTheyAreReminded(t *testing.T) {
@@ -304,7 +304,7 @@ func TestNobodyIsPassedOverBeforeTheyAreReminded(t *testing.T) {
 		next = s.sleep(asked.ID, next)
 	}
 	assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
-	assert.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
+	assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
 	next = s.sleep(asked.ID, next)
 	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
 	assert.Equal(t, 1, s.Audited("escalated"))

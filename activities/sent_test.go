@@ -20,18 +20,18 @@ func TestSentForApproval(t *testing.T) {
 	t.Run("the run has not taken it up", func(t *testing.T) {
 		s := newWithSlack(t)
 		asked := s.Request(s.ann, 0, s.admin)
-		s.converged(asked.ID) // as the sweep does
+		s.synced(asked.ID) // as the sweep does
 		require.Contains(t, s.reads("ann")[0], "#1001 has been created. We'll send it for approval as soon as our systems are back.")
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 1)
 		require.Contains(t, s.reads("ann")[0], "successfully created and sent for approval")
 	})
-	// Two have to agree and one administrator is left, who therefore is not asked, but told.
+	// Two have to required_approvals and one administrator is left, who therefore is not asked, but told.
 	two := `
-clauses:
+rules:
   - name: All
-    ask: [{from: [application owners], agree: 2}]
+    ask: [{from: [application owners], required_approvals: 2}]
 `
 	t.Run("no approver and an administrator is told", func(t *testing.T) {
 		s := newWithSlack(t)
@@ -41,18 +41,18 @@ clauses:
 		reader := s.Entitlement(s.Application("wiki"), "reader")
 		asked := s.Request(s.ann, 0, reader)
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Contains(t, s.reads("ann")[0], "#1001 has been created. No approver is available. An administrator has been notified.")
 		require.Len(t, s.reads("ann"), 1)
 		require.Len(t, s.reads("olga"), 1)
 		require.Contains(t, s.reads("olga")[0], "No approver is available for 1 access grant in Wiki that Ann requested: request #1001")
 		require.Equal(t, []string{"Decide…"}, s.buttons("olga", 0))
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Len(t, s.reads("olga"), 1, "told once")
 
 		s.Administrator(s.owen) // now there are two
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Contains(t, s.reads("ann")[0], "successfully created and sent for approval")
 	})
 	t.Run("no approver and no administrator in Slack", func(t *testing.T) {
@@ -61,7 +61,7 @@ clauses:
 		s.Administrator(s.Person("Zoe"))
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki"), "reader"))
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Contains(t, s.reads("ann")[0], "No approver is available, and no administrator could be reached in Slack.")
 		require.NotContains(t, s.reads("ann")[0], "has been notified")
 	})
@@ -72,19 +72,19 @@ clauses:
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki"), "reader"))
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1})
-		_, err := s.converge(asked.ID)
+		_, err := s.sync(asked.ID)
 		require.Error(t, err)
 		require.NotContains(t, s.reads("ann")[0], "has been notified")
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Contains(t, s.reads("ann")[0], "An administrator has been notified.")
 	})
 	t.Run("the policy approved all of it", func(t *testing.T) {
 		s := newWithSlack(t)
 		asked := s.Request(s.ann, 0, s.admin)
-		s.Do(`insert into decisions (item_id, stage, stages, agree, verdict, basis, policy_version, terms)
+		s.Do(`insert into decisions (item_id, stage, stages, required_approvals, outcome, basis, policy_version, terms)
 		      select $1, 1, 1, 1, 'approve', 'a rule', policy_version, request_terms(id) from access_requests`, asked.Items[0])
 		s.advance(asked.ID)
-		s.converged(asked.ID)
+		s.synced(asked.ID)
 		require.Contains(t, s.reads("ann")[0], "#1001 was approved by policy")
 		require.NotContains(t, s.reads("ann")[0], "sent for approval")
 		require.Equal(t, "approved", schematest.Value[string](s.World, `select state from request_items`))

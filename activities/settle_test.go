@@ -57,18 +57,18 @@ func (s small) held() bool { return s.target.holds("ann", "crm/admin") }
 func TestApprovedAccessIsGivenAndTakenBackAtItsEnd(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(24 * time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.True(t, s.held())
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	claim := s.Claim(asked.Items[0])
 	assert.Equal(t, 2*time.Minute, schematest.Value[time.Time](s.World, `select due_at from claims where id = $1`, claim).Sub(
 		schematest.Value[time.Time](s.World, `select ends_at from claims where id = $1`, claim)), "the end is armed")
 
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	assert.True(t, s.held(), "not before its end")
 
 	s.Shift(24 * time.Hour)
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	assert.False(t, s.held())
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
 	assert.True(t, schematest.Value[bool](s.World, `select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`, claim))
@@ -76,7 +76,7 @@ func TestApprovedAccessIsGivenAndTakenBackAtItsEnd(t *testing.T) {
 	assert.Equal(t, 1, s.Audited("ended: access is gone"))
 }
 
-// refusals are the alerts that say why nothing was given.
+// refusals are the alerts that say why nothing was granted.
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}
@@ -88,7 +88,7 @@ func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 	undecided := func(s small, asked schematest.Asked) {
 		s.Do(`update request_items set state = 'approved' where id = $1`, asked.Items[0])
 	}
-	// What the record itself refuses is put there with its triggers off, as somebody might who has the whole database.
+	// What the database itself refuses is put there with its triggers off, as someone might who has the whole database.
 	forged := func(change string) func(s small, asked schematest.Asked) {
 		return func(s small, asked schematest.Asked) {
 			s.Approve(s.owen, asked)
@@ -108,26 +108,26 @@ func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 		forge func(small, schematest.Asked)
 		why   string
 	}{
-		"nobody decided":        {undecided, unapproved},
-		"it was denied":         {forged(`update decisions set verdict = 'deny', reason = 'no'`), unapproved},
+		"no one decided":        {undecided, unapproved},
+		"it was denied":         {forged(`update decisions set outcome = 'deny', reason = 'no'`), unapproved},
 		"its requester decided": {forged(`update decisions set decided_by = (select requester_id from access_requests)`), "approved_by_requester"},
 		"its requester was asked": {forged(`update decisions set decided_by = (select requester_id from access_requests);
 			update approval_candidates set person_id = (select requester_id from access_requests)`), "approved_by_requester"},
-		"somebody decided who was not asked": {forged(`update decisions set decided_by = (select max(id) from people)`), notAsked},
-		"no clause of the policy decides":    {forged(`update decisions set decided_by = null, approval_id = null`), notAsked},
-		"the note changed":                   {forged(`update access_requests set note = 'and more'`), otherTerms},
-		"the object changed":                 {forged(`update entitlements set target = 'crm/superuser'`), otherTerms},
-		"the end was moved":                  {forged(`update access_requests set ends_at = ends_at + interval '1 day'`), otherTerms},
-		"the account is somebody else's":     {forged(`update accounts set person_id = (select max(id) from people)`), "account_of_other_person"},
-		"the account changed":                {forged(`update accounts set account = 'mallory'`), otherTerms},
-		"the requester was suspended":        {forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`), "requester_inactive"},
+		"someone decided who was not asked": {forged(`update decisions set decided_by = (select max(id) from people)`), notAsked},
+		"no rule of the policy decides":     {forged(`update decisions set decided_by = null, approval_id = null`), notAsked},
+		"the note changed":                  {forged(`update access_requests set note = 'and more'`), otherTerms},
+		"the object changed":                {forged(`update entitlements set target = 'crm/superuser'`), otherTerms},
+		"the end was moved":                 {forged(`update access_requests set ends_at = ends_at + interval '1 day'`), otherTerms},
+		"the account is someone else's":     {forged(`update accounts set person_id = (select max(id) from people)`), "account_of_other_person"},
+		"the account changed":               {forged(`update accounts set account = 'mallory'`), otherTerms},
+		"the requester was suspended":       {forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`), "requester_inactive"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSmall(t)
 			s.Person("Zed")
 			asked := s.Request(s.ann, time.Hour, s.admin)
 			c.forge(s, asked)
-			require.NoError(t, s.give(asked.Items[0]))
+			require.NoError(t, s.grant(asked.Items[0]))
 			assert.Zero(t, s.target.called("give"))
 			assert.Zero(t, s.Claim(asked.Items[0]))
 			assert.Equal(t, "failed", s.State(asked.Items[0]))
@@ -139,7 +139,7 @@ func TestNothingIsGivenWithoutAProof_6_7(t *testing.T) {
 		asked := s.Request(s.ann, time.Hour, s.admin)
 		s.Ask(asked, asked.Items, s.owen)
 		s.target.set("ann", "crm/admin", true) // and so is access that is none of our doing
-		require.NoError(t, s.give(asked.Items[0]))
+		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Zero(t, s.target.called("give")+s.target.called("take"))
 		assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 		assert.True(t, s.held())
@@ -150,7 +150,7 @@ func TestOneWithoutProofDoesNotStopTheOthersOfTheSeat(t *testing.T) {
 	s := newSmall(t)
 	forged, good := s.Request(s.ann, time.Hour, s.admin), s.approved(2*time.Hour)
 	s.Do(`update request_items set state = 'approved' where id = $1`, forged.Items[0])
-	require.NoError(t, s.give(good.Items[0]))
+	require.NoError(t, s.grant(good.Items[0]))
 	assert.Equal(t, "failed", s.State(forged.Items[0]))
 	assert.Equal(t, "active", s.State(good.Items[0]))
 	assert.True(t, s.held())
@@ -160,25 +160,25 @@ func TestGiveWhoseAnswerWasLostIsRepeatedSafely_21(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
 	s.target.next("give", lostAnswer)
-	require.Error(t, s.give(asked.Items[0]))
+	require.Error(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]), "not said before it is known")
 	assert.Equal(t, "target_unavailable", s.problem(asked.Items[0]))
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	assert.Empty(t, s.problem(asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-	assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we gave ourselves is not found")
-	assert.Equal(t, 1, s.target.called("give"), "what is there already is not given again: some targets would send a second invitation")
+	assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we granted ourselves is not found")
+	assert.Equal(t, 1, s.target.called("give"), "what is there already is not granted again: some targets would send a second invitation")
 }
 
 func TestTakeWhoseAnswerWasLostIsRepeatedSafely(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(time.Hour)
 	s.target.next("take", lostAnswer)
-	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.Error(t, s.revoke(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
 	assert.Equal(t, 1, s.target.called("take"), "what is gone already is not taken again")
 	s.targetsShowWhatClaimsSay()
@@ -188,14 +188,14 @@ func TestLieOfATargetIsNotBelieved(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
 	s.target.next("give", lies)
-	require.ErrorContains(t, s.give(asked.Items[0]), "but shows it as not held")
+	require.ErrorContains(t, s.grant(asked.Items[0]), "but shows it as not held")
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(time.Hour)
 	s.target.next("take", lies)
-	require.Error(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.Error(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.Equal(t, "active", s.State(asked.Items[0]), "ended is only said when access really went")
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	s.targetsShowWhatClaimsSay()
 }
 
@@ -205,10 +205,10 @@ func TestCrashAfterTheTargetChangedConverges_22_44(t *testing.T) {
 	crash := newHeldUp()
 	s.target.next("give", crash.do)
 	done := make(chan error, 1)
-	go func() { done <- s.give(asked.Items[0]) }()
+	go func() { done <- s.grant(asked.Items[0]) }()
 	<-crash.reached
 	assert.True(t, schematest.Value[bool](s.World, `select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`, asked.Items[0]), "its end is armed before anything changes")
-	// The worker's hold on the record goes, and with it the lock: the change arrives all the same.
+	// The worker's hold on the database goes, and with it the lock: the change arrives all the same.
 	assert.Equal(t, 1, schematest.Value[int](s.World, `
 		select count(*) from (select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())) t`))
 	close(crash.release)
@@ -217,7 +217,7 @@ func TestCrashAfterTheTargetChangedConverges_22_44(t *testing.T) {
 	assert.True(t, s.held())
 	assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 	assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim), "and the sweep looks at it at once")
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "active", s.State(asked.Items[0]))
 	assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 	assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
@@ -234,15 +234,15 @@ func TestSeatWhoseLockWasLostIsLookedAtAgain(t *testing.T) {
 	late := newHeldUp()
 	s.target.next("give", late.do)
 	done := make(chan error, 1)
-	go func() { done <- s.give(asked.Items[0]) }()
+	go func() { done <- s.grant(asked.Items[0]) }()
 	<-late.reached
 	s.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
-	// Meanwhile it is given by another attempt, given back, and taken back: all of that is recorded.
-	require.NoError(t, s.give(asked.Items[0]))
+	// Meanwhile it is granted by another attempt, removed, and revoked: all of that is recorded.
+	require.NoError(t, s.grant(asked.Items[0]))
 	claim := s.Claim(asked.Items[0])
-	_, err := s.SlackApp.GiveBack(context.Background(), claim, s.ann)
+	_, err := s.SlackApp.RemoveAccess(context.Background(), claim, s.ann)
 	require.NoError(t, err)
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	require.False(t, s.held())
 	close(late.release)
 	require.Error(t, <-done)
@@ -251,7 +251,7 @@ func TestSeatWhoseLockWasLostIsLookedAtAgain(t *testing.T) {
 	due, err := schema.DueClaims(context.Background(), s.Worker, 10)
 	require.NoError(t, err)
 	require.Len(t, due, 1)
-	require.NoError(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
+	require.NoError(t, s.do.Reconciler.Reconcile(context.Background(), due[0].Assignment))
 	assert.False(t, s.held())
 	due, err = schema.DueClaims(context.Background(), s.Worker, 10)
 	require.NoError(t, err)
@@ -264,11 +264,11 @@ func TestSameKeyInTwoApplicationsIsTwoObjects_42(t *testing.T) {
 	admin := s.Entitlement(wiki, "admin")
 	one, two := s.approved(time.Hour), s.Request(s.ann, 2*time.Hour, admin)
 	s.Approve(s.owen, two)
-	require.NoError(t, s.give(one.Items[0]))
+	require.NoError(t, s.grant(one.Items[0]))
 	assert.False(t, s.target.holds("ann", "wiki/admin"))
-	require.NoError(t, s.give(two.Items[0]))
+	require.NoError(t, s.grant(two.Items[0]))
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(one.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(one.Items[0])))
 	assert.False(t, s.held())
 	assert.True(t, s.target.holds("ann", "wiki/admin"))
 }
@@ -278,15 +278,15 @@ func TestErrorsNameNobodyInTemporalWhereThatIsNotWanted(t *testing.T) {
 	s.do.Options.ShowPeople = false
 	asked := s.approved(0)
 	s.target.next("give", lies)
-	err := s.give(asked.Items[0])
+	err := s.grant(asked.Items[0])
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "ann")
 	slow := newHeldUp()
 	s.target.next("give", slow.do)
 	done := make(chan error, 1)
-	go func() { done <- s.give(asked.Items[0]) }()
+	go func() { done <- s.grant(asked.Items[0]) }()
 	<-slow.reached
-	err = s.give(asked.Items[0])
+	err = s.grant(asked.Items[0])
 	assert.NotContains(t, err.Error(), "ann")
 	assert.True(t, activities.IsBusy(err), "and the sweep still knows that nothing is wrong")
 	close(slow.release)
@@ -296,14 +296,14 @@ func TestErrorsNameNobodyInTemporalWhereThatIsNotWanted(t *testing.T) {
 func TestTargetThatIsNotConfiguredIsWaitedFor(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	s.do.Settler.Targets = &activities.Targets{Open: notConfigured(t)}
-	require.Error(t, s.give(asked.Items[0]))
+	s.do.Reconciler.Targets = &activities.Targets{Open: notConfigured(t)}
+	require.Error(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "approved", s.State(asked.Items[0]))
 	assert.Equal(t, "target_denied", s.problem(asked.Items[0]))
-	seat, err := schema.SeatOfItem(context.Background(), s.Worker, asked.Items[0])
+	assignment, err := schema.AssignmentOfItem(context.Background(), s.Worker, asked.Items[0])
 	require.NoError(t, err)
 	var denied *connector.Denied
-	require.ErrorAs(t, s.do.Settler.Settle(context.Background(), seat), &denied)
+	require.ErrorAs(t, s.do.Reconciler.Reconcile(context.Background(), assignment), &denied)
 	assert.Contains(t, denied.Do, "TARGET_CRM_URL")
 }
 
@@ -320,11 +320,11 @@ func notConfigured(t *testing.T) func(kind, instance string) (connector.Connecto
 func TestClaimIsNeverWrittenTwiceOrChanged(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	claim := s.Claim(asked.Items[0])
 	for _, change := range []string{
 		`update claims set ended_at = app_now() where id = $1; update claims set ended_at = null where id = $1`,
-		`update claims set given_at = app_now() where id = $1`,
+		`update claims set granted_at = app_now() where id = $1`,
 	} {
 		_, err := s.Worker.Exec(replaceID(change, claim))
 		assert.Error(t, err, change)

@@ -11,18 +11,18 @@ import (
 
 // What a signal claims to have happened. The names are the signals' own.
 const (
-	SaidDecisionRecorded = "decision-recorded"
-	SaidWithdrawn        = "withdrawn"
-	SaidReleased         = "released"
+	SaidDecisionRecorded   = "decision-recorded"
+	SaidWithdrawalRecorded = "withdrawn"
+	SaidRevocationRecorded = "revoked"
 )
 
-// auditSaid alerts to signals of which the record knows nothing. Whoever sends them gets nothing by it; that they were
+// auditSaid alerts to signals of which the database knows nothing. Whoever sends them gets nothing by it; that they were
 // sent is worth knowing.
 func auditSaid(ctx context.Context, tx *sqlx.Tx, r *schema.Request, said []string) error {
 	recorded := map[string]func(schema.Item) bool{
-		SaidDecisionRecorded: func(i schema.Item) bool { return len(i.Decisions) > 0 },
-		SaidWithdrawn:        func(i schema.Item) bool { return i.Release != nil && i.Release.Kind == schema.WithdrawnByRequester },
-		SaidReleased:         func(i schema.Item) bool { return i.Release != nil && i.Release.Kind != schema.WithdrawnByRequester },
+		SaidDecisionRecorded:   func(i schema.Item) bool { return len(i.Decisions) > 0 },
+		SaidWithdrawalRecorded: func(i schema.Item) bool { return i.Release != nil && i.Release.Kind == schema.WithdrawnByRequester },
+		SaidRevocationRecorded: func(i schema.Item) bool { return i.Release != nil && i.Release.Kind != schema.WithdrawnByRequester },
 	}
 	for _, signal := range said {
 		known, ok := recorded[signal]

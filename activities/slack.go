@@ -21,7 +21,7 @@ const (
 	SlackLongestWait = 3 * time.Second
 )
 
-// errNoReader: Slack has nobody any more whom a message could be posted to.
+// errNoReader: Slack has no one any more whom a message could be posted to.
 var errNoReader = errors.New("the reader's Slack account is closed")
 
 // send posts a message, or updates it where it stands, and records what it says now. It answers errNoReader as it is.
@@ -51,7 +51,7 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 		m.Digest = digest
 		return schema.MessageSent(ctx, q, m)
 	case m.TS != "" && isSlackError(err, "message_not_found") && !once(m.Kind):
-		// Somebody waits for this one to say how things stand, or to be answered: it is posted anew.
+		// Someone waits for this one to say how things stand, or to be answered: it is posted again.
 		m.Channel, m.TS, m.Digest, m.Problem = "", "", "", slackProblem(err)
 		if err := schema.MessageLost(ctx, q, m); err != nil {
 			return err
@@ -103,7 +103,7 @@ func isSlackError(err error, codes ...string) bool {
 	return errors.As(err, &answer) && slices.Contains(codes, answer.Err)
 }
 
-// slackProblem is an error's kind, for the record: its text could quote what was sent.
+// slackProblem is an error's kind, for the database: its text could quote what was sent.
 func slackProblem(err error) string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {

@@ -26,7 +26,7 @@ func TestMessagesAreUpdatedAlthoughSlackFails(t *testing.T) {
 			s.advance(asked.ID)
 			fault.Times = 1
 			s.breakSlack(fault)
-			s.converged(asked.ID)
+			s.synced(asked.ID)
 			assert.Empty(t, s.buttons("owen", 0), "in one look")
 			assert.Len(t, s.reads("owen"), 1)
 		})
@@ -37,11 +37,11 @@ func TestMessagesAreUpdatedAlthoughSlackFails(t *testing.T) {
 			s.advance(asked.ID)
 			fault.Times, fault.After = 0, false
 			s.breakSlack(fault)
-			_, err := s.converge(asked.ID)
+			_, err := s.sync(asked.ID)
 			require.Error(t, err, "Temporal and the sweep try again")
 			assert.NotEmpty(t, schematest.Value[string](s.World, `select max(problem) from slack_messages where request_id = $1`, asked.ID))
 			require.NoError(t, s.slack.Mend())
-			s.converged(asked.ID)
+			s.synced(asked.ID)
 			assert.Empty(t, s.buttons("owen", 0))
 		})
 	}
@@ -52,7 +52,7 @@ func TestPeopleAreLookedUpAlthoughSlackFails(t *testing.T) {
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
 	s.breakSlack(slacksim.Fault{Method: "users.lookupByEmail", Kind: "status", Status: 502, Times: 1})
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	assert.Len(t, s.reads("ann"), 1)
 	assert.Len(t, s.reads("owen"), 1)
 }

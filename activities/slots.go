@@ -14,8 +14,8 @@ type slots struct {
 	taken chan struct{}
 }
 
-// take takes one of so many slots, waiting for a moment at most. giveBack gives it back.
-func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error) {
+// take takes one of so many slots, waiting for a moment at most. removeAccess removes it .
+func (s *slots) take(ctx context.Context, most int) (removeAccess func(), err error) {
 	s.once.Do(func() { s.taken = make(chan struct{}, most) })
 	patience := time.NewTimer(throttle.Patience)
 	defer patience.Stop()

@@ -18,14 +18,14 @@ import (
 
 // managerThenTwoOwners is a policy of two stages over what is called admin, and one over the rest.
 const managerThenTwoOwners = `
-clauses:
+rules:
   - name: Administration
     when: entitlement.key == "admin"
     ask:
       - from: [manager]
         else: [manager's manager]
       - from: [application owners]
-        agree: 2
+        required_approvals: 2
     remind_after: 12h
     escalate_after: 2d
     expire_after: 10d
@@ -67,24 +67,24 @@ func TestTwoStagesAreAskedOneAfterTheOther(t *testing.T) {
 	b.decide(b.max, asked.ID, "approve")
 	next = b.advance(asked.ID)
 	assert.Equal(t, []string{"olga@example.com", "otto@example.com", "owen@example.com"}, next.Approvers)
-	assert.Empty(t, next.Give)
+	assert.Empty(t, next.Grant)
 	open := b.open(asked.ID)
 	require.Len(t, open, 2)
-	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[1].Stage, open[1].Stages, open[1].Agree})
+	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[1].Stage, open[1].Stages, open[1].RequiredApprovals})
 	assert.Equal(t, asked.Items[:1], open[1].ItemIDs)
 
 	require.NoError(t, b.Decide(b.owen, open[1].ID, "approve", asked.Items[0]))
 	next = b.advance(asked.ID)
-	assert.Empty(t, next.Give, "one of two")
+	assert.Empty(t, next.Grant, "one of two")
 	assert.Contains(t, next.Details, "stage 2 of 2, 1 of 2 agreed, approved by Max (entitlement owner), approved by Owen")
-	assert.Error(t, b.Decide(b.owen, open[1].ID, "approve", asked.Items[0]), "nobody agrees twice")
+	assert.Error(t, b.Decide(b.owen, open[1].ID, "approve", asked.Items[0]), "no one agrees twice")
 	assert.Equal(t, "awaiting_approval", b.State(asked.Items[0]))
 
 	require.NoError(t, b.Decide(b.otto, open[1].ID, "approve", asked.Items[0]))
 	next = b.advance(asked.ID)
-	require.Len(t, next.Give, 1)
+	require.Len(t, next.Grant, 1)
 	assert.Error(t, b.Decide(b.olga, open[1].ID, "deny", asked.Items[0]), "it is approved")
-	require.NoError(t, b.give(asked.Items[0]))
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "active", b.State(asked.Items[0]))
 	assert.Equal(t, "awaiting_approval", b.State(asked.Items[1]), "the other still waits")
 }
@@ -116,21 +116,21 @@ func TestWhenNobodyAnswersTheNextInTheChainAreAskedAndThenItExpires(t *testing.T
 	b.Shift(48 * time.Hour)
 	next := b.advance(asked.ID)
 	assert.Equal(t, []string{"ada@example.com", "max@example.com", "mia@example.com"}, next.Approvers)
-	assert.False(t, b.open(asked.ID)[0].EscalateAt.Valid, "there is nobody else to ask")
+	assert.False(t, b.open(asked.ID)[0].EscalateAt.Valid, "there is no one else to ask")
 	_, told := candidates(b.open(asked.ID)[0])
 	assert.Equal(t, []int64{b.max, b.mia, b.ada}, told)
 	assert.Equal(t, 2, b.Audited("escalated"))
-	assert.Len(t, b.approvals(asked.ID), 1, "it stays one question")
+	assert.Len(t, b.approvals(asked.ID), 1, "it stays one approval")
 	b.decideOnly(b.mia, asked, "approve")
 	b.Shift(143 * time.Hour)
 	assert.Equal(t, "awaiting_approval", b.advance(asked.ID).State)
 	b.Shift(time.Hour)
 	next = b.advance(asked.ID)
-	assert.Equal(t, "expired", next.State, "ten days, as the clause says")
+	assert.Equal(t, "expired", next.State, "ten days, as the rule says")
 	assert.True(t, next.Settled)
 }
 
-// decideOnly is a decision about what is asked in the one open question.
+// decideOnly is a decision about what is asked in the one open approval.
 func (b board) decideOnly(by int64, asked schematest.Asked, verdict string) {
 	b.t.Helper()
 	open := b.open(asked.ID)
@@ -159,7 +159,7 @@ func TestAQuestionThatMovesTakesItsTimeWithIt(t *testing.T) {
 }
 
 func TestTheManagersManagerWhoComesBackIsAskedAgain(t *testing.T) {
-	b := newBoard(t, "clauses: [{name: all, ask: [{from: [manager's manager]}]}]")
+	b := newBoard(t, "rules: [{name: all, ask: [{from: [manager's manager]}]}]")
 	b.Do(`update people set status = 'suspended' where id = $1`, b.mia)
 	asked := b.Request(b.ann, 0, b.admin)
 	assert.Equal(t, []string{"ada@example.com"}, b.advance(asked.ID).Approvers)
@@ -169,7 +169,7 @@ func TestTheManagersManagerWhoComesBackIsAskedAgain(t *testing.T) {
 	assert.Equal(t, []string{"mia@example.com"}, b.advance(asked.ID).Approvers)
 }
 
-// inStageTwo is a request about admin that Ann's manager has approved: Owen, Olga and Otto are asked, and two have to agree.
+// inStageTwo is a request about admin that Ann's manager has approved: Owen, Olga and Otto are asked, and two have to required_approvals.
 func (b board) inStageTwo() schematest.Asked {
 	b.t.Helper()
 	asked := b.Request(b.ann, 0, b.admin)
@@ -206,12 +206,12 @@ func TestALeaverWhoIsAskedInTheSecondStageIsReplacedByTheOthersAndThenByTheNext_
 	assert.Equal(t, []string{"olga@example.com", "otto@example.com"}, b.advance(asked.ID).Approvers)
 	open := b.open(asked.ID)
 	require.Len(t, open, 1)
-	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[0].Stage, open[0].Stages, open[0].Agree})
+	assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[0].Stage, open[0].Stages, open[0].RequiredApprovals})
 	assert.Equal(t, [2]time.Time{before.Since, before.ExpiresAt.Time}, [2]time.Time{open[0].Since, open[0].ExpiresAt.Time}, "it takes its time with it")
 	assert.Error(t, b.Decide(b.owen, before.ID, "approve", asked.Items...), "who left decides nothing, in the old copy either")
 	assert.Error(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
 
-	// One of two owners cannot agree alone: an administrator, who comes last, is asked besides.
+	// One of two owners cannot required_approvals alone: an administrator, who comes last, is asked besides.
 	require.NoError(t, b.Decide(b.olga, open[0].ID, "approve", asked.Items...))
 	b.advance(asked.ID)
 	b.leaves(b.otto)
@@ -219,8 +219,8 @@ func TestALeaverWhoIsAskedInTheSecondStageIsReplacedByTheOthersAndThenByTheNext_
 	assert.Contains(t, next.Approvers, "ada@example.com")
 	assert.NotContains(t, next.Approvers, "otto@example.com")
 	b.decide(b.ada, asked.ID, "approve")
-	assert.Len(t, b.advance(asked.ID).Give, 1, "it can still be decided")
-	require.NoError(t, b.give(asked.Items[0]))
+	assert.Len(t, b.advance(asked.ID).Grant, 1, "it can still be decided")
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "active", b.State(asked.Items[0]))
 }
 
@@ -236,9 +236,9 @@ func TestALeaversOwnRequestInTheSecondStageIsWithdrawn_29(t *testing.T) {
 	next := b.advance(asked.ID)
 	assert.Equal(t, "withdrawn", next.State)
 	assert.True(t, next.Settled)
-	assert.Empty(t, b.open(asked.ID), "nobody is asked any more")
+	assert.Empty(t, b.open(asked.ID), "no one is asked any more")
 	assert.Error(t, b.Decide(b.otto, open.ID, "approve", asked.Items...), "what lacked one answer does not get it now")
-	require.NoError(t, b.give(asked.Items[0]))
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "withdrawn", b.State(asked.Items[0]))
 	assert.Zero(t, b.Claim(asked.Items[0]))
 }
@@ -256,17 +256,17 @@ func TestAnApproverDeactivatedBetweenTheStagesIsNotAskedAndTheirAnswerStands_9(t
 	assert.Equal(t, 2, open[0].Stage, "what was decided while he might stays decided")
 	assert.Error(t, b.Decide(b.otto, open[0].ID, "approve", asked.Items...))
 	b.decide(b.olga, asked.ID, "approve")
-	assert.Empty(t, b.advance(asked.ID).Give, "one of two")
+	assert.Empty(t, b.advance(asked.ID).Grant, "one of two")
 	b.decide(b.owen, asked.ID, "approve")
-	assert.Len(t, b.advance(asked.ID).Give, 1)
-	require.NoError(t, b.give(asked.Items[0]))
+	assert.Len(t, b.advance(asked.ID).Grant, 1)
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "active", b.State(asked.Items[0]))
 }
 
 func TestAnOpenRequestKeepsTheVersionThatJudgedIt(t *testing.T) {
 	b := newBoard(t, managerThenTwoOwners)
 	asked := b.Request(b.ann, 0, b.admin)
-	b.Policy("clauses: [{name: all, ask: [{from: [administrators]}]}]")
+	b.Policy("rules: [{name: all, ask: [{from: [administrators]}]}]")
 	assert.Equal(t, []string{"max@example.com"}, b.advance(asked.ID).Approvers)
 	later := b.Request(b.ann, 0, b.reader)
 	assert.Equal(t, []string{"ada@example.com"}, b.advance(later.ID).Approvers)
@@ -274,23 +274,23 @@ func TestAnOpenRequestKeepsTheVersionThatJudgedIt(t *testing.T) {
 
 // The Slack app's own role may write that: whom a stage asks, no trigger knows.
 func TestAStageIsNotPassedByWhoIsNotAskedInIt(t *testing.T) {
-	b := newBoard(t, strings.Replace(managerThenTwoOwners, "agree: 2", "agree: 1", 1))
+	b := newBoard(t, strings.Replace(managerThenTwoOwners, "required_approvals: 2", "required_approvals: 1", 1))
 	asked := b.Request(b.ann, 0, b.admin)
 	b.advance(asked.ID)
 	_, err := b.SlackApp.Exec(`
-		insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, stage, stages)
+		insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, stage, stages)
 		select $1, $2, $3, 'approve', 'manager', policy_version, request_terms(id), s, 2 from access_requests, generate_series(1, 2) s where id = $4`,
 		asked.Items[0], b.open(asked.ID)[0].ID, b.max, asked.ID)
 	require.NoError(t, err)
-	require.Len(t, b.advance(asked.ID).Give, 1)
-	require.NoError(t, b.give(asked.Items[0]))
+	require.Len(t, b.advance(asked.ID).Grant, 1)
+	require.NoError(t, b.grant(asked.Items[0]))
 	assert.Equal(t, "failed", b.State(asked.Items[0]))
 	assert.Zero(t, b.Claim(asked.Items[0]))
 	assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
 }
 
 func TestAnotherClauseThanThePolicysIsAnAlert(t *testing.T) {
-	const action = "judged by another clause than now"
+	const action = "evaluated by another rule than now"
 	b := newBoard(t, managerThenTwoOwners)
 	b.advance(b.Request(b.ann, time.Hour, b.admin, b.reader).ID)
 	assert.Zero(t, b.Audited(action))
@@ -299,7 +299,7 @@ func TestAnotherClauseThanThePolicysIsAnAlert(t *testing.T) {
 		with r as (insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version)
 		           select 'forged', $1, 'custom', 'UTC', 'project', max(version) from policies returning id)
 		select id from r`, b.olga))
-	_, err := b.SlackApp.Exec(`insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, 2)`, forged, b.admin, b.Account(b.olga, b.admin))
+	_, err := b.SlackApp.Exec(`insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 2)`, forged, b.admin, b.Account(b.olga, b.admin))
 	require.NoError(t, err)
 	b.advance(forged)
 	b.advance(forged)
@@ -308,10 +308,10 @@ func TestAnotherClauseThanThePolicysIsAnAlert(t *testing.T) {
 
 func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {
 	for name, forge := range map[string]string{
-		"one stage of two":     `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001)`,
-		"one of two who agree": `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, stage, stages) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001), s, 2 from generate_series(1, 2) s`,
-		"the policy by itself": `insert into decisions (item_id, verdict, basis, policy_version, terms) select $1, 'approve', 'x', 2, request_terms(1001) where $2 <> $3`,
-		"another version":      `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 1, request_terms(1001)`,
+		"one stage of two":     `insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001)`,
+		"one of two who agree": `insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, stage, stages) select $1, $2, $3, 'approve', 'x', 2, request_terms(1001), s, 2 from generate_series(1, 2) s`,
+		"the policy by itself": `insert into decisions (item_id, outcome, basis, policy_version, terms) select $1, 'approve', 'x', 2, request_terms(1001) where $2 <> $3`,
+		"another version":      `insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms) select $1, $2, $3, 'approve', 'x', 1, request_terms(1001)`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard(t, managerThenTwoOwners)
@@ -321,7 +321,7 @@ func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {
 			b.Do(forge, asked.Items[0], b.open(asked.ID)[0].ID, b.max)
 			b.Do(`alter table decisions enable trigger user`)
 			b.Do(`update request_items set state = 'approved'`)
-			require.NoError(t, b.give(asked.Items[0]))
+			require.NoError(t, b.grant(asked.Items[0]))
 			assert.Equal(t, "failed", b.State(asked.Items[0]))
 			assert.Zero(t, b.Claim(asked.Items[0]))
 			assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
@@ -329,7 +329,7 @@ func TestLessThanThePolicyAsksForGivesNothing(t *testing.T) {
 	}
 }
 
-// Case 6 is about signals of which the record knows nothing.
+// Case 6 is about signals of which the database knows nothing.
 func TestAnApprovalOfTheFirstStageIsRecordedAndNoAlert(t *testing.T) {
 	b := newBoard(t, managerThenTwoOwners)
 	asked := b.Request(b.ann, 0, b.admin)
@@ -346,7 +346,7 @@ func TestASoonerEndOfTheFirstStageHoldsInTheSecond(t *testing.T) {
 	olga := s.Person("Olga")
 	s.Manages(olga, s.ann)
 	s.Policy(`
-clauses:
+rules:
   - name: All
     ask:
       - from: [manager]
@@ -354,25 +354,25 @@ clauses:
 `)
 	asked := s.Request(s.ann, 0, s.admin)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	sooner := s.Now().Add(3 * 24 * time.Hour)
 	_, err := s.decides("olga", schema.Answer{PersonID: olga, Approve: true, EndsAt: sql.NullTime{Time: sooner, Valid: true}})
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	texts := s.reads("owen")
 	assert.Contains(t, texts[0], "sooner than was asked for")
 	assert.Contains(t, s.reads("ann")[0], "sooner than was asked for", "the requester is told")
 	s.Shift(4 * 24 * time.Hour)
 	_, err = s.press("owen", s.owen, true)
 	require.ErrorIs(t, err, schema.ErrEndPassed, "Owen is told that it is too late")
-	assert.Equal(t, "expired", s.advance(asked.ID).State, "there is nothing left that could be given")
+	assert.Equal(t, "expired", s.advance(asked.ID).State, "there is nothing left that could be granted")
 }
 
-// Short access is approved by a clause, and the Slack app's role says that ten years are short.
+// Short access is approved by a rule, and the Slack app's role says that ten years are short.
 func TestNoRoleMakesALongRequestAShortOne(t *testing.T) {
 	b := newBoard(t, `
-clauses:
+rules:
   - name: Short
     when: duration <= duration("8h")
     approve: true
@@ -386,18 +386,18 @@ clauses:
 	err := b.SlackApp.Get(&forged, fmt.Sprintf(ask, ", created_at", ", now() + interval '10 years' - interval '4 hours'"), b.ann)
 	require.ErrorContains(t, err, "permission denied", "the database says when it was made")
 	require.NoError(t, b.SlackApp.Get(&forged, fmt.Sprintf(ask, "", ""), b.ann))
-	require.NoError(t, b.SlackApp.Get(&item, `insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, 1) returning id`, forged, b.admin, b.Account(b.ann, b.admin)))
-	_, err = b.SlackApp.Exec(`insert into decisions (item_id, verdict, basis, policy_version, terms, ends_at)
+	require.NoError(t, b.SlackApp.Get(&item, `insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 1) returning id`, forged, b.admin, b.Account(b.ann, b.admin)))
+	_, err = b.SlackApp.Exec(`insert into decisions (item_id, outcome, basis, policy_version, terms, ends_at)
 		select $1, 'approve', 'Short', policy_version, request_terms(id), ends_at from access_requests where id = $2`, item, forged)
 	require.NoError(t, err)
 	b.advance(forged)
-	require.NoError(t, b.give(item))
-	assert.NotEqual(t, "active", b.State(item), "ten years, which no clause approves by itself")
+	require.NoError(t, b.grant(item))
+	assert.NotEqual(t, "active", b.State(item), "ten years, which no rule approves by itself")
 }
 
 func TestAnEscalationAsksTheRightPeopleAboutEachItem(t *testing.T) {
 	b := newBoard(t, `
-clauses:
+rules:
   - name: All
     ask:
       - from: [manager]
@@ -417,7 +417,7 @@ clauses:
 
 func TestAQuestionIsSplitWhenItsItemsChainsPart(t *testing.T) {
 	b := newBoard(t, `
-clauses:
+rules:
   - name: All
     ask:
       - from: [manager]
@@ -434,7 +434,7 @@ clauses:
 	require.Len(t, open, 2)
 	for _, a := range open {
 		assert.Equal(t, one[0].Since, a.Since)
-		assert.Equal(t, one[0].Candidates[0].AskedAt, a.Candidates[0].AskedAt, "Max is not reminded anew")
+		assert.Equal(t, one[0].Candidates[0].AskedAt, a.Candidates[0].AskedAt, "Max is not reminded again")
 	}
 	b.advance(asked.ID)
 	assert.Len(t, b.approvals(asked.ID), 3, "once")

@@ -19,15 +19,15 @@ func TestRateLimitIsObeyed_25(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
 	s.target.next("give", limitsRate)
-	assert.Equal(t, 42*time.Second, retryDelay(t, s.give(asked.Items[0])))
-	assert.InDelta(t, 42, retryDelay(t, s.give(asked.Items[0])).Seconds(), 20, "nobody asks before that")
+	assert.Equal(t, 42*time.Second, retryDelay(t, s.grant(asked.Items[0])))
+	assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no one asks before that")
 	assert.Equal(t, 1, s.target.called("give"))
 
 	s.do = s.activities(s.Worker) // a worker that was not told
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(time.Hour)
 	s.target.next("take", limitsRate)
-	assert.Equal(t, 42*time.Second, retryDelay(t, s.takeBack(s.Claim(asked.Items[0]))))
+	assert.Equal(t, 42*time.Second, retryDelay(t, s.revoke(s.Claim(asked.Items[0]))))
 }
 
 func TestATargetIsAskedForNoMoreThanItsRate(t *testing.T) {
@@ -35,8 +35,8 @@ func TestATargetIsAskedForNoMoreThanItsRate(t *testing.T) {
 	asked := s.approved(time.Hour)
 	s.limits = connector.Limits{Concurrency: 1, PerSecond: 0.1}
 	s.do = s.activities(s.Worker)
-	require.NoError(t, s.give(asked.Items[0]))
-	assert.True(t, activities.IsBusy(s.settle(asked.Items[0])), "its turn would come in ten seconds")
+	require.NoError(t, s.grant(asked.Items[0]))
+	assert.True(t, activities.IsBusy(s.reconcile(asked.Items[0])), "its turn would come in ten seconds")
 }
 
 func TestTargetThatIsDownAlertsOnceAndDelaysNoOther_24(t *testing.T) {
@@ -45,20 +45,20 @@ func TestTargetThatIsDownAlertsOnceAndDelaysNoOther_24(t *testing.T) {
 	other := s.Request(s.ann, time.Hour, s.Entitlement(wiki, "editor"))
 	s.Approve(s.owen, other)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
-	require.NoError(t, s.give(other.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
+	require.NoError(t, s.grant(other.Items[0]))
 	claim := s.Claim(asked.Items[0])
 	s.target.always("read", refusesConnection)
 	s.target.always("take", refusesConnection)
 	for range 24 {
 		s.Shift(time.Hour + time.Minute)
-		require.Error(t, s.takeBack(claim))
+		require.Error(t, s.revoke(claim))
 	}
-	assert.Equal(t, 1, s.Alerts("taking back is overdue"))
-	require.NoError(t, s.takeBack(s.Claim(other.Items[0])))
+	assert.Equal(t, 1, s.Alerts("revoking is overdue"))
+	require.NoError(t, s.revoke(s.Claim(other.Items[0])))
 	assert.Zero(t, s.company.target("WIKI").holding())
 	s.target.mend()
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	assert.False(t, s.held())
 	assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
 }
@@ -66,19 +66,19 @@ func TestTargetThatIsDownAlertsOnceAndDelaysNoOther_24(t *testing.T) {
 func TestWhatIsGoneInTheTargetIsTakenBack(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(time.Hour)
 	s.target.set("ann", "crm/admin", false)
 	s.target.always("read", hasNoObject)
 	s.target.always("take", hasNoObject)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])))
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 	assert.Equal(t, "ended", s.State(asked.Items[0]))
 }
 
 func TestPermanentAccessIsGivenBackMonthsLater_49(t *testing.T) {
 	s := newSmall(t)
 	asked := s.approved(0)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	require.True(t, s.advance(asked.ID).Settled, "the run is over")
 	claim := s.Claim(asked.Items[0])
 	s.Shift(200 * 24 * time.Hour)
@@ -86,18 +86,18 @@ func TestPermanentAccessIsGivenBackMonthsLater_49(t *testing.T) {
 	order, err := s.do.CheckRelease(context.Background(), activities.ClaimInput{ClaimID: claim})
 	require.NoError(t, err)
 	assert.False(t, order.Ordered)
-	assert.Equal(t, 1, s.Alerts("asked to take back without an order"))
-	require.NoError(t, s.takeBack(claim))
-	assert.True(t, s.held(), "nobody ordered it")
+	assert.Equal(t, 1, s.Alerts("asked to revoke without an order"))
+	require.NoError(t, s.revoke(claim))
+	assert.True(t, s.held(), "no one ordered it")
 
-	_, err = s.SlackApp.GiveBack(context.Background(), claim, s.ann)
+	_, err = s.SlackApp.RemoveAccess(context.Background(), claim, s.ann)
 	require.NoError(t, err)
 	order, err = s.do.CheckRelease(context.Background(), activities.ClaimInput{ClaimID: claim})
 	require.NoError(t, err)
 	assert.Equal(t, activities.CheckReleaseResult{Ordered: true, ItemID: asked.Items[0], RequestID: asked.ID, Label: "Crm / Admin"}, order)
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	assert.False(t, s.held())
-	assert.Equal(t, "released", s.State(asked.Items[0]))
+	assert.Equal(t, "revoked", s.State(asked.Items[0]))
 	assert.True(t, s.advance(asked.ID).Settled)
 }
 
@@ -114,7 +114,7 @@ func TestManyEndsAtOnceNeitherDeadlockNorWaitForATargetThatSwallows_50(t *testin
 		asked := c.Request(c.Person(fmt.Sprintf("P%d", n)), time.Hour, entitlements...)
 		for i, item := range asked.Items {
 			c.Approve(owen, schematest.Asked{ID: asked.ID, Items: []int64{item}})
-			require.NoError(t, c.give(item))
+			require.NoError(t, c.grant(item))
 			if i == 0 {
 				swallowed = append(swallowed, c.Claim(item))
 			} else {
@@ -136,7 +136,7 @@ func TestManyEndsAtOnceNeitherDeadlockNorWaitForATargetThatSwallows_50(t *testin
 		group.Go(func() {
 			// As Temporal does: what is busy comes again.
 			for {
-				err := c.takeBack(claim)
+				err := c.revoke(claim)
 				if err == nil {
 					return
 				}
@@ -160,7 +160,7 @@ func TestManyEndsAtOnceNeitherDeadlockNorWaitForATargetThatSwallows_50(t *testin
 	stuck.Wait()
 	c.target("APP0").mend()
 	for _, claim := range swallowed {
-		require.NoError(t, c.takeBack(claim))
+		require.NoError(t, c.revoke(claim))
 	}
 	c.targetsShowWhatClaimsSay()
 }
@@ -169,7 +169,7 @@ func TestManyTargetsThatAreDownLeaveTheRecordToTheRest(t *testing.T) {
 	c := newCompany(t)
 	owen, ann := c.Person("Owen"), c.Person("Ann")
 	small := c.As(t, "accessbot_worker")
-	small.SetMaxOpenConns(16) // of which settling takes four
+	small.SetMaxOpenConns(16) // of which reconciling takes four
 	c.do = c.activities(small)
 	ctx, giveUp := context.WithCancel(context.Background())
 	var stuck sync.WaitGroup

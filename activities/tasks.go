@@ -8,29 +8,29 @@ import (
 	"accessbot/schema"
 )
 
-// ByHand keeps in the record what people are asked to do by hand.
-func ByHand(db *schema.DB) func(instance string) manual.Tasks {
-	return func(instance string) manual.Tasks { return byHand{db, instance} }
+// ManualTasks keeps in the database what people are asked to do by hand.
+func ManualTasks(db *schema.DB) func(instance string) manual.Tasks {
+	return func(instance string) manual.Tasks { return manualTasks{db, instance} }
 }
 
-type byHand struct {
+type manualTasks struct {
 	db       *schema.DB
 	instance string
 }
 
-func (h byHand) seat(ctx context.Context, a connector.Assignment) (schema.SeatTask, error) {
-	return schema.TaskOfSeat(ctx, h.db, h.instance, a.Account, a.Object)
+func (h manualTasks) assignment(ctx context.Context, a connector.Assignment) (schema.ManualTask, error) {
+	return schema.ManualTaskOf(ctx, h.db, h.instance, a.Account, a.Object)
 }
 
 // Task implements manual.Tasks.
-func (h byHand) Task(ctx context.Context, a connector.Assignment) (manual.Task, error) {
-	t, err := h.seat(ctx, a)
-	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGive: t.Open.Bool, Cannot: t.Cannot, Asked: t.Asked}, err
+func (h manualTasks) Task(ctx context.Context, a connector.Assignment) (manual.Task, error) {
+	t, err := h.assignment(ctx, a)
+	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGrant: t.Open.Bool, Cannot: t.Cannot, Asked: t.Asked}, err
 }
 
 // Ask implements manual.Tasks.
-func (h byHand) Ask(ctx context.Context, a connector.Assignment, held bool) error {
-	t, err := h.seat(ctx, a)
+func (h manualTasks) Ask(ctx context.Context, a connector.Assignment, held bool) error {
+	t, err := h.assignment(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func (h byHand) Ask(ctx context.Context, a connector.Assignment, held bool) erro
 }
 
 // Drop implements manual.Tasks.
-func (h byHand) Drop(ctx context.Context, a connector.Assignment) error {
-	t, err := h.seat(ctx, a)
+func (h manualTasks) Drop(ctx context.Context, a connector.Assignment) error {
+	t, err := h.assignment(ctx, a)
 	if err != nil {
 		return err
 	}

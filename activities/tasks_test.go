@@ -16,32 +16,32 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// byHand is a small company whose CRM has no interface.
-type byHand struct{ small }
+// manualTasks is a small company whose CRM has no interface.
+type manualTasks struct{ small }
 
-func newByHand(t *testing.T) byHand {
+func newByHand(t *testing.T) manualTasks {
 	t.Helper()
 	s := newSmall(t)
-	s.do.Settler.Targets = &activities.Targets{Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
-		c, err := (&manual.Settings{Tasks: activities.ByHand(s.Worker)(instance)}).Open()
+	s.do.Reconciler.Targets = &activities.Targets{Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
+		c, err := (&manual.Settings{Tasks: activities.ManualTasks(s.Worker)(instance)}).Open()
 		return c, connector.Limits{}, err
 	}}
-	return byHand{s}
+	return manualTasks{s}
 }
 
 // task is the open task: what it asks for, and its ID.
-func (s byHand) task() (toGive bool, id int64) {
+func (s manualTasks) task() (toGrant bool, id int64) {
 	s.t.Helper()
-	toGive = schematest.Value[bool](s.World, `select held from tasks where closed_at is null`)
-	return toGive, schematest.Value[int64](s.World, `select id from tasks where closed_at is null`)
+	toGrant = schematest.Value[bool](s.World, `select held from manual_tasks where closed_at is null`)
+	return toGrant, schematest.Value[int64](s.World, `select id from manual_tasks where closed_at is null`)
 }
 
-func (s byHand) nobodyIsAsked() {
+func (s manualTasks) nobodyIsAsked() {
 	s.t.Helper()
-	assert.Zero(s.t, schematest.Value[int](s.World, `select count(*) from tasks where closed_at is null`))
+	assert.Zero(s.t, schematest.Value[int](s.World, `select count(*) from manual_tasks where closed_at is null`))
 }
 
-func (s byHand) answer(task, person int64, done bool, reason string) error {
+func (s manualTasks) answer(task, person int64, done bool, reason string) error {
 	_, err := s.SlackApp.AnswerTask(context.Background(), schema.TaskAnswer{TaskID: task, PersonID: person, Done: done, Reason: reason})
 	return err
 }
@@ -50,29 +50,29 @@ func TestWhatIsGivenByHandIsActiveOnceItsOwnerSaysSo(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
 	item := asked.Items[0]
-	require.NoError(t, s.give(item))
+	require.NoError(t, s.grant(item))
 	assert.Equal(t, "provisioning", s.State(item))
 	assert.Equal(t, "manual_task", s.problem(item))
 	assert.JSONEq(t, `{"people": ["Owen"]}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, item))
-	toGive, task := s.task()
-	assert.True(t, toGive)
+	toGrant, task := s.task()
+	assert.True(t, toGrant)
 	s.Shift(2 * time.Minute)
-	require.NoError(t, s.give(item), "looking again asks nobody again")
+	require.NoError(t, s.grant(item), "looking again asks no one again")
 	_, again := s.task()
 	assert.Equal(t, task, again)
 
 	require.NoError(t, s.answer(task, s.owen, true, ""))
-	require.Len(t, s.advance(asked.ID).Give, 1, "an answer is looked at now, and not when it was planned")
-	require.NoError(t, s.give(item))
+	require.Len(t, s.advance(asked.ID).Grant, 1, "an answer is looked at now, and not when it was planned")
+	require.NoError(t, s.grant(item))
 	assert.Equal(t, "active", s.State(item))
 
 	s.Shift(time.Hour)
-	require.Error(t, s.takeBack(s.Claim(item)), "it waits for its owner")
+	require.Error(t, s.revoke(s.Claim(item)), "it waits for its owner")
 	assert.Equal(t, "active", s.State(item), "ended is said only once it is gone")
-	toGive, task = s.task()
-	assert.False(t, toGive)
+	toGrant, task = s.task()
+	assert.False(t, toGrant)
 	require.NoError(t, s.answer(task, s.owen, true, ""))
-	require.NoError(t, s.takeBack(s.Claim(item)))
+	require.NoError(t, s.revoke(s.Claim(item)))
 	assert.Equal(t, "ended", s.State(item))
 	s.nobodyIsAsked()
 }
@@ -80,10 +80,10 @@ func TestWhatIsGivenByHandIsActiveOnceItsOwnerSaysSo(t *testing.T) {
 func TestWhatCannotBeGivenByHandFailsWithTheOwnersWords(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(0)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
 	require.NoError(t, s.answer(task, s.owen, false, "no licences left"))
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.Equal(t, "owner_refused", s.problem(asked.Items[0]))
 	assert.JSONEq(t, `{"reason": "no licences left"}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, asked.Items[0]))
@@ -91,41 +91,41 @@ func TestWhatCannotBeGivenByHandFailsWithTheOwnersWords(t *testing.T) {
 
 	s.Shift(time.Minute)
 	anew := s.approved(0)
-	require.NoError(t, s.give(anew.Items[0]))
-	toGive, _ := s.task()
-	assert.True(t, toGive, "for the next one who asks, they are asked anew")
+	require.NoError(t, s.grant(anew.Items[0]))
+	toGrant, _ := s.task()
+	assert.True(t, toGrant, "for the next one who asks, they are asked again")
 }
 
 func TestWhatCannotBeTakenBackByHandIsAskedForAgainTheNextDay(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
 	require.NoError(t, s.answer(task, s.owen, true, ""))
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	s.Shift(time.Hour)
 	claim := s.Claim(asked.Items[0])
-	require.Error(t, s.takeBack(claim))
+	require.Error(t, s.revoke(claim))
 	_, task = s.task()
 	require.NoError(t, s.answer(task, s.owen, false, "I am on holiday"))
 	s.Shift(10 * time.Minute)
-	require.ErrorContains(t, s.takeBack(claim), "I am on holiday")
+	require.ErrorContains(t, s.revoke(claim), "I am on holiday")
 	s.nobodyIsAsked()
-	assert.Equal(t, 1, s.Alerts("taking back is overdue"))
+	assert.Equal(t, 1, s.Alerts("revoking is overdue"))
 	s.Shift(24 * time.Hour)
-	require.Error(t, s.takeBack(claim))
-	toGive, again := s.task()
-	assert.False(t, toGive)
+	require.Error(t, s.revoke(claim))
+	toGrant, again := s.task()
+	assert.False(t, toGrant)
 	assert.NotEqual(t, task, again)
 }
 
 func TestATaskThatIsNotNeededAnyMoreIsDropped(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
 	s.Shift(time.Hour)
-	require.NoError(t, s.takeBack(s.Claim(asked.Items[0])), "it was never given")
+	require.NoError(t, s.revoke(s.Claim(asked.Items[0])), "it was never granted")
 	s.nobodyIsAsked()
 	assert.Equal(t, "failed", s.State(asked.Items[0]))
 	assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
@@ -136,26 +136,26 @@ func TestATaskThatIsNotNeededAnyMoreIsDropped(t *testing.T) {
 func TestWhatWasDoneByHandAlthoughItWasDroppedIsTakenBack(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
 	s.Shift(time.Hour)
 	claim := s.Claim(asked.Items[0])
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	s.Shift(10 * time.Minute) // past the second look
-	require.NoError(t, s.takeBack(claim))
+	require.NoError(t, s.revoke(claim))
 	require.NoError(t, s.answer(task, s.owen, true, ""), "I have done it already")
 	due, err := schema.DueClaims(context.Background(), s.Worker, 10)
 	require.NoError(t, err)
-	require.Len(t, due, 1, "the sweep looks at the seat")
-	require.Error(t, s.do.Settler.Settle(context.Background(), due[0].Seat))
-	toGive, _ := s.task()
-	assert.False(t, toGive)
+	require.Len(t, due, 1, "the sweep looks at the assignment")
+	require.Error(t, s.do.Reconciler.Reconcile(context.Background(), due[0].Assignment))
+	toGrant, _ := s.task()
+	assert.False(t, toGrant)
 }
 
 func TestOnlyThoseWhoLookAfterItAnswerATask(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
 	stranger := s.Person("Stranger")
 	require.ErrorIs(t, s.answer(task, stranger, true, ""), schema.ErrNotAllowed)
@@ -169,13 +169,13 @@ func TestOnlyThoseWhoLookAfterItAnswerATask(t *testing.T) {
 func TestTheWorkerCannotSayThatATaskIsDone(t *testing.T) {
 	s := newByHand(t)
 	asked := s.approved(time.Hour)
-	require.NoError(t, s.give(asked.Items[0]))
+	require.NoError(t, s.grant(asked.Items[0]))
 	_, task := s.task()
-	_, err := s.Worker.Exec(`insert into task_answers (task_id, person_id, done) values ($1, $2, true)`, task, s.owen)
+	_, err := s.Worker.Exec(`insert into manual_task_answers (manual_task_id, person_id, done) values ($1, $2, true)`, task, s.owen)
 	require.ErrorContains(t, err, "permission denied")
-	_, err = s.Worker.Exec(`update tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
+	_, err = s.Worker.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
 	require.ErrorContains(t, err, "only an answer says that it is done")
-	_, err = s.SlackApp.Exec(`update tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
+	_, err = s.SlackApp.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
 	require.ErrorContains(t, err, "permission denied")
 }
 
@@ -189,5 +189,5 @@ func TestSomebodyElseIsAskedWhereTheOwnerIsTheOneWhoIsToHaveIt(t *testing.T) {
 	assert.Equal(t, pq.Int64Array{s.owen}, ask(s.ann))
 	assert.Equal(t, pq.Int64Array{boss}, ask(s.owen))
 	s.Do(`update people set status = 'left' where id = $1`, boss)
-	assert.Equal(t, pq.Int64Array{s.owen}, ask(s.owen), "there is nobody else")
+	assert.Equal(t, pq.Int64Array{s.owen}, ask(s.owen), "there is no one else")
 }

@@ -13,7 +13,7 @@ func TestTheOtherIsToldOfAWithdrawal(t *testing.T) {
 		name, told, tells string
 		byRequester       bool
 	}{
-		{"by who asked for somebody", "ann", "Olga", false},
+		{"by who asked for someone", "ann", "Olga", false},
 		{"by whom it was asked for", "olga", "Ann", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestTheOtherIsToldOfAWithdrawal(t *testing.T) {
 			asked := s.Request(s.ann, 0, s.admin)
 			s.Do(`update access_requests set submitted_by = $1 where id = $2`, olga, asked.ID)
 			s.advance(asked.ID)
-			s.converged(asked.ID)
+			s.synced(asked.ID)
 			who, presses := olga, "olga"
 			if c.byRequester {
 				who, presses = s.ann, "ann"
@@ -31,8 +31,8 @@ func TestTheOtherIsToldOfAWithdrawal(t *testing.T) {
 			_, err := s.SlackApp.Withdraw(context.Background(), asked.ID, who)
 			require.NoError(t, err)
 			s.advance(asked.ID)
-			s.converged(asked.ID)
-			require.Len(t, s.reads(c.told), 2, "an edit notifies nobody")
+			s.synced(asked.ID)
+			require.Len(t, s.reads(c.told), 2, "an edit notifies no one")
 			assert.Contains(t, s.reads(c.told)[0], "withdrawn by "+c.tells)
 			assert.Contains(t, s.reads(c.told)[1], "Withdrawn by "+c.tells)
 			require.Len(t, s.reads(presses), 1, "they know")
@@ -48,7 +48,7 @@ func TestWhoWithdrawsTheirOwnRequestIsNotToldOfIt(t *testing.T) {
 	_, err := s.SlackApp.Withdraw(context.Background(), asked.ID, s.ann)
 	require.NoError(t, err)
 	s.advance(asked.ID)
-	s.converged(asked.ID)
+	s.synced(asked.ID)
 	require.Len(t, s.reads("ann"), 1)
 	assert.Contains(t, s.reads("ann")[0], "was withdrawn")
 	assert.NotContains(t, s.reads("ann")[0], "withdrawn by")

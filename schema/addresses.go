@@ -12,7 +12,7 @@ type Address struct {
 	Email    string         `db:"email"`
 	TimeZone string         `db:"time_zone"` // the directory's, else the Slack profile's; empty: not known
 	UserID   sql.NullString `db:"user_id"`   // bound, named by the directory, or looked up before
-	Checked  bool           `db:"checked"`   // Slack was asked lately, and said that there is nobody
+	Checked  bool           `db:"checked"`   // Slack was asked lately, and said that there is no one
 }
 
 // AddressOf answers what is known. What Slack denied is believed for an hour. The directory has the last word, as about
@@ -32,7 +32,7 @@ func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) 
 	return a, nil
 }
 
-// SaveAddress remembers what Slack said, with the time zone of the profile. Null: there is nobody.
+// SaveAddress remembers what Slack said, with the time zone of the profile. Null: there is no one.
 func SaveAddress(ctx context.Context, q Queryer, personID int64, userID sql.NullString, zone string) error {
 	_, err := q.ExecContext(ctx, `
 		insert into slack_addresses (person_id, user_id, time_zone) values ($1, $2, $3)

@@ -12,7 +12,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// Whoever bound themselves as somebody whom the directory then names otherwise reads nothing of theirs any more.
+// Whoever bound themselves as someone whom the directory then names otherwise reads nothing of theirs any more.
 func TestASlackUserWhomTheDirectoryContradictsIsNotWrittenTo(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -12,8 +12,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Question is what an approval is opened with.
-type Question struct {
+// Approval is what an approval is opened with.
+type ApprovalMessage struct {
 	RequestID     int64
 	ApplicationID int64
 	PolicyVersion int64
@@ -28,12 +28,12 @@ type Question struct {
 	ExpiresAt     time.Time
 }
 
-// OpenApproval puts a question to the policy's candidates.
-func OpenApproval(ctx context.Context, tx *sqlx.Tx, q Question) (id int64, err error) {
+// OpenApproval puts an approval to the policy's candidates.
+func OpenApproval(ctx context.Context, tx *sqlx.Tx, q ApprovalMessage) (id int64, err error) {
 	err = tx.GetContext(ctx, &id, `
-		insert into approvals (request_id, application_id, policy_version, stage, stages, agree, level, since, remind_after, escalate_at, expires_at)
+		insert into approvals (request_id, application_id, policy_version, stage, stages, required_approvals, level, since, remind_after, escalate_at, expires_at)
 		values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, app_now()), $9 * interval '1 second', $10, $11) returning id`,
-		q.RequestID, q.ApplicationID, q.PolicyVersion, q.Stage, q.Stages, q.Answer.Agree, q.Level, instant(q.Since), q.RemindAfter.Seconds(), instant(q.EscalateAt), instant(q.ExpiresAt))
+		q.RequestID, q.ApplicationID, q.PolicyVersion, q.Stage, q.Stages, q.Answer.RequiredApprovals, q.Level, instant(q.Since), q.RemindAfter.Seconds(), instant(q.EscalateAt), instant(q.ExpiresAt))
 	if err != nil {
 		return 0, fmt.Errorf("open an approval of request %d: %w", q.RequestID, err)
 	}
@@ -44,11 +44,11 @@ func OpenApproval(ctx context.Context, tx *sqlx.Tx, q Question) (id int64, err e
 		return 0, err
 	}
 	return id, Audit(ctx, tx, Event{Actor: "worker", Action: "asked", RequestID: q.RequestID, ApprovalID: id,
-		Details: map[string]any{"stage": q.Stage, "stages": q.Stages, "agree": q.Answer.Agree, "candidates": audited(q.Answer.Candidates), "items": q.Items, "policy": q.PolicyVersion}})
+		Details: map[string]any{"stage": q.Stage, "stages": q.Stages, "required_approvals": q.Answer.RequiredApprovals, "candidates": audited(q.Answer.Candidates), "items": q.Items, "policy": q.PolicyVersion}})
 }
 
 // addCandidates adds to an approval after so many who are there. Who was asked about all of it in the same stage before,
-// by others of the request's approvals, is asked since then: a question that moves does not begin anew for them.
+// by others of the request's approvals, is asked since then: an approval that moves does not begin again for them.
 func addCandidates(ctx context.Context, tx *sqlx.Tx, approvalID int64, after int, candidates []policy.Candidate, askNow int) error {
 	people, inPlaceOf, bases := make([]int64, len(candidates)), make([]sql.NullInt64, len(candidates)), make([]string, len(candidates))
 	for n, c := range candidates {
@@ -88,7 +88,7 @@ func audited(candidates []policy.Candidate) []map[string]any {
 	return all
 }
 
-// instant is a time as the record holds it; zero: null.
+// instant is a time as the database holds it; zero: null.
 func instant(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
 
 // Escalate asks others besides, and everybody who was not asked yet. next is when it is escalated again; zero: never.
@@ -126,14 +126,14 @@ func AskTheOthers(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64)
 	return Audit(ctx, tx, Event{Actor: "worker", Action: "asked the others", RequestID: requestID, ApprovalID: approvalID})
 }
 
-// SetDue records when the request must next be advanced (zero: never again), and whether it is settled. It makes its
+// SetDue records when the request must next be advanced (zero: never again), and whether it is reconciled. It makes its
 // messages due where changed says so.
 func SetDue(ctx context.Context, tx *sqlx.Tx, requestID int64, in time.Duration, settled, changed bool) error {
 	_, err := tx.ExecContext(ctx, `
 		update access_requests
 		   set due_at = case when $2::float8 > 0 then app_now() + $2::float8 * interval '1 second' end,
 		       wakes = 0,
-		       settled_at = case when $3 then coalesce(settled_at, app_now()) end,
+		       completed_at = case when $3 then coalesce(completed_at, app_now()) end,
 		       messages_due_at = case when $4 then app_now() else messages_due_at end
 		 where id = $1`, requestID, in.Seconds(), settled, changed)
 	if err != nil {
@@ -145,8 +145,8 @@ func SetDue(ctx context.Context, tx *sqlx.Tx, requestID int64, in time.Duration,
 // ReleaseRequest orders everything of a request back that is waiting or temporary. Kind is Left or Cancelled; Left takes
 // the permanent claims too.
 func ReleaseRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, reason string) error {
-	var released []int64
-	err := tx.SelectContext(ctx, &released, `
+	var revoked []int64
+	err := tx.SelectContext(ctx, &revoked, `
 		insert into releases (item_id, kind, reason)
 		select i.id, $2, $3
 		  from request_items i
@@ -159,25 +159,25 @@ func ReleaseRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, rea
 	if err != nil {
 		return fmt.Errorf("release request %d: %w", requestID, refusal(err))
 	}
-	if len(released) == 0 {
+	if len(revoked) == 0 {
 		return nil
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "released: " + kind, RequestID: requestID, Details: map[string]any{"items": released, "reason": reason}})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: "released: " + kind, RequestID: requestID, Details: map[string]any{"items": revoked, "reason": reason}})
 }
 
 // ReleaseLeaversClaim orders a claim back whose holder has left. It answers false if its holder has not, or there is nothing to release.
-func (db *DB) ReleaseLeaversClaim(ctx context.Context, claimID int64) (released bool, err error) {
+func (db *DB) ReleaseLeaversClaim(ctx context.Context, claimID int64) (revoked bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var c Claim
 		err := tx.GetContext(ctx, &c, selectClaim+` join people p on p.id = c.person_id
-			 where c.id = $1 and p.status = 'left' and c.ended_at is null and c.released_at is null`, claimID)
+			 where c.id = $1 and p.status = 'left' and c.ended_at is null and c.revoked_at is null`, claimID)
 		if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
 			return nil
 		} else if err != nil {
 			return err
 		}
-		released = true
-		return release(ctx, tx, []Claim{c}, Left, sql.NullInt64{}, "left the company")
+		revoked = true
+		return release(ctx, tx, []Claim{c}, KindPersonLeft, sql.NullInt64{}, "left the company")
 	})
-	return released, err
+	return revoked, err
 }

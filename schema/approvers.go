@@ -14,25 +14,25 @@ import (
 const unreachable = `coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days' and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false)`
 
 // Judgement is what the policy says about a request's items, as the directory stands now.
-type Judgement struct {
+type Evaluation struct {
 	Policy *policy.Policy
-	// Changes is when it will say something else by the clock alone, because somebody goes away or comes back; zero: never.
+	// Changes is when it will say something else by the clock alone, because someone goes away or comes back; zero: never.
 	Changes time.Time
 
 	facts map[int64]policy.Facts // by item
 }
 
-// Ask answers whom an item's stage asks, escalated so often. No candidates: there is nobody, or too few.
-func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
-	clause, err := j.Policy.Clause(i.Clause)
-	if err != nil || stage > len(clause.Stages) {
+// Ask answers whom an item's stage asks, escalated so often. No candidates: there is no one, or too few.
+func (j Evaluation) Ask(i Item, stage, level int) policy.Answer {
+	rule, err := j.Policy.Rule(i.Rule)
+	if err != nil || stage > len(rule.Stages) {
 		return policy.Answer{}
 	}
-	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.words(stage))
+	return rule.Stages[stage-1].Ask(j.facts[i.ID], level, i.words(stage))
 }
 
-// everybody answers whom an item's stage would ask in the end, if nobody answered.
-func (j Judgement) everybody(i Item, stage int) policy.Answer {
+// everybody answers whom an item's stage would ask in the end, if no one answered.
+func (j Evaluation) everybody(i Item, stage int) policy.Answer {
 	if stage < 1 {
 		return policy.Answer{}
 	}
@@ -40,8 +40,8 @@ func (j Judgement) everybody(i Item, stage int) policy.Answer {
 }
 
 // lastLevel is how often an item's stage can be escalated at most.
-func (j Judgement) lastLevel(i Item, stage int) int {
-	stages := j.Clause(i).Stages
+func (j Evaluation) lastLevel(i Item, stage int) int {
+	stages := j.Rule(i).Stages
 	if stage > len(stages) {
 		return 0
 	}
@@ -49,7 +49,7 @@ func (j Judgement) lastLevel(i Item, stage int) int {
 }
 
 // AskAlike tells whether a stage asks the same people about two items, however often it is escalated.
-func (j Judgement) AskAlike(a, b Item, stage int) bool {
+func (j Evaluation) AskAlike(a, b Item, stage int) bool {
 	for level := range max(j.lastLevel(a, stage), j.lastLevel(b, stage)) + 1 {
 		if !j.Ask(a, stage, level).Equal(j.Ask(b, stage, level)) {
 			return false
@@ -58,18 +58,18 @@ func (j Judgement) AskAlike(a, b Item, stage int) bool {
 	return true
 }
 
-// Clause is the one that judges an item. One that asks nobody is given for an item of which the policy knows nothing.
-func (j Judgement) Clause(i Item) *policy.Clause {
-	clause, err := j.Policy.Clause(i.Clause)
+// Rule is the one that evaluates an item. One that asks no one is granted for an item of which the policy knows nothing.
+func (j Evaluation) Rule(i Item) *policy.Rule {
+	rule, err := j.Policy.Rule(i.Rule)
 	if err != nil {
-		return &policy.Clause{}
+		return &policy.Rule{}
 	}
-	return clause
+	return rule
 }
 
-// Judge reads whom the policy asks about each item of a request. That Slack has nobody of a name is believed for a week,
+// Judge reads whom the policy asks about each item of a request. That Slack has no one of a name is believed for a week,
 // and no longer than until that person comes by.
-func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) {
+func Evaluate(ctx context.Context, q Queryer, r *Request) (j Evaluation, err error) {
 	if j.Policy, err = PolicyOf(ctx, q, r.PolicyVersion); err != nil {
 		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
 	}
@@ -89,7 +89,7 @@ func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) 
 	return j, nil
 }
 
-// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, or a submitter for them (0: nobody does), by entitlement. named are the
+// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, or a submitter for them (0: no one does), by entitlement. named are the
 // e-mail addresses of those whom the policy names.
 func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int64, entitlements []int64, named []policy.Source) (facts map[int64]policy.Facts, changes time.Time, err error) {
 	var rows []struct {
@@ -124,13 +124,13 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int6
 	for n, row := range rows {
 		people[n] = row.PersonID
 	}
-	standIns, changes, err := standInsFor(ctx, q, people)
+	delegates, changes, err := delegatesFor(ctx, q, people)
 	if err != nil {
-		return nil, changes, fmt.Errorf("who stands in for them: %w", err)
+		return nil, changes, fmt.Errorf("who is a delegate for them: %w", err)
 	}
 	facts = map[int64]policy.Facts{}
 	for _, id := range entitlements {
-		facts[id] = policy.Facts{RequesterID: requesterID, SubmitterID: submitterID, People: map[policy.Source][]policy.Person{}, StandIns: standIns}
+		facts[id] = policy.Facts{RequesterID: requesterID, SubmitterID: submitterID, People: map[policy.Source][]policy.Person{}, Delegates: delegates}
 	}
 	for _, row := range rows {
 		p := policy.Person{ID: row.PersonID, Active: row.Active, Unreachable: row.Unreachable}
@@ -143,8 +143,8 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int6
 	return facts, changes, nil
 }
 
-// standInsFor answers who stands in now for those who are away, and for those in turn; and when that changes next.
-func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[int64]policy.Person, changes time.Time, err error) {
+// delegatesFor answers who is a delegate now for those who are away, and for those in turn; and when that changes next.
+func delegatesFor(ctx context.Context, q Queryer, people []int64) (delegates map[int64]policy.Person, changes time.Time, err error) {
 	var rows []struct {
 		PersonID    int64     `db:"person_id"`
 		DelegateID  int64     `db:"delegate_id"`
@@ -153,9 +153,9 @@ func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[i
 		Active      bool      `db:"active"`
 		Unreachable bool      `db:"unreachable"`
 	}
-	standIns = map[int64]policy.Person{}
+	delegates = map[int64]policy.Person{}
 	seen := map[int64]bool{}
-	for len(people) > 0 { // once, unless somebody is away; again for those who stand in
+	for len(people) > 0 { // once, unless someone is away; again for those who are delegates
 		err = q.SelectContext(ctx, &rows, `
 			select d.person_id, d.delegate_id, d.starts_at <= app_now() as now, case when d.starts_at <= app_now() then d.ends_at else d.starts_at end as changes,
 			       p.status = 'active' and p.gone_at is null as active, `+unreachable+` as unreachable
@@ -178,12 +178,12 @@ func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[i
 			if !row.Now {
 				continue
 			}
-			standIns[row.PersonID] = policy.Person{ID: row.DelegateID, Active: row.Active, Unreachable: row.Unreachable}
+			delegates[row.PersonID] = policy.Person{ID: row.DelegateID, Active: row.Active, Unreachable: row.Unreachable}
 			if !seen[row.DelegateID] {
 				people = append(people, row.DelegateID)
 			}
 		}
 		rows = rows[:0]
 	}
-	return standIns, changes, nil
+	return delegates, changes, nil
 }

@@ -12,14 +12,14 @@ import (
 // Event is one line of the audit: who did what, about what, on what basis.
 type Event struct {
 	Actor      string // person, worker, slackapp, sweep, import or policy
-	PersonID   int64  // who, where a person did it; 0: nobody
+	PersonID   int64  // who, where a person did it; 0: no one
 	Action     string
-	Alert      bool // somebody should look
+	Alert      bool // someone should look
 	RequestID  int64
 	ItemID     int64
 	ClaimID    int64
 	ApprovalID int64
-	Details    map[string]any // never a token, and no text that Slack users typed beyond what the record holds anyway
+	Details    map[string]any // never a token, and no text that Slack users typed beyond what the database holds anyway
 }
 
 // Audit appends events, in the transaction that they tell of wherever there is one. The database says when, and by which

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// auditRow is an event as it stands in the record, every column of it.
+// auditRow is an event as it is a delegate the database, every column of it.
 type auditRow struct {
 	ID         sql.NullInt64  `db:"id"` // null: the event is gone
 	At         any            `db:"at"` // a time.Time, or what PostgreSQL calls infinite
@@ -32,7 +32,7 @@ type auditRow struct {
 const auditColumns = `e.id, e.at, e.written_by, e.actor, e.person_id, e.action, e.alert, e.request_id, e.item_id, e.claim_id, e.approval_id, e.details, e.cluster, e.xid::text as xid`
 
 // hash is over the event's canonical bytes at a position of the audit. They are made here, not by the database, so that
-// nobody who changes the database changes what verifying means: a label, then each field in this order as its length (four
+// no one who changes the database changes what verifying means: a label, then each field in this order as its length (four
 // bytes, big-endian; 0xffffffff and nothing more: null) and its text. Numbers are decimal, times microseconds since 1970 in
 // UTC, truth is "true" or "false", and details is JSON with sorted keys, without spaces, numbers as they were written.
 func (r auditRow) hash(position int64) ([]byte, error) {

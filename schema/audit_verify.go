@@ -32,9 +32,9 @@ type KeptHead struct {
 	Hash     []byte
 }
 
-// VerifyAudit computes every hash of the audit anew, and tells of each change, removal, insertion or reordering, naming the
+// VerifyAudit computes every hash of the audit again, and tells of each change, removal, insertion or reordering, naming the
 // event or the seal. With kept it also tells if a head that was kept elsewhere is not in the chain any more: its tail was
-// cut off, or its history sealed anew. It reads one snapshot, in batches, whatever goes on meanwhile.
+// cut off, or its history sealed again. It reads one snapshot, in batches, whatever goes on meanwhile.
 func (db *DB) VerifyAudit(ctx context.Context, kept []KeptHead, tell func(finding string)) (Verified, error) {
 	v := &verifying{kept: map[int64][]byte{}}
 	v.tell = func(format string, args ...any) {
@@ -134,7 +134,7 @@ func (v *verifying) seal(ctx context.Context, previous, seal Seal) error {
 		v.tell("seal %d begins at position %d, and the one before it ends at %d", seal.Position, seal.First, previous.First+previous.Events-1)
 	}
 	if kept, ok := v.kept[seal.Position]; ok && !bytes.Equal(kept, seal.Hash) {
-		v.tell("seal %d is not the one whose head %d:%x was kept elsewhere: history was sealed anew", seal.Position, seal.Position, kept)
+		v.tell("seal %d is not the one whose head %d:%x was kept elsewhere: history was sealed again", seal.Position, seal.Position, kept)
 	}
 	var hashes [][]byte
 	for {

@@ -20,36 +20,36 @@ type Claim struct {
 	ItemID        sql.NullInt64 `db:"item_id"`
 	EndsAt        sql.NullTime  `db:"ends_at"` // null: no end of its own
 	CreatedAt     time.Time     `db:"created_at"`
-	GivenAt       sql.NullTime  `db:"given_at"`    // the target was seen to show the access
-	ReleasedAt    sql.NullTime  `db:"released_at"` // ordered back before its end
+	GrantedAt     sql.NullTime  `db:"granted_at"` // the target was seen to show the access
+	RevokedAt     sql.NullTime  `db:"revoked_at"` // ordered back before its end
 	EndedAt       sql.NullTime  `db:"ended_at"`
 	EndReason     string        `db:"end_reason"`
 	RemovedAt     sql.NullTime  `db:"removed_at"` // the target was seen without the access afterwards
-	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep settles its seat itself; null: nothing to settle
-	LookAt        sql.NullTime  `db:"look_at"`    // giving is under way: when to look again whether it is done
+	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep reconciles its assignment itself; null: nothing to reconcile
+	LookAt        sql.NullTime  `db:"look_at"`    // granting is under way: when to look again whether it is done
 }
 
 const selectClaim = `
-select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at
+select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at
   from claims c`
 
-// Live tells whether the claim is a reason to hold its seat at the given instant.
+// Live tells whether the claim is a reason to hold its assignment at the given instant.
 func (c Claim) Live(now time.Time) bool {
-	return !c.EndedAt.Valid && !c.ReleasedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
+	return !c.EndedAt.Valid && !c.RevokedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
 }
 
-// Unsettled tells whether the claim is no reason any more and its seat has not been settled since.
-func (c Claim) Unsettled(now time.Time) bool {
+// Unsettled tells whether the claim is no reason any more and its assignment has not been reconciled since.
+func (c Claim) NeedsRevoking(now time.Time) bool {
 	return !c.Live(now) && c.DueAt.Valid && !c.RemovedAt.Valid
 }
 
-// AlertOverdue records, once a claim, that taking it back is later than after, and makes its request's messages due. It
+// AlertOverdue records, once a claim, that revoking it  is later than after, and makes its request's messages due. It
 // answers whether this was the once.
 func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var request sql.NullInt64
 		const overdue = ` c.alerted_at is null and c.removed_at is null and c.due_at is not null
-			   and least(c.ends_at, c.released_at, c.ended_at) < app_now() - $2 * interval '1 second'`
+			   and least(c.ends_at, c.revoked_at, c.ended_at) < app_now() - $2 * interval '1 second'`
 		err := tx.GetContext(ctx, &request, `
 			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue, claimID, after.Seconds())
 		if errors.Is(err, sql.ErrNoRows) {
@@ -71,16 +71,16 @@ func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Durati
 			return err
 		}
 		alerted = true
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "revoking is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
 	})
 	return alerted, err
 }
 
-// RunClaim is what a run that takes one claim back needs to know of it.
+// RunClaim is what a run that revokes one claim  needs to know of it.
 type RunClaim struct {
 	ItemID      sql.NullInt64 `db:"item_id"`
 	RequestID   sql.NullInt64 `db:"request_id"`
-	Ordered     bool          `db:"ordered"` // released, past its end, or ended and not settled
+	Ordered     bool          `db:"ordered"` // released, past its end, or ended and not reconciled
 	Application string        `db:"application"`
 	Entitlement string        `db:"entitlement"`
 	Holder      string        `db:"holder"` // e-mail
@@ -92,7 +92,7 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 	var c RunClaim
 	err := q.GetContext(ctx, &c, `
 		select c.item_id, i.request_id, a.name as application, e.name as entitlement, p.email as holder, p.id as holder_id,
-		       coalesce(c.released_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
+		       coalesce(c.revoked_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -122,8 +122,8 @@ func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error
 	return items, nil
 }
 
-// NamedBefore answers the request that a notice before an end was about, and the entitlements that it named, for the reader of
-// that notice: ErrNotFound for anybody else.
+// NamedBefore answers the request that a notification before an end was about, and the entitlements that it named, for the reader of
+// that notification: ErrNotFound for anybody else.
 func NamedBefore(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
 	var named []struct {
 		RequestID     int64 `db:"request_id"`

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What giving checks, the record checks once more: whatever inserts a claim.
+// What granting checks, the database checks once more: whatever inserts a claim.
 func TestRecordItselfRefusesClaimsThatNoDecisionCovers_6_7(t *testing.T) {
 	const insert = `
 		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
@@ -21,7 +21,7 @@ func TestRecordItselfRefusesClaimsThatNoDecisionCovers_6_7(t *testing.T) {
 		arrange func(a asking)
 		insert  string // empty: what the request says
 	}{
-		"nobody decided": {func(asking) {}, ""},
+		"no one decided": {func(asking) {}, ""},
 		"it was denied":  {func(a asking) { require.NoError(a.t, a.Decide(a.owen, a.approval, "deny", a.asked.Items[0])) }, ""},
 		"one of two stages is passed": {func(a asking) {
 			a.Do(`update approvals set stages = 2`)

@@ -14,29 +14,29 @@ import (
 
 // Decision is one recorded answer for one item.
 type Decision struct {
-	ID            int64         `db:"id"`
-	ItemID        int64         `db:"item_id"`
-	ApprovalID    sql.NullInt64 `db:"approval_id"`
-	DecidedBy     sql.NullInt64 `db:"decided_by"` // null: a clause of the policy
-	DeciderName   string        `db:"decider_name"`
-	InPlaceOf     sql.NullInt64 `db:"for_person_id"` // who was away; null: by their own right
-	Stage         int           `db:"stage"`         // from 1
-	Stages        int           `db:"stages"`        // how many the item has to pass
-	Agree         int           `db:"agree"`         // how many have to agree in this one
-	Override      bool          `db:"override"`      // an administrator's, about what was stuck
-	Verdict       string        `db:"verdict"`       // approve or deny
-	Reason        string        `db:"reason"`
-	Basis         string        `db:"basis"` // why they might decide
-	PolicyVersion int64         `db:"policy_version"`
-	Terms         string        `db:"terms"`
-	EndsAt        sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
-	DecidedAt     time.Time     `db:"decided_at"`
+	ID                int64         `db:"id"`
+	ItemID            int64         `db:"item_id"`
+	ApprovalID        sql.NullInt64 `db:"approval_id"`
+	DecidedBy         sql.NullInt64 `db:"decided_by"` // null: a rule of the policy
+	DeciderName       string        `db:"decider_name"`
+	InPlaceOf         sql.NullInt64 `db:"for_person_id"`      // who was away; null: by their own right
+	Stage             int           `db:"stage"`              // from 1
+	Stages            int           `db:"stages"`             // how many the item has to pass
+	RequiredApprovals int           `db:"required_approvals"` // how many have to required_approvals in this one
+	Override          bool          `db:"override"`           // an administrator's, about what was stuck
+	Verdict           string        `db:"outcome"`            // approve or deny
+	Reason            string        `db:"reason"`
+	Basis             string        `db:"basis"` // why they might decide
+	PolicyVersion     int64         `db:"policy_version"`
+	Terms             string        `db:"terms"`
+	EndsAt            sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
+	DecidedAt         time.Time     `db:"decided_at"`
 }
 
 // Approves tells which way the decision went.
 func (d Decision) Approves() bool { return d.Verdict == "approve" }
 
-// Answer is what an approver pressed, in their own copy of a question.
+// Answer is what an approver pressed, in their own copy of an approval.
 type Answer struct {
 	MessageID int64 // the copy: what it showed as open is what the button decides
 	PersonID  int64 // who pressed
@@ -47,7 +47,7 @@ type Answer struct {
 	EndsAt    sql.NullTime   // the end that is granted, sooner than the one that was asked for; null: that one
 }
 
-// verdict tells whether an item is approved by the answer, if it says anything about it.
+// outcome tells whether an item is approved by the answer, if it says anything about it.
 func (a Answer) verdict(itemID int64) (approve, answered bool) {
 	if a.Choice == nil {
 		return a.Approve, true
@@ -75,7 +75,7 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 	if err == nil || !isRefusal(err) {
 		return decided, err
 	}
-	// Refused is worth knowing: a forwarded button, a deactivated approver, terms changed behind somebody's back.
+	// Refused is worth knowing: a forwarded button, a deactivated approver, terms changed behind someone's back.
 	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: "decision refused", Alert: true,
 		Details: map[string]any{"message": answer.MessageID, "why": err.Error()}})
 	return decided, errors.Join(err, auditErr)
@@ -109,7 +109,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if answer.Terms != request.Terms || message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
-	judged, err := Judge(ctx, tx, request)
+	evaluated, err := Evaluate(ctx, tx, request)
 	if err != nil {
 		return Decided{}, err
 	}
@@ -125,7 +125,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	var ids []int64
 	for _, item := range shown {
 		approve, _ := answer.verdict(item.ID)
-		of := judged.decisions(request, item, answer.PersonID, approve)
+		of := evaluated.decisions(request, item, answer.PersonID, approve)
 		if len(of) == 0 {
 			continue
 		}
@@ -148,13 +148,13 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 }
 
 // decisions are what a person's answer about an item is recorded as: one for the stage that is asked about now, and where
-// it is approved one for every later stage that would ask them too: nobody is asked twice. None: it is not theirs to decide.
-func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
+// it is approved one for every later stage that would ask them too: no one is asked twice. None: it is not theirs to decide.
+func (j Evaluation) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
 	approval, open := r.OpenApproval(i)
 	if !open {
 		return nil
 	}
-	stages := j.Clause(i).Stages
+	stages := j.Rule(i).Stages
 	var decisions []Decision
 	for stage := approval.Stage; stage <= len(stages); stage++ {
 		level := 0
@@ -162,9 +162,9 @@ func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) [
 			level = approval.Level
 		}
 		candidate, may := j.Ask(i, stage, level).Of(personID)
-		if may && !slices.Contains(i.Agreed(stage), personID) {
+		if may && !slices.Contains(i.ApprovedIn(stage), personID) {
 			decisions = append(decisions, Decision{ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true}, DecidedBy: sql.NullInt64{Int64: personID, Valid: true},
-				Stage: stage, Stages: len(stages), Agree: stages[stage-1].Agree, Basis: string(candidate.Basis), Verdict: verdictOf(approve)})
+				Stage: stage, Stages: len(stages), RequiredApprovals: stages[stage-1].RequiredApprovals, Basis: string(candidate.Basis), Verdict: verdictOf(approve)})
 		}
 		if len(decisions) == 0 || !approve {
 			break
@@ -189,15 +189,15 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 	var bases, verdicts, reasons []string
 	for _, d := range decisions {
 		items, approvals = append(items, d.ItemID), append(approvals, d.ApprovalID.Int64)
-		stages, of, agree = append(stages, int64(d.Stage)), append(of, int64(d.Stages)), append(agree, int64(d.Agree))
+		stages, of, agree = append(stages, int64(d.Stage)), append(of, int64(d.Stages)), append(agree, int64(d.RequiredApprovals))
 		bases, verdicts, reasons = append(bases, d.Basis), append(verdicts, d.Verdict), append(reasons, d.Reason)
 	}
 	first := decisions[0]
 	_, err := tx.ExecContext(ctx, `
-		insert into decisions (item_id, approval_id, stage, stages, agree, basis, verdict, reason, decided_by, override, policy_version, terms, ends_at)
-		select d.item_id, nullif(d.approval_id, 0), d.stage, d.stages, d.agree, d.basis, d.verdict, d.reason, $9, $10, $11, $12, $13
+		insert into decisions (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason, decided_by, override, policy_version, terms, ends_at)
+		select d.item_id, nullif(d.approval_id, 0), d.stage, d.stages, d.required_approvals, d.basis, d.outcome, d.reason, $9, $10, $11, $12, $13
 		  from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[])
-		       as d (item_id, approval_id, stage, stages, agree, basis, verdict, reason)`,
+		       as d (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason)`,
 		pq.Array(items), pq.Array(approvals), pq.Array(stages), pq.Array(of), pq.Array(agree), pq.Array(bases), pq.Array(verdicts), pq.Array(reasons),
 		first.DecidedBy, first.Override, r.PolicyVersion, r.Terms, first.EndsAt)
 	if err != nil {
@@ -207,7 +207,7 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 		var about []map[string]any
 		for _, d := range decisions {
 			if d.Verdict == verdict {
-				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage, "stages": d.Stages, "agree": d.Agree, "basis": d.Basis})
+				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage, "stages": d.Stages, "required_approvals": d.RequiredApprovals, "basis": d.Basis})
 			}
 		}
 		if len(about) == 0 {

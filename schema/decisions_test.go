@@ -36,12 +36,12 @@ func newAsking(t *testing.T, lasts time.Duration) asking {
 	return a
 }
 
-// copyFor is somebody's copy of the question, which shows items as open; the answer approves them.
+// copyFor is someone's copy of the approval, which shows items as open; the answer approves them.
 func (a asking) copyFor(person int64, items ...int64) schema.Answer {
 	a.t.Helper()
 	ctx := context.Background()
 	terms := schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)
-	m, err := schema.ReserveMessage(ctx, a.Worker, schema.Message{RequestID: a.asked.ID, PersonID: person, Kind: "question", ItemIDs: items, Terms: terms})
+	m, err := schema.ReserveMessage(ctx, a.Worker, schema.Message{RequestID: a.asked.ID, PersonID: person, Kind: "approval", ItemIDs: items, Terms: terms})
 	require.NoError(a.t, err)
 	return schema.Answer{MessageID: m.ID, PersonID: person, Terms: terms, Approve: true}
 }
@@ -55,7 +55,7 @@ func (a asking) decisions() int {
 	return schematest.Value[int](a.World, `select count(*) from decisions`)
 }
 
-// refused says that an answer was refused for this reason, that nothing was recorded of it, and that somebody is told.
+// refused says that an answer was refused for this reason, that nothing was recorded of it, and that someone is told.
 func (a asking) refused(answer schema.Answer, why error) {
 	a.t.Helper()
 	before, alerts := a.decisions(), a.Alerts("decision refused")
@@ -162,7 +162,7 @@ func TestTermsThatChangedSinceTheyWereShownAreRefused_8(t *testing.T) {
 			answer := a.copyFor(a.owen, a.asked.Items...)
 			a.Do(change)
 			a.refused(answer, schema.ErrTermsChanged)
-			// The message is drawn anew: its new button decides, the old one still does not.
+			// The message is drawn again: its new button decides, the old one still does not.
 			terms := schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)
 			forged := answer // whatever terms a button names, its copy has to show them
 			forged.Terms = terms
@@ -233,7 +233,7 @@ func TestButtonOfAMessageThatIsNotThereIsRefused(t *testing.T) {
 	a.refused(schema.Answer{MessageID: 999, PersonID: a.owen, Approve: true}, schema.ErrNotFound)
 }
 
-// What Go checks, the record checks once more: whatever inserts a decision.
+// What Go checks, the database checks once more: whatever inserts a decision.
 func TestRecordItselfRefusesDecisions(t *testing.T) {
 	for name, c := range map[string]struct {
 		code     string
@@ -257,9 +257,9 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 			return a.Ask(other, other.Items, a.owen)
 		}},
 		"in the place of who has agreed": {"AB002", func(a asking) {
-			a.Do(`update approvals set agree = 2`)
+			a.Do(`update approvals set required_approvals = 2`)
 			a.Do(`update approval_candidates set for_person_id = $1 where person_id = $2`, a.olga, a.owen)
-			_, err := a.SlackApp.Exec(`insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, agree, ends_at)
+			_, err := a.SlackApp.Exec(`insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, required_approvals, ends_at)
 				select $1, $2, $3, 'approve', 'x', 1, request_terms(id), 2, ends_at from access_requests`, a.asked.Items[0], a.approval, a.olga)
 			require.NoError(a.t, err)
 		}, nil, nil},
@@ -287,7 +287,7 @@ func TestRecordItselfRefusesDecisions(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		for _, terms := range []string{`'forged', app_now()`, `request_terms(1001), app_now() + interval '2 hours'`, `request_terms(1001), null`} {
 			_, err := a.SlackApp.Exec(`
-				insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, ends_at)
+				insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, ends_at)
 				values ($1, $2, $3, 'approve', 'x', 1, `+terms+`)`, a.asked.Items[0], a.approval, a.owen)
 			var e *pq.Error
 			require.ErrorAs(t, err, &e)

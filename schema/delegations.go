@@ -34,7 +34,7 @@ func DelegationOf(ctx context.Context, q Queryer, personID int64) (d Delegation,
 }
 
 // Delegate records who decides in a person's place, or that the person is back. It answers the requests whose open
-// questions this may move, at most 100: the sweep wakes the others. ErrNotActive: one of the two is not active.
+// approvals this may move, at most 100: the sweep wakes the others. ErrNotActive: one of the two is not active.
 func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `

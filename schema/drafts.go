@@ -22,7 +22,7 @@ const (
 	GroupSize = 10
 )
 
-// ErrNotOffered says that what came back from Slack was never offered: garbage, or somebody trying something.
+// ErrNotOffered says that what came back from Slack was never offered: garbage, or someone trying something.
 var ErrNotOffered = errors.New("never offered")
 
 // Draft is the state of an open form.
@@ -157,7 +157,7 @@ func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
 	return nil
 }
 
-// Choose takes over which boxes of a shown group are ticked. An empty group that nobody touched keeps its choice: Slack is known
+// Choose takes over which boxes of a shown group are ticked. An empty group that no one touched keeps its choice: Slack is known
 // to report boxes as empty that it shows as ticked. It answers ErrNotOffered for what the group does not hold.
 func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
 	if group < 0 || group >= len(d.Shown) {
@@ -189,7 +189,7 @@ func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID i
 	return DraftByView(ctx, db, viewID, personID)
 }
 
-// OpenEarlier makes the draft of a form that asks for more time with what an earlier request of the person gave (Extend), or
+// OpenEarlier makes the draft of a form that asks for more time with what an earlier request of the person granted (Extend), or
 // again for what it asked for and they lack (Again): all of it is chosen at first, or these entitlements of it. It answers
 // ErrNotFound where that request is not theirs.
 func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID int64, entitlements ...int64) (Draft, error) {
@@ -243,7 +243,7 @@ select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name
   left join access_requests x on x.id = d.extends_id
  where d.view_id = $1 and d.person_id = $2`
 
-// DraftByView answers ErrNotFound where the person has no such form open: submitted, swept, or somebody else's.
+// DraftByView answers ErrNotFound where the person has no such form open: submitted, swept, or someone else's.
 func DraftByView(ctx context.Context, q Queryer, viewID string, personID int64) (Draft, error) {
 	return draft(ctx, q, selectDraft, viewID, personID)
 }
@@ -303,7 +303,7 @@ func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
 	return nil
 }
 
-// DraftDrawn records the hash that Slack gave the view drawn from this draft. False: the draft has changed meanwhile, and what is
+// DraftDrawn records the hash that Slack granted the view drawn from this draft. False: the draft has changed meanwhile, and what is
 // shown is not the newest.
 func (db *DB) DraftDrawn(ctx context.Context, d Draft, hash string) (newest bool, err error) {
 	var revision int
@@ -322,7 +322,7 @@ type CompleteOffer struct {
 	OtherHolders   int      // of the job title, in that mode
 	Reasons        []Reason
 	Today          time.Time // the database's clock
-	ForOthers      bool      // the reader may ask for somebody else
+	ForOthers      bool      // the reader may ask for someone else
 }
 
 // Complete reads what the form shows of a draft. Of what is asked for already it answers at most askedLimit.
@@ -364,7 +364,7 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 // well as permanently: which reason and duration are chosen is not known yet.
 func limitByPolicy(ctx context.Context, q Queryer, personID int64, grants map[int64]Grant, reasons []Reason) error {
 	_, p, err := CurrentPolicy(ctx, q)
-	if err != nil || !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Limits.MaxDays > 0 }) {
+	if err != nil || !slices.ContainsFunc(p.Rules, func(c policy.Rule) bool { return c.Limits.MaxDays > 0 }) {
 		return err
 	}
 	subjects, err := SubjectsFor(ctx, q, personID, slices.Collect(maps.Keys(grants)), policy.Forever, "")
@@ -385,15 +385,15 @@ func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64,
 	for _, reason := range reasons {
 		for _, about.Duration = range []time.Duration{policy.Forever, 24 * time.Hour} {
 			about.Purpose = reason.Key
-			position, err := p.Judge(about)
+			position, err := p.Evaluate(about)
 			if err != nil {
 				return 0 // the submission says so
 			}
-			clause, err := p.Clause(position)
+			rule, err := p.Rule(position)
 			if err != nil {
 				return 0
 			}
-			days := limitOf(maxDays, clause)
+			days := limitOf(maxDays, rule)
 			if days == 0 {
 				return 0
 			}
@@ -403,7 +403,7 @@ func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64,
 	return longest
 }
 
-// SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for somebody who cannot be chosen.
+// SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for someone who cannot be chosen.
 func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	subject := sql.NullInt64{Int64: id, Valid: true}
 	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0 and $3::boolean is not null)`
@@ -425,7 +425,7 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	return nil
 }
 
-// SetFor chooses who is to have what is asked for. It answers ErrNotOffered for somebody whom the person may not ask for.
+// SetFor chooses who is to have what is asked for. It answers ErrNotOffered for someone whom the person may not ask for.
 func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	if d.Offer().OfRequest() {
 		return fmt.Errorf("an earlier request for person %d: %w", id, ErrNotOffered)
@@ -441,7 +441,7 @@ func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	return err
 }
 
-// AsksForOthers tells whether there is somebody whom the person may ask for: whom they manage, or as an administrator anybody.
+// AsksForOthers tells whether there is someone whom the person may ask for: whom they manage, or as an administrator anybody.
 func AsksForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
 	err = q.GetContext(ctx, &may, `
 		select exists (select from people where id = $1 and administrator)

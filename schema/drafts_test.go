@@ -15,7 +15,7 @@ import (
 	"accessbot/schema"
 )
 
-// opened is a draft of somebody's that is like somebody else.
+// opened is a draft of someone's that is like someone else.
 func (o office) opened(viewID, who, like string) schema.Draft {
 	o.Helper()
 	ctx := context.Background()
@@ -109,7 +109,7 @@ func TestASearchOfTwoCharactersIsForTheBeginningOfAWordAndOfThreeForAnyPlace(t *
 	}
 }
 
-// Case 43, in the record.
+// Case 43, in the database.
 func TestTicksOfManyActionsAtOnceAreAllKept(t *testing.T) {
 	o := newOffice(t)
 	d := o.opened("V1", "alice", "sam")
@@ -223,7 +223,7 @@ func TestASubmissionIsLookedAtAgain(t *testing.T) {
 	s = o.submission("V1", "alice")
 	s.Note = strings.Repeat("é", 3001) // the form says so at its field
 	_, err = o.app.Submit(ctx, s)
-	require.ErrorContains(t, err, "note_check", "the record takes no more than 3000 characters")
+	require.ErrorContains(t, err, "note_check", "the database takes no more than 3000 characters")
 
 	o.do(`update entitlements set max_days = 3 where id = $1`, editor)
 	var long *schema.TooLong

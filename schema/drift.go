@@ -11,15 +11,15 @@ import (
 	"github.com/lib/pq"
 )
 
-// DriftLock lets one worker at a time compare a target.
-func DriftLock(instance string) Lock { return Lock("drift:" + instance) }
+// ComparisonLock lets one worker at a time compare a target.
+func ComparisonLock(instance string) Lock { return Lock("unexpected or missing access:" + instance) }
 
-// DriftDue answers the targets that should be compared by now, the longest due first.
-func DriftDue(ctx context.Context, q Queryer) ([]Instance, error) {
+// ComparisonsDue answers the targets that should be compared by now, the longest due first.
+func ComparisonsDue(ctx context.Context, q Queryer) ([]Instance, error) {
 	var due []Instance
 	err := q.SelectContext(ctx, &due, `
 		select i.instance, i.connector from (select distinct instance, connector from applications where gone_at is null) i
-		  left join drift_passes d on d.instance = i.instance
+		  left join comparisons d on d.instance = i.instance
 		 where coalesce(d.next_at, '-infinity') <= app_now()
 		 order by d.next_at nulls first`)
 	if err != nil {
@@ -28,9 +28,9 @@ func DriftDue(ctx context.Context, q Queryer) ([]Instance, error) {
 	return due, nil
 }
 
-// DriftPass is one comparison of a target with the claims, on a pinned connection: what the target lists is kept in a
+// Comparison is one comparison of a target with the claims, on a pinned connection: what the target lists is kept in a
 // temporary table there, and nowhere else.
-type DriftPass struct {
+type Comparison struct {
 	conn     *sqlx.Conn
 	instance string
 	started  time.Time
@@ -40,19 +40,19 @@ type DriftPass struct {
 // lately is how long before a pass something may have changed and still be on its way to what is listed.
 const lately = 5 * time.Minute
 
-// StartDrift begins a pass. The next one is due after every, whatever becomes of this one.
-func StartDrift(ctx context.Context, conn *sqlx.Conn, instance string, every time.Duration) (*DriftPass, error) {
-	p := &DriftPass{conn: conn, instance: instance}
+// StartComparison begins a pass. The next one is due after every, whatever becomes of this one.
+func StartComparison(ctx context.Context, conn *sqlx.Conn, instance string, every time.Duration) (*Comparison, error) {
+	p := &Comparison{conn: conn, instance: instance}
 	err := conn.GetContext(ctx, &p.started, `
-		insert into drift_passes (instance, started_at, next_at) values ($1, app_now(), app_now() + $2 * interval '1 second')
+		insert into comparisons (instance, started_at, next_at) values ($1, app_now(), app_now() + $2 * interval '1 second')
 		on conflict (instance) do update set started_at = excluded.started_at, next_at = excluded.next_at
 		returning started_at`, instance, every.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("compare %s: %w", instance, err)
 	}
 	for _, statement := range []string{
-		`create temporary table if not exists drift_listed (account text not null, object text not null)`,
-		`truncate drift_listed`,
+		`create temporary table if not exists listed_assignments (account text not null, object text not null)`,
+		`truncate listed_assignments`,
 	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return nil, fmt.Errorf("compare %s: %w", instance, err)
@@ -62,8 +62,8 @@ func StartDrift(ctx context.Context, conn *sqlx.Conn, instance string, every tim
 }
 
 // Listed takes a batch of what the target lists: names as the target has them, accounts[n] having objects[n].
-func (p *DriftPass) Listed(ctx context.Context, accounts, objects []string) error {
-	_, err := p.conn.ExecContext(ctx, `insert into drift_listed select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
+func (p *Comparison) Listed(ctx context.Context, accounts, objects []string) error {
+	_, err := p.conn.ExecContext(ctx, `insert into listed_assignments select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
 	if err != nil {
 		return fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -71,17 +71,17 @@ func (p *DriftPass) Listed(ctx context.Context, accounts, objects []string) erro
 	return nil
 }
 
-// Failed records why a pass did not finish. What it saw counts for nothing: half a list would be full of drift.
-func (p *DriftPass) Failed(ctx context.Context, problem string) error {
-	_, err := p.conn.ExecContext(ctx, `update drift_passes set problem = $2 where instance = $1`, p.instance, problem)
+// Failed records why a pass did not finish. What it saw counts for nothing: half a list would be full of unexpected_access.
+func (p *Comparison) Failed(ctx context.Context, problem string) error {
+	_, err := p.conn.ExecContext(ctx, `update comparisons set problem = $2 where instance = $1`, p.instance, problem)
 	if err != nil {
 		return fmt.Errorf("compare %s: %w", p.instance, err)
 	}
 	return nil
 }
 
-// DriftFound is what a pass came to.
-type DriftFound struct {
+// ComparisonResult is what a pass came to.
+type ComparisonResult struct {
 	Listed    int64 `db:"listed"`
 	Unclaimed int64 `db:"unclaimed"` // held without a claim, for the second time in a row at least
 	Missing   int64 `db:"missing"`   // claimed and not held, the same
@@ -92,13 +92,13 @@ type DriftFound struct {
 // Bounds of a pass: what is over them waits for the next one.
 const (
 	reportedMost  = 1000 // of one target
-	correctedMost = 20   // of one application: more is no drift but a mistake somewhere, and is only reported
-	seenBefore    = 2    // passes that must have seen it: what changes while a target lists itself is no drift
+	correctedMost = 20   // of one application: more is no unexpected_access but a mistake somewhere, and is only reported
+	seenBefore    = 2    // passes that must have seen it: what changes while a target lists itself is no unexpected_access
 )
 
 // Finish compares what was listed with the claims, reports what is new to the owners, and orders back, or has looked at,
 // what its application wants corrected.
-func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
+func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err error) {
 	tx, err := p.conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return found, fmt.Errorf("compare %s: %w", p.instance, err)
@@ -106,8 +106,8 @@ func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
 	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
 	for _, statement := range []string{
 		longTimeouts,
-		`create index if not exists drift_listed_by_name on drift_listed (object, account)`,
-		`analyze drift_listed`,
+		`create index if not exists listed_assignments_by_name on listed_assignments (object, account)`,
+		`analyze listed_assignments`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
@@ -120,25 +120,25 @@ func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
 	}
 	_, err = tx.ExecContext(ctx, `
 		with gone as (
-		    update drifts set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
-		    returning entitlement_id, account, kind, notice_id)
+		    update findings set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
+		    returning entitlement_id, account, kind, notification_id)
 		insert into audit_events (actor, action, details)
-		select 'sweep', 'drift: gone', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
-		  from gone where notice_id is not null -- it was reported`, p.instance, p.started)
+		select 'sweep', 'unexpected_access: gone', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
+		  from gone where notification_id is not null -- it was reported`, p.instance, p.started)
 	if err != nil {
 		return found, fmt.Errorf("what drifts no more in %s: %w", p.instance, err)
 	}
 	if err := p.correct(ctx, tx, &found); err != nil {
-		return found, fmt.Errorf("correct the drift of %s: %w", p.instance, err)
+		return found, fmt.Errorf("correct the unexpected or missing access of %s: %w", p.instance, err)
 	}
 	if err := p.report(ctx, tx, &found); err != nil {
-		return found, fmt.Errorf("report the drift of %s: %w", p.instance, err)
+		return found, fmt.Errorf("report the unexpected or missing access of %s: %w", p.instance, err)
 	}
 	err = tx.GetContext(ctx, &found, `
-		with pass as (update drift_passes set finished_at = app_now(), listed = $2, problem = '' where instance = $1)
+		with pass as (update comparisons set finished_at = app_now(), listed = $2, problem = '' where instance = $1)
 		select $2::bigint as listed, count(*) filter (where kind = 'unclaimed') as unclaimed, count(*) filter (where kind = 'missing') as missing,
 		       $4::bigint as reported, $5::bigint as corrected
-		  from drifts where instance = $1 and gone_at is null and passes >= $3`, p.instance, p.listed, seenBefore, found.Reported, found.Corrected)
+		  from findings where instance = $1 and gone_at is null and passes >= $3`, p.instance, p.listed, seenBefore, found.Reported, found.Corrected)
 	if err != nil {
 		return found, fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -149,29 +149,29 @@ func (p *DriftPass) Finish(ctx context.Context) (found DriftFound, err error) {
 }
 
 const unclaimed = `
-insert into drifts (instance, entitlement_id, account, account_id, kind)
+insert into findings (instance, entitlement_id, account, account_id, kind)
 select distinct e.instance, e.id, l.account, a.id, 'unclaimed'
-  from drift_listed l
+  from listed_assignments l
   join entitlements e on e.instance = $1 and e.target = l.object and e.gone_at is null
   left join accounts a on a.instance = $1 and a.account = l.account
  where not exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id
                       and (c.removed_at is null or c.removed_at > $2::timestamptz - $3 * interval '1 second'))
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = drifts.passes + 1, account_id = excluded.account_id`
+on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1, account_id = excluded.account_id`
 
 const missing = `
-insert into drifts (instance, entitlement_id, account, account_id, kind)
+insert into findings (instance, entitlement_id, account, account_id, kind)
 select distinct e.instance, e.id, a.account, a.id, 'missing'
   from entitlements e
   join claims c on c.entitlement_id = e.id and c.removed_at is null
   join accounts a on a.id = c.account_id
- where e.instance = $1 and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()
-   and c.given_at < $2::timestamptz - $3 * interval '1 second'
-   and not exists (select from drift_listed l where l.object = e.target and l.account = a.account)
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = drifts.passes + 1`
+ where e.instance = $1 and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()
+   and c.granted_at < $2::timestamptz - $3 * interval '1 second'
+   and not exists (select from listed_assignments l where l.object = e.target and l.account = a.account)
+on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1`
 
-// correct orders back what nobody claims, and has looked at again what requests gave, where the application says so.
-// Looking at a seat does the rest: see PlanSeat.
-func (p *DriftPass) correct(ctx context.Context, tx *sqlx.Tx, found *DriftFound) error {
+// correct orders back what no one claims, and has looked at again what requests granted, where the application says so.
+// Looking at an assignment does the rest: see PlanAssignment.
+func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *ComparisonResult) error {
 	var corrected []struct {
 		ID            int64 `db:"id"`
 		AccountID     int64 `db:"account_id"`
@@ -183,29 +183,29 @@ func (p *DriftPass) correct(ctx context.Context, tx *sqlx.Tx, found *DriftFound)
 		with wrong as (
 		    select d.id, d.account_id, d.entitlement_id, a.person_id, d.kind = 'unclaimed' as unclaimed,
 		           count(*) over (partition by e.application_id, d.kind) as many
-		      from drifts d
+		      from findings d
 		      join entitlements e on e.id = d.entitlement_id
-		      join applications p on p.id = e.application_id and p.drift = 'correct'
+		      join applications p on p.id = e.application_id and p.unexpected_access = 'correct'
 		      join accounts a on a.id = d.account_id
 		     where d.instance = $1 and d.gone_at is null and d.passes >= $2 and d.corrected_at is null
 		       and (d.kind = 'unclaimed' or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
 		                                               and c.source = 'request' and c.ended_at is null)))
-		update drifts d set corrected_at = app_now() from wrong w where w.id = d.id and w.many <= $3
+		update findings d set corrected_at = app_now() from wrong w where w.id = d.id and w.many <= $3
 		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unclaimed`, p.instance, seenBefore, correctedMost)
 	if err != nil {
 		return err
 	}
 	var events []Event
 	for _, c := range corrected { // few: see correctedMost
-		events = append(events, Event{Actor: "sweep", Action: "drift: corrected",
-			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "taken back": c.Unclaimed}})
+		events = append(events, Event{Actor: "sweep", Action: "unexpected or missing access: corrected",
+			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unclaimed}})
 		if c.Unclaimed {
 			_, err = tx.ExecContext(ctx, `
-				insert into claims (person_id, account_id, entitlement_id, source, given_at, ended_at, end_reason, due_at)
-				select $1, $2, $3, 'drift', app_now(), app_now(), 'nobody claims it', app_now()
+				insert into claims (person_id, account_id, entitlement_id, source, granted_at, ended_at, end_reason, due_at)
+				select $1, $2, $3, 'finding', app_now(), app_now(), 'nobody claims it', app_now()
 				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`, c.PersonID, c.AccountID, c.EntitlementID)
 		} else {
-			err = DoubtSeat(ctx, tx, Seat{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
+			err = MarkDoubtful(ctx, tx, Assignment{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
 		}
 		if err != nil {
 			return refusal(err)
@@ -215,8 +215,8 @@ func (p *DriftPass) correct(ctx context.Context, tx *sqlx.Tx, found *DriftFound)
 	return Audit(ctx, tx, events...)
 }
 
-// report writes what is new into the audit, and opens a notice for the owners of each application.
-func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) error {
+// report writes what is new into the audit, and opens a notification for the owners of each application.
+func (p *Comparison) report(ctx context.Context, tx *sqlx.Tx, found *ComparisonResult) error {
 	var fresh []struct {
 		ID            int64         `db:"id"`
 		ApplicationID int64         `db:"application_id"`
@@ -228,8 +228,8 @@ func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) 
 	}
 	err := tx.SelectContext(ctx, &fresh, `
 		select d.id, e.application_id, d.entitlement_id, d.account, d.kind, d.corrected_at is not null as corrected, a.person_id
-		  from drifts d join entitlements e on e.id = d.entitlement_id left join accounts a on a.id = d.account_id
-		 where d.instance = $1 and d.gone_at is null and d.notice_id is null and d.passes >= $2
+		  from findings d join entitlements e on e.id = d.entitlement_id left join accounts a on a.id = d.account_id
+		 where d.instance = $1 and d.gone_at is null and d.notification_id is null and d.passes >= $2
 		 order by e.application_id, d.id limit $3`, p.instance, seenBefore, reportedMost)
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) 
 	byApplication := map[int64][]int64{}
 	for _, d := range fresh {
 		byApplication[d.ApplicationID] = append(byApplication[d.ApplicationID], d.ID)
-		err := Audit(ctx, tx, Event{Actor: "sweep", Action: "drift: " + map[string]string{"unclaimed": "held, and nobody claims it", "missing": "claimed, and not held"}[d.Kind],
+		err := Audit(ctx, tx, Event{Actor: "sweep", Action: "unexpected or missing access: " + map[string]string{"unclaimed": "held, and no one claims it", "missing": "claimed, and not held"}[d.Kind],
 			Alert: true, Details: map[string]any{"instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account, "person": d.PersonID.Int64, "corrected": d.Corrected}})
 		if err != nil {
 			return err
@@ -245,8 +245,8 @@ func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) 
 	}
 	for application, ids := range byApplication {
 		_, err := tx.ExecContext(ctx, `
-			with notice as (insert into notices (kind, application_id) values ('drift', $1) returning id)
-			update drifts d set notice_id = notice.id from notice where d.id = any($2)`, application, pq.Array(ids))
+			with notice as (insert into notifications (kind, application_id) values ('finding', $1) returning id)
+			update findings d set notification_id = notice.id from notice where d.id = any($2)`, application, pq.Array(ids))
 		if err != nil {
 			return err
 		}
@@ -255,41 +255,41 @@ func (p *DriftPass) report(ctx context.Context, tx *sqlx.Tx, found *DriftFound) 
 	return nil
 }
 
-// Drift is one difference between a target and the claims.
-type Drift struct {
+// Unexpected or missing access is one difference between a target and the claims.
+type Finding struct {
 	Kind            string        `db:"kind"` // unclaimed or missing
 	ApplicationName string        `db:"application_name"`
 	Account         string        `db:"account"`
-	PersonName      string        `db:"person_name"` // empty: the account is nobody's in the directory
+	PersonName      string        `db:"person_name"` // empty: the account is no one's in the directory
 	EntitlementName string        `db:"entitlement_name"`
 	RequestID       sql.NullInt64 `db:"request_id"` // of a missing one's latest claim
 	Corrected       bool          `db:"corrected"`
 	FirstSeenAt     time.Time     `db:"first_seen_at"`
 }
 
-// DriftReport is what one notice tells.
-type DriftReport struct {
+// FindingReport is what one notification tells.
+type FindingReport struct {
 	ApplicationName string
-	Corrects        bool    // drift of the application is corrected
-	Drifts          []Drift // the first of them
-	Unclaimed       int     // how many in all
+	Corrects        bool      // unexpected_access of the application is corrected
+	Findings        []Finding // the first of them
+	Unclaimed       int       // how many in all
 	Missing         int
 }
 
-const selectDrift = `
+const selectFinding = `
 		select d.kind, d.account, coalesce(h.name, '') as person_name, p.name as application_name, e.name as entitlement_name,
 		       d.corrected_at is not null as corrected, d.first_seen_at,
 		       (select i.request_id from claims c join request_items i on i.id = c.item_id
 		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id order by c.id desc limit 1) as request_id
-		  from drifts d
+		  from findings d
 		  join entitlements e on e.id = d.entitlement_id
 		  join applications p on p.id = e.application_id
 		  left join accounts a on a.id = d.account_id
 		  left join people h on h.id = a.person_id`
 
-// DriftOf answers what a notice is about, with as many of them as are shown.
-func DriftOf(ctx context.Context, q Queryer, noticeID int64, shown int) (DriftReport, error) {
-	var r DriftReport
+// FindingsOf answers what a notification is about, with as many of them as are shown.
+func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int) (FindingReport, error) {
+	var r FindingReport
 	var head struct {
 		Name      string `db:"name"`
 		Corrects  bool   `db:"corrects"`
@@ -297,16 +297,16 @@ func DriftOf(ctx context.Context, q Queryer, noticeID int64, shown int) (DriftRe
 		Missing   int    `db:"missing"`
 	}
 	err := q.GetContext(ctx, &head, `
-		select p.name, p.drift = 'correct' as corrects, count(*) filter (where d.kind = 'unclaimed') as unclaimed, count(*) filter (where d.kind = 'missing') as missing
-		  from notices n join applications p on p.id = n.application_id left join drifts d on d.notice_id = n.id
-		 where n.id = $1 group by p.id`, noticeID)
+		select p.name, p.unexpected_access = 'correct' as corrects, count(*) filter (where d.kind = 'unclaimed') as unclaimed, count(*) filter (where d.kind = 'missing') as missing
+		  from notifications n join applications p on p.id = n.application_id left join findings d on d.notification_id = n.id
+		 where n.id = $1 group by p.id`, notificationID)
 	if err != nil {
-		return r, fmt.Errorf("the drift of notice %d: %w", noticeID, refusal(err))
+		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, refusal(err))
 	}
 	r.ApplicationName, r.Corrects, r.Unclaimed, r.Missing = head.Name, head.Corrects, head.Unclaimed, head.Missing
-	err = q.SelectContext(ctx, &r.Drifts, selectDrift+` where d.notice_id = $1 order by d.id limit $2`, noticeID, shown)
+	err = q.SelectContext(ctx, &r.Findings, selectFinding+` where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
 	if err != nil {
-		return r, fmt.Errorf("the drift of notice %d: %w", noticeID, err)
+		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, err)
 	}
 	return r, nil
 }
@@ -351,20 +351,20 @@ func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error
 	return i, nil
 }
 
-// DriftsFor answers the drift that was reported, is still there, and is of what a person looks after, the newest first.
-func DriftsFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (drifts []Drift, total int, err error) {
+// FindingsFor answers the unexpected_access that was reported, is still there, and is of what a person looks after, the newest first.
+func FindingsFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (findings []Finding, total int, err error) {
 	ids, total, err := pageOf(ctx, q, `
 		select d.id, count(*) over () as total
-		  from drifts d
+		  from findings d
 		  join entitlements e on e.id = d.entitlement_id
 		  join applications p on p.id = e.application_id and p.gone_at is null -- of those that are gone, nobody looks any more
-		 where d.gone_at is null and d.notice_id is not null and `+looksAfter+`
+		 where d.gone_at is null and d.notification_id is not null and `+looksAfter+`
 		 order by d.id desc`, personID, limit, offset)
 	if err == nil && len(ids) > 0 {
-		err = q.SelectContext(ctx, &drifts, selectDrift+` where d.id = any($1) order by d.id desc`, ids)
+		err = q.SelectContext(ctx, &findings, selectFinding+` where d.id = any($1) order by d.id desc`, ids)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("the drift of what person %d looks after: %w", personID, err)
+		return nil, 0, fmt.Errorf("the unexpected or missing access of what person %d looks after: %w", personID, err)
 	}
-	return drifts, total, nil
+	return findings, total, nil
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// Why the record refuses a decision or a release. The texts are for logs; people read what the Slack app makes of them.
+// Why the database refuses a decision or a release. The texts are for logs; people read what the Slack app makes of them.
 var (
 	ErrNotFound       = errors.New("not found")
 	ErrNotOpen        = errors.New("not open any more")
 	ErrDecided        = errors.New("decided already")
 	ErrWithdrawn      = errors.New("withdrawn or released already")
-	ErrOwnRequest     = errors.New("nobody decides their own request")
+	ErrOwnRequest     = errors.New("no one decides their own request")
 	ErrNotActive      = errors.New("the person is not active")
 	ErrNotAllowed     = errors.New("not theirs to decide")
 	ErrTermsChanged   = errors.New("the request is not what was shown")

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Supposed is what somebody might ask for.
+// Supposed is what someone might ask for.
 type Supposed struct {
 	Email       string
 	Entitlement string        // application/key
@@ -23,20 +23,20 @@ type Supposed struct {
 
 // Explained is what a policy would make of it.
 type Explained struct {
-	Position int // of the clause, from 1
-	Clause   *policy.Clause
+	Position int // of the rule, from 1
+	Rule     *policy.Rule
 	Limits   []string // in words
 	Stages   []ExplainedStage
 }
 
 // ExplainedStage is whom a stage would ask.
 type ExplainedStage struct {
-	Agree  int
-	Levels [][]ExplainedPerson // at once, and then whom besides at each escalation
-	Not    []ExplainedPerson   // who would be asked, if it were not for something
+	RequiredApprovals int
+	Levels            [][]ExplainedPerson // at once, and then whom besides at each escalation
+	Not               []ExplainedPerson   // who would be asked, if it were not for something
 }
 
-// ExplainedPerson is somebody who would be asked, or would not.
+// ExplainedPerson is someone who would be asked, or would not.
 type ExplainedPerson struct {
 	Name      string
 	Basis     policy.Basis
@@ -65,13 +65,13 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 	if err != nil {
 		return e, err
 	}
-	if e.Position, err = p.Judge(subjects[entitlement.ID]); err != nil {
+	if e.Position, err = p.Evaluate(subjects[entitlement.ID]); err != nil {
 		return e, err
 	}
-	if e.Clause, err = p.Clause(e.Position); err != nil {
+	if e.Rule, err = p.Rule(e.Position); err != nil {
 		return e, err
 	}
-	e.Limits = limitWords(e.Clause.Limits, entitlement.MaxDays)
+	e.Limits = limitWords(e.Rule.Limits, entitlement.MaxDays)
 	facts, _, err := ApproverFacts(ctx, q, person.ID, 0, []int64{entitlement.ID}, p.Named())
 	if err != nil {
 		return e, err
@@ -80,7 +80,7 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 	if err != nil {
 		return e, err
 	}
-	for _, stage := range e.Clause.Stages {
+	for _, stage := range e.Rule.Stages {
 		e.Stages = append(e.Stages, explainStage(stage, facts[entitlement.ID], names))
 	}
 	return e, nil
@@ -102,7 +102,7 @@ func limitWords(l policy.Limits, maxDays *int) (words []string) {
 }
 
 func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) ExplainedStage {
-	e := ExplainedStage{Agree: stage.Agree}
+	e := ExplainedStage{RequiredApprovals: stage.RequiredApprovals}
 	var asked []int64
 	for level := 0; ; level++ {
 		answer := stage.Ask(f, level, nil)
@@ -123,7 +123,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 			var why string
 			switch {
 			case p.ID == f.RequesterID:
-				why = "nobody decides their own request"
+				why = "no one decides their own request"
 			case !p.Active:
 				why = "is not active"
 			case p.Unreachable:
@@ -147,7 +147,7 @@ func namesOf(ctx context.Context, q Queryer, f policy.Facts) (map[int64]string, 
 			ids = append(ids, p.ID)
 		}
 	}
-	for _, p := range f.StandIns {
+	for _, p := range f.Delegates {
 		ids = append(ids, p.ID)
 	}
 	var rows []struct {

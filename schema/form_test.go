@@ -27,7 +27,7 @@ func newOffice(t *testing.T) office {
 	return office{t, d, d.As(t, "accessbot_slackapp")}
 }
 
-// person finds somebody of the sample by the part of the e-mail before the @.
+// person finds someone of the sample by the part of the e-mail before the @.
 func (o office) person(name string) schema.Person {
 	o.Helper()
 	p, err := schema.PersonByEmail(context.Background(), o, name+"@example.com")
@@ -62,7 +62,7 @@ func (o office) do(query string, args ...any) {
 	require.NoError(o, err)
 }
 
-// offered are the keys that somebody is offered.
+// offered are the keys that someone is offered.
 func (o office) offered(who, mode string, likeID int64) []string {
 	o.Helper()
 	ids, err := schema.Offer{PersonID: o.person(who).ID, Mode: mode, LikeID: likeID}.IDs(context.Background(), o.app)

@@ -25,11 +25,11 @@ type WaitingLine struct {
 	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
 	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was asked first; null: others were, and not yet the reader
-	ExpiresAt     sql.NullTime   `db:"expires_at"` // if nobody decides
+	ExpiresAt     sql.NullTime   `db:"expires_at"` // if no one decides
 	EndsAt        sql.NullTime   `db:"ends_at"`
 	EndsOn        sql.NullTime   `db:"ends_on"`
 	TimeZone      string         `db:"time_zone"`
-	MessageID     int64          `db:"message_id"` // the reader's copy of the question, by which they decide; 0: none yet
+	MessageID     int64          `db:"message_id"` // the reader's copy of the approval, by which they decide; 0: none yet
 	Terms         string         `db:"terms"`      // as that copy has them
 	Channel       string         `db:"channel"`    // where it is; empty: not sent yet
 	TS            string         `db:"ts"`
@@ -56,7 +56,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		    join applications ap on ap.id = e.application_id
 		   where c.person_id = $1
 		     and (c.asked_at is not null or not $5)
-		     and item_verdict(i.id) is null and not stage_passed(i.id, a.stage)
+		     and item_outcome(i.id) is null and not stage_passed(i.id, a.stage)
 		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
 		     and not exists (select from releases l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
@@ -69,7 +69,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		  join people p on p.id = r.requester_id
 		  left join people b on b.id = r.submitted_by
 		  left join lateral (select m.id, m.terms, m.channel, m.ts from slack_messages m
-		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'question' and m.item_ids && w.ids
+		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'approval' and m.item_ids && w.ids
 		                      order by m.ts <> '' desc, m.id desc limit 1) m on true
 		 order by r.id
 		 limit $3 offset $4`, personID, namedItems, limit, offset, asked)
@@ -82,7 +82,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 	return lines, total, nil
 }
 
-// RequestLine is a request that the reader asked for, or somebody for them.
+// RequestLine is a request that the reader asked for, or someone for them.
 type RequestLine struct {
 	RequestID int64        `db:"request_id"`
 	CreatedAt time.Time    `db:"created_at"`
@@ -97,14 +97,14 @@ type RequestLine struct {
 
 	Names  []string       `db:"-"` // of the first few items: application and name
 	Items  int            `db:"-"`
-	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; GivenBack is apart from Released, and
+	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; KindRemovedByHolder is apart from Released, and
 	// WaitingToBeSetUp from Approved and Provisioning
 }
 
 // WaitingToBeSetUp counts, in RequestLine.States, what is approved and waits for its target or for people there.
 const WaitingToBeSetUp = "waiting"
 
-// RequestsOf answers the requests that a person made, or somebody for them, the newest first.
+// RequestsOf answers the requests that a person made, or someone for them, the newest first.
 func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []RequestLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		select r.id as request_id, r.created_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts,
@@ -134,20 +134,20 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 		Name      string `db:"name"`
 		State     string `db:"state"`
 	}
-	// Temporal may lag behind the record: what is decided or released shows at once.
+	// Temporal may lag behind the database: what is decided or released shows at once.
 	err = q.SelectContext(ctx, &items, `
 		select i.request_id, a.name || ': ' || e.name as name,
 		       case when i.state in ('submitted', 'awaiting_approval', 'approved') and l.id is not null then 'withdrawn'
-		            when i.state = 'released' and l.kind = 'given_back' then 'given_back'
+		            when i.state = 'revoked' and l.kind = 'removed_by_holder' then 'removed_by_holder'
 		            when i.state in ('approved', 'provisioning') and i.problem <> '' then 'waiting'
-		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'deny' then 'denied'
-		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'approve' then 'approved'
+		            when i.state in ('submitted', 'awaiting_approval') and d.outcome = 'deny' then 'denied'
+		            when i.state in ('submitted', 'awaiting_approval') and d.outcome = 'approve' then 'approved'
 		            else i.state end as state
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
 		  left join releases l on l.item_id = i.id
-		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_verdict(i.id) end as verdict) d
+		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_outcome(i.id) end as outcome) d
 		 where i.request_id = any($1)
 		 order by lower(a.name), lower(e.name), i.id`, pq.Array(ids))
 	if err != nil {
@@ -174,14 +174,14 @@ type AccessLine struct {
 	EndsAt          sql.NullTime   `db:"ends_at"`
 	EndsOn          sql.NullTime   `db:"ends_on"`
 	TimeZone        sql.NullString `db:"time_zone"`
-	GivenAt         sql.NullTime   `db:"given_at"` // null: on its way
-	Leaving         bool           `db:"leaving"`  // released, or past its end: being taken back
+	GrantedAt       sql.NullTime   `db:"granted_at"` // null: on its way
+	Leaving         bool           `db:"leaving"`    // released, or past its end: being revoked
 	Total           int            `db:"total"`
 }
 
 const selectAccess = `
-		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at,
-		       c.released_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
+		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.granted_at,
+		       c.revoked_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -196,16 +196,16 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 }
 
 // AccessUnder answers that part of a person's current access that a reader looks after, or was told as their manager that an
-// earlier job title gave, by application and name.
+// earlier job title granted, by application and name.
 func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit, offset int) (lines []AccessLine, total int, err error) {
 	return access(ctx, q, personID, selectAccess+` and (`+looksAfter+` or `+listedToManager+`)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 
 // ClaimUnder answers one line of AccessUnder, and whose access that is. ErrNotFound: it is over; ErrNotAllowed: it is not the
-// reader's to take back.
+// reader's to revoke.
 func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line AccessLine, holder Person, err error) {
-	err = mayTakeBack(ctx, q, claimID, readerID)
+	err = mayRevoke(ctx, q, claimID, readerID)
 	if err == nil {
 		err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)
 	}
@@ -252,7 +252,7 @@ func RequestOfItem(ctx context.Context, q Queryer, itemID int64) (number int64, 
 	return number, nil
 }
 
-// RequestOfClaim answers the number of the request that gave a person a claim, and for what. ErrNotFound: not theirs, or of no request.
+// RequestOfClaim answers the number of the request that granted a person a claim, and for what. ErrNotFound: not theirs, or of no request.
 func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (number, entitlementID int64, err error) {
 	var of struct {
 		RequestID     int64 `db:"request_id"`

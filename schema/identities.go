@@ -29,17 +29,17 @@ type SlackUser struct {
 	TimeZone       string
 }
 
-// Why a Slack user is nobody to us.
+// Why a Slack user is no one to us.
 var (
 	ErrNotBound       = errors.New("this Slack user is not bound to a person yet")
 	ErrNotMember      = errors.New("not a full member of the workspace")
-	ErrNotInDirectory = errors.New("nobody in the directory")
+	ErrNotInDirectory = errors.New("no one in the directory")
 	ErrNoEmail        = errors.New("Slack tells no e-mail address of this user")
 	ErrNotConfirmed   = errors.New("the Slack user's e-mail address is not confirmed")
 	ErrOtherAccount   = errors.New("the person is another Slack user")
 	ErrBoundBefore    = errors.New("the directory names this Slack user, and the person is bound to an earlier one")
 	ErrNotASCII       = errors.New("the e-mail address in Slack is not ASCII, so it binds to no one")
-	ErrNotNamed       = errors.New("the directory does not name this Slack user, and e-mail addresses bind nobody here")
+	ErrNotNamed       = errors.New("the directory does not name this Slack user, and e-mail addresses bind no one here")
 )
 
 // PersonOfSlackUser answers the person that a Slack user was bound to, or ErrNotBound. A binding that the directory contradicts, by
@@ -138,17 +138,17 @@ func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Per
 		return Person{}, "", fmt.Errorf("user %s: %w", u.UserID, ErrNotInDirectory)
 	case err != nil:
 		return Person{}, "", err
-	case p.SlackUserID.Valid: // by the directory, somebody else
+	case p.SlackUserID.Valid: // by the directory, someone else
 		return p, "", fmt.Errorf("user %s and person %d: %w", u.UserID, p.ID, ErrOtherAccount)
 	}
 	return p, "confirmed e-mail", nil
 }
 
 // LookAtSlackEmail compares a bound user's Slack e-mail with the directory. The binding stays as it is; a Slack e-mail that is
-// somebody else's, or is no longer the one by which the user was bound, is audited as an alert, once a day.
+// someone else's, or is no longer the one by which the user was bound, is audited as an alert, once a day.
 func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) error {
 	if u.Email == "" {
-		return nil // hidden, or a profile without one: nobody else's in any case
+		return nil // hidden, or a profile without one: no one else's in any case
 	}
 	_, err := q.ExecContext(ctx, `
 		insert into audit_events (actor, person_id, action, alert, details)
@@ -169,8 +169,8 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 }
 
 // Unbind undoes the bindings of the people with these e-mail addresses, or of everybody if there are none, and answers how many
-// that were. Whom a Slack user is to be then, their next contact decides anew. It answers ErrNotFound, and undoes nothing, if one
-// of them is nobody, or not bound. Each is audited as an alert: for a moment, whoever has the e-mail in Slack can take the place.
+// that were. Whom a Slack user is to be then, their next contact decides again. It answers ErrNotFound, and undoes nothing, if one
+// of them is no one, or not bound. Each is audited as an alert: for a moment, whoever has the e-mail in Slack can take the place.
 func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var unbound []string

@@ -100,7 +100,7 @@ func TestABindingIsOfOneEnterprise(t *testing.T) {
 	// And that person is bound already: whoever that is elsewhere, is refused.
 	_, err = o.app.BindSlackUser(ctx, slackUser("U1", "alice@example.com"), true)
 	require.ErrorIs(t, err, schema.ErrOtherAccount)
-	// The same IDs in another enterprise can be somebody else.
+	// The same IDs in another enterprise can be someone else.
 	u.EnterpriseID, u.Email = "E2", "bob@example.com"
 	p, err := o.app.BindSlackUser(ctx, u, true)
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func TestWithoutByEMailOnlyTheDirectoryBinds(t *testing.T) {
 	_, err := o.app.BindSlackUser(ctx, slackUser("U1", "alice@example.com"), false)
 	require.ErrorIs(t, err, schema.ErrNotNamed)
 	o.MustExec(`update people set slack_user_id = 'U1' where email = 'alice@example.com'`)
-	p, err := o.app.BindSlackUser(ctx, slackUser("U1", "somebody@elsewhere.example"), false)
+	p, err := o.app.BindSlackUser(ctx, slackUser("U1", "someone@elsewhere.example"), false)
 	require.NoError(t, err)
 	require.Equal(t, "alice@example.com", p.Email)
 }
@@ -146,7 +146,7 @@ func TestAnOperatorUndoesABinding(t *testing.T) {
 		_, err := o.app.BindSlackUser(ctx, slackUser(id, email), true)
 		require.NoError(t, err)
 	}
-	_, err := operator.Unbind(ctx, "alice@example.com", "nobody@example.com")
+	_, err := operator.Unbind(ctx, "alice@example.com", "no one@example.com")
 	require.ErrorIs(t, err, schema.ErrNotFound)
 	n, err := operator.Unbind(ctx, "alice@example.com")
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestAnOperatorUndoesABinding(t *testing.T) {
 		where a.alert and a.action = 'unbound from a Slack user' and p.email = 'alice@example.com'`))
 	require.Equal(t, "U1", user)
 	_, err = o.app.BindSlackUser(ctx, slackUser("U9", "alice@example.com"), true)
-	require.NoError(t, err, "the next contact decides anew")
+	require.NoError(t, err, "the next contact decides again")
 	n, err = operator.Unbind(ctx)
 	require.NoError(t, err)
 	require.Equal(t, 2, n, "everybody")

@@ -25,7 +25,7 @@ func MoveItems(ctx context.Context, tx Queryer, ids []int64, state string, probl
 }
 
 // FailItem ends an item that cannot be granted, and its claim. Its target was just seen not to show the access; with inDoubt it
-// could not be asked: then an item that has a claim fails only once the target shows that nothing is there (see RecordSeat). It
+// could not be asked: then an item that has a claim fails only once the target shows that nothing is there (see RecordAssignment). It
 // does nothing to an item that is not being granted.
 func (db *DB) FailItem(ctx context.Context, itemID int64, problem Problem, inDoubt bool) error {
 	return db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -62,6 +62,6 @@ func FailedItem(ctx context.Context, tx Queryer, requestID, itemID int64, proble
 	if err := MoveItems(ctx, tx, []int64{itemID}, Failed, problem); err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "could not be given", Alert: true, RequestID: requestID, ItemID: itemID,
+	return Audit(ctx, tx, Event{Actor: "worker", Action: "could not be granted", Alert: true, RequestID: requestID, ItemID: itemID,
 		Details: map[string]any{"problem": problem.Code, "details": problem.Details}})
 }

@@ -25,15 +25,15 @@ func TestTheRecordLetsAManagerTakeBackWhatAnEarlierJobTitleGaveAndNothingElse(t 
 	title := func(name string) {
 		w.Do(`update people set job_title_id = (select id from job_titles where name = $1) where id in ($2, $3)`, name, ann, olga)
 	}
-	taken := func(claim, by int64) error { // straight into the table, past all that TakeBack asks; and undone
+	taken := func(claim, by int64) error { // straight into the table, past all that RevokeAccess asks; and undone
 		tx := w.SlackApp.MustBegin()
 		defer tx.Rollback() //nolint:errcheck // nothing is kept
-		_, err := tx.Exec(`insert into releases (claim_id, person_id, kind, reason) values ($1, $2, 'taken_back', 'moved')`, claim, by)
+		_, err := tx.Exec(`insert into releases (claim_id, person_id, kind, reason) values ($1, $2, 'revoked', 'moved')`, claim, by)
 		return err
 	}
 	refused := func(claim, by int64, why string) {
 		t.Helper()
-		assert.ErrorContains(t, taken(claim, by), "to take back", why)
+		assert.ErrorContains(t, taken(claim, by), "to revoke", why)
 	}
 	title("Analyst")
 	refused(listed, olga, "nothing is listed")
@@ -42,14 +42,14 @@ func TestTheRecordLetsAManagerTakeBackWhatAnEarlierJobTitleGaveAndNothingElse(t 
 	require.NoError(t, taken(listed, owen), "who owns it")
 	refused(others, olga, "another grant of theirs")
 	refused(bobs, olga, "the same grant of another one of theirs")
-	refused(listed, bob, "who manages nobody")
-	refused(listed, ann, "the holder gives back")
+	refused(listed, bob, "who manages no one")
+	refused(listed, ann, "the holder removes")
 	w.Do(`update people set status = 'suspended' where id = $1`, olga)
 	require.ErrorContains(t, taken(listed, olga), "not active")
 	w.Do(`update people set status = 'active' where id = $1`, olga)
 	require.NoError(t, taken(listed, olga))
 	title("Analyst")
-	refused(listed, olga, "the title gives it again")
+	refused(listed, olga, "the title grants it again")
 	title("Editor")
 	require.NoError(t, taken(listed, olga))
 	w.Manages(bob, ann)
@@ -61,10 +61,10 @@ func TestTheRecordLetsAManagerTakeBackWhatAnEarlierJobTitleGaveAndNothingElse(t 
 	w.Do(`update people set status = 'active' where id = $1`, carl)
 	refused(listed, carl, "who was away when it was to be listed to them")
 
-	// Nobody lists something to themselves.
+	// No one lists something to themselves.
 	for _, db := range []*schema.DB{w.SlackApp, w.Worker, w.As(t, "accessbot_directory")} {
 		for _, statement := range []string{
-			`insert into job_change_claims (notice_id, claim_id, old_job_title_id) select max(notice_id), 1, 1 from job_change_claims`,
+			`insert into job_change_claims (notification_id, claim_id, old_job_title_id) select max(notification_id), 1, 1 from job_change_claims`,
 			`update job_change_claims set needed = false`,
 			`select list_job_change(3, '{1}', '{1}')`,
 		} {

@@ -9,18 +9,18 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Lock names an advisory lock in the record. It lives as long as the connection on which it was taken: no row says that
-// somebody holds it who is gone.
+// Lock names an advisory lock in the database. It lives as long as the connection on which it was taken: no row says that
+// someone holds it who is gone.
 type Lock string
 
-// The locks that there is one of. See Seat.Lock.
+// The locks that there is one of. See Assignment.Lock.
 const SweepLock Lock = "sweep"
 
-// MessagesLock lets one at a time bring a request's messages up to date, NoticeLock those of a notice.
+// MessagesLock lets one at a time bring a request's messages up to date, NotificationLock those of a notification.
 func MessagesLock(requestID int64) Lock { return Lock(fmt.Sprintf("messages:%d", requestID)) }
-func NoticeLock(id int64) Lock          { return Lock(fmt.Sprintf("notice:%d", id)) } //nolint:revive // said above
+func NotificationLock(id int64) Lock    { return Lock(fmt.Sprintf("notification:%d", id)) } //nolint:revive // said above
 
-// Try takes the lock on a pinned connection. False: somebody else holds it.
+// Try takes the lock on a pinned connection. False: someone else holds it.
 func (l Lock) Try(ctx context.Context, conn *sqlx.Conn) (bool, error) {
 	var locked bool
 	if err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, string(l)); err != nil {
@@ -29,7 +29,7 @@ func (l Lock) Try(ctx context.Context, conn *sqlx.Conn) (bool, error) {
 	return locked, nil
 }
 
-// Release gives the lock back, whatever became of ctx. On an error the connection is dropped, and never used again: the
+// Release removes the lock , whatever became of ctx. On an error the connection is dropped, and never used again: the
 // lock may have been lost before, or would stay with it.
 func (l Lock) Release(ctx context.Context, conn *sqlx.Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -43,10 +43,10 @@ func (l Lock) Release(ctx context.Context, conn *sqlx.Conn) error {
 	if err == nil {
 		return fmt.Errorf("the lock %s was lost", l)
 	}
-	return fmt.Errorf("give the lock %s back: %w", l, err)
+	return fmt.Errorf("grant the lock %s back: %w", l, err)
 }
 
-// Holding does something on a connection that holds the lock. It answers false, and does nothing, while somebody else
+// Holding does something on a connection that holds the lock. It answers false, and does nothing, while someone else
 // holds it.
 func (db *DB) Holding(ctx context.Context, l Lock, do func(conn *sqlx.Conn) error) (bool, error) {
 	conn, err := db.Connx(ctx)

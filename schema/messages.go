@@ -10,12 +10,12 @@ import (
 	"github.com/lib/pq"
 )
 
-// Message is one message to one person, of a request or a notice: wanted, and perhaps sent.
+// Message is one message to one person, of a request or a notification: wanted, and perhaps sent.
 type Message struct {
 	ID        int64         `db:"id"`
-	RequestID int64         `db:"request_id"` // 0: it belongs to a notice
+	RequestID int64         `db:"request_id"` // 0: it belongs to a notification
 	PersonID  int64         `db:"person_id"`
-	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended, report, task, drift, enquiry or enquiry_answer
+	Kind      string        `db:"kind"`     // card, approval, outcome, ending_soon, ended, report, task, unexpected_access, question or question_answer
 	About     string        `db:"about"`    // tells two of one kind apart
 	ItemIDs   pq.Int64Array `db:"item_ids"` // what it showed as open
 	Terms     string        `db:"terms"`    // the request's terms as shown
@@ -38,29 +38,29 @@ func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 	return m, refusal(err)
 }
 
-// RequestOfQuestion answers the request that a copy of a question is about, for the reader of that copy: ErrNotFound for
+// RequestOfApprovalMessage answers the request that a copy of an approval is about, for the reader of that copy: ErrNotFound for
 // anybody else.
-func RequestOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
-	m, err := messageOfQuestion(ctx, q, messageID, readerID)
+func RequestOfApprovalMessage(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
+	m, err := approvalMessageOf(ctx, q, messageID, readerID)
 	if err != nil {
 		return nil, err
 	}
 	return RequestByID(ctx, q, m.RequestID)
 }
 
-func messageOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (Message, error) {
+func approvalMessageOf(ctx context.Context, q Queryer, messageID, readerID int64) (Message, error) {
 	m, err := messageByID(ctx, q, messageID)
-	if err == nil && (m.PersonID != readerID || m.Kind != "question") {
-		err = fmt.Errorf("message %d is no question to person %d: %w", messageID, readerID, ErrNotFound)
+	if err == nil && (m.PersonID != readerID || m.Kind != "approval") {
+		err = fmt.Errorf("message %d is no approval to person %d: %w", messageID, readerID, ErrNotFound)
 	}
 	return m, err
 }
 
-// QuestionStands tells whether a person's copy of a request's question has been sent.
-func QuestionStands(ctx context.Context, q Queryer, requestID, personID int64, about string) (sent bool, err error) {
-	err = q.GetContext(ctx, &sent, `select exists (select from slack_messages where request_id = $1 and person_id = $2 and kind = 'question' and about = $3 and ts <> '')`, requestID, personID, about)
+// ApprovalMessageSent tells whether a person's copy of a request's approval has been sent.
+func ApprovalMessageSent(ctx context.Context, q Queryer, requestID, personID int64, about string) (sent bool, err error) {
+	err = q.GetContext(ctx, &sent, `select exists (select from slack_messages where request_id = $1 and person_id = $2 and kind = 'approval' and about = $3 and ts <> '')`, requestID, personID, about)
 	if err != nil {
-		return false, fmt.Errorf("the question of request %d to person %d: %w", requestID, personID, err)
+		return false, fmt.Errorf("the approval of request %d to person %d: %w", requestID, personID, err)
 	}
 	return sent, nil
 }
@@ -108,7 +108,7 @@ func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	return nil
 }
 
-// MessageLost records that a message is not where it was any more: the next look posts it anew.
+// MessageLost records that a message is not where it was any more: the next look posts it again.
 func MessageLost(ctx context.Context, q Queryer, m Message) error {
 	_, err := q.ExecContext(ctx, `update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
 	if err != nil {
@@ -126,9 +126,9 @@ func MessageFailed(ctx context.Context, q Queryer, m Message) error {
 	return nil
 }
 
-// MessagesConverged records that a request's messages are as they should be, unless something changed since asOf; then it
+// MessagesSynced records that a request's messages are as they should be, unless something changed since asOf; then it
 // answers false. later says when they are due again by the clock alone; zero: never.
-func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
+func MessagesSynced(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
 	result, err := q.ExecContext(ctx, `
 		update access_requests set messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
 		 where id = $1 and messages_due_at is not distinct from $2`, requestID, asOf, later.Seconds())
@@ -139,8 +139,8 @@ func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql
 	return n == 1, err
 }
 
-// WakeRequests makes requests due: their runs are to look at them again.
-func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
+// MarkRequestsDue makes requests due: their runs are to look at them again.
+func MarkRequestsDue(ctx context.Context, q Queryer, requests ...int64) error {
 	_, err := q.ExecContext(ctx, `
 		with locked as (select id from access_requests where id = any($1) order by id for update)
 		update access_requests r set due_at = app_now(), wakes = 0 from locked where r.id = locked.id`, pq.Array(requests))
@@ -166,7 +166,7 @@ func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []i
 		  from (select e.application_id, e.name, row_number() over (partition by e.application_id order by lower(e.name), e.id) as n
 		          from entitlements e
 		         where e.application_id = any($2)
-		           and exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.id and c.given_at is not null and `+live("c")+`)) h
+		           and exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.id and c.granted_at is not null and `+live("c")+`)) h
 		 group by h.application_id`, personID, pq.Array(applications), limit)
 	if err != nil {
 		return nil, fmt.Errorf("what person %d holds in applications %v: %w", personID, applications, err)
@@ -202,17 +202,17 @@ func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]Owner, error
 	return owners, nil
 }
 
-// Owner is somebody who looks after items.
+// Owner is someone who looks after items.
 type Owner struct {
 	PersonID int64         `db:"person_id"`
 	Items    pq.Int64Array `db:"items"`
 }
 
-// FoundBefore answers the items of a request whose access was there before us.
-func FoundBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
+// UnexpectedBefore answers the items of a request whose access was there before us.
+func UnexpectedBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		select i.id from request_items i join claims c on c.found_for = i.id
+		select i.id from request_items i join claims c on c.unexpected_for = i.id
 		 where i.request_id = $1 order by i.id`, requestID)
 	if err != nil {
 		return nil, fmt.Errorf("what was found for request %d: %w", requestID, err)
@@ -220,7 +220,7 @@ func FoundBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, erro
 	return ids, nil
 }
 
-// Overdue answers the items of a request whose access is over and could not be taken back in time.
+// Overdue answers the items of a request whose access is over and could not be revoked in time.
 func Overdue(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `

@@ -103,7 +103,7 @@ func makeRoles(ctx context.Context, databaseURL string) error {
 	return unlock(ctx, conn)
 }
 
-// make makes the role if it is missing, and gives it the timeouts that it has no value of yet: an operator's own stay.
+// make makes the role if it is missing, and grants it the timeouts that it has no value of yet: an operator's own stay.
 func (r role) make(ctx context.Context, conn *sql.Conn) error {
 	var exists bool
 	if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists); err != nil {

@@ -10,84 +10,84 @@ import (
 	"github.com/lib/pq"
 )
 
-// Notice is something that the owners of an application are told, or one person, a message to each of them.
+// Notification is something that the owners of an application are told, or one person, a message to each of them.
 type Notice struct {
 	ID            int64         `db:"id"`
-	Kind          string        `db:"kind"`           // task, drift, reminder, job_change or outage
+	Kind          string        `db:"kind"`           // task, unexpected_access, reminder, job_change or outage
 	ApplicationID int64         `db:"application_id"` // 0: it is for one person
-	TaskID        sql.NullInt64 `db:"task_id"`
+	TaskID        sql.NullInt64 `db:"manual_task_id"`
 	Open          bool          `db:"open"` // it asks for something still: whoever looks after the application now should have it
 	DueAt         sql.NullTime  `db:"messages_due_at"`
 	Readers       pq.Int64Array `db:"readers"` // those who should have it, and those who have
 }
 
-// DueNotices answers notices whose messages are behind, the longest first. With a request: those that came from it.
-func DueNotices(ctx context.Context, q Queryer, requestID int64, limit int) ([]int64, error) {
+// DueNotifications answers notifications whose messages are behind, the longest first. With a request: those that came from it.
+func DueNotifications(ctx context.Context, q Queryer, requestID int64, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		select id from notices where messages_due_at <= app_now() and ($1 = 0 or request_id = $1) order by messages_due_at limit $2`, requestID, limit)
+		select id from notifications where messages_due_at <= app_now() and ($1 = 0 or request_id = $1) order by messages_due_at limit $2`, requestID, limit)
 	if err != nil {
-		return nil, fmt.Errorf("notices that are due: %w", err)
+		return nil, fmt.Errorf("notifications that are due: %w", err)
 	}
 	return ids, nil
 }
 
-// NoticeByID answers a notice with its readers.
-func NoticeByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
+// NotificationByID answers a notification with its readers.
+func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
 	var n Notice
 	err := q.GetContext(ctx, &n, `
-		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.task_id, n.messages_due_at, coalesce(t.closed_at, n.closed_at) is null as open,
+		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.manual_task_id, n.messages_due_at, coalesce(t.closed_at, n.closed_at) is null as open,
 		       array(select unnest(case when n.person_id is not null then array[n.person_id]
 		                                when n.kind = 'outage' then owners_to_tell(n.application_id) || array(
 		                                     select p.id from people p where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
 		                                when t.id is null then owners_to_tell(n.application_id)
 		                                when t.closed_at is null then owners_to_ask(t.entitlement_id, a.person_id) end)
-		             union select m.person_id from slack_messages m where m.notice_id = n.id and m.ts <> ''
+		             union select m.person_id from slack_messages m where m.notification_id = n.id and m.ts <> ''
 		             order by 1) as readers
-		  from notices n
-		  left join tasks t on t.id = n.task_id
+		  from notifications n
+		  left join manual_tasks t on t.id = n.manual_task_id
 		  left join accounts a on a.id = t.account_id
 		 where n.id = $1`, id)
 	if err != nil {
-		return n, fmt.Errorf("notice %d: %w", id, refusal(err))
+		return n, fmt.Errorf("notification %d: %w", id, refusal(err))
 	}
 	return n, nil
 }
 
-// ReserveNotice makes the row of a notice's message before it is sent. Reserving again is the same row.
-func ReserveNotice(ctx context.Context, q Queryer, n Notice, personID int64) (Message, error) {
+// ReserveNotification makes the row of a notification's message before it is sent. Reserving again is the same row.
+func ReserveNotification(ctx context.Context, q Queryer, n Notice, personID int64) (Message, error) {
 	var reserved Message
 	err := q.GetContext(ctx, &reserved, `
 		with m as (
-		    insert into slack_messages (notice_id, person_id, kind) values ($1, $2, $3)
-		    on conflict (notice_id, person_id) where notice_id is not null do update set about = excluded.about
+		    insert into slack_messages (notification_id, person_id, kind) values ($1, $2, $3)
+		    on conflict (notification_id, person_id) where notification_id is not null do update set about = excluded.about
 		    returning *)
 		`+strings.Replace(selectMessage, "slack_messages m", "m", 1), n.ID, personID, n.Kind)
 	if err != nil {
-		return reserved, fmt.Errorf("reserve notice %d for person %d: %w", n.ID, personID, err)
+		return reserved, fmt.Errorf("reserve notification %d for person %d: %w", n.ID, personID, err)
 	}
 	return reserved, nil
 }
 
-// NoticeConverged records that a notice's messages are as they should be, unless something changed meanwhile. later says
-// when somebody else may have come to look after it; zero: nobody is waited for.
-func NoticeConverged(ctx context.Context, q Queryer, n Notice, later time.Duration) error {
+// NotificationSynced records that a notification's messages are as they should be, unless something changed meanwhile. later says
+// when someone else may have come to look after it; zero: no one is waited for.
+func NotificationSynced(ctx context.Context, q Queryer, n Notice, later time.Duration) error {
 	_, err := q.ExecContext(ctx, `
-		update notices set attempts = 0, messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
+		update notifications set attempts = 0, messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
 		 where id = $1 and messages_due_at is not distinct from $2`, n.ID, n.DueAt, later.Seconds())
 	if err != nil {
-		return fmt.Errorf("the messages of notice %d: %w", n.ID, err)
+		return fmt.Errorf("the messages of notification %d: %w", n.ID, err)
 	}
 	return nil
 }
 
-// PostponeNotice says that a notice's messages are tried again later, and later each time.
-func PostponeNotice(ctx context.Context, q Queryer, id int64) error {
+// PostponeNotification says that a notification's messages are tried again later, and later each time.
+func PostponeNotification(ctx context.Context, q Queryer, id int64) error {
 	_, err := q.ExecContext(ctx, `
-		update notices set attempts = attempts + 1, messages_due_at = app_now() + backoff(attempts, '30 seconds', '30 minutes')
+		update notifications set attempts = attempts + 1, messages_due_at = app_now() + backoff(attempts, '30 seconds', '30 minutes')
 		 where id = $1 and messages_due_at is not null`, id)
 	if err != nil {
-		return fmt.Errorf("postpone notice %d: %w", id, err)
+		return fmt.Errorf("postpone notification %d: %w", id, err)
 	}
 	return nil
 }

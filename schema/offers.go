@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// Ways to ask: like a person, like a job title, freely, for more time with what an earlier request gave, or again for what
+// Ways to ask: like a person, like a job title, freely, for more time with what an earlier request granted, or again for what
 // it asked for.
 const (
 	LikePerson   = "person"
@@ -59,13 +59,13 @@ type AskedAlready struct {
 
 // live is the condition under which a claim is a reason to hold access. It repeats the condition of the partial indexes.
 func live(claim string) string {
-	return strings.ReplaceAll(`c.ended_at is null and c.released_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
+	return strings.ReplaceAll(`c.ended_at is null and c.revoked_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
 }
 
 // waits is the condition under which an item is still being asked for, or on its way.
 const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
            and not exists (select from releases r where r.item_id = i.id)
-           and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')`
+           and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')`
 
 // otherHolders are the people whose access a job title stands for: its active holders, other than the one who is to have it.
 const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`

@@ -39,11 +39,11 @@ func TestNothingIsOfferedThatILackOnlyOnPaper(t *testing.T) {
 		o.do(c.undo, editor)
 		require.True(t, offers(), "not: "+c.what)
 	}
-	// A claim whose end has passed is no reason to have it, though nobody has ended it yet; one given back neither.
+	// A claim whose end has passed is no reason to have it, though no one has ended it yet; one removed neither.
 	o.do(`insert into claims (person_id, account_id, entitlement_id, source, ends_at, due_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second', app_now() from accounts s where s.person_id = $2 and s.instance = 'POSTGRESQL'`, editor, alice)
 	require.True(t, offers())
 	// And nothing of theirs is offered that has ended.
-	o.do(`update claims set released_at = app_now(), due_at = app_now() where entitlement_id = $1 and person_id = $2`, editor, priya)
+	o.do(`update claims set revoked_at = app_now(), due_at = app_now() where entitlement_id = $1 and person_id = $2`, editor, priya)
 	require.False(t, offers())
 }
 

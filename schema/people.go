@@ -56,11 +56,11 @@ func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, erro
 	return p, refusal(err)
 }
 
-// ErrTaken says that an e-mail address is somebody else's in the directory.
-var ErrTaken = errors.New("somebody else in the directory has this e-mail address")
+// ErrAddressInUse says that an e-mail address is someone else's in the directory.
+var ErrAddressInUse = errors.New("someone else in the directory has this e-mail address")
 
-// RenamePerson gives a person another e-mail address, by which the next import finds them. Their access, requests, accounts and
-// Slack user stay theirs. It answers ErrNotFound, or ErrTaken.
+// RenamePerson grants a person another e-mail address, by which the next import finds them. Their access, requests, accounts and
+// Slack user stay theirs. It answers ErrNotFound, or ErrAddressInUse.
 func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 	if n, r := email.Invisible(to); n > 0 {
 		return fmt.Errorf("rename %s: the new address contains %U, which is invisible, as character %d", from, r, n)
@@ -71,7 +71,7 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 		var refused *pq.Error
 		switch {
 		case errors.As(err, &refused) && refused.Code == pqerror.UniqueViolation:
-			return fmt.Errorf("%s: %w", to, ErrTaken)
+			return fmt.Errorf("%s: %w", to, ErrAddressInUse)
 		case err != nil:
 			return fmt.Errorf("rename %s: %w", from, refusal(err))
 		}
@@ -84,10 +84,10 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 
 // Office is what the directory, the policy and others' absence make of a person beside an employee.
 type Office struct {
-	LooksAfter bool `db:"looks_after"` // an owner of something, or an administrator
-	Manages    bool `db:"manages"`     // somebody
-	StandsIn   bool `db:"stands_in"`   // for somebody, now or later
-	Named      bool `db:"-"`           // by the policy that holds
+	LooksAfter bool `db:"may_administer"` // an owner of something, or an administrator
+	Manages    bool `db:"manages"`        // someone
+	StandsIn   bool `db:"stands_in"`      // for someone, now or later
+	Named      bool `db:"-"`              // by the policy that holds
 }
 
 // OfficeOf answers a person's.
@@ -95,7 +95,7 @@ func OfficeOf(ctx context.Context, q Queryer, person Person) (o Office, err erro
 	err = q.GetContext(ctx, &o, `
 		select exists (select from people where id = $1 and administrator)
 		    or exists (select from entitlement_owners where person_id = $1)
-		    or exists (select from application_owners where person_id = $1) as looks_after,
+		    or exists (select from application_owners where person_id = $1) as may_administer,
 		       exists (select from people where manager_id = $1) as manages,
 		       exists (select from delegations d cross join lateral delegation_of(d.person_id) holds
 		                where d.delegate_id = $1 and holds.delegate_id = $1) as stands_in`, person.ID)

@@ -21,7 +21,7 @@ type PolicyVersion struct {
 	AppliedAt time.Time `db:"applied_at"`
 }
 
-// CurrentPolicy answers the version that judges what is submitted now.
+// CurrentPolicy answers the version that evaluates what is submitted now.
 func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.Policy, err error) {
 	err = q.GetContext(ctx, &v, `select version, source, applied_at from policies order by version desc limit 1`)
 	if err != nil {
@@ -61,7 +61,7 @@ func compiled(v PolicyVersion) (*policy.Policy, error) {
 	return p, nil
 }
 
-// ApplyPolicy makes a policy the one that judges from now on; what was submitted before keeps its version. Applying the
+// ApplyPolicy makes a policy the one that evaluates from now on; what was submitted before keeps its version. Applying the
 // one that holds already changes nothing. The error of a policy that cannot be applied names every mistake.
 func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v PolicyVersion, changed bool, err error) {
 	p, err := policy.Parse(file, source)
@@ -86,7 +86,7 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 		if err != nil {
 			return fmt.Errorf("record the policy: %w", err)
 		}
-		return Audit(ctx, tx, Event{Actor: "policy", Action: "policy applied", Details: map[string]any{"version": v.Version, "clauses": len(p.Clauses)}})
+		return Audit(ctx, tx, Event{Actor: "policy", Action: "policy applied", Details: map[string]any{"version": v.Version, "clauses": len(p.Rules)}})
 	})
 	return v, changed, err
 }
@@ -111,7 +111,7 @@ func CheckNamed(ctx context.Context, q Queryer, p *policy.Policy) error {
 	return nil
 }
 
-// subject is what the policy judges, as the record holds it.
+// subject is what the policy evaluates, as the database holds it.
 type subject struct {
 	Email         string   `db:"email"`
 	Name          string   `db:"name"`
@@ -139,7 +139,7 @@ const joinSubject = `
   left join people m on m.id = p.manager_id
   join applications a on a.id = e.application_id`
 
-func (s subject) judged() policy.Subject {
+func (s subject) evaluated() policy.Subject {
 	about := policy.Subject{
 		Requester:   policy.Requester{Email: s.Email, Name: s.Name, JobTitle: s.JobTitle, Department: s.Department, Manager: s.Manager, Administrator: s.Administrator},
 		Application: policy.Application{Slug: s.Slug, Name: s.Application, Connector: s.Connector},
@@ -153,7 +153,7 @@ func (s subject) judged() policy.Subject {
 	return about
 }
 
-// SubjectsFor are what a policy would judge if a person asked now for entitlements, by entitlement. Zero duration: for as
+// SubjectsFor are what a policy would evaluate if a person asked now for entitlements, by entitlement. Zero duration: for as
 // long as it may be.
 func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []int64, lasts time.Duration, purpose string) (map[int64]policy.Subject, error) {
 	var rows []struct {
@@ -164,11 +164,11 @@ func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []
   from people p cross join entitlements e`+joinSubject+`
  where p.id = $1 and e.id = any($2)`, personID, pq.Array(entitlements), purpose)
 	if err != nil {
-		return nil, fmt.Errorf("what the policy judges about person %d: %w", personID, err)
+		return nil, fmt.Errorf("what the policy evaluates about person %d: %w", personID, err)
 	}
 	subjects := map[int64]policy.Subject{}
 	for _, row := range rows {
-		about := row.judged()
+		about := row.evaluated()
 		if lasts != 0 {
 			about.Duration = lasts
 		}
@@ -177,15 +177,15 @@ func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []
 	return subjects, nil
 }
 
-// JudgedOtherwise answers the items of a request that nobody was asked about yet, and which another clause judges than the one
-// recorded with them: the directory has changed since, or somebody wrote to the record past the program.
-func (j Judgement) JudgedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
+// EvaluatedOtherwise answers the items of a request that no one was asked about yet, and which another rule evaluates than the one
+// recorded with them: the directory has changed since, or someone wrote to the database past the program.
+func (j Evaluation) EvaluatedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
 	var rows []struct {
-		ID     int64 `db:"id"`
-		Clause int   `db:"clause"`
+		ID   int64 `db:"id"`
+		Rule int   `db:"rule"`
 		subject
 	}
-	err = q.SelectContext(ctx, &rows, `select i.id, i.clause, `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
+	err = q.SelectContext(ctx, &rows, `select i.id, i.rule, `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
   from request_items i
   join access_requests r on r.id = i.request_id
   join people p on p.id = r.requester_id
@@ -193,17 +193,17 @@ func (j Judgement) JudgedOtherwise(ctx context.Context, q Queryer, requestID int
  where i.request_id = $1 and i.state = 'submitted'
  order by i.id`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("what the policy judges about request %d: %w", requestID, err)
+		return nil, fmt.Errorf("what the policy evaluates about request %d: %w", requestID, err)
 	}
 	for _, row := range rows {
-		if clause, err := j.Policy.Judge(row.judged()); err != nil || clause != row.Clause {
+		if rule, err := j.Policy.Evaluate(row.evaluated()); err != nil || rule != row.Rule {
 			items = append(items, row.ID)
 		}
 	}
 	return items, nil
 }
 
-// subjectOfItem is what the policy judges about an item today.
+// subjectOfItem is what the policy evaluates about an item today.
 func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject, error) {
 	var s subject
 	err := q.GetContext(ctx, &s, `select `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
@@ -213,7 +213,7 @@ func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject
   join entitlements e on e.id = i.entitlement_id`+joinSubject+`
  where i.id = $1`, itemID)
 	if err != nil {
-		return policy.Subject{}, fmt.Errorf("what the policy judges about item %d: %w", itemID, refusal(err))
+		return policy.Subject{}, fmt.Errorf("what the policy evaluates about item %d: %w", itemID, refusal(err))
 	}
-	return s.judged(), nil
+	return s.evaluated(), nil
 }

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-const administratorsDecide = "clauses: [{name: all, ask: [{from: [administrators]}]}]"
+const administratorsDecide = "rules: [{name: all, ask: [{from: [administrators]}]}]"
 
 func TestTheDatabaseComesWithTheProgramsOwnPolicy(t *testing.T) {
 	w := schematest.NewWorld(t)
@@ -21,7 +21,7 @@ func TestTheDatabaseComesWithTheProgramsOwnPolicy(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(1), v.Version)
 	assert.Equal(t, string(policy.Default), v.Source)
-	assert.Len(t, p.Clauses, 1)
+	assert.Len(t, p.Rules, 1)
 }
 
 func TestAPolicyIsAppliedAsAVersionOfItsOwn(t *testing.T) {
@@ -54,8 +54,8 @@ func TestAPolicyWithAMistakeIsRefusedAndTheOneThatHoldsStays(t *testing.T) {
 	directory := w.As(t, "accessbot_directory")
 	w.Policy(administratorsDecide)
 	for _, c := range []struct{ source, why string }{
-		{"clauses: [{name: all, ask: [{from: [administrator]}]}]", `policy.yaml:1:37: clause 1 (all): "administrator" is neither`},
-		{"clauses: [{name: all, ask: [{from: [dana@example.com]}]}]", "dana@example.com"},
+		{"rules: [{name: all, ask: [{from: [administrator]}]}]", `policy.yaml:1:37: rule 1 (all): "administrator" is neither`},
+		{"rules: [{name: all, ask: [{from: [dana@example.com]}]}]", "dana@example.com"},
 	} {
 		_, _, err := directory.ApplyPolicy(ctx, "policy.yaml", []byte(c.source))
 		require.ErrorContains(t, err, c.why)
@@ -64,16 +64,16 @@ func TestAPolicyWithAMistakeIsRefusedAndTheOneThatHoldsStays(t *testing.T) {
 		assert.Equal(t, administratorsDecide, v.Source)
 	}
 	w.Person("Dana")
-	w.Policy("clauses: [{name: all, ask: [{from: [dana@example.com]}]}]")
+	w.Policy("rules: [{name: all, ask: [{from: [dana@example.com]}]}]")
 }
 
 // both is a policy of two stages that Olga is asked in both of.
 const both = `
-clauses:
+rules:
   - name: all
     ask:
       - from: [application owners]
-        agree: 2
+        required_approvals: 2
       - from: [olga@example.com, owen@example.com]
 `
 
@@ -90,8 +90,8 @@ func TestNobodyIsAskedTwice(t *testing.T) {
 	decided, err := w.SlackApp.Decide(ctx, a.copyFor(olga, asked.Items...))
 	require.NoError(t, err)
 	i := decided.Request.Items[0]
-	assert.Equal(t, []int64{olga}, i.Agreed(1))
-	assert.Equal(t, []int64{olga}, i.Agreed(2), "what she says in the first stage holds in the second")
+	assert.Equal(t, []int64{olga}, i.ApprovedIn(1))
+	assert.Equal(t, []int64{olga}, i.ApprovedIn(2), "what she says in the first stage holds in the second")
 	assert.Equal(t, 1, i.Stage())
 	assert.Nil(t, i.Decision)
 	assert.Empty(t, decided.Request.DecidableBy(olga))
@@ -106,23 +106,23 @@ func TestNobodyIsAskedTwice(t *testing.T) {
 	decided, err = w.SlackApp.Decide(ctx, answer)
 	require.NoError(t, err)
 	i = decided.Request.Items[0]
-	require.NotNil(t, i.Decision, "the second stage needs nobody else")
+	require.NotNil(t, i.Decision, "the second stage needs no one else")
 	assert.WithinDuration(t, answer.EndsAt.Time, i.Decision.EndsAt.Time, time.Second, "the soonest end that was granted")
-	assert.Equal(t, "approve", schematest.Value[string](w, `select item_verdict($1)`, asked.Items[0]))
+	assert.Equal(t, "approve", schematest.Value[string](w, `select item_outcome($1)`, asked.Items[0]))
 	assert.Zero(t, schematest.Value[int](w, `select count(*) from decisions where decided_by = $1`, owen))
 }
 
-// openStage opens a question of a stage as the worker does.
+// openStage opens an approval of a stage as the worker does.
 func openStage(t *testing.T, w *schematest.World, asked schematest.Asked, stage, stages, agree int, candidates ...int64) int64 {
 	t.Helper()
-	answer := policy.Answer{Agree: agree}
+	answer := policy.Answer{RequiredApprovals: agree}
 	for _, c := range candidates {
 		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.ApplicationOwner})
 	}
 	tx := w.Worker.MustBegin()
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	ctx := context.Background()
-	id, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: asked.ID, ApplicationID: 1, PolicyVersion: schematest.Value[int64](w, `select max(version) from policies`),
+	id, err := schema.OpenApproval(ctx, tx, schema.ApprovalMessage{RequestID: asked.ID, ApplicationID: 1, PolicyVersion: schematest.Value[int64](w, `select max(version) from policies`),
 		Items: asked.Items, Stage: stage, Stages: stages, Answer: answer, AskNow: 3, RemindAfter: time.Hour})
 	require.NoError(t, err)
 	require.NoError(t, schema.MoveItems(ctx, tx, asked.Items, schema.AwaitingApproval, schema.Problem{}))
@@ -165,10 +165,10 @@ func TestWhatDecisionsComeToIsTheSameInTheRecordAndInTheProgram(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			asked := w.Request(ann, 0, reader)
 			for _, r := range c.rows {
-				w.Do(`insert into decisions (item_id, stage, stages, agree, decided_by, verdict, override, reason, basis, policy_version, terms, approval_id)
+				w.Do(`insert into decisions (item_id, stage, stages, required_approvals, decided_by, outcome, override, reason, basis, policy_version, terms, approval_id)
 				      values ($1, $2, $3, $4, $5, $6, $7, 'x', 'x', 1, 'x', (select max(id) from approvals))`, asked.Items[0], r.stage, r.stages, r.agree, people[r.by], r.verdict, r.override)
 			}
-			assert.Equal(t, c.verdict, schematest.Value[string](w, `select coalesce(item_verdict($1), '')`, asked.Items[0]))
+			assert.Equal(t, c.verdict, schematest.Value[string](w, `select coalesce(item_outcome($1), '')`, asked.Items[0]))
 			request, err := schema.RequestByID(context.Background(), w.Worker, asked.ID)
 			require.NoError(t, err)
 			got := ""

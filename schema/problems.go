@@ -136,7 +136,7 @@ func (p Problem) Became(code ProblemCode) Problem {
 }
 
 // NoteProblem records why an approved item cannot be granted now. A problem of its target that has lasted for tellAfter opens
-// the notice of its application, unless one is open: opened says that this was the once.
+// the notification of its application, unless one is open: opened says that this was the once.
 func (db *DB) NoteProblem(ctx context.Context, itemID int64, p Problem, tellAfter time.Duration) (opened bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		// The request before its item, as everybody locks them.
@@ -166,7 +166,7 @@ const setProblem = `problem = $2, problem_details = $3,
 			                            when problem <> '' and (problem = any($4)) = ($2 = any($4)) then problem_since
 			                            else app_now() end`
 
-// openOutage opens the notice of the application that an item waits for, and alerts operators, where it has waited long enough.
+// openOutage opens the notification of the application that an item waits for, and alerts operators, where it has waited long enough.
 func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.Duration) (opened bool, err error) {
 	var outage struct {
 		RequestID   int64       `db:"request_id"`
@@ -175,7 +175,7 @@ func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.D
 	}
 	err = tx.GetContext(ctx, &outage, `
 		with opened as (
-		    insert into notices (kind, application_id)
+		    insert into notifications (kind, application_id)
 		    select 'outage', e.application_id
 		      from request_items i join entitlements e on e.id = i.entitlement_id
 		     where i.id = $1 and `+targetProblem+` and i.problem_since <= app_now() - $2 * interval '1 second'
@@ -219,11 +219,11 @@ type OutageLine struct {
 	Total         int            `db:"total"`
 }
 
-// OutageOf answers what a notice tells of, at most so many requests of it.
-func OutageOf(ctx context.Context, q Queryer, noticeID int64, limit int) (o Outage, err error) {
+// OutageOf answers what a notification tells of, at most so many requests of it.
+func OutageOf(ctx context.Context, q Queryer, notificationID int64, limit int) (o Outage, err error) {
 	err = q.GetContext(ctx, &o, `
 		select n.id, a.name as application_name, n.opened_at, n.closed_at
-		  from notices n join applications a on a.id = n.application_id where n.id = $1`, noticeID)
+		  from notifications n join applications a on a.id = n.application_id where n.id = $1`, notificationID)
 	if err == nil {
 		err = q.SelectContext(ctx, &o.Waiting, `
 			select w.request_id, p.name as requester_name, w.names, count(*) over () as total,
@@ -232,17 +232,17 @@ func OutageOf(ctx context.Context, q Queryer, noticeID int64, limit int) (o Outa
 			               array_agg(e.name order by lower(e.name), i.id) as names,
 			               (array_agg(i.problem order by i.problem_since, i.id))[1] as problem,
 			               (array_agg(i.problem_details order by i.problem_since, i.id))[1] as details
-			          from notices n
+			          from notifications n
 			          join entitlements e on e.application_id = n.application_id
 			          join request_items i on i.entitlement_id = e.id and `+waitsForTarget+`
 			         where n.id = $1
 			         group by i.request_id) w
 			  join access_requests r on r.id = w.request_id
 			  join people p on p.id = r.requester_id
-			 order by w.since, w.request_id limit $2`, noticeID, limit)
+			 order by w.since, w.request_id limit $2`, notificationID, limit)
 	}
 	if err != nil {
-		return o, fmt.Errorf("what waits, by notice %d: %w", noticeID, refusal(err))
+		return o, fmt.Errorf("what waits, by notification %d: %w", notificationID, refusal(err))
 	}
 	if len(o.Waiting) > 0 {
 		o.Total = o.Waiting[0].Total
@@ -250,28 +250,28 @@ func OutageOf(ctx context.Context, q Queryer, noticeID int64, limit int) (o Outa
 	return o, nil
 }
 
-// CloseOutage closes a notice once nothing waits any more that it tells of.
-func CloseOutage(ctx context.Context, q Queryer, noticeID int64) error {
+// CloseOutage closes a notification once nothing waits any more that it tells of.
+func CloseOutage(ctx context.Context, q Queryer, notificationID int64) error {
 	_, err := q.ExecContext(ctx, `
 		with closed as (
-		    update notices n set closed_at = app_now()
+		    update notifications n set closed_at = app_now()
 		     where n.id = $1 and n.kind = 'outage' and n.closed_at is null
 		       and not exists (select from entitlements e join request_items i on i.entitlement_id = e.id and `+waitsForTarget+`
 		                        where e.application_id = n.application_id)
 		    returning n.application_id)
 		insert into audit_events (actor, action, details)
 		select 'worker', $2, jsonb_build_object('application', a.slug)
-		  from closed c join applications a on a.id = c.application_id`, noticeID, ProvisioningRestored)
+		  from closed c join applications a on a.id = c.application_id`, notificationID, ProvisioningRestored)
 	if err != nil {
-		return fmt.Errorf("close notice %d: %w", noticeID, err)
+		return fmt.Errorf("close notification %d: %w", notificationID, err)
 	}
 	return nil
 }
 
-// lookAtOutages has the notices looked at that tell of what waits for an entitlement's application.
+// lookAtOutages has the notifications looked at that tell of what waits for an entitlement's application.
 func lookAtOutages(ctx context.Context, q Queryer, entitlementID int64) error {
 	_, err := q.ExecContext(ctx, `
-		update notices set messages_due_at = app_now()
+		update notifications set messages_due_at = app_now()
 		 where kind = 'outage' and closed_at is null and application_id = (select application_id from entitlements where id = $1)`, entitlementID)
 	return err
 }
@@ -311,16 +311,16 @@ type Granting struct {
 	Over      bool    `db:"over"`       // nothing is to be granted any more: its state, an order or its end says so
 	Temporary bool    `db:"temporary"`  // it has an end
 	Approved  float64 `db:"approved"`   // seconds since it was approved
-	Clause    int     `db:"clause"`     // that judged it
+	Rule      int     `db:"rule"`       // that evaluated it
 	Version   int64   `db:"policy"`     // of the policy
 	Problem   Problem `db:"problem"`    // of the last attempt
 	RequestID int64   `db:"request_id"` // whose item it is
 }
 
-// GrantingOf answers it by the record alone.
+// GrantingOf answers it by the database alone.
 func GrantingOf(ctx context.Context, q Queryer, itemID int64) (g Granting, err error) {
 	err = q.GetContext(ctx, &g, `
-		select i.request_id, i.clause, r.policy_version as policy, d.ends_at is not null as temporary,
+		select i.request_id, i.rule, r.policy_version as policy, d.ends_at is not null as temporary,
 		       coalesce(extract(epoch from app_now() - d.at), 0)::float8 as approved,
 		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since",
 		       i.state not in ('approved', 'provisioning') or coalesce(d.ends_at <= app_now(), false)

@@ -10,19 +10,19 @@ import (
 )
 
 // unproven answers why the decisions about an item, which come to an approval, do not prove it; empty: they do. What the
-// policy asked for when the item was submitted is held against what is recorded, and a clause that approves by itself is
+// policy asked for when the item was submitted is held against what is recorded, and a rule that approves by itself is
 // evaluated again, on the directory as it is now.
 func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	var item struct {
-		Clause      int           `db:"clause"`
+		Rule        int           `db:"rule"`
 		Version     int64         `db:"policy_version"`
 		RequesterID int64         `db:"requester_id"`
 		SubmittedBy sql.NullInt64 `db:"submitted_by"`
 		Strangers   int           `db:"strangers"`
-		Ahead       bool          `db:"ahead"` // somebody who was asked in one stage answered for a later one too
+		Ahead       bool          `db:"ahead"` // someone who was asked in one stage answered for a later one too
 	}
 	err = q.GetContext(ctx, &item, `
-		select i.clause, r.policy_version, r.requester_id, r.submitted_by,
+		select i.rule, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
 		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
@@ -41,7 +41,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	if err != nil {
 		return "", err
 	}
-	clause, err := p.Clause(item.Clause)
+	rule, err := p.Rule(item.Rule)
 	if err != nil {
 		return RuleUnknown, nil //nolint:nilerr // that is why it is refused
 	}
@@ -53,18 +53,18 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 			return ApprovedBySubmitter, nil
 		case d.PolicyVersion != item.Version:
 			return OtherPolicyVersion, nil
-		case d.DecidedBy.Valid && clause.Stages == nil:
+		case d.DecidedBy.Valid && rule.Stages == nil:
 			return NoApprovalAsked, nil
-		case !d.DecidedBy.Valid && !clause.Approve:
+		case !d.DecidedBy.Valid && !rule.Approve:
 			return ApproverNotAsked, nil
 		case !d.DecidedBy.Valid:
-			return approvesStill(ctx, q, p, item.Clause, itemID)
+			return approvesStill(ctx, q, p, item.Rule, itemID)
 		}
 	}
 	switch {
 	case item.Strangers > 0:
 		return ApproverNotAsked, nil
-	case !passes(clause, decisions):
+	case !passes(rule, decisions):
 		return ApprovalsMissing, nil
 	case item.Ahead:
 		return unasked(ctx, q, itemID)
@@ -72,7 +72,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	return "", nil
 }
 
-// unasked answers that somebody approved a later stage than the one they were asked in, and would not be asked there.
+// unasked answers that someone approved a later stage than the one they were asked in, and would not be asked there.
 func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	number, err := RequestOfItem(ctx, q, itemID)
 	if err != nil {
@@ -82,7 +82,7 @@ func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err
 	if err != nil {
 		return "", err
 	}
-	judged, err := Judge(ctx, q, request)
+	evaluated, err := Evaluate(ctx, q, request)
 	if err != nil {
 		return "", err
 	}
@@ -92,37 +92,37 @@ func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err
 		if d.Override || n < 0 || d.Stage <= request.Approvals[n].Stage {
 			continue
 		}
-		if _, may := judged.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
+		if _, may := evaluated.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
 			return StageNotAsked, nil
 		}
 	}
 	return "", nil
 }
 
-// passes tells whether decisions pass every stage of a clause, by its own numbers.
-func passes(clause *policy.Clause, decisions []Decision) bool {
-	for n, stage := range clause.Stages {
+// passes tells whether decisions pass every stage of a rule, by its own numbers.
+func passes(rule *policy.Rule, decisions []Decision) bool {
+	for n, stage := range rule.Stages {
 		agreed := map[int64]bool{}
 		override := false
 		for _, d := range decisions {
 			if d.Stage == n+1 && d.Approves() {
-				agreed[d.word().Voice()] = true // whoever stands in for two people says one word
+				agreed[d.word().Vote()] = true // whoever is a delegate for two people says one word
 				override = override || d.Override
 			}
 		}
-		if len(agreed) < stage.Agree && !override {
+		if len(agreed) < stage.RequiredApprovals && !override {
 			return false
 		}
 	}
-	return len(clause.Stages) > 0
+	return len(rule.Stages) > 0
 }
 
-func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, clause int, itemID int64) (why ProblemCode, err error) {
+func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, rule int, itemID int64) (why ProblemCode, err error) {
 	about, err := subjectOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
 	}
-	if now, err := p.Judge(about); err != nil || now != clause {
+	if now, err := p.Evaluate(about); err != nil || now != rule {
 		return PolicyChanged, nil //nolint:nilerr // what cannot be judged is not approved
 	}
 	return "", nil

@@ -9,7 +9,7 @@ import (
 
 // Quota is how much one person may ask for, for whomever. Zero: as much as they like.
 type Quota struct {
-	Open      int // requests of which something is not decided, or not given, yet
+	Open      int // requests of which something is not decided, or not granted, yet
 	PerMinute int // requests made
 }
 
@@ -24,7 +24,7 @@ func (e *OverQuota) Error() string {
 }
 
 // check answers *OverQuota if the person may not make another request now. The caller holds the lock of the person's submissions,
-// so that replicas agree.
+// so that replicas required_approvals.
 func (q Quota) check(ctx context.Context, tx *sqlx.Tx, personID int64) error {
 	var has Quota
 	err := tx.QueryRowxContext(ctx, `
@@ -33,7 +33,7 @@ func (q Quota) check(ctx context.Context, tx *sqlx.Tx, personID int64) error {
 		         where created_at > app_now() - interval '1 minute'),
 		       (select count(*)
 		          from (select from access_requests r
-		                 where $3 > 0 and coalesce(r.submitted_by, r.requester_id) = $1 and r.settled_at is null
+		                 where $3 > 0 and coalesce(r.submitted_by, r.requester_id) = $1 and r.completed_at is null
 		                   and exists (select from request_items i
 		                                where i.request_id = r.id and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning'))
 		                 limit $3) open)`, personID, q.PerMinute, q.Open).Scan(&has.PerMinute, &has.Open)

@@ -11,28 +11,28 @@ import (
 	"github.com/lib/pq"
 )
 
-// Release is an order to stop asking for an item, or to take access back.
+// Release is an order to stop asking for an item, or to revoke access .
 type Release struct {
 	ID         int64         `db:"id"`
 	ItemID     sql.NullInt64 `db:"item_id"`
 	ClaimID    sql.NullInt64 `db:"claim_id"`
-	PersonID   sql.NullInt64 `db:"person_id"` // null: nobody pressed anything
+	PersonID   sql.NullInt64 `db:"person_id"` // null: no one pressed anything
 	PersonName string        `db:"person_name"`
-	Kind       string        `db:"kind"` // withdrawn, given_back, taken_back, left or cancelled
+	Kind       string        `db:"kind"` // withdrawn, removed_by_holder, revoked, left or cancelled
 	Reason     string        `db:"reason"`
-	ReleasedAt time.Time     `db:"released_at"`
+	RevokedAt  time.Time     `db:"revoked_at"`
 }
 
 // Kinds of release.
 const (
-	WithdrawnByRequester = "withdrawn"
-	GivenBack            = "given_back"
-	TakenBack            = "taken_back"
-	Left                 = "left"
-	Cancelled            = "cancelled"
+	WithdrawnByRequester  = "withdrawn"
+	KindRemovedByHolder   = "removed_by_holder"
+	KindRevoked           = "revoked"
+	KindPersonLeft        = "left"
+	KindWorkflowCancelled = "cancelled"
 )
 
-// Withdraw records that the requester no longer asks for what is not being given yet, and answers those items. None:
+// Withdraw records that the requester no longer asks for what is not being granted yet, and answers those items. None:
 // everything is decided or given already.
 func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -45,7 +45,7 @@ func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []
 			  from request_items i
 			 where i.request_id = $1 and i.state in ('submitted', 'awaiting_approval', 'approved')
 			   and not exists (select from releases r where r.item_id = i.id)
-			   and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')
+			   and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')
 			   and not exists (select from claims c where c.item_id = i.id)
 			returning item_id`, requestID, personID)
 		if err != nil {
@@ -59,17 +59,17 @@ func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []
 	return items, err
 }
 
-// GiveBack records that the holder gives access back before its end. It answers the released claim; pressing twice is
+// RemoveAccess records that the holder removes access  before its end. It answers the released claim; pressing twice is
 // one release.
-func (db *DB) GiveBack(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
+func (db *DB) RemoveAccess(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1 and c.person_id = $2`, claimID, personID); err != nil {
 			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, refusal(err))
 		}
-		if claim.ReleasedAt.Valid || claim.EndedAt.Valid {
+		if claim.RevokedAt.Valid || claim.EndedAt.Valid {
 			return nil
 		}
-		return release(ctx, tx, []Claim{claim}, GivenBack, sql.NullInt64{Int64: personID, Valid: true}, "")
+		return release(ctx, tx, []Claim{claim}, KindRemovedByHolder, sql.NullInt64{Int64: personID, Valid: true}, "")
 	})
 	return claim, err
 }
@@ -121,42 +121,42 @@ const looksAfter = `(exists (select from people me where me.id = $2 and me.admin
 		    or exists (select from entitlement_owners o where o.entitlement_id = e.id and o.person_id = $2)
 		    or exists (select from application_owners o where o.application_id = e.application_id and o.person_id = $2))`
 
-// TakeBack records that somebody who looks after what a claim gives, or the manager to whom it was listed after a job change,
-// takes it back at once, and why. It answers the released claim; ErrNotAllowed: it is not theirs to take back; ErrNotActive:
+// RevokeAccess records that someone who looks after what a claim grants, or the manager to whom it was listed after a job change,
+// revokes it  at once, and why. It answers the released claim; ErrNotAllowed: it is not theirs to revoke; ErrNotActive:
 // they are not active; pressing twice is one release.
-func (db *DB) TakeBack(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
+func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
 			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
 		}
-		if err := mayTakeBack(ctx, tx, claimID, personID); err != nil {
+		if err := mayRevoke(ctx, tx, claimID, personID); err != nil {
 			return err
 		}
-		if claim.ReleasedAt.Valid || claim.EndedAt.Valid {
+		if claim.RevokedAt.Valid || claim.EndedAt.Valid {
 			return nil
 		}
-		return release(ctx, tx, []Claim{claim}, TakenBack, sql.NullInt64{Int64: personID, Valid: true}, reason)
+		return release(ctx, tx, []Claim{claim}, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
 	if err != nil && isRefusal(err) {
-		return claim, errors.Join(err, AuditTakingBackRefused(ctx, db, claimID, personID, err))
+		return claim, errors.Join(err, AuditRevocationRefused(ctx, db, claimID, personID, err))
 	}
 	return claim, err
 }
 
-// mayTakeBack answers ErrNotAllowed where a claim is not a person's to take back, and ErrNotFound where there is none.
-func mayTakeBack(ctx context.Context, q Queryer, claimID, personID int64) error {
+// mayRevoke answers ErrNotAllowed where a claim is not a person's to revoke, and ErrNotFound where there is none.
+func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 	var may bool
 	err := q.GetContext(ctx, &may, `select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`, claimID, personID)
 	if err != nil {
 		return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
 	}
 	if !may {
-		return fmt.Errorf("claim %d is not for person %d to take back: %w", claimID, personID, ErrNotAllowed)
+		return fmt.Errorf("claim %d is not for person %d to revoke: %w", claimID, personID, ErrNotAllowed)
 	}
 	return nil
 }
 
-// AuditTakingBackRefused records that somebody tried to take back what is not theirs to.
-func AuditTakingBackRefused(ctx context.Context, q Queryer, claimID, personID int64, why error) error {
-	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: "taking back refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": why.Error()}})
+// AuditRevocationRefused records that someone tried to revoke what is not theirs to.
+func AuditRevocationRefused(ctx context.Context, q Queryer, claimID, personID int64, why error) error {
+	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: "revoking refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": why.Error()}})
 }

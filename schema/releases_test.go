@@ -14,18 +14,18 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// given makes a claim of an approved item, as giving does.
+// given makes a claim of an approved item, as granting does.
 func (a asking) given(item int64) int64 {
 	a.t.Helper()
 	ctx := context.Background()
 	conn, err := a.Worker.Connx(ctx)
 	require.NoError(a.t, err)
 	defer conn.Close() // it goes back to the pool
-	seat, err := schema.SeatOfItem(ctx, conn, item)
+	assignment, err := schema.AssignmentOfItem(ctx, conn, item)
 	require.NoError(a.t, err)
-	_, err = schema.PlanSeat(ctx, conn, seat, false)
+	_, err = schema.PlanAssignment(ctx, conn, assignment, false)
 	require.NoError(a.t, err)
-	_, err = schema.RecordSeat(ctx, conn, seat, true)
+	_, err = schema.RecordAssignment(ctx, conn, assignment, true)
 	require.NoError(a.t, err)
 	require.Equal(a.t, "active", a.State(item))
 	return a.Claim(item)
@@ -67,15 +67,15 @@ func TestGivingBackTwiceAtOnceIsOneRelease(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			_, err := a.SlackApp.GiveBack(context.Background(), claim, a.ann)
+			_, err := a.SlackApp.RemoveAccess(context.Background(), claim, a.ann)
 			assert.NoError(t, err)
 		})
 	}
 	group.Wait()
 	assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from releases`))
-	assert.Equal(t, 1, a.Audited("released: given_back"))
-	assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'released: given_back'`, a.asked.ID, a.asked.Items[0], claim))
-	assert.True(t, schematest.Value[bool](a.World, `select released_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if nobody else does")
+	assert.Equal(t, 1, a.Audited("released: removed_by_holder"))
+	assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'released: removed_by_holder'`, a.asked.ID, a.asked.Items[0], claim))
+	assert.True(t, schematest.Value[bool](a.World, `select revoked_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if no one else does")
 	assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() from access_requests`))
 }
 
@@ -83,12 +83,12 @@ func TestNobodyGivesBackWhatSomebodyElseHolds(t *testing.T) {
 	a := newAsking(t, 0)
 	a.approveAll()
 	claim := a.given(a.asked.Items[0])
-	_, err := a.SlackApp.GiveBack(context.Background(), claim, a.owen)
+	_, err := a.SlackApp.RemoveAccess(context.Background(), claim, a.owen)
 	require.ErrorIs(t, err, schema.ErrNotFound)
-	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'given_back')`, a.asked.Items[0], a.owen)
-	assert.ErrorContains(t, err, "somebody else")
+	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.owen)
+	assert.ErrorContains(t, err, "someone else")
 	imported := a.Imported(a.olga, a.entitlements[0])
-	_, err = a.SlackApp.Exec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'given_back')`, imported, a.owen)
+	_, err = a.SlackApp.Exec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, imported, a.owen)
 	assert.ErrorContains(t, err, "not for person")
 }
 
@@ -105,7 +105,7 @@ func TestWhatIsOverIsNotReleased(t *testing.T) {
 	a.approveAll()
 	claim := a.given(a.asked.Items[0])
 	a.Do(`update request_items set state = 'ended' where id = $1`, a.asked.Items[0])
-	_, err := a.SlackApp.GiveBack(context.Background(), claim, a.ann)
+	_, err := a.SlackApp.RemoveAccess(context.Background(), claim, a.ann)
 	assert.ErrorIs(t, err, schema.ErrNotOpen)
 }
 
@@ -121,12 +121,12 @@ func TestEveryClaimOfALeaverIsDueAtOnce_29(t *testing.T) {
 	require.Len(t, due, 2)
 	for _, c := range due {
 		assert.True(t, c.HolderLeft)
-		released, err := a.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
+		revoked, err := a.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
 		require.NoError(t, err)
-		assert.True(t, released)
+		assert.True(t, revoked)
 	}
 	assert.Equal(t, 2, schematest.Value[int](a.World, `select count(*) from releases where kind = 'left' and person_id is null`))
-	assert.Equal(t, 2, schematest.Value[int](a.World, `select count(released_at) from claims where id in ($1, $2)`, given, imported))
+	assert.Equal(t, 2, schematest.Value[int](a.World, `select count(revoked_at) from claims where id in ($1, $2)`, given, imported))
 	again, err := a.Worker.ReleaseLeaversClaim(context.Background(), given)
 	require.NoError(t, err)
 	assert.False(t, again)
@@ -134,9 +134,9 @@ func TestEveryClaimOfALeaverIsDueAtOnce_29(t *testing.T) {
 
 func TestNothingIsReleasedOfSomebodyWhoIsHere(t *testing.T) {
 	a := newAsking(t, 0)
-	released, err := a.Worker.ReleaseLeaversClaim(context.Background(), a.Imported(a.ann, a.entitlements[0]))
+	revoked, err := a.Worker.ReleaseLeaversClaim(context.Background(), a.Imported(a.ann, a.entitlements[0]))
 	require.NoError(t, err)
-	assert.False(t, released)
+	assert.False(t, revoked)
 }
 
 func TestClaimAnswersWhetherItIsAReasonToHoldTheSeat(t *testing.T) {
@@ -145,23 +145,23 @@ func TestClaimAnswersWhetherItIsAReasonToHoldTheSeat(t *testing.T) {
 	assert.True(t, schema.Claim{}.Live(now))
 	assert.True(t, schema.Claim{EndsAt: at(time.Second)}.Live(now))
 	assert.False(t, schema.Claim{EndsAt: at(0)}.Live(now))
-	assert.False(t, schema.Claim{ReleasedAt: at(-time.Second)}.Live(now))
+	assert.False(t, schema.Claim{RevokedAt: at(-time.Second)}.Live(now))
 	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Live(now))
-	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Unsettled(now))
-	assert.True(t, schema.Claim{EndsAt: at(0), DueAt: at(time.Minute)}.Unsettled(now))
+	assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.NeedsRevoking(now))
+	assert.True(t, schema.Claim{EndsAt: at(0), DueAt: at(time.Minute)}.NeedsRevoking(now))
 }
 
 func TestWhatWasTakenBackIsListedApartFromWhatWasGivenBack(t *testing.T) {
 	a := newAsking(t, 0)
 	a.approveAll()
 	given, taken := a.given(a.asked.Items[0]), a.given(a.asked.Items[1])
-	_, err := a.SlackApp.GiveBack(t.Context(), given, a.ann)
+	_, err := a.SlackApp.RemoveAccess(t.Context(), given, a.ann)
 	require.NoError(t, err)
-	_, err = a.SlackApp.TakeBack(t.Context(), taken, a.owen, "moved team")
+	_, err = a.SlackApp.RevokeAccess(t.Context(), taken, a.owen, "moved team")
 	require.NoError(t, err)
-	a.Do(`update request_items set state = 'released' where request_id = $1`, a.asked.ID)
+	a.Do(`update request_items set state = 'revoked' where request_id = $1`, a.asked.ID)
 	lines, _, err := schema.RequestsOf(t.Context(), a.SlackApp, a.ann, 10, 0)
 	require.NoError(t, err)
 	require.Len(t, lines, 1)
-	assert.Equal(t, map[string]int{schema.GivenBack: 1, schema.Released: 1}, lines[0].States)
+	assert.Equal(t, map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 1}, lines[0].States)
 }

@@ -37,7 +37,7 @@ func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, e
 		  cross join lateral (
 		       select count(*) filter (where n.opened_at >= c.asked_at) as times,
 		              max(n.opened_at) filter (where n.opened_at >= c.asked_at) as since, max(n.opened_at) as last_at
-		         from notices n
+		         from notifications n
 		        where n.kind = 'reminder' and n.person_id = c.person_id and n.opened_at >= least(c.asked_at, app_now() - interval '1 day')) n
 		 where a.request_id = $1 and a.state = 'open' and `+isThere+`
 		 order by c.approval_id, c.position`, requestID)
@@ -47,13 +47,13 @@ func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, e
 	return reminded, nil
 }
 
-// isThere: the person p is active, and not away with somebody in their place.
+// isThere: the person p is active, and not away with someone in their place.
 const isThere = `p.status = 'active' and p.gone_at is null
 		   and not exists (select from delegation_of(p.id) d join people by on by.id = d.delegate_id
 		                    where d.starts_at <= app_now() and by.status = 'active' and by.gone_at is null)`
 
 // Remind reminds people of everything that waits for them, from a request's run, and answers whom: those who were not
-// reminded within the time apart by another. Each gets one message, which a notice stands for.
+// reminded within the time apart by another. Each gets one message, which a notification stands for.
 func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration) (reminded []int64, err error) {
 	// One at a time a person, in one order: requests that fall due together must not remind twice, nor wait for each other.
 	_, err = tx.ExecContext(ctx, `
@@ -62,9 +62,9 @@ func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, a
 		return nil, fmt.Errorf("remind of request %d: %w", requestID, err)
 	}
 	err = tx.SelectContext(ctx, &reminded, `
-		insert into notices (kind, person_id, request_id)
+		insert into notifications (kind, person_id, request_id)
 		select 'reminder', id, $1 from unnest($2::bigint[]) people (id)
-		 where not exists (select from notices n where n.kind = 'reminder' and n.person_id = people.id and n.opened_at > app_now() - $3 * interval '1 second')
+		 where not exists (select from notifications n where n.kind = 'reminder' and n.person_id = people.id and n.opened_at > app_now() - $3 * interval '1 second')
 		returning person_id`, requestID, pq.Array(people), apart.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("remind of request %d: %w", requestID, err)

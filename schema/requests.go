@@ -10,7 +10,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// Request is one access request with everything that the record says of it, read in one go.
+// Request is one access request with everything that the database says of it, read in one go.
 type Request struct {
 	ID            int64         `db:"id"` // the number that people see
 	RequesterID   int64         `db:"requester_id"`
@@ -24,9 +24,9 @@ type Request struct {
 	ReasonLabel   string        `db:"reason_label"`
 	Note          string        `db:"note"`
 	CreatedAt     time.Time     `db:"created_at"`
-	SettledAt     sql.NullTime  `db:"settled_at"`
+	CompletedAt   sql.NullTime  `db:"completed_at"`
 	MessagesDueAt sql.NullTime  `db:"messages_due_at"`
-	PolicyVersion int64         `db:"policy_version"` // that judged it
+	PolicyVersion int64         `db:"policy_version"` // that evaluated it
 	Terms         string        `db:"terms"`          // see the SQL function request_terms
 	ReadAt        time.Time     `db:"read_at"`        // the database's clock
 	// AdministratorTold: an administrator was sent a message about items that have no approver.
@@ -35,7 +35,7 @@ type Request struct {
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name
 	Approvals []Approval `db:"-"` // oldest first
-	Enquiries []Enquiry  `db:"-"` // oldest first
+	Questions []Question `db:"-"` // oldest first
 }
 
 // Item is one entitlement within a request.
@@ -54,14 +54,14 @@ type Item struct {
 	State           string    `db:"state"`
 	StateAt         time.Time `db:"state_at"`
 	Problem         Problem   `db:"problem"`
-	Clause          int       `db:"clause"` // of the request's version of the policy, from 1: the one that judges the item
+	Rule            int       `db:"rule"` // of the request's version of the policy, from 1: the one that evaluates the item
 
 	MaxDays sql.NullInt64 `db:"max_days"` // the entitlement's own limit; null: none
 
 	Decisions []Decision `db:"-"` // oldest first
-	Decision  *Decision  `db:"-"` // what they come to; nil: somebody is still to decide
+	Decision  *Decision  `db:"-"` // what they come to; nil: someone is still to decide
 	Release   *Release   `db:"-"` // nil: neither withdrawn nor ordered back
-	Claim     *Claim     `db:"-"` // nil: nothing was given
+	Claim     *Claim     `db:"-"` // nil: nothing was granted
 }
 
 // States of an item. Those after active are final.
@@ -72,7 +72,7 @@ const (
 	Provisioning     = "provisioning"
 	Active           = "active"
 	Ended            = "ended"
-	Released         = "released"
+	Revoked          = "revoked"
 	Denied           = "denied"
 	Withdrawn        = "withdrawn"
 	Expired          = "expired"
@@ -82,35 +82,35 @@ const (
 // Final tells whether nothing can happen to the item any more.
 func (i Item) Final() bool {
 	switch i.State {
-	case Ended, Released, Denied, Withdrawn, Expired, Failed:
+	case Ended, Revoked, Denied, Withdrawn, Expired, Failed:
 		return true
 	}
 	return false
 }
 
-// Waiting tells whether somebody could still decide the item: its state may lag behind the record by a moment.
+// Waiting tells whether someone could still decide the item: its state may lag behind the database by a moment.
 func (i Item) Waiting() bool {
 	return (i.State == Submitted || i.State == AwaitingApproval) && i.Decision == nil && i.Release == nil
 }
 
-// Approval is a question put to a set of candidates about items of one application.
+// Approval is an approval put to a set of candidates about items of one application.
 type Approval struct {
-	ID            int64        `db:"id"`
-	ApplicationID int64        `db:"application_id"`
-	Stage         int          `db:"stage"`  // from 1
-	Stages        int          `db:"stages"` // how many there are
-	Agree         int          `db:"agree"`  // how many candidates have to
-	Level         int          `db:"level"`  // how often it was escalated
-	Since         time.Time    `db:"since"`  // when this stage was first asked about, whoever was asked then
-	State         string       `db:"state"`  // open, decided, moved (to other candidates) or closed
-	OpenedAt      time.Time    `db:"opened_at"`
-	ClosedAt      sql.NullTime `db:"closed_at"`
-	RemindedAt    sql.NullTime `db:"reminded_at"`
-	RemindSeconds float64      `db:"remind_seconds"`
-	EscalateAt    sql.NullTime `db:"escalate_at"` // null: there is nobody else to ask
-	ExpiresAt     sql.NullTime `db:"expires_at"`
-	ItemIDs       []int64      `db:"-"`
-	Candidates    []Candidate  `db:"-"` // in the order in which they are asked
+	ID                int64        `db:"id"`
+	ApplicationID     int64        `db:"application_id"`
+	Stage             int          `db:"stage"`              // from 1
+	Stages            int          `db:"stages"`             // how many there are
+	RequiredApprovals int          `db:"required_approvals"` // how many candidates have to
+	Level             int          `db:"level"`              // how often it was escalated
+	Since             time.Time    `db:"since"`              // when this stage was first asked about, whoever was asked then
+	State             string       `db:"state"`              // open, decided, moved (to other candidates) or closed
+	OpenedAt          time.Time    `db:"opened_at"`
+	ClosedAt          sql.NullTime `db:"closed_at"`
+	RemindedAt        sql.NullTime `db:"reminded_at"`
+	RemindSeconds     float64      `db:"remind_seconds"`
+	EscalateAt        sql.NullTime `db:"escalate_at"` // null: there is no one else to ask
+	ExpiresAt         sql.NullTime `db:"expires_at"`
+	ItemIDs           []int64      `db:"-"`
+	Candidates        []Candidate  `db:"-"` // in the order in which they are asked
 }
 
 // RemindAfter is how long after it was asked the candidates are reminded.
@@ -128,7 +128,7 @@ func (a Approval) Candidate(personID int64) (Candidate, bool) {
 	return Candidate{}, false
 }
 
-// Candidate is somebody who may decide an approval.
+// Candidate is someone who may decide an approval.
 type Candidate struct {
 	ApprovalID int64        `db:"approval_id"`
 	PersonID   int64        `db:"person_id"`
@@ -147,7 +147,7 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
 		select r.id, r.requester_id, r.submitted_by, coalesce(b.name, '') as submitter_name, r.access_like, coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone,
-		       s.label as reason_label, r.note, r.created_at, r.settled_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
+		       s.label as reason_label, r.note, r.created_at, r.completed_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
 		       exists (select from slack_messages m where m.request_id = r.id and m.kind = 'report' and m.about like '`+AboutNoApprover+`%' and m.ts <> '') as administrator_told
 		  from access_requests r
 		  join reasons s on s.key = r.reason_key
@@ -167,7 +167,7 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	if r.Approvals, err = approvals(ctx, q, id); err != nil {
 		return nil, fmt.Errorf("the approvals of request %d: %w", id, err)
 	}
-	if r.Enquiries, err = enquiries(ctx, q, id); err != nil {
+	if r.Questions, err = questions(ctx, q, id); err != nil {
 		return nil, fmt.Errorf("what was asked about request %d: %w", id, err)
 	}
 	return r, nil
@@ -178,8 +178,8 @@ func (r *Request) AskedFor(personID int64) bool {
 	return personID == r.RequesterID || r.SubmittedBy.Valid && personID == r.SubmittedBy.Int64
 }
 
-// LockRequest locks the request's row to the end of the transaction: decisions, releases, expiry and giving exclude each
-// other. After a seat's lock, before the audit.
+// LockRequest locks the request's row to the end of the transaction: decisions, releases, expiry and granting exclude each
+// other. After an assignment's lock, before the audit.
 func LockRequest(ctx context.Context, q Queryer, id int64) error {
 	_, err := q.ExecContext(ctx, `select lock_request($1)`, id)
 	return refusal(err)
@@ -189,7 +189,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	var items []Item
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug, a.name as application_name, e.name, e.kind,
-		       e.description, e.risk, e.max_days, i.state, i.state_at, i.clause,
+		       e.description, e.risk, e.max_days, i.state, i.state_at, i.rule,
 		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since"
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
@@ -217,7 +217,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	}
 	var releases []Release
 	err = q.SelectContext(ctx, &releases, `
-		select r.id, r.item_id, r.claim_id, r.person_id, coalesce(p.name, '') as person_name, r.kind, r.reason, r.released_at
+		select r.id, r.item_id, r.claim_id, r.person_id, coalesce(p.name, '') as person_name, r.kind, r.reason, r.revoked_at
 		  from releases r left join people p on p.id = r.person_id
 		 where r.item_id = any($1)`, pq.Array(ids))
 	if err != nil {
@@ -239,7 +239,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, error) {
 	var approvals []Approval
 	err := q.SelectContext(ctx, &approvals, `
-		select id, application_id, stage, stages, agree, level, since, state, opened_at, closed_at, reminded_at,
+		select id, application_id, stage, stages, required_approvals, level, since, state, opened_at, closed_at, reminded_at,
 		       extract(epoch from remind_after)::float8 as remind_seconds, escalate_at, expires_at
 		  from approvals where request_id = $1 order by id`, requestID)
 	if err != nil {
@@ -253,7 +253,7 @@ func approvals(ctx context.Context, q Queryer, requestID int64) ([]Approval, err
 	var candidates []Candidate
 	err = q.SelectContext(ctx, &candidates, `
 		select c.approval_id, c.person_id, p.name, p.email, c.basis, c.asked_at, c.for_person_id, coalesce(f.name, '') as for_name,
-		       exists (select from slack_messages m where m.request_id = $2 and m.person_id = c.person_id and m.kind = 'question' and m.ts <> '') as sent
+		       exists (select from slack_messages m where m.request_id = $2 and m.person_id = c.person_id and m.kind = 'approval' and m.ts <> '') as sent
 		  from approval_candidates c join people p on p.id = c.person_id
 		  left join people f on f.id = c.for_person_id
 		 where c.approval_id = any($1) order by c.approval_id, c.position`, pq.Array(ids), requestID)
@@ -321,7 +321,7 @@ func (r *Request) DecidableBy(personID int64) []Item {
 			continue
 		}
 		a, ok := r.OpenApproval(i)
-		if _, candidate := a.Candidate(personID); ok && candidate && !slices.Contains(i.Agreed(a.Stage), personID) {
+		if _, candidate := a.Candidate(personID); ok && candidate && !slices.Contains(i.ApprovedIn(a.Stage), personID) {
 			decidable = append(decidable, i)
 		}
 	}
@@ -330,7 +330,7 @@ func (r *Request) DecidableBy(personID int64) []Item {
 
 // State sums up the items in one word for lists: what is still to come first, then what is held, then how it ended.
 func (r *Request) State() string {
-	for _, state := range []string{Submitted, AwaitingApproval, Approved, Provisioning, Active, Failed, Ended, Released, Denied, Expired, Withdrawn} {
+	for _, state := range []string{Submitted, AwaitingApproval, Approved, Provisioning, Active, Failed, Ended, Revoked, Denied, Expired, Withdrawn} {
 		for _, i := range r.Items {
 			if i.State == state {
 				return state

@@ -21,7 +21,7 @@ func (a asking) asRole(role string) *schema.DB {
 	return db
 }
 
-// What a trigger reads, a temporary table of the same name must not stand in for.
+// What a trigger reads, a temporary table of the same name must not are delegates for.
 func TestATemporaryTableDeceivesNoTrigger(t *testing.T) {
 	const owner = `create temporary table pg_class as select oid, (select oid from pg_roles where rolname = current_user) as relowner from pg_catalog.pg_class`
 	a := newAsking(t, time.Hour)
@@ -60,15 +60,15 @@ func TestWhatNobodyApprovedIsNotFoundEither(t *testing.T) {
 	item := a.asked.Items[0]
 	_, err := a.Worker.Exec(`update request_items set state = 'approved' where id = $1`, item)
 	require.NoError(t, err)
-	_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, found_for) values ($1, $2, $3, 'found', $4)`,
+	_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'found', $4)`,
 		a.ann, a.Account(a.ann, a.entitlements[0]), a.entitlements[0], item)
-	assert.ErrorContains(t, err, "nothing is about to be given")
+	assert.ErrorContains(t, err, "nothing is about to be granted")
 }
 
 func TestARequestIsJudgedByNoOlderPolicy(t *testing.T) {
 	a := newAsking(t, time.Hour)
-	a.Policy("clauses:\n  - name: on trial\n    approve: true\n")
-	holds := a.Policy("clauses:\n  - name: ask\n    ask:\n      - from: [application owners]\n")
+	a.Policy("rules:\n  - name: on trial\n    approve: true\n")
+	holds := a.Policy("rules:\n  - name: ask\n    ask:\n      - from: [application owners]\n")
 	ask := `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version) values ($1, $2, 'custom', 'UTC', 'project', $3)`
 	_, err := a.SlackApp.Exec(ask, "V", a.ann, holds-1)
 	require.ErrorContains(t, err, "does not hold any more")
@@ -83,12 +83,12 @@ func TestNobodyFiresOurTriggersFromTablesOfTheirOwn(t *testing.T) {
 	claim := a.given(a.asked.Items[0])
 	for _, role := range []string{"accessbot_auditor", "accessbot_slackapp", "accessbot_worker", "accessbot_directory"} {
 		db := a.asRole(role)
-		db.MustExec(`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, released_at timestamptz)`)
+		db.MustExec(`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, revoked_at timestamptz)`)
 		_, err := db.Exec(`create trigger t before insert on r for each row execute function releases_check()`)
 		assert.ErrorContains(t, err, "permission denied for function releases_check", role)
 		db.MustExec(`insert into r (item_id, kind) values ($1, 'left')`, a.asked.Items[0])
 	}
-	assert.False(t, schematest.Value[bool](a.World, `select released_at is not null from claims where id = $1`, claim))
+	assert.False(t, schematest.Value[bool](a.World, `select revoked_at is not null from claims where id = $1`, claim))
 
 	const byAnybody = `
 		select coalesce(string_agg(p.proname, ', ' order by p.proname), '')
@@ -103,7 +103,7 @@ func TestARequestIsDatedByTheDatabase(t *testing.T) {
 	a := newAsking(t, time.Hour)
 	const ask = `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version, %s)
 		select $1, $2, 'custom', 'UTC', 'project', max(version), $3 from policies`
-	for _, column := range []string{"created_at", "due_at", "settled_at"} {
+	for _, column := range []string{"created_at", "due_at", "completed_at"} {
 		_, err := a.SlackApp.Exec(fmt.Sprintf(ask, column), "V", a.ann, "1999-01-01")
 		assert.ErrorContains(t, err, "permission denied", column)
 	}
@@ -120,11 +120,11 @@ func TestAStandInIsNumberedByTheRecordSoThatItCanBeEnded(t *testing.T) {
 	assert.ErrorContains(t, err, "permission denied")
 }
 
-// What is to be taken back from somebody by hand, they do not say themselves that it is gone.
+// What is to be revoked from someone by hand, they do not say themselves that it is gone.
 func TestNobodyAnswersATaskAboutTheirOwnAccessIfThereIsAnybodyElse(t *testing.T) {
 	a := newAsking(t, time.Hour)
-	task := schematest.Value[int64](a.World, `insert into tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`, a.Account(a.owen, a.entitlements[0]), a.entitlements[0])
-	a.Do(`insert into notices (kind, application_id, task_id) select 'task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
+	task := schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`, a.Account(a.owen, a.entitlements[0]), a.entitlements[0])
+	a.Do(`insert into notifications (kind, application_id, manual_task_id) select 'task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
 	answer := func(who int64) error {
 		_, err := a.SlackApp.AnswerTask(t.Context(), schema.TaskAnswer{TaskID: task, PersonID: who, Done: true})
 		return err
@@ -138,6 +138,6 @@ func TestNobodyAnswersATaskAboutTheirOwnAccessIfThereIsAnybodyElse(t *testing.T)
 	assert.Zero(t, onHome(a.owen))
 	assert.Equal(t, 1, onHome(a.olga))
 	a.Do(`update people set status = 'suspended' where id = $1`, a.olga)
-	assert.Equal(t, 1, onHome(a.owen), "better than nobody")
+	assert.Equal(t, 1, onHome(a.owen), "better than no one")
 	require.NoError(t, answer(a.owen))
 }

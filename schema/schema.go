@@ -1,6 +1,6 @@
-// Package schema is the record: the tables, and every query over them, a file a noun.
+// Package schema is the database: the tables, and every query over them, a file a noun.
 //
-// PostgreSQL is the record, Temporal the engine, Slack a picture. A submission, a decision or a release is one
+// PostgreSQL is the database, Temporal the engine, Slack a picture. A submission, a decision or a release is one
 // committed transaction here before anything else hears of it. The database's clock (app_now) alone says what is due.
 package schema
 
@@ -17,7 +17,7 @@ import (
 	"accessbot/schema/pgdial"
 )
 
-// DB is a pool of connections to the record.
+// DB is a pool of connections to the database.
 type DB struct{ *sqlx.DB }
 
 // Queryer is what a query runs on: a DB, a Tx, or one pinned connection.
@@ -35,7 +35,7 @@ const statementBound = 2 * time.Minute
 // database that is away shows at the first query, and one that is silent at the end of that query's context.
 func Open(url string, maxConns int) (*DB, error) {
 	if url == "" {
-		return nil, errors.New("DATABASE_URL is not set: give the URL of accessbot's PostgreSQL database")
+		return nil, errors.New("DATABASE_URL is not set: grant the URL of accessbot's PostgreSQL database")
 	}
 	config, err := pq.NewConfig(url)
 	if err != nil {
@@ -98,7 +98,7 @@ func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx c
 	})
 }
 
-// forLong gives a context a deadline that has none.
+// forLong grants a context a deadline that has none.
 func forLong(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}

@@ -25,7 +25,7 @@ import (
 // event that was sealed. Savepoints do not matter, as pg_current_xact_id is the xid of the transaction as a whole.
 //
 // The price: a transaction that writes, anywhere in the cluster, and stays open delays sealing until it is over. It blocks
-// nobody, nothing is lost, and TailOf tells.
+// no one, nothing is lost, and TailOf tells.
 //
 // An xid means something in its own cluster alone. Events carry their cluster's identifier; those of another cluster came
 // with a restored dump, whose transactions are all over here, and are sealed first. Each seal covers events of one cluster.
@@ -143,7 +143,7 @@ func sealRows(ctx context.Context, tx *sqlx.Tx, before Seal, cluster int64, rows
 		select $1::bigint + n - 1, event_id, hash from unnest($2::bigint[], $3::bytea[]) with ordinality as e (event_id, hash, n)`,
 		seal.First, pq.Array(ids), pq.ByteaArray(hashes))
 	if err != nil {
-		return seal, fmt.Errorf("give events %d to %d their positions: %w", seal.FirstEvent, seal.LastEvent, err)
+		return seal, fmt.Errorf("grant events %d to %d their positions: %w", seal.FirstEvent, seal.LastEvent, err)
 	}
 	_, err = tx.NamedExecContext(ctx, `
 		insert into audit_seals (position, first, events, first_event, last_event, cluster, last_xid, previous, hash, sealed_at)
@@ -173,7 +173,7 @@ type Tail struct {
 	Oldest time.Duration // the age of the oldest of them
 }
 
-// TailLate is from which age on somebody should look why the tail is not sealed: the worker is down, or a transaction
+// TailLate is from which age on someone should look why the tail is not sealed: the worker is down, or a transaction
 // somewhere in the cluster is open for that long.
 const TailLate = 5 * time.Minute
 

@@ -146,7 +146,7 @@ func TestAHeadKeptElsewhereFindsWhatTheChainItselfCannot(t *testing.T) {
 	require.Empty(t, found)
 	_, found = findings(t, w, head)
 	require.Len(t, found, 1)
-	assert.Contains(t, found[0], "history was sealed anew")
+	assert.Contains(t, found[0], "history was sealed again")
 }
 
 func TestSlowTransactionsFallBetweenNoSeals(t *testing.T) {

@@ -93,7 +93,7 @@ func BenchmarkSearchPeople(b *testing.B) {
 		{"a character of a name without spaces", func() string { r := []rune(unspacedNames[dice.IntN(7)]); return string(r[dice.IntN(len(r))]) }, false},
 		{"how every address begins", func() string { return "network" }, false},
 		{"an address", func() string { return fmt.Sprintf("network-user%d@kubernetes.example", dice.IntN(100_000)) }, false},
-		{"nobody's name", func() string { return "zzqx" }, false},
+		{"no one's name", func() string { return "zzqx" }, false},
 		{"one's reports", func() string { return string(rune('a' + dice.IntN(26))) }, true},
 	} {
 		b.Run(search.what, func(b *testing.B) {

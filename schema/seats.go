@@ -10,8 +10,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// Seat is the thing in a target that several claims may share: an account there, and the object it may hold.
-type Seat struct {
+// Assignment is the thing in a target that several claims may share: an account there, and the object it may hold.
+type Assignment struct {
 	AccountID     int64  `db:"account_id"`
 	EntitlementID int64  `db:"entitlement_id"`
 	PersonID      int64  `db:"person_id"`
@@ -21,10 +21,12 @@ type Seat struct {
 	Object        string `db:"object"`    // the object's own name there
 }
 
-// String names the seat in logs, by what the target calls its parts.
-func (s Seat) String() string { return fmt.Sprintf("%s on %s in %s", s.Account, s.Object, s.Instance) }
+// String names the assignment in logs, by what the target calls its parts.
+func (s Assignment) String() string {
+	return fmt.Sprintf("%s on %s in %s", s.Account, s.Object, s.Instance)
+}
 
-const selectSeat = `
+const selectAssignment = `
 select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.instance, a.account, e.target as object
   from %s x
   join accounts a on a.id = x.account_id
@@ -32,70 +34,72 @@ select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.i
   join applications p on p.id = e.application_id
  where x.id = $1`
 
-// SeatOfItem answers the seat that an item of a request is about.
-func SeatOfItem(ctx context.Context, q Queryer, itemID int64) (Seat, error) {
-	var s Seat
-	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectSeat, "request_items"), itemID); err != nil {
-		return s, fmt.Errorf("the seat of item %d: %w", itemID, refusal(err))
+// AssignmentOfItem answers the assignment that an item of a request is about.
+func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment, error) {
+	var s Assignment
+	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "request_items"), itemID); err != nil {
+		return s, fmt.Errorf("the assignment of item %d: %w", itemID, refusal(err))
 	}
 	return s, nil
 }
 
-// SeatOfClaim answers the seat that a claim is about.
-func SeatOfClaim(ctx context.Context, q Queryer, claimID int64) (Seat, error) {
-	var s Seat
-	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectSeat, "claims"), claimID); err != nil {
-		return s, fmt.Errorf("the seat of claim %d: %w", claimID, refusal(err))
+// AssignmentOfClaim answers the assignment that a claim is about.
+func AssignmentOfClaim(ctx context.Context, q Queryer, claimID int64) (Assignment, error) {
+	var s Assignment
+	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "claims"), claimID); err != nil {
+		return s, fmt.Errorf("the assignment of claim %d: %w", claimID, refusal(err))
 	}
 	return s, nil
 }
 
-// Lock is the name of the seat's lock: whoever changes the target holds it.
-func (s Seat) Lock() Lock { return Lock(fmt.Sprintf("seat:%d:%d", s.AccountID, s.EntitlementID)) }
+// Lock is the name of the assignment's lock: whoever changes the target holds it.
+func (s Assignment) Lock() Lock {
+	return Lock(fmt.Sprintf("assignment:%d:%d", s.AccountID, s.EntitlementID))
+}
 
-// Plan is what a seat's claims say.
+// Plan is what an assignment's claims say.
 type Plan struct {
 	Want bool `db:"want"` // it should be held: a claim is live
 	Ours bool `db:"ours"` // it may be changed: a claim is live, or is over and its access was not seen to be gone
 }
 
-// PlanSeat decides under the seat's lock what is to be done, from the claims alone. held is what the target was just seen
+// PlanAssignment decides under the assignment's lock what is to be done, from the claims alone. held is what the target was just seen
 // to show. Items whose approval is proven become claims here, before anything changes in the target. An item whose proof
 // does not hold fails, and the others go on.
-func PlanSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (Plan, error) {
+func PlanAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (Plan, error) {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
-		return Plan{}, fmt.Errorf("plan the seat of %s: %w", s, err)
+		return Plan{}, fmt.Errorf("plan the assignment of %s: %w", s, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
-	l, err := lockSeat(ctx, tx, s)
+	l, err := lockAssignment(ctx, tx, s)
 	if err != nil {
 		return Plan{}, err
 	}
 	if err := l.promoteItems(ctx, tx, held); err != nil {
-		return Plan{}, fmt.Errorf("give %s: %w", s, err)
+		return Plan{}, fmt.Errorf("grant %s: %w", s, err)
 	}
 	plan, err := l.plan(ctx, tx)
 	if err != nil {
 		return Plan{}, err
 	}
 	if err := tx.Commit(); err != nil {
-		return Plan{}, fmt.Errorf("plan the seat of %s: %w", s, err)
+		return Plan{}, fmt.Errorf("plan the assignment of %s: %w", s, err)
 	}
 	return plan, nil
 }
 
-// lockedSeat is a seat whose claims, and the requests that have something open on it, stay as they are until the end of
+// lockedAssignment is an assignment whose claims, and the requests that have something open on it, stay as they are until the end of
 // the transaction.
-type lockedSeat struct {
-	Seat
+type lockedAssignment struct {
+	Assignment
 	requests pq.Int64Array
-	now      time.Time // by which all of the transaction judges: an end between two of its statements would be lost
+	now      time.Time // by which all of the transaction evaluates: an end between two of its statements would be lost
 }
 
-// lockSeat locks requests, lowest number first, then claims: the order of everybody else who locks both.
-func lockSeat(ctx context.Context, tx *sqlx.Tx, s Seat) (lockedSeat, error) {
-	l := lockedSeat{Seat: s}
+// lockAssignment locks requests, lowest number first, then claims: the order of everybody else who locks both.
+func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssignment, error) {
+	l := lockedAssignment{Assignment: s}
 	err := tx.SelectContext(ctx, &l.requests, `
 		select id from access_requests
 		 where id in (select i.request_id from request_items i
@@ -113,33 +117,33 @@ func lockSeat(ctx context.Context, tx *sqlx.Tx, s Seat) (lockedSeat, error) {
 		return l, fmt.Errorf("lock the claims of %s: %w", s, err)
 	}
 	if l.now, err = Now(ctx, tx); err != nil {
-		return l, fmt.Errorf("lock the seat of %s: %w", s, err)
+		return l, fmt.Errorf("lock the assignment of %s: %w", s, err)
 	}
 	return l, nil
 }
 
-// plan is the one rule: a seat should be held while any claim on it is live. Access that no claim explains is not ours to
-// remove; a claim that is on the sweep's list explains it (see DoubtSeat).
-func (l lockedSeat) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
+// plan is the one rule: an assignment should be held while any claim on it is live. Access that no claim explains is not ours to
+// remove; a claim that is on the sweep's list explains it (see MarkDoubtful).
+func (l lockedAssignment) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
 	err = tx.GetContext(ctx, &p, `
-		select coalesce(bool_or(ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > $3), false) as want,
+		select coalesce(bool_or(ended_at is null and revoked_at is null and coalesce(ends_at, 'infinity') > $3), false) as want,
 		       coalesce(bool_or(removed_at is null or due_at is not null), false) as ours
 		  from claims where account_id = $1 and entitlement_id = $2`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
-		return p, fmt.Errorf("the claims of %s: %w", l.Seat, err)
+		return p, fmt.Errorf("the claims of %s: %w", l.Assignment, err)
 	}
 	return p, nil
 }
 
-// secondLook is how long after the end of a claim that was never seen given its seat is looked at once more.
+// secondLook is how long after the end of a claim that was never seen given its assignment is looked at once more.
 const secondLook = 5 * time.Minute
 
-// sweepAfter is how long past its end a claim's own run has, before the sweep settles the seat itself.
+// sweepAfter is how long past its end a claim's own run has, before the sweep reconciles the assignment itself.
 const sweepAfter = 2 * time.Minute
 
-// promoteItems turns the seat's approved items into claims, each on the proof of its stored decision. An item whose
-// request is not locked was submitted a moment ago: its own giving comes.
-func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) error {
+// promoteItems turns the assignment's approved items into claims, each on the proof of its stored decision. An item whose
+// request is not locked was submitted a moment ago: its own granting comes.
+func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var approved []struct {
 		ID        int64        `db:"id"`
 		RequestID int64        `db:"request_id"`
@@ -149,8 +153,8 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
 	err := tx.SelectContext(ctx, &approved, `
 		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
-		       case when item_verdict(i.id) is distinct from 'approve' then 'not_approved'
-		            when x.id is not null                              then 'released'
+		       case when item_outcome(i.id) is distinct from 'approve' then 'not_approved'
+		            when x.id is not null                              then 'revoked'
 		            when not d.same_terms                              then 'request_changed'
 		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past_end'
 		            when p.status <> 'active' or p.gone_at is not null then 'requester_inactive'
@@ -179,13 +183,13 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 		}
 		switch item.Refused {
 		case "":
-		case "released", "past_end":
+		case "revoked", "past_end":
 			continue
 		default:
 			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, Problem{Code: item.Refused}); err != nil {
 				return err
 			}
-			err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving refused", Alert: true, RequestID: item.RequestID, ItemID: item.ID,
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting refused", Alert: true, RequestID: item.RequestID, ItemID: item.ID,
 				Details: map[string]any{"problem": item.Refused}})
 			if err != nil {
 				return err
@@ -193,7 +197,7 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 			continue
 		}
 		if held && !found {
-			if err := l.claimFound(ctx, tx, item.RequestID, item.ID); err != nil {
+			if err := l.claimUnexpected(ctx, tx, item.RequestID, item.ID); err != nil {
 				return err
 			}
 			found = true
@@ -218,11 +222,11 @@ func (l lockedSeat) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) er
 	return nil
 }
 
-// claimFound records access that was there before us: not ours to remove. It is not that if a claim of ours explains it.
-func (l lockedSeat) claimFound(ctx context.Context, tx *sqlx.Tx, requestID, itemID int64) error {
+// claimUnexpected records access that was there before us: not ours to remove. It is not that if a claim of ours explains it.
+func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requestID, itemID int64) error {
 	var claimID int64
 	err := tx.GetContext(ctx, &claimID, `
-		insert into claims (person_id, account_id, entitlement_id, source, found_for, given_at)
+		insert into claims (person_id, account_id, entitlement_id, source, unexpected_for, granted_at)
 		select $1, $2, $3, 'found', $4, app_now()
 		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
@@ -235,15 +239,15 @@ func (l lockedSeat) claimFound(ctx context.Context, tx *sqlx.Tx, requestID, item
 		Details: map[string]any{"seat": l.String()}})
 }
 
-// RecordSeat writes down what the target was seen to show after the change. It answers false, and records nothing, if
-// what should be held has changed meanwhile: settle again.
-func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settled bool, err error) {
+// RecordAssignment writes down what the target was seen to show after the change. It answers false, and records nothing, if
+// what should be held has changed meanwhile: reconcile again.
+func RecordAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (settled bool, err error) {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
-		return false, fmt.Errorf("record the seat of %s: %w", s, err)
+		return false, fmt.Errorf("record the assignment of %s: %w", s, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // as above
-	l, err := lockSeat(ctx, tx, s)
+	l, err := lockAssignment(ctx, tx, s)
 	if err != nil {
 		return false, err
 	}
@@ -254,14 +258,14 @@ func RecordSeat(ctx context.Context, conn *sqlx.Conn, s Seat, held bool) (settle
 	if plan.Want != held {
 		return false, nil
 	}
-	if err := l.recordGiven(ctx, tx); err != nil {
-		return false, fmt.Errorf("record what was given to %s: %w", s, err)
+	if err := l.recordGranted(ctx, tx); err != nil {
+		return false, fmt.Errorf("record what was granted to %s: %w", s, err)
 	}
 	if err := l.recordEnded(ctx, tx, held); err != nil {
 		return false, fmt.Errorf("record what ended for %s: %w", s, err)
 	}
 	if err := tx.Commit(); err != nil {
-		return false, fmt.Errorf("record the seat of %s: %w", s, err)
+		return false, fmt.Errorf("record the assignment of %s: %w", s, err)
 	}
 	return true, nil
 }
@@ -272,15 +276,15 @@ const (
 	lastLook  = time.Hour
 )
 
-// RecordWaiting writes down that giving is under way, what it waits for, and when to look again: not before lookAgain, the
+// RecordWaiting writes down that granting is under way, what it waits for, and when to look again: not before lookAgain, the
 // target's own wish.
-func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor Problem, lookAgain time.Duration) error {
+func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor Problem, lookAgain time.Duration) error {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s waits: %w", s, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // as above
-	l, err := lockSeat(ctx, tx, s)
+	l, err := lockAssignment(ctx, tx, s)
 	if err != nil {
 		return err
 	}
@@ -295,8 +299,8 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor Proble
 		   set looks = c.looks + 1,
 		       look_at = $3::timestamptz + greatest($4::interval, backoff(c.looks, $5, $6))
 		  from claims o left join request_items i on i.id = o.item_id
-		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
-		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > $3
+		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
+		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
 		returning c.id, c.item_id, i.request_id, c.looks`,
 		l.AccountID, l.EntitlementID, l.now, lookAgain.String(), firstLook.String(), lastLook.String())
 	if err != nil {
@@ -311,7 +315,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor Proble
 		if w.Looks > 1 {
 			continue
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: "giving is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
 			Details: map[string]any{"seat": s.String(), "waits for": waitsFor.Code, "details": waitsFor.Details}})
 		if err != nil {
 			return err
@@ -323,7 +327,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Seat, waitsFor Proble
 	return nil
 }
 
-// WaitedFor is how long ago an item's giving began; zero: it has not.
+// WaitedFor is how long ago an item's granting began; zero: it has not.
 func WaitedFor(ctx context.Context, q Queryer, itemID int64) (time.Duration, error) {
 	var seconds float64
 	err := q.GetContext(ctx, &seconds, `
@@ -334,18 +338,18 @@ func WaitedFor(ctx context.Context, q Queryer, itemID int64) (time.Duration, err
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// recordGiven makes live claims of the seat active. Only a seat that is held has live claims here.
-func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
+// recordGranted makes live claims of the assignment active. Only an assignment that is held has live claims here.
+func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error {
 	var given []struct {
 		ClaimID   int64         `db:"id"`
 		ItemID    sql.NullInt64 `db:"item_id"`
 		RequestID sql.NullInt64 `db:"request_id"`
 	}
 	err := tx.SelectContext(ctx, &given, `
-		update claims c set given_at = $3
+		update claims c set granted_at = $3
 		  from claims o left join request_items i on i.id = o.item_id
-		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.given_at is null
-		   and c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > $3
+		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
+		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
 		returning c.id, c.item_id, i.request_id`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
 		return err
@@ -368,15 +372,15 @@ func (l lockedSeat) recordGiven(ctx context.Context, tx *sqlx.Tx) error {
 	return lookAtOutages(ctx, tx, l.EntitlementID)
 }
 
-// recordEnded ends the seat's claims that are no reason any more, and confirms the removal of all that ended if the
+// recordEnded ends the assignment's claims that are no reason any more, and confirms the removal of all that ended if the
 // target shows no access.
-func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) error {
+func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var ended []struct {
 		ClaimID   int64          `db:"id"`
 		ItemID    sql.NullInt64  `db:"item_id"`
 		RequestID sql.NullInt64  `db:"request_id"`
 		State     sql.NullString `db:"state"`
-		Released  bool           `db:"released"`
+		Revoked   bool           `db:"released"`
 		Given     bool           `db:"given"` // the target once showed it
 		Problem   Problem        `db:"problem"`
 		JustEnded bool           `db:"just_ended"`
@@ -393,18 +397,18 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 	err = tx.SelectContext(ctx, &ended, `
 		update claims c
 		   set ended_at   = coalesce(c.ended_at, $4),
-		       end_reason = case when c.ended_at is not null then c.end_reason when c.released_at is not null then 'released' else 'its end was reached' end,
+		       end_reason = case when c.ended_at is not null then c.end_reason when c.revoked_at is not null then 'revoked' else 'its end was reached' end,
 		       removed_at = case when $3 then null else $4::timestamptz end,
 		       -- Never seen given: an answer may have been lost on the way, and what it was about still come.
-		       due_at     = case when not $3 and c.given_at is null and c.item_id is not null then $4::timestamptz + $5::interval end,
+		       due_at     = case when not $3 and c.granted_at is null and c.item_id is not null then $4::timestamptz + $5::interval end,
 		       attempts   = 0
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
-		   and (c.ended_at is not null or c.released_at is not null or c.ends_at <= $4)
+		   and (c.ended_at is not null or c.revoked_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
-		returning c.id, c.item_id, i.request_id, i.state, c.released_at is not null as released, c.given_at is not null as given,
+		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as released, c.granted_at is not null as given,
 		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details", o.ended_at is null as just_ended, c.end_reason,
-		          extract(epoch from $4 - least(c.released_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
+		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
 	}
@@ -416,8 +420,8 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 		if state := e.State.String; e.ItemID.Valid && (state == Provisioning || state == Active) {
 			var err error
 			switch {
-			case e.Released:
-				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Released, Problem{})
+			case e.Revoked:
+				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Revoked, Problem{})
 			case e.Given:
 				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Ended, Problem{})
 			case e.JustEnded: // its end passed, and it was never seen to be granted
@@ -445,14 +449,14 @@ func (l lockedSeat) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) err
 	return nil
 }
 
-// DoubtSeat puts a seat on the sweep's list. It is for an attempt that lost the seat's lock: what it did to the target may
-// have come after what somebody else did and recorded.
-func DoubtSeat(ctx context.Context, q Queryer, s Seat) error {
+// MarkDoubtful puts an assignment on the sweep's list. It is for an attempt that lost the assignment's lock: what it did to the target may
+// have come after what someone else did and recorded.
+func MarkDoubtful(ctx context.Context, q Queryer, s Assignment) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = app_now()
 		 where id = (select max(id) from claims where account_id = $1 and entitlement_id = $2)`, s.AccountID, s.EntitlementID)
 	if err != nil {
-		return fmt.Errorf("have the seat of %s looked at again: %w", s, err)
+		return fmt.Errorf("have the assignment of %s looked at again: %w", s, err)
 	}
 	return nil
 }

@@ -43,14 +43,14 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"bind Slack users to people", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, ""},
 			{"record decisions: **forge one of a person who is asked**", forgedDecision("{owen}"), ""},
 			{"withdraw and revoke in the name of people who may", `insert into releases (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
-			{"withdraw and revoke in the name of people who may", `insert into releases (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'taken_back', 'x')`, ""},
-			{"ask and answer questions", `insert into enquiries (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
-			{"ask and answer questions", `insert into enquiry_answers (enquiry_id, answered_by, text) values ({enquiry}, {ann}, 'so')`, ""},
-			{"answer manual tasks", `insert into task_answers (task_id, person_id, done) values ({task}, {owen}, true)`, ""},
+			{"withdraw and revoke in the name of people who may", `insert into releases (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
+			{"ask and answer approvals", `insert into questions (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
+			{"ask and answer approvals", `insert into question_answers (question_id, answered_by, text) values ({enquiry}, {ann}, 'so')`, ""},
+			{"answer manual tasks", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, ""},
 			{"delegate approvals", `insert into delegations (person_id, delegate_id, starts_at, ends_at) values ({owen}, {ann}, now(), now() + interval '1 day')`, ""},
-			{"say which clause of the policy judges an item, and ask beyond the limits that the form holds (another clause than now is an alert)",
-				`insert into request_items (request_id, entitlement_id, account_id, clause) values ({request}, {third}, {account of ann}, 1)`, ""},
-			{"say which clause of the policy judges an item, and ask beyond the limits that the form holds (another clause than now is an alert)",
+			{"say which rule of the policy evaluates an item, and ask beyond the limits that the form holds (another rule than now is an alert)",
+				`insert into request_items (request_id, entitlement_id, account_id, rule) values ({request}, {third}, {account of ann}, 1)`, ""},
+			{"say which rule of the policy evaluates an item, and ask beyond the limits that the form holds (another rule than now is an alert)",
 				strings.Replace(forgedRequest, "null", "'2999-01-01'", 1), ""},
 			{"read and change open forms", `insert into form_drafts (view_id, person_id, time_zone) values ('W', {ann}, 'UTC')`, ""},
 			{"read and change open forms", `delete from form_drafts`, ""},
@@ -58,21 +58,21 @@ var powers = map[string]struct{ may, mayNot []power }{
 		},
 		mayNot: []power{
 			{"decide for a person who is not asked, or about their own request", forgedDecision("{mallory}"), "not for person"},
-			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "nobody decides their own request"},
+			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "no one decides their own request"},
 			{"number or date what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
 				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
 			{"number or date what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
 				overriding system value values (99999, {request}, {third}, {account of ann})`, denied},
-			{"number or date what it records", `insert into decisions (id, item_id, verdict, basis, policy_version, terms)
+			{"number or date what it records", `insert into decisions (id, item_id, outcome, basis, policy_version, terms)
 				overriding system value values (99999, {item}, 'deny', 'x', 1, 'x')`, denied},
-			{"number or date what it records", `insert into task_answers (id, task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
+			{"number or date what it records", `insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
 			{"number or date what it records", `insert into releases (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
-			{"number or date what it records", `insert into enquiries (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
-			{"number or date what it records", `insert into enquiries (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
-			{"number or date what it records", `insert into task_answers (task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
+			{"number or date what it records", `insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
+			{"number or date what it records", `insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
+			{"number or date what it records", `insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
 			{"number or date what it records", `insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`, denied},
 			{"number or date what it records", `insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`, denied},
-			{"change or delete what is recorded", `update decisions set verdict = 'approve'`, denied},
+			{"change or delete what is recorded", `update decisions set outcome = 'approve'`, denied},
 			{"change or delete what is recorded", `delete from releases`, denied},
 			{"change or delete what is recorded", `update access_requests set ends_at = null`, denied},
 			{"change or delete what is recorded", `update slack_identities set person_id = {owen}`, denied},
@@ -92,7 +92,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 		may: []power{
 			{"open approvals, and say who is asked", `with a as (insert into approvals (request_id, application_id, policy_version) values ({request}, {application}, 1) returning id)
 				insert into approval_candidates (approval_id, person_id, basis, position) select id, {mallory}, 'x', 1 from a`, ""},
-			{"open manual tasks", `insert into tasks (account_id, entitlement_id, held) values ({account of ann}, {third}, false)`, ""},
+			{"open manual tasks", `insert into manual_tasks (account_id, entitlement_id, held) values ({account of ann}, {third}, false)`, ""},
 			{"move states forward", `update request_items set state = 'expired' where id = {item}`, ""},
 			{"make claims that decisions cover", approvedClaim(`r.ends_at`, `r.ends_at`), ""},
 			{"say that access was granted or has ended", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`, ""},
@@ -104,7 +104,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"record decisions, requests or bindings", forgedRequest, denied},
 			{"record decisions, requests or bindings", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, denied},
 			{"record decisions, requests or bindings", `insert into releases (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, "only accessbot_slackapp"},
-			{"record decisions, requests or bindings", `insert into task_answers (task_id, person_id, done) values ({task}, {owen}, true)`, denied},
+			{"record decisions, requests or bindings", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, denied},
 			{"change what was asked for or granted", `update access_requests set ends_at = null`, denied},
 			{"change what was asked for or granted", `update request_items set entitlement_id = {third}`, denied},
 			{"change what was asked for or granted", `update claims set ends_at = null`, denied},
@@ -112,7 +112,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change what was asked for or granted", approvedClaim(`null`, `null`), "no decision covers"},
 			{"reopen an approval, or a claim that has ended", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
 			{"reopen an approval, or a claim that has ended", `update claims set ended_at = null where id = {ended claim}`, "stays"},
-			{"reopen an approval, or a claim that has ended", `update claims set released_at = null`, denied},
+			{"reopen an approval, or a claim that has ended", `update claims set revoked_at = null`, denied},
 			{"reopen an approval, or a claim that has ended", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
 			{"make a claim that ends and is never due", approvedClaim(`r.ends_at`, `null`), "claims_due"},
 			{"make a claim that ends and is never due", `update claims set due_at = null where id = {claim}`, "claims_due"},
@@ -125,7 +125,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"date what it records to another time", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "seen now"},
 			{"date what it records to another time", `update request_items set state_at = '1999-01-01'`, denied},
 			{"date what it records to another time", strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1), denied},
-			{"date what it records to another time", `insert into tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
+			{"date what it records to another time", `insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
 			{"date what it records to another time", `insert into approvals (id, request_id, application_id, policy_version) overriding system value values (99999, {request}, {application}, 1)`, denied},
 			{"write the directory", `update people set status = 'active'`, denied},
 			{"write the directory", `insert into application_owners values ({application}, {ann})`, denied},
@@ -154,7 +154,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "there already"},
 			{"make a claim that is reconciled at once, by which access would be granted", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
 			{"make claims of other sources than imported and birthright", forgedClaim("found", "app_now()", "null"), "may not make claims"},
-			{"make claims of other sources than imported and birthright", forgedClaim("drift", "app_now()", "null"), "may not make claims"},
+			{"make claims of other sources than imported and birthright", forgedClaim("unexpected_access", "app_now()", "null"), "may not make claims"},
 			{"end a request's claims", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
 			{"end a request's claims", `update claims set due_at = null where id = {claim}`, "may not end"},
 			{"move when a claim is due", `update claims set due_at = '2999-01-01' where id = {claim}`, "may not move"},
@@ -168,16 +168,16 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"rename an account, an object or a target under a claim", `update entitlements set instance = 'ELSEWHERE'`, denied},
 			{"move an account to another person", `update accounts set person_id = {mallory}`, denied},
 			{"move an account to another person", `insert into accounts (id, person_id, instance, account) overriding system value values (99999, {mallory}, 'CRM', 'x')`, denied},
-			{"read questions, answers or open forms", `select from enquiries`, denied},
-			{"read questions, answers or open forms", `select from enquiry_answers`, denied},
-			{"read questions, answers or open forms", `select from form_drafts`, denied},
+			{"read approvals, answers or open forms", `select from questions`, denied},
+			{"read approvals, answers or open forms", `select from question_answers`, denied},
+			{"read approvals, answers or open forms", `select from form_drafts`, denied},
 		},
 	},
 	"accessbot_auditor": {
 		may: []power{
 			{"read everything but open forms, with reasons and notes", `select note from access_requests`, readOnly},
 			{"read everything but open forms, with reasons and notes", `select reason from decisions`, readOnly},
-			{"read everything but open forms, with reasons and notes", `select text from enquiry_answers`, readOnly},
+			{"read everything but open forms, with reasons and notes", `select text from question_answers`, readOnly},
 			{"read everything but open forms, with reasons and notes", `select details from audit_events`, readOnly},
 		},
 		mayNot: []power{
@@ -192,12 +192,12 @@ const forgedRequest = `insert into access_requests (view_id, requester_id, acces
 	select 'W', {ann}, 'custom', 'UTC', 'project', max(version), null from policies`
 
 func forgedDecision(by string) string {
-	return `insert into decisions (item_id, approval_id, decided_by, verdict, basis, policy_version, terms, ends_at)
+	return `insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, ends_at)
 		select {item}, {approval}, ` + by + `, 'approve', 'x', policy_version, request_terms(id), ends_at from access_requests where id = {request}`
 }
 
 func forgedClaim(source, givenAt, dueAt string) string {
-	return fmt.Sprintf(`insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at) values ({ann}, {account of ann}, {third}, '%s', %s, %s)`,
+	return fmt.Sprintf(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, due_at) values ({ann}, {account of ann}, {third}, '%s', %s, %s)`,
 		source, givenAt, dueAt)
 }
 
@@ -230,8 +230,8 @@ func TestPowersOfCredentials(t *testing.T) {
 		"request": a.asked.ID, "item": a.asked.Items[0], "approval": a.approval, "closed approval": closed,
 		"approved item": other.Items[1], "granted item": other.Items[0], "claim": claim, "ended item": ended.Items[0], "ended claim": endedClaim,
 		"imported claim": a.Imported(mallory, third),
-		"enquiry":        schematest.Value[int64](a.World, `insert into enquiries (request_id, asked_by, text) values ($1, $2, 'x') returning id`, a.asked.ID, a.olga),
-		"task":           schematest.Value[int64](a.World, `insert into tasks (account_id, entitlement_id, held) values ($1, $2, true) returning id`, a.Account(bea, third), third),
+		"question":       schematest.Value[int64](a.World, `insert into questions (request_id, asked_by, text) values ($1, $2, 'x') returning id`, a.asked.ID, a.olga),
+		"task":           schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, true) returning id`, a.Account(bea, third), third),
 	} {
 		names = append(names, "{"+name+"}", fmt.Sprint(id))
 	}

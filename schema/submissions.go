@@ -38,8 +38,8 @@ type Receipt struct {
 var (
 	ErrNothingChosen = errors.New("nothing is chosen")
 	ErrNoSuchReason  = errors.New("not one of the reasons")
-	ErrNotJudged     = errors.New("the policy cannot judge this")
-	ErrNotYours      = errors.New("not somebody whom the person may ask for")
+	ErrNotEvaluated  = errors.New("the policy cannot evaluate this")
+	ErrNotYours      = errors.New("not someone whom the person may ask for")
 )
 
 // NoLongerOffered names what was offered when the list was shown, and is not any more: retired, had or asked for meanwhile, or its
@@ -60,7 +60,7 @@ type Limited struct {
 	MaxDays int // 0: as long as anything, but not permanently
 }
 
-// NoteNeeded names what the policy lets nobody ask for without a note.
+// NoteNeeded names what the policy lets no one ask for without a note.
 type NoteNeeded struct{ Names []string }
 
 func (e *NoteNeeded) Error() string { return "without a note: " + strings.Join(e.Names, ", ") }
@@ -85,7 +85,7 @@ func (e *TooLong) Error() string {
 
 // Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
 // The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *OverQuota, *NoLongerOffered, *TooLong,
+// ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
 // *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
@@ -138,18 +138,18 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if err := checkTerms(ctx, tx, s); err != nil {
 		return Receipt{}, err
 	}
-	seats, err := stillOffered(ctx, tx, draft, s)
+	assignments, err := stillOffered(ctx, tx, draft, s)
 	if err != nil {
 		return Receipt{}, err
 	}
-	version, p, err := judge(ctx, tx, draft.RequesterID(), s, seats)
+	version, p, err := evaluate(ctx, tx, draft.RequesterID(), s, assignments)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := checkLimits(s, p, seats); err != nil {
+	if err := checkLimits(s, p, assignments); err != nil {
 		return Receipt{}, err
 	}
-	number, items, err := insertRequest(ctx, tx, draft, s, version, seats)
+	number, items, err := insertRequest(ctx, tx, draft, s, version, assignments)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -205,8 +205,8 @@ func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	return err
 }
 
-// judge finds the clause of the policy for each seat.
-func judge(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, seats []seatAsked) (version int64, p *policy.Policy, err error) {
+// evaluate finds the rule of the policy for each assignment.
+func evaluate(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, assignments []requestedAssignment) (version int64, p *policy.Policy, err error) {
 	v, p, err := CurrentPolicy(ctx, tx)
 	if err != nil {
 		return 0, nil, err
@@ -219,39 +219,39 @@ func judge(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, se
 	if s.EndsAt.Valid {
 		lasts = s.EndsAt.Time.Sub(now)
 	}
-	entitlements := make([]int64, len(seats))
-	for n, seat := range seats {
-		entitlements[n] = seat.EntitlementID
+	entitlements := make([]int64, len(assignments))
+	for n, assignment := range assignments {
+		entitlements[n] = assignment.EntitlementID
 	}
 	subjects, err := SubjectsFor(ctx, tx, requesterID, entitlements, lasts, s.ReasonKey)
 	if err != nil {
 		return 0, nil, err
 	}
-	for n, seat := range seats {
-		if seats[n].Clause, err = p.Judge(subjects[seat.EntitlementID]); err != nil {
-			return 0, nil, errors.Join(fmt.Errorf("%s: %w", seat.Name, ErrNotJudged), err)
+	for n, assignment := range assignments {
+		if assignments[n].Rule, err = p.Evaluate(subjects[assignment.EntitlementID]); err != nil {
+			return 0, nil, errors.Join(fmt.Errorf("%s: %w", assignment.Name, ErrNotEvaluated), err)
 		}
 	}
 	return v.Version, p, nil
 }
 
-// checkLimits holds what is asked for against the limits of the entitlements and of the clauses that judge them.
-func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
+// checkLimits holds what is asked for against the limits of the entitlements and of the rules that evaluate them.
+func checkLimits(s Submission, p *policy.Policy, assignments []requestedAssignment) error {
 	long, noted := &TooLong{Permanent: !s.EndsAt.Valid}, &NoteNeeded{}
-	for _, seat := range seats {
-		clause, err := p.Clause(seat.Clause)
+	for _, assignment := range assignments {
+		rule, err := p.Rule(assignment.Rule)
 		if err != nil {
 			return err
 		}
-		if clause.Deny != "" {
+		if rule.Deny != "" {
 			continue // the requester is told that it is denied, and why
 		}
-		days := limitOf(seat.MaxDays, clause)
+		days := limitOf(assignment.MaxDays, rule)
 		switch {
-		case !s.EndsAt.Valid && (days > 0 || clause.Limits.NoPermanent), s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
-			long.Limited = append(long.Limited, Limited{seat.Name, days})
-		case clause.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
-			noted.Names = append(noted.Names, seat.Name)
+		case !s.EndsAt.Valid && (days > 0 || rule.Limits.NoPermanent), s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
+			long.Limited = append(long.Limited, Limited{assignment.Name, days})
+		case rule.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
+			noted.Names = append(noted.Names, assignment.Name)
 		}
 	}
 	switch {
@@ -263,17 +263,17 @@ func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
 	return nil
 }
 
-// limitOf is for how many days an entitlement may be held that a clause judges: the shorter of both limits; 0: neither has one.
-func limitOf(maxDays sql.NullInt64, clause *policy.Clause) int {
+// limitOf is for how many days an entitlement may be held that a rule evaluates: the shorter of both limits; 0: neither has one.
+func limitOf(maxDays sql.NullInt64, rule *policy.Rule) int {
 	days := int(maxDays.Int64)
-	if limit := clause.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
+	if limit := rule.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
 		days = limit
 	}
 	return days
 }
 
-// LimitsOf answers the limits of a request's items, in days by item: the entitlement's own, or a shorter one of the clause
-// that judged the item. Items without a limit are left out.
+// LimitsOf answers the limits of a request's items, in days by item: the entitlement's own, or a shorter one of the rule
+// that evaluated the item. Items without a limit are left out.
 func LimitsOf(ctx context.Context, q Queryer, r *Request) (map[int64]int, error) {
 	p, err := PolicyOf(ctx, q, r.PolicyVersion)
 	if err != nil {
@@ -281,20 +281,20 @@ func LimitsOf(ctx context.Context, q Queryer, r *Request) (map[int64]int, error)
 	}
 	limits := map[int64]int{}
 	for _, i := range r.Items {
-		clause, err := p.Clause(i.Clause)
+		rule, err := p.Rule(i.Rule)
 		if err != nil {
 			return nil, fmt.Errorf("the limits of request %d: %w", r.ID, err)
 		}
-		if days := limitOf(i.MaxDays, clause); days > 0 {
+		if days := limitOf(i.MaxDays, rule); days > 0 {
 			limits[i.ID] = days
 		}
 	}
 	return limits, nil
 }
 
-// decideByPolicy records what clauses of the policy decide by themselves.
+// decideByPolicy records what rules of the policy decide by themselves.
 func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Policy) error {
-	if !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Stages == nil }) {
+	if !slices.ContainsFunc(p.Rules, func(c policy.Rule) bool { return c.Stages == nil }) {
 		return nil
 	}
 	request, err := RequestByID(ctx, tx, number)
@@ -303,13 +303,13 @@ func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Po
 	}
 	var decisions []Decision
 	for _, i := range request.Items {
-		clause, err := p.Clause(i.Clause)
+		rule, err := p.Rule(i.Rule)
 		if err != nil {
 			return err
 		}
-		if clause.Stages == nil {
-			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, Agree: 1, Basis: clause.Name, Verdict: verdictOf(clause.Approve),
-				Reason: clause.Deny, EndsAt: request.EndsAt})
+		if rule.Stages == nil {
+			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, RequiredApprovals: 1, Basis: rule.Name, Verdict: verdictOf(rule.Approve),
+				Reason: rule.Deny, EndsAt: request.EndsAt})
 		}
 	}
 	if len(decisions) == 0 {
@@ -334,25 +334,25 @@ func checkTerms(ctx context.Context, tx *sqlx.Tx, s Submission) error {
 	return nil
 }
 
-// seatAsked is one entitlement with the account to be given it.
-type seatAsked struct {
+// requestedAssignment is one entitlement with the account to be granted it.
+type requestedAssignment struct {
 	EntitlementID int64         `db:"id"`
 	Name          string        `db:"name"`
 	MaxDays       sql.NullInt64 `db:"max_days"`
 	AccountID     sql.NullInt64 `db:"account_id"` // null: no longer offered
 	HadUntil      sql.NullTime  `db:"had_until"`  // null: not had at all
-	Clause        int           `db:"-"`          // of the policy, that judges it
+	Rule          int           `db:"-"`          // of the policy, that evaluates it
 }
 
 // stillOffered looks everything up again that the draft asks for.
-func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) ([]seatAsked, error) {
+func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) ([]requestedAssignment, error) {
 	selected := draft.Selected()
 	if len(selected) == 0 {
 		return nil, ErrNothingChosen
 	}
 	o := draft.Offer()
-	var seats []seatAsked
-	err := tx.SelectContext(ctx, &seats, `
+	var assignments []requestedAssignment
+	err := tx.SelectContext(ctx, &assignments, `
 		with offered as (select e.id, s.id as account_id`+o.from()+` and e.id = any($3))
 		select e.id, e.name, e.max_days, o.account_id,
 		       (select max(m.ends_at) from claims m where m.person_id = $1 and m.entitlement_id = e.id and `+live("m")+`) as had_until
@@ -364,12 +364,12 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
 	}
 	gone, covered := &noLonger{}, &CoveredAlready{For: draft.ForName}
-	for _, seat := range seats {
+	for _, assignment := range assignments {
 		switch {
-		case !seat.AccountID.Valid:
-			gone.ids, gone.names = append(gone.ids, seat.EntitlementID), append(gone.names, seat.Name)
-		case seat.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(seat.HadUntil.Time):
-			covered.Names = append(covered.Names, seat.Name)
+		case !assignment.AccountID.Valid:
+			gone.ids, gone.names = append(gone.ids, assignment.EntitlementID), append(gone.names, assignment.Name)
+		case assignment.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(assignment.HadUntil.Time):
+			covered.Names = append(covered.Names, assignment.Name)
 		}
 	}
 	switch {
@@ -378,10 +378,10 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	case len(covered.Names) > 0:
 		return nil, covered
 	}
-	return seats, nil
+	return assignments, nil
 }
 
-func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, seats []seatAsked) (number int64, items []int64, err error) {
+func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, assignments []requestedAssignment) (number int64, items []int64, err error) {
 	var likePerson, likeTitle sql.NullInt64
 	like := draft.Mode
 	switch draft.Mode {
@@ -399,15 +399,15 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 	if err != nil {
 		return 0, nil, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}
-	var entitlements, accounts, clauses []int64
-	for _, seat := range seats {
-		entitlements, accounts, clauses = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64), append(clauses, int64(seat.Clause))
+	var entitlements, accounts, rules []int64
+	for _, assignment := range assignments {
+		entitlements, accounts, rules = append(entitlements, assignment.EntitlementID), append(accounts, assignment.AccountID.Int64), append(rules, int64(assignment.Rule))
 	}
 	err = tx.SelectContext(ctx, &items, `
-		insert into request_items (request_id, entitlement_id, account_id, clause)
-		select $1, s.entitlement_id, s.account_id, s.clause from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, clause)
+		insert into request_items (request_id, entitlement_id, account_id, rule)
+		select $1, s.entitlement_id, s.account_id, s.rule from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, rule)
 		returning id`,
-		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(clauses))
+		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(rules))
 	if err != nil {
 		return 0, nil, fmt.Errorf("record what request %d asks for: %w", number, err)
 	}

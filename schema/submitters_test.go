@@ -12,7 +12,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// askFor records, as the Slack app, that somebody asked for another.
+// askFor records, as the Slack app, that someone asked for another.
 func askFor(w *schematest.World, submitter, requester int64) error {
 	_, err := w.SlackApp.Exec(`
 		insert into access_requests (view_id, requester_id, submitted_by, access_like, time_zone, reason_key, policy_version)
@@ -55,17 +55,17 @@ func TestWhoAskedForSomebodyDecidesAsLittleAsThey(t *testing.T) {
 	a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.owen, a.asked.ID)
 	request, err := schema.RequestByID(t.Context(), a, a.asked.ID)
 	require.NoError(t, err)
-	judged, err := schema.Judge(t.Context(), a, request)
+	evaluated, err := schema.Evaluate(t.Context(), a, request)
 	require.NoError(t, err)
 	for _, i := range request.Items {
-		require.Equal(t, []policy.Candidate{{PersonID: a.olga, Basis: policy.ApplicationOwner}}, judged.Ask(i, 1, 0).Candidates)
+		require.Equal(t, []policy.Candidate{{PersonID: a.olga, Basis: policy.ApplicationOwner}}, evaluated.Ask(i, 1, 0).Candidates)
 	}
 	a.refused(a.copyFor(a.owen, a.asked.Items...), schema.ErrOwnRequest)
 
 	// The role itself, past the program.
 	decide := func() error {
 		_, err := a.SlackApp.Exec(`
-			insert into decisions (item_id, approval_id, stage, stages, agree, basis, verdict, decided_by, policy_version, terms, ends_at)
+			insert into decisions (item_id, approval_id, stage, stages, required_approvals, basis, outcome, decided_by, policy_version, terms, ends_at)
 			select $1, $2, 1, 1, 1, 'application owner', 'approve', $3, policy_version, request_terms(id), ends_at from access_requests where id = $4`,
 			a.asked.Items[0], a.approval, a.owen, a.asked.ID)
 		return err
@@ -74,7 +74,7 @@ func TestWhoAskedForSomebodyDecidesAsLittleAsThey(t *testing.T) {
 	require.ErrorAs(t, decide(), &why)
 	require.Equal(t, "AB004", string(why.Code))
 
-	// And past the database's rules: giving does not believe it.
+	// And past the database's rules: granting does not believe it.
 	a.Do(`alter table decisions disable trigger submitter`)
 	require.NoError(t, decide())
 	a.Do(`update request_items set state = 'approved' where id = $1`, a.asked.Items[0])
@@ -117,24 +117,24 @@ func TestWhatSomebodyAsksForOthersCountsForThem(t *testing.T) {
 	// And while something of it is open.
 	reader := w.Entitlement(w.Application("crm", boss), "reader")
 	for _, person := range []int64{ann, bea} {
-		w.Do(`insert into request_items (request_id, entitlement_id, account_id, clause) select id, $2, $3, 1 from access_requests where requester_id = $1`, person, reader, w.Account(person, reader))
+		w.Do(`insert into request_items (request_id, entitlement_id, account_id, rule) select id, $2, $3, 1 from access_requests where requester_id = $1`, person, reader, w.Account(person, reader))
 	}
 	require.ErrorAs(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 2}, boss), &over)
 	require.Equal(t, &schema.OverQuota{Open: 2}, over)
 	require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 1}, ann))
 }
 
-// What was given is the requester's: whoever asked for it takes back their asking, and nothing else.
+// What was granted is the requester's: whoever asked for it revokes their asking, and nothing else.
 func TestWhoAskedForSomebodyWithdrawsAndNeitherGivesBackNorAsksForMore(t *testing.T) {
 	a := newAsking(t, time.Hour)
 	a.Manages(a.olga, a.ann)
 	a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.olga, a.asked.ID)
 	a.approveAll()
 	claim := a.given(a.asked.Items[0])
-	_, err := a.SlackApp.GiveBack(t.Context(), claim, a.olga)
+	_, err := a.SlackApp.RemoveAccess(t.Context(), claim, a.olga)
 	require.ErrorIs(t, err, schema.ErrNotFound)
-	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'given_back')`, a.asked.Items[0], a.olga)
-	require.ErrorContains(t, err, "somebody else")
+	_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
+	require.ErrorContains(t, err, "someone else")
 	for _, mode := range []string{schema.Extend, schema.Again} {
 		_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID)
 		require.ErrorIs(t, err, schema.ErrNotFound, mode)
@@ -146,7 +146,7 @@ func TestWhoAskedForSomebodyWithdrawsAndNeitherGivesBackNorAsksForMore(t *testin
 	require.Equal(t, a.asked.Items[1:], items)
 }
 
-// Nor as an administrator, when nobody else is left.
+// Nor as an administrator, when no one else is left.
 func TestWhoAskedForSomebodyDecidesNothingThatIsStuck(t *testing.T) {
 	a := newAsking(t, time.Hour)
 	root, other := a.Person("Root"), a.Person("Other")
@@ -166,7 +166,7 @@ func TestWhoAskedForSomebodyDecidesNothingThatIsStuck(t *testing.T) {
 	decide := func(person int64) error {
 		_, items, request := stuck(other)
 		require.Len(t, items, 2)
-		_, err := a.SlackApp.DecideStuck(t.Context(), schema.StuckAnswer{RequestID: request.ID, PersonID: person, Terms: request.Terms, Choice: map[int64]bool{items[0].ID: true}, Reason: "late"})
+		_, err := a.SlackApp.DecideAsAdministrator(t.Context(), schema.StuckAnswer{RequestID: request.ID, PersonID: person, Terms: request.Terms, Choice: map[int64]bool{items[0].ID: true}, Reason: "late"})
 		return err
 	}
 	listed, items, _ := stuck(root)

@@ -8,12 +8,12 @@ import (
 	"github.com/lib/pq"
 )
 
-// DueClaim is a claim whose seat the sweep should settle.
+// DueClaim is a claim whose assignment the sweep should reconcile.
 type DueClaim struct {
 	ID         int64 `db:"id"`
 	HolderLeft bool  `db:"holder_left"` // and nothing has ordered it back yet
 	Attempts   int   `db:"attempts"`
-	Seat
+	Assignment
 }
 
 // DueTargets answers the targets in which claims are due, by name.
@@ -34,7 +34,7 @@ func DueTargets(ctx context.Context, q Queryer) ([]string, error) {
 func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string) ([]DueClaim, error) {
 	var claims []DueClaim
 	err := q.SelectContext(ctx, &claims, `
-		select c.id, c.attempts, h.status = 'left' and c.released_at is null and c.ended_at is null as holder_left,
+		select c.id, c.attempts, h.status = 'left' and c.revoked_at is null and c.ended_at is null as holder_left,
 		       c.account_id, c.entitlement_id, c.person_id, p.connector, e.instance, a.account, e.target as object
 		  from (select distinct instance from applications where $2::text[] is null or instance = any($2)) t
 		 cross join lateral (
@@ -53,8 +53,8 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string)
 	return claims, nil
 }
 
-// PostponeClaim says when the sweep tries a claim again that it could not settle: not before atLeast, the target's own wish,
-// and less and less often. A claim that was settled meanwhile stays off the list.
+// PostponeClaim says when the sweep tries a claim again that it could not reconcile: not before atLeast, the target's own wish,
+// and less and less often. A claim that was reconciled meanwhile stays off the list.
 func PostponeClaim(ctx context.Context, q Queryer, claimID int64, atLeast time.Duration) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = app_now() + greatest($2 * interval '1 second', backoff(attempts, '1 minute', '30 minutes')), attempts = attempts + 1
@@ -65,12 +65,12 @@ func PostponeClaim(ctx context.Context, q Queryer, claimID int64, atLeast time.D
 	return nil
 }
 
-// ClaimLooked takes a claim off the sweep's list that is due for no reason any more: it is live, and will be due again
+// RecordAttempt takes a claim off the sweep's list that is due for no reason any more: it is live, and will be due again
 // after its end.
-func ClaimLooked(ctx context.Context, q Queryer, claimID int64) error {
+func RecordAttempt(ctx context.Context, q Queryer, claimID int64) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = ends_at + $2 * interval '1 second', attempts = 0
-		 where id = $1 and due_at <= app_now() and ended_at is null and released_at is null and coalesce(ends_at, 'infinity') > app_now()`, claimID, sweepAfter.Seconds())
+		 where id = $1 and due_at <= app_now() and ended_at is null and revoked_at is null and coalesce(ends_at, 'infinity') > app_now()`, claimID, sweepAfter.Seconds())
 	if err != nil {
 		return fmt.Errorf("claim %d: %w", claimID, err)
 	}

@@ -11,32 +11,32 @@ import (
 	"github.com/lib/pq"
 )
 
-// SeatTask is what is known of a seat that people give and take by hand.
-type SeatTask struct {
+// ManualTask is what is known of an assignment that people grant and take by hand.
+type ManualTask struct {
 	Held    bool           `db:"held"`      // as was said last; before anybody did: as the directory says
-	Open    sql.NullBool   `db:"open_held"` // what somebody is being asked for; null: nothing
+	Open    sql.NullBool   `db:"open_held"` // what someone is being asked for; null: nothing
 	Cannot  string         `db:"cannot"`    // what is wanted now cannot be done, they said, and why
 	Asked   pq.StringArray `db:"asked"`     // names of those who are asked
 	Account int64          `db:"account_id"`
 	Object  int64          `db:"entitlement_id"`
 }
 
-// askAgain is how long those who said that they cannot take something back are believed.
+// askAgain is how long those who said that they cannot revoke something  are believed.
 const askAgain = 24 * time.Hour
 
-// TaskOfSeat answers it by the names that the target has. A "cannot" counts for the claims that were there when it was
+// ManualTaskOf answers it by the names that the target has. A "cannot" counts for the claims that were there when it was
 // said.
-func TaskOfSeat(ctx context.Context, q Queryer, instance, account, object string) (SeatTask, error) {
-	var t SeatTask
+func ManualTaskOf(ctx context.Context, q Queryer, instance, account, object string) (ManualTask, error) {
+	var t ManualTask
 	err := q.GetContext(ctx, &t, `
 		select a.id as account_id, e.id as entitlement_id,
-		       coalesce((select t.held from tasks t join task_answers x on x.task_id = t.id
+		       coalesce((select t.held from manual_tasks t join manual_task_answers x on x.manual_task_id = t.id
 		                  where t.account_id = a.id and t.entitlement_id = e.id and x.done order by x.id desc limit 1),
-		                exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.source <> 'request' and c.given_at is not null and c.removed_at is null)) as held,
-		       (select t.held from tasks t where t.account_id = a.id and t.entitlement_id = e.id and t.closed_at is null) as open_held,
-		       coalesce((select x.reason from tasks t join task_answers x on x.task_id = t.id
+		                exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.source <> 'request' and c.granted_at is not null and c.removed_at is null)) as held,
+		       (select t.held from manual_tasks t where t.account_id = a.id and t.entitlement_id = e.id and t.closed_at is null) as open_held,
+		       coalesce((select x.reason from manual_tasks t join manual_task_answers x on x.manual_task_id = t.id
 		                  where t.account_id = a.id and t.entitlement_id = e.id and not x.done
-		                    and t.id = (select max(l.id) from tasks l where l.account_id = a.id and l.entitlement_id = e.id)
+		                    and t.id = (select max(l.id) from manual_tasks l where l.account_id = a.id and l.entitlement_id = e.id)
 		                    and case when t.held then x.answered_at >= (select max(c.created_at) from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.ended_at is null)
 		                             else x.answered_at > app_now() - $4 * interval '1 second' end), '') as cannot,
 		       array(select p.name from people p where p.id = any(owners_to_ask(e.id, a.person_id)) order by p.name) as asked
@@ -50,48 +50,48 @@ func TaskOfSeat(ctx context.Context, q Queryer, instance, account, object string
 }
 
 // OpenTask asks for something to be done by hand, in place of what may be asked now.
-func (db *DB) OpenTask(ctx context.Context, seat SeatTask, held bool) error {
+func (db *DB) OpenTask(ctx context.Context, assignment ManualTask, held bool) error {
 	return db.InTx(ctx, func(tx *sqlx.Tx) error {
-		if err := closeTask(ctx, tx, seat); err != nil {
+		if err := closeTask(ctx, tx, assignment); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
 			with task as (
-			    insert into tasks (account_id, entitlement_id, held) values ($1, $2, $3)
+			    insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, $3)
 			    on conflict do nothing returning id)
-			insert into notices (kind, application_id, task_id, request_id)
+			insert into notifications (kind, application_id, manual_task_id, request_id)
 			select 'task', e.application_id, task.id,
 			       (select i.request_id from claims c join request_items i on i.id = c.item_id
 			         where c.account_id = $1 and c.entitlement_id = $2 order by c.id desc limit 1)
-			  from task join entitlements e on e.id = $2`, seat.Account, seat.Object, held)
+			  from task join entitlements e on e.id = $2`, assignment.Account, assignment.Object, held)
 		if err != nil {
 			return fmt.Errorf("open a task: %w", refusal(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "asked to do it by hand", Details: map[string]any{"account": seat.Account, "entitlement": seat.Object, "to give": held}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: "asked to do it by hand", Details: map[string]any{"account": assignment.Account, "entitlement": assignment.Object, "to grant": held}})
 	})
 }
 
 // DropTask asks for nothing any more.
-func (db *DB) DropTask(ctx context.Context, seat SeatTask) error {
-	return db.InTx(ctx, func(tx *sqlx.Tx) error { return closeTask(ctx, tx, seat) })
+func (db *DB) DropTask(ctx context.Context, assignment ManualTask) error {
+	return db.InTx(ctx, func(tx *sqlx.Tx) error { return closeTask(ctx, tx, assignment) })
 }
 
-func closeTask(ctx context.Context, tx *sqlx.Tx, seat SeatTask) error {
+func closeTask(ctx context.Context, tx *sqlx.Tx, assignment ManualTask) error {
 	_, err := tx.ExecContext(ctx, `
 		with dropped as (
-		    update tasks set closed_at = app_now(), outcome = 'dropped'
+		    update manual_tasks set closed_at = app_now(), outcome = 'dropped'
 		     where account_id = $1 and entitlement_id = $2 and closed_at is null returning id),
 		audited as (
 		    insert into audit_events (actor, action, details)
 		    select 'worker', 'not asked to do it by hand any more', jsonb_build_object('task', id, 'account', $1::bigint, 'entitlement', $2::bigint) from dropped)
-		update notices set messages_due_at = app_now() where task_id in (select id from dropped)`, seat.Account, seat.Object)
+		update notifications set messages_due_at = app_now() where manual_task_id in (select id from dropped)`, assignment.Account, assignment.Object)
 	if err != nil {
 		return fmt.Errorf("drop a task: %w", err)
 	}
 	return nil
 }
 
-// TaskAnswer is what somebody says about a task.
+// TaskAnswer is what someone says about a task.
 type TaskAnswer struct {
 	TaskID   int64
 	PersonID int64
@@ -100,16 +100,16 @@ type TaskAnswer struct {
 }
 
 // AnswerTask records an answer, and answers the request that the task came from (0: none). It answers ErrDecided if
-// somebody was first, ErrNotOpen if it is not needed any more, ErrNotAllowed or ErrNotActive.
+// someone was first, ErrNotOpen if it is not needed any more, ErrNotAllowed or ErrNotActive.
 func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, `insert into task_answers (task_id, person_id, done, reason) values ($1, $2, $3, $4)`, a.TaskID, a.PersonID, a.Done, a.Reason)
+		_, err := tx.ExecContext(ctx, `insert into manual_task_answers (manual_task_id, person_id, done, reason) values ($1, $2, $3, $4)`, a.TaskID, a.PersonID, a.Done, a.Reason)
 		if err != nil {
 			return fmt.Errorf("the answer to task %d: %w", a.TaskID, refusal(err))
 		}
-		err = tx.GetContext(ctx, &requestID, `select coalesce(request_id, 0) from notices where task_id = $1`, a.TaskID)
+		err = tx.GetContext(ctx, &requestID, `select coalesce(request_id, 0) from notifications where manual_task_id = $1`, a.TaskID)
 		if err != nil {
-			return fmt.Errorf("the notice of task %d: %w", a.TaskID, err)
+			return fmt.Errorf("the notification of task %d: %w", a.TaskID, err)
 		}
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: a.PersonID, Action: map[bool]string{true: "done by hand", false: "cannot be done by hand"}[a.Done],
 			Alert: !a.Done, RequestID: requestID, Details: map[string]any{"task": a.TaskID, "reason": a.Reason}})
@@ -125,7 +125,7 @@ func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, er
 // Task is one thing to do by hand, for those who are asked.
 type Task struct {
 	ID              int64          `db:"id"`
-	Held            bool           `db:"held"` // to be given; false: to be taken back
+	Held            bool           `db:"held"` // to be granted; false: to be revoked
 	OpenedAt        time.Time      `db:"opened_at"`
 	ClosedAt        sql.NullTime   `db:"closed_at"`
 	Outcome         string         `db:"outcome"` // done, cannot or dropped; empty: it is open
@@ -142,7 +142,7 @@ type Task struct {
 	Kind            string         `db:"kind"`
 	Object          string         `db:"object"`
 	RequestID       sql.NullInt64  `db:"request_id"`
-	EndsAt          sql.NullTime   `db:"ends_at"` // of the latest claim: until when it is given
+	EndsAt          sql.NullTime   `db:"ends_at"` // of the latest claim: until when it is granted
 	ApprovedBy      sql.NullString `db:"approved_by"`
 }
 
@@ -151,13 +151,13 @@ const selectTask = `
 		       x.person_id as answered_by, coalesce(w.name, '') as answered_name, x.answered_at,
 		       h.id as person_id, h.name as person_name, h.email as person_email, a.account, p.name as application_name,
 		       e.name as entitlement_name, e.kind, e.target as object, n.request_id, l.ends_at, l.approved_by
-		  from tasks t
+		  from manual_tasks t
 		  join accounts a on a.id = t.account_id
 		  join people h on h.id = a.person_id
 		  join entitlements e on e.id = t.entitlement_id
 		  join applications p on p.id = e.application_id
-		  join notices n on n.task_id = t.id
-		  left join task_answers x on x.task_id = t.id
+		  join notifications n on n.manual_task_id = t.id
+		  left join manual_task_answers x on x.manual_task_id = t.id
 		  left join people w on w.id = x.person_id
 		  left join lateral (
 		       select c.ends_at, (select string_agg(distinct d.name, ', ') from decisions y join people d on d.id = y.decided_by where y.item_id = c.item_id) as approved_by
@@ -174,15 +174,15 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 	return t, nil
 }
 
-// TasksFor answers the open tasks that a person may answer: first those that were put to them, each the oldest first.
+// TasksFor answers the open manual_tasks that a person may answer: first those that were put to them, each the oldest first.
 func TasksFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (tasks []Task, total int, err error) {
 	ids, total, err := pageOf(ctx, q, `
 		select t.id, count(*) over () as total
-		  from tasks t
+		  from manual_tasks t
 		  join entitlements e on e.id = t.entitlement_id
 		 where t.closed_at is null and `+looksAfter+`
 		   and ($2 <> (select k.person_id from accounts k where k.id = t.account_id) or $2 = any (owners_to_ask(t.entitlement_id, $2)))
-		 order by (select m.id from notices n join slack_messages m on m.notice_id = n.id where n.task_id = t.id and m.person_id = $2) is null, t.id`, personID, limit, offset)
+		 order by (select m.id from notifications n join slack_messages m on m.notification_id = n.id where n.manual_task_id = t.id and m.person_id = $2) is null, t.id`, personID, limit, offset)
 	if err == nil && len(ids) > 0 {
 		err = q.SelectContext(ctx, &tasks, selectTask+` where t.id = any($1) order by array_position($1, t.id)`, ids)
 	}

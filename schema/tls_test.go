@@ -11,7 +11,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What stands after DATABASE_URL's question mark is all that TLS needs.
+// What stands after DATABASE_URL's approval mark is all that TLS needs.
 func TestTheDatabaseIsReachedByTLS(t *testing.T) {
 	ours, others := schematest.NewAuthority(t), schematest.NewAuthority(t)
 	cert, key := ours.Issue("accessbot")
@@ -35,7 +35,7 @@ func TestTheDatabaseIsReachedByTLS(t *testing.T) {
 		"no TLS":                             {"localhost", nil, url.Values{"sslmode": {"disable"}}, "no encryption"},
 		"an authority that we do not know":   {"localhost", nil, full("sslrootcert", others.File), "certificate signed by unknown authority"},
 		"no certificate":                     {"localhost", ours, full(), "certificate required"},
-		"somebody else's certificate":        {"localhost", ours, full("sslcert", foreignCert, "sslkey", foreignKey), "unknown certificate authority"},
+		"someone else's certificate":         {"localhost", ours, full("sslcert", foreignCert, "sslkey", foreignKey), "unknown certificate authority"},
 		"a file that is not there":           {"localhost", nil, full("sslrootcert", filepath.Join(t.TempDir(), "none.pem")), "none.pem"},
 		"the certificate of another machine": {"db.example.com", nil, full(), "certificate is valid for db.example.com, not localhost"},
 	} {

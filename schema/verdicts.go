@@ -9,13 +9,13 @@ import (
 	"accessbot/schema/policy"
 )
 
-// What the decisions about an item come to. The SQL functions item_verdict and stage_passed say the same.
+// What the decisions about an item come to. The SQL functions item_outcome and stage_passed say the same.
 
 func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, error) {
 	var decisions []Decision
 	err := q.SelectContext(ctx, &decisions, `
-		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.stage, d.stages, d.agree, d.override,
-		       d.verdict, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at, c.for_person_id
+		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.stage, d.stages, d.required_approvals, d.override,
+		       d.outcome, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at, c.for_person_id
 		  from decisions d
 		  left join people p on p.id = d.decided_by
 		  left join approval_candidates c on c.approval_id = d.approval_id and c.person_id = d.decided_by
@@ -28,7 +28,7 @@ func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, 
 }
 
 // conclude is what decisions come to: a denial by anybody, or an approval once every stage is passed, with the soonest of
-// the ends that were granted. nil: somebody is still to decide.
+// the ends that were granted. nil: someone is still to decide.
 func conclude(decisions []Decision) *Decision {
 	var last *Decision
 	for n := range decisions {
@@ -56,12 +56,12 @@ func passedStages(decisions []Decision) int {
 	return passed
 }
 
-// stagePassed tells whether as many agree in a stage as have to, or an administrator has decided it alone.
+// stagePassed tells whether as many required_approvals in a stage as have to, or an administrator has decided it alone.
 func stagePassed(decisions []Decision, stage int) bool {
 	agreed, agree, override := 0, 1, false
 	for _, d := range decisions {
 		if d.Stage == stage && d.Approves() {
-			agreed, agree, override = agreed+1, max(agree, d.Agree), override || d.Override
+			agreed, agree, override = agreed+1, max(agree, d.RequiredApprovals), override || d.Override
 		}
 	}
 	return agreed >= agree || override
@@ -87,7 +87,7 @@ func (d Decision) word() policy.Candidate {
 }
 
 // Agreed are those who have approved the item in a stage.
-func (i Item) Agreed(stage int) []int64 {
+func (i Item) ApprovedIn(stage int) []int64 {
 	var agreed []int64
 	for _, d := range i.Decisions {
 		if d.Stage == stage && d.Approves() && d.DecidedBy.Valid {

@@ -33,8 +33,8 @@ func (g *gate) during(do func()) {
 // showing are the actions that open or draw something and change nothing in the database before it is shown.
 var showing = []string{
 	views.ActionRequestAccess, views.ActionExtend, views.ActionExtendSoon, views.ActionExtendAll, views.ActionAgain, views.ActionShowAll,
-	views.ActionDeny, views.ActionChoose, views.ActionStuck, views.ActionEnquire, views.ActionAnswer, views.ActionAway, views.ActionHolders,
-	views.ActionTakeBack, views.ActionTaskCannot, views.ActionListPrevious, views.ActionListNext, views.ActionHolder,
+	views.ActionDeny, views.ActionChoose, views.ActionDecideAsAdministrator, views.ActionAskQuestion, views.ActionAnswer, views.ActionAway, views.ActionHolders,
+	views.ActionRevoke, views.ActionTaskCannot, views.ActionListPrevious, views.ActionListNext, views.ActionHolder,
 }
 
 func TestEverythingIsRecordedByItsAck(t *testing.T) {
@@ -62,7 +62,7 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 			decisions   = `select count(*) from decisions`
 			releases    = `select count(*) from releases`
 			delegations = `select count(*) from delegations`
-			answers     = `select count(*) from task_answers`
+			answers     = `select count(*) from manual_task_answers`
 		)
 		alice, bob := s.as("alice"), s.as("bob")
 
@@ -74,18 +74,18 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 		submit(views.CallbackRequest, `select count(*) from access_requests`, alice)
 		first := s.newest()
 		s.work(first)
-		question := bob.WaitForMessage("#1001")
+		approvalMessage := bob.WaitForMessage("#1001")
 		bob.OpenHome() // which binds him
 
-		bob.PressIn(question, "Ask…")
-		bob.WaitForModal("your question about request")
-		bob.Fill("Question", "What for?")
-		submit(views.CallbackEnquire, `select count(*) from enquiries`, bob)
+		bob.PressIn(approvalMessage, "Ask…")
+		bob.WaitForModal("your approval about request")
+		bob.Fill("Approval", "What for?")
+		submit(views.CallbackAskQuestion, `select count(*) from questions`, bob)
 		s.work(first)
 		alice.PressIn(alice.WaitForMessage("Bob Fischer asks about your request"), "Answer")
 		alice.WaitForModal("What for")
 		alice.Fill("Answer", "The board")
-		submit(views.CallbackAnswer, `select count(*) from enquiry_answers`, alice)
+		submit(views.CallbackAnswer, `select count(*) from question_answers`, alice)
 
 		bob.Press("I will be away…")
 		bob.WaitForModal("Who decides in your place")
@@ -97,25 +97,25 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 		press(views.ActionBack, delegations, func() { bob.Press("I decide myself again") })
 		bob.WaitForHome("I will be away…")
 
-		bob.PressIn(question, "Choose…")
+		bob.PressIn(approvalMessage, "Choose…")
 		bob.WaitForModal("What you tick is approved")
 		bob.Tick("Analyst sandbox")
 		submit(views.CallbackChoose, decisions, bob)
 		s.work(first)
-		bob.PressIn(bob.Again(question), "Deny")
+		bob.PressIn(bob.Again(approvalMessage), "Deny")
 		bob.WaitForModal("Deny")
 		bob.Fill("Reason", "not for analysts")
 		submit(views.CallbackDeny, decisions, bob)
 		s.work(first)
-		s.give(first)
+		s.grant(first)
 		bob.Press("Who has access…")
 		bob.WaitForModal("You see what you look after")
 		bob.Pick("Person", "alice", "Alice Martin")
 		bob.WaitForModal("Analyst sandbox")
-		bob.PressBeside("Analyst sandbox", "Take back…")
+		bob.PressBeside("Analyst sandbox", "Revoke…")
 		bob.WaitForModal("The access ends now")
 		bob.Fill("Reason", "not needed any more")
-		submit(views.CallbackTakeBack, releases, bob)
+		submit(views.CallbackRevoke, releases, bob)
 		bob.CloseAllModals()
 
 		s.work(s.asks("alice", "priya", "Priya Nair", "Marketing marts"))
@@ -126,17 +126,17 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 		s.work(third)
 		press(views.ActionApprove, decisions, func() { bob.PressIn(bob.WaitForMessage("#1003"), "Approve") })
 		s.work(third)
-		s.give(third)
+		s.grant(third)
 		alice.OpenHome()
-		press(views.ActionGiveBack, releases, func() { alice.PressBeside("Dashboard editor", "Give back") })
-		alice.WaitForModal("It is recorded that you give this access back.") // Temporal is away
+		press(views.ActionRemoveAccess, releases, func() { alice.PressBeside("Dashboard editor", "Remove") })
+		alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
 		alice.CloseAllModals()
 
 		s.lookAfter("building", "bob")
-		s.byHand("alice", "building", "evening")
+		s.manualTasks("alice", "building", "evening")
 		message := bob.WaitForMessage("Alice Martin (alice@example.com)")
 		press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Done") })
-		s.byHand("zoe", "building", "evening")
+		s.manualTasks("zoe", "building", "evening")
 		bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Cannot")
 		bob.WaitForModal("Why")
 		bob.Fill("Why", "no badges left")
@@ -154,12 +154,12 @@ func TestEverythingIsRecordedByItsAck(t *testing.T) {
 		noor.WaitForModal("in the place of all who have to agree")
 		noor.Tick("Marketing marts")
 		noor.Fill("Why you decide", "Bob is ill")
-		submit(views.CallbackStuck, decisions, noor)
+		submit(views.CallbackDecideAsAdministrator, decisions, noor)
 		s.work(fourth)
 		item := one[int64](s, `select id from request_items where request_id = $1`, fourth)
 		_, err := s.worker.DB.NoteProblem(s.Context(), item, schema.Problem{Code: schema.TargetUnavailable}, 0)
 		require.NoError(s, err)
-		require.NoError(s, s.worker.SendNotices(s.Context(), 0, 10))
+		require.NoError(s, s.worker.SendNotifications(s.Context(), 0, 10))
 		dana := s.as("dana")
 		press(views.ActionRetry, `select count(*) from retry_orders`, func() {
 			dana.PressIn(dana.WaitForMessage("Approved requests are waiting for"), "Retry now")
@@ -196,23 +196,23 @@ func transport(socket bool) string {
 
 func TestAQuestionSubmittedTwiceIsAskedOnce(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	s.as("bob").OpenHome()
-	s.enquire("bob", question, "What for?")
+	s.askQuestion("bob", approvalMessage, "What for?")
 	_, again, err := s.slack.LastPayload("view_submission")
 	require.NoError(t, err)
 	answer, err := s.slack.Deliver("interactivity", again)
 	require.NoError(t, err)
 	require.True(t, answer.Acked)
 	require.Empty(t, answer.Body, "it closes the form")
-	require.Equal(t, 1, one[int](s, `select count(*) from enquiries`))
-	s.enquire("bob", question, "Until when?")
-	require.Equal(t, 2, one[int](s, `select count(*) from enquiries`))
+	require.Equal(t, 1, one[int](s, `select count(*) from questions`))
+	s.askQuestion("bob", approvalMessage, "Until when?")
+	require.Equal(t, 2, one[int](s, `select count(*) from questions`))
 }
 
 func TestAnAbsenceIsEndedOnce(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.question()
+	s.approvalMessage()
 	bob := s.as("bob")
 	s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now() - interval '1 day', app_now() + interval '1 day')`,
 		s.person("bob").ID, s.person("lucia").ID)
@@ -245,16 +245,16 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 	const none = `select (select count(*) from decisions) + (select count(*) from releases) + (select count(*) from audit_events where action ~ 'decided|withdrawn|released')`
 	t.Run("the request is locked", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
-			number, question := s.question()
+			number, approvalMessage := s.approvalMessage()
 			alice, bob := s.as("alice"), s.as("bob")
 			bob.OpenHome()
 			card := alice.WaitForMessage("#1001")
 			s.locked(number, func() {
-				bob.PressIn(question, "Approve") // fails if there is no ack within Slack's three seconds
+				bob.PressIn(approvalMessage, "Approve") // fails if there is no ack within Slack's three seconds
 				bob.WaitForEphemeral("Nothing was changed. Please try again")
 				alice.PressIn(card, "Withdraw")
 				alice.WaitForEphemeral("Nothing was changed. Please try again")
-				bob.PressIn(question, "Deny")
+				bob.PressIn(approvalMessage, "Deny")
 				bob.WaitForModal("Deny")
 				bob.Fill("Reason", "no")
 				require.Contains(s, bob.Submit()["Reason"], "Nothing was changed. Please try again")
@@ -262,26 +262,26 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 			})
 			require.Zero(s, one[int](s, none), "nor when the lock is gone")
 			bob.CloseAllModals()
-			bob.PressIn(question, "Approve")
+			bob.PressIn(approvalMessage, "Approve")
 			require.Equal(s, 2, s.decisions())
 		})
 	})
 	t.Run("the database is silent", func(t *testing.T) {
 		onBothTransportsSilent(t, func(s *stage, q *quiet) {
-			_, question := s.question()
+			_, approvalMessage := s.approvalMessage()
 			bob := s.as("bob")
 			bob.OpenHome()
-			bob.PressIn(question, "Deny")
+			bob.PressIn(approvalMessage, "Deny")
 			bob.WaitForModal("Deny")
 			bob.Fill("Reason", "no")
 			q.be(true)
 			require.Regexp(s, "Submit again in a moment|Please try again", bob.Submit()["Reason"])
 			bob.CloseAllModals()
-			bob.PressIn(question, "Approve")
+			bob.PressIn(approvalMessage, "Approve")
 			bob.WaitForEphemeral("try again")
 			q.be(false)
 			s.eventually("pressing again records it", func() bool {
-				bob.PressIn(question, "Approve")
+				bob.PressIn(approvalMessage, "Approve")
 				return s.decisions() == 2
 			})
 			require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action like 'decided: %'`))
@@ -289,16 +289,16 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 	})
 	t.Run("the answer to the commit is lost", func(t *testing.T) {
 		onBothTransportsSilent(t, func(s *stage, q *quiet) {
-			_, question := s.question()
+			_, approvalMessage := s.approvalMessage()
 			bob := s.as("bob")
 			bob.OpenHome()
 			q.silenceAfter("COMMIT")
-			bob.PressIn(question, "Approve")
+			bob.PressIn(approvalMessage, "Approve")
 			bob.WaitForEphemeral("We couldn't confirm that this was saved. Check whether it was, or try again")
 			require.Equal(s, 2, s.decisions(), "as a check of this test: it was")
 			q.be(false)
 			s.eventually("pressing again is safe", func() bool {
-				bob.PressIn(question, "Approve")
+				bob.PressIn(approvalMessage, "Approve")
 				told := bob.Ephemerals()
 				return strings.Contains(told[len(told)-1].Text(), "You approved this on")
 			})
@@ -308,10 +308,10 @@ func TestWhatCannotBeRecordedInTimeIsSaidInTime(t *testing.T) {
 	})
 	t.Run("the pool has no free connection", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
-			number, question := s.question()
+			number, approvalMessage := s.approvalMessage()
 			bob, alice := s.as("bob"), s.as("alice")
 			bob.OpenHome()
-			bob.PressIn(question, "Deny")
+			bob.PressIn(approvalMessage, "Deny")
 			bob.WaitForModal("Deny")
 			_, press, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)

@@ -58,16 +58,16 @@ func TestWhatWasDeniedIsAskedForAgain(t *testing.T) {
 
 func TestWhatIsHeldOrWaitsIsNotAskedForAgain(t *testing.T) {
 	s := newStage(t, 1, false)
-	number, question := s.question() // for two of the warehouse
+	number, approvalMessage := s.approvalMessage() // for two of the warehouse
 	bob, alice := s.as("bob"), s.as("alice")
-	bob.PressIn(question, "Approve")
+	bob.PressIn(approvalMessage, "Approve")
 	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 	s.work(number)
-	s.give(number)
+	s.grant(number)
 	alice.OpenHome()
 	require.NotContains(t, alice.Home(), "[Ask again]", "nothing of it is over")
 	end := func(key string) {
-		s.do(`update claims set ended_at = app_now(), removed_at = app_now(), released_at = app_now()
+		s.do(`update claims set ended_at = app_now(), removed_at = app_now(), revoked_at = app_now()
 		       where item_id in (select i.id from request_items i join entitlements e on e.id = i.entitlement_id where i.request_id = $1 and e.key = $2)`, number, key)
 		s.do(`update request_items i set state = 'ended' from entitlements e where e.id = i.entitlement_id and i.request_id = $1 and e.key = $2`, number, key)
 	}
@@ -106,9 +106,9 @@ func TestWhatIsHeldOrWaitsIsNotAskedForAgain(t *testing.T) {
 
 func TestOnlyTheRequesterAsksAgain(t *testing.T) {
 	s := newStage(t, 1, false)
-	number, question := s.question()
+	number, approvalMessage := s.approvalMessage()
 	bob := s.as("bob")
-	bob.PressIn(question, "Deny")
+	bob.PressIn(approvalMessage, "Deny")
 	bob.WaitForModal("Reason")
 	bob.Fill("Reason", "Not yet")
 	bob.SubmitAccepted()
@@ -118,7 +118,7 @@ func TestOnlyTheRequesterAsksAgain(t *testing.T) {
 	require.Equal(t, []string{"Ask again"}, outcome.Buttons())
 
 	require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Ask again"))
-	s.eventually("somebody else is refused", func() bool { return s.alerts("ask again refused") == 1 })
+	s.eventually("someone else is refused", func() bool { return s.alerts("ask again refused") == 1 })
 	s.as("lucia").WaitForModal("Only the one who asked for this access can do that.")
 
 	alice.PressIn(outcome, "Ask again")

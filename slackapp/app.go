@@ -25,7 +25,7 @@ const (
 	// One call of Slack's Web API. And telling someone that the others failed, which may have taken all the time that there was.
 	slackTimeout = 10 * time.Second
 	tellWithin   = 5 * time.Second
-	// Connections to the record: before acks, and after them. The pools are two, so that an ack always finds one.
+	// Connections to the database: before acks, and after them. The pools are two, so that an ack always finds one.
 	connections      = 14
 	laterConnections = 6
 	workersAtOnce    = 10
@@ -41,12 +41,12 @@ type app struct {
 	log     *slog.Logger
 	db      *schema.DB
 	slack   *slack.Client
-	waker   *workflows.Waker
+	starter *workflows.Starter
 	limiter *limiter
 	places  chan struct{} // of payloads that are being recorded
 	jobs    *jobs         // what follows from payloads
 	opens   *jobs         // what opens a modal, which has three seconds
-	wakes   *jobs         // what waits for Temporal
+	signals *jobs         // what waits for Temporal
 	users   *users
 
 	recording *sync.WaitGroup // parts of payloads before their ack
@@ -55,7 +55,7 @@ type app struct {
 	home workspace // set once, before the first payload is taken
 }
 
-// run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the record and Temporal may be away when
+// run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the database and Temporal may be away when
 // it starts; only a configuration that cannot work ends it.
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	db, err := schema.Open(c.databaseURL, connections)
@@ -77,12 +77,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	a := &app{
 		config: c, log: log, db: db, slack: newSlack(c, log), users: &users{}, recording: &sync.WaitGroup{},
 		limiter: newLimiter(c.limit), places: make(chan struct{}, takenAtOnce),
-		jobs:  newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
-		opens: newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
-		wakes: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
-		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+		jobs:    newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		opens:   newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		signals: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
+		starter: &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
 	}
-	for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {
+	for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 		j.begin = c.beginWork
 	}
 	listener := c.listener
@@ -124,7 +124,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	waitFor(finish, a.recording, log, "some payloads were cut off")
 	a.opens.wait(finish)
 	a.jobs.wait(finish)
-	a.wakes.wait(finish)
+	a.signals.wait(finish)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}

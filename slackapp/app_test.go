@@ -55,7 +55,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return slacksim.Dial(web.URL), config{
-		databaseURL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
+		databaseURL: "postgres://no one@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
 		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
 		limit: unlimited,
 	}
@@ -89,10 +89,10 @@ func TestTheAppStartsWhileSlackAndTheRecordAreAway(t *testing.T) {
 		got, _ := send(t, r)
 		return got
 	}
-	require.Equal(t, http.StatusServiceUnavailable, post(), "nobody is let in before it knows whose app it is")
+	require.Equal(t, http.StatusServiceUnavailable, post(), "no one is let in before it knows whose app it is")
 	require.NoError(t, slack.Away(false))
 	wait("it takes payloads once Slack is back", func() bool { return post() == http.StatusOK })
-	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the record is away")
+	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the database is away")
 	stop()
 	require.NoError(t, <-ended)
 }
@@ -147,7 +147,7 @@ func TestAHomeTabSaysSoWhileTheRecordIsAway(t *testing.T) {
 
 func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.giveMany("alice", 33) // beside the two that she has
+	s.grantMany("alice", 33) // beside the two that she has
 	alice := s.as("alice")
 	alice.OpenHome()
 	require.Contains(t, alice.Home(), "My current access (35)")

@@ -14,7 +14,7 @@ import (
 	"accessbot/workflows"
 )
 
-// longestAway keeps a slip of the year from handing everything to somebody else for good.
+// longestAway keeps a slip of the year from handing everything to someone else for good.
 const longestAway = 366 * 24 * time.Hour
 
 // readOffice reads what else whom a Home tab is for decides and looks after, and who does in their place.
@@ -31,7 +31,7 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.TaskLines, 0); err != nil {
 			return err
 		}
-		if h.Drifts, h.DriftsTotal, err = schema.DriftsFor(ctx, a.db, h.Person.ID, views.DriftLines, 0); err != nil {
+		if h.Findings, h.FindingsTotal, err = schema.FindingsFor(ctx, a.db, h.Person.ID, views.FindingLines, 0); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 	return err
 }
 
-// openAway opens the modal that asks who decides in somebody's place.
+// openAway opens the modal that asks who decides in someone's place.
 func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -55,7 +55,7 @@ func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *sl
 	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now)}}
 }
 
-// submitAway records who decides in somebody's place. What is in its way stands at its field.
+// submitAway records who decides in someone's place. What is in its way stands at its field.
 func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -76,12 +76,12 @@ func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) out
 		return outcome{errors: wrong}
 	}
 	if delegateID == person.ID {
-		return wrongAt(views.BlockDelegate, "Choose somebody else: this is you.")
+		return wrongAt(views.BlockDelegate, "Choose someone else: this is you.")
 	}
 	return a.delegate(ctx, person, d)
 }
 
-// span reads the days that somebody is away, in their time zone.
+// span reads the days that someone is away, in their time zone.
 func (a *app) span(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, s *submission, now time.Time, d *schema.Delegation) fieldErrors {
 	zone, err := time.LoadLocation(a.zoneOf(ctx, person, ic.User.ID))
 	if err != nil {
@@ -117,12 +117,12 @@ func (a *app) delegate(ctx context.Context, person schema.Person, d schema.Deleg
 	return moved(person, requests)
 }
 
-// moved lets a person's open questions move, and draws their Home tab again.
+// moved lets a person's open approvals move, and draws their Home tab again.
 func moved(person schema.Person, requests []int64) outcome {
 	return outcome{home: &person, wake: &wakeUp{requests: requests, signal: workflows.SignalDue}}
 }
 
-// back records that somebody decides again.
+// back records that someone decides again.
 func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 
 func TestAnApproverSaysWhoDecidesInTheirPlace(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		number, question := s.question()
+		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
 		bob.OpenHome()
 		bob.Press("I will be away…")
 		bob.WaitForModal("Who decides in your place")
 		bob.PickDate("First day", time.Now().AddDate(0, 0, -1).Format(time.DateOnly))
 		bob.PickDate("Last day", "2020-02-28")
-		require.NotEmpty(s, bob.Submit(), "somebody has to be chosen")
-		require.Empty(s, bob.Search("Who decides in your place", "Bob Fischer"), "nobody stands in for themselves")
+		require.NotEmpty(s, bob.Submit(), "someone has to be chosen")
+		require.Empty(s, bob.Search("Who decides in your place", "Bob Fischer"), "no one is a delegate for themselves")
 		bob.Pick("Who decides in your place", "gómez", "Lucía Gómez")
 		require.Contains(s, bob.Submit()["Last day"], "This day is over")
 		bob.PickDate("First day", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
@@ -31,8 +31,8 @@ func TestAnApproverSaysWhoDecidesInTheirPlace(t *testing.T) {
 		bob.SubmitAccepted()
 		bob.WaitForHome("decides in your place from")
 		s.work(number)
-		bob.WaitForEdit(question, "This has moved on to Lucía")
-		require.Empty(s, bob.Again(question).Buttons())
+		bob.WaitForEdit(approvalMessage, "This has moved on to Lucía")
+		require.Empty(s, bob.Again(approvalMessage).Buttons())
 		require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "in the place of Bob Fischer (application owner), who is away")
 		require.Contains(s, s.as("alice").WaitForMessage("has been created").Text(), "for Bob Fischer")
 
@@ -63,7 +63,7 @@ func TestWhoStandsInOrIsNamedByThePolicySaysThatTheyAreAway(t *testing.T) {
 	s.do(`insert into delegations (person_id, starts_at, ends_at) values ($1, app_now(), app_now())`, s.person("bob").ID)
 	alice.OpenHome()
 	s.homeWithout(alice, "I will be away…")
-	s.policy("clauses: [{name: All, ask: [{from: [application owners], else: [alice@example.com]}]}]")
+	s.policy("rules: [{name: All, ask: [{from: [application owners], else: [alice@example.com]}]}]")
 	alice.OpenHome()
 	alice.WaitForHome("I will be away…")
 }

@@ -25,9 +25,9 @@ func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, act
 	return outcome{opens: &opening{view: views.Choose(request, person.ID, action.Value, limits), button: "Choose"}}
 }
 
-// askedOf is the request that a copy of a question is about and its reader, who can decide something of it, or why not (mrkdwn).
+// askedOf is the request that a copy of an approval is about and its reader, who can decide something of it, or why not (mrkdwn).
 func (a *app) askedOf(ctx context.Context, ic *slack.InteractionCallback, value string) (_ *schema.Request, _ schema.Person, refused string) {
-	request, person, err := a.questionOf(ctx, ic, value)
+	request, person, err := a.approvalOf(ctx, ic, value)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		a.auditOddButton(ctx, ic, err)
@@ -35,13 +35,13 @@ func (a *app) askedOf(ctx context.Context, ic *slack.InteractionCallback, value 
 	case err != nil:
 		return nil, person, a.words(ctx, err)
 	case len(request.DecidableBy(person.ID)) == 0:
-		return nil, person, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
+		return nil, person, views.DecidedBy(request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
 	return request, person, ""
 }
 
-// questionOf is the request that a copy of a question is about, for its reader alone: ErrNotFound for anybody else.
-func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, value string) (*schema.Request, schema.Person, error) {
+// approvalOf is the request that a copy of an approval is about, for its reader alone: ErrNotFound for anybody else.
+func (a *app) approvalOf(ctx context.Context, ic *slack.InteractionCallback, value string) (*schema.Request, schema.Person, error) {
 	messageID, _, err := views.ParseDecisionValue(value)
 	if err != nil {
 		return nil, schema.Person{}, errors.Join(err, schema.ErrNotFound)
@@ -50,7 +50,7 @@ func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, val
 	if err != nil {
 		return nil, person, err
 	}
-	request, err := schema.RequestOfQuestion(ctx, a.db, messageID, person.ID)
+	request, err := schema.RequestOfApprovalMessage(ctx, a.db, messageID, person.ID)
 	return request, person, err
 }
 
@@ -113,7 +113,7 @@ func (a *app) soonerEnd(ctx context.Context, ic *slack.InteractionCallback, s *s
 	if date.SelectedDate == "" {
 		return end, ""
 	}
-	request, _, err := a.questionOf(ctx, ic, value)
+	request, _, err := a.approvalOf(ctx, ic, value)
 	if err != nil {
 		return end, plainWords(a.words(ctx, err))
 	}

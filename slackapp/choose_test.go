@@ -8,21 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// decided are the decisions as "name verdict reason", in order.
+// decided are the decisions as "name outcome reason", in order.
 func (s *stage) decided() []string {
 	s.Helper()
 	decided := []string{}
 	require.NoError(s, s.db.Select(&decided, `
-		select trim(e.name || ' ' || d.verdict || ' ' || d.reason) from decisions d
+		select trim(e.name || ' ' || d.outcome || ' ' || d.reason) from decisions d
 		  join request_items i on i.id = d.item_id join entitlements e on e.id = i.entitlement_id order by 1`))
 	return decided
 }
 
 func TestAnApproverChoosesItemByItem(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		number, question := s.question()
+		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
-		bob.PressIn(question, "Choose…")
+		bob.PressIn(approvalMessage, "Choose…")
 		bob.WaitForModal("What you tick is approved")
 		require.Contains(s, bob.Submit()["Data Warehouse"], "Tick what you approve")
 		bob.Tick("Analyst sandbox")
@@ -31,10 +31,10 @@ func TestAnApproverChoosesItemByItem(t *testing.T) {
 		require.Equal(s, []string{"Analyst sandbox approve"}, s.decided(), "what is not ticked keeps waiting")
 		s.work(number)
 
-		question = bob.Again(question)
-		require.Contains(s, question.Text(), "Marketing marts")
-		require.Contains(s, question.Buttons(), "Approve")
-		bob.PressIn(question, "Choose…")
+		approvalMessage = bob.Again(approvalMessage)
+		require.Contains(s, approvalMessage.Text(), "Marketing marts")
+		require.Contains(s, approvalMessage.Buttons(), "Approve")
+		bob.PressIn(approvalMessage, "Choose…")
 		bob.WaitForModal("What you tick is approved")
 		require.Equal(s, []string{"Marketing marts"}, bob.Boxes())
 		bob.Choose("What is not ticked", "is denied")
@@ -43,15 +43,15 @@ func TestAnApproverChoosesItemByItem(t *testing.T) {
 		bob.SubmitAccepted()
 		require.Equal(s, []string{"Analyst sandbox approve", "Marketing marts deny not for analysts"}, s.decided())
 		s.work(number)
-		require.NotContains(s, bob.Again(question).Buttons(), "Choose…")
+		require.NotContains(s, bob.Again(approvalMessage).Buttons(), "Choose…")
 	})
 }
 
 func TestAnApproverGrantsLessTimeAndTheRequesterIsTold(t *testing.T) {
 	s := newStage(t, 1, false)
-	number, question := s.question()
+	number, approvalMessage := s.approvalMessage()
 	bob := s.as("bob")
-	bob.PressIn(question, "Choose…")
+	bob.PressIn(approvalMessage, "Choose…")
 	bob.WaitForModal("Asked for: permanent")
 	bob.Tick("Analyst sandbox", "Marketing marts")
 	bob.PickDate("End sooner", "2020-02-28")
@@ -62,16 +62,16 @@ func TestAnApproverGrantsLessTimeAndTheRequesterIsTold(t *testing.T) {
 	s.work(number)
 	card := s.as("alice").WaitForMessage("sooner than was asked for")
 	require.Contains(t, card.Text(), "approved by Bob")
-	require.Contains(t, bob.Again(question).Text(), "sooner than was asked for")
+	require.Contains(t, bob.Again(approvalMessage).Text(), "sooner than was asked for")
 }
 
 func TestAnEndLaterThanWasAskedForIsAnErrorAtItsField(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	s.do(`alter table access_requests disable trigger user`)
 	s.do(`update access_requests set ends_at = app_now() + interval '3 days'`)
 	bob := s.as("bob")
-	bob.PressIn(question, "Choose…")
+	bob.PressIn(approvalMessage, "Choose…")
 	bob.WaitForModal("What you tick is approved")
 	bob.Tick("Analyst sandbox")
 	bob.PickDate("End sooner", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
@@ -81,10 +81,10 @@ func TestAnEndLaterThanWasAskedForIsAnErrorAtItsField(t *testing.T) {
 
 func TestAChoiceOfWhatWasNeverAskedDecidesNothing(t *testing.T) {
 	s := newStage(t, 1, false)
-	number, question := s.question()
+	number, approvalMessage := s.approvalMessage()
 	other := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // not bob's message
 	bob := s.as("bob")
-	bob.PressIn(question, "Choose…")
+	bob.PressIn(approvalMessage, "Choose…")
 	bob.WaitForModal("What you tick is approved")
 	bob.Tick("Analyst sandbox")
 	theirs := one[string](s, `select string_agg(id::text, ',') from request_items where request_id = $1`, other)
@@ -111,9 +111,9 @@ func TestAChoiceOfWhatWasNeverAskedDecidesNothing(t *testing.T) {
 
 func TestOnlyTheReaderOfAQuestionChooses(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	s.as("bob") // the stage's other people
-	require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(question, "Choose…"))
+	require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(approvalMessage, "Choose…"))
 	s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") > 0 })
 	require.Zero(t, s.decisions())
 }

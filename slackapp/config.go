@@ -22,7 +22,7 @@ type config struct {
 	temporal      client.Options
 	taskQueue     string
 	showPeople    bool
-	bindByEmail   bool // at first contact; else the directory's slack_user_id alone says who somebody is
+	bindByEmail   bool // at first contact; else the directory's slack_user_id alone says who someone is
 	botToken      string
 	appToken      string // set: Socket Mode
 	signingSecret string // HTTP mode
@@ -32,7 +32,7 @@ type config struct {
 	maxDays       int          // the longest that anything can be asked for temporarily
 	quota         schema.Quota
 	limit         limit  // of each user's payloads
-	timeZone      string // of people for whom nobody knows one; IANA name
+	timeZone      string // of people for whom no one knows one; IANA name
 	beginWork     func() // for tests: called before everything that is done after an ack
 }
 
@@ -74,15 +74,15 @@ func configure(getenv func(string) string) (config, error) {
 		}
 		return is
 	}
-	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("BIND_BY_EMAIL")
+	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("MATCH_SLACK_BY_EMAIL")
 	if c.databaseURL == "" {
-		wrong("DATABASE_URL", "is not set: give the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
+		wrong("DATABASE_URL", "is not set: grant the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
 	}
 	if c.botToken == "" {
-		wrong("SLACK_BOT_TOKEN", "is not set: give the app's bot token (xoxb-...)")
+		wrong("SLACK_BOT_TOKEN", "is not set: grant the app's bot token (xoxb-...)")
 	}
 	if !c.socketMode() && c.signingSecret == "" {
-		wrong("SLACK_SIGNING_SECRET", "is not set: give the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
+		wrong("SLACK_SIGNING_SECRET", "is not set: grant the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
 	}
 	if c.apiURL != "" && !strings.HasSuffix(c.apiURL, "/") {
 		wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")

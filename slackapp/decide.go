@@ -45,7 +45,7 @@ func (o outcome) refusedAt(blockID, refused string) outcome {
 	return o
 }
 
-// writtenReason is what somebody wrote into a modal that asks why, or what is wrong with it.
+// writtenReason is what someone wrote into a modal that asks why, or what is wrong with it.
 func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	written, _ := s.field(views.BlockReason, views.ActionReason)
@@ -76,18 +76,18 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	decided, err := a.db.Decide(ctx, answer)
 	switch {
 	case err != nil && decided.Request != nil:
-		// They were asked, and somebody else may decide by now: whoever that is must come to know.
+		// They were asked, and someone else may decide by now: whoever that is must come to know.
 		return outcome{wake: wakeRequest(decided.Request.ID, workflows.SignalDue, "")}, a.refusedDecision(ctx, err)
 	case err != nil:
 		return outcome{}, a.refusedDecision(ctx, err)
 	case len(decided.Items) == 0:
-		return outcome{home: &person}, views.WhoWasFirst(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
+		return outcome{home: &person}, views.DecidedBy(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
 	return outcome{home: &person, wake: wakeRequest(decided.Request.ID, workflows.SignalDecisionRecorded,
 		"Your decision is recorded. It will take effect as soon as our systems are back.")}, ""
 }
 
-// tellLater tells somebody about what they submitted, once its modal is closed.
+// tellLater tells someone about what they submitted, once its modal is closed.
 func (a *app) tellLater(ctx context.Context, ic *slack.InteractionCallback, text string) {
 	if ic.Type == slack.InteractionTypeViewSubmission {
 		a.write(ctx, ic.User.ID, text)
@@ -102,7 +102,7 @@ func (a *app) refusedDecision(ctx context.Context, err error) string {
 	case errors.Is(err, schema.ErrOwnRequest):
 		return "You can't decide a request that you made, or that was made for you."
 	case errors.Is(err, schema.ErrNotAllowed):
-		return "This is not yours to decide: the question was put to somebody else, or is by now."
+		return "This is not yours to decide: the approval was put to someone else, or is by now."
 	case errors.Is(err, schema.ErrTermsChanged):
 		return "The request is no longer what this message shows, so nothing was recorded. An administrator can say what changed."
 	case errors.Is(err, schema.ErrEndPassed):
@@ -117,7 +117,7 @@ func (a *app) refusedDecision(ctx context.Context, err error) string {
 	return a.words(ctx, err)
 }
 
-// auditOddButton keeps that a button came back with a value that the app never gave it.
+// auditOddButton keeps that a button came back with a value that the app never granted it.
 func (a *app) auditOddButton(ctx context.Context, ic *slack.InteractionCallback, err error) {
 	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "button with a value of its own refused", Alert: true,
 		Details: map[string]any{"user": ic.User.ID, "why": err.Error()}})

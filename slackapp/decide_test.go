@@ -13,8 +13,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// question lets alice ask for something of the warehouse, whose only owner is bob, and answers bob's question about it.
-func (s *stage) question() (number int64, question slacksim.Message) {
+// approval lets alice ask for something of the warehouse, whose only owner is bob, and answers bob's approval about it.
+func (s *stage) approvalMessage() (number int64, approvalMessage slacksim.Message) {
 	s.Helper()
 	number = s.asks("alice", "priya", "Priya Nair", "Analyst sandbox", "Marketing marts")
 	s.work(number)
@@ -28,21 +28,21 @@ func (s *stage) decisions() int {
 
 func TestAnApproverApproves(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		number, question := s.question()
+		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob") // for him it is the first contact
-		bob.PressIn(question, "Approve")
+		bob.PressIn(approvalMessage, "Approve")
 		s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 		require.Equal(s, []string{"approve"}, s.verdicts())
 		bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.") // case 37
 		bob.WaitForHome("Nothing waits for you.")
 		s.work(number)
-		require.NotContains(s, bob.Again(question).Buttons(), "Approve")
+		require.NotContains(s, bob.Again(approvalMessage).Buttons(), "Approve")
 	})
 }
 
 func TestTheHomeTabShowsAnApproverWhatWaits(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.question()
+	s.approvalMessage()
 	bob := s.as("bob")
 	bob.OpenHome()
 	waiting, _, _ := strings.Cut(bob.Home(), "My requests")
@@ -53,12 +53,12 @@ func TestTheHomeTabShowsAnApproverWhatWaits(t *testing.T) {
 
 func TestAccessIsGivenBackFromTheWholeListToo(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.giveMany("alice", 20)
-	number, question := s.question()
-	s.as("bob").PressIn(question, "Approve")
+	s.grantMany("alice", 20)
+	number, approvalMessage := s.approvalMessage()
+	s.as("bob").PressIn(approvalMessage, "Approve")
 	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 	s.work(number)
-	s.give(number)
+	s.grant(number)
 	alice := s.as("alice")
 	alice.OpenHome()
 	alice.Press("Show all")
@@ -67,26 +67,26 @@ func TestAccessIsGivenBackFromTheWholeListToo(t *testing.T) {
 		alice.Press("Next")
 		alice.WaitForModal(fmt.Sprintf("page %d of", page))
 	}
-	alice.PressBeside("Analyst sandbox", "Give back")
-	alice.WaitForModal("It is recorded that you give this access back.") // Temporal is away
+	alice.PressBeside("Analyst sandbox", "Remove")
+	alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
 	alice.CloseModal()
-	alice.WaitForModal("Being taken back")
-	alice.PressBeside("Marketing marts", "Give back")
+	alice.WaitForModal("Being revoked")
+	alice.PressBeside("Marketing marts", "Remove")
 	s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
 }
 
 func (s *stage) verdicts() []string {
 	s.Helper()
 	verdicts := []string{}
-	require.NoError(s, s.db.Select(&verdicts, `select distinct verdict from decisions order by 1`))
+	require.NoError(s, s.db.Select(&verdicts, `select distinct outcome from decisions order by 1`))
 	return verdicts
 }
 
 func TestAnApproverDeniesAndSaysWhy(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		number, question := s.question()
+		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
-		bob.PressIn(question, "Deny")
+		bob.PressIn(approvalMessage, "Deny")
 		bob.WaitForModal("Reason")
 		require.NotEmpty(s, bob.Submit(), "a reason is required")
 		bob.Fill("Reason", "\u200b") // nothing that anybody could read
@@ -105,12 +105,12 @@ func TestAnApproverDeniesAndSaysWhy(t *testing.T) {
 // Case 3.
 func TestAHundredClicksAtOnceAreOneDecision(t *testing.T) {
 	s := newStage(t, 2, false, func(c *config) { c.limit = userLimit })
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	bob := s.slack.As("bob@example.com")
 	var clicks sync.WaitGroup
 	for range 100 {
 		clicks.Go(func() {
-			if err := bob.PressIn(question, "Approve"); err != nil {
+			if err := bob.PressIn(approvalMessage, "Approve"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -163,13 +163,13 @@ func TestAForwardedButtonPressedBySomebodyElseDoesNothing(t *testing.T) {
 // Case 5.
 func TestNobodyApprovesTheirOwnRequest(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	alice := s.slack.As("alice@example.com")
-	require.NoError(t, alice.PressForwarded(question, "Approve"))
+	require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
 	s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
-	// Even a question that was put to her by mistake.
-	s.do(`update slack_messages set person_id = $1 where kind = 'question'`, s.person("alice").ID)
-	require.NoError(t, alice.PressForwarded(question, "Approve"))
+	// Even an approval that was put to her by mistake.
+	s.do(`update slack_messages set person_id = $1 where kind = 'approval'`, s.person("alice").ID)
+	require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
 	s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 2 })
 	s.eventually("she is told", func() bool {
 		screen, err := alice.Screen()
@@ -187,9 +187,9 @@ func TestNobodyApprovesTheirOwnRequest(t *testing.T) {
 // Case 8.
 func TestTermsThatChangedBehindTheApproversBackAreNotApproved(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	s.do(`update access_requests set note = 'and the payroll, too'`)
-	s.as("bob").PressIn(question, "Approve")
+	s.as("bob").PressIn(approvalMessage, "Approve")
 	s.as("bob").WaitForEphemeral("no longer what this message shows")
 	require.Zero(t, s.decisions())
 	require.Equal(t, 1, s.alerts("decision refused"))
@@ -198,9 +198,9 @@ func TestTermsThatChangedBehindTheApproversBackAreNotApproved(t *testing.T) {
 // Case 9, the click.
 func TestAnApproverWhoWasDeactivatedIsRefused(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	s.do(`update people set status = 'suspended' where email = 'bob@example.com'`)
-	s.as("bob").PressIn(question, "Approve")
+	s.as("bob").PressIn(approvalMessage, "Approve")
 	s.as("bob").WaitForEphemeral("You are not active in the directory")
 	require.Zero(t, s.decisions())
 }
@@ -230,14 +230,14 @@ func TestOfAnApprovalAndADenialAtOnceTheFirstWinsAndTheOtherIsTold(t *testing.T)
 
 func TestAButtonWithAValueOfItsOwnDoesNothing(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.question()
+	s.approvalMessage()
 	_, payload, err := s.slack.LastPayload("block_actions")
 	require.NoError(t, err)
 	delete(payload, "view")
 	n := 0
-	for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionChoose, views.ActionWithdraw, views.ActionGiveBack} {
+	for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionChoose, views.ActionWithdraw, views.ActionRemoveAccess} {
 		for _, value := range []string{"", "1", "x:y", "-1:abc", "1'; drop table decisions; --"} {
-			if value == "1" && (action == views.ActionWithdraw || action == views.ActionGiveBack) {
+			if value == "1" && (action == views.ActionWithdraw || action == views.ActionRemoveAccess) {
 				continue // could be one of ours
 			}
 			payload["actions"].([]any)[0] = map[string]any{"type": "button", "action_id": action, "block_id": "b", "value": value, "action_ts": "1.2"}
@@ -253,12 +253,12 @@ func TestAButtonWithAValueOfItsOwnDoesNothing(t *testing.T) {
 
 func TestARequesterWithdraws(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		_, question := s.question()
+		_, approvalMessage := s.approvalMessage()
 		alice := s.as("alice")
 		card := alice.WaitForMessage("has been created")
 		priya := s.slack.As("priya@example.com")
 		require.NoError(s, priya.PressForwarded(card, "Withdraw"))
-		s.eventually("somebody else may not", func() bool { return s.alerts("withdraw refused") == 1 })
+		s.eventually("someone else may not", func() bool { return s.alerts("withdraw refused") == 1 })
 		require.Zero(s, one[int](s, `select count(*) from releases`))
 		alice.PressIn(card, "Withdraw")
 		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
@@ -266,7 +266,7 @@ func TestARequesterWithdraws(t *testing.T) {
 		alice.WaitForHome("Withdrawn")
 		alice.PressIn(card, "Withdraw")
 		alice.WaitForEphemeral("There is nothing left to withdraw")
-		s.as("bob").PressIn(question, "Approve")
+		s.as("bob").PressIn(approvalMessage, "Approve")
 		s.as("bob").WaitForEphemeral("withdrawn")
 		require.Zero(s, s.decisions())
 	})
@@ -274,26 +274,26 @@ func TestARequesterWithdraws(t *testing.T) {
 
 func TestAccessFromARequestIsGivenBack(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		number, question := s.question()
-		s.as("bob").PressIn(question, "Approve")
+		number, approvalMessage := s.approvalMessage()
+		s.as("bob").PressIn(approvalMessage, "Approve")
 		s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 		s.work(number)
-		s.give(number)
+		s.grant(number)
 		alice := s.as("alice")
 		alice.OpenHome()
-		require.Equal(s, 2, strings.Count(alice.Home(), "[Give back]"), "not for what did not come from a request")
-		alice.PressBeside("Analyst sandbox", "Give back")
-		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'given_back'`) == 1 })
-		alice.WaitForHome("Being taken back")
-		require.Equal(s, 1, strings.Count(alice.Home(), "[Give back]"))
-		// Somebody else's, by a payload of their own.
+		require.Equal(s, 2, strings.Count(alice.Home(), "[Remove]"), "not for what did not come from a request")
+		alice.PressBeside("Analyst sandbox", "Remove")
+		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
+		alice.WaitForHome("Being revoked")
+		require.Equal(s, 1, strings.Count(alice.Home(), "[Remove]"))
+		// Someone else's, by a payload of their own.
 		_, payload, err := s.slack.LastPayload("block_actions")
 		require.NoError(s, err)
 		payload["user"] = map[string]any{"id": slacksim.UserID("priya@example.com"), "team_id": "T0LOCALSIM"}
 		payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(one[int64](s, `select max(id) from claims where source = 'request'`))
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(s, err)
-		s.eventually("it is refused", func() bool { return s.alerts("give back refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts("remove refused") == 1 })
 		require.Equal(s, 1, one[int](s, `select count(*) from releases`))
 	})
 }
@@ -318,7 +318,7 @@ func TestAccessThatEndsIsExtended(t *testing.T) {
 	s.as("bob").PressIn(s.as("bob").WaitForMessage("#1001"), "Approve")
 	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 	s.work(first)
-	s.give(first)
+	s.grant(first)
 
 	alice.OpenHome()
 	alice.PressBeside("Analyst sandbox", "Extend")
@@ -352,9 +352,9 @@ func TestANoticeExtendsWhatItNames(t *testing.T) {
 	s.as("bob").PressIn(s.as("bob").WaitForMessage(fmt.Sprintf("#%d", number)), "Approve")
 	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 	s.work(number)
-	s.give(number)
+	s.grant(number)
 	s.do(fmt.Sprintf(`set session_replication_role = replica;
-		update claims c set ends_at = app_now() + interval '20 hours', given_at = app_now() - interval '3 days'
+		update claims c set ends_at = app_now() + interval '20 hours', granted_at = app_now() - interval '3 days'
 		  from request_items i join entitlements e on e.id = i.entitlement_id where i.id = c.item_id and e.key = 'sandbox' and i.request_id = %d;
 		set session_replication_role = origin`, number))
 	s.work(number)

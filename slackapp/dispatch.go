@@ -27,7 +27,7 @@ type payload struct {
 
 // outcome is what a payload leads to. It is data, and follow alone acts on it after the ack: a handler has no code of its own that
 // runs then, so what it records is recorded before. The one thing kept after an ack is the draft of a form that was just opened:
-// its key is the view's ID, which Slack gives only then, and nothing has been entered yet.
+// its key is the view's ID, which Slack grants only then, and nothing has been entered yet.
 type outcome struct {
 	// In the ack.
 	errors  fieldErrors    // of a submission, which stays open with them
@@ -74,7 +74,7 @@ func telling(text string) outcome { return outcome{tell: text} }
 // wrongAt is an outcome that only says what is wrong at one field.
 func wrongAt(blockID, text string) outcome { return outcome{errors: fieldErrors{blockID: text}} }
 
-// A payload's time before its ack. Slack gives 3 s. What is recorded has to be committed by recordWithin; the answer goes out by
+// A payload's time before its ack. Slack grants 3 s. What is recorded has to be committed by recordWithin; the answer goes out by
 // ackWithin whatever happens: lib/pq's BEGIN and COMMIT do not look at a context, and wait for a silent server.
 const (
 	recordWithin = 1700 * time.Millisecond
@@ -326,15 +326,15 @@ func (a *app) interaction(raw []byte) (payload, error) {
 
 // submissions are what records a submitted modal, by its callback ID.
 var submissions = map[string]func(*app, context.Context, *slack.InteractionCallback) outcome{
-	views.CallbackRequest:  (*app).submit,
-	views.CallbackDeny:     (*app).submitDenial,
-	views.CallbackAway:     (*app).submitAway,
-	views.CallbackTakeBack: (*app).submitTakeBack,
-	views.CallbackChoose:   (*app).submitChoice,
-	views.CallbackStuck:    (*app).submitStuck,
-	views.CallbackEnquire:  (*app).submitEnquiry,
-	views.CallbackAnswer:   (*app).submitAnswer,
-	views.CallbackCannot:   (*app).submitCannot,
+	views.CallbackRequest:               (*app).submit,
+	views.CallbackDeny:                  (*app).submitDenial,
+	views.CallbackAway:                  (*app).submitAway,
+	views.CallbackRevoke:                (*app).submitRevocation,
+	views.CallbackChoose:                (*app).submitChoice,
+	views.CallbackDecideAsAdministrator: (*app).submitStuck,
+	views.CallbackAskQuestion:           (*app).submitQuestion,
+	views.CallbackAnswer:                (*app).submitAnswer,
+	views.CallbackCannot:                (*app).submitCannot,
 }
 
 func (a *app) submitted(ctx context.Context, ic *slack.InteractionCallback) outcome {
@@ -350,30 +350,30 @@ func (a *app) submitted(ctx context.Context, ic *slack.InteractionCallback) outc
 
 // actions are what records a button or another element of a message, of Home and of our modals but the request form, by action ID.
 var actions = map[string]func(*app, context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome{
-	views.ActionRequestAccess: (*app).openForm,
-	views.ActionExtend:        (*app).openEarlier,
-	views.ActionExtendSoon:    (*app).openEarlier,
-	views.ActionExtendAll:     (*app).openEarlier,
-	views.ActionAgain:         (*app).openEarlier,
-	views.ActionShowAll:       (*app).openList,
-	views.ActionDeny:          (*app).askWhyDenied,
-	views.ActionChoose:        (*app).openChoice,
-	views.ActionStuck:         (*app).openStuck,
-	views.ActionEnquire:       (*app).openEnquiry,
-	views.ActionAnswer:        (*app).openAnswer,
-	views.ActionAway:          (*app).openAway,
-	views.ActionHolders:       (*app).openHolders,
-	views.ActionTakeBack:      (*app).askWhyTakenBack,
-	views.ActionTaskCannot:    (*app).askWhyCannot,
-	views.ActionListPrevious:  (*app).turnList,
-	views.ActionListNext:      (*app).turnList,
-	views.ActionApprove:       (*app).approve,
-	views.ActionWithdraw:      (*app).withdraw,
-	views.ActionGiveBack:      (*app).giveBack,
-	views.ActionTaskDone:      (*app).taskDone,
-	views.ActionBack:          (*app).back,
-	views.ActionHolder:        (*app).pickHolder,
-	views.ActionRetry:         (*app).retryNow,
+	views.ActionRequestAccess:         (*app).openForm,
+	views.ActionExtend:                (*app).openEarlier,
+	views.ActionExtendSoon:            (*app).openEarlier,
+	views.ActionExtendAll:             (*app).openEarlier,
+	views.ActionAgain:                 (*app).openEarlier,
+	views.ActionShowAll:               (*app).openList,
+	views.ActionDeny:                  (*app).askWhyDenied,
+	views.ActionChoose:                (*app).openChoice,
+	views.ActionDecideAsAdministrator: (*app).openStuck,
+	views.ActionAskQuestion:           (*app).openQuestion,
+	views.ActionAnswer:                (*app).openAnswer,
+	views.ActionAway:                  (*app).openAway,
+	views.ActionHolders:               (*app).openHolders,
+	views.ActionRevoke:                (*app).askWhyRevoked,
+	views.ActionTaskCannot:            (*app).askWhyCannot,
+	views.ActionListPrevious:          (*app).turnList,
+	views.ActionListNext:              (*app).turnList,
+	views.ActionApprove:               (*app).approve,
+	views.ActionWithdraw:              (*app).withdraw,
+	views.ActionRemoveAccess:          (*app).removeAccess,
+	views.ActionTaskDone:              (*app).taskDone,
+	views.ActionBack:                  (*app).back,
+	views.ActionHolder:                (*app).pickHolder,
+	views.ActionRetry:                 (*app).retryNow,
 }
 
 func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome {
@@ -392,7 +392,7 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome
 	return act(a, ctx, ic, action)
 }
 
-// alsoListed adds to the outcome of a button that stands in a list that the list is drawn again.
+// alsoListed adds to the outcome of a button that is a delegate a list that the list is drawn again.
 func (o outcome) alsoListed(ic *slack.InteractionCallback) outcome {
 	if ic.View.Type == slack.VTModal {
 		o.list = &shownList{ic.View.ID, ic.View.PrivateMetadata}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The end of temporary access, from a day and perhaps a time of day in somebody's time zone to one instant. Clocks that are set
+// The end of temporary access, from a day and perhaps a time of day in someone's time zone to one instant. Clocks that are set
 // forward or back make some local times mean nothing, or two instants; time.Date resolves those differently for each zone,
 // so it is decided here: a repeated time means its second occurrence, a skipped one the first instant after the gap.
 

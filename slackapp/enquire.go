@@ -14,18 +14,18 @@ import (
 	"accessbot/workflows"
 )
 
-// openEnquiry opens the modal in which an approver asks the requester something.
-func (a *app) openEnquiry(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+// openQuestion opens the modal in which an approver asks the requester something.
+func (a *app) openQuestion(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	request, _, refused := a.askedOf(ctx, ic, action.Value)
 	if refused != "" {
 		return telling(refused)
 	}
-	return outcome{opens: &opening{view: views.Enquire(request, action.Value), button: "Ask"}}
+	return outcome{opens: &opening{view: views.AskQuestion(request, action.Value), button: "Ask"}}
 }
 
-// submitEnquiry records what an approver asks. What is in its way stands at the field.
-func (a *app) submitEnquiry(ctx context.Context, ic *slack.InteractionCallback) outcome {
-	text, wrong := written(ic, schema.MaxEnquiry)
+// submitQuestion records what an approver asks. What is in its way stands at the field.
+func (a *app) submitQuestion(ctx context.Context, ic *slack.InteractionCallback) outcome {
+	text, wrong := written(ic, schema.MaxQuestion)
 	if wrong != nil {
 		return outcome{errors: wrong}
 	}
@@ -38,21 +38,21 @@ func (a *app) submitEnquiry(ctx context.Context, ic *slack.InteractionCallback) 
 	if err != nil {
 		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
-	request, err := a.db.Enquire(ctx, messageID, person.ID, text)
+	request, err := a.db.AskQuestion(ctx, messageID, person.ID, text)
 	if err != nil {
-		return wrongAt(views.BlockWritten, plainWords(a.refusedEnquiry(ctx, err)))
+		return wrongAt(views.BlockWritten, plainWords(a.refusedQuestion(ctx, err)))
 	}
-	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your question is recorded. It will be passed on shortly.")}
+	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your approval is recorded. It will be passed on shortly.")}
 }
 
-func (a *app) refusedEnquiry(ctx context.Context, err error) string {
+func (a *app) refusedQuestion(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrTooMany):
-		return fmt.Sprintf("%d questions about this request wait for an answer already. Ask again when one of them is answered.", schema.OpenEnquiries)
+		return fmt.Sprintf("%d approvals about this request wait for an answer already. Ask again when one of them is answered.", schema.MaxOpenQuestions)
 	case errors.Is(err, schema.ErrNotOpen):
 		return "Nothing of this request waits any more, so there is nothing left to ask."
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "You can't ask a question about a request that you made, or that was made for you."
+		return "You can't ask an approval about a request that you made, or that was made for you."
 	}
 	return a.refusedDecision(ctx, err)
 }
@@ -63,30 +63,30 @@ func (a *app) openAnswer(ctx context.Context, ic *slack.InteractionCallback, act
 	if refused != "" {
 		return telling(refused)
 	}
-	request, enquiry, err := schema.EnquiryFor(ctx, a.db, id, person.ID)
+	request, question, err := schema.QuestionFor(ctx, a.db, id, person.ID)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		a.auditOddButton(ctx, ic, err)
 		return telling(notAsked)
 	case err != nil:
 		return telling(a.words(ctx, err))
-	case enquiry.AnsweredAt.Valid:
+	case question.AnsweredAt.Valid:
 		return telling(answeredAlready)
 	case !request.Waits():
 		return telling(nothingToAnswer)
 	}
-	return outcome{opens: &opening{view: views.AnswerEnquiry(request, enquiry), button: "Answer"}}
+	return outcome{opens: &opening{view: views.AnswerQuestion(request, question), button: "Answer"}}
 }
 
 const (
-	notAsked        = "This was asked of somebody else."
+	notAsked        = "This was asked of someone else."
 	answeredAlready = "This was answered already."
 	nothingToAnswer = "Nothing of this request waits any more, so there is nothing left to answer."
 )
 
 // submitAnswer records what the requester answers. What is in its way stands at the field.
 func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) outcome {
-	text, wrong := written(ic, schema.MaxEnquiryAnswer)
+	text, wrong := written(ic, schema.MaxAnswer)
 	if wrong != nil {
 		return outcome{errors: wrong}
 	}
@@ -99,7 +99,7 @@ func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) o
 	if err != nil {
 		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
-	request, err := a.db.AnswerEnquiry(ctx, id, person.ID, text)
+	request, err := a.db.AnswerQuestion(ctx, id, person.ID, text)
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotAllowed):
 		return wrongAt(views.BlockWritten, notAsked)
@@ -113,7 +113,7 @@ func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) o
 	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. It will be passed on shortly.")}
 }
 
-// written is what somebody wrote into a modal, or what is wrong with it.
+// written is what someone wrote into a modal, or what is wrong with it.
 func written(ic *slack.InteractionCallback, atMost int) (text string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	field, _ := s.field(views.BlockWritten, views.ActionWritten)

@@ -21,7 +21,7 @@ func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *sl
 	return outcome{opens: &opening{view: views.Loading("Request access"), button: button, form: &form}}
 }
 
-// openEarlier opens the form that asks for more time, with one claim or with all that a request gave, or again for what a
+// openEarlier opens the form that asks for more time, with one claim or with all that a request granted, or again for what a
 // request asked for.
 func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	form, button := newForm{mode: schema.Extend}, "Extend"
@@ -93,8 +93,8 @@ func (a *app) draw(ctx context.Context, userID string, draft schema.Draft, notic
 	}
 }
 
-// drawn shows a draft as it is, and answers whether it could. When the draft changes, or somebody else draws it, meanwhile, it
-// draws again: the newest stays. The notice (mrkdwn; empty: none) is shown until the form is drawn again.
+// drawn shows a draft as it is, and answers whether it could. When the draft changes, or someone else draws it, meanwhile, it
+// draws again: the newest stays. The notification (mrkdwn; empty: none) is shown until the form is drawn again.
 func (a *app) drawn(ctx context.Context, draft schema.Draft, notice string) bool {
 	hash := draft.ViewHash
 	for range 6 {

@@ -19,7 +19,7 @@ var errOutdated = errors.New("of an older list")
 
 // take merges one action into a draft.
 func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewState, action *slack.BlockAction) error {
-	if action.ActionID != views.ActionGrants { // which nobody has to draw
+	if action.ActionID != views.ActionGrants { // which no one has to draw
 		d.Revision++
 	}
 	switch action.ActionID {

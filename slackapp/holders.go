@@ -26,7 +26,7 @@ func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, act
 	return outcome{list: &shownList{ic.View.ID, views.ListValue(views.ListHolder(person), 1)}}
 }
 
-// holderList is a page of what somebody has that the reader looks after.
+// holderList is a page of what someone has that the reader looks after.
 func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
 	person, err := schema.PersonByID(ctx, a.db, holder)
 	if errors.Is(err, schema.ErrNotFound) {
@@ -43,10 +43,10 @@ func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person
 	return views.HolderList(person, lines, total, page, zone), err
 }
 
-const notYoursToTakeBack = "This access is over or being taken back already, or it is not yours to take back."
+const notYoursToRevoke = "This access is over or being revoked already, or it is not yours to revoke."
 
-// askWhyTakenBack opens the modal that asks for the reason.
-func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+// askWhyRevoked opens the modal that asks for the reason.
+func (a *app) askWhyRevoked(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	claimID, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
@@ -58,21 +58,21 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 	}
 	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
 	if errors.Is(err, schema.ErrNotAllowed) {
-		if err := schema.AuditTakingBackRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
+		if err := schema.AuditRevocationRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
 			a.log.Error("a refusal could not be recorded", "user", ic.User.ID, "error", err)
 		}
 	}
 	if errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || line.Leaving {
-		return telling(notYoursToTakeBack)
+		return telling(notYoursToRevoke)
 	}
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	return outcome{opens: &opening{view: views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))}}
+	return outcome{opens: &opening{view: views.RevokeAccess(line, holder, a.zoneOf(ctx, reader, ic.User.ID))}}
 }
 
-// submitTakeBack records that access is taken back. What is in its way stands at the field.
-func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback) outcome {
+// submitRevocation records that access is revoked. What is in its way stands at the field.
+func (a *app) submitRevocation(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
 		return outcome{errors: wrong}
@@ -86,16 +86,16 @@ func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback)
 	if err != nil {
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
 	}
-	claim, err := a.db.TakeBack(ctx, claimID, person.ID, reason)
+	claim, err := a.db.RevokeAccess(ctx, claimID, person.ID, reason)
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		return wrongAt(views.BlockReason, "Only those who look after this access can take it back.")
+		return wrongAt(views.BlockReason, "Only those who look after this access can revoke it .")
 	case errors.Is(err, schema.ErrNotOpen):
 		return wrongAt(views.BlockReason, "This is over already.")
 	case err != nil:
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
-	case claim.EndedAt.Valid, claim.ReleasedAt.Valid:
+	case claim.EndedAt.Valid, claim.RevokedAt.Valid:
 		return outcome{}
 	}
-	return outcome{wake: &wakeUp{claim: &claim, otherwise: "It is recorded that you take this access back. It will take effect shortly."}}
+	return outcome{wake: &wakeUp{claim: &claim, otherwise: "It is recorded that you revoke this access . It will take effect shortly."}}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// held is what alice was given of the warehouse, which bob looks after: claim IDs.
+// held is what alice was granted of the warehouse, which bob looks after: claim IDs.
 func (s *stage) held() []int64 {
 	s.Helper()
-	number, question := s.question()
-	s.as("bob").PressIn(question, "Approve")
+	number, approvalMessage := s.approvalMessage()
+	s.as("bob").PressIn(approvalMessage, "Approve")
 	s.eventually("it is approved", func() bool { return s.decisions() == 2 })
 	s.work(number)
-	s.give(number)
+	s.grant(number)
 	var claims []int64
 	require.NoError(s, s.db.Select(&claims, `select id from claims where item_id is not null order by id`))
 	return claims
@@ -29,7 +29,7 @@ func TestAnOwnerTakesBackAndSaysWhy(t *testing.T) {
 		bob.WaitForModal("You see what you look after")
 		bob.Pick("Person", "alice", "Alice Martin")
 		bob.WaitForModal("Marketing marts")
-		bob.PressBeside("Marketing marts", "Take back…")
+		bob.PressBeside("Marketing marts", "Revoke…")
 		bob.WaitForModal("The access ends now")
 		require.Contains(s, bob.Modal(), "*Alice Martin*, Data Analyst, Data, manager Bob Fischer")
 		require.Contains(s, bob.Modal(), "Data Warehouse: *Marketing marts*")
@@ -39,11 +39,11 @@ func TestAnOwnerTakesBackAndSaysWhy(t *testing.T) {
 		require.Contains(s, bob.Submit()["Reason"], "Say why")
 		bob.Fill("Reason", "not needed any more")
 		bob.SubmitAccepted()
-		require.Equal(s, "taken_back not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
-		bob.WaitForModal("Being taken back")
+		require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
+		bob.WaitForModal("Being revoked")
 		_, err = s.slack.Deliver("interactivity", pressed)
 		require.NoError(s, err)
-		bob.WaitForMessage("being taken back already") // the trigger of the press is used up
+		bob.WaitForMessage("being revoked already") // the trigger of the press is used up
 	})
 }
 
@@ -60,15 +60,15 @@ func TestOnlyWhoLooksAfterItTakesItBack(t *testing.T) {
 	lucia.Pick("Person", "alice", "Alice Martin")
 	lucia.WaitForModal("in all, page 1")
 	require.NotContains(t, lucia.Modal(), "Marketing marts")
-	lucia.PressBeside("Dashboard viewer", "Take back…")
+	lucia.PressBeside("Dashboard viewer", "Revoke…")
 	lucia.WaitForModal("The access ends now")
 	_, payload, err := s.slack.LastPayload("block_actions")
 	require.NoError(t, err)
 	payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
 	_, err = s.slack.Deliver("interactivity", payload)
 	require.NoError(t, err)
-	require.NotContains(t, lucia.WaitForMessage("it is not yours to take back").Text(), "Alice")
-	require.Equal(t, 1, s.alerts("taking back refused"))
+	require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
+	require.Equal(t, 1, s.alerts("revoking refused"))
 	delete(payload, "actions")
 	payload["type"] = "view_submission"
 	payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
@@ -76,7 +76,7 @@ func TestOnlyWhoLooksAfterItTakesItBack(t *testing.T) {
 	answer, err := s.slack.Deliver("interactivity", payload)
 	require.NoError(t, err)
 	require.Contains(t, answer.Body, "Only those who look after")
-	require.Equal(t, 2, s.alerts("taking back refused"))
+	require.Equal(t, 2, s.alerts("revoking refused"))
 	require.Zero(t, one[int](s, `select count(*) from releases`))
 
 	s.do(`update people set administrator = true where email = 'lucia@example.com'`)

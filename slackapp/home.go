@@ -33,7 +33,7 @@ func (a *app) homeOpened(ctx context.Context, userID string) {
 // homeKey lets the drawings of one Home tab follow each other: the newest stays.
 func homeKey(userID string) string { return "home " + userID }
 
-// publishHome draws a person's Home tab anew after something that they did.
+// publishHome draws a person's Home tab again after something that they did.
 func (a *app) publishHome(userID string, person schema.Person) {
 	if a.jobs.waits(homeKey(userID)) {
 		return // a drawing that has not begun will show this too
@@ -143,9 +143,9 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		case views.ListTasks:
 			l, n, e := schema.TasksFor(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.TaskList(l, n, page, zone), len(l), n, e
-		case views.ListDrift:
-			l, n, e := schema.DriftsFor(ctx, a.db, person.ID, views.ListLines, offset)
-			view, lines, total, err = views.DriftList(l, n, page, zone), len(l), n, e
+		case views.ListFindings:
+			l, n, e := schema.FindingsFor(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.FindingList(l, n, page, zone), len(l), n, e
 		case views.ListRequests:
 			l, n, e := schema.RequestsOf(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.RequestList(l, n, page, zone, a.home.url), len(l), n, e

@@ -56,7 +56,7 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := s.app.db.PingContext(ctx); err != nil {
 		s.app.log.Warn("not ready", "error", err)
-		say(w, http.StatusServiceUnavailable, "the record cannot be reached")
+		say(w, http.StatusServiceUnavailable, "the database cannot be reached")
 		return
 	}
 	say(w, http.StatusOK, "ok")
@@ -117,7 +117,7 @@ func verify(header http.Header, body []byte, secret string) error {
 
 var errNoPayload = errors.New("there is no payload in the body")
 
-// interaction takes its payload from the body alone: what stands in the address is not signed.
+// interaction takes its payload from the body alone: what is a delegate the address is not signed.
 func (s *server) interaction(body []byte) (payload, error) {
 	form, err := url.ParseQuery(string(body))
 	raw := form.Get("payload")

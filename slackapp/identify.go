@@ -42,14 +42,14 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	return usable(person, user, err)
 }
 
-// whoNow is who for somebody who opens the app: Slack is asked what it says of them by now, and what differs is audited.
+// whoNow is who for someone who opens the app: Slack is asked what it says of them by now, and what differs is audited.
 func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	bound := err == nil
 	user, slackErr := a.slackUser(ctx, userID)
 	switch {
 	case slackErr != nil && !errors.Is(slackErr, schema.ErrNotMember) && bound:
-		a.log.Warn("Slack does not say who somebody is: taking whom they were bound to", "user", userID, "error", slackErr)
+		a.log.Warn("Slack does not say who someone is: taking whom they were bound to", "user", userID, "error", slackErr)
 	case slackErr != nil:
 		err = slackErr
 	case bound && !user.Member:
@@ -77,7 +77,7 @@ func usable(person schema.Person, user schema.SlackUser, err error) (schema.Pers
 	return person, nil
 }
 
-// bound is who for what an open form does, whose user is bound: it binds nobody. It answers ErrNotBound, ErrNotActive or
+// bound is who for what an open form does, whose user is bound: it binds no one. It answers ErrNotBound, ErrNotActive or
 // ErrNotMember.
 func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
@@ -95,7 +95,7 @@ func turnedAway(err error) bool {
 	return errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember)
 }
 
-// stillMember tells ErrNotMember of somebody who is bound and became a guest, or was deactivated. While Slack does not
+// stillMember tells ErrNotMember of someone who is bound and became a guest, or was deactivated. While Slack does not
 // answer, the binding counts: it proved membership once, and Slack let its user press something just now.
 func (a *app) stillMember(ctx context.Context, userID string) error {
 	user, known := a.users.get(userID, memberFor)
@@ -118,7 +118,7 @@ func (a *app) stillMember(ctx context.Context, userID string) error {
 var errSlackSilent = errors.New("Slack cannot be asked about a user")
 
 // slackUser asks Slack about a user. One whom Slack does not know is no member. A slow answer is waited for half of the time that
-// ctx leaves: before an ack, the rest is for the record.
+// ctx leaves: before an ack, the rest is for the database.
 func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -194,7 +194,7 @@ func (u *users) put(user schema.SlackUser) {
 // usersKept bounds the memory that this takes.
 const usersKept = 50_000
 
-// refused is why somebody cannot use the app now.
+// refused is why someone cannot use the app now.
 type refused struct {
 	err   error
 	email string // of the Slack profile, where it was looked at
@@ -205,7 +205,7 @@ type refused struct {
 func (r *refused) Error() string { return r.err.Error() }
 func (r *refused) Unwrap() error { return r.err }
 
-// words tells somebody why they cannot use the app, and whom to ask: mrkdwn, escaped.
+// words tells someone why they cannot use the app, and whom to ask: mrkdwn, escaped.
 func (a *app) words(ctx context.Context, err error) string {
 	var r *refused
 	email, user := "", ""
@@ -240,7 +240,7 @@ func (a *app) words(ctx context.Context, err error) string {
 	case errors.Is(err, schema.ErrNotActive):
 		return "You are not active in the directory, so you can neither ask for access nor decide about it." + a.ask(ctx)
 	}
-	a.log.Error("somebody was told to try again", "error", err)
+	a.log.Error("someone was told to try again", "error", err)
 	switch {
 	case errors.Is(err, errSlackSilent):
 		return slackSilent
@@ -259,7 +259,7 @@ func (a *app) ask(ctx context.Context) string {
 	names, err := schema.Administrators(ctx, a.db)
 	if err != nil || len(names) == 0 {
 		if err != nil {
-			a.log.Error("nobody could be named to ask", "error", err)
+			a.log.Error("no one could be named to ask", "error", err)
 		}
 		return " Please ask an administrator."
 	}

@@ -117,7 +117,7 @@ func TestWhatIsTooFastIsAnsweredAtOnce(t *testing.T) {
 				require.Equal(t, c.answer, strings.TrimSpace(post().Body.String()))
 			}
 			require.Equal(t, 1, strings.Count(log.String(), "faster than the limit"))
-			for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {
+			for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 				j.wait(t.Context())
 			}
 		})
@@ -184,9 +184,9 @@ func TestWorkAfterAcksLeavesConnectionsToWorkBeforeThem(t *testing.T) {
 	tx, err := s.db.Beginx()
 	require.NoError(t, err)
 	defer tx.Rollback() //nolint:errcheck // it only holds the lock
-	_, err = tx.Exec(`lock table tasks`)
+	_, err = tx.Exec(`lock table manual_tasks`)
 	require.NoError(t, err)
-	for _, name := range others { // each has a Home tab to be drawn, which reads tasks
+	for _, name := range others { // each has a Home tab to be drawn, which reads manual_tasks
 		s.as(name).VisitHome()
 	}
 	waiting := func() int {

@@ -16,7 +16,7 @@ import (
 // Case 32.
 func TestSelectAllMeansAllOfTwoHundredAndNoOther(t *testing.T) {
 	onBothTransports(t, func(s *stage) {
-		s.giveMany("priya", 200)
+		s.grantMany("priya", 200)
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "priya", "Priya Nair")
@@ -26,15 +26,15 @@ func TestSelectAllMeansAllOfTwoHundredAndNoOther(t *testing.T) {
 		alice.Tick("Select all access grants")
 		alice.WaitForModal("All 206 selected")
 		// What she gets afterwards was not offered.
-		s.giveMany("priya", 3)
+		s.grantMany("priya", 3)
 		alice.Choose("Reason", "Project work")
 		alice.SubmitAccepted()
 		require.Len(s, s.asked(s.newest()), 206)
 	})
 }
 
-// giveMany gives somebody n more entitlements, spread over the applications.
-func (s *stage) giveMany(who string, n int) {
+// grantMany grants someone n more entitlements, spread over the applications.
+func (s *stage) grantMany(who string, n int) {
 	s.Helper()
 	s.do(`with made as (
 	        insert into entitlements (application_id, instance, key, name, kind, risk, target)
@@ -69,7 +69,7 @@ func TestThatThereIsNothingToOfferIsSaidInWords(t *testing.T) {
 	s.do(`insert into job_titles (name) values ('Archivist')`)
 	s.indexed()
 	alice.Pick("Job Title", "archiv", "Archivist")
-	alice.WaitForModal("Nobody else has that job title")
+	alice.WaitForModal("No one else has that job title")
 	require.Empty(t, alice.Search("Job Title", "no such title"))
 }
 
@@ -97,7 +97,7 @@ func TestWhatIsAskedForAlreadyIsLeftOutAndSaid(t *testing.T) {
 
 func TestATickThatWasLostCountsWithTheNextAction(t *testing.T) {
 	s := newStage(t, 1, false)
-	s.giveMany("priya", 60)
+	s.grantMany("priya", 60)
 	alice := s.as("alice")
 	s.openForm(alice)
 	alice.Pick("Person", "priya", "Priya Nair")
@@ -116,7 +116,7 @@ func TestWhatWasTickedIsAskedForWhicheverReplicaAnswers(t *testing.T) {
 	for transport, socket := range map[string]bool{"over HTTP": false, "over Socket Mode": true} {
 		t.Run(transport, func(t *testing.T) {
 			s := newStage(t, 2, socket)
-			s.giveMany("priya", 120)
+			s.grantMany("priya", 120)
 			alice := s.as("alice")
 			s.openForm(alice)
 			alice.Pick("Person", "priya", "Priya Nair")
@@ -162,7 +162,7 @@ func TestWhatWasTickedIsAskedForWhicheverReplicaAnswers(t *testing.T) {
 func TestTicksThatSlackForgetsAreKept(t *testing.T) {
 	s := newStage(t, 1, false)
 	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "*", Kind: "forget_initials"}))
-	s.giveMany("priya", 120)
+	s.grantMany("priya", 120)
 	alice := s.as("alice")
 	s.openForm(alice)
 	alice.Pick("Person", "priya", "Priya Nair")
@@ -182,7 +182,7 @@ func TestTicksThatSlackForgetsAreKept(t *testing.T) {
 func TestFormCounter(t *testing.T) {
 	t.Run("ticks on the shown page are not counted", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.giveMany("priya", 120)
+		s.grantMany("priya", 120)
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "priya", "Priya Nair")

@@ -19,8 +19,8 @@ func (s *stage) policy(source string) {
 }
 
 const mixedPolicy = `
-clauses:
-  - name: Nobody exports customers
+rules:
+  - name: No one exports customers
     when: application.slug == "crm" && entitlement.key == "export"
     deny: Exports are made by the data team. Ask in <!channel> for one.
   - name: Reading for a week
@@ -35,7 +35,7 @@ clauses:
     limits: {max_days: 14, note: required}
     ask: [{from: [manager]}, {from: [entitlement owners], else: [application owners]}]
   - name: The rest
-    ask: [{from: [application owners], agree: 2}]
+    ask: [{from: [application owners], required_approvals: 2}]
 `
 
 // custom opens the form for whatever can be requested, and ticks some of it.
@@ -82,12 +82,12 @@ func TestThePolicyDecidesByItselfAndLimitsWhatMayBeAsked(t *testing.T) {
 func TestTwoStagesInEverybodysMessages(t *testing.T) {
 	s := newStage(t, 1, false)
 	s.policy(`
-clauses:
+rules:
   - name: All
     ask:
       - from: [manager]
       - from: [lucia@example.com, carla@example.com, sam@example.com]
-        agree: 2
+        required_approvals: 2
 `)
 	number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 	s.work(number)
@@ -112,7 +112,7 @@ clauses:
 	require.NotContains(t, card.Text(), "Asked:* Lucía")
 	s.as("carla").PressIn(s.as("carla").WaitForMessage("Stage 2 of 2"), "Approve")
 	s.eventually("all agree", func() bool {
-		return one[string](s, `select coalesce(item_verdict(id), '') from request_items`) == "approve"
+		return one[string](s, `select coalesce(item_outcome(id), '') from request_items`) == "approve"
 	})
 	s.work(number)
 	require.Contains(t, s.as("alice").Again(card).Text(), "approved by")
@@ -131,7 +131,7 @@ func TestAnAdministratorDecidesWhatIsStuckAndItIsMarkedAsThat(t *testing.T) {
 		administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
 		ada := s.as(administrator)
 		ada.OpenHome()
-		require.NotContains(s, ada.Home(), "Stuck requests", "nobody is late yet")
+		require.NotContains(s, ada.Home(), "Stuck requests", "no one is late yet")
 		s.do(`update clock set shift = shift + interval '61 minutes'`)
 		s.work(number)
 		ada.OpenHome()
@@ -145,9 +145,9 @@ func TestAnAdministratorDecidesWhatIsStuckAndItIsMarkedAsThat(t *testing.T) {
 		require.Equal(s, []string{"Dashboard editor approve Bob is ill <!here>"}, s.decided())
 		require.Equal(s, 1, s.alerts("decided: approve"))
 		s.work(number)
-		card := s.as("alice").WaitForMessage("as an administrator, since nobody else had decided")
+		card := s.as("alice").WaitForMessage("as an administrator, since no one else had decided")
 		require.Contains(s, card.Text(), "approved by")
-		require.Contains(s, s.as("bob").Latest("#").Text(), "as an administrator, since nobody else had decided")
+		require.Contains(s, s.as("bob").Latest("#").Text(), "as an administrator, since no one else had decided")
 		require.NotContains(s, ada.Home(), "Stuck requests")
 	})
 }
@@ -184,7 +184,7 @@ func TestLimits(t *testing.T) {
 	s.do(`update entitlements set max_days = 1 where key = 'support'`)
 	s.do(`update entitlements set max_days = 30 where name = 'Customer export'`)
 	s.policy(`
-clauses:
+rules:
   - name: Databases
     when: entitlement.name == "Production database (read)"
     limits: {max_days: 14}

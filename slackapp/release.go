@@ -11,7 +11,7 @@ import (
 	"accessbot/workflows"
 )
 
-// withdraw records that a requester no longer asks for what is not being given yet.
+// withdraw records that a requester no longer asks for what is not being granted yet.
 func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	number, person, refused := a.pressed(ctx, ic, action)
 	if refused != "" {
@@ -24,26 +24,26 @@ func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, actio
 	case len(items) == 0:
 		return telling("There is nothing left to withdraw: all of it is decided, given or withdrawn already.")
 	}
-	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalWithdrawn,
+	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalWithdrawalRecorded,
 		"It is recorded that you withdraw this. It will take effect shortly.")}
 }
 
-// giveBack records that somebody gives access back before its end.
-func (a *app) giveBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+// removeAccess records that someone removes access  before its end.
+func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	claimID, person, refused := a.pressed(ctx, ic, action)
 	if refused != "" {
 		return telling(refused)
 	}
-	claim, err := a.db.GiveBack(ctx, claimID, person.ID)
+	claim, err := a.db.RemoveAccess(ctx, claimID, person.ID)
 	if err != nil {
-		return telling(a.refusedRelease(ctx, person, "give back", claimID, err))
+		return telling(a.refusedRelease(ctx, person, "remove", claimID, err))
 	}
 	o := outcome{home: &person}
-	const recorded = "It is recorded that you give this access back. It will take effect shortly."
+	const recorded = "It is recorded that you remove this access . It will take effect shortly."
 	switch {
 	case claim.EndedAt.Valid:
 		o.tell = "You do not have this access any more."
-	case claim.ReleasedAt.Valid: // pressed twice: its run need not hear of it again
+	case claim.RevokedAt.Valid: // pressed twice: its run need not hear of it again
 		o.tell = recorded
 	default:
 		o.wake = &wakeUp{claim: &claim, otherwise: recorded}
@@ -73,7 +73,7 @@ func (a *app) refusedRelease(ctx context.Context, person schema.Person, what str
 	case errors.Is(err, schema.ErrNotOpen):
 		return "This is over already."
 	case errors.Is(err, schema.ErrWrongKind):
-		return "This is being given at this moment. As soon as you have it, it can be given back on the Home tab."
+		return "This is being granted at this moment. As soon as you have it, it can be removed on the Home tab."
 	}
 	return a.words(ctx, err)
 }

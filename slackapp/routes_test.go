@@ -11,7 +11,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// replay is a payload that went to the app, to be sent again as somebody else.
+// replay is a payload that went to the app, to be sent again as someone else.
 type replay struct {
 	what, route string
 	payload     map[string]any
@@ -28,10 +28,10 @@ func (s *stage) replays() (alices, bobs []replay) {
 		require.NoError(s, err)
 		return replay{what: what, route: route, payload: payload}
 	}
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	bob, alice := s.as("bob"), s.as("alice")
 	bob.OpenHome() // which binds him
-	bob.PressIn(question, "Deny")
+	bob.PressIn(approvalMessage, "Deny")
 	bob.WaitForModal("Deny")
 	approve := last("a button in a message", "block_actions")
 	approve.payload["actions"].([]any)[0].(map[string]any)["action_id"] = views.ActionApprove

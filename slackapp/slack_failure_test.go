@@ -67,7 +67,7 @@ func TestSlackDoesNotShowWhatWasOpened(t *testing.T) {
 		})
 	}
 	fault := failures["502"]
-	t.Run("the form, because the record is away", func(t *testing.T) {
+	t.Run("the form, because the database is away", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice := s.as("alice")
 		alice.OpenHome()
@@ -101,7 +101,7 @@ func TestSlackDoesNotShowWhatWasOpened(t *testing.T) {
 	})
 	t.Run("a list", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.giveMany("alice", 33)
+		s.grantMany("alice", 33)
 		alice := s.as("alice")
 		alice.OpenHome()
 		s.failing("views.update", fault, 0)
@@ -132,7 +132,7 @@ func TestSlackOpensNoModal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, 1, false)
 			alice := s.as("alice")
-			s.giveMany("alice", 33)
+			s.grantMany("alice", 33)
 			alice.OpenHome()
 			for press, told := range map[string]string{
 				"Request Access": "The form could not be opened. Please press Request Access again.",

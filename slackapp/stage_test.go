@@ -219,22 +219,22 @@ func (s *stage) work(number int64) {
 	s.Helper()
 	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
 	require.NoError(s, err)
-	_, err = s.worker.ConvergeMessages(s.Context(), activities.RequestInput{RequestID: number})
+	_, err = s.worker.SyncMessages(s.Context(), activities.RequestInput{RequestID: number})
 	require.NoError(s, err)
 }
 
-// give makes an approved item active, as the worker does once the target shows the access.
-func (s *stage) give(number int64) {
+// grant makes an approved item active, as the worker does once the target shows the access.
+func (s *stage) grant(number int64) {
 	s.Helper()
 	s.do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
 	      select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, r.ends_at
 	        from request_items i join access_requests r on r.id = i.request_id where r.id = $1 and i.state = 'approved'`, number)
 	s.do(`update request_items set state = 'provisioning' where request_id = $1 and state = 'approved'`, number)
-	s.do(`update claims set given_at = app_now() where item_id in (select id from request_items where request_id = $1)`, number)
+	s.do(`update claims set granted_at = app_now() where item_id in (select id from request_items where request_id = $1)`, number)
 	s.do(`update request_items set state = 'active' where request_id = $1 and state = 'provisioning'`, number)
 }
 
-// asks lets somebody ask, like somebody else, for grants by name, permanently, and answers the request's number.
+// asks lets someone ask, like someone else, for grants by name, permanently, and answers the request's number.
 func (s *stage) asks(who, like, likeName string, grants ...string) int64 {
 	s.Helper()
 	a := s.as(who)
@@ -254,7 +254,7 @@ func (s *stage) openForm(a *slacksim.MustActor) {
 	a.WaitForModal("Access Like")
 }
 
-// drawn waits until the form that somebody has before them is what its draft says, and whoever drew it has said so: nothing
+// drawn waits until the form that someone has before them is what its draft says, and whoever drew it has said so: nothing
 // more of what was done before is on its way.
 func (s *stage) drawn(a *slacksim.MustActor) {
 	s.Helper()
@@ -280,7 +280,7 @@ func (s *stage) drawn(a *slacksim.MustActor) {
 	})
 }
 
-// on gives a form's test database row by view, as the app's own role reads it.
+// on grants a form's test database row by view, as the app's own role reads it.
 func (s *stage) person(name string) schema.Person {
 	s.Helper()
 	p, err := schema.PersonByEmail(s.Context(), s.db, name+"@example.com")

@@ -159,7 +159,7 @@ func (s *submission) why(reasons []schema.Reason) (key, note string) {
 	return key, note
 }
 
-// writable is what the record can hold of a text: no NUL, only valid UTF-8, nothing around it.
+// writable is what the database can hold of a text: no NUL, only valid UTF-8, nothing around it.
 func writable(text string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
 }

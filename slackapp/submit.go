@@ -44,7 +44,7 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) outcome
 	return o
 }
 
-// sayDelayed tells somebody that their request is kept and goes on later. Its card follows once it does.
+// sayDelayed tells someone that their request is kept and goes on later. Its card follows once it does.
 func (a *app) sayDelayed(ctx context.Context, userID string, number, personID int64) {
 	text := fmt.Sprintf("Your request #%d has been created. We'll continue as soon as our systems are back.", number)
 	if request, err := schema.RequestByID(ctx, a.db, number); err != nil {
@@ -115,14 +115,14 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		s.wrong(views.BlockEndDate, who+" this until then already, or longer: "+listNames(covered.Names)+".")
 	case errors.As(err, &noted):
 		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
-	case errors.Is(err, schema.ErrNotJudged):
-		a.log.Error("the policy cannot judge what is asked for", "view", viewID, "error", err)
-		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be judged", Alert: true, Details: map[string]any{"why": err.Error()}})
-		s.wrong(s.grantsField(), "The policy cannot judge this, so nothing was sent. Please tell an administrator; it is on record.")
+	case errors.Is(err, schema.ErrNotEvaluated):
+		a.log.Error("the policy cannot evaluate what is asked for", "view", viewID, "error", err)
+		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be evaluated", Alert: true, Details: map[string]any{"why": err.Error()}})
+		s.wrong(s.grantsField(), "The policy cannot evaluate this, so nothing was sent. Please tell an administrator; it is on record.")
 	case errors.As(err, &over) && over.PerMinute > 0:
-		s.wrong(s.first(), fmt.Sprintf("You have made %d requests within a minute, and nobody may make more. Your form is kept: please submit it again in a minute.", over.PerMinute))
+		s.wrong(s.first(), fmt.Sprintf("You have made %d requests within a minute, and no one may make more. Your form is kept: please submit it again in a minute.", over.PerMinute))
 	case errors.As(err, &over):
-		s.wrong(s.first(), fmt.Sprintf("%d requests of yours are open, and nobody may have more. Withdraw some, or submit this form again when some are decided.", over.Open))
+		s.wrong(s.first(), fmt.Sprintf("%d requests of yours are open, and no one may have more. Withdraw some, or submit this form again when some are decided.", over.Open))
 	case errors.Is(err, schema.ErrNothingChosen):
 		s.wrong(s.grantsField(), "Choose at least one access grant.")
 	case errors.Is(err, schema.ErrNotOffered):

@@ -94,7 +94,7 @@ func TestAFormSubmittedManyTimesAtOnceIsOneRequest(t *testing.T) {
 	alice.Tick("Dashboard editor")
 	alice.Submit() // the reason is missing: Slack itself refuses
 	alice.Choose("Reason", "Project work")
-	// The payload that Slack would send, by way of a submission that the record refuses.
+	// The payload that Slack would send, by way of a submission that the database refuses.
 	s.do(`update reasons set gone_at = app_now() where key = 'project'`)
 	require.NotEmpty(t, alice.Submit())
 	s.do(`update reasons set gone_at = null where key = 'project'`)
@@ -334,7 +334,7 @@ func TestOneWhoAsksForTooMuchIsToldAtTheForm(t *testing.T) {
 	}
 	require.Empty(t, submit("Dashboard editor"))
 	require.Empty(t, submit("Analyst sandbox"))
-	require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and nobody may have more.")
+	require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and no one may have more.")
 	s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 	s.work(s.newest())
 	require.Empty(t, alice.Submit(), "the form was kept")

@@ -12,7 +12,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// asksFor lets somebody ask for another, like a third, for grants by name, permanently, and answers the request's number.
+// asksFor lets someone ask for another, like a third, for grants by name, permanently, and answers the request's number.
 func (s *stage) asksFor(who, whom, whomName, like, likeName string, grants ...string) int64 {
 	s.Helper()
 	a := s.as(who)
@@ -38,8 +38,8 @@ func TestAManagerAsksForSomebodyWhoIsToldAndNeitherOfThemDecides(t *testing.T) {
 		alice, bob, lucia := s.as("alice"), s.as("bob"), s.as("lucia")
 		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", number))
 		his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been created", number))
-		question := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
-		require.Contains(s, question.Text(), "for Alice Martin")
+		approvalMessage := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
+		require.Contains(s, approvalMessage.Text(), "for Alice Martin")
 		for _, m := range bob.Messages() {
 			require.NotContains(s, m.Buttons(), "Approve", "bob owns it, and asked for it")
 		}
@@ -50,7 +50,7 @@ func TestAManagerAsksForSomebodyWhoIsToldAndNeitherOfThemDecides(t *testing.T) {
 		lucia.OpenHome()
 		require.Contains(s, lucia.Home(), "Bob Fischer for Alice Martin")
 
-		s.enquire("lucia", question, "What for?")
+		s.askQuestion("lucia", approvalMessage, "What for?")
 		s.work(number)
 		toBob, toAlice := bob.WaitForMessage(fmt.Sprintf("asks about your request #%d for Alice Martin", number)), alice.WaitForMessage(fmt.Sprintf("asks about Bob Fischer's request #%d for you", number))
 		bob.PressIn(toBob, "Answer")
@@ -60,21 +60,21 @@ func TestAManagerAsksForSomebodyWhoIsToldAndNeitherOfThemDecides(t *testing.T) {
 		s.work(number)
 		require.Contains(s, bob.Again(toBob).Text(), "You answered")
 		require.Contains(s, alice.Again(toAlice).Text(), "Bob Fischer answered")
-		require.Contains(s, lucia.Again(question).Text(), "Bob Fischer answered")
+		require.Contains(s, lucia.Again(approvalMessage).Text(), "Bob Fischer answered")
 
-		lucia.PressIn(lucia.Again(question), "Approve")
+		lucia.PressIn(lucia.Again(approvalMessage), "Approve")
 		s.eventually("it is approved", func() bool { return s.decisions() == 1 })
 		s.work(number)
-		s.give(number)
+		s.grant(number)
 		s.do(`update access_requests set messages_due_at = app_now() where id = $1`, number)
 		s.work(number)
 		require.Contains(s, alice.Again(hers).Text(), fmt.Sprintf("Bob Fischer's request #%d for you is active", number))
 		require.Contains(s, bob.Again(his).Text(), fmt.Sprintf("Your request #%d for Alice Martin is active", number))
-		require.NotEqual(s, his.TS, bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", number)).TS, "and told anew")
+		require.NotEqual(s, his.TS, bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", number)).TS, "and told again")
 		alice.OpenHome()
-		require.Contains(s, alice.Home(), "[Give back]")
+		require.Contains(s, alice.Home(), "[Remove]")
 		bob.OpenHome()
-		require.NotContains(s, bob.Home(), "[Give back]", "it is not his access")
+		require.NotContains(s, bob.Home(), "[Remove]", "it is not his access")
 	})
 }
 
@@ -102,7 +102,7 @@ func TestNobodyAsksForWhomTheyDoNotManage(t *testing.T) {
 	s := newStage(t, 1, false)
 	alice := s.as("alice")
 	s.openForm(alice)
-	require.NotContains(t, alice.Modal(), "For:", "she manages nobody")
+	require.NotContains(t, alice.Modal(), "For:", "she manages no one")
 	alice.CloseModal()
 
 	lucia := s.as("lucia") // manages mateusz alone

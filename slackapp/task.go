@@ -12,7 +12,7 @@ import (
 	"accessbot/workflows"
 )
 
-// taskDone records that somebody did by hand what they were asked to do.
+// taskDone records that someone did by hand what they were asked to do.
 func (a *app) taskDone(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	o, refused := a.answerTask(ctx, ic, action.Value, true, "")
 	o.tell = refused

@@ -26,7 +26,7 @@ func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text stri
 	if err == nil {
 		return
 	}
-	a.log.Info("somebody is told in the Messages tab instead", "user", ic.User.ID, "error", err)
+	a.log.Info("someone is told in the Messages tab instead", "user", ic.User.ID, "error", err)
 	a.write(ctx, ic.User.ID, text)
 }
 
@@ -41,12 +41,12 @@ func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slac
 	return a.slack.OpenViewContext(ctx, ic.TriggerID, view)
 }
 
-// write writes to somebody in the Messages tab, also when the time for what it is about is over.
+// write writes to someone in the Messages tab, also when the time for what it is about is over.
 func (a *app) write(ctx context.Context, userID, text string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
 	if _, _, err := a.slack.PostMessageContext(ctx, userID, slack.MsgOptionText(text, false)); err != nil {
-		a.log.Error("somebody could not be told", "user", userID, "error", err)
+		a.log.Error("someone could not be told", "user", userID, "error", err)
 	}
 }
 

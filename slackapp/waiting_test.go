@@ -11,7 +11,7 @@ import (
 // Case 3, from the Home tab.
 func TestAHundredClicksOnTheHomeTabAreOneDecision(t *testing.T) {
 	s := newStage(t, 2, false)
-	s.question()
+	s.approvalMessage()
 	bob := s.as("bob")
 	bob.OpenHome()
 	bob.WaitForHome("*Reason:* Project work")
@@ -36,7 +36,7 @@ func TestAHundredClicksOnTheHomeTabAreOneDecision(t *testing.T) {
 // Case 4, from the Home tab.
 func TestAButtonOfSomebodyElsesHomeTabDoesNothing(t *testing.T) {
 	s := newStage(t, 1, false)
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	bob := s.as("bob")
 	bob.OpenHome()
 	bob.PressBeside("#1001", "Deny")
@@ -46,7 +46,7 @@ func TestAButtonOfSomebodyElsesHomeTabDoesNothing(t *testing.T) {
 	require.NoError(t, err)
 	action, ok := click["actions"].([]any)[0].(map[string]any)
 	require.True(t, ok)
-	require.NotEmpty(t, question.Buttons())
+	require.NotEmpty(t, approvalMessage.Buttons())
 	s.as("priya").OpenHome()
 	priya := one[string](s, `select user_id from slack_identities i join people p on p.id = i.person_id where p.email = 'priya@example.com'`)
 	user, ok := click["user"].(map[string]any)
@@ -104,7 +104,7 @@ func TestWhatWaitsIsDecidedFromTheWholeListToo(t *testing.T) {
 	bob.WaitForModal("12 in all")
 	bob.PressBeside("#1002", "Approve")
 	s.eventually("it is recorded", func() bool { return s.decisions() == 1 })
-	require.Equal(t, 1, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = 1002 and d.verdict = 'approve'`))
+	require.Equal(t, 1, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = 1002 and d.outcome = 'approve'`))
 	bob.WaitForModal("Your decision is recorded.") // Temporal is away
 	bob.CloseModal()
 	bob.WaitForModal("11 in all")
@@ -140,7 +140,7 @@ func TestTheListBelowShowsWhatWasDecidedAboveIt(t *testing.T) {
 		require.NotContains(s, bob.WaitForModal("16 in all, page 2 of 2"), "#1016")
 		require.Equal(s, []string{"approve", "deny"}, s.verdicts())
 
-		// Where somebody else was first, the list shows that too, and a page that is no more gives way to the last.
+		// Where someone else was first, the list shows that too, and a page that is no more gives way to the last.
 		bob.PressBeside("#1018", "Deny")
 		bob.WaitForModal("The requester reads it")
 		bob.Fill("Reason", "not now")
@@ -156,8 +156,8 @@ func TestTheListBelowShowsWhatWasDecidedAboveIt(t *testing.T) {
 
 func TestAQuestionThatHasNotArrivedSaysSoAndOffersNoButton(t *testing.T) {
 	s := newStage(t, 1, false)
-	number, _ := s.question()
-	s.do(`delete from slack_messages where kind = 'question'`)
+	number, _ := s.approvalMessage()
+	s.do(`delete from slack_messages where kind = 'approval'`)
 	bob := s.as("bob")
 	bob.OpenHome()
 	require.Contains(t, bob.Home(), "arrives in a moment")

@@ -21,7 +21,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 			{ID: "U0BOT", Bot: true}, {ID: "U0GONE", Deleted: true}, {ID: "U0OTHER", TeamID: "T0OTHER"}, {ID: "U0HEARSAY", EmailUnconfirmed: true},
 			{ID: "U0GRID", EnterpriseID: "E0OTHER"}, {ID: "U0INVITED", Invited: true}, {ID: "U0CONNECTOR", ConnectorBot: true}, {ID: "U0WORKFLOW", WorkflowBot: true}, {ID: "USLACKBOT"},
 		} {
-			// Each of them has the e-mail of somebody in the directory.
+			// Each of them has the e-mail of someone in the directory.
 			_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": ""})
 			if err != nil {
 				_, err = s.slack.ChangeUser(slacksim.UserID("zoe@example.com"), map[string]any{"email": "elsewhere-" + u.ID + "@example.com"})
@@ -58,7 +58,7 @@ func TestGuestsStrangersBotsAndTheDeactivatedAreRefusedEverywhere(t *testing.T) 
 			s.do(`update people set slack_user_id = null where email = 'zoe@example.com'`)
 		}
 		s.stop() // what was acknowledged is done by then
-		require.Equal(s, 1, one[int](s, `select count(*) from slack_identities`), "only alice is somebody")
+		require.Equal(s, 1, one[int](s, `select count(*) from slack_identities`), "only alice is someone")
 	})
 }
 
@@ -179,7 +179,7 @@ func TestOnEnterpriseGridABindingIsOfItsEnterprise(t *testing.T) {
 	alice := s.as("alice")
 	s.openForm(alice)
 	require.Equal(t, "E0OURS", one[string](s, `select enterprise_id from slack_identities`))
-	// The workspace was in another enterprise when somebody was bound: that user is nobody here.
+	// The workspace was in another enterprise when someone was bound: that user is no one here.
 	s.do(`update slack_identities set enterprise_id = 'E0BEFORE'`)
 	alice.CloseAllModals()
 	alice.OpenHome()
@@ -224,7 +224,7 @@ func TestRefusalCause(t *testing.T) {
 		s := withoutZoe(t)
 		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You are not in the directory (new@example.com)")
 	})
-	t.Run("who was given a new Slack account is not sent back to the old one", func(t *testing.T) {
+	t.Run("who was granted a new Slack account is not sent back to the old one", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.as("alice").OpenHome()
 		_, err := s.slack.AddUser(slacksim.User{ID: "U0SECOND", Email: "alice.new@example.com", Name: "Alice again"})

@@ -158,7 +158,7 @@ func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, st
 	}
 	fmt.Fprintf(stderr, "%d items\n", items)
 	if missing > 0 {
-		return fmt.Errorf("%d items are missing, from the record (state) or from the audit (audit)", missing)
+		return fmt.Errorf("%d items are missing, from the database (state) or from the audit (audit)", missing)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func instant(name, text string) (time.Time, error) {
 // auditHeader names the columns of auditCells.
 var auditHeader = []string{
 	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
-	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "given_at",
+	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "granted_at",
 	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "release_kind", "released_by", "release_reason", "problem", "problem_text",
 }
 
@@ -195,8 +195,8 @@ func auditCells(i schema.AuditedItem) []string {
 		lateness = strconv.FormatFloat(*i.LatenessSeconds, 'f', 0, 64)
 	}
 	before := ""
-	if i.DecidedBeforeGiven != nil {
-		before = yes(*i.DecidedBeforeGiven)
+	if i.DecidedBeforeGranted != nil {
+		before = yes(*i.DecidedBeforeGranted)
 	}
 	return []string{
 		number(i.Number), number(i.Position), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedBy, i.SubmittedFor,
@@ -208,7 +208,7 @@ func auditCells(i schema.AuditedItem) []string {
 		of(func(d schema.AuditedDecision) string { return utc(&d.DecidedAt) }),
 		of(func(d schema.AuditedDecision) string { return d.Reason }),
 		of(func(d schema.AuditedDecision) string { return utc(d.Until) }),
-		before, utc(i.GivenAt), utc(i.DueEnd), utc(i.RealEnd), lateness, i.EndReason, yes(i.KeptForAnother), yes(i.FoundBefore),
+		before, utc(i.GrantedAt), utc(i.DueEnd), utc(i.RealEnd), lateness, i.EndReason, yes(i.KeptForAnother), yes(i.UnexpectedBefore),
 		i.ReleaseKind, i.ReleasedBy, i.ReleaseReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
 	}
 }

@@ -19,31 +19,31 @@ import (
 
 // config is everything that the worker takes from its environment.
 type config struct {
-	databaseURL string
-	connections int
-	temporal    client.Options
-	taskQueue   string
-	slackToken  string
-	slackAPIURL string // empty: Slack itself
-	listenAddr  string
-	connectors  *kinds.Config
-	sweepEvery  time.Duration
-	driftEvery  time.Duration
-	options     activities.Options
+	databaseURL  string
+	connections  int
+	temporal     client.Options
+	taskQueue    string
+	slackToken   string
+	slackAPIURL  string // empty: Slack itself
+	listenAddr   string
+	connectors   *kinds.Config
+	sweepEvery   time.Duration
+	compareEvery time.Duration
+	options      activities.Options
 }
 
 // configure reads the environment, and names everything that is wrong with it at once.
 func configure(getenv func(string) string) (config, error) {
 	e := environment{getenv: getenv}
 	c := config{
-		databaseURL: e.required("DATABASE_URL", "the URL of accessbot's PostgreSQL database, as the role accessbot_worker"),
-		connections: e.number("DATABASE_CONNECTIONS", 40, 20),
-		taskQueue:   e.text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
-		slackToken:  e.required("SLACK_BOT_TOKEN", "the app's bot token (xoxb-...)"),
-		slackAPIURL: e.text("SLACK_API_URL", ""),
-		listenAddr:  e.text("LISTEN_ADDR", "127.0.0.1:3001"),
-		sweepEvery:  e.duration("SWEEP_EVERY", time.Minute),
-		driftEvery:  e.duration("DRIFT_EVERY", time.Hour),
+		databaseURL:  e.required("DATABASE_URL", "the URL of accessbot's PostgreSQL database, as the role accessbot_worker"),
+		connections:  e.number("DATABASE_CONNECTIONS", 40, 20),
+		taskQueue:    e.text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
+		slackToken:   e.required("SLACK_BOT_TOKEN", "the app's bot token (xoxb-...)"),
+		slackAPIURL:  e.text("SLACK_API_URL", ""),
+		listenAddr:   e.text("LISTEN_ADDR", "127.0.0.1:3001"),
+		sweepEvery:   e.duration("SWEEP_EVERY", time.Minute),
+		compareEvery: e.duration("COMPARE_EVERY", time.Hour),
 		options: activities.Options{
 			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
 			EscalateAfter:   e.duration("ESCALATE_AFTER", 3*24*time.Hour),
@@ -92,7 +92,7 @@ func (e *environment) required(name, what string) string {
 	case err != nil:
 		e.problems = append(e.problems, err)
 	case value == "":
-		e.wrong(name, "is not set: give "+what)
+		e.wrong(name, "is not set: grant "+what)
 	}
 	return value
 }

@@ -22,7 +22,7 @@ func TestATargetThatRefusesConnectionsSlowsNoOther_24(t *testing.T) {
 			t.Run(fmt.Sprintf("one of them down %t", down), func(t *testing.T) {
 				o, s := storm(t, ends, &busyTarget{takes: 2 * time.Millisecond}, connector.Limits{Concurrency: 3})
 				o.Do(`insert into accounts (person_id, instance, account) select id, 'WIKI', email from people where email like 'storm%'`)
-				o.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at, ends_at, due_at)
+				o.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, ends_at, due_at)
 			      select a.person_id, a.id, $1, 'imported', app_now(), app_now() + interval '1 hour', app_now() + interval '1 hour'
 			        from accounts a where a.account like 'storm%' and a.instance = 'WIKI'`, o.wiki)
 				if down {
@@ -32,7 +32,7 @@ func TestATargetThatRefusesConnectionsSlowsNoOther_24(t *testing.T) {
 					require.NoError(t, listener.Close())
 					o.targets["WIKI"].goWrong(func(ctx context.Context) error {
 						connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-						require.Error(t, err, "nobody listens there")
+						require.Error(t, err, "no one listens there")
 						require.Nil(t, connection)
 						return &connector.Unavailable{Err: err}
 					})

@@ -35,24 +35,24 @@ func TestATargetThatListsForLongHoldsUpNoOther(t *testing.T) {
 	at := map[string]listing{"CRM": {o.targets["CRM"], make(chan struct{})}, "WIKI": {o.targets["WIKI"], make(chan struct{})}}
 	close(at["WIKI"].let)
 	log := slog.New(slog.DiscardHandler)
-	settler := &activities.Settler{DB: o.Worker, Log: log, Targets: &activities.Targets{
+	reconciler := &activities.Reconciler{DB: o.Worker, Log: log, Targets: &activities.Targets{
 		Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
 			return at[instance], connector.Limits{}, nil
 		},
 	}}
-	d := newDrift(o.Worker, settler, time.Hour, log)
-	o.Do(`insert into drift_passes (instance, started_at, next_at) values ('WIKI', app_now(), app_now() - interval '1 hour')`)
-	due, err := schema.DriftDue(t.Context(), o.Worker)
+	d := newComparisons(o.Worker, reconciler, time.Hour, log)
+	o.Do(`insert into comparisons (instance, started_at, next_at) values ('WIKI', app_now(), app_now() - interval '1 hour')`)
+	due, err := schema.ComparisonsDue(t.Context(), o.Worker)
 	require.NoError(t, err)
 	require.Equal(t, "CRM", due[0].Instance)
 
 	d.once(t.Context())
 	finished := func(instance string) bool {
-		return schematest.Value[int](o.World, `select count(*) from drift_passes where instance = $1 and finished_at is not null`, instance) == 1
+		return schematest.Value[int](o.World, `select count(*) from comparisons where instance = $1 and finished_at is not null`, instance) == 1
 	}
 	require.Eventually(t, func() bool { return finished("WIKI") }, 30*time.Second, 20*time.Millisecond)
 	assert.False(t, finished("CRM"))
-	o.Do(`update drift_passes set next_at = app_now(), finished_at = null where instance = 'WIKI'`)
+	o.Do(`update comparisons set next_at = app_now(), finished_at = null where instance = 'WIKI'`)
 	d.once(t.Context())
 	require.Eventually(t, func() bool { return finished("WIKI") }, 30*time.Second, 20*time.Millisecond, "nor the next look")
 	close(at["CRM"].let)

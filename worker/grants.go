@@ -37,7 +37,7 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 		return err
 	}
 	listed, named := 0, 0
-	lists, err := (&activities.Settler{DB: db, Targets: targets}).List(ctx, instance, func(accounts, objects []string) error {
+	lists, err := (&activities.Reconciler{DB: db, Targets: targets}).List(ctx, instance, func(accounts, objects []string) error {
 		rows, err := schema.NamesOf(ctx, db, instance.Instance, accounts, objects)
 		if err != nil {
 			return err

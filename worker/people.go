@@ -31,11 +31,11 @@ func unbind(ctx context.Context, args []string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d undone: who these Slack users are is decided anew when they next use the app\n", n)
+	_, err = fmt.Fprintf(stdout, "%d undone: who these Slack users are is decided again when they next use the app\n", n)
 	return err
 }
 
-// rename gives a person another e-mail address.
+// rename grants a person another e-mail address.
 func rename(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) != 2 {
 		return errors.New("rename needs two e-mail addresses: worker rename OLD NEW")

@@ -26,8 +26,8 @@ func TestAnOperatorUnbindsAndRenames(t *testing.T) {
 		return out.String(), err
 	}
 	_, err := command("rename", "ann@example.com", "bea@example.com")
-	require.ErrorIs(t, err, schema.ErrTaken)
-	_, err = command("rename", "nobody@example.com", "somebody@example.com")
+	require.ErrorIs(t, err, schema.ErrAddressInUse)
+	_, err = command("rename", "no one@example.com", "someone@example.com")
 	require.ErrorIs(t, err, schema.ErrNotFound)
 	said, err := command("rename", "Ann@example.com", "Ann.New@example.com")
 	require.NoError(t, err)

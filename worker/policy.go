@@ -86,7 +86,7 @@ func checkPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Wr
 		}
 		named = "everybody whom it names is there"
 	}
-	_, err = fmt.Fprintf(stdout, "%s: a policy of %d clauses; %s\n", file, len(p.Clauses), named)
+	_, err = fmt.Fprintf(stdout, "%s: a policy of %d rules; %s\n", file, len(p.Rules), named)
 	return err
 }
 
@@ -100,7 +100,7 @@ func applyPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Wr
 	case err != nil:
 		return fmt.Errorf("nothing was applied: %w", err)
 	case changed:
-		_, err = fmt.Fprintf(stdout, "version %d of the policy judges what is submitted from now on\n", v.Version)
+		_, err = fmt.Fprintf(stdout, "version %d of the policy evaluates what is submitted from now on\n", v.Version)
 	default:
 		_, err = fmt.Fprintf(stdout, "version %d of the policy, which holds, is the same: nothing was changed\n", v.Version)
 	}
@@ -112,7 +112,7 @@ func explainPolicy(ctx context.Context, args []string, db *schema.DB, stdout, st
 	flags.SetOutput(stderr)
 	days := flags.Int("days", 0, "for `N` days; 0: permanently")
 	reason := flags.String("reason", "project", "the `KEY` of the reason")
-	file := flags.String("file", "", "judge by `FILE` instead of the policy that holds")
+	file := flags.String("file", "", "evaluate by `FILE` instead of the policy that holds")
 	rest, err := parseMixed(flags, args)
 	if err != nil {
 		return err
@@ -145,27 +145,27 @@ func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy
 	return p, file, err
 }
 
-// explanation says in sentences what a clause makes of what somebody would ask for.
+// explanation says in sentences what a rule makes of what someone would ask for.
 func explanation(called string, e schema.Explained) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "By %s, clause %d (%s) judges it", called, e.Position, e.Clause.Name)
-	if e.Clause.Condition != "" {
-		fmt.Fprintf(&b, ": %s", strings.Join(strings.Fields(e.Clause.Condition), " "))
+	fmt.Fprintf(&b, "By %s, rule %d (%s) evaluates it", called, e.Position, e.Rule.Name)
+	if e.Rule.Condition != "" {
+		fmt.Fprintf(&b, ": %s", strings.Join(strings.Fields(e.Rule.Condition), " "))
 	}
 	b.WriteString("\n")
 	switch {
-	case e.Clause.Approve:
+	case e.Rule.Approve:
 		b.WriteString("It is approved without asking anybody.\n")
-	case e.Clause.Deny != "":
-		fmt.Fprintf(&b, "It is denied: %s\n", e.Clause.Deny)
+	case e.Rule.Deny != "":
+		fmt.Fprintf(&b, "It is denied: %s\n", e.Rule.Deny)
 	}
 	for _, limit := range e.Limits {
 		fmt.Fprintf(&b, "Limit: %s\n", limit)
 	}
 	for n, stage := range e.Stages {
-		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.Agree)
+		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.RequiredApprovals)
 		if len(stage.Levels[0]) == 0 {
-			b.WriteString("  nobody could be asked\n")
+			b.WriteString("  no one could be asked\n")
 		}
 		for level, people := range stage.Levels {
 			for _, person := range people {
@@ -174,7 +174,7 @@ func explanation(called string, e schema.Explained) string {
 					line += fmt.Sprintf(", in the place of %s, who is away", person.InPlaceOf)
 				}
 				if level > 0 {
-					line += fmt.Sprintf(", if nobody has answered by escalation %d", level)
+					line += fmt.Sprintf(", if no one has answered by escalation %d", level)
 				}
 				b.WriteString(line + "\n")
 			}

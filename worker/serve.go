@@ -36,13 +36,13 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 
-	c.connectors.Tasks = activities.ByHand(db)
+	c.connectors.Tasks = activities.ManualTasks(db)
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
-	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
-	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c, log), Log: log, Options: c.options}
-	waker := &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
-	sweep := &sweep{db: db, activities: a, waker: waker, every: c.sweepEvery, log: log}
+	reconciler := &activities.Reconciler{DB: db, Targets: targets, Log: log}
+	a := &activities.Activities{DB: db, Reconciler: reconciler, Slack: newSlack(c, log), Log: log, Options: c.options}
+	starter := &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
+	sweep := &sweep{db: db, activities: a, starter: starter, every: c.sweepEvery, log: log}
 
 	health, err := listen(c.listenAddr, db, c.sweepEvery)
 	if err != nil {
@@ -54,14 +54,14 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	defer stop()
 	group.Go(func() { health.serve(ctx, log) })
 
-	// First of all: what fell due while nobody was here.
+	// First of all: what fell due while no one was here.
 	if err := sweep.once(ctx); err != nil {
 		log.Error("the first sweep did not come through", "error", err)
 	}
 	group.Go(func() { sweep.run(ctx) })
 	group.Go(func() { sweep.sealing(ctx) })
-	drift := newDrift(db, settler, c.driftEvery, log)
-	group.Go(func() { drift.run(ctx) })
+	finding := newComparisons(db, reconciler, c.compareEvery, log)
+	group.Go(func() { finding.run(ctx) })
 	log.Info("the worker is up", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
 	for ctx.Err() == nil {
 		if err := poll(ctx, temporal, c, a, log); err != nil {
@@ -77,7 +77,7 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 	registerAttributes(ctx, temporal, c.temporal.Namespace, log)
 	fatal := make(chan error, 1)
 	w := worker.New(temporal, c.taskQueue, worker.Options{
-		// Longer than most activities take. What is cut off is tried again, and settling does not mind.
+		// Longer than most activities take. What is cut off is tried again, and reconciling does not mind.
 		WorkerStopTimeout:                  20 * time.Second,
 		MaxConcurrentActivityExecutionSize: 200,
 		// Each is one short transaction: more of them would only wait for a connection, and be asked again as an activity.
@@ -134,7 +134,7 @@ func listen(addr string, db *schema.DB, sweepEvery time.Duration) (*health, erro
 	return &health{listener: listener, server: server}, nil
 }
 
-// ready: the record answers, and no two sweeps in a row were missed, by any worker.
+// ready: the database answers, and no two sweeps in a row were missed, by any worker.
 func ready(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -144,7 +144,7 @@ func ready(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
 		return errors.New("the database does not answer")
 	case !ok:
 		return errors.New("no sweep has come through yet")
-	case since > 2*sweepEvery+settleFor:
+	case since > 2*sweepEvery+reconcileTimeout:
 		return fmt.Errorf("the last sweep came through %s ago", since.Round(time.Second))
 	}
 	return nil

@@ -28,7 +28,7 @@ type busyTarget struct {
 	inside     atomic.Int64
 	most       atomic.Int64
 	all        atomic.Int64
-	limited    atomic.Int64 // until then (Unix nanoseconds) nobody may call
+	limited    atomic.Int64 // until then (Unix nanoseconds) no one may call
 	tooSoon    atomic.Int64 // calls before that
 }
 
@@ -57,8 +57,8 @@ func (b *busyTarget) Read(ctx context.Context, a connector.Assignment) (state co
 	return state, err
 }
 
-func (b *busyTarget) Take(ctx context.Context, a connector.Assignment) error {
-	return b.call(ctx, func() error { return b.memory.Take(ctx, a) })
+func (b *busyTarget) Revoke(ctx context.Context, a connector.Assignment) error {
+	return b.call(ctx, func() error { return b.memory.Revoke(ctx, a) })
 }
 
 // storm is an office in which many have access that ends in the same second.
@@ -68,7 +68,7 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	o.Do(`insert into people (email, name, status) select 'storm' || n || '@example.com', 'Storm ' || n, 'active' from generate_series(1, $1) n`, ends)
 	o.Do(`insert into accounts (person_id, instance, account) select id, 'CRM', email from people where email like 'storm%'`)
 	// Of source imported, so that no thousands of decisions are needed: what ends is treated alike.
-	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at, ends_at, due_at)
+	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, ends_at, due_at)
 	      select a.person_id, a.id, $1, 'imported', app_now(), app_now() + interval '1 hour', app_now() + interval '1 hour' from accounts a where a.account like 'storm%'`, o.crm)
 	target.memory = o.targets["CRM"]
 	var accounts []string
@@ -87,11 +87,11 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	log := slog.New(slog.DiscardHandler)
 	s := *o.sweep
 	s.db = few
-	s.activities = &activities.Activities{DB: few, Settler: &activities.Settler{DB: few, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
+	s.activities = &activities.Activities{DB: few, Reconciler: &activities.Reconciler{DB: few, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
 	return o, &s
 }
 
-// few is the record over 20 connections, which is the least that a worker is given.
+// few is the database over 20 connections, which is the least that a worker is granted.
 func (o office) few(t *testing.T) *schema.DB {
 	t.Helper()
 	db, err := schema.Open(o.RoleURL("accessbot_worker"), 20)
@@ -125,7 +125,7 @@ func TestTwoThousandEndsInOneSecondWithTwentyConnections_50(t *testing.T) {
 	target := &busyTarget{takes: 2 * time.Millisecond}
 	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
 	require.NoError(t, s.once(context.Background()))
-	require.Equal(t, ends, o.targets["CRM"].holding(), "nobody loses anything early")
+	require.Equal(t, ends, o.targets["CRM"].holding(), "no one loses anything early")
 
 	// Another target swallows what it is sent, and a third is as ever.
 	swallowed := o.given(o.ann, time.Hour, o.wiki)
@@ -175,5 +175,5 @@ func TestATargetThatAsksForFewerCallsInAStormIsObeyed_25(t *testing.T) {
 	limited := target.all.Load() / target.limitEvery
 	t.Logf("%d ends in %s: %d calls, %d of them answered by Retry-After, %d made before that was over", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
 	require.NotZero(t, limited)
-	require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two seats that were being settled beside went on: at most two calls each")
+	require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two assignments that were being reconciled beside went on: at most two calls each")
 }

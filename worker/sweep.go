@@ -17,30 +17,30 @@ import (
 )
 
 // sweep sees to it that nothing outlives its end and nothing recorded is forgotten, whatever became of Temporal, of a
-// run, or of Slack. It works straight from the record, one worker at a time, and every round is bounded.
+// run, or of Slack. It works straight from the database, one worker at a time, and every round is bounded.
 type sweep struct {
 	db         *schema.DB
 	activities *activities.Activities
-	waker      *workflows.Waker
+	starter    *workflows.Starter
 	every      time.Duration
 	log        *slog.Logger
 }
 
 const (
-	claimsABatch    = 200              // of one target
-	settlersATarget = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
-	settleFor       = 45 * time.Second // a round's time for targets
-	requestsARound  = 200
-	wakeFor         = 20 * time.Second // a round's time for Temporal
-	messagesARound  = 50
-	noticesARound   = 50
-	sendFor         = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
-	runGrace        = 20 * time.Second // what a run has before it is called late
-	wakeAgain       = 5 * time.Minute
-	wakeMost        = time.Hour   // between two signals to a run that does nothing
-	tellsAway       = 3           // failures in a row: then Temporal is away
-	messageGrace    = time.Minute // what a run has before the sweep sends its messages
-	sealEvery       = 30 * time.Second
+	claimsABatch        = 200              // of one target
+	reconcilersATarget  = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
+	reconcileTimeout    = 45 * time.Second // a round's time for targets
+	requestsARound      = 200
+	wakeFor             = 20 * time.Second // a round's time for Temporal
+	messagesARound      = 50
+	notificationsARound = 50
+	sendFor             = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
+	runGrace            = 20 * time.Second // what a run has before it is called late
+	wakeAgain           = 5 * time.Minute
+	wakeMost            = time.Hour   // between two signals to a run that does nothing
+	tellsAway           = 3           // failures in a row: then Temporal is away
+	messageGrace        = time.Minute // what a run has before the sweep sends its messages
+	sealEvery           = 30 * time.Second
 )
 
 // run sweeps at once, and then again and again, until ctx is done.
@@ -59,14 +59,14 @@ func (s *sweep) run(ctx context.Context) {
 	}
 }
 
-// once makes one round, unless another worker is making one. First of all what is overdue is taken back.
+// once makes one round, unless another worker is making one. First of all what is overdue is revoked.
 func (s *sweep) once(ctx context.Context) error {
 	_, err := s.db.Holding(ctx, schema.SweepLock, func(*sqlx.Conn) error {
 		err := errors.Join(
-			s.settleClaims(ctx),
+			s.reconcileClaims(ctx),
 			s.wakeRuns(ctx),
 			s.sendMessages(ctx),
-			s.sendNotices(ctx),
+			s.sendNotifications(ctx),
 			schema.DeleteStale(ctx, s.db),
 		)
 		if err != nil {
@@ -106,26 +106,26 @@ func (s *sweep) seal(ctx context.Context) error {
 	return err
 }
 
-// settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
-func (s *sweep) settleClaims(ctx context.Context) error {
+// reconcileClaims reconciles the assignments of claims that are over: no Temporal needed. Targets do not wait for each other.
+func (s *sweep) reconcileClaims(ctx context.Context) error {
 	targets, err := schema.DueTargets(ctx, s.db)
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, settleFor)
+	bounded, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
 	errs := make([]error, len(targets))
 	var group sync.WaitGroup
 	for n, target := range targets {
-		group.Go(func() { errs[n] = s.settleTarget(ctx, bounded, target) })
+		group.Go(func() { errs[n] = s.reconcileTarget(ctx, bounded, target) })
 	}
 	group.Wait()
 	return errors.Join(errs...)
 }
 
-// settleTarget settles what is due in one target, batch by batch, until nothing is, nothing can be, or the round's time is
+// reconcileTarget reconciles what is due in one target, batch by batch, until nothing is, nothing can be, or the round's time is
 // over. A target that does not answer is left alone until the next round.
-func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error {
+func (s *sweep) reconcileTarget(ctx, bounded context.Context, target string) error {
 	for bounded.Err() == nil {
 		claims, err := schema.DueClaims(ctx, s.db, claimsABatch, target)
 		if err != nil || len(claims) == 0 {
@@ -138,13 +138,13 @@ func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error 
 		close(queue)
 		var settled, away atomic.Int64
 		var group sync.WaitGroup
-		for range settlersATarget {
+		for range reconcilersATarget {
 			group.Go(func() {
 				for c := range queue {
 					if bounded.Err() != nil || away.Load() > 0 {
 						return
 					}
-					switch err := s.settleClaim(ctx, bounded, c); connector.ClassOf(err) {
+					switch err := s.reconcileClaim(ctx, bounded, c); connector.ClassOf(err) {
 					case connector.ClassNone:
 						settled.Add(1)
 					case connector.ClassUnavailable, connector.ClassRateLimited:
@@ -165,12 +165,12 @@ func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error 
 	return nil
 }
 
-func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) error {
-	err := s.trySettle(bounded, c)
+func (s *sweep) reconcileClaim(ctx, bounded context.Context, c schema.DueClaim) error {
+	err := s.tryReconcile(bounded, c)
 	if err == nil || activities.IsBusy(err) {
 		return err // busy: it stays due
 	}
-	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
+	s.log.Error("the sweep could not reconcile a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
 	atLeast := time.Duration(0)
 	var limited *connector.RateLimited
 	if errors.As(err, &limited) {
@@ -182,19 +182,19 @@ func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) err
 	return err
 }
 
-func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
+func (s *sweep) tryReconcile(ctx context.Context, c schema.DueClaim) error {
 	if c.HolderLeft {
 		if _, err := s.db.ReleaseLeaversClaim(ctx, c.ID); err != nil {
 			return err
 		}
 	}
-	if err := s.activities.Settler.Settle(ctx, c.Seat); err != nil {
-		if !activities.IsBusy(err) || activities.IsSeatBusy(err) {
-			s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+	if err := s.activities.Reconciler.Reconcile(ctx, c.Assignment); err != nil {
+		if !activities.IsBusy(err) || activities.IsAssignmentBusy(err) {
+			s.activities.Reconciler.AlertIfOverdue(ctx, c.ID, c.Assignment, err)
 		}
 		return err
 	}
-	return schema.ClaimLooked(ctx, s.db, c.ID)
+	return schema.RecordAttempt(ctx, s.db, c.ID)
 }
 
 // wakeRuns wakes the runs of requests about which something is due. Those that cannot be woken stay due.
@@ -229,13 +229,13 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 	if len(asleep) == 0 {
 		return nil
 	}
-	return schema.WakeRequests(ctx, s.db, asleep...)
+	return schema.MarkRequestsDue(ctx, s.db, asleep...)
 }
 
 func (s *sweep) wake(ctx context.Context, requestID int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return s.waker.Request(ctx, requestID, workflows.SignalDue)
+	return s.starter.Request(ctx, requestID, workflows.SignalDue)
 }
 
 // sendMessages brings messages up to date that are behind, also of requests whose run is over.
@@ -247,7 +247,7 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
 	for _, id := range requests {
-		_, err := s.activities.ConvergeMessages(bounded, activities.RequestInput{RequestID: id})
+		_, err := s.activities.SyncMessages(bounded, activities.RequestInput{RequestID: id})
 		if err != nil && !activities.IsBusy(err) {
 			s.log.Warn("messages are still behind", "request", id, "error", err)
 			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, wakeAgain); err != nil {
@@ -261,9 +261,9 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	return nil
 }
 
-// sendNotices tells owners what they should know and do, as far as their messages are behind.
-func (s *sweep) sendNotices(ctx context.Context) error {
+// sendNotifications tells owners what they should know and do, as far as their messages are behind.
+func (s *sweep) sendNotifications(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sendFor)
 	defer cancel()
-	return s.activities.SendNotices(ctx, 0, noticesARound)
+	return s.activities.SendNotifications(ctx, 0, notificationsARound)
 }

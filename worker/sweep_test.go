@@ -55,11 +55,11 @@ func (m *memory) Read(ctx context.Context, a connector.Assignment) (s connector.
 	return s, err
 }
 
-func (m *memory) Give(ctx context.Context, a connector.Assignment) error {
+func (m *memory) Grant(ctx context.Context, a connector.Assignment) error {
 	return m.call(ctx, func() { m.held[a] = true })
 }
 
-func (m *memory) Take(ctx context.Context, a connector.Assignment) error {
+func (m *memory) Revoke(ctx context.Context, a connector.Assignment) error {
 	return m.call(ctx, func() { delete(m.held, a) })
 }
 
@@ -134,12 +134,12 @@ func (o office) worker(temporal client.Client) *sweep {
 		},
 	}
 	a := &activities.Activities{
-		DB: o.Worker, Settler: &activities.Settler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
+		DB: o.Worker, Reconciler: &activities.Reconciler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
 		Slack:   slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
 		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC},
 	}
-	waker := &workflows.Waker{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
-	return &sweep{db: o.Worker, activities: a, waker: waker, every: time.Minute, log: log}
+	starter := &workflows.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
+	return &sweep{db: o.Worker, activities: a, starter: starter, every: time.Minute, log: log}
 }
 
 func (o office) once() {
@@ -147,7 +147,7 @@ func (o office) once() {
 	require.NoError(o.t, o.sweep.once(context.Background()))
 }
 
-// given is access that somebody was given for so long.
+// given is access that someone was granted for so long.
 func (o office) given(person int64, lasts time.Duration, entitlement int64) schematest.Asked {
 	o.t.Helper()
 	asked := o.Request(person, lasts, entitlement)
@@ -159,7 +159,7 @@ func (o office) given(person int64, lasts time.Duration, entitlement int64) sche
 
 func TestSweepTakesBackWhatIsOverdueWithoutTemporal_23_30(t *testing.T) {
 	o := newOffice(t)
-	// Nobody listens there: the port was free a moment ago.
+	// No one listens there: the port was free a moment ago.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
@@ -201,7 +201,7 @@ func TestWhatIsOverdueIsTakenBackBeforeAnythingElse_23(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
-	o.Shift(2 * time.Hour) // nobody was there meanwhile
+	o.Shift(2 * time.Hour) // no one was there meanwhile
 	o.once()
 	assert.NotZero(t, temporal.Load())
 	assert.NotZero(t, slacks.Load())
@@ -216,7 +216,7 @@ func TestSweepTakesBackWhatALeaverHolds_29(t *testing.T) {
 	o.Do(`update people set status = 'left' where id = $1`, o.ann)
 	o.once()
 	assert.Zero(t, o.targets["CRM"].holding()+o.targets["WIKI"].holding())
-	assert.Equal(t, "released", o.State(asked.Items[0]))
+	assert.Equal(t, "revoked", o.State(asked.Items[0]))
 	assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
 }
 
@@ -228,21 +228,21 @@ func TestRunOfALeaverThatSleptIsHarmless_29(t *testing.T) {
 	claim := o.Claim(asked.Items[0])
 	o.Do(`update people set status = 'left' where id = $1`, o.ann)
 	o.once()
-	require.Equal(t, "released", o.State(asked.Items[0]))
-	byHand := connector.Assignment{Account: "ann", Object: "crm/admin"} // by somebody who knows why: not ours
-	require.NoError(t, o.targets["CRM"].Give(ctx, byHand))
-	for _, wakes := range []time.Duration{0, 2 * time.Hour} {
-		o.Shift(wakes)
+	require.Equal(t, "revoked", o.State(asked.Items[0]))
+	manualTasks := connector.Assignment{Account: "ann", Object: "crm/admin"} // by someone who knows why: not ours
+	require.NoError(t, o.targets["CRM"].Grant(ctx, manualTasks))
+	for _, signals := range []time.Duration{0, 2 * time.Hour} {
+		o.Shift(signals)
 		next, err := o.sweep.activities.Advance(ctx, activities.AdvanceInput{RequestID: asked.ID})
 		require.NoError(t, err)
 		assert.True(t, next.Settled)
-		assert.Empty(t, next.Give)
-		assert.Empty(t, next.TakeBack)
+		assert.Empty(t, next.Grant)
+		assert.Empty(t, next.RevokeAccess)
 		require.NoError(t, o.sweep.activities.ProvisionAccess(ctx, activities.ItemInput{ItemID: asked.Items[0]}))
 		require.NoError(t, o.sweep.activities.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}))
 		assert.Equal(t, 1, o.targets["CRM"].holding())
 	}
-	assert.Equal(t, "released", o.State(asked.Items[0]))
+	assert.Equal(t, "revoked", o.State(asked.Items[0]))
 	assert.Equal(t, 1, o.Audited("ended: access is gone"))
 	assert.Equal(t, 1, schematest.Value[int](o.World, `select count(*) from claims`))
 }
@@ -330,7 +330,7 @@ func TestSweepSendsMessagesThatAreBehindAlsoOfClosedRuns(t *testing.T) {
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() { server.Close(); web.Close() })
 	asked := o.Request(o.ann, 0, o.crm)
-	o.Do(`update access_requests set due_at = null, settled_at = app_now()`)
+	o.Do(`update access_requests set due_at = null, completed_at = app_now()`)
 	o.Shift(messageGrace)
 	o.once() // Slack is away
 	assert.True(t, schematest.Value[bool](o.World, `select messages_due_at > app_now() from access_requests`), "tried again later")
@@ -386,7 +386,7 @@ func TestOneSweepWorksAtATime(t *testing.T) {
 	close(release)
 	require.NoError(t, <-done)
 	assert.Zero(t, o.targets["CRM"].holding())
-	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the lock was given back")
+	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the lock was removed")
 }
 
 func TestTargetThatIsDownIsTriedLessOftenAndDelaysNoOther_24(t *testing.T) {
@@ -406,9 +406,9 @@ func TestTargetThatIsDownIsTriedLessOftenAndDelaysNoOther_24(t *testing.T) {
 	for n, minutes := range []float64{1, 2, 4, 8, 16, 30, 30, 30} {
 		assert.InDelta(t, minutes*60, waits[n], 5)
 	}
-	assert.Equal(t, 8, o.targets["CRM"].called()-3, "once a due date; three were for giving")
+	assert.Equal(t, 8, o.targets["CRM"].called()-3, "once a due date; three were for granting")
 	assert.Zero(t, o.targets["WIKI"].holding())
-	assert.Equal(t, 1, o.Alerts("taking back is overdue"))
+	assert.Equal(t, 1, o.Alerts("revoking is overdue"))
 	o.targets["CRM"].goWrong(nil)
 	o.once()
 	assert.Zero(t, o.targets["CRM"].holding())
@@ -421,9 +421,9 @@ func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	conn, err := o.As(t, "accessbot_auditor").Connx(context.Background()) // whoever may connect may hold a lock
 	require.NoError(t, err)
 	defer conn.Close() // the test is over
-	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
+	assignment, err := schema.AssignmentOfClaim(context.Background(), o.Worker, claim)
 	require.NoError(t, err)
-	locked, err := seat.Lock().Try(context.Background(), conn)
+	locked, err := assignment.Lock().Try(context.Background(), conn)
 	require.NoError(t, err)
 	require.True(t, locked)
 	o.once()
@@ -431,9 +431,9 @@ func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
 	o.Shift(time.Hour)
 	o.once()
 	o.once()
-	assert.Equal(t, 1, o.Alerts("taking back is overdue"), "who holds the lock for so long is not at work there")
+	assert.Equal(t, 1, o.Alerts("revoking is overdue"), "who holds the lock for so long is not at work there")
 	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 from claims where id = $1`, claim))
-	require.NoError(t, seat.Lock().Release(context.Background(), conn))
+	require.NoError(t, assignment.Lock().Release(context.Background(), conn))
 	o.once()
 	assert.Zero(t, o.targets["CRM"].holding())
 }
@@ -443,7 +443,7 @@ func TestWorkerIsReadyWhileSweepsComeThrough(t *testing.T) {
 	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "no sweep")
 	o.once()
 	require.NoError(t, ready(context.Background(), o.Worker, time.Minute))
-	o.Shift(2*time.Minute + settleFor + time.Second)
+	o.Shift(2*time.Minute + reconcileTimeout + time.Second)
 	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "the last sweep")
 }
 

@@ -54,7 +54,7 @@ func TestTemporalIsReachedByTLS(t *testing.T) {
 		"an authority that we do not know": {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": others.File}, "certificate signed by unknown authority"},
 		"another name":                     {map[string]string{"TEMPORAL_TLS_SERVER_NAME": "other.example.com"}, "certificate is valid for temporal.example.com, not other.example.com"},
 		"no certificate":                   {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "certificate required"},
-		"somebody else's certificate":      {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": foreignCert, "TEMPORAL_TLS_CLIENT_KEY_PATH": foreignKey}, "unknown certificate authority"},
+		"someone else's certificate":       {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": foreignCert, "TEMPORAL_TLS_CLIENT_KEY_PATH": foreignKey}, "unknown certificate authority"},
 		"a key that is missing":            {map[string]string{"TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "the TEMPORAL_* settings: invalid TLS config"},
 		"a file that is not there":         {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": filepath.Join(t.TempDir(), "none.pem")}, "none.pem: no such file"},
 	} {

@@ -19,8 +19,8 @@ type AccessRequestInput struct {
 	Attributes bool
 }
 
-// AccessRequest sees one request through: it asks the approvers, gives what they approve, sleeps until the end of what is
-// temporary, and takes it back. It can be started at any time and goes on from the record.
+// AccessRequest sees one request through: it asks the approvers, grants what they approve, sleeps until the end of what is
+// temporary, and revokes it . It can be started at any time and goes on from the database.
 func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
 		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of request %d", id, in.RequestID), "WrongID", nil)
@@ -39,11 +39,11 @@ func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 type accessRequest struct {
 	in   AccessRequestInput
 	log  log.Logger
-	next activities.Next // what the record said last
+	next activities.Next // what the database said last
 
-	wake      workflow.Channel // something happened: ask the record again
-	giving    []*flight        // items that an activity is giving right now
-	taking    []*flight        // claims that an activity is taking back right now
+	wake      workflow.Channel // something happened: ask the database again
+	granting  []*flight        // items that an activity is granting right now
+	revoking  []*flight        // claims that an activity is revoking right now
 	retried   int64            // the newest order to retry that was carried out
 	messages  *messages
 	gathering bool   // something finished, and others are in flight
@@ -51,10 +51,10 @@ type accessRequest struct {
 	cancelled bool
 }
 
-// run is the story: ask, give, sleep, take back, until nothing is left to do.
+// run is the story: ask, grant, sleep, revoke, until nothing is left to do.
 func (r *accessRequest) run(ctx workflow.Context) error {
 	root := ctx
-	// Cancelling must not cancel the taking back: it is noticed in wait, recorded, and seen through.
+	// Cancelling must not cancel the revoking: it is noticed in wait, recorded, and seen through.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	r.messages = startMessages(ctx, r.in.RequestID, r.wake)
 	for {
@@ -69,14 +69,14 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 			if r.idle() {
 				return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
 			}
-			stop(r.giving) // their targets may be away for weeks: the next run goes on
-			stop(r.taking)
+			stop(r.granting) // their targets may be away for weeks: the next run goes on
+			stop(r.revoking)
 			r.wait(ctx, root)
 			continue
 		}
 		r.stopGiving()
-		r.give(ctx)
-		r.takeBack(ctx)
+		r.grant(ctx)
+		r.revoke(ctx)
 		if r.done() {
 			r.messages.finish(ctx)
 			if !r.signalled(ctx) {
@@ -87,7 +87,7 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 	}
 }
 
-// advance asks the record what is next. Whatever has arrived until now, this answers too.
+// advance asks the database what is next. Whatever has arrived until now, this answers too.
 func (r *accessRequest) advance(ctx workflow.Context) error {
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	for _, name := range signals {
@@ -104,14 +104,14 @@ func (r *accessRequest) advance(ctx workflow.Context) error {
 	return nil
 }
 
-// ask asks the record within the workflow task, which is one event of the history in place of six. A record that does not
+// ask asks the database within the workflow task, which is one event of the history in place of six. A record that does not
 // answer at once is asked by an activity, which is tried again without an event.
 func ask(ctx workflow.Context, in activities.AdvanceInput) (next activities.Next, err error) {
 	within := workflow.WithLocalActivityOptions(ctx, atOncePolicy)
 	if err := workflow.ExecuteLocalActivity(within, do.Advance, in).Get(within, &next); err == nil {
 		return next, nil
 	}
-	ctx = with(ctx, recordPolicy, whatIsNext)
+	ctx = with(ctx, recordPolicy, loadNextSteps)
 	err = workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next)
 	return next, err
 }
@@ -153,7 +153,7 @@ func (r *accessRequest) start(ctx workflow.Context, flights *[]*flight, id int64
 		err := work(ctx)
 		*flights = slices.DeleteFunc(*flights, func(other *flight) bool { return other == f })
 		if f.stopped {
-			r.wake.SendAsync(nil) // the record says whether there is another attempt
+			r.wake.SendAsync(nil) // the database says whether there is another attempt
 			return
 		}
 		if err != nil {
@@ -163,24 +163,24 @@ func (r *accessRequest) start(ctx workflow.Context, flights *[]*flight, id int64
 	})
 }
 
-// give starts giving every approved item that is not being given yet: each on its own, while others still wait.
-func (r *accessRequest) give(ctx workflow.Context) {
-	for _, item := range r.next.Give {
-		if flying(r.giving, item.ID) {
+// grant starts granting every approved item that is not being granted yet: each on its own, while others still wait.
+func (r *accessRequest) grant(ctx workflow.Context) {
+	for _, item := range r.next.Grant {
+		if flying(r.granting, item.ID) {
 			continue
 		}
-		r.start(ctx, &r.giving, item.ID, func(ctx workflow.Context) error {
-			ctx = with(ctx, givePolicy, "give "+item.Label)
+		r.start(ctx, &r.granting, item.ID, func(ctx workflow.Context) error {
+			ctx = with(ctx, grantPolicy, "grant "+item.Label)
 			return workflow.ExecuteActivity(ctx, do.ProvisionAccess, activities.ItemInput{ItemID: item.ID}).Get(ctx, nil)
 		})
 	}
 }
 
-// stopGiving stops waiting with what is not to be given any more, and with everything where an administrator wants another
+// stopGiving stops waiting with what is not to be granted any more, and with everything where an administrator wants another
 // attempt now: it begins as soon as the one before is over.
 func (r *accessRequest) stopGiving() {
-	for _, f := range r.giving {
-		wanted := slices.ContainsFunc(r.next.Give, func(item activities.Step) bool { return item.ID == f.id })
+	for _, f := range r.granting {
+		wanted := slices.ContainsFunc(r.next.Grant, func(item activities.Step) bool { return item.ID == f.id })
 		if !f.stopped && (!wanted || r.next.Retry > r.retried) {
 			f.stop()
 		}
@@ -188,24 +188,24 @@ func (r *accessRequest) stopGiving() {
 	r.retried = max(r.retried, r.next.Retry)
 }
 
-// takeBack starts taking back every claim that is over and not being taken back yet.
-func (r *accessRequest) takeBack(ctx workflow.Context) {
-	for _, claim := range r.next.TakeBack {
-		if flying(r.taking, claim.ID) {
+// revoke starts revoking every claim that is over and not being revoked yet.
+func (r *accessRequest) revoke(ctx workflow.Context) {
+	for _, claim := range r.next.RevokeAccess {
+		if flying(r.revoking, claim.ID) {
 			continue
 		}
-		r.start(ctx, &r.taking, claim.ID, func(ctx workflow.Context) error {
-			ctx = with(ctx, takeBackPolicy, "take back "+claim.Label)
+		r.start(ctx, &r.revoking, claim.ID, func(ctx workflow.Context) error {
+			ctx = with(ctx, revokePolicy, "revoke "+claim.Label)
 			return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil)
 		})
 	}
 }
 
-// together is how long one finished item waits for others that are still in flight, before the record is asked.
+// together is how long one finished item waits for others that are still in flight, before the database is asked.
 const together = 10 * time.Second
 
-// finished lets people know at once, and asks the record when nothing is in flight any more, or after a moment: a
-// hundred items that finish one by one are not a hundred questions.
+// finished lets people know at once, and asks the database when nothing is in flight any more, or after a moment: a
+// hundred items that finish one by one are not a hundred approvals.
 func (r *accessRequest) finished(ctx workflow.Context) {
 	r.messages.look()
 	if r.gathering {
@@ -224,7 +224,7 @@ func (r *accessRequest) finished(ctx workflow.Context) {
 	r.wake.SendAsync(nil)
 }
 
-// wait sleeps until something happens: a signal, the end of a give or a take-back, what is due next, or a cancellation.
+// wait sleeps until something happens: a signal, the end of a grant or a take-back, what is due next, or a cancellation.
 func (r *accessRequest) wait(ctx, root workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	// Signals first: a decision wins a tie with the timer.
@@ -237,17 +237,17 @@ func (r *accessRequest) wait(ctx, root workflow.Context) {
 	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	if r.next.WakeIn > 0 {
-		timer := workflow.NewTimerWithOptions(timerCtx, time.Duration(r.next.WakeIn)*time.Second, workflow.TimerOptions{Summary: r.next.WakeFor})
+	if r.next.DueIn > 0 {
+		timer := workflow.NewTimerWithOptions(timerCtx, time.Duration(r.next.DueIn)*time.Second, workflow.TimerOptions{Summary: r.next.DueFor})
 		selector.AddFuture(timer, func(workflow.Future) {})
 	}
 	selector.Select(ctx)
 }
 
-// heard leaves in the channel what arrived: advance takes it, and says it to the record.
+// heard leaves in the channel what arrived: advance takes it, and says it to the database.
 func heard(workflow.ReceiveChannel, bool) {}
 
-// drain takes what has arrived, and tells whether there was anything: however often somebody clicked, the record is asked
+// drain takes what has arrived, and tells whether there was anything: however often someone clicked, the database is asked
 // once.
 func drain(c workflow.ReceiveChannel) (found bool) {
 	for c.ReceiveAsync(nil) {
@@ -256,11 +256,11 @@ func drain(c workflow.ReceiveChannel) (found bool) {
 	return found
 }
 
-func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.taking) == 0 }
+func (r *accessRequest) idle() bool { return len(r.granting) == 0 && len(r.revoking) == 0 }
 
 func (r *accessRequest) done() bool { return r.next.Settled && r.idle() }
 
-// signalled tells whether something happened that the record was not asked about yet.
+// signalled tells whether something happened that the database was not asked about yet.
 func (r *accessRequest) signalled(ctx workflow.Context) bool {
 	for _, name := range signals {
 		if workflow.GetSignalChannel(ctx, name).Len() > 0 {
@@ -272,7 +272,7 @@ func (r *accessRequest) signalled(ctx workflow.Context) bool {
 
 func (r *accessRequest) result() error {
 	if r.cancelled {
-		return temporal.NewCanceledError("cancelled in Temporal: what waited is withdrawn, what was temporary is taken back")
+		return temporal.NewCanceledError("cancelled in Temporal: what waited is withdrawn, what was temporary is revoked")
 	}
 	return nil
 }

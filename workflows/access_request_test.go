@@ -18,7 +18,7 @@ import (
 	"accessbot/activities"
 )
 
-// The record is played by what Advance answers, call after call; time is skipped.
+// The database is played by what Advance answers, call after call; time is skipped.
 type accessRequestSuite struct {
 	suite.Suite
 	testsuite.WorkflowTestSuite
@@ -33,13 +33,13 @@ func (s *accessRequestSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Maybe()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.SyncResult{}, nil).Maybe()
 	s.env.SetTestTimeout(20 * time.Second)
 }
 
 func (s *accessRequestSuite) AfterTest(_, _ string) { s.env.AssertExpectations(s.T()) }
 
-// says lets the record answer next, once.
+// says lets the database answer next, once.
 func (s *accessRequestSuite) says(next activities.Next) {
 	ours := mock.MatchedBy(func(in activities.AdvanceInput) bool { return in.RequestID == number && !in.Cancelled })
 	s.env.OnActivity(do.Advance, mock.Anything, ours).Return(next, nil).Once()
@@ -61,12 +61,12 @@ var (
 )
 
 func waiting(wake int64) activities.Next {
-	return activities.Next{State: "awaiting_approval", WakeIn: wake, WakeFor: "expires if nobody decides", Approvers: []string{"bob@example.com"}}
+	return activities.Next{State: "awaiting_approval", DueIn: wake, DueFor: "expires if no one decides", Approvers: []string{"bob@example.com"}}
 }
 
 func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
 	s.says(waiting(3600))
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
 	s.says(activities.Next{State: "active", Settled: true})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
@@ -76,9 +76,9 @@ func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
 func (s *accessRequestSuite) TestTemporaryAccessIsTakenBackAtItsEndAndNotBefore() {
 	started := s.env.Now()
 	const month = 30 * 24 * 3600
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
-	s.says(activities.Next{State: "active", WakeIn: month, WakeFor: "access ends"})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
+	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
+	s.says(activities.Next{State: "active", DueIn: month, DueFor: "access ends"})
+	s.says(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}})
 	s.says(activities.Next{State: "ended", Settled: true})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
@@ -101,11 +101,11 @@ func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
 	s.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { slept = append(slept, d) })
 	const day = 24 * 3600
 	waits := func(seconds int64, what string) activities.Next {
-		return activities.Next{State: "awaiting_approval", WakeIn: seconds, WakeFor: what, Approvers: []string{"bob@example.com"}}
+		return activities.Next{State: "awaiting_approval", DueIn: seconds, DueFor: what, Approvers: []string{"bob@example.com"}}
 	}
 	s.says(waits(1*day, "asks the other approvers"))
 	s.says(waits(2*day, "asks the next in the chain besides"))
-	s.says(waits(11*day, "expires if nobody decides"))
+	s.says(waits(11*day, "expires if no one decides"))
 	s.says(activities.Next{State: "expired", Settled: true})
 	s.NoError(s.run())
 	s.Equal([]time.Duration{24 * time.Hour, 48 * time.Hour, 11 * 24 * time.Hour}, slept)
@@ -115,23 +115,23 @@ func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
 func (s *accessRequestSuite) TestTheEndPassesBeforeApproval() {
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "expired", Settled: true})
-	s.NoError(s.run()) // nobody signals: the timer asks the record
+	s.NoError(s.run()) // no one signals: the timer asks the database
 }
 
 func (s *accessRequestSuite) TestReleasedEarlyIsTakenBackAtOnce() {
 	started := s.env.Now()
-	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
-	s.says(activities.Next{State: "released", Settled: true})
+	s.says(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
+	s.says(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}})
+	s.says(activities.Next{State: "revoked", Settled: true})
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
-	s.signalAfter(time.Hour, SignalReleased)
+	s.signalAfter(time.Hour, SignalRevocationRecorded)
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
 func (s *accessRequestSuite) TestOneItemIsGivenWhileAnotherStillWaits() {
 	next := waiting(3600)
-	next.Give = []activities.Step{item}
+	next.Grant = []activities.Step{item}
 	s.says(next)
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "denied", Settled: true})
@@ -147,27 +147,27 @@ func (s *accessRequestSuite) TestGrantingWaitsForItsTargetAsLongAsTheRecordSays(
 		if s.env.Now().Sub(started) >= 3*time.Hour { // its end
 			return activities.Next{State: "failed", Settled: true}, nil
 		}
-		return activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 3 * 3600}, nil
+		return activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 3 * 3600}, nil
 	})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
 		attempts++
 		return temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
 	})
 	s.NoError(s.run())
-	s.Equal(1, attempts, "the attempt that was planned is stopped: the record wants none any more")
+	s.Equal(1, attempts, "the attempt that was planned is stopped: the database wants none any more")
 	s.GreaterOrEqual(s.env.Now().Sub(started), 3*time.Hour)
 	s.Less(s.env.Now().Sub(started), 4*time.Hour)
-	s.Zero(givePolicy.ScheduleToCloseTimeout)
-	s.Zero(givePolicy.RetryPolicy.MaximumAttempts)
-	s.LessOrEqual(givePolicy.RetryPolicy.MaximumInterval, 5*time.Minute)
-	s.True(givePolicy.WaitForCancellation, "an attempt under way is never left to itself")
+	s.Zero(grantPolicy.ScheduleToCloseTimeout)
+	s.Zero(grantPolicy.RetryPolicy.MaximumAttempts)
+	s.LessOrEqual(grantPolicy.RetryPolicy.MaximumInterval, 5*time.Minute)
+	s.True(grantPolicy.WaitForCancellation, "an attempt under way is never left to itself")
 }
 
 func (s *accessRequestSuite) TestAnOrderToRetryMakesOneAttemptAtOnce() {
 	started := s.env.Now()
 	var attempts []time.Duration
 	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
-		next := activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 10 * 3600}
+		next := activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 10 * 3600}
 		switch since := s.env.Now().Sub(started); {
 		case since >= 9*time.Hour:
 			return activities.Next{State: "failed", Settled: true}, nil
@@ -189,7 +189,7 @@ func (s *accessRequestSuite) TestAnOrderToRetryMakesOneAttemptAtOnce() {
 }
 
 func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRunWhileATargetIsAway() {
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "approved", Give: []activities.Step{item}, TakeBack: []activities.Step{claim}}, nil)
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "approved", Grant: []activities.Step{item}, RevokeAccess: []activities.Step{claim}}, nil)
 	away := temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(away)
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(away)
@@ -211,7 +211,7 @@ func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
 		if recovered {
 			return activities.Next{State: "ended", Settled: true}, nil
 		}
-		return activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil
+		return activities.Next{State: "active", RevokeAccess: []activities.Step{claim}}, nil
 	})
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
 		if recovered = !s.env.Now().Before(recovery); !recovered {
@@ -224,17 +224,17 @@ func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
 	s.GreaterOrEqual(took, 26*time.Hour)
 	s.Less(took, 27*time.Hour) // the backoff is capped
 	// The test environment stops at ten attempts; a real server does not.
-	s.Zero(takeBackPolicy.RetryPolicy.MaximumAttempts)
-	s.Zero(takeBackPolicy.ScheduleToCloseTimeout)
-	s.LessOrEqual(takeBackPolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
+	s.Zero(revokePolicy.RetryPolicy.MaximumAttempts)
+	s.Zero(revokePolicy.ScheduleToCloseTimeout)
+	s.LessOrEqual(revokePolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
 }
 
 func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary() {
-	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
+	s.says(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil).Once()
+		Return(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}}, nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "released", Settled: true}, nil).Once()
+		Return(activities.Next{State: "revoked", Settled: true}, nil).Once()
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, time.Hour)
 	var cancelled *temporal.CanceledError
@@ -242,13 +242,13 @@ func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary(
 }
 
 func (s *accessRequestSuite) TestCancellingWhileGivingLetsTheGiveEndAndTakesItBack() {
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
+	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "provisioning", TakeBack: []activities.Step{claim}}, nil).Once()
+		Return(activities.Next{State: "provisioning", RevokeAccess: []activities.Step{claim}}, nil).Once()
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "released", Settled: true}, nil)
+		Return(activities.Next{State: "revoked", Settled: true}, nil)
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, 10*time.Second)
 	var cancelled *temporal.CanceledError
 	s.ErrorAs(s.run(), &cancelled)
@@ -265,9 +265,9 @@ func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
 
 func (s *accessRequestSuite) TestWhatASignalSaysIsHandedToTheRecord() {
 	s.says(waiting(3600))
-	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Said: []string{SignalReleased}}).
+	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Said: []string{SignalRevocationRecorded}}).
 		Return(activities.Next{State: "denied", Settled: true}, nil).Once()
-	s.signalAfter(time.Minute, SignalReleased)
+	s.signalAfter(time.Minute, SignalRevocationRecorded)
 	s.NoError(s.run())
 }
 
@@ -301,7 +301,7 @@ func (s *accessRequestSuite) TestTheRecordIsAskedWithinTheTaskAndByAnActivityWhi
 		case 1:
 			return waiting(3600), nil
 		case 2, 3, 4:
-			return activities.Next{}, errors.New("the record is away")
+			return activities.Next{}, errors.New("the database is away")
 		}
 		return activities.Next{State: "expired", Settled: true}, nil
 	})
@@ -325,13 +325,13 @@ func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AgainIn: 30}, nil).Once()
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AskAgain: true}, nil).Once()
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, nil)
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{AgainIn: 30}, nil).Once()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{AskAgain: true}, nil).Once()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, nil)
 	behind := waiting(3600)
 	behind.MessagesDue = true
 	s.says(behind)
-	s.says(activities.Next{State: "expired", Settled: true}) // asked again, because somebody was not in Slack
+	s.says(activities.Next{State: "expired", Settled: true}) // asked again, because someone was not in Slack
 	started := s.env.Now()
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), time.Minute)
@@ -341,24 +341,24 @@ func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, errors.New("Slack is away"))
-	s.says(activities.Next{State: "active", WakeIn: 60, MessagesDue: true})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}, MessagesDue: true})
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, errors.New("Slack is away"))
+	s.says(activities.Next{State: "active", DueIn: 60, MessagesDue: true})
+	s.says(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}, MessagesDue: true})
 	s.says(activities.Next{State: "ended", Settled: true})
 	started := s.env.Now()
-	var takenBack time.Duration
+	var revoked time.Duration
 	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
-		takenBack = s.env.Now().Sub(started)
+		revoked = s.env.Now().Sub(started)
 		return nil
 	}).Once()
 	s.NoError(s.run())
-	s.Less(takenBack, 65*time.Second)
+	s.Less(revoked, 65*time.Second)
 }
 
 func TestSearchAttributeListsStayWithinWhatTemporalTakes(t *testing.T) {
 	var many []string
 	for range 200 {
-		many = append(many, "somebody.with.a.long.name@an-even-longer-department.example.com")
+		many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
 	}
 	kept := bounded(many)
 	size := 0

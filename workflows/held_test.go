@@ -62,7 +62,7 @@ func TestHeldMessagesLock(t *testing.T) {
 		})
 		const tenMinutes = 10 * 60
 		env.OnActivity(do.Advance, mock.Anything, mock.Anything).
-			Return(activities.Next{State: "awaiting_approval", WakeIn: tenMinutes, MessagesDue: true}, nil).Once()
+			Return(activities.Next{State: "awaiting_approval", DueIn: tenMinutes, MessagesDue: true}, nil).Once()
 		env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "expired", Settled: true}, nil)
 		env.ExecuteWorkflow(AccessRequest, AccessRequestInput{RequestID: number})
 

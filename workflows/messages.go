@@ -8,7 +8,7 @@ import (
 	"accessbot/activities"
 )
 
-// messages keeps what people see in Slack as the record says. It runs beside the run that owns it, one look at a time,
+// messages keeps what people see in Slack as the database says. It runs beside the run that owns it, one look at a time,
 // and nothing waits for it but the end of the run.
 type messages struct {
 	requestID int64
@@ -34,7 +34,7 @@ func (m *messages) run(ctx workflow.Context) {
 			return
 		}
 		m.dirty, m.looking = false, true
-		again := m.converge(ctx)
+		again := m.sync(ctx)
 		m.looking = false
 		if again > 0 && !m.dirty {
 			// What is gathered is due in a moment. The end of the run does not wait for it: the sweep would send it.
@@ -43,11 +43,11 @@ func (m *messages) run(ctx workflow.Context) {
 	}
 }
 
-// converge brings the messages to what the record says, and answers in how long to look again; 0: when something changes.
-func (m *messages) converge(ctx workflow.Context) time.Duration {
+// converge brings the messages to what the database says, and answers in how long to look again; 0: when something changes.
+func (m *messages) sync(ctx workflow.Context) time.Duration {
 	ctx = with(ctx, messagePolicy, "say so in Slack")
-	var result activities.Converged
-	err := workflow.ExecuteActivity(ctx, do.ConvergeMessages, activities.RequestInput{RequestID: m.requestID}).Get(ctx, &result)
+	var result activities.SyncResult
+	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: m.requestID}).Get(ctx, &result)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("messages are behind: the sweep sends them", "error", err)
 		return 0

@@ -9,9 +9,9 @@ import (
 	"accessbot/activities"
 )
 
-// reminding is what the record says while it waits for Bob.
+// reminding is what the database says while it waits for Bob.
 func reminding(wake time.Duration, what string) activities.Next {
-	return activities.Next{State: "awaiting_approval", WakeIn: int64(wake / time.Second), WakeFor: what, Approvers: []string{"bob@example.com"}}
+	return activities.Next{State: "awaiting_approval", DueIn: int64(wake / time.Second), DueFor: what, Approvers: []string{"bob@example.com"}}
 }
 
 func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneAtItsMessages() {
@@ -20,12 +20,12 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneA
 	s.env.RegisterActivity(&activities.Activities{})
 	const day = 24 * time.Hour
 	started := s.env.Now()
-	var advanced, converged []time.Duration
-	next := []activities.Next{ // what the record says, one answer after the other
+	var advanced, synced []time.Duration
+	next := []activities.Next{ // what the database says, one answer after the other
 		reminding(day, "reminds bob@example.com"),
 		reminding(2*day, "reminds bob@example.com"),
 		reminding(4*day, "reminds bob@example.com"),
-		reminding(7*day, "expires if nobody decides"),
+		reminding(7*day, "expires if no one decides"),
 		{State: "expired", Settled: true},
 	}
 	for n := range next {
@@ -35,13 +35,13 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneA
 		advanced = append(advanced, s.env.Now().Sub(started).Round(time.Hour))
 		return next[min(len(advanced), len(next))-1], nil
 	})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(func(context.Context, activities.RequestInput) (activities.Converged, error) {
-		converged = append(converged, s.env.Now().Sub(started).Round(time.Hour))
-		return activities.Converged{}, nil
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(func(context.Context, activities.RequestInput) (activities.SyncResult, error) {
+		synced = append(synced, s.env.Now().Sub(started).Round(time.Hour))
+		return activities.SyncResult{}, nil
 	})
 	s.NoError(s.run())
 	s.Equal([]time.Duration{0, day, 3 * day, 7 * day, 14 * day}, advanced)
-	s.Equal(advanced, converged)
+	s.Equal(advanced, synced)
 }
 
 func (s *accessRequestSuite) TestADecisionEndsTheSleepUntilTheNextReminder() {

@@ -23,8 +23,8 @@ const DefaultTaskQueue = "access-requests"
 // askAttributesAgain is how long runs are started without search attributes, once the namespace did not know them.
 const askAttributesAgain = 5 * time.Minute
 
-// Waker starts runs and wakes them. What it fails to wake is woken by the sweep: the record knows what is due.
-type Waker struct {
+// Waker starts runs and wakes them. What it fails to wake is woken by the sweep: the database knows what is due.
+type Starter struct {
 	Client     client.Client
 	TaskQueue  string
 	DB         *schema.DB
@@ -36,7 +36,7 @@ type Waker struct {
 
 // Request wakes the run of a request with a signal, and starts it if there is none. A request about which nothing is due
 // is left alone.
-func (w *Waker) Request(ctx context.Context, requestID int64, signal string) error {
+func (w *Starter) Request(ctx context.Context, requestID int64, signal string) error {
 	s, err := schema.SummaryOf(ctx, w.DB, requestID)
 	if err != nil {
 		return fmt.Errorf("wake request %d: %w", requestID, err)
@@ -62,35 +62,35 @@ func (w *Waker) Request(ctx context.Context, requestID int64, signal string) err
 	return nil
 }
 
-// Claim starts the run that takes back a claim whose request has none any more.
-func (w *Waker) Claim(ctx context.Context, claimID int64) error {
+// Claim starts the run that revokes a claim whose request has none any more.
+func (w *Starter) Claim(ctx context.Context, claimID int64) error {
 	c, err := schema.ClaimForRun(ctx, w.DB, claimID)
 	if err != nil {
-		return fmt.Errorf("take back claim %d: %w", claimID, err)
+		return fmt.Errorf("revoke claim %d: %w", claimID, err)
 	}
-	summary := fmt.Sprintf("takes back %s / %s from %s", c.Application, c.Entitlement, w.person(c.HolderID, c.Holder))
+	summary := fmt.Sprintf("revokes %s / %s from %s", c.Application, c.Entitlement, w.person(c.HolderID, c.Holder))
 	options := w.options(EndWorkflowID(claimID), summary, "")
 	if _, err := w.Client.ExecuteWorkflow(ctx, options, EndAccess, EndAccessInput{ClaimID: claimID}); err != nil {
-		return fmt.Errorf("take back claim %d: %w", claimID, err)
+		return fmt.Errorf("revoke claim %d: %w", claimID, err)
 	}
 	return nil
 }
 
-func (w *Waker) options(id, summary, details string) client.StartWorkflowOptions {
+func (w *Starter) options(id, summary, details string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:        id,
 		TaskQueue: w.TaskQueue,
-		// A run that was terminated, or lost to retention, is simply started again: it goes on from the record.
+		// A run that was terminated, or lost to retention, is simply started again: it goes on from the database.
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            cut(summary, 190),
 		StaticDetails:            details,
-		// No execution or run timeout: it would end a run without taking access back.
+		// No execution or run timeout: it would end a run without revoking access .
 	}
 }
 
 // sentence says who asks for what until when.
-func (w *Waker) sentence(s schema.RequestSummary) string {
+func (w *Starter) sentence(s schema.RequestSummary) string {
 	what := s.Application + " / " + s.Entitlement
 	if s.Items > 1 {
 		what += fmt.Sprintf(" and %d more", s.Items-1)
@@ -102,7 +102,7 @@ func (w *Waker) sentence(s schema.RequestSummary) string {
 	return fmt.Sprintf("#%d: %s asks for %s, %s", s.ID, w.person(s.RequesterID, s.Requester), what, until)
 }
 
-func (w *Waker) attributes(s schema.RequestSummary) temporal.SearchAttributes {
+func (w *Starter) attributes(s schema.RequestSummary) temporal.SearchAttributes {
 	attributes := []temporal.SearchAttributeUpdate{
 		AccessRequester.ValueSet(w.person(s.RequesterID, s.Requester)),
 		AccessApplication.ValueSet(bounded(s.Applications)),
@@ -113,7 +113,7 @@ func (w *Waker) attributes(s schema.RequestSummary) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(attributes...)
 }
 
-func (w *Waker) person(id int64, email string) string {
+func (w *Starter) person(id int64, email string) string {
 	if w.ShowPeople {
 		return email
 	}

@@ -31,7 +31,7 @@ func TestEndAccessTakesBackWhatTheRecordOrders(t *testing.T) {
 		Return(activities.CheckReleaseResult{Ordered: true, RequestID: number, Label: "Warehouse / reader"}, nil).Once()
 	env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
 	env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(activities.Next{Settled: true}, nil).Once()
-	env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Once()
+	env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.SyncResult{}, nil).Once()
 	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
 	require.NoError(t, env.GetWorkflowError())
 }
@@ -40,7 +40,7 @@ func TestEndAccessWithoutAnOrderDoesNothing(t *testing.T) {
 	env := endAccessEnvironment(t)
 	env.OnActivity(do.CheckRelease, mock.Anything, mock.Anything).Return(activities.CheckReleaseResult{}, nil).Once()
 	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
-	require.ErrorContains(t, env.GetWorkflowError(), "nobody has ordered claim 70 back")
+	require.ErrorContains(t, env.GetWorkflowError(), "no one has ordered claim 70 back")
 }
 
 func TestEndAccessIsNotStoppedByCancellingItsRun(t *testing.T) {

@@ -103,7 +103,7 @@ type NotAsWanted struct {
 }
 
 func (e *NotAsWanted) Error() string {
-	want := "taken back"
+	want := "revoked"
 	if e.Want {
 		want = "given"
 	}
@@ -122,7 +122,7 @@ const (
 )
 
 // Pending: the target took the change on, and it is not done yet: an invitation
-// waits for its person, a change runs on its own, somebody has a task.
+// waits for its person, a change runs on its own, someone has a task.
 type Pending struct {
 	Assignment Assignment
 	Want       bool          // held

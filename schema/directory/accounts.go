@@ -97,12 +97,12 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 		 group by n.line, n.before`)
 }
 
-// renameAccounts gives accounts the names that accounts.csv says. Two may change names with each other.
+// renameAccounts grants accounts the names that accounts.csv says. Two may change names with each other.
 func (im *importing) renameAccounts(ctx context.Context) error {
 	for _, statement := range []string{
 		`update accounts a set account = '~' || a.id from import_accounts n where n.id = a.id and n.change = 'changed'`,
 		`update accounts a set account = n.account from import_accounts n where n.id = a.id and n.change = 'changed'`,
-		// Whose access it is that is given and taken: worth an event of its own.
+		// Whose access it is that is granted and taken: worth an event of its own.
 		`insert into audit_events (actor, action, details)
 		 select 'import', 'account-changed', jsonb_build_object('person_id', a.person_id, 'instance', n.instance, 'before', n.before, 'after', n.account)
 		   from import_accounts n join accounts a on a.id = n.id
@@ -116,7 +116,7 @@ func (im *importing) renameAccounts(ctx context.Context) error {
 	return nil
 }
 
-// makeAccounts gives everybody an account name in every target: the one in accounts.csv, or else the e-mail, where the
+// makeAccounts grants everybody an account name in every target: the one in accounts.csv, or else the e-mail, where the
 // target's accounts can be called so. A name stays until accounts.csv says another.
 func (im *importing) makeAccounts(ctx context.Context) error {
 	if err := im.renameAccounts(ctx); err != nil {

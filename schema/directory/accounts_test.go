@@ -67,7 +67,7 @@ func TestAccountUnderSomebodysAccessKeepsItsName(t *testing.T) {
 	c := newCompany(t)
 	c.imports(t, office())
 	renamed := folder{"accounts.csv": accountsHeader + "ann@example.com,POSTGRESQL,ann\n"}
-	says := "accounts.csv:2: account: has claims that are not confirmed removed, 1 of them, as ann@example.com: take that access back first"
+	says := "accounts.csv:2: account: has claims that are not confirmed removed, 1 of them, as ann@example.com: revoke that access  first"
 	refused := c.refuses(t, renamed, directory.Options{})
 	require.Len(t, refused.Problems, 1)
 	assert.Equal(t, says, refused.Problems[0].String())
@@ -86,7 +86,7 @@ func TestAccountThatSomethingIsAskedForKeepsItsName(t *testing.T) {
 	renamed := folder{"accounts.csv": accountsHeader + "di@example.com,POSTGRESQL,di\n"}
 	refused := c.refuses(t, renamed, directory.Options{})
 	require.Len(t, refused.Problems, 1)
-	assert.Regexp(t, `^accounts.csv:2: account: is asked for as di@example.com in request #\d+, which is not decided or not given yet: let it end first$`, refused.Problems[0].String())
+	assert.Regexp(t, `^accounts.csv:2: account: is asked for as di@example.com in request #\d+, which is not decided or not granted yet: let it end first$`, refused.Problems[0].String())
 	assert.Positive(t, number)
 
 	c.exec(t, `update request_items set state = 'withdrawn' where id = $1`, item)
@@ -97,7 +97,7 @@ func TestAccountsFileIsRefusedByLine(t *testing.T) {
 	c := newCompany(t)
 	c.imports(t, office())
 	for row, says := range map[string]string{
-		"zed@example.com,POSTGRESQL,zed":           "accounts.csv:2: email: nobody has the e-mail zed@example.com",
+		"zed@example.com,POSTGRESQL,zed":           "accounts.csv:2: email: no one has the e-mail zed@example.com",
 		"ann@example.com,ORACLE,ann":               `accounts.csv:2: instance: no application is in "ORACLE"`,
 		"ann@example.com,POSTGRESQL,":              "accounts.csv:2: account: is empty",
 		"di@example.com,POSTGRESQL,bo@example.com": "accounts.csv:2: account: is that of bo@example.com in POSTGRESQL already: an account is one person's",
@@ -118,7 +118,7 @@ func TestDefaultNameThatSomebodyElseHasIsRefused(t *testing.T) {
 	c := newCompany(t)
 	refused := c.refuses(t, named(t).with(t, "accounts.csv", "POSTGRESQL,ann\n", "POSTGRESQL,cy@example.com\n"), directory.Options{})
 	require.Len(t, refused.Problems, 1)
-	assert.Equal(t, "people.csv:4: email: the account of cy@example.com in POSTGRESQL is somebody else's already: an account keeps its person for good", refused.Problems[0].String())
+	assert.Equal(t, "people.csv:4: email: the account of cy@example.com in POSTGRESQL is someone else's already: an account keeps its person for good", refused.Problems[0].String())
 }
 
 func TestWhereAccountsHaveNamesOfTheirOwnNobodyIsCalledByTheEMail(t *testing.T) {

@@ -39,9 +39,9 @@ func (im *importing) applications() source {
 	return source{
 		file:     applicationsFile,
 		required: []string{"slug", "name", "connector", "owners"},
-		optional: []string{"instance", "drift"},
+		optional: []string{"instance", "unexpected_access"},
 		table:    "import_applications",
-		columns:  []string{"slug", "name", "connector", "instance", "owners", "drift"},
+		columns:  []string{"slug", "name", "connector", "instance", "owners", "unexpected_access"},
 		row: func(s *sheet) []any {
 			slug := s.required("slug", s.key("slug"))
 			if slug != "" && !slugForm.MatchString(slug) {
@@ -64,29 +64,29 @@ func (im *importing) applications() source {
 				s.refuse("instance", strconv.Quote(instance)+" is more than upper-case letters, digits and underscores")
 			}
 			im.places[slug] = place{connector, instance}
-			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners")), s.drift()}
+			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners")), s.finding()}
 		},
 		check: im.checkApplications,
 		apply: im.applyApplications,
 	}
 }
 
-// drift is what is done about drift; nil: the column is absent, and it stays as it is.
-func (s *sheet) drift() *string {
-	if !s.has("drift") {
+// unexpected_access is what is done about unexpected_access; nil: the column is absent, and it stays as it is.
+func (s *sheet) finding() *string {
+	if !s.has("unexpected_access") {
 		return nil
 	}
-	word := s.key("drift")
+	word := s.key("unexpected_access")
 	if word == "" {
 		word = "report"
 	}
 	if word != "report" && word != "correct" {
-		s.refuse("drift", strconv.Quote(word)+" is neither report nor correct")
+		s.refuse("unexpected_access", strconv.Quote(word)+" is neither report nor correct")
 	}
 	return &word
 }
 
-// readPlaces learns where the applications of the record are: a file may refer to one, or not say where it is.
+// readPlaces learns where the applications of the database are: a file may refer to one, or not say where it is.
 func (im *importing) readPlaces(ctx context.Context) error {
 	var applications []struct{ Slug, Connector, Instance string }
 	if err := im.tx.SelectContext(ctx, &applications, `select slug, connector, instance from applications`); err != nil {
@@ -141,17 +141,17 @@ func (im *importing) applyApplications(ctx context.Context) error {
 
 		`update import_applications s
 		    set id = a.id, owner_ids_before = o.ids,
-		        change = case when (a.name, a.connector, a.instance, a.drift, a.gone_at is null, o.ids) is distinct from (s.name, s.connector, s.instance, coalesce(s.drift, a.drift), true, s.owner_ids)
+		        change = case when (a.name, a.connector, a.instance, a.unexpected_access, a.gone_at is null, o.ids) is distinct from (s.name, s.connector, s.instance, coalesce(s.unexpected_access, a.unexpected_access), true, s.owner_ids)
 		                 then 'changed' else 'unchanged' end
 		   from applications a,
 		        lateral (select array(select o.person_id from application_owners o where o.application_id = a.id order by 1) as ids) o
 		  where a.slug = s.slug`,
 
-		`update applications a set name = s.name, connector = s.connector, instance = s.instance, drift = coalesce(s.drift, a.drift), gone_at = null
+		`update applications a set name = s.name, connector = s.connector, instance = s.instance, unexpected_access = coalesce(s.unexpected_access, a.unexpected_access), gone_at = null
 		   from import_applications s where a.id = s.id and s.change = 'changed'`,
 
-		`insert into applications (slug, name, connector, instance, drift)
-		 select slug, name, connector, instance, coalesce(drift, 'report') from import_applications where change = 'added' order by line`,
+		`insert into applications (slug, name, connector, instance, unexpected_access)
+		 select slug, name, connector, instance, coalesce(unexpected_access, 'report') from import_applications where change = 'added' order by line`,
 
 		`update import_applications s set id = a.id from applications a where a.slug = s.slug and s.id is null`,
 

@@ -108,7 +108,7 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retireWithApplications marks gone what belongs to an application that is: nobody can ask for it any more. Where both
+// retireWithApplications marks gone what belongs to an application that is: no one can ask for it any more. Where both
 // files are there the entitlements' own has done so, or was refused.
 func (im *importing) retireWithApplications(ctx context.Context) error {
 	gone, err := im.retire(ctx, `e.application_id in (select id from applications where gone_at is not null)`)

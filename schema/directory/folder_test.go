@@ -169,14 +169,14 @@ func (c company) asks(t testing.TB, email, entitlement string, days int) (reques
 	return requestID, itemID
 }
 
-// gets asks, approves by policy, and claims; the claim stands as one whose access was given.
+// gets asks, approves by policy, and claims; the claim stands as one whose access was granted.
 func (c company) gets(t testing.TB, email, entitlement string, days int) (claimID int64) {
 	t.Helper()
 	requestID, itemID := c.asks(t, email, entitlement, days)
-	c.exec(t, `insert into decisions (item_id, verdict, basis, policy_version, terms, ends_at)
+	c.exec(t, `insert into decisions (item_id, outcome, basis, policy_version, terms, ends_at)
 		select $2, 'approve', 'policy', 1, request_terms(id), ends_at from access_requests where id = $1`, requestID, itemID)
 	require.NoError(t, c.Get(&claimID, `
-		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, given_at, due_at)
+		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, granted_at, due_at)
 		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, app_now(), r.ends_at
 		  from request_items i join access_requests r on r.id = i.request_id where i.id = $1
 		returning id`, itemID))

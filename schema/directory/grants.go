@@ -7,8 +7,8 @@ import (
 
 const grantsFile = "grants.csv"
 
-// exportTakes is how long before its last write an export may have read a target, clocks' differences included.
-const exportTakes = time.Hour
+// exportTimeout is how long before its last write an export may have read a target, clocks' differences included.
+const exportTimeout = time.Hour
 
 func (im *importing) grants() source {
 	return source{
@@ -45,9 +45,9 @@ func (im *importing) checkGrants(ctx context.Context) error {
 
 // applyGrants turns rows into claims of source imported, and ends those whose row is no longer there.
 //
-// An export shows what we gave ourselves. A row makes no claim while the seat has one of a request, or one that was
+// An export shows what we granted ourselves. A row makes no claim while the assignment has one of a request, or one that was
 // ordered back here, of which the target was not seen to be free before the export was made: that access is to end, and
-// the export, however often the same one is imported, is no reason to keep it. When the file was written stands in for
+// the export, however often the same one is imported, is no reason to keep it. When the file was written is a delegate for
 // when the export was made.
 func (im *importing) applyGrants(ctx context.Context) error {
 	if err := im.exec(ctx, `
@@ -75,12 +75,12 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
 		                    and c.source = 'imported' and c.ended_at is null) then 'unchanged'
 		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
-		                    and (c.source = 'request' or c.released_at is not null)
+		                    and (c.source = 'request' or c.revoked_at is not null)
 		                    and (c.removed_at is null or c.removed_at > $1)) then 'left out'
-		    else 'added' end`, im.written[grantsFile].Add(-exportTakes)); err != nil {
+		    else 'added' end`, im.written[grantsFile].Add(-exportTimeout)); err != nil {
 		return err
 	}
-	// Found is what nobody had told us of. Now somebody has, and one reason is enough.
+	// Found is what no one had told us of. Now someone has, and one reason is enough.
 	if err := im.exec(ctx, `
 		with ended as (
 		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
@@ -91,10 +91,10 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
 		return err
 	}
-	// A leaver's access is taken back by the sweep, whenever we learn of it.
+	// A leaver's access is revoked by the sweep, whenever we learn of it.
 	if err := im.exec(ctx, `
 		with made as (
-		    insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at)
+		    insert into claims (person_id, account_id, entitlement_id, source, granted_at, due_at)
 		    select g.person_id, g.account_id, g.entitlement_id, 'imported', app_now(), case when p.status = 'left' then app_now() end
 		      from import_grants g join people p on p.id = g.person_id
 		     where g.change = 'added'
@@ -105,7 +105,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		return err
 	}
 	// The target was seen without the access, by whoever made the export. Where that leaves nothing but claims whose
-	// taking back was not confirmed, the sweep looks for itself.
+	// revoking was not confirmed, the sweep looks for itself.
 	var ended int
 	if err := im.tx.GetContext(ctx, &ended, `
 		with ended as (
@@ -122,7 +122,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		       and c.ended_at is not null and c.removed_at is null
 		       and not exists (select from claims live
 		                        where live.account_id = ended.account_id and live.entitlement_id = ended.entitlement_id
-		                          and live.source <> 'imported' and live.ended_at is null and live.released_at is null
+		                          and live.source <> 'imported' and live.ended_at is null and live.revoked_at is null
 		                          and coalesce(live.ends_at, 'infinity') > app_now()))
 		select count(*) from ended`); err != nil {
 		return err

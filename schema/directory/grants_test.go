@@ -33,7 +33,7 @@ func TestGrantBecomesAnImportedClaimThatIsGivenAlreadyAndHasNoEnd(t *testing.T) 
 	c.imports(t, office())
 	assert.Equal(t, 3, c.count(t, `
 		select count(*) from claims c join people p on p.id = c.person_id join accounts a on a.id = c.account_id and a.person_id = p.id and a.account = p.email
-		 where c.source = 'imported' and c.given_at <= app_now() and c.ends_at is null and c.due_at is null and c.item_id is null`))
+		 where c.source = 'imported' and c.granted_at <= app_now() and c.ends_at is null and c.due_at is null and c.item_id is null`))
 }
 
 // Case 46: an export taken during a temporary grant is imported: no imported claim, and the end holds.
@@ -47,7 +47,7 @@ func TestExportTakenDuringATemporaryGrantMakesNoImportedClaim(t *testing.T) {
 
 	for _, step := range []struct{ what, then string }{
 		{"while it is live", ``},
-		{"after its end, before it was taken back", `update clock set shift = interval '7 days 1 minute'`},
+		{"after its end, before it was revoked", `update clock set shift = interval '7 days 1 minute'`},
 		{"after its end was recorded, before the target was seen without it", `update claims set ended_at = app_now(), end_reason = 'its end was reached' where id = $1`},
 		{"after the target was seen without it", `update claims set removed_at = app_now() where id = $1`},
 	} {
@@ -81,9 +81,9 @@ func TestAccessThatWasTakenBackIsNotRevivedByAnOldExport(t *testing.T) {
 	dir := office().write(t)
 	c.importsFrom(t, dir)
 	const anns = `(select c.id from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com')`
-	c.exec(t, `insert into releases (claim_id, person_id, kind, reason) select `+anns+`, id, 'taken_back', 'not needed' from people where email = 'bo@example.com'`)
+	c.exec(t, `insert into releases (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
 	for _, then := range []string{
-		``, `update claims set ended_at = app_now() where released_at is not null`, `update claims set removed_at = app_now() where released_at is not null`,
+		``, `update claims set ended_at = app_now() where revoked_at is not null`, `update claims set removed_at = app_now() where revoked_at is not null`,
 	} {
 		if then != "" {
 			c.exec(t, then)
@@ -133,7 +133,7 @@ func TestWhatWasNotConfirmedRemovedIsSettledOnceTheLastReasonEnds(t *testing.T) 
 	due := func(claim int64) bool {
 		return c.count(t, `select count(*) from claims where id = $1 and due_at <= app_now()`, claim) == 1
 	}
-	assert.True(t, due(over), "the sweep looks at the seat")
+	assert.True(t, due(over), "the sweep looks at the assignment")
 	assert.False(t, due(before), "a request still wants that access")
 	assert.False(t, due(earlier), "the import has nothing to say about this one")
 }
@@ -142,7 +142,7 @@ func TestImportEndsNoClaimsButImportedOnesThatItsFileLeavesOut(t *testing.T) {
 	c := newCompany(t)
 	c.imports(t, office())
 	c.gets(t, "di@example.com", "crm/writer", 0)
-	c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, given_at)
+	c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
 		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('found'), ('birthright')) s (source)
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 	c.imports(t, office().with(t, "grants.csv", "ann@example.com,crm,reader\n", ""))
@@ -155,7 +155,7 @@ func TestImportEndsNoClaimsButImportedOnesThatItsFileLeavesOut(t *testing.T) {
 func TestAccessThatWasFoundIsImportedOnceAnExportNamesIt(t *testing.T) {
 	c := newCompany(t)
 	c.imports(t, office())
-	c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, given_at)
+	c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
 		select p.id, a.id, e.id, 'found', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 	named := office().plus("grants.csv", "bo@example.com,wiki,reader\n")
@@ -166,7 +166,7 @@ func TestAccessThatWasFoundIsImportedOnceAnExportNamesIt(t *testing.T) {
 
 	c.imports(t, office())
 	assert.NotContains(t, c.claims(t), "bo@example.com wiki/reader imported", "and it ends with its row")
-	assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'found' and due_at <= app_now()`), "nobody has seen it gone since it was found")
+	assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'found' and due_at <= app_now()`), "no one has seen it gone since it was found")
 }
 
 func TestGrantOfARetiredEntitlementIsKnownStill(t *testing.T) {

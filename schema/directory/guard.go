@@ -9,7 +9,7 @@ import (
 
 // loss is one way in which an import removes access or authority. Each is counted by itself, so that none hides in
 // another. What changes neither (names, departments, job titles, time zones, risk, limits of days) is not counted;
-// moving an account or object while somebody has access by it is refused in any case.
+// moving an account or object while someone has access by it is refused in any case.
 type loss struct {
 	kind   string // as Options.Allow names it
 	file   string // the file that decides it
@@ -58,9 +58,9 @@ var losses = []loss{
 		  left join import_applications s on s.slug = a.slug
 		 where a.gone_at is null and p.was_active`},
 	{"applications-correct", applicationsFile, "let unexpected access be revoked in %d of %d applications", false, `
-		select count(*) filter (where s.drift = 'correct'), count(*)
+		select count(*) filter (where s.unexpected_access = 'correct'), count(*)
 		  from applications a left join import_applications s on s.slug = a.slug
-		 where a.gone_at is null and a.drift <> 'correct'`},
+		 where a.gone_at is null and a.unexpected_access <> 'correct'`},
 	{"entitlements-gone", entitlementsFile, "mark %d of %d entitlements as gone", true, `
 		select count(*) filter (where f.entitlements and s.key is null or f.applications and sa.slug is null), count(*)
 		  from entitlements e cross join files f join applications a on a.id = e.application_id
@@ -95,7 +95,7 @@ var losses = []loss{
 		  join applications a on a.id = e.application_id
 		  left join import_grants g on g.email = p.email and g.application = a.slug and g.key = e.key
 		 where c.source = 'imported' and c.ended_at is null`},
-	// An imported claim of somebody who has left is due at once: that access is revoked, also by a first import.
+	// An imported claim of someone who has left is due at once: that access is revoked, also by a first import.
 	{"grants-left", grantsFile, "revoke at once, of people who have left, %d of %d grants", false, `
 		select count(*) filter (where coalesce(s.status, p.status) = 'left' and not exists (
 		           select from claims c where c.person_id = p.id and c.entitlement_id = e.id and c.removed_at is null)), count(*)
@@ -138,7 +138,7 @@ person as (
 
 // guard refuses an import that would remove more than 5 %, and more than 5, of anything that carries access or authority,
 // beyond what Options.Allow allows: an export that was cut short or garbled must not remove everyone's access. A file
-// without rows needs that in any case, if the record has some.
+// without rows needs that in any case, if the database has some.
 func (im *importing) guard(ctx context.Context) error {
 	counted := make([]string, len(losses))
 	kinds := make([]string, len(losses))

@@ -1,7 +1,7 @@
 // Package directory imports the directory from CSV files: who works here, which systems there are, what can be held in
 // them and who holds it today.
 //
-// A file is parsed as a stream, copied into a temporary table, checked against the others and the record by set-based
+// A file is parsed as a stream, copied into a temporary table, checked against the others and the database by set-based
 // queries, and applied by set-based statements, all in one transaction. What is wrong is refused as a whole, and then
 // nothing changes. Nothing here ever touches a target system.
 package directory
@@ -50,7 +50,7 @@ type importing struct {
 	opts     Options
 	written  map[string]time.Time // when each file that is there was last written
 	rows     map[string]int       // of each file that was staged
-	places   map[string]place     // of applications, by slug: the record's, then the file's
+	places   map[string]place     // of applications, by slug: the database's, then the file's
 	problems problems
 	summary  Summary
 	// retired are the entitlements that this import marks gone.
@@ -74,7 +74,7 @@ func (im *importing) sources() []source {
 	return []source{im.people(), im.applications(), im.entitlements(), im.accounts(), im.grants(), im.jobTitles(), im.reasons()}
 }
 
-// Import brings the record to what the CSV files in dir say, in one transaction, as the role accessbot_directory (or
+// Import brings the database to what the CSV files in dir say, in one transaction, as the role accessbot_directory (or
 // the owner). It answers *Refused when the files are wrong, and then nothing was changed. A file that is absent leaves
 // its table alone; what is missing from a file that is there is marked gone. Imports wait for each other.
 func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summary, error) {
@@ -184,7 +184,7 @@ func (im *importing) apply(ctx context.Context, sources []source) error {
 		if err := im.retireWithApplications(ctx); err != nil {
 			return fmt.Errorf("retire the entitlements of applications that are gone: %w", err)
 		}
-		// Before any claim is touched: settling locks in this order too.
+		// Before any claim is touched: reconciling locks in this order too.
 		if err := im.wake(ctx); err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (im *importing) apply(ctx context.Context, sources []source) error {
 	return nil
 }
 
-// find notes which files are there, and which CSV files nobody reads: a misspelt name must not pass unseen.
+// find notes which files are there, and which CSV files no one reads: a misspelt name must not pass unseen.
 func (im *importing) find(sources []source) error {
 	entries, err := os.ReadDir(im.dir)
 	if err != nil {
@@ -304,7 +304,7 @@ func (im *importing) refuseDuplicates(ctx context.Context, file, table, column s
 // wake makes open requests look again at whom to ask and what to show, where their entitlement has changed.
 func (im *importing) wake(ctx context.Context) error {
 	err := im.exec(ctx, `
-		select wake_requests_of_entitlements(array(
+		select mark_requests_due(array(
 		         select id from import_entitlements where change = 'changed'
 		         union select e.id from entitlements e join import_applications a on a.id = e.application_id where a.change = 'changed'
 		         union select unnest($1::bigint[])))`, im.retired)

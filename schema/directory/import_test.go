@@ -398,15 +398,15 @@ func BenchmarkImport(b *testing.B) {
 func TestWhatIsDoneAboutDriftStaysWhereTheColumnIsAbsent(t *testing.T) {
 	c := newCompany(t)
 	people := "email,name,job_title,department,manager_email,status\nbo@example.com,Bo,,,,active\n"
-	drift := func(applications string) string {
+	finding := func(applications string) string {
 		_, err := directory.Import(context.Background(), c.importer, folder{"people.csv": people, "applications.csv": applications}.write(t), directory.Options{})
 		require.NoError(t, err)
-		return c.text(t, `select drift from applications`)
+		return c.text(t, `select unexpected_access from applications`)
 	}
-	assert.Equal(t, "report", drift("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-	assert.Equal(t, "correct", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,correct\n"))
-	assert.Equal(t, "correct", drift("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-	assert.Equal(t, "report", drift("slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,\n"))
-	refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,drift\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+	assert.Equal(t, "report", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+	assert.Equal(t, "correct", finding("slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,correct\n"))
+	assert.Equal(t, "correct", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+	assert.Equal(t, "report", finding("slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,\n"))
+	refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
 	assert.Contains(t, refused.Error(), "neither report nor correct")
 }

@@ -133,7 +133,7 @@ func guild() folder {
 	text := map[string]*strings.Builder{}
 	for file, header := range map[string]string{
 		"people.csv":       "email,name,job_title,department,manager_email,status,slack_user_id,administrator",
-		"applications.csv": "slug,name,connector,owners,drift",
+		"applications.csv": "slug,name,connector,owners,unexpected or missing access",
 		"entitlements.csv": "application,key,name,kind,description,risk,owners,requestable",
 		"accounts.csv":     "email,instance,account",
 		"grants.csv":       "email,application,key",
@@ -225,7 +225,7 @@ func TestLossOfAccessOrAuthority(t *testing.T) {
 			}
 		})
 	}
-	t.Run("accounts-changed of six, which nobody has access by, is refused", func(t *testing.T) {
+	t.Run("accounts-changed of six, which no one has access by, is refused", func(t *testing.T) {
 		accounts := folder{"accounts.csv": guild()["accounts.csv"]}
 		c := newCompany(t)
 		c.imports(t, guild().without("grants.csv").without("reasons.csv"))

@@ -24,7 +24,7 @@ func shorten(name string, longest int) string {
 }
 
 // checkObjects works out which object of which target every entitlement will stand for, in import_objects, and refuses
-// two for one object, and another object under somebody's access.
+// two for one object, and another object under someone's access.
 func (im *importing) checkObjects(ctx context.Context) error {
 	if err := im.exec(ctx, `
 		create temporary table import_objects on commit drop as
@@ -88,7 +88,7 @@ func (im *importing) unnameObjects(ctx context.Context) error {
 	return nil
 }
 
-// nameObjects gives them the names that they will have.
+// nameObjects grants them the names that they will have.
 func (im *importing) nameObjects(ctx context.Context) error {
 	err := im.exec(ctx, `update entitlements e set target = o.target from import_objects o where o.id = e.id and o.moves`)
 	if err != nil {

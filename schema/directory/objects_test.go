@@ -165,7 +165,7 @@ func TestAccountStaysWhateverBecomesOfTheAddress(t *testing.T) {
 
 	refused := c.refuses(t, renamed.plus("people.csv", "ann@example.com,Another Ann,,,,active\n"), directory.Options{})
 	require.Len(t, refused.Problems, 1)
-	assert.Equal(t, "people.csv:6: email: the account of ann@example.com in POSTGRESQL is somebody else's already: an account keeps its person for good", refused.Problems[0].String())
+	assert.Equal(t, "people.csv:6: email: the account of ann@example.com in POSTGRESQL is someone else's already: an account keeps its person for good", refused.Problems[0].String())
 }
 
 func TestNewInstanceGivesEverybodyAnAccountThere(t *testing.T) {

@@ -23,7 +23,7 @@ func (im *importing) people() source {
 		row: func(s *sheet) []any {
 			email, manager := s.required("email", s.email("email")), s.email("manager_email")
 			if email == manager && email != "" {
-				s.refuse("manager_email", "is the person's own: nobody is their own manager")
+				s.refuse("manager_email", "is the person's own: no one is their own manager")
 			}
 			return []any{
 				email, s.required("name", s.text("name")), s.text("job_title"), s.text("department"), manager,
@@ -51,7 +51,7 @@ func (im *importing) checkPeople(ctx context.Context) error {
 	if err := im.refuseDuplicates(ctx, peopleFile, "import_people", "email", "email"); err != nil {
 		return err
 	}
-	// Somebody who is gone is known still: an export that names them as a manager is behind, not wrong.
+	// Someone who is gone is known still: an export that names them as a manager is behind, not wrong.
 	if err := im.refuse(ctx, `
 		select 'people.csv', s.line, 'manager_email', 'nobody has the e-mail ' || s.manager_email
 		  from import_people s
@@ -105,7 +105,7 @@ func (im *importing) checkManagers(ctx context.Context) error {
 			continue
 		}
 		for first := at; lines[at] == 0 && managers[at] != first; {
-			at = managers[at] // somebody whom the file has
+			at = managers[at] // someone whom the file has
 		}
 		circle := []string{at}
 		for next := managers[at]; next != at; next = managers[next] {

@@ -60,7 +60,7 @@ func TestLeaversAccessFallsDueAtOnce(t *testing.T) {
 	c.imports(t, left)
 	assert.Equal(t, 3, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'cy@example.com' and c.due_at <= app_now()`),
 		"what they held, and what the same export says that they hold too")
-	assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "and nobody else's")
+	assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "and no one else's")
 }
 
 func TestSlackUserIDMovesToTheSamePersonsNewAddress(t *testing.T) {
@@ -138,7 +138,7 @@ func TestOpenRequestsAreWokenByWhatChangesTheirQuestion(t *testing.T) {
 			open, _ := c.asks(t, "ann@example.com", "crm/writer", 0)
 			settled, item := c.asks(t, "di@example.com", "crm/writer", 0)
 			c.exec(t, `update request_items set state = 'withdrawn' where id = $1`, item)
-			c.exec(t, `update access_requests set settled_at = app_now() where id = $1`, settled)
+			c.exec(t, `update access_requests set completed_at = app_now() where id = $1`, settled)
 
 			c.imports(t, test.files)
 			assert.Equal(t, test.woken, c.count(t, `select count(*) from access_requests where id = $1 and due_at <= app_now()`, open) == 1)
@@ -150,7 +150,7 @@ func TestOpenRequestsAreWokenByWhatChangesTheirQuestion(t *testing.T) {
 func TestNobodyButTheImportWakesRequestsOfEntitlements(t *testing.T) {
 	c := newCompany(t)
 	for _, role := range []string{"accessbot_slackapp", "accessbot_worker", "accessbot_auditor"} {
-		_, err := c.As(t, role).Exec(`select wake_requests_of_entitlements('{1}')`)
+		_, err := c.As(t, role).Exec(`select mark_requests_due('{1}')`)
 		assert.ErrorContains(t, err, "permission denied", role)
 	}
 }
@@ -191,7 +191,7 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 	c := newCompany(t)
 	listed := func() string {
 		return c.text(t, `select coalesce(string_agg(r.email || ': ' || p.email || ' ' || e.key || ' ' || o.name, ', ' order by n.id, e.id), '')
-			from notices n join people r on r.id = n.person_id join job_change_claims j on j.notice_id = n.id join job_titles o on o.id = j.old_job_title_id
+			from notifications n join people r on r.id = n.person_id join job_change_claims j on j.notification_id = n.id join job_titles o on o.id = j.old_job_title_id
 			join claims c on c.id = j.claim_id join people p on p.id = c.person_id join entitlements e on e.id = c.entitlement_id where n.kind = 'job_change'`)
 	}
 	titles := func() string {
@@ -207,9 +207,9 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 	assert.Empty(t, listed(), "neither a first import nor a first title is a change")
 	assert.Equal(t, "di@example.com: -, Analyst", titles())
 
-	// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title gives too as this same import says.
+	// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title grants too as this same import says.
 	moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
-	_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,nobody@example.com").write(t), directory.Options{})
+	_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no one@example.com").write(t), directory.Options{})
 	require.Error(t, err)
 	assert.Empty(t, listed(), "what is refused lists nothing")
 	c.imports(t, moved)
@@ -220,7 +220,7 @@ func TestWhoChangesJobTitleHasWhatTheEarlierOneGaveListedToTheirManager(t *testi
 	assert.Equal(t, told, listed(), "once")
 	assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
 
-	// Without an active manager the administrators are told; of a leaver nobody.
+	// Without an active manager the administrators are told; of a leaver no one.
 	left := moved.with(t, "people.csv", "email,name,job_title,department,manager_email,status", "email,name,job_title,department,manager_email,status,administrator").
 		with(t, "people.csv", "Bo,Head,Data,,active", "Bo,Head,Data,,active,yes").
 		with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com,active", "cy@example.com,Cy,,Data,bo@example.com,left,no").
@@ -236,7 +236,7 @@ func TestLookalikeAddressesArePeopleOfTheirOwn(t *testing.T) {
 	people := "email,name,job_title,department,manager_email,status\n"
 	addresses := []string{"priya@example.com", "pr\u0130ya@example.com", "kenji@example.com", "\u212aenji@example.com", "sam@example.com", "\u017fam@example.com"}
 	for _, address := range addresses {
-		people += address + ",Somebody,,,,active\n"
+		people += address + ",Someone,,,,active\n"
 	}
 	c.imports(t, folder{"people.csv": people})
 	var known []string

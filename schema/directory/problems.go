@@ -16,7 +16,7 @@ type Problem struct {
 	Reason string
 }
 
-// String is "people.csv:12: manager_email: nobody has this e-mail".
+// String is "people.csv:12: manager_email: no one has this e-mail".
 func (p Problem) String() string {
 	var text strings.Builder
 	text.WriteString(p.File)
@@ -30,7 +30,7 @@ func (p Problem) String() string {
 	return text.String()
 }
 
-// Refused says why nothing was imported. The record is as it was.
+// Refused says why nothing was imported. The database is as it was.
 type Refused struct {
 	Problems []Problem // at most 20
 	More     int       // how many others there are

@@ -41,7 +41,7 @@ type sheet struct {
 	zones    map[string]bool
 }
 
-// newSheet reads the header line. Columns may stand in any order.
+// newSheet reads the header line. Columns may are delegates any order.
 func newSheet(file string, r io.Reader, required, optional []string, problems *problems) *sheet {
 	s := &sheet{file: file, problems: problems, zones: map[string]bool{"": true}}
 	in := bufio.NewReader(r)
@@ -107,7 +107,7 @@ func (s *sheet) read() bool {
 		s.line = 1
 		return false
 	case errors.As(err, &bad):
-		// After a wrong quote nobody knows where rows start: the rest of the file is not looked at.
+		// After a wrong quote no one knows where rows start: the rest of the file is not looked at.
 		s.line = bad.StartLine
 		s.refuse("", fmt.Sprintf("is not CSV: line %d, character %d: %v", bad.Line, bad.Column, bad.Err))
 		s.csv = nil

@@ -10,7 +10,7 @@ import (
 // Summary tells what an import did.
 type Summary struct {
 	Files []FileSummary `json:"files"`
-	// LeftOut counts the rows of grants.csv that made no claim: a request gave that access, or it was ordered back
+	// LeftOut counts the rows of grants.csv that made no claim: a request granted that access, or it was ordered back
 	// here, and the file may have been written before the target was seen without it.
 	LeftOut int `json:"left_out"`
 	// Notes are for the operator: files that were not read, and the like.
@@ -60,7 +60,7 @@ func (s Summary) String() string {
 		text.WriteString("\n")
 	}
 	if s.LeftOut > 0 {
-		fmt.Fprintf(&text, "%d rows of %s were left out: access that was given or taken back here\n", s.LeftOut, grantsFile)
+		fmt.Fprintf(&text, "%d rows of %s were left out: access that was granted or revoked here\n", s.LeftOut, grantsFile)
 	}
 	for _, note := range s.Notes {
 		text.WriteString(note + "\n")

@@ -1,4 +1,4 @@
-// Package email compares e-mail addresses: who somebody is hangs on it.
+// Package email compares e-mail addresses: who someone is hangs on it.
 package email
 
 import (
@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// Lower is an address as the record has it and compares it: byte for byte, with only the ASCII letters lowered. In Unicode's
+// Lower is an address as the database has it and compares it: byte for byte, with only the ASCII letters lowered. In Unicode's
 // lower case and case folding other characters become ASCII letters too (U+0130 becomes i, U+212A k, U+017F s), so that two
 // addresses would be one. The schema checks people.email by the same rule, lower(email collate "C").
 func Lower(address string) string {

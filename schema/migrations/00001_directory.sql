@@ -36,7 +36,7 @@ create table people (
     manager_id    bigint references people check (manager_id <> id),
     status        text not null check (status in ('active', 'suspended', 'left')),
     time_zone     text not null default '',
-    -- What the directory says. Who a Slack user is to us stands in slack_identities.
+    -- What the directory says. Who a Slack user is to us is a delegate slack_identities.
     slack_user_id text,
     administrator boolean not null default false,
     gone_at       timestamptz,
@@ -80,7 +80,7 @@ create table entitlements (
     risk           text    not null check (risk in ('low', 'medium', 'high')),
     requestable    boolean not null default true,
     max_days       integer check (max_days > 0),
-    -- The object's own name in the target. Two entitlements that name one object would share a seat unseen.
+    -- The object's own name in the target. Two entitlements that name one object would share an assignment unseen.
     target         text    not null check (target <> ''),
     gone_at        timestamptz,
     unique (application_id, key),
@@ -104,7 +104,7 @@ create table job_title_entitlements (
 );
 create index job_title_entitlements_entitlement on job_title_entitlements (entitlement_id);
 
--- A person's login in one target. Together with an entitlement's target it names a seat.
+-- A person's login in one target. Together with an entitlement's target it names an assignment.
 create table accounts (
     id        bigint generated always as identity primary key,
     person_id bigint not null references people,

@@ -17,7 +17,7 @@ create table access_requests (
     note              text not null default '' check (length(note) <= 3000),
     created_at        timestamptz not null default app_now(),
     due_at            timestamptz default app_now(), -- when Advance must next have run; null: nothing left to do
-    settled_at        timestamptz,                   -- every item is final, or permanent and active
+    completed_at        timestamptz,                   -- every item is final, or permanent and active
     messages_due_at   timestamptz default app_now(), -- when its messages must next be looked at; null: all as they should be
     check ((access_like = 'person') = (like_person_id is not null)),
     check ((access_like = 'job_title') = (like_job_title_id is not null)),
@@ -26,7 +26,7 @@ create table access_requests (
 create index access_requests_due       on access_requests (due_at) where due_at is not null;
 create index access_requests_messages  on access_requests (messages_due_at) where messages_due_at is not null;
 create index access_requests_requester on access_requests (requester_id, id desc);
-create index access_requests_unsettled on access_requests (requester_id) where settled_at is null;
+create index access_requests_unsettled on access_requests (requester_id) where completed_at is null;
 
 create table request_items (
     id             bigint generated always as identity primary key,
@@ -34,12 +34,12 @@ create table request_items (
     entitlement_id bigint not null references entitlements,
     account_id     bigint not null references accounts,
     state          text   not null default 'submitted' check (state in ('submitted', 'awaiting_approval', 'approved', 'provisioning',
-                       'active', 'ended', 'released', 'denied', 'withdrawn', 'expired', 'failed')),
+                       'active', 'ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed')),
     state_at       timestamptz not null default app_now(),
     problem        text not null default '', -- for people: why it failed, or what is being waited for
     unique (request_id, entitlement_id)
 );
-create index request_items_open_seat on request_items (account_id, entitlement_id)
+create index request_items_open_assignment on request_items (account_id, entitlement_id)
     where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
 
 create index request_items_waiting on request_items (entitlement_id)
@@ -65,8 +65,8 @@ begin
         when 'submitted'         then new.state in ('awaiting_approval', 'approved', 'denied', 'withdrawn', 'expired')
         when 'awaiting_approval' then new.state in ('approved', 'denied', 'withdrawn', 'expired')
         when 'approved'          then new.state in ('provisioning', 'withdrawn', 'expired', 'failed')
-        when 'provisioning'      then new.state in ('active', 'ended', 'released', 'failed')
-        when 'active'            then new.state in ('ended', 'released')
+        when 'provisioning'      then new.state in ('active', 'ended', 'revoked', 'failed')
+        when 'active'            then new.state in ('ended', 'revoked')
         else false end)
     then
         raise exception 'item % cannot go from % to %', old.id, old.state, new.state using errcode = 'AB010';
@@ -111,9 +111,9 @@ create table decisions (
     id             bigint generated always as identity primary key,
     item_id        bigint not null references request_items,
     stage          smallint not null default 1,
-    approval_id    bigint references approvals, -- null: decided by a clause of the policy
+    approval_id    bigint references approvals, -- null: decided by a rule of the policy
     decided_by     bigint references people,
-    verdict        text   not null check (verdict in ('approve', 'deny')),
+    outcome        text   not null check (outcome in ('approve', 'deny')),
     reason         text   not null default '' check (length(reason) <= 3000),
     basis          text   not null,
     policy_version text   not null,
@@ -122,25 +122,25 @@ create table decisions (
     decided_at     timestamptz not null default app_now(),
     unique (item_id, stage),
     check ((approval_id is null) = (decided_by is null)),
-    check (verdict = 'approve' or reason <> '')
+    check (outcome = 'approve' or reason <> '')
 );
 create index decisions_approval on decisions (approval_id);
 create index decisions_person   on decisions (decided_by, id desc);
 
--- An order to take back, or to stop asking. The signal that follows it only wakes the run.
+-- An order to revoke, or to stop asking. The signal that follows it only wakes the run.
 create table releases (
     id          bigint generated always as identity primary key,
     item_id     bigint unique references request_items,
     claim_id    bigint unique, -- of a claim that belongs to no item
-    person_id   bigint references people, -- null: nobody pressed anything (a leaver, a cancelled run)
-    kind        text not null check (kind in ('withdrawn', 'given_back', 'taken_back', 'left', 'cancelled')),
+    person_id   bigint references people, -- null: no one pressed anything (a leaver, a cancelled run)
+    kind        text not null check (kind in ('withdrawn', 'removed_by_holder', 'revoked', 'left', 'cancelled')),
     reason      text not null default '' check (length(reason) <= 3000),
-    released_at timestamptz not null default app_now(),
+    revoked_at timestamptz not null default app_now(),
     check ((item_id is null) <> (claim_id is null)),
     check ((person_id is null) = (kind in ('left', 'cancelled')))
 );
 
--- Everything that an approver is shown and that giving relies on, as one hash. It changes when a request's row, its
+-- Everything that an approver is shown and that granting relies on, as one hash. It changes when a request's row, its
 -- items, or the object that an entitlement stands for is changed behind the approver's back.
 -- +goose StatementBegin
 create function request_terms(request bigint) returns text

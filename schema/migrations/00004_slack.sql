@@ -1,4 +1,4 @@
--- What Slack knows of us and we of Slack. Slack is a picture: all of this could be drawn again from the record.
+-- What Slack knows of us and we of Slack. Slack is a picture: all of this could be drawn again from the database.
 
 -- +goose Up
 
@@ -13,10 +13,10 @@ create table slack_identities (
     primary key (team_id, user_id)
 );
 
--- Whom to write to: what users.lookupByEmail last said. It proves nothing about who somebody is.
+-- Whom to write to: what users.lookupByEmail last said. It proves nothing about who someone is.
 create table slack_addresses (
     person_id    bigint primary key references people,
-    user_id      text, -- null: Slack says that there is nobody
+    user_id      text, -- null: Slack says that there is no one
     looked_up_at timestamptz not null default app_now()
 );
 
@@ -54,7 +54,7 @@ create table slack_messages (
     id         bigint generated always as identity primary key,
     request_id bigint not null references access_requests,
     person_id  bigint not null references people,
-    kind       text   not null check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report')),
+    kind       text   not null check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report')),
     about      text   not null default '', -- tells two of one kind apart
     item_ids   bigint[] not null default '{}', -- what it showed as open: a button decides these and no others
     terms      text   not null default '',     -- the request's terms as shown

@@ -1,4 +1,4 @@
--- Every transition: who, what, on what basis, when. Appended to and read, by nobody changed, its owner included.
+-- Every transition: who, what, on what basis, when. Appended to and read, by no one changed, its owner included.
 
 -- +goose Up
 
@@ -8,7 +8,7 @@ create table audit_events (
     actor       text   not null check (actor in ('person', 'worker', 'slackapp', 'sweep', 'import', 'policy')),
     person_id   bigint,  -- who, where the actor is a person
     action      text   not null check (action <> ''),
-    alert       boolean not null default false, -- somebody should look
+    alert       boolean not null default false, -- someone should look
     request_id  bigint,
     item_id     bigint,
     claim_id    bigint,

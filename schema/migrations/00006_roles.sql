@@ -1,5 +1,5 @@
 -- What each program may do. The roles are made before the migrations (roles belong to the cluster, see Migrate).
--- They can log in, and have no password until an operator gives them one.
+-- They can log in, and have no password until an operator grants them one.
 
 -- +goose Up
 
@@ -12,10 +12,10 @@ grant update, delete on form_drafts to accessbot_slackapp;
 
 grant insert on approvals, approval_items, approval_candidates, claims, releases, audit_events to accessbot_worker;
 grant update (state, state_at, problem) on request_items to accessbot_worker;
-grant update (due_at, settled_at, messages_due_at) on access_requests to accessbot_worker;
+grant update (due_at, completed_at, messages_due_at) on access_requests to accessbot_worker;
 grant update (state, closed_at, reminded_at) on approvals to accessbot_worker;
 grant update (asked_at) on approval_candidates to accessbot_worker;
-grant update (given_at, ended_at, end_reason, removed_at, due_at, attempts, alerted_at) on claims to accessbot_worker;
+grant update (granted_at, ended_at, end_reason, removed_at, due_at, attempts, alerted_at) on claims to accessbot_worker;
 grant insert, update, delete on slack_messages, slack_addresses to accessbot_worker;
 grant update on sweeps to accessbot_worker;
 grant delete on form_drafts, slack_events to accessbot_worker;

@@ -1,4 +1,4 @@
--- Giving that is under way in the target: an invitation is out, a change runs on its own, somebody has a task.
+-- Granting that is under way in the target: an invitation is out, a change runs on its own, someone has a task.
 
 -- +goose Up
 

@@ -3,24 +3,24 @@
 
 -- +goose Up
 
--- One thing that somebody is to do by hand in a target: to give or to take back one assignment there.
-create table tasks (
+-- One thing that someone is to do by hand in a target: to grant or to revoke one assignment there.
+create table manual_tasks (
     id             bigint generated always as identity primary key,
     account_id     bigint  not null references accounts,
     entitlement_id bigint  not null references entitlements,
-    held           boolean not null,           -- to be given; false: to be taken back
+    held           boolean not null,           -- to be granted; false: to be revoked
     opened_at      timestamptz not null default app_now(),
     closed_at      timestamptz,
     outcome        text check (outcome in ('done', 'cannot', 'dropped')), -- dropped: not needed any more
     check ((closed_at is null) = (outcome is null))
 );
-create unique index tasks_one_open on tasks (account_id, entitlement_id) where closed_at is null;
-create index tasks_seat on tasks (account_id, entitlement_id, id);
+create unique index manual_tasks_one_open on manual_tasks (account_id, entitlement_id) where closed_at is null;
+create index manual_tasks_assignment on manual_tasks (account_id, entitlement_id, id);
 
 -- Who says that a task is done, or cannot be done. What was dropped may have been done all the same: that counts too.
-create table task_answers (
+create table manual_task_answers (
     id          bigint generated always as identity primary key,
-    task_id     bigint not null unique references tasks,
+    manual_task_id     bigint not null unique references manual_tasks,
     person_id   bigint not null references people,
     done        boolean not null,
     reason      text   not null default '' check (length(reason) <= 3000),
@@ -29,30 +29,30 @@ create table task_answers (
 );
 
 -- What the owners of an application are told, a message to each of them.
-create table notices (
+create table notifications (
     id              bigint generated always as identity primary key,
-    kind            text   not null check (kind in ('task', 'drift')),
+    kind            text   not null check (kind in ('task', 'finding')),
     application_id  bigint not null references applications,
-    task_id         bigint unique references tasks,
+    manual_task_id         bigint unique references manual_tasks,
     request_id      bigint references access_requests, -- where it came from a request: its run sends it
     opened_at       timestamptz not null default app_now(),
     messages_due_at timestamptz default app_now(),     -- null: they say what they should
     attempts        integer not null default 0,        -- to send them, since they fell due
-    check ((kind = 'task') = (task_id is not null))
+    check ((kind = 'task') = (manual_task_id is not null))
 );
-create index notices_due     on notices (messages_due_at) where messages_due_at is not null;
-create index notices_request on notices (request_id) where messages_due_at is not null;
+create index notifications_due     on notifications (messages_due_at) where messages_due_at is not null;
+create index notifications_request on notifications (request_id) where messages_due_at is not null;
 
 alter table slack_messages
     alter column request_id drop not null,
-    add column notice_id bigint references notices,
+    add column notification_id bigint references notifications,
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift')),
-    add constraint slack_messages_of check ((request_id is null) <> (notice_id is null));
-create unique index slack_messages_notice on slack_messages (notice_id, person_id) where notice_id is not null;
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'finding')),
+    add constraint slack_messages_of check ((request_id is null) <> (notification_id is null));
+create unique index slack_messages_notification on slack_messages (notification_id, person_id) where notification_id is not null;
 
 -- Up to three of those who look after an entitlement: its owners first, then the application's, else the administrators.
--- Somebody is not asked about their own access if there is anybody else.
+-- Someone is not asked about their own access if there is anybody else.
 -- +goose StatementBegin
 create function owners_to_ask(entitlement bigint, about bigint) returns bigint[] language sql stable as $$
     with active as (
@@ -81,26 +81,26 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-create function looks_after(person bigint, entitlement bigint) returns boolean language sql stable as $$
+create function may_administer(person bigint, entitlement bigint) returns boolean language sql stable as $$
     select exists (select from people p where p.id = person and p.status = 'active' and p.gone_at is null and (p.administrator
         or exists (select from entitlement_owners o where o.person_id = person and o.entitlement_id = entitlement)
         or exists (select from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = person and e.id = entitlement)))
 $$;
 -- +goose StatementEnd
 
--- An answer closes its task, and has the seat looked at: what was done is only believed as far as the claims go.
+-- An answer closes its task, and has the assignment looked at: what was done is only believed as far as the claims go.
 -- +goose StatementBegin
-create function task_answers_check() returns trigger
+create function manual_task_answers_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
 declare
-    task     tasks;
+    task     manual_tasks;
     requests bigint[];
 begin
-    select * into task from tasks where id = new.task_id;
+    select * into task from manual_tasks where id = new.manual_task_id;
     if task is null then
-        raise exception 'there is no task %', new.task_id using errcode = 'AB001';
+        raise exception 'there is no task %', new.manual_task_id using errcode = 'AB001';
     end if;
     -- Requests, claims, then the task: the order of everybody else who locks them.
     requests := array(select r.id from access_requests r
@@ -108,42 +108,42 @@ begin
                                        where c.account_id = task.account_id and c.entitlement_id = task.entitlement_id and (c.ended_at is null or c.removed_at is null))
                        order by r.id for update);
     perform from claims where account_id = task.account_id and entitlement_id = task.entitlement_id and removed_at is null order by id for update;
-    select * into task from tasks where id = new.task_id for update;
-    if exists (select from task_answers a where a.task_id = task.id) then
+    select * into task from manual_tasks where id = new.manual_task_id for update;
+    if exists (select from manual_task_answers a where a.manual_task_id = task.id) then
         raise exception 'task % is answered already', task.id using errcode = 'AB002';
     end if;
     if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    if not looks_after(new.person_id, task.entitlement_id) then
+    if not may_administer(new.person_id, task.entitlement_id) then
         raise exception 'task % is not for person %', task.id, new.person_id using errcode = 'AB006';
     end if;
     if task.outcome = 'dropped' and not new.done then
         raise exception 'task % is not needed any more', task.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();
-    update tasks set closed_at = coalesce(closed_at, app_now()), outcome = case when new.done then 'done' else 'cannot' end where id = task.id;
-    update notices set messages_due_at = app_now() where task_id = task.id;
+    update manual_tasks set closed_at = coalesce(closed_at, app_now()), outcome = case when new.done then 'done' else 'cannot' end where id = task.id;
+    update notifications set messages_due_at = app_now() where manual_task_id = task.id;
     update claims set look_at = app_now()
-     where account_id = task.account_id and entitlement_id = task.entitlement_id and given_at is null and ended_at is null and look_at is not null;
+     where account_id = task.account_id and entitlement_id = task.entitlement_id and granted_at is null and ended_at is null and look_at is not null;
     update claims set due_at = app_now()
      where id = (select max(id) from claims where account_id = task.account_id and entitlement_id = task.entitlement_id);
-    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = any(requests) and settled_at is null;
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = any(requests) and completed_at is null;
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger checked before insert on task_answers for each row execute function task_answers_check();
+create trigger checked before insert on manual_task_answers for each row execute function manual_task_answers_check();
 
-grant select on tasks, task_answers, notices to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
-grant insert on task_answers to accessbot_slackapp;
-grant insert on tasks, notices to accessbot_worker;
-grant update (closed_at, outcome) on tasks to accessbot_worker;
-grant update (messages_due_at, attempts) on notices to accessbot_worker;
-revoke update, delete, truncate on task_answers from public;
+grant select on manual_tasks, manual_task_answers, notifications to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
+grant insert on manual_task_answers to accessbot_slackapp;
+grant insert on manual_tasks, notifications to accessbot_worker;
+grant update (closed_at, outcome) on manual_tasks to accessbot_worker;
+grant update (messages_due_at, attempts) on notifications to accessbot_worker;
+revoke update, delete, truncate on manual_task_answers from public;
 
 -- A task that was answered stays answered.
 -- +goose StatementBegin
-create function tasks_guard() returns trigger language plpgsql as $$
+create function manual_tasks_guard() returns trigger language plpgsql as $$
 begin
     if (new.account_id, new.entitlement_id, new.held, new.opened_at) is distinct from (old.account_id, old.entitlement_id, old.held, old.opened_at)
     or (old.outcome in ('done', 'cannot') and (new.outcome, new.closed_at) is distinct from (old.outcome, old.closed_at))
@@ -155,4 +155,4 @@ begin
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger guard before update on tasks for each row execute function tasks_guard();
+create trigger guard before update on manual_tasks for each row execute function manual_tasks_guard();

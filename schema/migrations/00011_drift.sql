@@ -1,12 +1,12 @@
--- Drift: where a target shows something else than the claims say, whoever changed it.
+-- Unexpected or missing access: where a target shows something else than the claims say, whoever changed it.
 
 -- +goose Up
 
 alter table applications
-    add column drift text not null default 'report' check (drift in ('report', 'correct')); -- correct: it is also undone
+    add column unexpected_access text not null default 'report' check (unexpected_access in ('report', 'correct')); -- correct: it is also undone
 
 -- When the targets are compared, each on its own.
-create table drift_passes (
+create table comparisons (
     instance    text primary key,
     started_at  timestamptz,
     finished_at timestamptz,
@@ -15,30 +15,30 @@ create table drift_passes (
     problem     text   not null default '' -- why the last one did not finish
 );
 
-create table drifts (
+create table findings (
     id             bigint generated always as identity primary key,
     instance       text   not null,
     entitlement_id bigint not null references entitlements,
     account        text   not null,             -- its name there
-    account_id     bigint references accounts,  -- null: nobody's in the directory
+    account_id     bigint references accounts,  -- null: no one's in the directory
     kind           text   not null check (kind in ('unclaimed', 'missing')), -- held without a claim; claimed and not held
     first_seen_at  timestamptz not null default app_now(),
     last_seen_at   timestamptz not null default app_now(),
     passes         integer not null default 1,  -- in a row that saw it
-    notice_id      bigint references notices,   -- by which its owners were told
+    notification_id      bigint references notifications,   -- by which its owners were told
     corrected_at   timestamptz,                 -- its undoing was ordered
     gone_at        timestamptz                  -- it was not seen any more
 );
-create unique index drifts_open     on drifts (entitlement_id, account, kind) where gone_at is null;
-create index drifts_by_instance     on drifts (instance, last_seen_at) where gone_at is null;
-create index drifts_notice          on drifts (notice_id) where notice_id is not null;
+create unique index findings_open     on findings (entitlement_id, account, kind) where gone_at is null;
+create index findings_by_instance     on findings (instance, last_seen_at) where gone_at is null;
+create index findings_notice          on findings (notification_id) where notification_id is not null;
 create index claims_by_entitlement  on claims (entitlement_id, account_id) where removed_at is null;
 
--- Access that nobody claims, in an application whose drift is corrected: a claim that was never live, and is to be taken back.
+-- Access that no one claims, in an application whose unexpected_access is corrected: a claim that was never live, and is to be revoked.
 alter table claims
     drop constraint claims_source_check,
-    add constraint claims_source_check check (source in ('request', 'imported', 'found', 'birthright', 'drift')),
-    add constraint claims_drift_check check (source <> 'drift' or ended_at is not null);
+    add constraint claims_source_check check (source in ('request', 'imported', 'found', 'birthright', 'finding')),
+    add constraint claims_drift_check check (source <> 'finding' or ended_at is not null);
 
 -- +goose StatementBegin
 create or replace function claims_source() returns trigger language plpgsql as $$
@@ -51,19 +51,19 @@ begin
     end if;
     if new.source = 'found' and not exists (
         select from request_items i
-         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
+         where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
     then
-        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
+        raise exception 'nothing is about to be granted that was found there' using errcode = 'AB011';
     end if;
-    if new.source = 'drift' and (
-        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.drift = 'correct')
+    if new.source = 'finding' and (
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
-        raise exception 'drift of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
+        raise exception 'unexpected_access of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 
-grant select on drift_passes, drifts to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
-grant insert, update on drift_passes, drifts to accessbot_worker;
+grant select on comparisons, findings to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
+grant insert, update on comparisons, findings to accessbot_worker;

@@ -1,4 +1,4 @@
--- Who decides in somebody's place while they are away. Appended to: the newest row of a person is what holds.
+-- Who decides in someone's place while they are away. Appended to: the newest row of a person is what holds.
 
 -- +goose Up
 
@@ -25,7 +25,7 @@ as $$
 $$;
 -- +goose StatementEnd
 
--- Open questions move at once.
+-- Open approvals move at once.
 -- +goose StatementBegin
 create function delegations_added() returns trigger
     language plpgsql security definer

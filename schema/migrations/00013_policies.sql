@@ -1,5 +1,5 @@
--- Policies: who is asked about what, in which order. Every request keeps the version that judged it, and every item the
--- clause; every decision says how many stages and how many agreements it was given under, so that it is proof by itself.
+-- Policies: who is asked about what, in which order. Every request keeps the version that evaluated it, and every item the
+-- rule; every decision says how many stages and how many agreements it was granted under, so that it is proof by itself.
 
 -- +goose Up
 
@@ -28,24 +28,24 @@ create trigger stay before update or delete or truncate on policies for each sta
 alter table access_requests add column policy_version bigint not null default 1 references policies;
 
 alter table request_items
-    add column clause smallint not null default 1 check (clause >= 1); -- of that version: the one that judges the item
+    add column rule smallint not null default 1 check (rule >= 1); -- of that version: the one that evaluates the item
 
--- What was judged at its submission stays.
+-- What was evaluated at its submission stays.
 -- +goose StatementBegin
-create function request_items_clause() returns trigger language plpgsql as $$
+create function request_items_rule() returns trigger language plpgsql as $$
 begin
-    raise exception 'item %: the clause that judges it cannot be changed', old.id using errcode = 'AB010';
+    raise exception 'item %: the rule that evaluates it cannot be changed', old.id using errcode = 'AB010';
 end $$;
 -- +goose StatementEnd
-create trigger clause before update on request_items for each row when (new.clause <> old.clause) execute function request_items_clause();
+create trigger rule before update on request_items for each row when (new.rule <> old.rule) execute function request_items_rule();
 
 alter table approvals
-    add column agree        smallint not null default 1 check (agree >= 1), -- how many candidates have to
+    add column required_approvals        smallint not null default 1 check (required_approvals >= 1), -- how many candidates have to
     add column stages       smallint not null default 1,                    -- how many there are
     add column level        smallint not null default 0,                    -- how often it was escalated
     add column since        timestamptz not null default app_now(),         -- when this stage was first asked about
     add column remind_after interval not null default '24 hours',
-    add column escalate_at  timestamptz,                                    -- null: there is nobody else to ask
+    add column escalate_at  timestamptz,                                    -- null: there is no one else to ask
     add column expires_at   timestamptz;
 update approvals set since = opened_at;
 alter table approvals alter column policy_version type bigint using 1;
@@ -60,7 +60,7 @@ alter table decisions
     drop constraint decisions_item_id_stage_key,
     drop constraint decisions_check,
     add column stages   smallint not null default 1 check (stages >= stage), -- how many the item has to pass
-    add column agree    smallint not null default 1 check (agree >= 1),      -- how many have to agree in this one
+    add column required_approvals    smallint not null default 1 check (required_approvals >= 1),      -- how many have to required_approvals in this one
     add column override boolean  not null default false,                    -- by an administrator, about what was stuck: passes its stage alone
     add constraint decisions_by check (decided_by is not null or (approval_id is null and not override)),
     add constraint decisions_asked check (approval_id is not null or decided_by is null or override);
@@ -74,13 +74,13 @@ create index request_items_unasked  on request_items (id) where state = 'awaitin
 -- What the decisions about an item come to: 'deny' by anybody, 'approve' once every stage is passed, null while something
 -- is missing.
 -- +goose StatementBegin
-create function item_verdict(item bigint) returns text
+create function item_outcome(item bigint) returns text
     language sql stable
 as $$
     select case when bool_or(s.denied) then 'deny'
                 when count(*) filter (where s.passed) >= max(s.stages) then 'approve' end
-      from (select d.stage, max(d.stages) as stages, bool_or(d.verdict = 'deny') as denied,
-                   bool_or(d.override) or count(*) >= max(d.agree) as passed
+      from (select d.stage, max(d.stages) as stages, bool_or(d.outcome = 'deny') as denied,
+                   bool_or(d.override) or count(*) >= max(d.required_approvals) as passed
               from decisions d
              where d.item_id = item
              group by d.stage) s
@@ -89,9 +89,9 @@ $$;
 create function stage_passed(item bigint, stage smallint) returns boolean
     language sql stable
 as $$
-    select coalesce(bool_or(d.override) or count(*) >= max(d.agree), false)
+    select coalesce(bool_or(d.override) or count(*) >= max(d.required_approvals), false)
       from decisions d
-     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.verdict = 'approve'
+     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.outcome = 'approve'
 $$;
 -- +goose StatementEnd
 
@@ -110,7 +110,7 @@ begin
     if request is null then
         raise exception 'there is no item %', new.item_id using errcode = 'AB001';
     end if;
-    if item_verdict(item.id) is not null
+    if item_outcome(item.id) is not null
        or stage_passed(item.id, new.stage)
        or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
         raise exception 'item % is decided already', item.id using errcode = 'AB002';
@@ -122,17 +122,17 @@ begin
         raise exception 'item % is %', item.id, item.state using errcode = 'AB001';
     end if;
     if new.policy_version <> request.policy_version then
-        raise exception 'item % was judged by another version of the policy', item.id using errcode = 'AB007';
+        raise exception 'item % was evaluated by another version of the policy', item.id using errcode = 'AB007';
     end if;
     if new.decided_by is not null then
         if new.decided_by = request.requester_id then
-            raise exception 'nobody decides their own request' using errcode = 'AB004';
+            raise exception 'no one decides their own request' using errcode = 'AB004';
         end if;
         if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
         end if;
         if new.override then
-            -- Only what is stuck: nobody is asked any more, or those who were asked did not answer in time.
+            -- Only what is stuck: no one is asked any more, or those who were asked did not answer in time.
             if not exists (select from people p where p.id = new.decided_by and p.administrator)
                or item.state <> 'awaiting_approval'
                or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
@@ -146,7 +146,7 @@ begin
                          join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
                         where a.id = new.approval_id and a.state = 'open'
                           and a.stage <= new.stage -- whoever agreed before is not asked again in a later stage
-                          and a.stages = new.stages and (a.agree = new.agree or a.stage < new.stage)) then
+                          and a.stages = new.stages and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
             raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
         end if;
     end if;
@@ -177,7 +177,7 @@ begin
         if new.source = 'request' and not exists (
             select from request_items i
              where i.id = new.item_id and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id
-               and item_verdict(i.id) = 'approve'
+               and item_outcome(i.id) = 'approve'
                and not exists (select from decisions d
                                 where d.item_id = i.id
                                   and (d.terms is distinct from request_terms(i.request_id) or coalesce(d.ends_at, 'infinity') < coalesce(new.ends_at, 'infinity')))
@@ -188,10 +188,10 @@ begin
         end if;
         return new;
     end if;
-    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.found_for, new.ends_at, new.created_at)
-       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.found_for, old.ends_at, old.created_at)
-    or (old.given_at    is not null and new.given_at    is distinct from old.given_at)
-    or (old.released_at is not null and new.released_at is distinct from old.released_at)
+    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.unexpected_for, new.ends_at, new.created_at)
+       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.unexpected_for, old.ends_at, old.created_at)
+    or (old.granted_at    is not null and new.granted_at    is distinct from old.granted_at)
+    or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
     or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)
     or (old.removed_at  is not null and new.removed_at  is distinct from old.removed_at)
     then
@@ -209,23 +209,23 @@ create or replace function people_changed() returns trigger
 as $$
 begin
     with affected as (
-        select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
+        select r.id from access_requests r where r.requester_id = new.id and r.completed_at is null
         union
-        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.settled_at is null
+        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.completed_at is null
         union
         select r.id from people m join people p on p.manager_id = m.id join access_requests r on r.requester_id = p.id
-         where m.manager_id = new.id and r.settled_at is null
+         where m.manager_id = new.id and r.completed_at is null
         union
         select a.request_id from approval_candidates c join approvals a on a.id = c.approval_id
          where (c.person_id = new.id or c.for_person_id = new.id) and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
-    -- Whom somebody else was asked instead of: they may be the ones to ask again.
-    perform wake_requests_of_entitlements(array(
+    -- Whom someone else was asked instead of: they may be the ones to ask again.
+    perform mark_requests_due(array(
         select entitlement_id from entitlement_owners where person_id = new.id
         union
         select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
-    -- After the requests: settling locks in this order too.
+    -- After the requests: reconciling locks in this order too.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;
     end if;

@@ -1,21 +1,21 @@
--- Somebody who changes job title: what the earlier one gave and the one of now does not is listed to their manager, who may take
+-- Someone who changes job title: what the earlier one granted and the one of now does not is listed to their manager, who may take
 -- exactly that back.
 
 -- +goose Up
 
--- What a notice lists to its reader.
+-- What a notification lists to its reader.
 create table job_change_claims (
-    notice_id        bigint  not null references notices,
+    notification_id        bigint  not null references notifications,
     claim_id         bigint  not null references claims,
-    old_job_title_id bigint  not null references job_titles, -- which gave it
-    needed           boolean not null default false,         -- the job title of now gives it after all: it is not to be taken back
-    primary key (notice_id, claim_id)
+    old_job_title_id bigint  not null references job_titles, -- which granted it
+    needed           boolean not null default false,         -- the job title of now grants it after all: it is not to be revoked
+    primary key (notification_id, claim_id)
 );
 create index job_change_claims_claim on job_change_claims (claim_id);
 
 grant select on job_change_claims to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
 
--- What a job title gives its holders, one person left out of account: its configured set; where there is none, what at least
+-- What a job title grants its holders, one person left out of account: its configured set; where there is none, what at least
 -- half of the other active holders have, and at least two.
 -- +goose StatementBegin
 create function given_by_job_title(title bigint, besides bigint) returns setof bigint language sql stable as $$
@@ -23,7 +23,7 @@ create function given_by_job_title(title bigint, besides bigint) returns setof b
     union all
     select t.entitlement_id
       from people h
-      join claims t on t.person_id = h.id and t.ended_at is null and t.released_at is null and (t.ends_at is null or t.ends_at > app_now())
+      join claims t on t.person_id = h.id and t.ended_at is null and t.revoked_at is null and (t.ends_at is null or t.ends_at > app_now())
      where h.job_title_id = title and h.id <> besides and h.status = 'active' and h.gone_at is null
        and not exists (select from job_title_entitlements j where j.job_title_id = title)
      group by t.entitlement_id
@@ -31,16 +31,16 @@ create function given_by_job_title(title bigint, besides bigint) returns setof b
                                                  where h.job_title_id = title and h.id <> besides and h.status = 'active' and h.gone_at is null))
 $$;
 
--- A claim was listed to somebody who is its holder's manager still.
+-- A claim was listed to someone who is its holder's manager still.
 create function listed_to(reader bigint, claim bigint) returns boolean language sql stable as $$
     select exists (select from job_change_claims j
-                     join notices n on n.id = j.notice_id and n.person_id = reader
+                     join notifications n on n.id = j.notification_id and n.person_id = reader
                      join claims c on c.id = j.claim_id
                      join people h on h.id = c.person_id and h.manager_id = reader
                     where j.claim_id = claim and not j.needed)
 $$;
 
--- Lists claims, with the titles that gave them, to somebody who does not have them listed yet: in a notice that was not sent yet
+-- Lists claims, with the titles that granted them, to someone who does not have them listed yet: in a notification that was not sent yet
 -- and has room, else in a new one.
 create function list_job_change(reader bigint, claims bigint[], titles bigint[]) returns void language plpgsql as $$
 declare
@@ -48,27 +48,27 @@ declare
 begin
     if not exists (select from unnest(claims) as l(id) join claims c on c.id = l.id
                     where c.person_id <> reader
-                      and not exists (select from job_change_claims j join notices n on n.id = j.notice_id
+                      and not exists (select from job_change_claims j join notifications n on n.id = j.notification_id
                                        where j.claim_id = l.id and n.person_id = reader and not j.needed)) then
         return;
     end if;
-    select n.id into notice from notices n
+    select n.id into notice from notifications n
      where n.kind = 'job_change' and n.person_id = reader and n.messages_due_at is not null
-       and not exists (select from slack_messages m where m.notice_id = n.id and m.digest <> '')
-       and (select count(distinct c.person_id) from job_change_claims j join claims c on c.id = j.claim_id where j.notice_id = n.id) < 5
+       and not exists (select from slack_messages m where m.notification_id = n.id and m.digest <> '')
+       and (select count(distinct c.person_id) from job_change_claims j join claims c on c.id = j.claim_id where j.notification_id = n.id) < 5
      order by n.id desc limit 1 for update;
     if notice is null then
-        insert into notices (kind, person_id) values ('job_change', reader) returning id into notice;
+        insert into notifications (kind, person_id) values ('job_change', reader) returning id into notice;
     end if;
-    insert into job_change_claims (notice_id, claim_id, old_job_title_id)
+    insert into job_change_claims (notification_id, claim_id, old_job_title_id)
     select notice, l.id, l.title
       from unnest(claims, titles) as l(id, title) join claims c on c.id = l.id
      where c.person_id <> reader
-       and not exists (select from job_change_claims j join notices n on n.id = j.notice_id
+       and not exists (select from job_change_claims j join notifications n on n.id = j.notification_id
                         where j.claim_id = l.id and n.person_id = reader and not j.needed)
      order by l.id
-        on conflict (notice_id, claim_id) do update set needed = false, old_job_title_id = excluded.old_job_title_id;
-    update notices n set messages_due_at = app_now() where n.id = notice;
+        on conflict (notification_id, claim_id) do update set needed = false, old_job_title_id = excluded.old_job_title_id;
+    update notifications n set messages_due_at = app_now() where n.id = notice;
 end $$;
 
 create function list_to_administrators(claims bigint[], titles bigint[]) returns void language plpgsql as $$
@@ -89,7 +89,7 @@ declare
 begin
     select * into moved from people where id = new.id;
     if moved.status = 'left' or moved.gone_at is not null then
-        return null; -- all that they have is taken back, or nothing
+        return null; -- all that they have is revoked, or nothing
     end if;
     if old.job_title_id is distinct from moved.job_title_id then
         update job_change_claims j set needed = true
@@ -97,7 +97,7 @@ begin
          where c.id = j.claim_id and c.person_id = moved.id and c.ended_at is null and not j.needed
            and (j.old_job_title_id = moved.job_title_id or c.entitlement_id in (select given_by_job_title(moved.job_title_id, moved.id)));
     end if;
-    -- What the earlier title gave, by itself or to somebody who asked for access like it; and what was listed before, since the
+    -- What the earlier title granted, by itself or to someone who asked for access like it; and what was listed before, since the
     -- manager may be another one now.
     select array_agg(l.id order by l.id), array_agg(l.title order by l.id) into claims, titles
       from (select distinct on (c.id) c.id, coalesce(j.old_job_title_id, old.job_title_id) as title
@@ -105,12 +105,12 @@ begin
               left join job_change_claims j on j.claim_id = c.id and not j.needed
               left join request_items i on i.id = c.item_id
               left join access_requests r on r.id = i.request_id
-             where c.person_id = moved.id and c.ended_at is null and c.released_at is null and (c.ends_at is null or c.ends_at > app_now())
+             where c.person_id = moved.id and c.ended_at is null and c.revoked_at is null and (c.ends_at is null or c.ends_at > app_now())
                and (j.claim_id is not null
                     or old.job_title_id is distinct from moved.job_title_id
                        and (c.entitlement_id in (select given_by_job_title(old.job_title_id, moved.id)) or r.like_job_title_id = old.job_title_id)
                        and c.entitlement_id not in (select given_by_job_title(moved.job_title_id, moved.id)))
-             order by c.id, j.notice_id desc) l;
+             order by c.id, j.notification_id desc) l;
     if claims is not null then
         if exists (select from people m where m.id = moved.manager_id and m.status = 'active' and m.gone_at is null) then
             perform list_job_change(moved.manager_id, claims, titles);
@@ -118,8 +118,8 @@ begin
             perform list_to_administrators(claims, titles);
         end if;
     end if;
-    update notices n set messages_due_at = app_now()
-     where n.id in (select j.notice_id from claims c join job_change_claims j on j.claim_id = c.id where c.person_id = moved.id and c.ended_at is null);
+    update notifications n set messages_due_at = app_now()
+     where n.id in (select j.notification_id from claims c join job_change_claims j on j.claim_id = c.id where c.person_id = moved.id and c.ended_at is null);
     return null;
 end $$;
 -- +goose StatementEnd
@@ -135,7 +135,7 @@ create function job_change_unread(notice bigint) returns void
 as $$
 begin
     perform list_to_administrators(array_agg(j.claim_id order by j.claim_id), array_agg(j.old_job_title_id order by j.claim_id))
-       from job_change_claims j where j.notice_id = notice and not j.needed having count(*) > 0;
+       from job_change_claims j where j.notification_id = notice and not j.needed having count(*) > 0;
 end $$;
 
 -- What is listed and over is said in the message.
@@ -144,11 +144,11 @@ create function claims_listed() returns trigger
     set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    update notices n set messages_due_at = app_now() where n.id in (select j.notice_id from job_change_claims j where j.claim_id = new.id);
+    update notifications n set messages_due_at = app_now() where n.id in (select j.notification_id from job_change_claims j where j.claim_id = new.id);
     return null;
 end $$;
 
--- Only those who look after it take something back, and the manager to whom it was listed.
+-- Only those who look after it revoke something , and the manager to whom it was listed.
 create function releases_taken_back() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
@@ -156,16 +156,16 @@ as $$
 begin
     if not exists (select from claims c
                     where c.id = coalesce(new.claim_id, (select i.id from claims i where i.item_id = new.item_id))
-                      and (looks_after(new.person_id, c.entitlement_id) or listed_to(new.person_id, c.id))) then
-        raise exception 'claim % of item % is not for person % to take back', new.claim_id, new.item_id, new.person_id using errcode = 'AB006';
+                      and (may_administer(new.person_id, c.entitlement_id) or listed_to(new.person_id, c.id))) then
+        raise exception 'claim % of item % is not for person % to revoke', new.claim_id, new.item_id, new.person_id using errcode = 'AB006';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger listed after update of released_at, ended_at on claims for each row
-    when ((old.released_at is null, old.ended_at is null) is distinct from (new.released_at is null, new.ended_at is null))
+create trigger listed after update of revoked_at, ended_at on claims for each row
+    when ((old.revoked_at is null, old.ended_at is null) is distinct from (new.revoked_at is null, new.ended_at is null))
     execute function claims_listed();
-create trigger taken_back before insert on releases for each row when (new.kind = 'taken_back') execute function releases_taken_back();
+create trigger revoked before insert on releases for each row when (new.kind = 'revoked') execute function releases_taken_back();
 
 revoke execute on function job_change_unread(bigint) from public;
 grant execute on function job_change_unread(bigint) to accessbot_worker;

@@ -4,15 +4,15 @@
 -- +goose Up
 
 alter function request_items_forward() set search_path = pg_catalog, public, pg_temp;
-alter function request_items_clause()  set search_path = pg_catalog, public, pg_temp;
+alter function request_items_rule()  set search_path = pg_catalog, public, pg_temp;
 alter function claims_directory()      set search_path = pg_catalog, public, pg_temp;
 alter function releases_kind()         set search_path = pg_catalog, public, pg_temp;
-alter function tasks_guard()           set search_path = pg_catalog, public, pg_temp;
+alter function manual_tasks_guard()           set search_path = pg_catalog, public, pg_temp;
 alter function policies_stay()         set search_path = pg_catalog, public, pg_temp;
 alter function audit_events_stay()     set search_path = pg_catalog, public, pg_temp;
 alter function audit_seals_stay()      set search_path = pg_catalog, public, pg_temp;
 
--- What was found is a reason to give, too, should it be gone later: so it needs the approval of the item that it was found for.
+-- What was found is a reason to grant, too, should it be gone later: so it needs the approval of the item that it was found for.
 -- +goose StatementBegin
 create or replace function claims_source() returns trigger
     language plpgsql
@@ -27,22 +27,22 @@ begin
     end if;
     if new.source = 'found' and not exists (
         select from request_items i
-         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
-           and item_verdict(i.id) = 'approve')
+         where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
+           and item_outcome(i.id) = 'approve')
     then
-        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
+        raise exception 'nothing is about to be granted that was found there' using errcode = 'AB011';
     end if;
-    if new.source = 'drift' and (
-        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.drift = 'correct')
+    if new.source = 'finding' and (
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
-        raise exception 'drift of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
+        raise exception 'unexpected_access of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 
--- A request is judged by the version that holds: an older one may approve what is not to be approved any more.
+-- A request is evaluated by the version that holds: an older one may approve what is not to be approved any more.
 -- +goose StatementBegin
 create function access_requests_policy() returns trigger
     language plpgsql

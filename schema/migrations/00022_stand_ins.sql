@@ -1,11 +1,11 @@
--- Who stands in may be away too: what waits for whoever stands in for them moves when the one in the middle comes back.
+-- Who is a delegate may be away too: what waits for whoever is a delegate for them moves when the one in the middle comes back.
 
 -- +goose Up
 
 create index delegations_delegate on delegations (delegate_id, person_id) where delegate_id is not null;
 
--- The requests whose open questions may move when somebody goes away or comes back: those that ask them, or anybody whose
--- questions are put to them, now or later, through however many others.
+-- The requests whose open approvals may move when someone goes away or comes back: those that ask them, or anybody whose
+-- approvals are put to them, now or later, through however many others.
 -- +goose StatementBegin
 create function requests_asked_through(person bigint) returns setof bigint
     language sql stable rows 10

@@ -15,7 +15,7 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Rows are numbered and dated by the record.
+-- Rows are numbered and dated by the database.
 revoke insert on delegations from accessbot_slackapp;
 grant insert (person_id, delegate_id, starts_at, ends_at) on delegations to accessbot_slackapp;
 revoke insert on policies from accessbot_directory;
@@ -31,7 +31,7 @@ begin
         new.created_at := app_now(); -- how long access is for is counted from it
         new.due_at := app_now();
         new.messages_due_at := app_now();
-        new.settled_at := null;
+        new.completed_at := null;
     end if;
     return new;
 end $$;
@@ -44,19 +44,19 @@ alter table access_requests add constraint access_requests_finite check (isfinit
 alter table decisions       add constraint decisions_finite       check (ends_at is null or isfinite(ends_at));
 alter table delegations     add constraint delegations_finite     check (isfinite(starts_at) and isfinite(ends_at));
 
--- About their own access nobody is believed, if there is anybody else to ask.
+-- About their own access no one is believed, if there is anybody else to ask.
 -- +goose StatementBegin
-create function task_answers_own() returns trigger
+create function manual_task_answers_own() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    if exists (select from tasks t join accounts k on k.id = t.account_id
-                where t.id = new.task_id and k.person_id = new.person_id and not new.person_id = any (owners_to_ask(t.entitlement_id, k.person_id))) then
-        raise exception 'task % is about the access of person %', new.task_id, new.person_id using errcode = 'AB006';
+    if exists (select from manual_tasks t join accounts k on k.id = t.account_id
+                where t.id = new.manual_task_id and k.person_id = new.person_id and not new.person_id = any (owners_to_ask(t.entitlement_id, k.person_id))) then
+        raise exception 'task % is about the access of person %', new.manual_task_id, new.person_id using errcode = 'AB006';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
-revoke execute on function task_answers_own() from public;
-create trigger own before insert on task_answers for each row execute function task_answers_own();
+revoke execute on function manual_task_answers_own() from public;
+create trigger own before insert on manual_task_answers for each row execute function manual_task_answers_own();

@@ -23,7 +23,7 @@ begin
         new.due_at := app_now();
         new.wakes := 0;
         new.messages_due_at := app_now();
-        new.settled_at := null;
+        new.completed_at := null;
     end if;
     return new;
 end $$;

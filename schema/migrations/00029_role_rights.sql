@@ -7,37 +7,37 @@
 -- Databases from before version 15 let every role create objects here.
 revoke create on schema public from public;
 
-revoke insert on access_requests, request_items, decisions, releases, enquiries, enquiry_answers, task_answers, slack_identities, slack_events
+revoke insert on access_requests, request_items, decisions, releases, questions, question_answers, manual_task_answers, slack_identities, slack_events
     from accessbot_slackapp;
 grant insert (view_id, requester_id, submitted_by, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
     on access_requests to accessbot_slackapp;
-grant insert (request_id, entitlement_id, account_id, clause) on request_items to accessbot_slackapp;
-grant insert (item_id, approval_id, stage, stages, agree, basis, verdict, reason, decided_by, override, policy_version, terms, ends_at)
+grant insert (request_id, entitlement_id, account_id, rule) on request_items to accessbot_slackapp;
+grant insert (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason, decided_by, override, policy_version, terms, ends_at)
     on decisions to accessbot_slackapp;
 grant insert (item_id, claim_id, person_id, kind, reason) on releases to accessbot_slackapp;
-grant insert (request_id, asked_by, text) on enquiries to accessbot_slackapp;
-grant insert (enquiry_id, answered_by, text) on enquiry_answers to accessbot_slackapp;
-grant insert (task_id, person_id, done, reason) on task_answers to accessbot_slackapp;
+grant insert (request_id, asked_by, text) on questions to accessbot_slackapp;
+grant insert (question_id, answered_by, text) on question_answers to accessbot_slackapp;
+grant insert (manual_task_id, person_id, done, reason) on manual_task_answers to accessbot_slackapp;
 grant insert (enterprise_id, team_id, user_id, person_id, basis) on slack_identities to accessbot_slackapp;
 grant insert (event_id) on slack_events to accessbot_slackapp;
 
-revoke insert on approvals, approval_items, approval_candidates, claims, releases, tasks, notices, drifts, drift_passes, slack_messages, slack_addresses
+revoke insert on approvals, approval_items, approval_candidates, claims, releases, manual_tasks, notifications, findings, comparisons, slack_messages, slack_addresses
     from accessbot_worker;
-revoke update on drifts, drift_passes, slack_messages, slack_addresses, sweeps from accessbot_worker;
+revoke update on findings, comparisons, slack_messages, slack_addresses, sweeps from accessbot_worker;
 revoke delete on slack_messages, slack_addresses from accessbot_worker;
 revoke update (state_at) on request_items from accessbot_worker;
-grant insert (request_id, application_id, policy_version, stage, stages, agree, level, since, remind_after, escalate_at, expires_at)
+grant insert (request_id, application_id, policy_version, stage, stages, required_approvals, level, since, remind_after, escalate_at, expires_at)
     on approvals to accessbot_worker;
 grant insert (approval_id, item_id) on approval_items to accessbot_worker;
 grant insert (approval_id, person_id, for_person_id, basis, position, asked_at) on approval_candidates to accessbot_worker;
-grant insert (person_id, account_id, entitlement_id, source, item_id, found_for, ends_at, given_at, ended_at, end_reason, due_at) on claims to accessbot_worker;
+grant insert (person_id, account_id, entitlement_id, source, item_id, unexpected_for, ends_at, granted_at, ended_at, end_reason, due_at) on claims to accessbot_worker;
 grant insert (item_id, claim_id, person_id, kind, reason) on releases to accessbot_worker;
-grant insert (account_id, entitlement_id, held) on tasks to accessbot_worker;
-grant insert (kind, application_id, task_id, request_id, person_id) on notices to accessbot_worker;
-grant insert (instance, entitlement_id, account, account_id, kind), update (last_seen_at, passes, account_id, notice_id, corrected_at, gone_at)
-    on drifts to accessbot_worker;
-grant insert (instance, started_at, next_at), update (started_at, finished_at, next_at, listed, problem) on drift_passes to accessbot_worker;
-grant insert (request_id, notice_id, person_id, kind, about, item_ids, terms), update (about, item_ids, terms, channel, ts, digest, attempts, problem, sent_at)
+grant insert (account_id, entitlement_id, held) on manual_tasks to accessbot_worker;
+grant insert (kind, application_id, manual_task_id, request_id, person_id) on notifications to accessbot_worker;
+grant insert (instance, entitlement_id, account, account_id, kind), update (last_seen_at, passes, account_id, notification_id, corrected_at, gone_at)
+    on findings to accessbot_worker;
+grant insert (instance, started_at, next_at), update (started_at, finished_at, next_at, listed, problem) on comparisons to accessbot_worker;
+grant insert (request_id, notification_id, person_id, kind, about, item_ids, terms), update (about, item_ids, terms, channel, ts, digest, attempts, problem, sent_at)
     on slack_messages to accessbot_worker;
 grant insert (person_id, user_id, time_zone), update (user_id, time_zone, looked_up_at) on slack_addresses to accessbot_worker;
 grant update (finished_at) on sweeps to accessbot_worker;
@@ -47,12 +47,12 @@ revoke insert on claims from accessbot_directory;
 grant insert (email, name, job_title_id, department, status, time_zone, slack_user_id, administrator),
       update (email, name, job_title_id, department, manager_id, status, time_zone, slack_user_id, administrator, gone_at) on people to accessbot_directory;
 grant insert (name) on job_titles to accessbot_directory;
-grant insert (slug, name, connector, instance, drift), update (name, connector, instance, drift, gone_at) on applications to accessbot_directory;
+grant insert (slug, name, connector, instance, unexpected_access), update (name, connector, instance, unexpected_access, gone_at) on applications to accessbot_directory;
 grant insert (application_id, instance, key, name, kind, description, risk, requestable, max_days, target),
       update (name, kind, description, risk, requestable, max_days, target, gone_at) on entitlements to accessbot_directory;
 grant insert (person_id, instance, account), update (account) on accounts to accessbot_directory;
 grant insert (key, label, note_required, position), update (label, note_required, position, gone_at) on reasons to accessbot_directory;
-grant insert (person_id, account_id, entitlement_id, source, given_at, due_at) on claims to accessbot_directory;
+grant insert (person_id, account_id, entitlement_id, source, granted_at, due_at) on claims to accessbot_directory;
 
 -- What the Slack app may not fill needs no trigger that overwrites it.
 drop trigger made on access_requests;
@@ -87,10 +87,10 @@ create trigger forward before update on approvals for each row
     when (old.state <> 'open' and (new.state, new.closed_at) is distinct from (old.state, old.closed_at)) execute function approvals_forward();
 
 -- The sweep ends what is due, with or without Temporal. A live claim that ends is therefore always due at some time.
-update claims set due_at = coalesce(ends_at, released_at) + interval '2 minutes'
- where ended_at is null and due_at is null and (ends_at is not null or released_at is not null);
+update claims set due_at = coalesce(ends_at, revoked_at) + interval '2 minutes'
+ where ended_at is null and due_at is null and (ends_at is not null or revoked_at is not null);
 alter table claims add constraint claims_due
-    check (due_at is not null or ended_at is not null or (ends_at is null and released_at is null));
+    check (due_at is not null or ended_at is not null or (ends_at is null and revoked_at is null));
 
 -- A role's program records what it has just seen: instants of now. (Its statements take them from app_now(), in this transaction.)
 create function is_now(at timestamptz) returns boolean
@@ -98,7 +98,7 @@ create function is_now(at timestamptz) returns boolean
     set search_path = pg_catalog, public, pg_temp
 as $$ select at between app_now() - interval '1 hour' and app_now() + interval '1 minute' $$;
 
--- What needs no decision, only the directory may say; and the worker finds only where it is about to give.
+-- What needs no decision, only the directory may say; and the worker finds only where it is about to grant.
 -- +goose StatementBegin
 create or replace function claims_source() returns trigger
     language plpgsql
@@ -111,27 +111,27 @@ begin
     if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
-    if not is_now(new.given_at) or not is_now(new.ended_at) then
+    if not is_now(new.granted_at) or not is_now(new.ended_at) then
         raise exception 'a claim records what is seen now' using errcode = 'AB011';
     end if;
     -- A claim that is due is reconciled at once, and that would grant it. A leaver's is revoked.
-    if new.source in ('imported', 'birthright') and (new.given_at is null
+    if new.source in ('imported', 'birthright') and (new.granted_at is null
        or new.due_at is not null and not exists (select from people p where p.id = new.person_id and p.status = 'left'))
     then
         raise exception 'a claim of source % records access that is there already', new.source using errcode = 'AB011';
     end if;
     if new.source = 'found' and not exists (
         select from request_items i
-         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
-           and item_verdict(i.id) = 'approve')
+         where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
+           and item_outcome(i.id) = 'approve')
     then
-        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
+        raise exception 'nothing is about to be granted that was found there' using errcode = 'AB011';
     end if;
-    if new.source = 'drift' and (
-        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.drift = 'correct')
+    if new.source = 'finding' and (
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
-        raise exception 'drift of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
+        raise exception 'unexpected_access of this application is not corrected, or a claim explains the access' using errcode = 'AB011';
     end if;
     new.due_at := latest_due(new);
     return new;
@@ -143,7 +143,7 @@ create function latest_due(claim claims) returns timestamptz
     set search_path = pg_catalog, public, pg_temp
 as $$
     select case when claim.ended_at is not null or claim.due_at is null then claim.due_at
-                else least(claim.due_at, greatest(app_now(), least(claim.ends_at, claim.released_at)) + interval '1 day') end
+                else least(claim.due_at, greatest(app_now(), least(claim.ends_at, claim.revoked_at)) + interval '1 day') end
 $$;
 
 -- The directory ends what it said itself, or what was found and it says now. Of a request's claims it can only hasten a look.
@@ -155,7 +155,7 @@ begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if new.given_at   is distinct from old.given_at   and not is_now(new.given_at)
+    if new.granted_at   is distinct from old.granted_at   and not is_now(new.granted_at)
     or new.ended_at   is distinct from old.ended_at   and not is_now(new.ended_at)
     or new.removed_at is distinct from old.removed_at and not is_now(new.removed_at)
     or old.ended_at is not null and new.end_reason is distinct from old.end_reason
@@ -164,7 +164,7 @@ begin
     end if;
     if not pg_has_role(current_user, 'accessbot_worker', 'usage') then
         if old.source not in ('imported', 'found')
-           and ((new.given_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.given_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
+           and ((new.granted_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.granted_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
         then
             raise exception '% may not end claims of source %', current_user, old.source using errcode = '42501';
         end if;

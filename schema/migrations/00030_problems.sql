@@ -25,18 +25,18 @@ grant update (problem_details, problem_since) on request_items to accessbot_work
 create index request_items_target_problem on request_items (entitlement_id)
     where state in ('approved', 'provisioning') and problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready');
 
--- A notice of what waits for an application's target, one at a time for each application.
-alter table notices
+-- a notification of what waits for an application's target, one at a time for each application.
+alter table notifications
     add column closed_at timestamptz,
-    drop constraint notices_kind_check,
-    add constraint notices_kind_check check (kind in ('task', 'drift', 'reminder', 'job_change', 'outage')),
-    add constraint notices_closed check (closed_at is null or kind = 'outage');
-create unique index notices_outage on notices (application_id) where kind = 'outage' and closed_at is null;
-grant update (closed_at) on notices to accessbot_worker;
+    drop constraint notifications_kind_check,
+    add constraint notifications_kind_check check (kind in ('task', 'finding', 'reminder', 'job_change', 'outage')),
+    add constraint notifications_closed check (closed_at is null or kind = 'outage');
+create unique index notifications_outage on notifications (application_id) where kind = 'outage' and closed_at is null;
+grant update (closed_at) on notifications to accessbot_worker;
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift', 'reminder', 'job_change',
-        'enquiry', 'enquiry_answer', 'outage'));
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'finding', 'reminder', 'job_change',
+        'question', 'question_answer', 'outage'));
 
 -- An administrator orders a new attempt. The signal that follows only makes the run read the newest order.
 create table retry_orders (

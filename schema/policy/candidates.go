@@ -14,39 +14,39 @@ type Facts struct {
 	RequesterID int64
 	SubmitterID int64 // who asked for them; 0: they themselves
 	People      map[Source][]Person
-	// StandIns decide in the place of people who are away, by who is away.
-	StandIns map[int64]Person
+	// Delegates decide in the place of people who are away, by who is away.
+	Delegates map[int64]Person
 }
 
-// Candidate is somebody who may decide.
+// Candidate is someone who may decide.
 type Candidate struct {
 	PersonID  int64
 	Basis     Basis
-	InPlaceOf int64 // who is away, for whom they stand in; 0: by their own right
+	InPlaceOf int64 // who is away, for whom they are delegates; 0: by their own right
 }
 
-// Voice is whose word the candidate's is: that of who is away, if they stand in. Nobody's word counts twice.
-func (c Candidate) Voice() int64 {
+// Voice is whose word the candidate's is: that of who is away, if they are delegates. No one's word counts twice.
+func (c Candidate) Vote() int64 {
 	if c.InPlaceOf != 0 {
 		return c.InPlaceOf
 	}
 	return c.PersonID
 }
 
-// Answer is whom a stage asks about an item, in the order in which they are asked. Nobody: there are too few who may.
+// Answer is whom a stage asks about an item, in the order in which they are asked. No one: there are too few who may.
 type Answer struct {
-	Candidates []Candidate
-	Agree      int // how many of them have to agree
+	Candidates        []Candidate
+	RequiredApprovals int // how many of them have to required_approvals
 }
 
-// Ask answers whom the stage asks. level is how often the question was escalated; agreed are those who have approved in
-// this stage before, and count whether or not they would be asked today: who has answered is not asked through somebody else,
+// Ask answers whom the stage asks. level is how often the approval was escalated; agreed are those who have approved in
+// this stage before, and count whether or not they would be asked today: who has answered is not asked through someone else,
 // nor is who was answered for.
 //
-// Never the requester nor the submitter, nobody inactive, nobody who cannot be found in Slack. Who is away is asked through whoever stands
+// Never the requester nor the submitter, no one inactive, no one who cannot be found in Slack. Who is away is asked through whoever stands
 // in for them.
 func (s Stage) Ask(f Facts, level int, agreed []Candidate) Answer {
-	answer := Answer{Agree: s.Agree}
+	answer := Answer{RequiredApprovals: s.RequiredApprovals}
 	for _, tier := range s.tiers() {
 		more := f.candidates(tier, answer.Candidates, agreed)
 		switch {
@@ -84,8 +84,8 @@ func (f Facts) candidates(tier []Source, before, agreed []Candidate) []Candidate
 			if !f.may(p) {
 				continue
 			}
-			c := Candidate{PersonID: f.standIn(p).ID, Basis: source.Basis()}
-			if n := slices.IndexFunc(agreed, func(a Candidate) bool { return a.Voice() == p.ID }); n >= 0 {
+			c := Candidate{PersonID: f.delegate(p).ID, Basis: source.Basis()}
+			if n := slices.IndexFunc(agreed, func(a Candidate) bool { return a.Vote() == p.ID }); n >= 0 {
 				c.PersonID = agreed[n].PersonID
 			}
 			if c.PersonID != p.ID {
@@ -93,7 +93,7 @@ func (f Facts) candidates(tier []Source, before, agreed []Candidate) []Candidate
 			}
 			found = append(found, c)
 		}
-		// By their own right before in somebody's place.
+		// By their own right before in someone's place.
 		slices.SortStableFunc(found, func(a, b Candidate) int {
 			if a.PersonID != b.PersonID {
 				return int(a.PersonID - b.PersonID)
@@ -116,7 +116,7 @@ func (f Facts) candidates(tier []Source, before, agreed []Candidate) []Candidate
 	return append(managers, more...)
 }
 
-// managerAsked tells whether the candidate is the requester's manager, on whatever basis, or stands in for them.
+// managerAsked tells whether the candidate is the requester's manager, on whatever basis, or is a delegate for them.
 func (f Facts) managerAsked(c Candidate) bool {
 	return slices.ContainsFunc(f.People[Managers], func(m Person) bool { return m.ID == c.PersonID || m.ID == c.InPlaceOf })
 }
@@ -126,12 +126,12 @@ func (f Facts) may(p Person) bool {
 	return p.ID != f.RequesterID && p.ID != f.SubmitterID && p.Active && !p.Unreachable
 }
 
-// standIn is who decides for a person: themselves, or while they are away whoever stands in for them, and so on. It ends
-// with themselves where that leads to nobody who may: a question is never put to nobody because of it.
-func (f Facts) standIn(p Person) Person {
+// delegate is who decides for a person: themselves, or while they are away whoever is a delegate for them, and so on. It ends
+// with themselves where that leads to no one who may: an approval is never put to no one because of it.
+func (f Facts) delegate(p Person) Person {
 	seen := map[int64]bool{p.ID: true}
 	for at := p; ; {
-		next, away := f.StandIns[at.ID]
+		next, away := f.Delegates[at.ID]
 		switch {
 		case !away && f.may(at):
 			return at
@@ -142,7 +142,7 @@ func (f Facts) standIn(p Person) Person {
 	}
 }
 
-// enough tells whether so many can agree as have to, those included who have.
+// enough tells whether so many can required_approvals as have to, those included who have.
 func (a Answer) enough(agreed []Candidate) bool {
 	n := len(agreed)
 	for _, c := range a.Candidates {
@@ -150,7 +150,7 @@ func (a Answer) enough(agreed []Candidate) bool {
 			n++
 		}
 	}
-	return n >= a.Agree && len(a.Candidates) > 0
+	return n >= a.RequiredApprovals && len(a.Candidates) > 0
 }
 
 // Of answers the person as a candidate, if they are one.
@@ -164,7 +164,7 @@ func (a Answer) Of(personID int64) (Candidate, bool) {
 
 // Equal tells whether two answers ask the same people for the same reasons.
 func (a Answer) Equal(b Answer) bool {
-	return a.Agree == b.Agree && slices.Equal(a.Candidates, b.Candidates)
+	return a.RequiredApprovals == b.RequiredApprovals && slices.Equal(a.Candidates, b.Candidates)
 }
 
 // IDs are the candidates'.

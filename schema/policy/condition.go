@@ -51,7 +51,7 @@ type Entitlement struct {
 const costLimit = 100_000
 
 // environment is the language of conditions. It is typed, so that a name that there is not is an error when a file is
-// read, and not when somebody asks for access.
+// read, and not when someone asks for access.
 var environment = func() *cel.Env {
 	env, err := cel.NewEnv(
 		ext.NativeTypes(reflect.TypeFor[Requester](), reflect.TypeFor[Application](), reflect.TypeFor[Entitlement](), ext.ParseStructTags(true)),

@@ -18,5 +18,5 @@ func TestTheFileInTheDocumentationIsAPolicy(t *testing.T) {
 	source, _, _ := strings.Cut(rest, "```")
 	p, err := policy.Parse("docs/policies.md", []byte(source))
 	require.NoError(t, err)
-	require.Len(t, p.Clauses, 4)
+	require.Len(t, p.Rules, 4)
 }

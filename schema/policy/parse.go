@@ -25,7 +25,7 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
 }
 
-// maxSource is more than anybody can read, and as much as the record takes.
+// maxSource is more than anybody can read, and as much as the database takes.
 const maxSource = 100_000
 
 // Parse reads a policy from YAML. The error names everything that is wrong, as joined *Problem.
@@ -41,9 +41,9 @@ func Parse(file string, source []byte) (*Policy, error) {
 	p := &Policy{}
 	switch {
 	case len(document.Content) == 0:
-		r.wrong(&yaml.Node{Line: 1, Column: 1}, "the file is empty: it should be a list of clauses, such as\n%s", strings.TrimSpace(string(Default)))
+		r.wrong(&yaml.Node{Line: 1, Column: 1}, "the file is empty: it should be a list of rules, such as\n%s", strings.TrimSpace(string(Default)))
 	default:
-		p.Clauses = r.clauses(document.Content[0])
+		p.Rules = r.rules(document.Content[0])
 	}
 	if len(r.problems) > 0 {
 		return nil, errors.Join(r.problems...)
@@ -55,7 +55,7 @@ func Parse(file string, source []byte) (*Policy, error) {
 type reader struct {
 	file     string
 	lines    []string
-	where    string // the clause that is being read
+	where    string // the rule that is being read
 	problems []error
 }
 
@@ -80,14 +80,14 @@ func (r *reader) syntax(err error) error {
 	text := r.lines[line-1]
 	column := 1 + len(text) - len(strings.TrimLeft(text, " "))
 	_, what, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), ": ")
-	return &Problem{r.file, line, column, fmt.Sprintf("from here on this is no YAML (%s): what belongs together is indented alike, and text with : # { [ or quotes in it stands in quotes", what)}
+	return &Problem{r.file, line, column, fmt.Sprintf("from here on this is no YAML (%s): what belongs together is indented alike, and text with : # { [ or quotes in it is a delegate quotes", what)}
 }
 
 // fields answers a mapping's values by key. What is not among known is wrong, as is what stands there twice.
 func (r *reader) fields(node *yaml.Node, what string, known ...string) map[string]*yaml.Node {
 	fields := map[string]*yaml.Node{}
 	if node.Kind != yaml.MappingNode {
-		r.wrong(node, "%s should be given by: %s", what, strings.Join(known, ", "))
+		r.wrong(node, "%s should be granted by: %s", what, strings.Join(known, ", "))
 		return fields
 	}
 	for n := 0; n+1 < len(node.Content); n += 2 {
@@ -111,57 +111,57 @@ func read(fields map[string]*yaml.Node, key string, by func(*yaml.Node)) {
 	}
 }
 
-func (r *reader) clauses(root *yaml.Node) []Clause {
+func (r *reader) rules(root *yaml.Node) []Rule {
 	fields := r.fields(root, "a policy", "clauses")
 	list := fields["clauses"]
 	switch {
 	case list == nil:
 		if len(r.problems) == 0 {
-			r.wrong(root, "there are no clauses")
+			r.wrong(root, "there are no rules")
 		}
 		return nil
 	case list.Kind != yaml.SequenceNode || len(list.Content) == 0:
-		r.wrong(list, "clauses should be a list of one clause or more, each beginning with - name:")
+		r.wrong(list, "rules should be a list of one rule or more, each beginning with - name:")
 		return nil
 	}
-	var clauses []Clause
+	var rules []Rule
 	names := map[string]int{}
-	always := 0 // the first clause that always matches, counted from 1
+	always := 0 // the first rule that always matches, counted from 1
 	for n, node := range list.Content {
 		r.where = called(n+1, node)
-		c := r.clause(node)
+		c := r.rule(node)
 		if before := names[c.Name]; before > 0 && c.Name != "" {
-			r.wrong(node, "clause %d has this name already", before)
+			r.wrong(node, "rule %d has this name already", before)
 		}
 		names[c.Name] = n + 1
 		if always > 0 {
-			r.wrong(node, "this is never reached: clause %d has no condition and judges all that is left", always)
+			r.wrong(node, "this is never reached: rule %d has no condition and evaluates all that is left", always)
 			always = -1 // said once
 		}
 		if c.Condition == "" && always == 0 {
 			always = n + 1
 		}
-		clauses = append(clauses, c)
+		rules = append(rules, c)
 	}
 	if last := list.Content[len(list.Content)-1]; always == 0 && len(r.problems) == 0 {
-		r.wrong(last, "the last clause must have no condition, so that there is one for everything")
+		r.wrong(last, "the last rule must have no condition, so that there is one for everything")
 	}
 	r.where = ""
-	return clauses
+	return rules
 }
 
-// called is how a clause is called whatever is wrong with it.
+// called is how a rule is called whatever is wrong with it.
 func called(position int, node *yaml.Node) string {
 	for n := 0; node.Kind == yaml.MappingNode && n+1 < len(node.Content); n += 2 {
 		if name := node.Content[n+1].Value; node.Content[n].Value == "name" && name != "" {
-			return fmt.Sprintf("clause %d (%.80s): ", position, name)
+			return fmt.Sprintf("rule %d (%.80s): ", position, name)
 		}
 	}
-	return fmt.Sprintf("clause %d: ", position)
+	return fmt.Sprintf("rule %d: ", position)
 }
 
-func (r *reader) clause(node *yaml.Node) (c Clause) {
-	fields := r.fields(node, "a clause", "name", "when", "approve", "deny", "ask", "limits", "remind_after", "escalate_after", "expire_after")
+func (r *reader) rule(node *yaml.Node) (c Rule) {
+	fields := r.fields(node, "a rule", "name", "when", "approve", "deny", "ask", "limits", "remind_after", "escalate_after", "expire_after")
 	read(fields, "name", func(n *yaml.Node) { c.Name = r.text(n, 80) })
 	if fields["name"] == nil {
 		r.wrong(node, "it has no name: people read it in the audit")
@@ -177,7 +177,7 @@ func (r *reader) clause(node *yaml.Node) (c Clause) {
 	read(fields, "deny", func(n *yaml.Node) { verdicts++; c.Deny = r.text(n, 500) })
 	read(fields, "ask", func(n *yaml.Node) { verdicts++; c.Stages = r.stages(n) })
 	if verdicts != 1 && node.Kind == yaml.MappingNode {
-		r.wrong(node, "a clause has one of: approve: true, deny: (what the requester is told), ask: (who decides); this one has %d", verdicts)
+		r.wrong(node, "a rule has one of: approve: true, deny: (what the requester is told), ask: (who decides); this one has %d", verdicts)
 	}
 	read(fields, "limits", func(n *yaml.Node) { c.Limits = r.limits(n) })
 	for _, wait := range []struct {
@@ -187,7 +187,7 @@ func (r *reader) clause(node *yaml.Node) (c Clause) {
 		read(fields, wait.key, func(n *yaml.Node) {
 			*wait.to = r.duration(n)
 			if fields["ask"] == nil {
-				r.wrong(n, "%s is for clauses that ask", wait.key)
+				r.wrong(n, "%s is for rules that ask", wait.key)
 			}
 		})
 	}
@@ -207,7 +207,7 @@ func (r *reader) text(node *yaml.Node, most int) string {
 
 func (r *reader) condition(node *yaml.Node) (string, condition) {
 	if node.Kind != yaml.ScalarNode || strings.TrimSpace(node.Value) == "" {
-		r.wrong(node, "this should be a condition, such as risk == \"high\"; leave it out for a clause that always matches")
+		r.wrong(node, "this should be a condition, such as risk == \"high\"; leave it out for a rule that always matches")
 		return "always wrong", condition{}
 	}
 	compiled, mistakes := compile(node.Value)
@@ -232,18 +232,18 @@ const vocabulary = "; a condition knows requester (email, name, job_title, depar
 
 func (r *reader) stages(node *yaml.Node) (stages []Stage) {
 	if node.Kind != yaml.SequenceNode || len(node.Content) == 0 {
-		r.wrong(node, "ask should be a list of stages, such as\n- from: [manager]\n- from: [application owners]\n  agree: 2")
+		r.wrong(node, "ask should be a list of stages, such as\n- from: [manager]\n- from: [application owners]\n  required_approvals: 2")
 		return nil
 	}
 	if len(node.Content) > maxStages {
 		r.wrong(node, "there are %d stages, and %d at most", len(node.Content), maxStages)
 	}
 	for _, n := range node.Content {
-		fields := r.fields(n, "a stage", "from", "else", "agree")
-		s := Stage{Agree: 1}
+		fields := r.fields(n, "a stage", "from", "else", "required_approvals")
+		s := Stage{RequiredApprovals: 1}
 		read(fields, "from", func(n *yaml.Node) { s.From = r.sources(n) })
 		read(fields, "else", func(n *yaml.Node) { s.Else = r.sources(n) })
-		read(fields, "agree", func(n *yaml.Node) { s.Agree = r.number(n, maxAgree) })
+		read(fields, "required_approvals", func(n *yaml.Node) { s.RequiredApprovals = r.number(n, maxAgree) })
 		if fields["from"] == nil && n.Kind == yaml.MappingNode {
 			r.wrong(n, "a stage says whom it asks: from: [%s]", EntitlementOwners)
 		}
@@ -270,7 +270,7 @@ func (r *reader) sources(node *yaml.Node) (sources []Source) {
 		if _, known := bases[s]; !known {
 			s = Source(email.Lower(n.Value))
 			if n.Kind != yaml.ScalarNode || !address.MatchString(n.Value) {
-				r.wrong(n, "%q is neither somebody's e-mail address nor one of: %s, %s, %s, %s, %s", n.Value,
+				r.wrong(n, "%q is neither someone's e-mail address nor one of: %s, %s, %s, %s, %s", n.Value,
 					EntitlementOwners, ApplicationOwners, Managers, ManagersManagers, Administrators)
 			}
 		}

@@ -1,8 +1,8 @@
-// Package policy says who may decide a request's item. It is pure: what it judges is handed to it, so the transaction
+// Package policy says who may decide a request's item. It is pure: what it evaluates is handed to it, so the transaction
 // that records a decision and the one that opens approvals cannot disagree.
 //
-// A policy is a list of clauses, of which the first that matches judges an item, once, when it is submitted: it approves,
-// denies, or names the stages in which people are asked. Whom a stage asks is found anew whenever it is looked at.
+// A policy is a list of rules, of which the first that matches evaluates an item, once, when it is submitted: it approves,
+// denies, or names the stages in which people are asked. Whom a stage asks is found again whenever it is looked at.
 package policy
 
 import (
@@ -19,11 +19,11 @@ var Default []byte
 
 // Policy is one version of the policy, compiled.
 type Policy struct {
-	Clauses []Clause // at least one; the last one always matches
+	Rules []Rule // at least one; the last one always matches
 }
 
-// Clause says what becomes of the items that it is the first to match. It has one verdict.
-type Clause struct {
+// Rule says what becomes of the items that it is the first to match. It has one outcome.
+type Rule struct {
 	Name      string
 	Condition string // in CEL; empty: it always matches
 	Approve   bool   // approved without asking anybody
@@ -46,14 +46,14 @@ type Limits struct {
 	NoteRequired bool
 }
 
-// Stage is one question: so many of these people have to agree. Stages are asked one after the other.
+// Stage is one approval: so many of these people have to required_approvals. Stages are asked one after the other.
 type Stage struct {
-	From  []Source // all of them are candidates
-	Else  []Source // tried one by one where there are too few, or nobody answers; then the administrators
-	Agree int      // how many; at least 1
+	From              []Source // all of them are candidates
+	Else              []Source // tried one by one where there are too few, or no one answers; then the administrators
+	RequiredApprovals int      // how many; at least 1
 }
 
-// Source is whom a stage may ask: one of those below, or somebody's e-mail address.
+// Source is whom a stage may ask: one of those below, or someone's e-mail address.
 type Source string
 
 // The sources that a policy's file knows by name.
@@ -65,7 +65,7 @@ const (
 	Administrators    Source = "administrators"
 )
 
-// Basis is why somebody may decide.
+// Basis is why someone may decide.
 type Basis string
 
 // The bases.
@@ -87,7 +87,7 @@ var bases = map[Source]Basis{
 	Administrators:    Administrator,
 }
 
-// Basis is why somebody from the source may decide.
+// Basis is why someone from the source may decide.
 func (s Source) Basis() Basis {
 	if basis, ok := bases[s]; ok {
 		return basis
@@ -95,34 +95,34 @@ func (s Source) Basis() Basis {
 	return Named
 }
 
-// Clause answers the clause at a position, counted from 1, as items record it.
-func (p *Policy) Clause(position int) (*Clause, error) {
-	if position < 1 || position > len(p.Clauses) {
-		return nil, fmt.Errorf("the policy has no clause %d, but %d", position, len(p.Clauses))
+// Rule answers the rule at a position, counted from 1, as items record it.
+func (p *Policy) Rule(position int) (*Rule, error) {
+	if position < 1 || position > len(p.Rules) {
+		return nil, fmt.Errorf("the policy has no rule %d, but %d", position, len(p.Rules))
 	}
-	return &p.Clauses[position-1], nil
+	return &p.Rules[position-1], nil
 }
 
-// Judge answers the position, counted from 1, of the clause that judges what is asked for. An error is a condition that
+// Judge answers the position, counted from 1, of the rule that evaluates what is asked for. An error is a condition that
 // could not be evaluated: then nothing is decided.
-func (p *Policy) Judge(about Subject) (position int, err error) {
-	for n := range p.Clauses {
-		c := &p.Clauses[n]
+func (p *Policy) Evaluate(about Subject) (position int, err error) {
+	for n := range p.Rules {
+		c := &p.Rules[n]
 		matches, err := c.matches.holds(about)
 		if err != nil {
-			return 0, fmt.Errorf("clause %d (%s) of the policy: %w", n+1, c.Name, err)
+			return 0, fmt.Errorf("rule %d (%s) of the policy: %w", n+1, c.Name, err)
 		}
 		if matches {
 			return n + 1, nil
 		}
 	}
-	return 0, fmt.Errorf("no clause of the policy matches")
+	return 0, fmt.Errorf("no rule of the policy matches")
 }
 
 // Named are the e-mail addresses of those whom the policy names, as often as it does.
 func (p *Policy) Named() []Source {
 	var named []Source
-	for _, c := range p.Clauses {
+	for _, c := range p.Rules {
 		for _, s := range c.Stages {
 			for _, source := range slices.Concat(s.From, s.Else) {
 				if source.Basis() == Named {

@@ -11,8 +11,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-const whole = `# Five clauses.
-clauses:
+const whole = `# Five rules.
+rules:
   - name: No production for contractors
     when: requester.department == "Contractors" && application.slug == "production"
     deny: Contractors do not work in production. Ask security@example.com.
@@ -30,7 +30,7 @@ clauses:
       - from: [manager]
         else: [manager's manager]
       - from: [entitlement owners, application owners, Dana@example.com]
-        agree: 2
+        required_approvals: 2
     remind_after: 4h
     escalate_after: 2d
     expire_after: 7d
@@ -55,17 +55,17 @@ func parse(t *testing.T, source string) *policy.Policy {
 
 func TestAPolicyIsReadWhole(t *testing.T) {
 	p := parse(t, whole)
-	require.Len(t, p.Clauses, 5)
-	assert.Equal(t, "Contractors do not work in production. Ask security@example.com.", p.Clauses[0].Deny)
-	assert.True(t, p.Clauses[1].Approve)
-	high := p.Clauses[2]
+	require.Len(t, p.Rules, 5)
+	assert.Equal(t, "Contractors do not work in production. Ask security@example.com.", p.Rules[0].Deny)
+	assert.True(t, p.Rules[1].Approve)
+	high := p.Rules[2]
 	assert.Equal(t, policy.Limits{MaxDays: 30, NoPermanent: true, NoteRequired: true}, high.Limits)
 	assert.Equal(t, []policy.Stage{
-		{From: []policy.Source{policy.Managers}, Else: []policy.Source{policy.ManagersManagers}, Agree: 1},
-		{From: []policy.Source{policy.EntitlementOwners, policy.ApplicationOwners, "dana@example.com"}, Agree: 2},
+		{From: []policy.Source{policy.Managers}, Else: []policy.Source{policy.ManagersManagers}, RequiredApprovals: 1},
+		{From: []policy.Source{policy.EntitlementOwners, policy.ApplicationOwners, "dana@example.com"}, RequiredApprovals: 2},
 	}, high.Stages)
 	assert.Equal(t, []time.Duration{4 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}, []time.Duration{high.RemindAfter, high.EscalateAfter, high.ExpireAfter})
-	assert.Equal(t, policy.Limits{NoPermanent: true}, p.Clauses[3].Limits)
+	assert.Equal(t, policy.Limits{NoPermanent: true}, p.Rules[3].Limits)
 	assert.Equal(t, []policy.Source{"dana@example.com"}, p.Named())
 }
 
@@ -94,7 +94,7 @@ func TestTheFirstClauseThatMatchesJudges(t *testing.T) {
 		"longer than 2,000 hours":    {about(func(s *policy.Subject) { s.Duration = 84 * day }), 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			position, err := p.Judge(c.about)
+			position, err := p.Evaluate(c.about)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, position)
 		})
@@ -103,11 +103,11 @@ func TestTheFirstClauseThatMatchesJudges(t *testing.T) {
 
 func TestWhatCannotBeEvaluatedJudgesNothing(t *testing.T) {
 	p := parse(t, strings.Replace(whole, `risk == "low" && days <= 7 && purpose in ["on-call", "audit"]`, `days / (days - days) > 1`, 1))
-	_, err := p.Judge(policy.Subject{Duration: time.Hour})
-	assert.ErrorContains(t, err, "clause 2 (A short look at little)")
+	_, err := p.Evaluate(policy.Subject{Duration: time.Hour})
+	assert.ErrorContains(t, err, "rule 2 (A short look at little)")
 	p = parse(t, strings.Replace(whole, `risk == "low" && days <= 7 && purpose in ["on-call", "audit"]`,
 		`days > 0 && [1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, [1,2,3,4,5,6,7,8,9].all(d, [1,2,3,4,5,6,7,8,9].all(e, a+b+c+d+e > days - days)))))`, 1))
-	_, err = p.Judge(policy.Subject{Duration: time.Hour})
+	_, err = p.Evaluate(policy.Subject{Duration: time.Hour})
 	assert.ErrorContains(t, err, "cost", "a condition may not take for ever")
 }
 
@@ -119,28 +119,28 @@ func TestAMistakeIsNamedWithLineColumnAndWhatWasExpected(t *testing.T) {
 	for name, c := range map[string]struct{ source, want string }{
 		"no file at all":                   {"", "policy.yaml:1:1: the file is empty"},
 		"no YAML":                          {swap("    deny:", "   deny:"), "policy.yaml:5:4: from here on this is no YAML"},
-		"an unknown key":                   {swap("    deny:", "    forbid:"), `policy.yaml:5:5: clause 1 (No production for contractors): there is no "forbid" here: a clause has name, when, approve, deny, ask`},
-		"an unknown key at the top":        {"version: 1\n" + whole, `policy.yaml:1:1: there is no "version" here: a policy has clauses`},
-		"a name that there is not":         {swap("requester.department", "requester.dept"), `policy.yaml:4:20: clause 1 (No production for contractors): when: undefined field 'dept'`},
-		"in a block, on its own line":      {swap("&& !requester.administrator", "&& !requester.admin"), `policy.yaml:14:22: clause 3 (High risk): when: undefined field 'admin'`},
-		"in quotes":                        {swap(`'entitlement.kind`, `'entitlement.kinds`), `policy.yaml:26:23: clause 4 (Never for good): when: undefined field 'kinds'`},
-		"no condition at all":              {swap(`risk == "low" && days`, `risk + "low" #`), "policy.yaml:8:11: clause 2 (A short look at little): when: this is a string"},
-		"two kinds compared":               {swap(`days <= 7`, `days <= "7"`), "policy.yaml:8:33: clause 2 (A short look at little): when: found no matching overload"},
-		"the fifth clause asks nobody":     {swap("      - from: [entitlement owners]\n", "      - from: [owners]\n"), `policy.yaml:32:16: clause 5 (Everything else): "owners" is neither somebody's e-mail address nor one of: entitlement owners, application owners`},
-		"agree is no number":               {swap("agree: 2", "agree: two"), `policy.yaml:20:16: clause 3 (High risk): "two" should be a number from 1 to 20`},
-		"nobody has to agree":              {swap("agree: 2", "agree: 0"), `"0" should be a number from 1 to 20`},
-		"a duration without a unit":        {swap("remind_after: 4h", "remind_after: 4"), `policy.yaml:21:19: clause 3 (High risk): "4" should be a duration such as 30m, 24h or 14d`},
-		"two verdicts":                     {swap("    approve: true", "    approve: true\n    deny: no"), "policy.yaml:7:5: clause 2 (A short look at little): a clause has one of: approve: true, deny"},
-		"no verdict":                       {swap("    approve: true\n", ""), "this one has 0"},
-		"a wait without anybody asked":     {swap("    approve: true", "    approve: true\n    expire_after: 2d"), "policy.yaml:10:19: clause 2 (A short look at little): expire_after is for clauses that ask"},
-		"a clause that is never reached":   {swap("    when: |\n      risk == \"high\"\n        && !requester.administrator\n", ""), "clause 4 (Never for good): this is never reached: clause 3 has no condition"},
-		"nothing for the rest":             {whole[:strings.Index(whole, "  - name: Everything else")], "the last clause must have no condition"},
-		"the same name twice":              {swap("name: High risk", "name: Everything else"), "clause 5 (Everything else): clause 3 has this name already"},
-		"a stage asks nobody":              {swap("- from: [manager]\n        else", "- else"), "policy.yaml:17:9: clause 3 (High risk): a stage says whom it asks"},
-		"a stage is a word":                {swap("ask: [{from: [application owners]}]", "ask: application owners"), "policy.yaml:28:10: clause 4 (Never for good): ask should be a list of stages"},
+		"an unknown key":                   {swap("    deny:", "    forbid:"), `policy.yaml:5:5: rule 1 (No production for contractors): there is no "forbid" here: a rule has name, when, approve, deny, ask`},
+		"an unknown key at the top":        {"version: 1\n" + whole, `policy.yaml:1:1: there is no "version" here: a policy has rules`},
+		"a name that there is not":         {swap("requester.department", "requester.dept"), `policy.yaml:4:20: rule 1 (No production for contractors): when: undefined field 'dept'`},
+		"in a block, on its own line":      {swap("&& !requester.administrator", "&& !requester.admin"), `policy.yaml:14:22: rule 3 (High risk): when: undefined field 'admin'`},
+		"in quotes":                        {swap(`'entitlement.kind`, `'entitlement.kinds`), `policy.yaml:26:23: rule 4 (Never for good): when: undefined field 'kinds'`},
+		"no condition at all":              {swap(`risk == "low" && days`, `risk + "low" #`), "policy.yaml:8:11: rule 2 (A short look at little): when: this is a string"},
+		"two kinds compared":               {swap(`days <= 7`, `days <= "7"`), "policy.yaml:8:33: rule 2 (A short look at little): when: found no matching overload"},
+		"the fifth rule asks no one":       {swap("      - from: [entitlement owners]\n", "      - from: [owners]\n"), `policy.yaml:32:16: rule 5 (Everything else): "owners" is neither someone's e-mail address nor one of: entitlement owners, application owners`},
+		"agree is no number":               {swap("required_approvals: 2", "required_approvals: two"), `policy.yaml:20:16: rule 3 (High risk): "two" should be a number from 1 to 20`},
+		"no one has to agree":              {swap("required_approvals: 2", "required_approvals: 0"), `"0" should be a number from 1 to 20`},
+		"a duration without a unit":        {swap("remind_after: 4h", "remind_after: 4"), `policy.yaml:21:19: rule 3 (High risk): "4" should be a duration such as 30m, 24h or 14d`},
+		"two outcomes":                     {swap("    approve: true", "    approve: true\n    deny: no"), "policy.yaml:7:5: rule 2 (A short look at little): a rule has one of: approve: true, deny"},
+		"no outcome":                       {swap("    approve: true\n", ""), "this one has 0"},
+		"a wait without anybody asked":     {swap("    approve: true", "    approve: true\n    expire_after: 2d"), "policy.yaml:10:19: rule 2 (A short look at little): expire_after is for rules that ask"},
+		"a rule that is never reached":     {swap("    when: |\n      risk == \"high\"\n        && !requester.administrator\n", ""), "rule 4 (Never for good): this is never reached: rule 3 has no condition"},
+		"nothing for the rest":             {whole[:strings.Index(whole, "  - name: Everything else")], "the last rule must have no condition"},
+		"the same name twice":              {swap("name: High risk", "name: Everything else"), "rule 5 (Everything else): rule 3 has this name already"},
+		"a stage asks no one":              {swap("- from: [manager]\n        else", "- else"), "policy.yaml:17:9: rule 3 (High risk): a stage says whom it asks"},
+		"a stage is a word":                {swap("ask: [{from: [application owners]}]", "ask: application owners"), "policy.yaml:28:10: rule 4 (Never for good): ask should be a list of stages"},
 		"limits of nothing":                {swap("{permanent: false}", "{permanent: yes}"), "permanent can only be false"},
-		"a clause is a word":               {"clauses: [all]", "policy.yaml:1:11: clause 1: a clause should be given by: name, when"},
-		"everything that is wrong at once": {strings.NewReplacer("agree: 2", "agree: x", "4h", "x").Replace(whole), `"x" should be a duration`},
+		"a rule is a word":                 {"rules: [all]", "policy.yaml:1:11: rule 1: a rule should be granted by: name, when"},
+		"everything that is wrong at once": {strings.NewReplacer("required_approvals: 2", "required_approvals: x", "4h", "x").Replace(whole), `"x" should be a duration`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policy.Parse("policy.yaml", []byte(c.source))
@@ -149,39 +149,39 @@ func TestAMistakeIsNamedWithLineColumnAndWhatWasExpected(t *testing.T) {
 			require.ErrorAs(t, err, &problem)
 		})
 	}
-	_, err := policy.Parse("policy.yaml", []byte(strings.NewReplacer("agree: 2", "agree: x", "4h", "x").Replace(whole)))
-	assert.ErrorContains(t, err, `policy.yaml:20:16: clause 3`, "all of them")
+	_, err := policy.Parse("policy.yaml", []byte(strings.NewReplacer("required_approvals: 2", "required_approvals: x", "4h", "x").Replace(whole)))
+	assert.ErrorContains(t, err, `policy.yaml:20:16: rule 3`, "all of them")
 }
 
 func TestTheDefaultPolicyAsksTheOwners(t *testing.T) {
 	p := parse(t, string(policy.Default))
-	position, err := p.Judge(policy.Subject{})
+	position, err := p.Evaluate(policy.Subject{})
 	require.NoError(t, err)
-	clause, err := p.Clause(position)
+	rule, err := p.Rule(position)
 	require.NoError(t, err)
-	assert.Equal(t, []policy.Stage{owners}, clause.Stages)
-	_, err = p.Clause(2)
-	assert.ErrorContains(t, err, "no clause 2")
+	assert.Equal(t, []policy.Stage{owners}, rule.Stages)
+	_, err = p.Rule(2)
+	assert.ErrorContains(t, err, "no rule 2")
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add(policy.Default)
-	f.Add([]byte("clauses: [{name: a, when: 'a.b(', ask: [{from: [x@y], agree: 3}]}]"))
-	f.Add([]byte("clauses:\n- {name: !!binary x, approve: &a true}\n- *a"))
+	f.Add([]byte("rules: [{name: a, when: 'a.b(', ask: [{from: [x@y], required_approvals: 3}]}]"))
+	f.Add([]byte("rules:\n- {name: !!binary x, approve: &a true}\n- *a"))
 	f.Fuzz(func(t *testing.T, source []byte) {
 		p, err := policy.Parse("f", source)
 		if err != nil {
 			return
 		}
-		if _, err := p.Judge(policy.Subject{Duration: time.Hour}); err == nil && len(p.Clauses) == 0 {
-			t.Fatal("judged by no clause")
+		if _, err := p.Evaluate(policy.Subject{Duration: time.Hour}); err == nil && len(p.Rules) == 0 {
+			t.Fatal("evaluated by no rule")
 		}
 	})
 }
 
 func TestAddressInAPolicyIsLoweredInASCIIAlone(t *testing.T) {
-	p, err := policy.Parse("p.yaml", []byte("clauses:\n- name: all\n  ask:\n  - from: [Priya@Example.com, \"pr\u0130ya@example.com\"]\n"))
+	p, err := policy.Parse("p.yaml", []byte("rules:\n- name: all\n  ask:\n  - from: [Priya@Example.com, \"pr\u0130ya@example.com\"]\n"))
 	require.NoError(t, err)
-	require.Equal(t, []policy.Source{"priya@example.com", "pr\u0130ya@example.com"}, p.Clauses[0].Stages[0].From)
+	require.Equal(t, []policy.Source{"priya@example.com", "pr\u0130ya@example.com"}, p.Rules[0].Stages[0].From)
 }

@@ -1,4 +1,4 @@
-// Package schematest gives every test a database of its own, on a real PostgreSQL.
+// Package schematest grants every test a database of its own, on a real PostgreSQL.
 package schematest
 
 import (
@@ -80,7 +80,7 @@ func ServerURL(t testing.TB) *url.URL {
 	t.Helper()
 	given := os.Getenv("TEST_DATABASE_URL")
 	if given == "" {
-		t.Fatal("TEST_DATABASE_URL is not set: run ./temporal-dev.sh test, or give a PostgreSQL superuser's URL")
+		t.Fatal("TEST_DATABASE_URL is not set: run ./temporal-dev.sh test, or grant a PostgreSQL superuser's URL")
 	}
 	u, err := url.Parse(given)
 	if err != nil {

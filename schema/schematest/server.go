@@ -76,7 +76,7 @@ func StartServer(t testing.TB) *Server {
 	return s
 }
 
-// owner gives dir to the user that PostgreSQL runs as; nil: ours.
+// owner grants dir to the user that PostgreSQL runs as; nil: ours.
 func owner(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -34,7 +34,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that nobody else trusts.
+// NewAuthority makes one that no one else trusts.
 func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	a := &Authority{t: t, File: filepath.Join(t.TempDir(), "ca.pem")}
@@ -112,7 +112,7 @@ func (a *Authority) GRPC(target, name string, clients *Authority, look func(http
 }
 
 // PostgreSQL puts TLS in front of the server of a URL, as a server of that name, and answers the URL by way of it, at
-// localhost, with what is given after the question mark.
+// localhost, with what is granted after the approval mark.
 func (a *Authority) PostgreSQL(target, name string, clients *Authority, settings url.Values) string {
 	a.t.Helper()
 	u, err := url.Parse(target)

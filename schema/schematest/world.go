@@ -67,13 +67,13 @@ func (w *World) Person(name string) int64 {
 	return Value[int64](w, `insert into people (email, name, status) values ($1, $2, 'active') returning id`, strings.ToLower(name)+"@example.com", name)
 }
 
-// Manages makes somebody another's manager.
+// Manages makes someone another's manager.
 func (w *World) Manages(manager, person int64) {
 	w.t.Helper()
 	w.Do(`update people set manager_id = $1 where id = $2`, manager, person)
 }
 
-// Administrator makes somebody one.
+// Administrator makes someone one.
 func (w *World) Administrator(person int64) {
 	w.t.Helper()
 	w.Do(`update people set administrator = true where id = $1`, person)
@@ -144,12 +144,12 @@ func (w *World) Request(requester int64, lasts time.Duration, entitlements ...in
 		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, policy_version)
 		values ($1, $2, 'custom', $3, 'UTC', 'project', $4) returning id`, fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends, version.Version))
 	for _, e := range entitlements {
-		clause, err := p.Judge(subjects[e])
+		rule, err := p.Evaluate(subjects[e])
 		must(err)
 		var item int64
 		must(w.SlackApp.Get(&item, `
-			insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, $4) returning id`,
-			asked.ID, e, w.Account(requester, e), clause))
+			insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, $4) returning id`,
+			asked.ID, e, w.Account(requester, e), rule))
 		asked.Items = append(asked.Items, item)
 	}
 	return asked
@@ -175,11 +175,11 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	}
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	application := Value[int64](w, `select e.application_id from request_items i join entitlements e on e.id = i.entitlement_id where i.id = $1`, items[0])
-	answer := policy.Answer{Agree: 1}
+	answer := policy.Answer{RequiredApprovals: 1}
 	for _, c := range candidates {
 		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.EntitlementOwner})
 	}
-	id, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: asked.ID, ApplicationID: application, PolicyVersion: 1, Items: items, Stage: 1, Stages: 1,
+	id, err := schema.OpenApproval(ctx, tx, schema.ApprovalMessage{RequestID: asked.ID, ApplicationID: application, PolicyVersion: 1, Items: items, Stage: 1, Stages: 1,
 		Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
 	if err != nil {
 		w.t.Fatal(err)
@@ -193,12 +193,12 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	return id
 }
 
-// Decide records a decision about items of an approval as the Slack app does, and answers why the record refused it.
+// Decide records a decision about items of an approval as the Slack app does, and answers why the database refused it.
 func (w *World) Decide(by, approval int64, verdict string, items ...int64) error {
 	_, err := w.SlackApp.Exec(`
-		insert into decisions (item_id, approval_id, decided_by, verdict, reason, basis, policy_version, terms, ends_at, stage, stages, agree)
+		insert into decisions (item_id, approval_id, decided_by, outcome, reason, basis, policy_version, terms, ends_at, stage, stages, required_approvals)
 		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version, request_terms(r.id), r.ends_at,
-		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.agree, 1)
+		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.required_approvals, 1)
 		  from request_items i join access_requests r on r.id = i.request_id left join approvals a on a.id = $2 where i.id = any($4)`, by, approval, verdict, pq.Array(items))
 	return err
 }
@@ -226,7 +226,7 @@ func (w *World) Claim(item int64) int64 {
 	return Value[int64](w, `select coalesce(max(id), 0) from claims where item_id = $1`, item)
 }
 
-// Claims is how many of a source stand on the seat of a person and an entitlement, live or over.
+// Claims is how many of a source stand on the assignment of a person and an entitlement, live or over.
 func (w *World) Claims(person, entitlement int64, source string) int {
 	w.t.Helper()
 	return Value[int](w, `select count(*) from claims where person_id = $1 and entitlement_id = $2 and source = $3`, person, entitlement, source)
@@ -236,7 +236,7 @@ func (w *World) Claims(person, entitlement int64, source string) int {
 func (w *World) Imported(person, entitlement int64) int64 {
 	w.t.Helper()
 	return Value[int64](w, `
-		insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, 'imported', app_now()) returning id`,
+		insert into claims (person_id, account_id, entitlement_id, source, granted_at) values ($1, $2, $3, 'imported', app_now()) returning id`,
 		person, w.Account(person, entitlement), entitlement)
 }
 

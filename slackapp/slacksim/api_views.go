@@ -15,7 +15,7 @@ type trigger struct {
 }
 
 func (s *Server) newTrigger(user, viewID string) string {
-	for id, t := range s.triggers { // forget those that nobody can still try
+	for id, t := range s.triggers { // forget those that no one can still try
 		if time.Since(t.expires) > time.Minute {
 			delete(s.triggers, id)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Change is what a person puts into an element; one field is given.
+// Change is what a person puts into an element; one field is granted.
 type Change struct {
 	Option   string   `json:"option,omitempty"`    // an option's value: radio buttons, selects
 	Options  []string `json:"options,omitempty"`   // options' values: checkboxes, multi-selects
@@ -17,7 +17,7 @@ type Change struct {
 	Time     string   `json:"time,omitempty"`      // HH:mm
 	DateTime int64    `json:"date_time,omitempty"` // seconds since 1970
 	User     string   `json:"user,omitempty"`      // a user's ID
-	Enter    bool     `json:"enter,omitempty"`     // press Enter in a text input, after Text if that is given
+	Enter    bool     `json:"enter,omitempty"`     // press Enter in a text input, after Text if that is granted
 	Clear    bool     `json:"clear,omitempty"`
 }
 

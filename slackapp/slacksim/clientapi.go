@@ -75,7 +75,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(encodeJSON(v)) // a client that has gone is not our fault
 }
 
-// noUser: the path names nobody.
+// noUser: the path names no one.
 type noUser struct{ who string }
 
 func (n noUser) Error() string { return "no user " + n.who }
@@ -204,7 +204,7 @@ func (s *Server) clientPress(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Target
 		Option string `json:"option"` // the value of an overflow menu's entry
-		Value  string `json:"value"`  // of the button, by which it is found though it was drawn anew; empty: it is not looked for
+		Value  string `json:"value"`  // of the button, by which it is found though it was drawn again; empty: it is not looked for
 		Times  int    `json:"times"`  // all at once; 0 is 1
 	}](r)
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Server) clientTraffic(r *http.Request) (any, error) {
 	return since[max(0, len(since)-limit):], nil
 }
 
-// clientPayloads gives the last payloads that went to the app, word for word: to look at, or to change
+// clientPayloads grants the last payloads that went to the app, word for word: to look at, or to change
 // and deliver again.
 func (s *Server) clientPayloads(*http.Request) (any, error) {
 	s.mu.Lock()
@@ -136,7 +136,7 @@ func (s *Server) clientDeliver(r *http.Request) (any, error) {
 	return object{"acked": a.ok(), "status": a.status, "body": string(a.body), "problem": a.detail}, nil
 }
 
-// clientVerify does what Slack does when somebody saves the events' address: the app must give the challenge back, as it
+// clientVerify does what Slack does when someone saves the events' address: the app must remove the challenge , as it
 // is, as a form or as JSON. Source: "url_verification event", "Using the Events API", request URL verification.
 func (s *Server) clientVerify(*http.Request) (any, error) {
 	if s.cfg.EventsURL == "" {

@@ -135,7 +135,7 @@ func TestPeopleAreSearchedByNameAndEmail(t *testing.T) {
 	require.Equal(t, 40, total)
 	names, total = search("")
 	require.Len(t, names, 20, "never all")
-	require.Equal(t, 43, total, "the app's own bot is nobody to be")
+	require.Equal(t, 43, total, "the app's own bot is no one to be")
 	names, _ = search("ids=" + slacksim.UserID("zoe@example.com") + ",U0NOBODY")
 	require.Equal(t, []string{"Zoë Laurent"}, names)
 	status, _ := post(t, url+"/client/people", "application/json", "{}")
@@ -189,7 +189,7 @@ func TestWhatIsUnreadIsCountedForEachPerson(t *testing.T) {
 	require.Zero(t, seePage(t, ws, ann, "").Unread)
 	require.Len(t, seePage(t, ws, "cam@example.com", "").Others, 1)
 
-	// An older mark takes nothing back.
+	// An older mark revokes nothing .
 	status, _ = post(t, ws.Address()+"/client/users/"+ann+"/read", "application/json", `{"ts":"`+first+`"}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Zero(t, seePage(t, ws, ann, "").Unread)
@@ -208,7 +208,7 @@ func TestAPageShowsTheNewestMessagesAndWhoIsMentioned(t *testing.T) {
 	require.Len(t, p.Screen.Messages, 2)
 	require.Contains(t, p.Screen.Messages[1].Plain, "message 4")
 	require.Equal(t, map[string]string{slacksim.UserID(ben): "Ben Example"}, p.Names)
-	require.Equal(t, http.StatusNotFound, look(t, ws.Address()+"/client/users/nobody@example.com/page").status)
+	require.Equal(t, http.StatusNotFound, look(t, ws.Address()+"/client/users/no one@example.com/page").status)
 }
 
 func TestWhoWaitsLearnsOfARestartAtOnce(t *testing.T) {
@@ -225,7 +225,7 @@ func TestWhoWaitsLearnsOfARestartAtOnce(t *testing.T) {
 	require.NotEmpty(t, one.Start)
 	require.NotEqual(t, one.Start, other.Start)
 	require.Equal(t, ben, one.As)
-	require.Equal(t, ann, other.As, "the first of the people, where nobody is named")
+	require.Equal(t, ann, other.As, "the first of the people, where no one is named")
 	require.Equal(t, []slacksim.Link{link}, one.Links)
 
 	began := time.Now()
@@ -239,7 +239,7 @@ func TestWhoWaitsLearnsOfARestartAtOnce(t *testing.T) {
 
 func TestWhatThePageIsToldMustMakeSense(t *testing.T) {
 	for want, cfg := range map[string]slacksim.Config{
-		"nobody in the workspace is eve": {As: "eve@example.com"},
+		"no one in the workspace is eve": {As: "eve@example.com"},
 		"is no link":                     {Links: []slacksim.Link{{Text: "x", URL: "javascript:alert(1)"}}},
 	} {
 		cfg.BotToken, cfg.AppToken = botToken, appToken
@@ -321,7 +321,7 @@ func TestTheTrafficShowsWhatWasSaidWithoutTokens(t *testing.T) {
 	require.Equal(t, http.StatusConflict, look(t, in.url+"/client/traffic/1000000").status)
 }
 
-// Source: views.publish; a block_id that is not given is made up, each time anew.
+// Source: views.publish; a block_id that is not granted is made up, each time again.
 func TestAButtonThatWasDrawnAnewIsPressedAllTheSame(t *testing.T) {
 	api, ws := alone(t)
 	publish := func() slacksim.Screen {

@@ -49,7 +49,7 @@ func TestAConfigurationThatContradictsItselfIsRefused(t *testing.T) {
 		"none of them":         {BotToken: botToken, AppToken: appToken, EventsURL: "http://x/1"},
 		"is no address":        {BotToken: botToken, AppToken: appToken, EventsURL: "nowhere"},
 		"two users with the I": {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{ID: "U1"}, {ID: "U1"}}},
-		"needs an id or an e":  {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{Name: "Nobody"}}},
+		"needs an id or an e":  {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{Name: "No one"}}},
 		"time zone of":         {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{ID: "U1", TZ: "Mars/Base"}}},
 	} {
 		_, err := slacksim.New(cfg)
@@ -105,7 +105,7 @@ func TestImpossibleActionsAreErrors(t *testing.T) {
 	api, ws := alone(t)
 	_, err := api.PublishView(slacksim.UserID(ann), home(slack.NewActionBlock("x", button("b", "", "Button"))), "")
 	require.NoError(t, err)
-	require.ErrorContains(t, ws.As("nobody@example.com").VisitHome(), "no user nobody@example.com")
+	require.ErrorContains(t, ws.As("no one@example.com").VisitHome(), "no user no one@example.com")
 	status := func(path, body string) (int, string) {
 		resp, err := http.Post(ws.Address()+path, "application/json", strings.NewReader(body))
 		require.NoError(t, err)

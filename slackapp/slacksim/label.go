@@ -3,7 +3,7 @@ package slacksim
 import "strings"
 
 // elementLabel is what a person would call an element: an input's label, else the text beside it, else
-// what stands in it.
+// what is a delegate it.
 func elementLabel(e element) string {
 	if e.input {
 		return str(obj(e.block, "label"), "text")

@@ -52,7 +52,7 @@ func servePageFile(w http.ResponseWriter, name string) {
 	_, _ = w.Write(content) // a browser that has gone is not our fault
 }
 
-// servePermalink leads from the address of a message, as the app builds it from auth.test's url, to the page of somebody
+// servePermalink leads from the address of a message, as the app builds it from auth.test's url, to the page of someone
 // who sees it.
 func (s *Server) servePermalink(w http.ResponseWriter, r *http.Request) {
 	digits, ok := strings.CutPrefix(r.PathValue("message"), "p")

@@ -26,7 +26,7 @@ func TestEveryControlSendsWhatSlackWouldSend(t *testing.T) {
 
 	p.click(`[data-action-id=who]`)
 	p.waitText(`[role=option]`, "Anna")
-	js[bool](p, `(async () => { // two letters at the pace of somebody who types fast
+	js[bool](p, `(async () => { // two letters at the pace of someone who types fast
 		const e = document.activeElement
 		for (const typed of ['b', 'be']) {
 			e.value = typed
@@ -45,7 +45,7 @@ func TestEveryControlSendsWhatSlackWouldSend(t *testing.T) {
 	require.Equal(t, "Ben", js[string](p, `document.querySelector('[data-action-id=who]').value`))
 	queries := a.of(slack.InteractionTypeBlockSuggestion)
 	require.Empty(t, queries[0].Value, "offered before a letter is typed")
-	require.Equal(t, "be", queries[1].Value, "while somebody types, the app is asked once")
+	require.Equal(t, "be", queries[1].Value, "while someone types, the app is asked once")
 	require.Empty(t, acted(a, "who"), "an input block without dispatch_action tells nothing")
 
 	p.click(`[data-action-id=why]`)

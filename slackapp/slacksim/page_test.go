@@ -166,7 +166,7 @@ func TestThePageFollowsWhatHappens(t *testing.T) {
 	in := install(t, "http", gallery())
 	api := in.app.api
 	p := browse(t, in.url)
-	require.Equal(t, ann, js[string](p, `document.body.dataset.as`), "the first person, until somebody else is chosen")
+	require.Equal(t, ann, js[string](p, `document.body.dataset.as`), "the first person, until someone else is chosen")
 	require.Equal(t, "accessbot – local Slack", js[string](p, `document.title`))
 	p.waitText(`#hint`, "Press “Request Access”")
 	p.waitText(`#me`, "Europe/Berlin")
@@ -283,7 +283,7 @@ func TestThePageFindsItsWayBackAfterARestart(t *testing.T) {
 	p.wait(`document.body.dataset.connected === 'true' && document.body.dataset.start !== ` + string(mustJSON(t, first)))
 	p.wait(`!document.querySelector('[role=dialog]') && !document.querySelector('#connection')`)
 	p.waitText(`.toast`, "has forgotten")
-	p.waitText(`#panel-home`, "Request Access") // opened anew, so that the app shows its Home tab again
+	p.waitText(`#panel-home`, "Request Access") // opened again, so that the app shows its Home tab again
 	p.press("Messages")
 	_, _, err = a.api.PostMessage(slacksim.UserID(ann), say("new"))
 	require.NoError(t, err)

@@ -95,7 +95,7 @@ func (s *Server) find(u *User, t Target) (surface, element, error) {
 }
 
 // drawnAnew answers where the button that was pressed stands now. A Home tab is published again whenever the app likes, with
-// new block IDs where the app gives none: what somebody pressed a moment before is the same button all the same.
+// new block IDs where the app grants none: what someone pressed a moment before is the same button all the same.
 func (s *Server) drawnAnew(u *User, t Target, value string) Target {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Screen is all that one user has before them, as the client API gives it.
+// Screen is all that one user has before them, as the client API grants it.
 type Screen struct {
 	Seq      int64     `json:"seq"` // hand it to /client/wait to learn of the next change
 	User     User      `json:"user"`

@@ -78,7 +78,7 @@ type Server struct {
 	issued    int64 // for IDs
 }
 
-// New starts a workspace. It serves nothing by itself: give Handler to an http.Server on loopback.
+// New starts a workspace. It serves nothing by itself: grant Handler to an http.Server on loopback.
 // It fails if the configuration contradicts itself or two users have one ID.
 func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.TeamID, "T0LOCALSIM")
@@ -127,7 +127,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	if cfg.As != "" && s.findUser(cfg.As) == nil {
-		return nil, fmt.Errorf("slacksim: nobody in the workspace is %s", cfg.As)
+		return nil, fmt.Errorf("slacksim: no one in the workspace is %s", cfg.As)
 	}
 	for _, l := range cfg.Links {
 		if u, err := url.Parse(l.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || l.Text == "" {

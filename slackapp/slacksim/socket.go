@@ -52,7 +52,7 @@ func newSockets(s *Server) *sockets {
 	}
 }
 
-// connectionsOpen gives an address to connect to, for once and for a short while.
+// connectionsOpen grants an address to connect to, for once and for a short while.
 func (s *Server) connectionsOpen(c *call) (object, *refusal) {
 	ticket := randomID() + randomID() + randomID() + randomID()
 	s.sockets.mu.Lock()

@@ -68,7 +68,7 @@ func (s *Server) markRead(user, ts string) {
 	}
 }
 
-// Unread is what somebody has not read yet.
+// Unread is what someone has not read yet.
 type Unread struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`

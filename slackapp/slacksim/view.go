@@ -73,7 +73,7 @@ func findElement(blocks []object, c control) (element, bool) {
 	return element{}, false
 }
 
-// fillIDs gives every block and interactive element that has no ID a random one, as Slack does: without
+// fillIDs grants every block and interactive element that has no ID a random one, as Slack does: without
 // an ID of its own, a block does not keep its input over an update.
 func fillIDs(blocks []object) {
 	fill := func(o object, name string) {

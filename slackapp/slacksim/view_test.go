@@ -70,7 +70,7 @@ func TestABlockThatComesBackHasTheStateItHad(t *testing.T) {
 	require.Equal(t, "stale", u.Value("Note"))
 }
 
-// Source: docs.slack.dev, reference/block-kit/blocks: a block_id that is not given is made up.
+// Source: docs.slack.dev, reference/block-kit/blocks: a block_id that is not granted is made up.
 func TestABlockWithoutAnIDLosesItsInput(t *testing.T) {
 	in, u := opener(t, func() slack.ModalViewRequest { return modal(textField("", "", "Note", "")) })
 	u.Press("Open")

@@ -75,7 +75,7 @@ func TestUsersAreFoundByIDAndByEmail(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, u.Profile.Email, byID.Profile.Email)
 
-	_, err = api.GetUserByEmail("nobody@example.com")
+	_, err = api.GetUserByEmail("no one@example.com")
 	require.Equal(t, "users_not_found", code(t, err))
 	_, err = api.GetUserInfo("U0NOBODY00")
 	require.Equal(t, "user_not_found", code(t, err))
@@ -204,7 +204,7 @@ func TestConversationsCannotBeOpenedWithNobody(t *testing.T) {
 		require.Equal(t, want, code(t, err))
 	}
 	_, _, err = api.PostMessage(slacksim.UserID(ben), say("x"))
-	require.Equal(t, "channel_not_found", code(t, err), "nobody reads it there")
+	require.Equal(t, "channel_not_found", code(t, err), "no one reads it there")
 }
 
 // Source: chat.postEphemeral: shown to one user, not part of what can be updated.

@@ -252,7 +252,7 @@ func (w *Workspace) poll(timeout time.Duration, look func() (seq int64, done boo
 	}
 }
 
-// nameOf gives the names by which mentions are read.
+// nameOf grants the names by which mentions are read.
 func (w *Workspace) userNames(screen []byte) (map[string]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -271,7 +271,7 @@ func (w *Workspace) userNames(screen []byte) (map[string]string, error) {
 		for _, u := range users {
 			w.names[u.ID] = u.Name
 		}
-		for _, m := range mention.FindAllSubmatch(screen, -1) { // nobody's: do not ask again each time
+		for _, m := range mention.FindAllSubmatch(screen, -1) { // no one's: do not ask again each time
 			if id := string(m[1]); w.names[id] == "" {
 				w.names[id] = id
 			}

@@ -13,7 +13,7 @@ const (
 	ActionDeny          = "deny"           // see DecisionValue
 	ActionChoose        = "choose"         // see DecisionValue
 	ActionWithdraw      = "withdraw"       // the request's number
-	ActionGiveBack      = "give_back"      // the claim's ID
+	ActionRemoveAccess  = "give_back"      // the claim's ID
 )
 
 // Block IDs of the rows of buttons in messages.
@@ -24,7 +24,7 @@ const (
 	BlockAgain    = "again"
 )
 
-// DecisionValue is the value of an Approve or Deny button: which copy of the question it stands in, and the terms that
+// DecisionValue is the value of an Approve or Deny button: which copy of the approval it is a delegate, and the terms that
 // this copy shows (schema.Request.Terms).
 func DecisionValue(messageID int64, terms string) string {
 	return strconv.FormatInt(messageID, 10) + ":" + terms

@@ -22,7 +22,7 @@ const (
 	BlockLastDay   = "last_day"
 )
 
-// Away asks who decides in the reader's place, and when. Now is the record's clock.
+// Away asks who decides in the reader's place, and when. Now is the database's clock.
 func Away(zone string, now time.Time) slack.ModalViewRequest {
 	hint := Cut("In your time zone, "+location(zone).String()+".", 150)
 	first := slack.NewDatePickerBlockElement(ActionFirstDay)
@@ -34,7 +34,7 @@ func Away(zone string, now time.Time) slack.ModalViewRequest {
 		Submit:     plain("Save"),
 		Close:      plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("What you would be asked to approve is put to somebody else. Questions that are open move at once, and come back to you afterwards."),
+			section("What you would be asked to approve is put to someone else. Approvals that are open move at once, and come back to you afterwards."),
 			slack.NewInputBlock(BlockDelegate, plain("Who decides in your place"), nil, externalSelect(ActionDelegate, "Choose a person")),
 			slack.NewInputBlock(BlockFirstDay, plain("First day"), plain(hint), first),
 			slack.NewInputBlock(BlockLastDay, plain("Last day"), plain(hint), slack.NewDatePickerBlockElement(ActionLastDay)),

@@ -39,7 +39,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	if n[noApprover] > 0 && n[noApprover] < len(items) {
 		b.line("⚠️ " + noApproverWords(r))
 	}
-	b.line(openEnquiries(r)...)
+	b.line(openQuestions(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.small("Created " + When(r.CreatedAt, r.TimeZone))
@@ -90,7 +90,7 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 	case n[leaving] == all && neverHeld(items):
 		return request + " wasn't set up, and we're making sure that there is no access"
 	case n[leaving] == all:
-		return request + " is being taken back"
+		return request + " is being revoked"
 	case n[denied] == all:
 		return request + " was denied"
 	case n[failed] == all:
@@ -101,10 +101,10 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 		return request + " was withdrawn"
 	case n[ended] == all:
 		return request + " has ended"
-	case n[givenBack] == all:
-		return request + ": the access was given back"
-	case n[takenBack] == all:
-		return request + ": the access was taken back"
+	case n[removedByHolder] == all:
+		return request + ": the access was removed"
+	case n[revoked] == all:
+		return request + ": the access was revoked"
 	case n[kept] == all:
 		if readerID != r.RequesterID {
 			return request + " has ended, and the access stays for another reason"
@@ -155,7 +155,7 @@ func waitToBeSetUp(items []told) bool {
 
 // neverHeld tells whether no target ever showed the access of any of some items.
 func neverHeld(items []told) bool {
-	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GivenAt.Valid })
+	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GrantedAt.Valid })
 }
 
 // commonEnd is until when active items are held, or nothing if their ends differ.
@@ -191,11 +191,11 @@ func likeWhom(r *schema.Request) string {
 
 // asked says who is asked now, on what basis, and about which applications: a line for those who are asked the same.
 func asked(r *schema.Request, zone string) []string {
-	type question struct {
+	type approvalMessage struct {
 		whom string
 		apps []string
 	}
-	var questions []question
+	var approvalMessages []approvalMessage
 	for _, a := range r.Approvals {
 		about := stillAsked(r, a)
 		if len(about) == 0 {
@@ -203,21 +203,21 @@ func asked(r *schema.Request, zone string) []string {
 		}
 		app := name(about[0].ApplicationName)
 		whom := candidates(a, about) + unsentTo(a) + untilWhen(r, a, zone)
-		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
+		n := slices.IndexFunc(approvalMessages, func(q approvalMessage) bool { return q.whom == whom })
 		if n < 0 {
-			n = len(questions)
-			questions = append(questions, question{whom: whom})
+			n = len(approvalMessages)
+			approvalMessages = append(approvalMessages, approvalMessage{whom: whom})
 		}
-		if !slices.Contains(questions[n].apps, app) {
-			questions[n].apps = append(questions[n].apps, app)
+		if !slices.Contains(approvalMessages[n].apps, app) {
+			approvalMessages[n].apps = append(approvalMessages[n].apps, app)
 		}
 	}
 	var lines []string
 	room := shortRoom
-	for n, q := range questions {
+	for n, q := range approvalMessages {
 		line := fmt.Sprintf("%s %s, about %s", bold("Asked:"), q.whom, andMore(q.apps, len(q.apps)))
 		if room -= length(line); room < 0 && n > 0 {
-			return append(lines, fmt.Sprintf("and others, about %d more applications", len(questions)-n))
+			return append(lines, fmt.Sprintf("and others, about %d more applications", len(approvalMessages)-n))
 		}
 		lines = append(lines, line)
 	}
@@ -246,7 +246,7 @@ func untilWhen(r *schema.Request, a schema.Approval, zone string) string {
 	return ""
 }
 
-// decidableUntil is until when an approval can be answered: what it is about cannot be given after its own end.
+// decidableUntil is until when an approval can be answered: what it is about cannot be granted after its own end.
 func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
 	until, ok = a.ExpiresAt.Time, a.ExpiresAt.Valid
 	for _, i := range r.Items {
@@ -261,14 +261,14 @@ func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok b
 // asked yet, is counted.
 func candidates(a schema.Approval, about []schema.Item) string {
 	if len(a.Candidates) == 0 {
-		return "nobody, since nobody was found who may decide"
+		return "no one, since no one was found who may decide"
 	}
 	var bases []string
 	names := map[string][]string{}
 	later := 0
 	for _, c := range a.Candidates {
 		switch {
-		case !slices.ContainsFunc(about, func(i schema.Item) bool { return !slices.Contains(i.Agreed(a.Stage), c.PersonID) }):
+		case !slices.ContainsFunc(about, func(i schema.Item) bool { return !slices.Contains(i.ApprovedIn(a.Stage), c.PersonID) }):
 		case c.AskedAt.Valid:
 			if names[c.Basis] == nil {
 				bases = append(bases, c.Basis)
@@ -283,14 +283,14 @@ func candidates(a schema.Approval, about []schema.Item) string {
 		parts = append(parts, andMore(names[basis], len(names[basis]))+" ("+basisWords(basis)+")")
 	}
 	if len(parts) == 0 {
-		parts = []string{"nobody yet"}
+		parts = []string{"no one yet"}
 	}
 	if later > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more with the first reminder", later))
 	}
 	whom := strings.Join(parts, ", ")
-	if a.Agree > 1 {
-		whom += fmt.Sprintf(" – %d have to agree", a.Agree)
+	if a.RequiredApprovals > 1 {
+		whom += fmt.Sprintf(" – %d have to agree", a.RequiredApprovals)
 	}
 	if a.Level > 0 {
 		whom += " – escalated"
@@ -341,7 +341,7 @@ func withdrawable(r *schema.Request) int {
 
 func withdrawButton(r *schema.Request, n int) *slack.ButtonBlockElement {
 	sure := slack.NewConfirmationBlockObject(plain("Withdraw?"),
-		plain(fmt.Sprintf("%s of request #%d will not be given. What is given already stays.", sentence(grants(n)), r.ID)),
+		plain(fmt.Sprintf("%s of request #%d will not be granted. What is granted already stays.", sentence(grants(n)), r.ID)),
 		plain("Withdraw"), plain("Keep waiting"))
 	return button(ActionWithdraw, strconv.FormatInt(r.ID, 10), "Withdraw", slack.StyleDefault).WithConfirm(sure)
 }

@@ -36,16 +36,16 @@ Created Mon 23 Nov 2026, 10:00 CET
 [Withdraw]`), text(m))
 	withdraw := buttons(m)[ActionWithdraw]
 	assert.Equal(t, "1042", withdraw.Value)
-	assert.Equal(t, "2 access grants of request #1042 will not be given. What is given already stays.", withdraw.Confirm.Text.Text)
+	assert.Equal(t, "2 access grants of request #1042 will not be granted. What is granted already stays.", withdraw.Confirm.Text.Text)
 }
 
 func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
-	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
-	gone, late, unsettled := over, over, over
+	over := schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
+	gone, late, notReconciled := over, over, over
 	gone.RemovedAt, late.RemovedAt = over.EndedAt, at("2026-12-01T23:20:00Z")
-	unsettled.DueAt = at("2026-12-01T23:02:00Z")
+	notReconciled.DueAt = at("2026-12-01T23:02:00Z")
 	never := gone
-	never.GivenAt = sql.NullTime{}
+	never.GrantedAt = sql.NullTime{}
 	permanent := given(item(1, schema.Active, "reader"))
 	permanent.Claim.EndsAt = sql.NullTime{}
 	sooner := given(item(1, schema.Active, "reader"))
@@ -62,12 +62,12 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 		{"submitted", item(1, schema.Submitted, "reader"), " has been created. We'll send it for approval as soon as our systems are back.", "submitted", true},
 		{"awaiting approval, not sent yet", item(1, schema.AwaitingApproval, "reader"),
 			" has been created. We'll send it for approval as soon as we can reach an approver in Slack.", "not sent for approval yet", true},
-		{"awaiting approval, nobody found", problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""),
+		{"awaiting approval, no one found", problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""),
 			" has been created. No approver is available, and no administrator could be reached in Slack. Please tell an administrator.", "no approver is available", true},
 		{"approved, and not taken up yet", approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"),
 			" is approved and being provisioned", "approved by Bob Owner", true},
 		{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), " is approved and being provisioned", "approved by Bob Owner", true},
-		{"approved by a clause", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " was approved by policy and is being provisioned", "approved by the policy", true},
+		{"approved by a rule", approvedBy(item(1, schema.Approved, "reader"), 0, ""), " was approved by policy and is being provisioned", "approved by the policy", true},
 		{"approved, its target is down", problem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.TargetUnavailable, ""),
 			" is approved and waiting to be set up", "approved by Bob Owner, waiting for GitHub, which isn't responding", true},
 		{"approved, no approver was there before", problem(approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"), schema.NoApprover, ""),
@@ -86,38 +86,38 @@ func TestTheCardSaysWhatTheRecordSaysOfAnItem(t *testing.T) {
 		{"active", given(item(1, schema.Active, "reader")), " is active " + until, "active " + until, false},
 		{"active without an end", permanent, " is active permanently", "active permanently", false},
 		{"active for less than was asked", sooner, " is active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", "active until Mon 30 Nov 2026, 12:00 CET, sooner than was asked for", false},
-		{"given back, and still there", released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""),
-			" is being taken back", "given back, the access is being taken back", false},
+		{"removed, and still there", revokedItem(given(item(1, schema.Active, "reader")), schema.KindRemovedByHolder, "Alice Example", ""),
+			" is being revoked", "removed, the access is being revoked", false},
 		{"ended", claimed(item(1, schema.Ended, "reader"), gone), " has ended", "ended on Wed 2 Dec 2026, 00:00 CET", false},
 		{"ended late", claimed(item(1, schema.Ended, "reader"), late), " has ended",
 			"ended on Wed 2 Dec 2026, 00:00 CET, the access was removed on Wed 2 Dec 2026, 00:20 CET", false},
 		{"ended, held for another reason", claimed(item(1, schema.Ended, "reader"), over), " has ended, and you still have the access for another reason",
 			"ended on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
-		{"over, and not gone yet", claimed(item(1, schema.Ended, "reader"), unsettled), " is being taken back",
-			"ended on Wed 2 Dec 2026, 00:00 CET, the access is being taken back", false},
-		{"called ended before its claim is", given(item(1, schema.Ended, "reader")), " is being taken back", "ended, the access is being taken back", false},
-		{"given back", released(claimed(item(1, schema.Released, "reader"), gone), schema.GivenBack, "Alice Example", ""), ": the access was given back",
-			"given back on Wed 2 Dec 2026, 00:00 CET", false},
-		{"given back, held for another reason", released(claimed(item(1, schema.Released, "reader"), over), schema.GivenBack, "Alice Example", ""),
-			" has ended, and you still have the access for another reason", "given back on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
-		{"taken back", released(claimed(item(1, schema.Released, "reader"), gone), schema.TakenBack, "Bob Owner", "moved team"), ": the access was taken back",
-			"taken back by Bob Owner (moved team) on Wed 2 Dec 2026, 00:00 CET", false},
-		{"given back before it was set up", released(claimed(item(1, schema.Released, "reader"), never), schema.GivenBack, "Alice Example", ""),
-			": the access was given back", "given back on Wed 2 Dec 2026, 00:00 CET, before it was set up", false},
-		{"taken back from a leaver", released(claimed(item(1, schema.Released, "reader"), gone), schema.Left, "", "left the company"), ": the access was taken back",
-			"taken back from a leaver on Wed 2 Dec 2026, 00:00 CET", false},
-		{"taken back by an operator", released(claimed(item(1, schema.Released, "reader"), gone), schema.Cancelled, "", "cancelled in Temporal"),
-			": the access was taken back", "taken back by an operator (cancelled in Temporal) on Wed 2 Dec 2026, 00:00 CET", false},
+		{"over, and not gone yet", claimed(item(1, schema.Ended, "reader"), notReconciled), " is being revoked",
+			"ended on Wed 2 Dec 2026, 00:00 CET, the access is being revoked", false},
+		{"called ended before its claim is", given(item(1, schema.Ended, "reader")), " is being revoked", "ended, the access is being revoked", false},
+		{"removed", revokedItem(claimed(item(1, schema.Revoked, "reader"), gone), schema.KindRemovedByHolder, "Alice Example", ""), ": the access was removed",
+			"removed on Wed 2 Dec 2026, 00:00 CET", false},
+		{"removed, held for another reason", revokedItem(claimed(item(1, schema.Revoked, "reader"), over), schema.KindRemovedByHolder, "Alice Example", ""),
+			" has ended, and you still have the access for another reason", "removed on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason", false},
+		{"revoked", revokedItem(claimed(item(1, schema.Revoked, "reader"), gone), schema.KindRevoked, "Bob Owner", "moved team"), ": the access was revoked",
+			"revoked by Bob Owner (moved team) on Wed 2 Dec 2026, 00:00 CET", false},
+		{"removed before it was set up", revokedItem(claimed(item(1, schema.Revoked, "reader"), never), schema.KindRemovedByHolder, "Alice Example", ""),
+			": the access was removed", "removed on Wed 2 Dec 2026, 00:00 CET, before it was set up", false},
+		{"revoked from a leaver", revokedItem(claimed(item(1, schema.Revoked, "reader"), gone), schema.KindPersonLeft, "", "left the company"), ": the access was revoked",
+			"revoked from a leaver on Wed 2 Dec 2026, 00:00 CET", false},
+		{"revoked by an operator", revokedItem(claimed(item(1, schema.Revoked, "reader"), gone), schema.KindWorkflowCancelled, "", "cancelled in Temporal"),
+			": the access was revoked", "revoked by an operator (cancelled in Temporal) on Wed 2 Dec 2026, 00:00 CET", false},
 		{"denied", deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "not *yours*"), " was denied", "denied by Bob Owner (not ∗yours∗)", false},
 		{"denied, and not taken up yet", deniedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner", "no"), " was denied", "denied by Bob Owner (no)", false},
-		{"denied by a clause", deniedBy(item(1, schema.Denied, "reader"), 0, "", "frozen"), " was denied", "denied by the policy (frozen)", false},
-		{"withdrawn", released(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Alice Example", ""), " was withdrawn", "withdrawn", false},
-		{"withdrawn, and not taken up yet", released(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.WithdrawnByRequester, "Alice Example", ""),
+		{"denied by a rule", deniedBy(item(1, schema.Denied, "reader"), 0, "", "frozen"), " was denied", "denied by the policy (frozen)", false},
+		{"withdrawn", revokedItem(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Alice Example", ""), " was withdrawn", "withdrawn", false},
+		{"withdrawn, and not taken up yet", revokedItem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.WithdrawnByRequester, "Alice Example", ""),
 			" was withdrawn", "withdrawn", false},
-		{"withdrawn by an operator", released(item(1, schema.Withdrawn, "reader"), schema.Cancelled, "", "cancelled in Temporal"), " was withdrawn",
+		{"withdrawn by an operator", revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindWorkflowCancelled, "", "cancelled in Temporal"), " was withdrawn",
 			"withdrawn by an operator (cancelled in Temporal)", false},
-		{"withdrawn for a leaver", released(item(1, schema.Withdrawn, "reader"), schema.Left, "", "left"), " was withdrawn", "withdrawn, the requester has left", false},
-		{"expired", item(1, schema.Expired, "reader"), " has expired", "expired (nobody decided in time)", false},
+		{"withdrawn for a leaver", revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindPersonLeft, "", "left"), " was withdrawn", "withdrawn, the requester has left", false},
+		{"expired", item(1, schema.Expired, "reader"), " has expired", "expired (no one decided in time)", false},
 		{"its end passed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.EndPassed, ""),
 			" was approved, but couldn't be set up", "couldn't be set up (its end passed before it was set up)", false},
 		{"failed", problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.ObjectGone, "team-x"),
@@ -179,7 +179,7 @@ func TestTheCardNamesThoseWhoAreAskedNow(t *testing.T) {
 
 func TestTheCardSaysThatNobodyWasFoundWhoMayDecide(t *testing.T) {
 	r := withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "nobody", []int64{1})
-	assert.Contains(t, text(Card(r, alice)), "*Asked:* nobody, since nobody was found who may decide, about GitHub\n")
+	assert.Contains(t, text(Card(r, alice)), "*Asked:* no one, since no one was found who may decide, about GitHub\n")
 }
 
 func TestWhoIsAskedTheSameIsNamedOnce(t *testing.T) {
@@ -204,7 +204,7 @@ func TestAccessThatIsPastItsEndAndNotGoneIsNotCalledActive(t *testing.T) {
 	assert.Contains(t, text(Card(r, alice)), "active until")
 	r.ReadAt = held.Claim.EndsAt.Time.Add(2 * time.Minute)
 	assert.NotContains(t, text(Card(r, alice)), "active")
-	assert.Contains(t, text(Card(r, alice)), "the end has passed, the access is being taken back")
+	assert.Contains(t, text(Card(r, alice)), "the end has passed, the access is being revoked")
 }
 
 func TestNothingIsSaidToBeDecidableAfterItsEnd(t *testing.T) {
@@ -212,23 +212,23 @@ func TestNothingIsSaidToBeDecidableAfterItsEnd(t *testing.T) {
 	r.Approvals[0].ExpiresAt = at("2026-12-07T09:00:00Z")
 	assert.Contains(t, text(Card(r, alice)), ", until Wed 2 Dec 2026, 00:00 CET")
 	assert.NotContains(t, text(Card(r, alice)), "7 Dec")
-	q := QuestionFor{PersonID: bob, TimeZone: "Europe/Berlin"}
-	assert.Contains(t, text(Question(r, q)), "Can be decided until Wed 2 Dec 2026, 00:00 CET.")
-	assert.NotContains(t, text(Question(r, q)), "7 Dec")
+	q := ApprovalMessageFor{PersonID: bob, TimeZone: "Europe/Berlin"}
+	assert.Contains(t, text(ApprovalMessage(r, q)), "Can be decided until Wed 2 Dec 2026, 00:00 CET.")
+	assert.NotContains(t, text(ApprovalMessage(r, q)), "7 Dec")
 	r.Approvals[0].ExpiresAt = at("2026-11-28T09:00:00Z")
 	assert.Contains(t, text(Card(r, alice)), ", until Sat 28 Nov 2026, 10:00 CET")
-	assert.Contains(t, text(Question(r, q)), "Can be decided until Sat 28 Nov 2026, 10:00 CET.")
+	assert.Contains(t, text(ApprovalMessage(r, q)), "Can be decided until Sat 28 Nov 2026, 10:00 CET.")
 }
 
 func TestWhoWithdrewIsSaidWhereTwoCould(t *testing.T) {
-	i := released(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Erin <Boss>", "")
+	i := revokedItem(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Erin <Boss>", "")
 	i.Release.PersonID = sql.NullInt64{Int64: 9, Valid: true}
 	r := withApproval(newRequest(i), "closed", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
 	r.SubmittedBy, r.SubmitterName = sql.NullInt64{Int64: 9, Valid: true}, "Erin <Boss>"
 	assert.Contains(t, text(Card(r, alice)), "↩️ reader: withdrawn by Erin &lt;Boss&gt;")
 	assert.Contains(t, text(Card(r, 9)), "↩️ reader: withdrawn by you")
 	assert.Contains(t, text(Outcome(r, alice)), "↩️ Withdrawn by Erin &lt;Boss&gt;")
-	assert.Contains(t, text(Question(r, QuestionFor{PersonID: bob})), "Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026")
+	assert.Contains(t, text(ApprovalMessage(r, ApprovalMessageFor{PersonID: bob})), "Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026")
 }
 
 // TestCardSentForApproval: the card says that a request was sent for approval only once an approver was sent it.
@@ -261,7 +261,7 @@ func TestCardSentForApproval(t *testing.T) {
 	})
 	t.Run("between two stages: it was sent", func(t *testing.T) {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
-		r.Items[0].Decisions = []schema.Decision{{ItemID: 1, DecidedBy: sql.NullInt64{Int64: bob, Valid: true}, DeciderName: "Bob Owner", Verdict: "approve", Stage: 1, Stages: 2, Agree: 1}}
+		r.Items[0].Decisions = []schema.Decision{{ItemID: 1, DecidedBy: sql.NullInt64{Int64: bob, Valid: true}, DeciderName: "Bob Owner", Verdict: "approve", Stage: 1, Stages: 2, RequiredApprovals: 1}}
 		assert.Contains(t, headline(r), "sent for approval")
 	})
 	t.Run("delayed: what is said depends on what was decided", func(t *testing.T) {

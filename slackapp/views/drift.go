@@ -8,31 +8,31 @@ import (
 	"accessbot/schema"
 )
 
-// DriftShown is how many differences a message names.
-const DriftShown = 20
+// FindingShown is how many differences a message names.
+const FindingShown = 20
 
-// ListDrift is the list of Home, which shows DriftLines of it.
+// ListFindings is the list of Home, which shows FindingLines of it.
 const (
-	ListDrift  = "drift"
-	DriftLines = 5
+	ListFindings = "unexpected_access"
+	FindingLines = 5
 )
 
-// Drift tells an owner, whose clock is in zone, that an application shows other access than what is recorded.
-func Drift(r schema.DriftReport, zone string) Message {
+// Unexpected or missing access tells an owner, whose clock is in zone, that an application shows other access than what is recorded.
+func Finding(r schema.FindingReport, zone string) Message {
 	var b body
 	app := name(r.ApplicationName)
 	text := fmt.Sprintf("Access in %s differs from what is recorded", app)
 	b.line(bold(text))
 	if r.Unclaimed > 0 {
-		b.line(fmt.Sprintf("%d held there, and nobody asked for it here.", r.Unclaimed))
+		b.line(fmt.Sprintf("%d held there, and no one asked for it here.", r.Unclaimed))
 	}
 	if r.Missing > 0 {
 		b.line(fmt.Sprintf("%d recorded as given, and not there any more.", r.Missing))
 	}
 	b.gap()
 	room, shown := listRoom, 0
-	for _, d := range r.Drifts {
-		line := driftLine(d, zone)
+	for _, d := range r.Findings {
+		line := findingLine(d, zone)
 		if room -= length(line); room < 0 {
 			break
 		}
@@ -47,10 +47,10 @@ func Drift(r schema.DriftReport, zone string) Message {
 	return b.message(text)
 }
 
-func driftLine(d schema.Drift, zone string) string {
+func findingLine(d schema.Finding, zone string) string {
 	who := name(d.PersonName)
 	if d.PersonName == "" {
-		who = "account " + name(d.Account) + " (nobody's in the directory)"
+		who = "account " + name(d.Account) + " (no one's in the directory)"
 	}
 	line := fmt.Sprintf("➕ %s: %s, seen first %s", who, bold(name(d.EntitlementName)), When(d.FirstSeenAt, zone))
 	if d.Kind == "missing" {
@@ -61,29 +61,29 @@ func driftLine(d schema.Drift, zone string) string {
 	}
 	switch {
 	case d.Corrected && d.Kind == "missing":
-		line += ". It is being given again"
+		line += ". It is being granted again"
 	case d.Corrected:
-		line += ". It is being taken back"
+		line += ". It is being revoked"
 	}
 	return line
 }
 
 const lookThere = "Please look in the application who changed it, and whether it should be so."
 
-// driftLines are differences of several applications, and what to do about them.
-func driftLines(drifts []schema.Drift, zone string) []slack.Block {
+// findingLines are differences of several applications, and what to do about them.
+func findingLines(findings []schema.Finding, zone string) []slack.Block {
 	var blocks []slack.Block
-	for _, d := range drifts {
-		what := "held there, and nobody asked for it here"
+	for _, d := range findings {
+		what := "held there, and no one asked for it here"
 		if d.Kind == "missing" {
 			what = "recorded as given, and not there any more"
 		}
-		blocks = append(blocks, section(driftLine(d, zone)+"\n"+name(d.ApplicationName)+" · "+what))
+		blocks = append(blocks, section(findingLine(d, zone)+"\n"+name(d.ApplicationName)+" · "+what))
 	}
 	return append(blocks, small(lookThere+" What is as recorded again vanishes from here."))
 }
 
-// DriftList is a page of where what the reader looks after differs from what is recorded.
-func DriftList(drifts []schema.Drift, total, page int, zone string) slack.ModalViewRequest {
-	return list(ListDrift, "Differs from the record", total, page, driftLines(drifts, zone))
+// FindingList is a page of where what the reader looks after differs from what is recorded.
+func FindingList(findings []schema.Finding, total, page int, zone string) slack.ModalViewRequest {
+	return list(ListFindings, "Differs from the database", total, page, findingLines(findings, zone))
 }

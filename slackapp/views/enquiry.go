@@ -13,31 +13,31 @@ import (
 
 // Callbacks, actions and fields of asking the requester, and of answering.
 const (
-	CallbackEnquire = "enquire"
-	CallbackAnswer  = "answer"
-	ActionEnquire   = "enquire" // see DecisionValue
-	ActionAnswer    = "answer"  // the enquiry's ID
-	ActionWritten   = "written"
-	BlockWritten    = "written"
-	BlockAnswer     = "answer"
+	CallbackAskQuestion = "enquire"
+	CallbackAnswer      = "answer"
+	ActionAskQuestion   = "enquire" // see DecisionValue
+	ActionAnswer        = "answer"  // the question's ID
+	ActionWritten       = "written"
+	BlockWritten        = "written"
+	BlockAnswer         = "answer"
 )
 
 // Enquire asks an approver what they want to know. The value is the one of the button that was pressed.
-func Enquire(r *schema.Request, value string) slack.ModalViewRequest {
+func AskQuestion(r *schema.Request, value string) slack.ModalViewRequest {
 	who := name(r.Requester.Name)
 	if r.SubmittedBy.Valid {
 		who = name(r.SubmitterName) + " and " + who + " get"
 	} else {
 		who += " gets"
 	}
-	return writing("Ask the requester", "Ask", CallbackEnquire, value, "Question", schema.MaxEnquiry,
-		section(fmt.Sprintf("%s your question about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
+	return writing("Ask the requester", "Ask", CallbackAskQuestion, value, "Approval", schema.MaxQuestion,
+		section(fmt.Sprintf("%s your approval about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
 }
 
-// AnswerEnquiry asks the requester for the answer to an enquiry.
-func AnswerEnquiry(r *schema.Request, e schema.Enquiry) slack.ModalViewRequest {
-	return writing("Answer", "Answer", CallbackAnswer, strconv.FormatInt(e.ID, 10), "Answer", schema.MaxEnquiryAnswer,
-		section(fmt.Sprintf("%s asks about request #%d:", name(e.AskedByName), r.ID)), asWritten(e.Text, schema.MaxEnquiry),
+// AnswerQuestion asks the requester for the answer to a question.
+func AnswerQuestion(r *schema.Request, e schema.Question) slack.ModalViewRequest {
+	return writing("Answer", "Answer", CallbackAnswer, strconv.FormatInt(e.ID, 10), "Answer", schema.MaxAnswer,
+		section(fmt.Sprintf("%s asks about request #%d:", name(e.AskedByName), r.ID)), asWritten(e.Text, schema.MaxQuestion),
 		small("Everybody who decides about the request reads your answer."))
 }
 
@@ -55,7 +55,7 @@ func writing(title, submit, callback, metadata, label string, atMost int, before
 	}
 }
 
-// asWritten is what somebody wrote, as they wrote it, cut to so many characters.
+// asWritten is what someone wrote, as they wrote it, cut to so many characters.
 func asWritten(text string, atMost int) slack.Block {
 	text = Cut(CleanLines(text), atMost)
 	if text == "" {
@@ -64,9 +64,9 @@ func asWritten(text string, atMost int) slack.Block {
 	return slack.NewSectionBlock(plain("“"+text+"”"), nil, nil)
 }
 
-// Enquiry asks the requester, and who asked for them, what an approver wants to know. Once that is answered it says so, and once nothing of the
+// Question asks the requester, and who asked for them, what an approver wants to know. Once that is answered it says so, and once nothing of the
 // request waits any more there is nothing left to answer.
-func Enquiry(r *schema.Request, readerID int64, e schema.Enquiry) Message {
+func Question(r *schema.Request, readerID int64, e schema.Question) Message {
 	var b body
 	asked := yours(r, readerID)
 	if strings.HasPrefix(asked, "Your") {
@@ -93,31 +93,31 @@ func Enquiry(r *schema.Request, readerID int64, e schema.Enquiry) Message {
 	return b.message(text + ": " + remark(e.Text))
 }
 
-// EnquiryAnswer tells an approver what the requester answered to them.
-func EnquiryAnswer(r *schema.Request, e schema.Enquiry) Message {
+// QuestionAnswer tells an approver what the requester answered to them.
+func QuestionAnswer(r *schema.Request, e schema.Question) Message {
 	var b body
-	text := fmt.Sprintf("%s answered your question about request #%d", name(e.AnsweredByName), r.ID)
+	text := fmt.Sprintf("%s answered your approval about request #%d", name(e.AnsweredByName), r.ID)
 	b.line(bold(text) + ":")
 	b.quote(e.Answer)
 	b.small("You asked: “" + remark(e.Text) + "”")
 	return b.message(text + ": " + remark(e.Answer))
 }
 
-// How much of what was asked and answered stands in a copy of a question, beside everything else that it says: of the
+// How much of what was asked and answered is a delegate a copy of an approval, beside everything else that it says: of the
 // newest as much as there is room for, of the others the beginning.
 const (
-	enquiryRoom   = 1200
-	enquiryShare  = 150
-	enquiriesShow = 3
+	questionRoom   = 1200
+	questionShare  = 150
+	questionsShown = 3
 )
 
-// enquiries says to a reader what approvers asked so far, and what was answered.
-func (b *body) enquiries(r *schema.Request, readerID int64, zone string) {
-	type said struct{ asked, question, answered, answer string }
+// approvals says to a reader what approvers asked so far, and what was answered.
+func (b *body) questions(r *schema.Request, readerID int64, zone string) {
+	type said struct{ asked, approvalMessage, answered, answer string }
 	var shown []said // the newest first
-	room, share := enquiryRoom, enquiryRoom/2
-	for n := len(r.Enquiries) - 1; n >= 0 && room > 0 && len(shown) < enquiriesShow; n-- {
-		e := r.Enquiries[n]
+	room, share := questionRoom, questionRoom/2
+	for n := len(r.Questions) - 1; n >= 0 && room > 0 && len(shown) < questionsShown; n-- {
+		e := r.Questions[n]
 		who := name(e.AskedByName)
 		if e.AskedBy == readerID {
 			who = "You"
@@ -130,34 +130,34 @@ func (b *body) enquiries(r *schema.Request, readerID int64, zone string) {
 			s.answered = "This is not answered yet."
 		}
 		room -= length(s.asked) + length(s.answered)
-		s.question = Cut(CleanLines(e.Text), min(share, max(room/3, enquiryShare)))
-		room -= length(s.question)
-		s.answer = Cut(CleanLines(e.Answer), min(share, max(room, enquiryShare)))
+		s.approvalMessage = Cut(CleanLines(e.Text), min(share, max(room/3, questionShare)))
+		room -= length(s.approvalMessage)
+		s.answer = Cut(CleanLines(e.Answer), min(share, max(room, questionShare)))
 		room -= length(s.answer)
-		share = enquiryShare
+		share = questionShare
 		shown = append(shown, s)
 	}
 	b.gap()
-	if n := len(r.Enquiries) - len(shown); n > 0 {
-		b.line(fmt.Sprintf("💬 %d earlier questions to the requester are not shown here.", n))
+	if n := len(r.Questions) - len(shown); n > 0 {
+		b.line(fmt.Sprintf("💬 %d earlier approvals to the requester are not shown here.", n))
 	}
 	for _, s := range slices.Backward(shown) {
 		b.line(s.asked)
-		b.quote(s.question)
+		b.quote(s.approvalMessage)
 		b.line(s.answered)
 		b.quote(s.answer)
 		b.gap()
 	}
 }
 
-// openEnquiries tells the requester who waits for an answer of theirs.
-func openEnquiries(r *schema.Request) []string {
+// openQuestions tells the requester who waits for an answer of theirs.
+func openQuestions(r *schema.Request) []string {
 	if !r.Waits() {
 		return nil
 	}
 	var lines []string
 	left := 0
-	for _, e := range r.Enquiries {
+	for _, e := range r.Questions {
 		switch {
 		case e.AnsweredAt.Valid:
 		case len(lines) == 2:
@@ -167,7 +167,7 @@ func openEnquiries(r *schema.Request) []string {
 		}
 	}
 	if left > 0 {
-		lines = append(lines, fmt.Sprintf("💬 and %d more questions wait for your answer", left))
+		lines = append(lines, fmt.Sprintf("💬 and %d more approvals wait for your answer", left))
 	}
 	return lines
 }

@@ -8,8 +8,8 @@ import (
 	"accessbot/schema"
 )
 
-// WhoWasFirst tells somebody whose click came too late who was first, and when: mrkdwn, escaped. Zone is theirs.
-func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
+// DecidedBy tells someone whose click came too late who was first, and when: mrkdwn, escaped. Zone is theirs.
+func DecidedBy(r *schema.Request, personID int64, zone string) string {
 	var parts []string
 	add := func(part string) {
 		if !slices.Contains(parts, part) && len(parts) < 5 {
@@ -32,10 +32,10 @@ func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
 		}
 		switch {
 		case i.Release != nil && i.Claim == nil:
-			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.ReleasedAt, zone)))
+			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.RevokedAt, zone)))
 		case i.State != schema.Expired:
 		case len(i.Decisions) == 0:
-			add("Nobody decided about this in time.")
+			add("No one decided about this in time.")
 		default:
 			add(fmt.Sprintf("It expired on %s (%s).", When(i.StateAt, zone), undecided))
 		}

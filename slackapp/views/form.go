@@ -60,7 +60,7 @@ func FormTitle(mode string) string {
 	return "Request access"
 }
 
-// forWhom asks whom the access is for, where its reader may ask for somebody else.
+// forWhom asks whom the access is for, where its reader may ask for someone else.
 func (f Form) forWhom() []slack.Block {
 	d := f.Draft
 	if !f.Offer.ForOthers && !d.ForPersonID.Valid {
@@ -117,8 +117,8 @@ func (f Form) accessLike() []slack.Block {
 }
 
 func (f Form) duration() []slack.Block {
-	permanent := option(ValuePermanent, "Permanent", "Until it is given back or taken back")
-	temporary := option(ValueTemporary, "Temporary", "Taken back by itself on a date that you choose")
+	permanent := option(ValuePermanent, "Permanent", "Until it is removed or revoked")
+	temporary := option(ValueTemporary, "Temporary", "Revoked by itself on a date that you choose")
 	radio := slack.NewRadioButtonsBlockElement(ActionDuration, permanent, temporary)
 	radio.InitialOption = permanent
 	if f.Draft.Temporary {
@@ -169,7 +169,7 @@ func (f Form) why() []slack.Block {
 	return []slack.Block{reason, slack.NewInputBlock(BlockNote, plain("Note"), plain(hint), note).WithOptional(true)}
 }
 
-// MaxNote is how long a note or the reason of a denial may be, in characters: what Slack's field and the record take.
+// MaxNote is how long a note or the reason of a denial may be, in characters: what Slack's field and the database take.
 const MaxNote = 3000
 
 // option is one choice; label and description are shortened to what Slack takes.

@@ -15,8 +15,8 @@ const (
 // Action IDs of the buttons that open the form to ask for more time, or again.
 const (
 	ActionExtend     = "extend"      // the claim's ID
-	ActionExtendSoon = "extend_soon" // the ID of the notice: what it names
-	ActionExtendAll  = "extend_all"  // the request's number, in notices of earlier versions: everything of it that ends
+	ActionExtendSoon = "extend_soon" // the ID of the notification: what it names
+	ActionExtendAll  = "extend_all"  // the request's number, in notifications of earlier versions: everything of it that ends
 	ActionAgain      = "ask_again"   // the request's number: everything of it that is lacked
 )
 
@@ -86,7 +86,7 @@ func ItemsOf(list string) (request int64, ok bool) {
 // BlockSubject is the block ID of the field for whom or what to be like: each mode has its own, and its own input.
 func BlockSubject(mode string) string { return "subject." + mode }
 
-// The blocks around the list start anew with it: a block whose ID comes back shows what it held before.
+// The blocks around the list start again with it: a block whose ID comes back shows what it held before.
 
 // BlockSelectAll is the block ID of "Select all" in a generation of the offer.
 func BlockSelectAll(offerGeneration int) string { return fmt.Sprintf("select_all.%d", offerGeneration) }
@@ -118,7 +118,7 @@ func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
 func ListValue(list string, page int) string { return list + ":" + strconv.Itoa(page) }
 
 // OverList adds to the metadata of a modal over which page of a list it is pushed (its ListValue): that page is to be drawn
-// anew once the modal is submitted, and Slack does not say what lies below.
+// again once the modal is submitted, and Slack does not say what lies below.
 func OverList(metadata, list string) string { return metadata + overList + list }
 
 // BelowOf takes apart what OverList made. Without a list, none lies below.
@@ -127,7 +127,7 @@ func BelowOf(metadata string) (own, list string) {
 	return own, list
 }
 
-// overList stands in no metadata otherwise: values of buttons are numbers, hashes and words.
+// overList is a delegate no metadata otherwise: values of buttons are numbers, hashes and words.
 const overList = "\n"
 
 // ParseListValue takes a ListValue apart. It fails on anything else: values come back from outside.
@@ -135,7 +135,7 @@ func ParseListValue(value string) (list string, page int, err error) {
 	list, number, _ := strings.Cut(value, ":")
 	page, err = strconv.Atoi(number)
 	switch list {
-	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListDrift:
+	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListFindings:
 	default:
 		_, items := ItemsOf(list)
 		_, holder := HolderOf(list)

@@ -24,9 +24,9 @@ func (f Form) accessGrants() []slack.Block {
 	case d.Mode == schema.Custom:
 		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that "+f.lacking()+"."))
 	case d.Mode == schema.Extend:
-		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for anew."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for again."))
 	case d.Mode == schema.Again:
-		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you asked for in request "+name(d.LikeName)+" and lack. It is asked for anew."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you asked for in request "+name(d.LikeName)+" and lack. It is asked for again."))
 	default:
 		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
@@ -56,7 +56,7 @@ func (f Form) nothing() string {
 	case schema.LikeJobTitle:
 		text = "There is nothing that " + who + " stands for and that " + f.lacking() + "."
 		if f.Offer.OtherHolders == 0 {
-			text += " Nobody else has that job title, and no standard access is configured for it."
+			text += " No one else has that job title, and no standard access is configured for it."
 		}
 	case schema.Extend:
 		text = "There is nothing left of request " + who + " that ends and that you could ask more time for."

@@ -17,7 +17,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// hostile are names that people and systems really have, or that somebody tries.
+// hostile are names that people and systems really have, or that someone tries.
 var hostile = []string{
 	strings.Repeat("A very long name ", 12),
 	strings.Repeat("👩‍👩‍👧‍👦", 60),
@@ -174,7 +174,7 @@ func TestEmptyListsAreSaidInWords(t *testing.T) { // case 33
 	f.Draft.Total, f.Offer.AskedAlready = 0, nil
 	require.Contains(t, text(f.View()), "Priya Nair has nothing that you lack")
 	f.Draft.Mode, f.Draft.LikeName = schema.LikeJobTitle, "Site Reliability Lead"
-	require.Contains(t, text(f.View()), "Nobody else has that job title, and no standard access is configured for it.")
+	require.Contains(t, text(f.View()), "No one else has that job title, and no standard access is configured for it.")
 	f.Draft.Mode = schema.Custom
 	require.Contains(t, text(f.View()), "There is nothing that can be requested and that you lack.")
 }
@@ -247,7 +247,7 @@ func homeOf(lines int, name string) views.Home {
 			EndsAt: sql.NullTime{Time: at, Valid: true}, TimeZone: "Europe/Paris", Channel: "D1", TS: "1.2"})
 		h.Requests = append(h.Requests, schema.RequestLine{RequestID: 1001, Items: 500, Names: []string{name, name, name}, CreatedAt: at, TimeZone: "UTC",
 			States: map[string]int{schema.Active: 1, schema.Denied: 2, schema.Submitted: 3, schema.Failed: 4}})
-		h.Access = append(h.Access, schema.AccessLine{ClaimID: int64(n + 1), ApplicationName: name, Name: name, Source: "request", RequestID: id(1001), GivenAt: sql.NullTime{Time: at, Valid: true},
+		h.Access = append(h.Access, schema.AccessLine{ClaimID: int64(n + 1), ApplicationName: name, Name: name, Source: "request", RequestID: id(1001), GrantedAt: sql.NullTime{Time: at, Valid: true},
 			EndsAt: sql.NullTime{Time: at, Valid: true}, EndsOn: sql.NullTime{Time: at, Valid: true}, TimeZone: sql.NullString{String: "Europe/Paris", Valid: true}})
 	}
 	return h

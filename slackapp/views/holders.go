@@ -10,12 +10,12 @@ import (
 	"accessbot/schema"
 )
 
-// Callback and actions of taking access back from somebody.
+// Callback and actions of revoking access  from someone.
 const (
-	CallbackTakeBack = "take_back"
-	ActionHolders    = "holders"   // opens the modal; no value
-	ActionHolder     = "holder"    // external select: a person
-	ActionTakeBack   = "take_back" // the claim's ID
+	CallbackRevoke = "take_back"
+	ActionHolders  = "holders"   // opens the modal; no value
+	ActionHolder   = "holder"    // external select: a person
+	ActionRevoke   = "take_back" // the claim's ID
 )
 
 // ListHolder is the list of what a person has that the reader looks after.
@@ -42,7 +42,7 @@ func Holders() slack.ModalViewRequest {
 }
 
 func holderBlocks() []slack.Block {
-	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see what you look after, and can take it back."),
+	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see what you look after, and can revoke it ."),
 		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
 }
 
@@ -50,12 +50,12 @@ func holderBlocks() []slack.Block {
 func HolderList(person schema.Person, lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
 	blocks := []slack.Block{section(bold(name(person.Name)) + ", " + about(person))}
 	if total == 0 {
-		blocks = append(blocks, section("They have nothing that you can take back."))
+		blocks = append(blocks, section("They have nothing that you can revoke."))
 	}
 	for _, l := range lines {
 		blocks = append(blocks, accessLine(l, zone))
 		if !l.Leaving {
-			blocks = append(blocks, slack.NewActionBlock("", button(ActionTakeBack, strconv.FormatInt(l.ClaimID, 10), "Take back…", slack.StyleDanger)))
+			blocks = append(blocks, slack.NewActionBlock("", button(ActionRevoke, strconv.FormatInt(l.ClaimID, 10), "Revoke…", slack.StyleDanger)))
 		}
 	}
 	view := list(ListHolder(person.ID), "Who has access", total, page, blocks)
@@ -64,15 +64,15 @@ func HolderList(person schema.Person, lines []schema.AccessLine, total, page int
 	return view
 }
 
-// TakeBack asks why somebody's access is taken back. Times are in zone, which is the reader's.
-func TakeBack(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
+// RevokeAccess asks why someone's access is revoked. Times are in zone, which is the reader's.
+func RevokeAccess(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
 	reason := slack.NewPlainTextInputBlockElement(plain("Whoever has it reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
-		CallbackID:      CallbackTakeBack,
+		CallbackID:      CallbackRevoke,
 		PrivateMetadata: strconv.FormatInt(l.ClaimID, 10),
-		Title:           plain("Take back"),
-		Submit:          plain("Take back"),
+		Title:           plain("Revoke"),
+		Submit:          plain("Revoke"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
 			section(bold(name(holder.Name)) + ", " + about(holder)),
@@ -83,17 +83,17 @@ func TakeBack(l schema.AccessLine, holder schema.Person, zone string) slack.Moda
 	}
 }
 
-// accessLine is one reason why somebody has access.
+// accessLine is one reason why someone has access.
 func accessLine(l schema.AccessLine, zone string) slack.Block {
 	what := name(l.ApplicationName) + ": " + bold(name(l.Name))
 	var detail string
 	switch {
-	case l.Leaving && l.RequestID.Valid && !l.GivenAt.Valid:
+	case l.Leaving && l.RequestID.Valid && !l.GrantedAt.Valid:
 		detail = "not set up, making sure that there is no access"
 	case l.Leaving:
-		detail = "being taken back"
-	case !l.GivenAt.Valid && l.RequestID.Valid:
-		detail = "being given"
+		detail = "being revoked"
+	case !l.GrantedAt.Valid && l.RequestID.Valid:
+		detail = "being granted"
 	default:
 		detail = untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
 	}

@@ -27,14 +27,14 @@ type Home struct {
 	RequestsTotal int
 	Access        []schema.AccessLine
 	AccessTotal   int
-	Delegation    *schema.Delegation // who decides in their place, now or later; nil: nobody
+	Delegation    *schema.Delegation // who decides in their place, now or later; nil: no one
 	Office        schema.Office
-	Stuck         []schema.WaitingLine // of administrators: what nobody decides
+	Stuck         []schema.WaitingLine // of administrators: what no one decides
 	StuckTotal    int
 	Tasks         []schema.Task // of those who look after applications: to be done by hand
 	TasksTotal    int
-	Drifts        []schema.Drift // and where applications differ from what is recorded
-	DriftsTotal   int
+	Findings      []schema.Finding // and where applications differ from what is recorded
+	FindingsTotal int
 }
 
 // View draws the Home tab.
@@ -62,8 +62,8 @@ func (h Home) View() slack.HomeTabViewRequest {
 	if h.StuckTotal > 0 {
 		list("Stuck requests", h.StuckTotal, len(h.Stuck), ListStuck, stuckLines(h.Stuck, h.TimeZone), "")
 	}
-	if h.DriftsTotal > 0 {
-		list("Differs from what is recorded", h.DriftsTotal, len(h.Drifts), ListDrift, driftLines(h.Drifts, h.TimeZone), "")
+	if h.FindingsTotal > 0 {
+		list("Differs from what is recorded", h.FindingsTotal, len(h.Findings), ListFindings, findingLines(h.Findings, h.TimeZone), "")
 	}
 	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
 	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
@@ -107,20 +107,20 @@ func (h Home) whoYouAre() slack.Block {
 	return section(strings.Join(lines, "\n"))
 }
 
-// HomeAway is the Home tab while the record cannot be read.
+// HomeAway is the Home tab while the database cannot be read.
 func HomeAway() slack.HomeTabViewRequest {
 	return home(section("Your access cannot be shown right now. Please open this tab again in a minute."),
 		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)))
 }
 
-// HomeRefused is the Home tab of somebody who cannot use the app: why, and whom to ask.
+// HomeRefused is the Home tab of someone who cannot use the app: why, and whom to ask.
 func HomeRefused(text string) slack.HomeTabViewRequest { return home(section(text)) }
 
 func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-// waitingLines are what waits for the reader, with the buttons of their copy of each question.
+// waitingLines are what waits for the reader, with the buttons of their copy of each approval.
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
@@ -133,7 +133,7 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 		switch {
 		case l.MessageID != 0:
 		case l.AskedAt.Valid:
-			text += "\nThe question to you arrives in a moment, here and in the Messages tab."
+			text += "\nThe approval to you arrives in a moment, here and in the Messages tab."
 		default:
 			text += "\nOthers are asked first. You are, if they do not answer."
 		}
@@ -146,9 +146,9 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
 			button(ActionDeny, value, "Deny", slack.StyleDanger),
 			button(ActionChoose, value, "Choose…", slack.StyleDefault),
-			button(ActionEnquire, value, "Ask…", slack.StyleDefault),
+			button(ActionAskQuestion, value, "Ask…", slack.StyleDefault),
 		}
-		if l.Items > len(l.Names) { // nobody decides about what they cannot see
+		if l.Items > len(l.Names) { // no one decides about what they cannot see
 			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("See all %d", l.Items), slack.StyleDefault))
 		}
 		blocks = append(blocks, slack.NewActionBlock("", buttons...))
@@ -170,7 +170,7 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {
-			if over := state == schema.GivenBack || (schema.Item{State: state}).Final(); over && l.ForName == "" {
+			if over := state == schema.KindRemovedByHolder || (schema.Item{State: state}).Final(); over && l.ForName == "" {
 				again = slack.NewAccessory(askAgain(l.RequestID))
 			}
 		}
@@ -190,15 +190,15 @@ func forWhom(l schema.WaitingLine) string {
 // stateWords are how many items stand how, in the order in which they are told.
 var stateWords = []struct{ state, words string }{
 	{schema.Active, "active"},
-	{schema.Provisioning, "being given"},
+	{schema.Provisioning, "being granted"},
 	{schema.WaitingToBeSetUp, "approved, waiting to be set up"},
 	{schema.Approved, "approved"},
 	{schema.AwaitingApproval, "waiting for approval"},
 	{schema.Denied, "denied"},
 	{schema.Failed, failed.label()},
 	{schema.Ended, "ended"},
-	{schema.GivenBack, "given back"},
-	{schema.Released, "taken back"},
+	{schema.KindRemovedByHolder, "removed"},
+	{schema.Revoked, "revoked"},
 	{schema.Withdrawn, "withdrawn"},
 	{schema.Expired, "expired"},
 }
@@ -234,19 +234,19 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 			continue
 		}
 		var buttons []slack.BlockElement
-		if l.EndsAt.Valid && l.GivenAt.Valid {
+		if l.EndsAt.Valid && l.GrantedAt.Valid {
 			buttons = append(buttons, button(ActionExtend, strconv.FormatInt(l.ClaimID, 10), "Extend", slack.StyleDefault))
 		}
-		blocks = append(blocks, slack.NewActionBlock("", append(buttons, giveBack(l))...))
+		blocks = append(blocks, slack.NewActionBlock("", append(buttons, removeAccess(l))...))
 	}
 	return blocks
 }
 
-func giveBack(l schema.AccessLine) *slack.ButtonBlockElement {
+func removeAccess(l schema.AccessLine) *slack.ButtonBlockElement {
 	text := fmt.Sprintf("Your access to %s: %s from request #%d ends now. To have it again, you have to ask again.",
 		Cut(Clean(l.ApplicationName), 80), Cut(Clean(l.Name), 80), l.RequestID.Int64)
-	return button(ActionGiveBack, strconv.FormatInt(l.ClaimID, 10), "Give back", slack.StyleDefault).WithConfirm(
-		slack.NewConfirmationBlockObject(plain("Give this access back?"), plain(text), plain("Give back"), plain("Keep it")))
+	return button(ActionRemoveAccess, strconv.FormatInt(l.ClaimID, 10), "Remove", slack.StyleDefault).WithConfirm(
+		slack.NewConfirmationBlockObject(plain("remove this access ?"), plain(text), plain("Remove"), plain("Keep it")))
 }
 
 func sourceWords(source string) string {

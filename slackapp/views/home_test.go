@@ -21,7 +21,7 @@ func TestTheFullestHomeTabHasRoomInSlack(t *testing.T) {
 	h.Delegation, h.Office = &schema.Delegation{DelegateName: "x", StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true, Manages: true}
 	h.Stuck, h.StuckTotal = h.Waiting[:views.StuckLines], 40
 	h.Tasks, h.TasksTotal = make([]schema.Task, views.TaskLines), 40
-	h.Drifts, h.DriftsTotal = make([]schema.Drift, views.DriftLines), 40
+	h.Findings, h.FindingsTotal = make([]schema.Finding, views.FindingLines), 40
 	require.Len(t, h.Access, views.HomeLines)
 	fits(t, "the fullest Home tab", h.View())
 	require.LessOrEqual(t, len(h.View().Blocks.BlockSet), 95, "a few are left for what comes next")
@@ -39,7 +39,7 @@ func TestWhatWaitsHasTheButtonsOfItsMessageOnHome(t *testing.T) {
 				}
 			}
 		}
-		require.Subset(t, actions, map[string]bool{views.ActionApprove: true, views.ActionDeny: true, views.ActionChoose: true, views.ActionEnquire: true}, name)
+		require.Subset(t, actions, map[string]bool{views.ActionApprove: true, views.ActionDeny: true, views.ActionChoose: true, views.ActionAskQuestion: true}, name)
 	}
 }
 
@@ -47,7 +47,7 @@ func TestWhoeverIsAskedCanSayThatTheyAreAway(t *testing.T) {
 	for name, h := range map[string]views.Home{
 		"manages":              {Office: schema.Office{Manages: true}},
 		"named in the policy":  {Office: schema.Office{Named: true}},
-		"stands in":            {Office: schema.Office{StandsIn: true}},
+		"is a delegate":        {Office: schema.Office{StandsIn: true}},
 		"something waits only": {WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}},
 	} {
 		require.Contains(t, text(h.View()), "I will be away…", name)
@@ -60,11 +60,11 @@ func TestWhatAnOwnerTookBackWasNotGivenBack(t *testing.T) {
 		line := schema.RequestLine{RequestID: 1001, Items: 1, Names: []string{"GitHub: reader"}, CreatedAt: time.Now(), TimeZone: "UTC", States: states}
 		return text(views.RequestList([]schema.RequestLine{line}, 1, 1, "UTC", ""))
 	}
-	taken := says(map[string]int{schema.Released: 1})
-	require.Contains(t, taken, "Taken back ·")
+	taken := says(map[string]int{schema.Revoked: 1})
+	require.Contains(t, taken, "Revoked ·")
 	require.Contains(t, taken, "Ask again")
-	given := says(map[string]int{schema.GivenBack: 1})
+	given := says(map[string]int{schema.KindRemovedByHolder: 1})
 	require.Contains(t, given, "Given back ·")
 	require.Contains(t, given, "Ask again")
-	require.Contains(t, says(map[string]int{schema.GivenBack: 1, schema.Released: 2, schema.Active: 1}), "1 active, 1 given back, 2 taken back")
+	require.Contains(t, says(map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 2, schema.Active: 1}), "1 active, 1 removed, 2 revoked")
 }

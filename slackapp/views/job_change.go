@@ -12,7 +12,7 @@ import (
 const JobChangeShown = 10
 
 // JobChanges tells a reader, whose clock is in zone, what people of theirs have from earlier job titles, and how much of it was
-// taken back since.
+// revoked since.
 func JobChanges(changes []schema.JobChange, readerID int64, zone string) Message {
 	var b body
 	text := fmt.Sprintf("%d people changed job title", len(changes))
@@ -27,11 +27,11 @@ func JobChanges(changes []schema.JobChange, readerID int64, zone string) Message
 		case !c.Theirs:
 			b.line("You no longer look after their access.")
 		case c.Open == 0:
-			b.line("Nothing that the earlier title alone gave is left to take back.")
+			b.line("Nothing that the earlier title alone granted is left to revoke.")
 		case c.Open == 1:
-			b.line("They still have 1 access grant that the earlier title gave, and the present one does not:")
+			b.line("They still have 1 access grant that the earlier title granted, and the present one does not:")
 		default:
-			b.line(fmt.Sprintf("They still have %d access grants that the earlier title gave, and the present one does not:", c.Open))
+			b.line(fmt.Sprintf("They still have %d access grants that the earlier title granted, and the present one does not:", c.Open))
 		}
 		shown := 0
 		for _, l := range c.Lines {
@@ -47,12 +47,12 @@ func JobChanges(changes []schema.JobChange, readerID int64, zone string) Message
 		}
 		b.gap()
 		if c.Open > 0 {
-			b.buttons("", button(ActionShowAll, ListValue(ListHolder(c.PersonID), 1), "Take back…", slack.StyleDefault))
+			b.buttons("", button(ActionShowAll, ListValue(ListHolder(c.PersonID), 1), "Revoke…", slack.StyleDefault))
 		}
 		open += c.Open
 	}
 	if open > 0 {
-		b.small("What they do not need any more you can take back, and say why. Nothing goes by itself.")
+		b.small("What they do not need any more you can revoke, and say why. Nothing goes by itself.")
 	}
 	return b.message(text)
 }
@@ -68,16 +68,16 @@ func jobChanged(c schema.JobChange) string {
 func jobChangeLine(c schema.JobChange, l schema.JobChangeLine, readerID int64, zone string) string {
 	mark, state := "•", untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
 	switch {
-	case l.Release.String == schema.TakenBack && l.ReleasedBy.Int64 == readerID:
-		mark, state = "✅", "taken back by you"
-	case l.Release.String == schema.TakenBack:
-		mark, state = "✅", "taken back by "+name(l.ReleasedByName.String)
-	case l.Release.String == schema.GivenBack:
-		mark, state = "✅", "given back"
+	case l.Release.String == schema.KindRevoked && l.ReleasedBy.Int64 == readerID:
+		mark, state = "✅", "revoked by you"
+	case l.Release.String == schema.KindRevoked:
+		mark, state = "✅", "revoked by "+name(l.ReleasedByName.String)
+	case l.Release.String == schema.KindRemovedByHolder:
+		mark, state = "✅", "removed"
 	case l.Leaving:
 		mark, state = "✅", "over"
 	case l.Needed:
-		mark, state = "✅", "stays: "+name(c.NewTitle)+" gives it too"
+		mark, state = "✅", "stays: "+name(c.NewTitle)+" grants it too"
 	}
 	return fmt.Sprintf("%s %s: %s, %s", mark, name(l.ApplicationName), bold(name(l.Name)), state)
 }

@@ -1,5 +1,5 @@
-// Package views draws what people see in Slack: pure functions from the record to Block Kit. They read no clock, so the
-// same record always gives the same view.
+// Package views draws what people see in Slack: pure functions from the database to Block Kit. They read no clock, so the
+// same record always grants the same view.
 package views
 
 import (
@@ -82,7 +82,7 @@ func (b *body) gap() {
 	b.lines, b.used = nil, 0
 }
 
-// quote adds what somebody wrote, as they wrote it: plain text, which formats nothing and pings nobody, every line of it,
+// quote adds what someone wrote, as they wrote it: plain text, which formats nothing and pings no one, every line of it,
 // within quotation marks, so that it does not read like words of this program.
 func (b *body) quote(text string) {
 	b.gap()
@@ -131,7 +131,7 @@ func button(actionID, value, label string, style slack.Style) *slack.ButtonBlock
 	return slack.NewButtonBlockElement(actionID, value, plain(label)).WithStyle(style)
 }
 
-// name is how names of people, applications and entitlements stand in mrkdwn.
+// name is how names of people, applications and entitlements are delegates mrkdwn.
 func name(s string) string {
 	if s = Escape(Cut(Clean(s), 80)); s == "" {
 		return "(no name)"
@@ -139,7 +139,7 @@ func name(s string) string {
 	return s
 }
 
-// remark is what somebody wrote, on one line in mrkdwn, where there is no room for all of it.
+// remark is what someone wrote, on one line in mrkdwn, where there is no room for all of it.
 func remark(s string) string { return Escape(Cut(Clean(s), 250)) }
 
 func bold(escaped string) string { return "*" + escaped + "*" }

@@ -26,28 +26,28 @@ const (
 	expired
 	withdrawn
 	ended
-	givenBack
-	takenBack
+	removedByHolder
+	revoked
 	kept
 	phases // how many there are
 )
 
 var phaseSigns = [phases]struct{ emoji, label string }{
-	active:       {"✅", "active"},
-	provisioning: {"⚙️", "being provisioned"},
-	approved:     {"👍", "approved"},
-	waiting:      {"⏳", "awaiting approval"},
-	unsent:       {"⏳", "not sent for approval yet"},
-	noApprover:   {"⚠️", "without an approver"},
-	leaving:      {"⚙️", "being taken back"},
-	denied:       {"⛔", "denied"},
-	failed:       {"⚠️", "couldn't be set up"},
-	expired:      {"⌛", "expired"},
-	withdrawn:    {"↩️", "withdrawn"},
-	ended:        {"🏁", "ended"},
-	givenBack:    {"🏁", "given back"},
-	takenBack:    {"🏁", "taken back"},
-	kept:         {"🔁", "ended but still held for another reason"},
+	active:          {"✅", "active"},
+	provisioning:    {"⚙️", "being provisioned"},
+	approved:        {"👍", "approved"},
+	waiting:         {"⏳", "awaiting approval"},
+	unsent:          {"⏳", "not sent for approval yet"},
+	noApprover:      {"⚠️", "without an approver"},
+	leaving:         {"⚙️", "being revoked"},
+	denied:          {"⛔", "denied"},
+	failed:          {"⚠️", "couldn't be set up"},
+	expired:         {"⌛", "expired"},
+	withdrawn:       {"↩️", "withdrawn"},
+	ended:           {"🏁", "ended"},
+	removedByHolder: {"🏁", "removed"},
+	revoked:         {"🏁", "revoked"},
+	kept:            {"🔁", "ended but still held for another reason"},
 }
 
 func (p phase) emoji() string { return phaseSigns[p].emoji }
@@ -75,7 +75,7 @@ func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []t
 }
 
 // undecided is why what needed a decision expired.
-const undecided = "nobody decided in time"
+const undecided = "no one decided in time"
 
 // standingOf reads the item's decision, release and claim before its state: the state may lag behind them by a moment.
 func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) standing {
@@ -87,7 +87,7 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 		return standing{expired, because(expired.label(), undecided)}
 	case schema.Provisioning, schema.Active:
 		return standingOfGiven(r, i, zone, why)
-	case schema.Ended, schema.Released:
+	case schema.Ended, schema.Revoked:
 		return standingOfOver(i, zone)
 	}
 	switch d := i.Decision; {
@@ -113,7 +113,7 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 	return standing{waiting, "awaiting approval" + soFar(r, i, zone)}
 }
 
-// soFar says how far an item has come that several people are asked about; nothing for a single question.
+// soFar says how far an item has come that several people are asked about; nothing for a single approval.
 func soFar(r *schema.Request, i schema.Item, zone string) string {
 	var words string
 	a, open := r.OpenApproval(i)
@@ -123,7 +123,7 @@ func soFar(r *schema.Request, i schema.Item, zone string) string {
 	if len(i.Decisions) > 0 {
 		words += ", approved so far by " + deciders(i, 0) + sooner(r, i, zone)
 	}
-	if missing := a.Agree - len(i.Agreed(a.Stage)); open && a.Agree > 1 {
+	if missing := a.RequiredApprovals - len(i.ApprovedIn(a.Stage)); open && a.RequiredApprovals > 1 {
 		words += fmt.Sprintf(", %d more to agree", missing)
 	}
 	return words
@@ -135,8 +135,8 @@ const overdue = time.Minute
 // standingOfGiven is of an item that is being set up or held, and why it is not held yet. It is active from the moment that the
 // target showed it, and was never removed if the target never did.
 func standingOfGiven(r *schema.Request, i schema.Item, zone, why string) standing {
-	removing := ", the access is being taken back"
-	if i.Claim == nil || !i.Claim.GivenAt.Valid {
+	removing := ", the access is being revoked"
+	if i.Claim == nil || !i.Claim.GrantedAt.Valid {
 		removing = ", making sure that there is no access"
 	}
 	switch {
@@ -144,7 +144,7 @@ func standingOfGiven(r *schema.Request, i schema.Item, zone, why string) standin
 		return standing{leaving, order(*i.Release) + removing}
 	case i.Claim != nil && i.Claim.EndsAt.Valid && r.ReadAt.Sub(i.Claim.EndsAt.Time) >= overdue:
 		return standing{leaving, "the end has passed" + removing}
-	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
+	case i.State == schema.Active && i.Claim != nil && i.Claim.GrantedAt.Valid:
 		return standing{active, "active " + untilOf(r, i, zone)}
 	case i.Claim != nil && i.Claim.EndedAt.Valid: // given up while the target could not be asked
 		return standing{leaving, because(failed.label(), why) + removing}
@@ -166,9 +166,9 @@ func also(what, why string) string {
 func standingOfOver(i schema.Item, zone string) standing {
 	p, how := ended, "ended"
 	if i.Release != nil {
-		p, how = takenBack, order(*i.Release)
-		if i.Release.Kind == schema.GivenBack {
-			p = givenBack
+		p, how = revoked, order(*i.Release)
+		if i.Release.Kind == schema.KindRemovedByHolder {
+			p = removedByHolder
 		}
 	}
 	c := i.Claim
@@ -176,18 +176,18 @@ func standingOfOver(i schema.Item, zone string) standing {
 	case c == nil:
 		return standing{p, how}
 	case !c.EndedAt.Valid:
-		return standing{leaving, how + ", the access is being taken back"}
+		return standing{leaving, how + ", the access is being revoked"}
 	}
 	over := how + " on " + When(c.EndedAt.Time, zone)
 	if !settled(*c) {
-		return standing{leaving, over + ", the access is being taken back"}
+		return standing{leaving, over + ", the access is being revoked"}
 	}
 	if !c.RemovedAt.Valid {
 		return standing{kept, over + ", the access stays for another reason"}
 	}
 	gone := When(c.RemovedAt.Time, zone)
 	switch {
-	case !c.GivenAt.Valid:
+	case !c.GrantedAt.Valid:
 		over += ", before it was set up"
 	case gone != When(c.EndedAt.Time, zone):
 		over += ", the access was removed on " + gone
@@ -195,7 +195,7 @@ func standingOfOver(i schema.Item, zone string) standing {
 	return standing{p, over}
 }
 
-// settled tells whether a claim is over and its seat was looked at since: the access is gone, or stays for another reason.
+// reconciled tells whether a claim is over and its assignment was looked at since: the access is gone, or stays for another reason.
 func settled(c schema.Claim) bool { return c.RemovedAt.Valid || c.EndedAt.Valid && !c.DueAt.Valid }
 
 // untilOf says until when the item is held: the end of its claim, which may be sooner than what was asked for.
@@ -235,7 +235,7 @@ func deciders(i schema.Item, reader int64) string {
 			who = "you"
 		}
 		if d.Override {
-			who += " as an administrator, since nobody else had decided"
+			who += " as an administrator, since no one else had decided"
 		}
 		if !slices.Contains(names, who) {
 			names = append(names, who)
@@ -249,9 +249,9 @@ func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
 	switch {
 	case x == nil:
 		return "withdrawn"
-	case x.Kind == schema.Left:
+	case x.Kind == schema.KindPersonLeft:
 		return "withdrawn, the requester has left"
-	case x.Kind == schema.Cancelled:
+	case x.Kind == schema.KindWorkflowCancelled:
 		return because("withdrawn by an operator", x.Reason)
 	case !r.SubmittedBy.Valid || !x.PersonID.Valid:
 		return "withdrawn"
@@ -264,16 +264,16 @@ func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
 // order says who wanted access back.
 func order(x schema.Release) string {
 	switch x.Kind {
-	case schema.GivenBack:
-		return "given back"
-	case schema.TakenBack:
-		return because("taken back by "+name(x.PersonName), x.Reason)
-	case schema.Left:
-		return "taken back from a leaver"
-	case schema.Cancelled:
-		return because("taken back by an operator", x.Reason)
+	case schema.KindRemovedByHolder:
+		return "removed"
+	case schema.KindRevoked:
+		return because("revoked by "+name(x.PersonName), x.Reason)
+	case schema.KindPersonLeft:
+		return "revoked from a leaver"
+	case schema.KindWorkflowCancelled:
+		return because("revoked by an operator", x.Reason)
 	}
-	return "taken back"
+	return "revoked"
 }
 
 // because adds what people should know besides, if there is anything. why is anybody's text.

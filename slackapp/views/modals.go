@@ -14,7 +14,7 @@ func Loading(title string) slack.ModalViewRequest {
 	return Notice(title, "One moment…\n\nIf this does not change within half a minute, close it and try again.")
 }
 
-// Notice is a modal that only says something: mrkdwn, escaped.
+// Notification is a modal that only says something: mrkdwn, escaped.
 func Notice(title, text string) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:   slack.VTModal,

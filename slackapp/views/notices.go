@@ -55,9 +55,9 @@ func Ended(r *schema.Request) Message {
 
 // Kinds of Report.
 const (
-	ReportFound   = "found"   // access that was there before it was to be given
-	ReportFailed  = "failed"  // access that could not be given
-	ReportOverdue = "overdue" // access that is over and could not be taken back yet
+	ReportUnexpected = "found"   // access that was there before it was to be granted
+	ReportFailed     = "failed"  // access that could not be granted
+	ReportOverdue    = "overdue" // access that is over and could not be revoked yet
 	// ReportNoApprover: items without an approver, for an administrator.
 	ReportNoApprover = "no approver"
 )
@@ -74,9 +74,9 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 	what, who := grants(len(items))+" "+inApplications(items), name(r.Requester.Name)
 	var text, next string
 	switch kind {
-	case ReportFound:
-		text = fmt.Sprintf("%s had %s before request #%d gave anything", who, what, r.ID)
-		next = "Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
+	case ReportUnexpected:
+		text = fmt.Sprintf("%s had %s before request #%d granted anything", who, what, r.ID)
+		next = "No one asked for that here, so it stays when the request ends. Please look in the application whether it should be there."
 	case ReportFailed:
 		text = fmt.Sprintf("%s couldn't be set up for %s, request #%d", what, who, r.ID)
 		next = "Once the cause is gone, it can be asked for again."
@@ -84,10 +84,10 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 			next = "The rest of the request goes on. " + next
 		}
 	case ReportOverdue:
-		text = fmt.Sprintf("Taking back %s from %s is late, request #%d", what, who, r.ID)
+		text = fmt.Sprintf("Revoking %s from %s is late, request #%d", what, who, r.ID)
 		next = "It is tried again until it succeeds. Please look whether the application can be reached."
 		if !slices.ContainsFunc(items, func(i told) bool { return i.Claim != nil && !settled(*i.Claim) }) {
-			text = fmt.Sprintf("Taking back %s from %s was late and is settled, request #%d", what, who, r.ID)
+			text = fmt.Sprintf("Revoking %s from %s was late and is reconciled, request #%d", what, who, r.ID)
 			next = ""
 		} else if neverHeld(items) {
 			text = fmt.Sprintf("We can't confirm yet that %s doesn't have %s, request #%d", who, what, r.ID)
@@ -101,7 +101,7 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 	b.line(bold(text))
 	b.line(about(r.Requester))
 	b.gap()
-	if kind == ReportFound || kind == ReportNoApprover {
+	if kind == ReportUnexpected || kind == ReportNoApprover {
 		b.line(named(items, listRoom)...)
 	} else {
 		b.standings(items)
@@ -110,7 +110,7 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		b.line(next)
 	}
 	if kind == ReportNoApprover {
-		b.buttons("", button(ActionStuck, strconv.FormatInt(r.ID, 10), "Decide…", slack.StyleDefault))
+		b.buttons("", button(ActionDecideAsAdministrator, strconv.FormatInt(r.ID, 10), "Decide…", slack.StyleDefault))
 	}
 	return b.message(text)
 }

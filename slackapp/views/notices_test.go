@@ -27,16 +27,16 @@ func TestEndingSoonNamesWhatEndsAndOffersToExtendIt(t *testing.T) {
 }
 
 func TestEndingSoonHasNoButtonOnceNothingIsLeftToEnd(t *testing.T) {
-	r := newRequest(released(given(item(1, schema.Active, "reader")), schema.GivenBack, "Alice Example", ""))
+	r := newRequest(revokedItem(given(item(1, schema.Active, "reader")), schema.KindRemovedByHolder, "Alice Example", ""))
 	m := EndingSoon(r, []int64{1, 2, 3, 4}, 77)
 	assert.Empty(t, buttons(m))
-	assert.Contains(t, text(m), "*Your request #1042 is being taken back*")
+	assert.Contains(t, text(m), "*Your request #1042 is being revoked*")
 	r = newRequest(deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "no"))
 	assert.Contains(t, text(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "*Your request #1042 was denied*")
 }
 
 func TestEndedIsSaidOnlyOfAccessThatWent(t *testing.T) {
-	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
+	over := schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:00:00Z")}
 	gone := over
 	gone.RemovedAt = over.EndedAt
 
@@ -72,11 +72,11 @@ Engineer, Payments, manager Erin Boss, alice@example.com
 ⚠️ Couldn't be set up (an owner can't set it up: no licenses left)
 *GitHub*: reader
 The rest of the request goes on. Once the cause is gone, it can be asked for again.`},
-		{ReportFound, []int64{3}, `
-*Alice Example had 1 access grant in Jira before request #1042 gave anything*
+		{ReportUnexpected, []int64{3}, `
+*Alice Example had 1 access grant in Jira before request #1042 granted anything*
 Engineer, Payments, manager Erin Boss, alice@example.com
 *Jira*: user
-Nobody asked for that here, so it stays when the request ends. Please look in the application whether it should be there.`},
+No one asked for that here, so it stays when the request ends. Please look in the application whether it should be there.`},
 		{ReportOverdue, []int64{2}, `
 *Taking back 1 access grant in GitHub from Alice Example is late, request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
@@ -99,9 +99,9 @@ func TestAReportNeverSaysThatAccessIsRevokedThatWasNeverSeen(t *testing.T) {
 }
 
 func TestAReportOfLatenessSaysWhenItIsOver(t *testing.T) {
-	over := schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
+	over := schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
 	m := Report(newRequest(claimed(item(1, schema.Ended, "reader"), over)), ReportOverdue, []int64{1}, "UTC")
-	assert.Contains(t, m.Text, "was late and is settled")
+	assert.Contains(t, m.Text, "was late and is reconciled")
 	assert.Contains(t, text(m), "🏁 Ended on Tue 1 Dec 2026, 23:20 UTC")
 }
 

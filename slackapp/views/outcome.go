@@ -27,7 +27,7 @@ func Outcome(r *schema.Request, readerID int64) Message {
 
 // askAgain adds a button to ask again, where some of the items are over.
 func (b *body) askAgain(r *schema.Request, items []told) {
-	over := []phase{denied, failed, expired, withdrawn, ended, givenBack, takenBack}
+	over := []phase{denied, failed, expired, withdrawn, ended, removedByHolder, revoked}
 	if slices.ContainsFunc(items, func(i told) bool { return slices.Contains(over, i.phase) }) {
 		b.buttons(BlockAgain, askAgain(r.ID))
 	}

@@ -16,7 +16,7 @@ func TestTheOutcomeTellsTheWholeRequestTogether(t *testing.T) {
 		problem(approvedBy(item(3, schema.Failed, "bots"), bob, "Bob Owner"), schema.ObjectGone, "bots"),
 		given(jira(item(4, schema.Active, "user"))),
 		jira(item(5, schema.Expired, "admin")),
-		released(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
+		revokedItem(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
 		problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), schema.TargetUnavailable, ""),
 	)
 	m := Outcome(r, alice)
@@ -35,7 +35,7 @@ func TestTheOutcomeTellsTheWholeRequestTogether(t *testing.T) {
 after the <audit>”
 ⚠️ Couldn't be set up (bots doesn't exist in GitHub any more)
 *GitHub*: bots
-⌛ Expired (nobody decided in time)
+⌛ Expired (no one decided in time)
 *Jira*: admin
 ↩️ Withdrawn
 *Jira*: sprints

@@ -11,8 +11,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-// QuestionFor is one approver's copy of a question.
-type QuestionFor struct {
+// ApprovalMessageFor is one approver's copy of an approval.
+type ApprovalMessageFor struct {
 	MessageID int64           // the row in slack_messages: the buttons name it
 	PersonID  int64           // the reader
 	TimeZone  string          // the reader's
@@ -20,16 +20,16 @@ type QuestionFor struct {
 	AskedAnew bool            // a newer message asks the reader about the same request, and has the buttons
 }
 
-// Question asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
+// Approval asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
 // reader can decide something; then it says who decided what, and when.
-func Question(r *schema.Request, q QuestionFor) Message {
+func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	var b body
 	mine := tell(r, askedOf(r, q.PersonID), q.TimeZone, q.PersonID)
 	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone, q.PersonID)
-	text := questionHeadline(r, mine, open)
+	text := approvalHeadline(r, mine, open)
 	b.line(bold(text), about(r.Requester))
 	if q.AskedAnew && len(open) > 0 {
-		b.line("More of this request has come to you. What you can decide, with its buttons, stands in a newer message.")
+		b.line("More of this request has come to you. What you can decide, with its buttons, is a delegate a newer message.")
 		b.gap()
 		b.line(decided(r, q, mine)...)
 		b.small("Created " + When(r.CreatedAt, q.TimeZone))
@@ -53,7 +53,7 @@ func Question(r *schema.Request, q QuestionFor) Message {
 	}
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
-	b.enquiries(r, q.PersonID, q.TimeZone)
+	b.questions(r, q.PersonID, q.TimeZone)
 	b.small("Created " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
 		value := DecisionValue(q.MessageID, r.Terms)
@@ -61,9 +61,9 @@ func Question(r *schema.Request, q QuestionFor) Message {
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
 			button(ActionDeny, value, "Deny", slack.StyleDanger),
 			button(ActionChoose, value, "Choose…", slack.StyleDefault),
-			button(ActionEnquire, value, "Ask…", slack.StyleDefault),
+			button(ActionAskQuestion, value, "Ask…", slack.StyleDefault),
 		}
-		if len(open) > namedAtMost { // nobody decides about what they cannot see
+		if len(open) > namedAtMost { // no one decides about what they cannot see
 			buttons = append(buttons, seeAll(r, len(mine)))
 		}
 		b.buttons(BlockDecide, buttons...)
@@ -90,7 +90,7 @@ func askedOf(r *schema.Request, personID int64) []schema.Item {
 	return items
 }
 
-func questionHeadline(r *schema.Request, mine, open []told) string {
+func approvalHeadline(r *schema.Request, mine, open []told) string {
 	who, whom := askedBy(r)
 	if len(open) > 0 {
 		return fmt.Sprintf("%s asks for %s %s%s: request #%d", who, grants(len(open)), inApplications(open), whom, r.ID)
@@ -98,7 +98,7 @@ func questionHeadline(r *schema.Request, mine, open []told) string {
 	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s%s, request #%d", who, grants(len(mine)), inApplications(mine), whom, r.ID)
 }
 
-// askedBy names who asked, and for whom if that is somebody else.
+// askedBy names who asked, and for whom if that is someone else.
 func askedBy(r *schema.Request) (who, whom string) {
 	if r.SubmittedBy.Valid {
 		return name(r.SubmitterName), " for " + name(r.Requester.Name)
@@ -287,7 +287,7 @@ func alreadyHas(held []schema.HeldIn, open []told) []string {
 
 // decided says what became of the items that the reader was asked about and cannot decide any more: a line of words, then
 // what they are about.
-func decided(r *schema.Request, q QuestionFor, mine []told) []string {
+func decided(r *schema.Request, q ApprovalMessageFor, mine []told) []string {
 	groups := grouped(mine, func(i told) string { return verdict(r, i, q) })
 	var lines []string
 	room := shortRoom
@@ -312,22 +312,22 @@ func decided(r *schema.Request, q QuestionFor, mine []told) []string {
 	return lines
 }
 
-// verdict says who decided an item, and when, or why there is nothing to decide: empty while the reader can. What comes
+// outcome says who decided an item, and when, or why there is nothing to decide: empty while the reader can. What comes
 // after a decision is not told here.
-func verdict(r *schema.Request, i told, q QuestionFor) string {
+func verdict(r *schema.Request, i told, q ApprovalMessageFor) string {
 	switch d := i.Decision; {
 	case d != nil && d.Approves():
 		return "✅ Approved by " + deciders(i.Item, q.PersonID) + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
 	case d != nil:
 		return "⛔ " + because("Denied by "+deciders(i.Item, q.PersonID)+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
 	case i.Release != nil:
-		return sentence(withdrawal(r, i.Release, q.PersonID)) + ", " + When(i.Release.ReleasedAt, q.TimeZone)
+		return sentence(withdrawal(r, i.Release, q.PersonID)) + ", " + When(i.Release.RevokedAt, q.TimeZone)
 	case !i.Waiting():
 		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
 	}
 	a, ok := r.OpenApproval(i.Item)
 	_, candidate := a.Candidate(q.PersonID)
-	switch mine := slices.Contains(i.Agreed(a.Stage), q.PersonID); {
+	switch mine := slices.Contains(i.ApprovedIn(a.Stage), q.PersonID); {
 	case ok && candidate && !mine:
 		return ""
 	case ok && len(i.Decisions) > 0:
@@ -337,5 +337,5 @@ func verdict(r *schema.Request, i told, q QuestionFor) string {
 	case len(i.Decisions) > 0:
 		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; others are asked next"
 	}
-	return "➡️ This is no longer yours to decide; nobody else has been asked yet"
+	return "➡️ This is no longer yours to decide; no one else has been asked yet"
 }

@@ -12,8 +12,8 @@ import (
 	"accessbot/schema"
 )
 
-func forBob() QuestionFor {
-	return QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", Held: []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}}}
+func forBob() ApprovalMessageFor {
+	return ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", Held: []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}}}
 }
 
 func TestAQuestionSaysAllThatAnApproverNeeds(t *testing.T) {
@@ -21,7 +21,7 @@ func TestAQuestionSaysAllThatAnApproverNeeds(t *testing.T) {
 	r.Items[1].Risk, r.Items[1].Description = "high", "Push to <every> branch"
 	r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 	withApproval(r, "open", "application owner", []int64{3}, candidate(dave, "Dave Owner", true))
-	m := Question(r, forBob())
+	m := ApprovalMessage(r, forBob())
 	requireFits(t, m)
 	assert.Equal(t, "Alice Example asks for 2 access grants in GitHub: request #1042", m.Text)
 	assert.Equal(t, strings.TrimSpace(`
@@ -73,18 +73,18 @@ func TestAQuestionHasButtonsOnlyWhileItsReaderCanDecideSomething(t *testing.T) {
 			r.Items[0], r.Items[1] = deniedBy(r.Items[0], bob, "Bob Owner", "not <yours>"), deniedBy(r.Items[1], bob, "Bob Owner", "not <yours>")
 		}), false, "⛔ Denied by you, Mon 23 Nov 2026, 05:00 EST (not &lt;yours&gt;)\n*GitHub*: reader, writer\n"},
 		{"moved on to others", moved, false, "➡️ This has moved on to Dave Boss (manager)\n*GitHub*: reader, writer\n"},
-		{"moved on, to nobody yet", changed(func(r *schema.Request) { r.Approvals[0].State = "moved" }), false,
-			"➡️ This is no longer yours to decide; nobody else has been asked yet\n*GitHub*: reader, writer\n"},
+		{"moved on, to no one yet", changed(func(r *schema.Request) { r.Approvals[0].State = "moved" }), false,
+			"➡️ This is no longer yours to decide; no one else has been asked yet\n*GitHub*: reader, writer\n"},
 		{"withdrawn", changed(func(r *schema.Request) {
 			for n := range r.Items {
-				r.Items[n] = released(r.Items[n], schema.WithdrawnByRequester, "Alice Example", "")
+				r.Items[n] = revokedItem(r.Items[n], schema.WithdrawnByRequester, "Alice Example", "")
 			}
 		}), false, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
 		{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false,
-			"⌛ Expired (nobody decided in time), Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
+			"⌛ Expired (no one decided in time), Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			m := Question(c.request, forBob())
+			m := ApprovalMessage(c.request, forBob())
 			requireFits(t, m)
 			if c.buttons {
 				assert.Len(t, buttons(m), 4)
@@ -103,16 +103,16 @@ func TestAQuestionHasButtonsOnlyWhileItsReaderCanDecideSomething(t *testing.T) {
 func TestARequesterGetsNoButtonsForTheirOwnRequest(t *testing.T) {
 	q := forBob()
 	q.PersonID = alice
-	assert.Empty(t, buttons(Question(sent(), q)))
+	assert.Empty(t, buttons(ApprovalMessage(sent(), q)))
 }
 
 func TestADecidedQuestionDoesNotChangeWithWhatHappensToTheAccess(t *testing.T) {
 	r := sent()
 	r.Items[0], r.Items[1] = approvedBy(r.Items[0], bob, "Bob Owner"), deniedBy(r.Items[1], bob, "Bob Owner", "no")
-	before := Digest(Question(r, forBob()))
+	before := Digest(ApprovalMessage(r, forBob()))
 	r.Items[0], r.Items[1].State = given(r.Items[0]), schema.Denied
 	r.Items[0].State = schema.Active
-	assert.Equal(t, before, Digest(Question(r, forBob())))
+	assert.Equal(t, before, Digest(ApprovalMessage(r, forBob())))
 }
 
 func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
@@ -125,7 +125,7 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAsked(t *testing.T) {
 	} {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
 		withApproval(r, "open", basis, []int64{1}, candidate(bob, "Bob Owner", true))
-		assert.Contains(t, strings.Split(text(Question(r, forBob())), "\n"), want)
+		assert.Contains(t, strings.Split(text(ApprovalMessage(r, forBob())), "\n"), want)
 	}
 }
 
@@ -143,14 +143,14 @@ func TestAQuestionNamesTheRiskiestTenOfAnApplicationAndCountsTheRestByRisk(t *te
 		r.Items = append(r.Items, i)
 	}
 	withApproval(r, "open", "application owner", ids, candidate(bob, "Bob Owner", true))
-	got := text(Question(r, forBob()))
+	got := text(ApprovalMessage(r, forBob()))
 	assert.Equal(t, 4, strings.Count(got, "🔴"))
 	assert.Equal(t, 6, strings.Count(got, "🟠"))
 	assert.Contains(t, got, "🟠 team 35 (team, medium risk)\n     and 34 more (4 medium risk, 30 low risk)")
 }
 
 func TestAQuestionSaysWhenTheRequesterHasNothingThereYet(t *testing.T) {
-	assert.Contains(t, text(Question(sent(), QuestionFor{MessageID: 7, PersonID: bob})), "*Already has in GitHub:* nothing\n")
+	assert.Contains(t, text(ApprovalMessage(sent(), ApprovalMessageFor{MessageID: 7, PersonID: bob})), "*Already has in GitHub:* nothing\n")
 }
 
 func TestAQuestionSaysOnWhatBasisItsReaderIsAskedNow(t *testing.T) {
@@ -160,23 +160,23 @@ func TestAQuestionSaysOnWhatBasisItsReaderIsAskedNow(t *testing.T) {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
 		return withApproval(r, state, "application owner", []int64{1}, inPlaceOfBob)
 	}
-	q := QuestionFor{PersonID: dave}
-	assert.Contains(t, text(Question(before("open"), q)), "in the place of Bob Owner")
-	assert.Contains(t, text(Question(before("decided"), q)), "in the place of Bob Owner", "as it was then")
+	q := ApprovalMessageFor{PersonID: dave}
+	assert.Contains(t, text(ApprovalMessage(before("open"), q)), "in the place of Bob Owner")
+	assert.Contains(t, text(ApprovalMessage(before("decided"), q)), "in the place of Bob Owner", "as it was then")
 
 	again := withApproval(before("decided"), "open", "manager", []int64{1}, candidate(dave, "Dave Owner", true))
-	assert.NotContains(t, text(Question(again, q)), "in the place of", "Bob is back")
-	assert.Contains(t, text(Question(again, q)), "You are asked about GitHub as the manager of Alice Example.")
+	assert.NotContains(t, text(ApprovalMessage(again, q)), "in the place of", "Bob is back")
+	assert.Contains(t, text(ApprovalMessage(again, q)), "You are asked about GitHub as the manager of Alice Example.")
 
 	moved := withApproval(before("moved"), "open", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
-	assert.NotContains(t, text(Question(moved, q)), "in the place of", "Bob is back, and asked himself")
+	assert.NotContains(t, text(ApprovalMessage(moved, q)), "in the place of", "Bob is back, and asked himself")
 }
 
 func TestAQuestionAboutTwoApplicationsSaysOfEachWhatTheRequesterHas(t *testing.T) {
 	r := sent()
 	r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 	withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
-	assert.Contains(t, text(Question(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
+	assert.Contains(t, text(ApprovalMessage(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
 }
 
 func TestQuestionAdministratorBasis(t *testing.T) {
@@ -184,7 +184,7 @@ func TestQuestionAdministratorBasis(t *testing.T) {
 		r := newRequest(item(1, schema.AwaitingApproval, "reader"))
 		withApproval(r, "open", "administrator", []int64{1}, candidate(bob, "Bob Owner", true))
 		r.Approvals[0].Level, r.Approvals[0].OpenedAt = level, instant(opened)
-		return text(Question(r, forBob()))
+		return text(ApprovalMessage(r, forBob()))
 	}
 	t.Run("asked by the escalation: says that others have not answered", func(t *testing.T) {
 		assert.Contains(t, ask(1, "2026-11-20T09:00:00Z"), "as an administrator: those who were asked have not answered.")

@@ -16,7 +16,7 @@ const (
 	ActionTaskCannot = "task_cannot" // the task's ID
 	BlockTask        = "task"
 	CallbackCannot   = "task_cannot"
-	ListTasks        = "tasks" // the list of Home
+	ListTasks        = "manual_tasks" // the list of Home
 )
 
 // TaskLines is how many of them the Home tab shows.
@@ -60,9 +60,9 @@ func Task(t schema.Task, readerID int64, zone string) Message {
 
 func taskVerb(t schema.Task) string {
 	if t.Held {
-		return "Please give"
+		return "Please grant"
 	}
-	return "Please take back"
+	return "Please revoke"
 }
 
 func taskWhat(t schema.Task) string {
@@ -78,7 +78,7 @@ func taskFacts(t schema.Task, zone string) []string {
 	if t.Held {
 		until := "permanent"
 		if t.EndsAt.Valid {
-			until = "until " + When(t.EndsAt.Time, zone) + ". You will be asked to take it back then"
+			until = "until " + When(t.EndsAt.Time, zone) + ". You will be asked to revoke it  then"
 		}
 		facts = append(facts, bold("Duration:")+" "+until)
 		if t.ApprovedBy.Valid {
@@ -100,7 +100,7 @@ func taskButtons(t schema.Task) []slack.BlockElement {
 	}
 }
 
-// taskLines are open tasks, each with the buttons of its message.
+// taskLines are open manual_tasks, each with the buttons of its message.
 func taskLines(tasks []schema.Task, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, t := range tasks {
@@ -127,7 +127,7 @@ func Cannot(value string) slack.ModalViewRequest {
 		Submit:          plain("Send"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("Giving fails with your words. What is to be taken back, you are asked for again tomorrow."),
+			section("Granting fails with your words. What is to be revoked, you are asked for again tomorrow."),
 			slack.NewInputBlock(BlockReason, plain("Why"), nil, reason),
 		}},
 	}

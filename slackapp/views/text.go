@@ -40,7 +40,7 @@ const (
 	endOfIsolate       = '\u2069'
 )
 
-// Escape makes one line of mrkdwn of anything: it shows s literally, pings nobody, and looks like s. A right-to-left
+// Escape makes one line of mrkdwn of anything: it shows s literally, pings no one, and looks like s. A right-to-left
 // name is isolated, so that it does not turn what stands beside it.
 func Escape(s string) string {
 	s = Clean(s)
@@ -71,7 +71,7 @@ func Escape(s string) string {
 	return escaped
 }
 
-// mrkdwn has no escape for what makes text bold, italic, struck out or code, so something that looks the same stands in.
+// mrkdwn has no escape for what makes text bold, italic, struck out or code, so something that looks the same is a delegate.
 var lookalikes = map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', '`': 'ˋ'}
 
 func alphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -29,7 +29,7 @@ func TestWhenWritesTheReadersTimeWithItsZone(t *testing.T) {
 		{"a zone without letters", "2026-12-01T16:00:00Z", "America/Sao_Paulo", "Tue 1 Dec 2026, 13:00 UTC-03"},
 		{"no zone", "2026-12-01T16:00:00Z", "", "Tue 1 Dec 2026, 16:00 UTC"},
 		{"an unknown zone", "2026-12-01T16:00:00Z", "Mars/Olympus", "Tue 1 Dec 2026, 16:00 UTC"},
-		{"the machine's zone is nobody's", "2026-12-01T16:00:00Z", "Local", "Tue 1 Dec 2026, 16:00 UTC"},
+		{"the machine's zone is no one's", "2026-12-01T16:00:00Z", "Local", "Tue 1 Dec 2026, 16:00 UTC"},
 	} {
 		t.Run(c.what, func(t *testing.T) { assert.Equal(t, c.want, When(instant(c.at), c.zone)) })
 	}

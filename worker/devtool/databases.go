@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// developmentDatabases are the record and the target system, each with an owner as it would be in earnest: one that
+// developmentDatabases are the database and the target system, each with an owner as it would be in earnest: one that
 // may make roles and is no superuser.
 var developmentDatabases = []struct{ name, owner string }{
 	{"accessbot", "accessbot_owner"},

@@ -17,7 +17,7 @@ import (
 	"accessbot/workflows"
 )
 
-// The people of the demo, and what it is about. They stand in the sample directory.
+// The people of the demo, and what it is about. They are delegates the sample directory.
 const (
 	demoRequester = "alice@example.com"
 	demoZone      = "Europe/Paris" // Alice's
@@ -67,10 +67,10 @@ func runDemo(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("Bob decides: %w", err)
 	}
 	if err := d.given(ctx, number); err != nil {
-		return fmt.Errorf("access is given: %w", err)
+		return fmt.Errorf("access is granted: %w", err)
 	}
-	if err := d.takenBack(ctx, number, ends); err != nil {
-		return fmt.Errorf("access is taken back: %w", err)
+	if err := d.revoked(ctx, number, ends); err != nil {
+		return fmt.Errorf("access is revoked: %w", err)
 	}
 	d.heading("All of it happened")
 	d.say("The run in the Web UI: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
@@ -151,21 +151,21 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 }
 
 func (d *demo) decide(number int64) error {
-	question, err := d.approver.WaitForMessage(fmt.Sprintf("#%d", number))
+	approvalMessage, err := d.approver.WaitForMessage(fmt.Sprintf("#%d", number))
 	if err != nil {
 		return err
 	}
 	d.heading("Bob, who owns both systems, is asked")
-	d.screen(question.Text())
-	if err := d.approver.PressIn(question, "Approve"); err != nil {
+	d.screen(approvalMessage.Text())
+	if err := d.approver.PressIn(approvalMessage, "Approve"); err != nil {
 		return err
 	}
-	question, err = d.approver.WaitForEdit(question, "Approved by you")
+	approvalMessage, err = d.approver.WaitForEdit(approvalMessage, "Approved by you")
 	if err != nil {
 		return err
 	}
 	d.heading("Bob presses Approve, and his copy says so")
-	d.screen(question.Text())
+	d.screen(approvalMessage.Text())
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (d *demo) given(ctx context.Context, number int64) error {
 	return d.expect(ctx, true)
 }
 
-func (d *demo) takenBack(ctx context.Context, number int64, ends time.Time) error {
+func (d *demo) revoked(ctx context.Context, number int64, ends time.Time) error {
 	d.heading("Everybody waits for the end, " + ends.Format("15:04 MST"))
 	d.say("Meanwhile the run sleeps: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
 	patient := d.requester.Within(time.Until(ends) + demoPatience)
@@ -201,7 +201,7 @@ func (d *demo) takenBack(ctx context.Context, number int64, ends time.Time) erro
 	return d.expect(ctx, false)
 }
 
-// told waits for a message of its own that says so: the request's card says it too, but an edit notifies nobody.
+// told waits for a message of its own that says so: the request's card says it too, but an edit notifies no one.
 func told(actor *slacksim.Actor, text string) (slacksim.Message, error) {
 	err := actor.WaitUntil("a new message says "+text, func(s slacksim.Screen) bool {
 		n := 0
@@ -263,7 +263,7 @@ func (d *demo) heading(text string) {
 	d.say("\n── %s ── %s", text, time.Since(d.started).Round(100*time.Millisecond))
 }
 
-// screen prints what somebody has before them.
+// screen prints what someone has before them.
 func (d *demo) screen(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		d.say("   │ %s", line)

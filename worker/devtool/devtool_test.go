@@ -51,8 +51,8 @@ func TestSeedMakesWhatTheDirectorySaysAndTheConnectorMayGiveAndTakeIt(t *testing
 		require.NoError(t, err)
 		defer func() { require.NoError(t, pg.Close()) }()
 		wanted := connector.Assignment{Account: c.email("ben"), Object: c.role("writer")}
-		require.NoError(t, pg.Give(t.Context(), wanted))
-		require.NoError(t, pg.Take(t.Context(), connector.Assignment{Account: c.email("ann"), Object: c.role("writer")}))
+		require.NoError(t, pg.Grant(t.Context(), wanted))
+		require.NoError(t, pg.Revoke(t.Context(), connector.Assignment{Account: c.email("ann"), Object: c.role("writer")}))
 		require.Equal(t, []string{"ann on reader", "ben on reader", "ben on writer"}, c.held(t))
 	})
 }
@@ -62,7 +62,7 @@ func TestSeedAgainTakesNothingAndDoesNotGiveBackWhatEndedSince(t *testing.T) {
 		c := newCompany(t, target)
 		c.seed(t)
 		_, err := c.record.Exec(`
-			update claims set released_at = app_now(), ended_at = app_now(), end_reason = 'given back', removed_at = app_now()
+			update claims set revoked_at = app_now(), ended_at = app_now(), end_reason = 'given back', removed_at = app_now()
 			 where account_id = (select id from accounts where account = $1)
 			   and entitlement_id = (select id from entitlements where key = 'writer')`, c.email("ann"))
 		require.NoError(t, err)

@@ -1,5 +1,5 @@
 // Devtool holds the parts of temporal-dev.sh that are easier said in Go than in a shell. It is for development and
-// tests alone: it trusts every URL that it is given.
+// tests alone: it trusts every URL that it is granted.
 package main
 
 import (

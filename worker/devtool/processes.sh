@@ -83,7 +83,7 @@ start() {
   disown $! # so that the shell says nothing of its own when it dies
 }
 
-# stop NAME [SIGNAL]: asks it to end, and after 30 seconds makes it: the worker gives its activities 20.
+# stop NAME [SIGNAL]: asks it to end, and after 30 seconds makes it: the worker grants its activities 20.
 stop() {
   local pid ticks=0
   if pid=$(pid_of "$1"); then

@@ -17,7 +17,7 @@ import (
 // runInstances prints the connector instances of kind postgresql, one a line: each needs a TARGET_<INSTANCE>_URL.
 func runInstances(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("instances", flag.ContinueOnError)
-	database := flags.String("database", "", "URL of the record")
+	database := flags.String("database", "", "URL of the database")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -54,10 +54,10 @@ type holdings struct {
 }
 
 // runSeedTarget makes in a PostgreSQL target what the directory says is there today. It adds what is missing and
-// takes nothing away, and knows imported claims only: what accessbot gave or took back since is not its business.
+// takes nothing away, and knows imported claims only: what accessbot granted or revoked since is not its business.
 func runSeedTarget(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("seed-target", flag.ContinueOnError)
-	database := flags.String("database", "", "URL of the record")
+	database := flags.String("database", "", "URL of the database")
 	target := flags.String("target", "", "URL of the target, as the role that the connector uses there")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -108,7 +108,7 @@ func readDirectory(ctx context.Context, record *schema.DB, instances []string) (
 		  join accounts s on s.id = c.account_id
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
-		 where c.source = 'imported' and c.ended_at is null and c.released_at is null
+		 where c.source = 'imported' and c.ended_at is null and c.revoked_at is null
 		   and coalesce(c.ends_at, 'infinity') > app_now()
 		   and a.connector = 'postgresql' and e.instance = any($1) and e.gone_at is null
 		 order by e.target, s.account`, pq.Array(instances))

@@ -26,7 +26,7 @@ find_go() {
 at_least() { [[ $2 == [0-9]* && $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; } # WANTED FOUND
 
 # find_tool NAME PACKAGE MODULE VERSION TEXT: sets `tool` to a build of that very version, made by `go install` if
-# nobody has one.
+# no one has one.
 tool=
 find_tool() {
   local candidate

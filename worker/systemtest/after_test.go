@@ -50,12 +50,12 @@ func TestAManagerAsksForSomebodyOfTheirs(t *testing.T) {
 	request := number(t, his.Text())
 	alice, lucia := s.as("alice"), s.as("lucia")
 	hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))
-	question := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
-	require.Contains(t, question.Text(), "for Alice Martin")
+	approvalMessage := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
+	require.Contains(t, approvalMessage.Text(), "for Alice Martin")
 	for _, m := range bob.Messages() {
 		require.NotContains(t, m.Buttons(), "Approve", "he asked for it himself")
 	}
-	lucia.PressIn(question, "Approve")
+	lucia.PressIn(approvalMessage, "Approve")
 	alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you is active", request))
 	bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", request))
 	require.True(t, s.holds("alice", "dashboards", "editor"))
@@ -82,9 +82,9 @@ func TestAccessThatEndsSoonIsExtended(t *testing.T) {
 	require.Len(t, alice.Ticked(), 1)
 	alice.PickDate("End date", inDays(6))
 	alice.SubmitAccepted()
-	question := bob.WaitForMessage("Alice Martin asks for 1 access grant")
-	second := number(t, question.Text())
-	bob.PressIn(question, "Approve")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+	second := number(t, approvalMessage.Text())
+	bob.PressIn(approvalMessage, "Approve")
 	alice.WaitForMessage(fmt.Sprintf("#%d is active", second))
 	s.shiftClock(25 * time.Hour)
 	s.eventually("the first has ended", func() bool { return s.itemState(first) == "ended" })
@@ -98,28 +98,28 @@ func TestAccessThatEndsSoonIsExtended(t *testing.T) {
 func TestCase29WhoLeavesLosesAccessAndTheirQuestionsMoveOn(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.startWorker("SWEEP_EVERY=2s") // an import wakes nobody: the sweep sees what it changed
+	s.startWorker("SWEEP_EVERY=2s") // an import wakes no one: the sweep sees what it changed
 	s.startSlackApp()
 	given, waits := s.ask("alice", "warehouse", "sandbox", 48*time.Hour), s.ask("alice", "dashboards", "editor", 0)
 	s.approve("bob", given)
-	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+	s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
 	moves := s.ask("priya", "warehouse", "raw-events", 0)
 	bob := s.as("bob")
-	question := bob.WaitForMessage(fmt.Sprintf("request #%d", moves))
+	approvalMessage := bob.WaitForMessage(fmt.Sprintf("request #%d", moves))
 
 	s.imports("alice@,Alice Martin,Data Analyst,Data,bob@,active", "alice@,Alice Martin,Data Analyst,Data,bob@,left",
 		"bob@,Bob Fischer,Head of Data,Data,ingrid@,active", "bob@,Bob Fischer,Head of Data,Data,ingrid@,suspended")
-	s.eventually("what she had is taken back", func() bool {
+	s.eventually("what she had is revoked", func() bool {
 		return !s.holds("alice", "warehouse", "sandbox") && !s.holds("alice", "warehouse", "reader")
 	})
-	s.eventually("what she waited for is withdrawn", func() bool { return s.itemState(waits) == "withdrawn" && s.itemState(given) == "released" })
+	s.eventually("what she waited for is withdrawn", func() bool { return s.itemState(waits) == "withdrawn" && s.itemState(given) == "revoked" })
 	for _, request := range []int64{given, waits} {
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	}
-	question = bob.WaitForEdit(question, "Nothing left for you to decide")
-	require.Empty(t, question.Buttons())
+	approvalMessage = bob.WaitForEdit(approvalMessage, "Nothing left for you to decide")
+	require.Empty(t, approvalMessage.Buttons())
 	var asked string
-	s.eventually("somebody else is asked", func() bool {
+	s.eventually("someone else is asked", func() bool {
 		require.NoError(t, s.db.Get(&asked, `select coalesce(string_agg(p.name, ', ' order by p.name), '') from approvals a join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
 			join people p on p.id = c.person_id where a.request_id = $1 and a.state = 'open'`, moves))
 		return asked != "" && !strings.Contains(asked, "Bob")
@@ -136,14 +136,14 @@ func TestANewManagerTakesBackWhatAnEarlierJobTitleGave(t *testing.T) {
 	s.imports("mateusz@,Mateusz Wójcik,Data Engineer,Data,lucia@,active", "mateusz@,Mateusz Wójcik,Data Analyst,Data,priya@,active")
 	priya := s.as("priya")
 	listed := priya.WaitForMessage("Mateusz Wójcik was Data Engineer and is Data Analyst now")
-	priya.PressIn(listed, "Take back…")
+	priya.PressIn(listed, "Revoke…")
 	priya.WaitForModal("Warehouse writer")
-	priya.PressBeside("Warehouse writer", "Take back…")
+	priya.PressBeside("Warehouse writer", "Revoke…")
 	priya.WaitForModal("The access ends now")
 	priya.Fill("Reason", "an analyst reads")
 	priya.SubmitAccepted()
-	s.eventually("it is taken back", func() bool { return !s.holds("mateusz", "warehouse", "writer") })
-	priya.WaitForEdit(listed, "taken back by you")
+	s.eventually("it is revoked", func() bool { return !s.holds("mateusz", "warehouse", "writer") })
+	priya.WaitForEdit(listed, "revoked by you")
 	require.True(t, s.holds("mateusz", "warehouse", "reader"), "analysts have that too")
-	require.True(t, s.holds("mateusz", "warehouse", "scheduler"), "what nobody took back stays")
+	require.True(t, s.holds("mateusz", "warehouse", "scheduler"), "what no one revoked stays")
 }

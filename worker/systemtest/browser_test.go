@@ -16,7 +16,7 @@ import (
 	"accessbot/workflows"
 )
 
-// browse opens the local Slack's page as somebody of the sample directory.
+// browse opens the local Slack's page as someone of the sample directory.
 func (s *system) browse(person, tab string) *slackpage.Tab {
 	s.t.Helper()
 	p := slackpage.Open(s.t, s.slack.Address())
@@ -222,11 +222,11 @@ func TestBrowserWithdrawAndGiveBackAskFirst(t *testing.T) {
 	page.Press("Withdraw")
 	page.Message(fmt.Sprintf("#%d was withdrawn", waiting))
 	page.Press("Home")
-	page.Press("Give back")
-	page.Dialog("Give this access back?")
-	page.Press("Give back")
+	page.Press("Remove")
+	page.Dialog("remove this access ?")
+	page.Press("Remove")
 	page.Press("Messages")
-	page.Message("the access was given back")
+	page.Message("the access was removed")
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 }
 
@@ -337,7 +337,7 @@ func TestBrowserSelectAllOfALargeList(t *testing.T) {
 	s.selectAll("alice", "Priya Nair", 120)
 }
 
-// selectAll asks for all that somebody has and the asker lacks, in the browser, and sees it asked for.
+// selectAll asks for all that someone has and the asker lacks, in the browser, and sees it asked for.
 func (s *system) selectAll(asker, model string, lacking int) {
 	s.t.Helper()
 	page := s.request(asker)

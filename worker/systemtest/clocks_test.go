@@ -26,12 +26,12 @@ func TestCase20And48ClocksThatAreFiveMinutesApart(t *testing.T) {
 			s.startWorker()
 			request := s.ask("alice", "dashboards", "editor", 25*time.Second)
 			s.approve(approver, request)
-			s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
-			s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+			s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+			s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 			var over bool
 			require.NoError(t, s.db.Get(&over, `select ends_at <= app_now() from access_requests where id = $1`, request))
 			require.True(t, over, "never early")
-			s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+			s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 			var late float64
 			require.NoError(t, s.db.Get(&late, `
 				select extract(epoch from c.removed_at - c.ends_at) from claims c join request_items i on i.id = c.item_id where i.request_id = $1`, request))
@@ -58,8 +58,8 @@ func TestCase30ARunTerminatedBeforeItsEndWithTemporalStopped(t *testing.T) {
 	var left float64 // until the sweep takes it upon itself: two minutes after the end
 	require.NoError(t, s.db.Get(&left, `select extract(epoch from ends_at + interval '2 minutes' - app_now()) from access_requests where id = $1`, request))
 	s.shiftClock(time.Duration((left - 5) * float64(time.Second)))
-	s.eventually("access is taken back without its run, and without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("access is revoked without its run, and without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 	var says struct {
 		Late float64 `db:"late"`
 		Why  string  `db:"why"`
@@ -95,6 +95,6 @@ func TestCase30ARunTerminatedInTheWebUI(t *testing.T) {
 	s.eventually("the run is terminated", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Terminated" })
 	require.True(t, s.holds("alice", "dashboards", "editor"))
 	s.shiftClock(time.Hour)
-	s.eventually("access is taken back all the same", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("access is revoked all the same", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 }

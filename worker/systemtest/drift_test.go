@@ -11,7 +11,7 @@ import (
 func TestCase28AccessThatIsAddedOrRemovedByHandIsReportedToTheOwners(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	// Before the worker looks: one that nobody asked for, and one that is not there any more.
+	// Before the worker looks: one that no one asked for, and one that is not there any more.
 	for _, statement := range []string{`grant %q to %q`, `revoke %q from %q`} {
 		object, who := s.object("dashboards", "editor"), s.email("alice")
 		if statement[0] == 'r' {
@@ -20,10 +20,10 @@ func TestCase28AccessThatIsAddedOrRemovedByHandIsReportedToTheOwners(t *testing.
 		_, err := s.target.Exec(fmt.Sprintf(statement, object, who))
 		require.NoError(t, err)
 	}
-	s.shiftClock(time.Hour) // what was given a moment ago may not be listed yet
-	s.startWorker("DRIFT_EVERY=1s")
+	s.shiftClock(time.Hour) // what was granted a moment ago may not be listed yet
+	s.startWorker("COMPARE_EVERY=1s")
 	report := s.as("bob").WaitForMessage("Access in Dashboards differs from what is recorded").Text()
-	require.Contains(t, report, "1 held there, and nobody asked for it here.")
+	require.Contains(t, report, "1 held there, and no one asked for it here.")
 	require.Contains(t, report, "Alice Martin: *Dashboard editor*")
 	require.Contains(t, report, "1 recorded as given, and not there any more.")
 	require.Contains(t, report, "Ingrid Solberg")

@@ -20,9 +20,9 @@ func TestTemporaryAccessIsGivenAndTakenBackByItsOwnTimer(t *testing.T) {
 	s.startWorker()
 	request := s.ask("alice", "dashboards", "editor", 20*time.Second)
 	s.approve(approver, request)
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
-	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+	s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	s.as("alice").WaitForMessage("ended")
 	s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
@@ -37,10 +37,10 @@ func TestCase23WorkerKilledInMidSleepTakesBackOnReturn(t *testing.T) {
 	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	s.worker.kill()
 	s.shiftClock(2 * time.Hour)
-	require.True(t, s.holds("alice", "dashboards", "editor"), "nobody was there to take it back")
+	require.True(t, s.holds("alice", "dashboards", "editor"), "no one was there to revoke it ")
 	s.startWorker()
-	s.eventually("access is taken back on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("access is revoked on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 	s.oneClaim(request)
 	var late float64
 	require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
@@ -60,7 +60,7 @@ func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
 	s.as("alice").WaitForMessage("has been successfully created and sent for approval")
 	s.as(approver).WaitForMessage("Alice Martin")
 	s.approve(approver, request)
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
+	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
 }
 
 func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *testing.T) {
@@ -85,7 +85,7 @@ func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *te
 	require.Zero(t, found, "our own access is not mistaken for access that was there before")
 	s.shiftClock(2 * time.Hour)
 	s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 }
 
 func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
@@ -98,8 +98,8 @@ func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
 	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	server.kill()
 	s.shiftClock(2 * time.Hour)
-	s.eventually("access is taken back without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
+	s.eventually("access is revoked without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 	server.start()
 	s.eventually("the run learns of it and is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	s.oneClaim(request)
@@ -113,12 +113,12 @@ func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
 	s.as(approver).WaitForMessage("Alice Martin")
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
 	s.approve(approver, waiting) // its wake-up starts the run again
-	s.eventually("access is given all the same", func() bool { return s.itemState(waiting) == "active" })
+	s.eventually("access is granted all the same", func() bool { return s.itemState(waiting) == "active" })
 
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
 	s.shiftClock(2 * time.Hour)
-	s.eventually("and is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(waiting) == "ended" })
+	s.eventually("and is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(waiting) == "ended" })
 	s.eventually("the run that was started again is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
 	s.oneClaim(waiting)
 	s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
@@ -129,11 +129,11 @@ func TestCase17TheEndPassesBeforeApproval(t *testing.T) {
 	s := start(t)
 	s.startWorker()
 	request := s.ask("alice", "dashboards", "editor", 4*time.Second)
-	question := s.as(approver).WaitForMessage("Alice Martin asks for")
+	approvalMessage := s.as(approver).WaitForMessage("Alice Martin asks for")
 	s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	question = s.as(approver).WaitForEdit(question, "xpired")
-	require.Empty(t, question.Buttons())
+	approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
+	require.Empty(t, approvalMessage.Buttons())
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 	s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
 }
@@ -148,23 +148,23 @@ func TestTheTargetIsAwayWhileGivingAndWhileTakingBack(t *testing.T) {
 	proxy.cut(true)
 	s.approve(approver, request)
 	s.as("alice").WaitForMessage("sent for approval")
-	s.eventually("it is said that giving is difficult", func() bool {
+	s.eventually("it is said that granting is difficult", func() bool {
 		var problem string
 		require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
 		return problem != ""
 	})
 	proxy.cut(false)
-	s.eventually("access is given", func() bool { return s.itemState(request) == "active" })
+	s.eventually("access is granted", func() bool { return s.itemState(request) == "active" })
 	proxy.cut(true)
 	s.shiftClock(2 * time.Hour)
-	s.eventually("somebody is alerted", func() bool {
+	s.eventually("someone is alerted", func() bool {
 		var alerts int
 		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
 	})
-	require.Equal(t, "active", s.itemState(request), "nobody says ended before it is true")
+	require.Equal(t, "active", s.itemState(request), "no one says ended before it is true")
 	proxy.cut(false)
 	s.shiftClock(time.Hour) // the sweep's backoff
-	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	s.keepHistory("target_away", workflows.RequestWorkflowID(request))
 }
@@ -180,17 +180,17 @@ func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
 	}
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
 	s.wake(request, workflows.SignalDecisionRecorded)
-	s.eventually("the run started by hand asked the record", func() bool {
+	s.eventually("the run started by hand asked the database", func() bool {
 		return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
 	})
 	s.eventually("an alert is audited", func() bool {
 		var alerts int
 		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
 	})
-	require.Equal(t, "awaiting_approval", s.itemState(request), "the record believes none of it")
+	require.Equal(t, "awaiting_approval", s.itemState(request), "the database believes none of it")
 	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.approve(approver, request) // and only a recorded decision gives
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
+	s.approve(approver, request) // and only a recorded decision grants
+	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
 	var early int
 	require.NoError(t, s.db.Get(&early, `select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
 	require.Zero(t, early)

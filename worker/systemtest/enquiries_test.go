@@ -10,7 +10,7 @@ import (
 func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.policy("clauses: [{name: The owners, ask: [{from: [application owners]}], escalate_after: 20d, expire_after: 30d}]")
+	s.policy("rules: [{name: The owners, ask: [{from: [application owners]}], escalate_after: 20d, expire_after: 30d}]")
 	s.startWorker()
 	s.startSlackApp()
 	alice := s.open("alice")
@@ -22,11 +22,11 @@ func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 	request := number(t, card.Text())
 	bob, lucia := s.as("bob"), s.as("lucia")
 	his, hers := bob.WaitForMessage("Alice Martin asks for 1 access grant"), lucia.WaitForMessage("Alice Martin asks for 1 access grant")
-	clock := s.questionsClock(request)
+	clock := s.approvalsClock(request)
 
 	bob.PressIn(his, "Ask…")
-	bob.WaitForModal("Alice Martin gets your question about request")
-	bob.Fill("Question", "Which dashboard, <!channel>?\nAnd until when?")
+	bob.WaitForModal("Alice Martin gets your approval about request")
+	bob.Fill("Approval", "Which dashboard, <!channel>?\nAnd until when?")
 	bob.SubmitAccepted()
 	asked := alice.WaitForMessage("Bob Fischer asks about your request")
 	require.Contains(t, asked.Text(), "Which dashboard, <!channel>?\nAnd until when?", "as it was written")
@@ -37,20 +37,20 @@ func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 
 	s.toTheMorning("lucia", 24*time.Hour)
 	require.Contains(t, lucia.WaitForMessage("1 request waits for you").Text(), "Alice Martin", "who is asked is reminded all the same")
-	require.Equal(t, clock, s.questionsClock(request), "what nobody answers moves on and expires when it would have")
+	require.Equal(t, clock, s.approvalsClock(request), "what no one answers moves on and expires when it would have")
 
 	alice.PressIn(asked, "Answer")
 	alice.WaitForModal("Bob Fischer asks about request")
 	alice.Fill("Answer", "The one of the *spring* campaign")
 	alice.SubmitAccepted()
 	require.Empty(t, alice.WaitForEdit(asked, "You answered").Buttons(), "it is answered once")
-	bob.WaitForMessage("Alice Martin answered your question")
+	bob.WaitForMessage("Alice Martin answered your approval")
 	for _, text := range []string{bob.WaitForEdit(his, "Alice Martin answered").Text(), lucia.WaitForEdit(hers, "Alice Martin answered").Text()} {
 		require.Contains(t, text, "Which dashboard")
 		require.Contains(t, text, "The one of the *spring* campaign")
 	}
 	require.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, lucia.Again(hers).Buttons(), "it waits to be decided")
-	require.Equal(t, clock, s.questionsClock(request))
+	require.Equal(t, clock, s.approvalsClock(request))
 
 	lucia.PressIn(hers, "Approve")
 	alice.WaitForEdit(card, "Dashboard editor: active")
@@ -60,8 +60,8 @@ func TestAnApproverAsksTheRequesterWhoAnswersAndThenItIsGiven(t *testing.T) {
 	require.Contains(t, closed.Text(), "The one of the *spring* campaign", "what was answered stays beside what was decided")
 }
 
-// questionsClock says since when a request's only open question is asked, and when it moves on and expires.
-func (s *system) questionsClock(request int64) (clock string) {
+// approvalsClock says since when a request's only open approval is asked, and when it moves on and expires.
+func (s *system) approvalsClock(request int64) (clock string) {
 	s.t.Helper()
 	require.NoError(s.t, s.db.Get(&clock, `
 		select id || ' since ' || since || ', escalated ' || escalate_at || ', expires ' || expires_at from approvals where request_id = $1 and state = 'open'`, request))

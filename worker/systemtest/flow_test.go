@@ -13,12 +13,12 @@ import (
 	"accessbot/workflows"
 )
 
-// as answers somebody of the sample directory, before their Slack.
+// as answers someone of the sample directory, before their Slack.
 func (s *system) as(person string) *slacksim.MustActor {
 	return s.slack.As(s.email(person)).Within(time.Minute).Must(s.t)
 }
 
-// open starts the form as somebody does.
+// open starts the form as someone does.
 func (s *system) open(person string) *slacksim.MustActor {
 	a := s.as(person)
 	a.OpenHome()
@@ -61,12 +61,12 @@ func TestTheMainJobThroughSlack(t *testing.T) {
 	request := number(t, card.Text())
 
 	bob, lucia := s.as("bob"), s.as("lucia")
-	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-	require.Contains(t, question.Text(), "for <!channel> & the *quarter*", "the note is shown literally")
-	require.Empty(t, question.Pings())
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	require.Contains(t, approvalMessage.Text(), "for <!channel> & the *quarter*", "the note is shown literally")
+	require.Empty(t, approvalMessage.Pings())
 	other := lucia.WaitForMessage("Alice Martin asks for 1 access grant")
-	bob.PressIn(question, "Approve")
-	bob.WaitForEdit(question, "Approved by you")
+	bob.PressIn(approvalMessage, "Approve")
+	bob.WaitForEdit(approvalMessage, "Approved by you")
 	other = lucia.WaitForEdit(other, "pproved by Bob Fischer")
 	require.Empty(t, other.Buttons(), "every copy loses its buttons")
 
@@ -102,8 +102,8 @@ func TestChosenItemByItemAndForLessTimeThanWasAskedFor(t *testing.T) {
 	request := number(t, alice.WaitForMessage("has been successfully created and sent for approval").Text())
 
 	bob := s.as("bob")
-	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-	bob.PressIn(question, "Choose…")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	bob.PressIn(approvalMessage, "Choose…")
 	bob.WaitForModal("What you tick is approved")
 	bob.Tick("Marketing marts")
 	bob.Choose("What is not ticked", "is denied")
@@ -113,7 +113,7 @@ func TestChosenItemByItemAndForLessTimeThanWasAskedFor(t *testing.T) {
 	told := alice.WaitForMessage("1 active, 1 denied")
 	require.Contains(t, told.Text(), "sooner than was asked for")
 	require.Contains(t, told.Text(), "the marts are enough")
-	bob.WaitForEdit(question, "Approved by you until")
+	bob.WaitForEdit(approvalMessage, "Approved by you until")
 	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 	require.False(t, s.holds("alice", "warehouse", "sandbox"))
 
@@ -129,7 +129,7 @@ func TestTheApproverIsAwayAndTheQuestionMoves(t *testing.T) {
 	s.startSlackApp()
 	request := s.ask("alice", "warehouse", "sandbox", time.Hour)
 	bob, lucia := s.as("bob"), s.as("lucia")
-	question := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 1 access grant")
 	bob.OpenHome()
 	bob.Press("I will be away…")
 	bob.WaitForModal("Who decides in your place")
@@ -139,11 +139,11 @@ func TestTheApproverIsAwayAndTheQuestionMoves(t *testing.T) {
 	bob.SubmitAccepted()
 	bob.WaitForHome("decides in your place")
 	moved := lucia.WaitForMessage("in the place of Bob Fischer (application owner), who is away")
-	bob.WaitForEdit(question, "This has moved on to Lucía Gómez for Bob Fischer")
-	require.Empty(t, bob.Again(question).Buttons())
+	bob.WaitForEdit(approvalMessage, "This has moved on to Lucía Gómez for Bob Fischer")
+	require.Empty(t, bob.Again(approvalMessage).Buttons())
 	s.as("alice").WaitForMessage("Lucía Gómez for Bob Fischer")
 	lucia.PressIn(moved, "Approve")
-	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+	s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
 	s.oneClaim(request)
 }
 
@@ -164,21 +164,21 @@ func TestAnOwnerTakesAccessBackAtOnce(t *testing.T) {
 	bob.Pick("Person", "alice", "Alice Martin")
 	bob.WaitForModal("Analyst sandbox")
 	require.NotContains(t, bob.Modal(), "Source Code", "others look after that")
-	bob.PressBeside("Analyst sandbox", "Take back…")
+	bob.PressBeside("Analyst sandbox", "Revoke…")
 	bob.WaitForModal("The access ends now")
 	bob.Fill("Reason", "the laptop was <!channel> stolen")
 	bob.SubmitAccepted()
-	s.eventually("access is taken back", func() bool { return !s.holds("alice", "warehouse", "sandbox") })
-	told := s.as("alice").WaitForMessage("taken back by Bob Fischer")
+	s.eventually("access is revoked", func() bool { return !s.holds("alice", "warehouse", "sandbox") })
+	told := s.as("alice").WaitForMessage("revoked by Bob Fischer")
 	require.Contains(t, told.Text(), "the laptop was <!channel> stolen")
 	require.Empty(t, told.Pings())
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "released" })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "revoked" })
 
-	bob.PressBeside("Dashboard viewer", "Take back…") // hers by the directory
+	bob.PressBeside("Dashboard viewer", "Revoke…") // hers by the directory
 	bob.WaitForModal("The access ends now")
 	bob.Fill("Reason", "likewise")
 	bob.SubmitAccepted()
-	s.eventually("what the directory gave too", func() bool { return !s.holds("alice", "dashboards", "viewer") })
+	s.eventually("what the directory granted too", func() bool { return !s.holds("alice", "dashboards", "viewer") })
 }
 
 func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
@@ -193,11 +193,11 @@ func TestDeniedWithAReasonAndTheSecondClickerIsToldWhoWasFirst(t *testing.T) {
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
 	bob, lucia := s.as("bob"), s.as("lucia")
-	question := bob.WaitForMessage("Alice Martin asks for")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for")
 	other := lucia.WaitForMessage("Alice Martin asks for")
 
 	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
-	bob.PressIn(question, "Deny")
+	bob.PressIn(approvalMessage, "Deny")
 	bob.WaitForModal("Reason")
 	require.NotEmpty(t, bob.Submit(), "a denial needs its reason")
 	bob.Fill("Reason", "Ask your <@team> lead first")
@@ -229,9 +229,9 @@ func TestCase37TemporalAwayAtSubmitAndAtADecision(t *testing.T) {
 	server.start()
 	card := alice.WaitForMessage("has been successfully created and sent for approval")
 	request := number(t, card.Text())
-	question := s.as("bob").WaitForMessage("Alice Martin asks for")
+	approvalMessage := s.as("bob").WaitForMessage("Alice Martin asks for")
 	server.kill()
-	s.as("bob").PressIn(question, "Approve")
+	s.as("bob").PressIn(approvalMessage, "Approve")
 	var decisions int
 	s.eventually("the decision is recorded", func() bool {
 		return s.db.Get(&decisions, `select count(*) from decisions`) == nil && decisions == 1
@@ -250,7 +250,7 @@ func TestCase38SlackAwayAroundAnEnd(t *testing.T) {
 	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	require.NoError(t, s.slack.Away(true))
 	s.shiftClock(2 * time.Hour)
-	s.eventually("access is taken back on time", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("access is revoked on time", func() bool { return !s.holds("alice", "dashboards", "editor") })
 	require.NoError(t, s.slack.Away(false))
 	s.shiftClock(15 * time.Minute) // the sweep's patience with Slack
 	s.as("alice").WaitForMessage(fmt.Sprintf("#%d has ended", request))
@@ -300,7 +300,7 @@ func TestCase26And27OverlapsAndWhatWasThereBefore(t *testing.T) {
 	}
 	require.True(t, s.holds("ingrid", "dashboards", "editor"), "it was there before us")
 	require.True(t, s.holds("kenji", "dashboards", "editor"), "the directory says so")
-	require.True(t, s.holds("alice", "dashboards", "editor"), "the second still gives it")
+	require.True(t, s.holds("alice", "dashboards", "editor"), "the second still grants it")
 	s.as("ingrid").WaitForMessage("for another reason")
 	s.as("kenji").WaitForMessage("for another reason")
 	s.shiftClock(4 * time.Hour)
@@ -320,22 +320,22 @@ func TestCase47CancelledWhileGivingAndResetToBeforeIt(t *testing.T) {
 	request := s.ask("alice", "dashboards", "editor", time.Hour)
 	proxy.swallowAnswersAfter("GRANT", "COMMIT")
 	s.approve(approver, request)
-	s.eventually("it is being given", func() bool { return s.itemState(request) == "provisioning" })
+	s.eventually("it is being granted", func() bool { return s.itemState(request) == "provisioning" })
 	id := workflows.RequestWorkflowID(request)
 	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
-	var released bool
+	var revoked bool
 	s.eventually("the cancellation is recorded", func() bool {
-		return s.db.Get(&released, `select exists (select from releases where kind = 'cancelled')`) == nil && released
+		return s.db.Get(&revoked, `select exists (select from releases where kind = 'cancelled')`) == nil && revoked
 	})
 	proxy.answer()
-	s.eventually("it is released", func() bool { return s.itemState(request) == "released" })
+	s.eventually("it is released", func() bool { return s.itemState(request) == "revoked" })
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 	s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
 
 	s.keepHistory("cancelled_while_giving", id)
 	s.resetToStart(id)
 	s.eventually("the reset run is over", func() bool { return s.runStatus(id) == "Completed" })
-	require.Equal(t, "released", s.itemState(request))
+	require.Equal(t, "revoked", s.itemState(request))
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 }
 
@@ -350,10 +350,10 @@ func TestCase49APermanentGrantGivenBackAfterItsRunEnded(t *testing.T) {
 	require.True(t, s.holds("alice", "dashboards", "editor"))
 	alice := s.as("alice")
 	alice.OpenHome()
-	alice.WaitForHome("Give back")
-	alice.Press("Give back")
-	s.eventually("it is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "released" })
+	alice.WaitForHome("Remove")
+	alice.Press("Remove")
+	s.eventually("it is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	s.eventually("the database agrees", func() bool { return s.itemState(request) == "revoked" })
 	var claim int64
 	require.NoError(t, s.db.Get(&claim, `select id from claims where item_id is not null`))
 	s.eventually("by a run of its own", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
@@ -371,20 +371,20 @@ func TestATemporaryGrantGivenBackEarlyAndARequestWithdrawn(t *testing.T) {
 	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	alice := s.as("alice")
 	alice.OpenHome()
-	alice.WaitForHome("Give back")
-	alice.Press("Give back")
-	s.eventually("it is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
+	alice.WaitForHome("Remove")
+	alice.Press("Remove")
+	s.eventually("it is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	require.Equal(t, "released", s.itemState(request))
+	require.Equal(t, "revoked", s.itemState(request))
 	s.keepHistory("released_early", workflows.RequestWorkflowID(request))
 
 	again := s.ask("alice", "dashboards", "editor", 48*time.Hour)
 	card := alice.WaitForMessage(fmt.Sprintf("#%d has been created", again))
-	question := s.as(approver).WaitForMessage(fmt.Sprintf("request #%d", again))
+	approvalMessage := s.as(approver).WaitForMessage(fmt.Sprintf("request #%d", again))
 	alice.PressIn(card, "Withdraw")
 	alice.WaitForEdit(card, "was withdrawn")
-	question = s.as(approver).WaitForEdit(question, "ithdrawn")
-	require.Empty(t, question.Buttons())
+	approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "ithdrawn")
+	require.Empty(t, approvalMessage.Buttons())
 	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(again)) == "Completed" })
 	s.keepHistory("withdrawn", workflows.RequestWorkflowID(again))
 }
@@ -400,8 +400,8 @@ func TestCase42TheSameKeyInTwoApplicationsIsTwoObjects(t *testing.T) {
 		select split_part(p.email, '@', 1) from application_owners o join applications a on a.id = o.application_id join people p on p.id = o.person_id
 		 where a.slug = $1 order by p.id limit 1`, s.id+"-crm"))
 	s.approve(owner, request)
-	s.eventually("it is given", func() bool { return s.holds("zoe", "crm", "reader") })
+	s.eventually("it is granted", func() bool { return s.holds("zoe", "crm", "reader") })
 	s.shiftClock(2 * time.Hour)
-	s.eventually("it is taken back", func() bool { return !s.holds("zoe", "crm", "reader") })
+	s.eventually("it is revoked", func() bool { return !s.holds("zoe", "crm", "reader") })
 	require.True(t, s.holds("zoe", "warehouse", "reader"), "the other stays")
 }

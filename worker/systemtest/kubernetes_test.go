@@ -86,7 +86,7 @@ func TestARealOrganizationsDirectory(t *testing.T) {
 	require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(asker.Email), "given, item by item")
 	s.shiftClock(4 * 24 * time.Hour)
 	s.eventually("all of it has ended", func() bool { return s.itemState(request) == "ended" })
-	require.ElementsMatch(t, before, s.roles(asker.Email), "taken back, and nothing else")
+	require.ElementsMatch(t, before, s.roles(asker.Email), "revoked, and nothing else")
 }
 
 func TestARealOrganizationsJobTitles(t *testing.T) {
@@ -128,7 +128,7 @@ func (s *system) importsOnceMore(directory string) {
 	require.Equal(s.t, before, fingerprint())
 }
 
-// busiest is the one who holds the most, and contributor somebody with little who may ask.
+// busiest is the one who holds the most, and contributor someone with little who may ask.
 func (s *system) busiest() schema.Person {
 	return s.person(`select person_id from claims where ended_at is null group by person_id order by count(*) desc limit 1`)
 }
@@ -192,9 +192,9 @@ func (s *system) approveAll(request int64) {
 			 order by a.id, c.position limit 1`, request)
 		if err == nil {
 			approver := s.slack.As(email).Within(time.Minute).Must(s.t)
-			question := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
-			approver.PressIn(question, "Approve")
-			approver.WaitForEdit(question, "Approved by you")
+			approvalMessage := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
+			approver.PressIn(approvalMessage, "Approve")
+			approver.WaitForEdit(approvalMessage, "Approved by you")
 		}
 		var waiting int
 		require.NoError(s.t, s.db.Get(&waiting, `

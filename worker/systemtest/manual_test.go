@@ -27,7 +27,7 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 
 	dana := s.as("dana")
 	dana.PressIn(dana.WaitForMessage("Alice Martin asks for"), "Approve")
-	task := dana.WaitForMessage("Please give by hand")
+	task := dana.WaitForMessage("Please grant by hand")
 	require.Contains(t, task.Text(), "Evening entry")
 	alice.WaitForEdit(card, "Evening entry: waiting for Dana Levi to set it up")
 	require.Equal(t, "provisioning", s.itemState(request))
@@ -37,8 +37,8 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 	require.Empty(t, task.Buttons())
 
 	s.shiftClock(4 * 24 * time.Hour)
-	back := dana.WaitForMessage("Please take back by hand")
-	require.Equal(t, "active", s.itemState(request), "it is not said to have ended before somebody did it")
+	back := dana.WaitForMessage("Please revoke by hand")
+	require.Equal(t, "active", s.itemState(request), "it is not said to have ended before someone did it")
 	dana.PressIn(back, "Cannot")
 	dana.WaitForModal("It cannot be done")
 	require.NotEmpty(t, dana.Submit(), "a reason is needed")
@@ -46,7 +46,7 @@ func TestASystemWithoutAnInterfaceIsGivenAndTakenBackByItsOwners(t *testing.T) {
 	dana.SubmitAccepted()
 	dana.WaitForEdit(back, "She has left the <!channel> building")
 	s.shiftClock(25 * time.Hour)
-	again := dana.WaitForMessage("Please take back by hand")
+	again := dana.WaitForMessage("Please revoke by hand")
 	require.NotEqual(t, back.TS, again.TS)
 	dana.PressIn(again, "Done")
 	alice.WaitForMessage(fmt.Sprintf("#%d has ended", request))

@@ -67,15 +67,15 @@ func TestOperatorsFindAndReadRuns(t *testing.T) {
 	s.approve(approver, request)
 	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
 	s.eventually("the sleep until the end says what it is", func() bool {
-		return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notice before the end")
+		return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notification before the end")
 	})
-	require.Contains(t, s.summaries(id), "give Dashboards / Dashboard editor")
+	require.Contains(t, s.summaries(id), "grant Dashboards / Dashboard editor")
 }
 
 func TestWithoutNamesNobodyIsNamedInTemporal(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.waker.ShowPeople = false
+	s.starter.ShowPeople = false
 	s.startWorker("TEMPORAL_SHOW_PEOPLE=false")
 	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
 	s.approve(approver, request)

@@ -79,12 +79,12 @@ func TestPictures(t *testing.T) {
 	page.NoDialog()
 
 	page.Visit(s.email("bob"), "messages")
-	question := fmt.Sprintf("request #%d", request)
-	page.Message(question)
+	approvalMessage := fmt.Sprintf("request #%d", request)
+	page.Message(approvalMessage)
 	page.See("Marketing marts")
 	take(page, "approver")
 	s.findInTheWebUI(page.Another(), setting(t, "TEST_TEMPORAL_UI"), "awaiting_approval", request)
-	page.PressIn(question, "Approve")
+	page.PressIn(approvalMessage, "Approve")
 	page.Message("Approved by you")
 	page.Visit(s.email("alice"), "messages")
 	page.Message(fmt.Sprintf("#%d is active", request))
@@ -108,7 +108,7 @@ func TestPictures(t *testing.T) {
 	ui.See(workflows.RequestWorkflowID(bobs))
 	take(ui, "temporal-list")
 	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
-	ui.See("notice before the end")
+	ui.See("notification before the end")
 	take(ui, "temporal-run")
 }
 

@@ -11,7 +11,7 @@ import (
 	"accessbot/workflows"
 )
 
-// toTheMorning moves the clock on by so much, and then to ten o'clock of somebody's next working day.
+// toTheMorning moves the clock on by so much, and then to ten o'clock of someone's next working day.
 func (s *system) toTheMorning(person string, after time.Duration) {
 	s.t.Helper()
 	var clock struct {
@@ -29,7 +29,7 @@ func (s *system) toTheMorning(person string, after time.Duration) {
 	s.shiftClock(at.Sub(clock.Now))
 }
 
-// reminders are those that stand in somebody's Slack, the oldest first.
+// reminders are those that are delegates someone's Slack, the oldest first.
 func reminders(a *slacksim.MustActor) (found []slacksim.Message) {
 	for _, m := range a.Messages() {
 		if strings.Contains(m.Text(), "1 request waits for you") {
@@ -43,12 +43,12 @@ func TestTheHistoryOfTwoStagesAndThreeRemindersStaysReadable(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.policy(`
-clauses:
+rules:
   - name: The manager, and then two others together
     ask:
       - from: [manager]
       - from: ["%s", "%s"]
-        agree: 2
+        required_approvals: 2
     remind_after: 12h
     escalate_after: 40d
     expire_after: 60d
@@ -64,13 +64,13 @@ clauses:
 	request := number(t, card.Text())
 
 	bob := s.as("bob")
-	question := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 1 access grant")
 	for n, after := range []time.Duration{12 * time.Hour, 24 * time.Hour, 48 * time.Hour} { // each after twice the time of the one before
 		s.toTheMorning("bob", after)
 		s.eventually("Bob is reminded once more", func() bool { return len(reminders(bob)) == n+1 })
 	}
 	s.toTheMorning("bob", 8*24*time.Hour) // a fourth would be due
-	bob.PressIn(question, "Approve")
+	bob.PressIn(approvalMessage, "Approve")
 	lucia, carla := s.as("lucia"), s.as("carla")
 	lucia.PressIn(lucia.WaitForMessage("Stage 2 of 2"), "Approve")
 	alice.WaitForEdit(card, "1 more to agree")
@@ -80,9 +80,9 @@ clauses:
 	require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 	var recorded, sent int
 	require.NoError(t, s.db.Get(&recorded, `
-		select count(*) from notices n join people p on p.id = n.person_id where n.kind = 'reminder' and p.email = $1 and n.request_id = $2`, s.email("bob"), request))
+		select count(*) from notifications n join people p on p.id = n.person_id where n.kind = 'reminder' and p.email = $1 and n.request_id = $2`, s.email("bob"), request))
 	require.NoError(t, s.db.Get(&sent, `
 		select count(distinct ts) from slack_messages m join people p on p.id = m.person_id where m.kind = 'reminder' and p.email = $1 and ts <> ''`, s.email("bob")))
-	require.Equal(t, []int{3, 3, 3}, []int{recorded, sent, len(reminders(bob))}, "in the record, sent, and in his Slack")
+	require.Equal(t, []int{3, 3, 3}, []int{recorded, sent, len(reminders(bob))}, "in the database, sent, and in his Slack")
 	require.Less(t, s.events(request), int64(120))
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What people see around a question that waits: it is asked back, reminded of, stuck, denied, and asked for again.
+// What people see around an approval that waits: it is asked back, reminded of, stuck, denied, and asked for again.
 func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.policy("clauses: [{name: The owners, ask: [{from: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]")
+	s.policy("rules: [{name: The owners, ask: [{from: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]")
 	s.startWorker()
 	s.startSlackApp()
 	alice := s.request("alice")
@@ -31,20 +31,20 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 
 	bob := alice.Another()
 	bob.Visit(s.email("bob"), "messages")
-	question := "Alice Martin asks for 1 access grant"
-	for _, m := range []string{question, "Zoë Laurent asks for 1 access grant", "Kenji Tanaka (田中 健二) asks for 1 access grant"} {
+	approvalMessage := "Alice Martin asks for 1 access grant"
+	for _, m := range []string{approvalMessage, "Zoë Laurent asks for 1 access grant", "Kenji Tanaka (田中 健二) asks for 1 access grant"} {
 		bob.Message(m) // what arrives later moves what is to be pressed
 	}
-	bob.PressIn(question, "Ask…")
+	bob.PressIn(approvalMessage, "Ask…")
 	bob.Dialog("Ask the requester")
-	bob.Fill("Question", "Which campaign is that, and is the finance view not enough?")
+	bob.Fill("Approval", "Which campaign is that, and is the finance view not enough?")
 	s.keepPicture(bob, "enquire-form")
 	bob.Press("Ask")
 	bob.NoDialog()
 
 	alice.Press("Messages")
 	alice.Message("Bob Fischer asks about your request")
-	s.keepPicture(alice, "enquiry")
+	s.keepPicture(alice, "question")
 	alice.PressIn("Bob Fischer asks about your request", "Answer")
 	alice.Dialog("Answer")
 	alice.Fill("Answer", "The one for the new shop. It has no numbers of single campaigns.")
@@ -52,8 +52,8 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	alice.Press("Answer")
 	alice.NoDialog()
 	alice.Message("You answered")
-	s.keepPicture(alice, "enquiry-answered")
-	bob.Message("Alice Martin answered your question")
+	s.keepPicture(alice, "question-answered")
+	bob.Message("Alice Martin answered your approval")
 	bob.See("Alice Martin answered,")
 	bob.Wait(`[...document.querySelectorAll('article')].find((m) => m.innerText.includes('Alice Martin answered,')).scrollIntoView() ?? true`)
 	s.keepPicture(bob, "answer-in-the-copy")
@@ -68,7 +68,7 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	s.shiftClock(10 * 24 * time.Hour)
 	noor := bob.Another()
 	noor.Visit(s.email("noor"), "messages")
-	noor.Message(question)
+	noor.Message(approvalMessage)
 	s.keepPicture(noor, "stuck-messages")
 	noor.Press("Home")
 	noor.SeeIn("#panel-home", fmt.Sprintf("#%d", request))
@@ -98,7 +98,7 @@ func TestBrowserAQuestionThatWaitsUntilAnAdministratorDeniesItAndItIsAskedForAga
 	require.NotEqual(t, request, s.newest())
 }
 
-// A manager asks for somebody of theirs: both see it as theirs, and the one who has the access is told everything.
+// A manager asks for someone of theirs: both see it as theirs, and the one who has the access is told everything.
 func TestBrowserAManagerAsksForSomebodyAndLooksAfterWhatAnEarlierTitleGave(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -135,15 +135,15 @@ func TestBrowserAManagerAsksForSomebodyAndLooksAfterWhatAnEarlierTitleGave(t *te
 	lucia.Visit(s.email("lucia"), "messages")
 	asked := "Bob Fischer asks for 1 access grant"
 	lucia.Message(asked)
-	s.keepPicture(lucia, "for-another-question")
+	s.keepPicture(lucia, "for-another-approval")
 	lucia.PressIn(asked, "Ask…")
 	lucia.Dialog("Ask the requester")
-	lucia.Fill("Question", "Which reports are those?")
+	lucia.Fill("Approval", "Which reports are those?")
 	s.keepPicture(lucia, "for-another-ask-form")
 	lucia.Press("Ask")
 	lucia.NoDialog()
 	alice.Message("Lucía Gómez asks about")
-	s.keepPicture(alice, "for-another-enquiry-requester")
+	s.keepPicture(alice, "for-another-question-requester")
 	bob.Press("Messages")
 	bob.PressIn("Lucía Gómez asks about", "Answer")
 	bob.Dialog("Answer")
@@ -172,14 +172,14 @@ func TestBrowserAManagerAsksForSomebodyAndLooksAfterWhatAnEarlierTitleGave(t *te
 	listed := "Mateusz Wójcik was Data Engineer and is Data Analyst now"
 	priya.Message(listed)
 	s.keepPicture(priya, "title-message")
-	priya.PressIn(listed, "Take back…")
+	priya.PressIn(listed, "Revoke…")
 	priya.See("Warehouse writer")
 	s.keepPicture(priya, "title-list")
-	priya.Press("Take back…")
+	priya.Press("Revoke…")
 	priya.See("The access ends now")
 	priya.Fill("Reason", "an analyst reads")
 	s.keepPicture(priya, "title-take-back")
-	priya.Press("Take back")
-	priya.See("taken back by you")
+	priya.Press("Revoke")
+	priya.See("revoked by you")
 	s.keepPicture(priya, "title-taken-back")
 }

@@ -48,7 +48,7 @@ func (s *temporalServer) start() {
 		if err != nil {
 			return false
 		}
-		_ = conn.Close() // it was only to see that somebody listens
+		_ = conn.Close() // it was only to see that someone listens
 		return exec.Command(setting(s.t, "TEST_TEMPORAL_CLI"), "operator", "cluster", "health", "--address", s.address).Run() == nil
 	}, 60*time.Second, 200*time.Millisecond, "Temporal does not come up")
 }

@@ -45,13 +45,13 @@ func TestTwoStagesOverThreeApplicationsInOneRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.policy(`
-clauses:
+rules:
   - name: Dashboards take their readers' word
     when: application.slug == "%s-dashboards"
     ask:
       - from: [manager]
       - from: ["%s", "%s", "%s"]
-        agree: 2
+        required_approvals: 2
   - name: The owners
     ask:
       - from: [application owners]
@@ -71,16 +71,16 @@ clauses:
 	require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
 
 	bob, hannah := s.as("bob"), s.as("hannah")
-	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-	require.Contains(t, question.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
-	require.Contains(t, question.Text(), "You are asked as an owner of Data Warehouse.")
+	approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+	require.Contains(t, approvalMessage.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
+	require.Contains(t, approvalMessage.Text(), "You are asked as an owner of Data Warehouse.")
 	story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
-	bob.PressIn(question, "Approve")
+	bob.PressIn(approvalMessage, "Approve")
 	alice.WaitForEdit(card, "Marketing marts: active")
 	require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
 	require.False(t, s.holds("alice", "dashboards", "editor"))
 	card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-	require.Contains(t, bob.WaitForEdit(question, "Approved so far by you").Text(), "it waits for")
+	require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "it waits for")
 
 	denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
 	hannah.PressIn(denial, "Deny")
@@ -108,7 +108,7 @@ clauses:
 	require.False(t, s.holds("alice", "source", "docs"))
 }
 
-// tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: somebody's
+// tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: someone's
 // messages, the requester's Home and messages, and the run.
 func (s *system) tellStory() func(step, who, state, home string, request int64) {
 	s.t.Helper()
@@ -154,7 +154,7 @@ func TestNobodyAnswersUntilTheNextInTheChainDoes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	s.policy(`
-clauses:
+rules:
   - name: The manager, and then theirs
     ask:
       - from: [manager]
@@ -171,15 +171,15 @@ clauses:
 	alice.Choose("Reason", "Project work")
 	alice.SubmitAccepted()
 	card := alice.WaitForMessage("has been successfully created and sent for approval")
-	question := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
+	approvalMessage := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
 	s.shiftClock(49 * time.Hour)
 	boss := s.managerOf("bob")
 	escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
 	require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
 	require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
 	s.as(boss).PressIn(escalated, "Approve")
-	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
-	s.as("bob").WaitForEdit(question, "pproved by")
+	s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
+	s.as("bob").WaitForEdit(approvalMessage, "pproved by")
 }
 
 func (s *system) managerOf(name string) (manager string) {

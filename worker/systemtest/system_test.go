@@ -54,7 +54,7 @@ type system struct {
 	slackAPI  string // its Web API root
 	temporal  client.Client
 	address   string // Temporal's
-	waker     *workflows.Waker
+	starter   *workflows.Starter
 	worker    *process
 	workerURL string // of its health
 	slackapp  *process
@@ -94,7 +94,7 @@ func setting(t *testing.T, name string) string {
 	return value
 }
 
-// email answers the address of somebody in the sample directory, in this system.
+// email answers the address of someone in the sample directory, in this system.
 func (s *system) email(name string) string { return name + "@" + s.id + ".example" }
 
 // object answers the role that stands for an entitlement of the sample directory.
@@ -102,7 +102,7 @@ func (s *system) object(application, key string) string {
 	return s.id + "-" + application + "/" + key
 }
 
-// holds tells whether the target gives somebody an entitlement right now.
+// holds tells whether the target grants someone an entitlement right now.
 func (s *system) holds(person, application, key string) bool {
 	s.t.Helper()
 	var held bool
@@ -160,7 +160,7 @@ func (s *system) ask(person, application, key string, lasts time.Duration) (requ
 func (s *system) wake(request int64, signal string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := s.waker.Request(ctx, request, signal); err != nil {
+	if err := s.starter.Request(ctx, request, signal); err != nil {
 		s.t.Logf("not woken, the sweep will: %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func (s *system) approve(person string, request int64) {
 	s.answer(person, request, schema.Answer{Approve: true})
 }
 
-// answer waits for the question in the approver's Slack, and answers it in the record as its button does.
+// answer waits for the approval in the approver's Slack, and answers it in the database as its button does.
 func (s *system) answer(person string, request int64, answer schema.Answer) {
 	s.t.Helper()
 	s.as(person).WaitForMessage(fmt.Sprintf("#%d", request))
@@ -181,10 +181,10 @@ func (s *system) answer(person string, request int64, answer schema.Answer) {
 		PersonID int64  `db:"person_id"`
 		Terms    string `db:"terms"`
 	}
-	s.eventually("the question is recorded as sent", func() bool {
+	s.eventually("the approval is recorded as sent", func() bool {
 		return app.Get(&m, `
 			select m.id, m.person_id, m.terms from slack_messages m join people p on p.id = m.person_id
-			 where m.request_id = $1 and p.email = $2 and m.kind = 'question' and m.ts <> ''`, request, s.email(person)) == nil
+			 where m.request_id = $1 and p.email = $2 and m.kind = 'approval' and m.ts <> ''`, request, s.email(person)) == nil
 	})
 	answer.MessageID, answer.PersonID, answer.Terms = m.ID, m.PersonID, m.Terms
 	decided, err := app.Decide(context.Background(), answer)
@@ -225,7 +225,7 @@ func (s *system) dropRoles() {
 	}
 }
 
-// importDirectory imports a directory under this system's own names, and gives in the target what it says is held.
+// importDirectory imports a directory under this system's own names, and grants in the target what it says is held.
 func (s *system) importDirectory(directory string) {
 	s.t.Helper()
 	own := s.ownDirectory(directory)
@@ -246,7 +246,7 @@ func (s *system) ownDirectory(directory string) string {
 	return own
 }
 
-// rename gives people and applications of a CSV file names of this system.
+// rename grants people and applications of a CSV file names of this system.
 func (s *system) rename(file string) []byte {
 	s.t.Helper()
 	text, err := os.ReadFile(file)
@@ -307,7 +307,7 @@ func (s *system) connectTemporal() {
 	s.temporal, err = client.NewLazyClient(client.Options{HostPort: s.address, Namespace: s.id, Logger: quiet{}})
 	require.NoError(s.t, err)
 	s.t.Cleanup(s.temporal.Close)
-	s.waker = &workflows.Waker{Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard}
+	s.starter = &workflows.Starter{Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard}
 }
 
 // startWorker starts the worker, or starts it again.

@@ -48,7 +48,7 @@ func TestWhatGitHubRefusesSaysWhatToDo(t *testing.T) {
 			h.do(func() {
 				h.intercept, h.teams[strings.TrimPrefix(object, teamPrefix)].synced = test.intercept, test.intercept == nil
 			})
-			err := c.Give(t.Context(), a)
+			err := c.Grant(t.Context(), a)
 			requireClass(t, test.class, err)
 			require.ErrorContains(t, err, test.says)
 			require.NotContains(t, err.Error(), localToken)
@@ -100,8 +100,8 @@ func TestFewerRequestsAreMadeWhenGitHubAsksForThat(t *testing.T) {
 			})
 			for _, call := range []func() error{
 				func() error { _, err := c.Read(t.Context(), a); return err },
-				func() error { return c.Give(t.Context(), a) },
-				func() error { return c.Take(t.Context(), a) },
+				func() error { return c.Grant(t.Context(), a) },
+				func() error { return c.Revoke(t.Context(), a) },
 			} {
 				var limited *connector.RateLimited
 				require.ErrorAs(t, call(), &limited)
@@ -118,7 +118,7 @@ func TestFewerRequestsAreMadeWhenGitHubAsksForThat(t *testing.T) {
 func TestWhatGraphQLSaysIsUnderstood(t *testing.T) {
 	h := newHarness(t)
 	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-	h.GiveByHand(t, a)
+	h.GrantByHand(t, a)
 	page := func(info map[string]any) any {
 		return map[string]any{"data": map[string]any{"organization": map[string]any{"team": map[string]any{"members": map[string]any{"nodes": []any{}, "pageInfo": info}}}}}
 	}

@@ -49,7 +49,7 @@ func TestWhoIsNoMemberYetIsInvitedOnce(t *testing.T) {
 	for _, object := range []string{h.Object(t), organizationObject} {
 		a := connector.Assignment{Account: login, Object: object}
 		for range 3 {
-			requirePending(t, login+" to accept GitHub's invitation", c.Give(t.Context(), a))
+			requirePending(t, login+" to accept GitHub's invitation", c.Grant(t.Context(), a))
 			requirePending(t, login+" to accept GitHub's invitation", connector.Ensure(t.Context(), c, a, true))
 			state, err := c.Read(t.Context(), a)
 			require.NoError(t, err)
@@ -68,11 +68,11 @@ func TestNobodyIsInvitedWhereThatIsSaid(t *testing.T) {
 	h := newHarness(t)
 	c := h.connect(t, func(s *Settings) { s.Invitations = "refuse" })
 	stranger, invited, colleague, object := h.stranger(t), h.stranger(t), h.Account(t), h.Object(t)
-	h.do(func() { h.invite(h.users[h.key(invited)], h.users[strings.ToLower(localOrg)], member) }) // by somebody
+	h.do(func() { h.invite(h.users[h.key(invited)], h.users[strings.ToLower(localOrg)], member) }) // by someone
 	for login, o := range map[string]string{stranger: object, invited: object, h.stranger(t): organizationObject} {
-		err := c.Give(t.Context(), connector.Assignment{Account: login, Object: o})
+		err := c.Grant(t.Context(), connector.Assignment{Account: login, Object: o})
 		requireClass(t, connector.ClassRefused, err)
-		require.ErrorContains(t, err, "nobody is invited")
+		require.ErrorContains(t, err, "no one is invited")
 	}
 	require.Empty(t, h.changes())
 	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: colleague, Object: object}, true))
@@ -83,10 +83,10 @@ func TestInvitationForOneTeamIsWithdrawnAltogether(t *testing.T) {
 	c, login, a, b := h.connect(t), h.stranger(t), h.Object(t), h.Object(t)
 	both := []connector.Assignment{{Account: login, Object: a}, {Account: login, Object: b}}
 	for range 4 { // others are invited too: more than a page of them
-		requireClass(t, connector.ClassPending, c.Give(t.Context(), connector.Assignment{Account: h.stranger(t), Object: a}))
+		requireClass(t, connector.ClassPending, c.Grant(t.Context(), connector.Assignment{Account: h.stranger(t), Object: a}))
 	}
 	for _, x := range both {
-		requireClass(t, connector.ClassPending, c.Give(t.Context(), x))
+		requireClass(t, connector.ClassPending, c.Grant(t.Context(), x))
 	}
 	require.NoError(t, connector.Ensure(t.Context(), c, both[0], false))
 	state, err := c.Read(t.Context(), both[1])
@@ -94,7 +94,7 @@ func TestInvitationForOneTeamIsWithdrawnAltogether(t *testing.T) {
 	require.True(t, state.Pending, "the other team's stays open")
 	require.NoError(t, connector.Ensure(t.Context(), c, both[1], false))
 	h.do(func() {
-		assert.Nil(t, h.members[strings.ToLower(login)], "nobody joins the organization for a team that they are not to have")
+		assert.Nil(t, h.members[strings.ToLower(login)], "no one joins the organization for a team that they are not to have")
 		assert.Len(t, h.invitations, 4)
 	})
 }
@@ -103,14 +103,14 @@ func TestInvitationOfSomebodyElseOnlyLosesTheTeam(t *testing.T) {
 	h := newHarness(t)
 	c, object := h.connect(t), h.Object(t)
 	for name, change := range map[string]func(*localInvitation){
-		"by somebody else":      func(i *localInvitation) { i.Inviter = h.users[strings.ToLower(localOrg)] },
+		"by someone else":       func(i *localInvitation) { i.Inviter = h.users[strings.ToLower(localOrg)] },
 		"as an owner":           func(i *localInvitation) { i.Role = "admin" },
 		"by us and by an admin": func(i *localInvitation) { i.teams = append(i.teams, "another") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			login := h.stranger(t)
 			a := connector.Assignment{Account: login, Object: object}
-			requireClass(t, connector.ClassPending, c.Give(t.Context(), a))
+			requireClass(t, connector.ClassPending, c.Grant(t.Context(), a))
 			h.do(func() { change(h.invitations[len(h.invitations)-1]) })
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 			h.do(func() { assert.Equal(t, pending, h.members[strings.ToLower(login)].State) })
@@ -133,7 +133,7 @@ func TestMembershipOfTheOrganization(t *testing.T) {
 	require.False(t, h.Holds(t, connector.Assignment{Account: login, Object: team}), "GitHub takes the teams with it")
 
 	stranger := connector.Assignment{Account: h.stranger(t), Object: organizationObject}
-	requireClass(t, connector.ClassPending, c.Give(t.Context(), stranger))
+	requireClass(t, connector.ClassPending, c.Grant(t.Context(), stranger))
 	require.NoError(t, connector.Ensure(t.Context(), c, stranger, false))
 	h.do(func() { assert.Empty(t, h.invitations) })
 }
@@ -141,7 +141,7 @@ func TestMembershipOfTheOrganization(t *testing.T) {
 func TestGivingDemotesNobody(t *testing.T) {
 	h := newHarness(t)
 	c, maintainer, boss, object := h.connect(t), h.Account(t), h.Account(t), h.Object(t)
-	h.GiveByHand(t, connector.Assignment{Account: maintainer, Object: object})
+	h.GrantByHand(t, connector.Assignment{Account: maintainer, Object: object})
 	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
 	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: maintainer, Object: object}, true))
 	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: boss, Object: organizationObject}, true))
@@ -156,7 +156,7 @@ func TestOwnersKeepTheOrganizationAndLoseTeams(t *testing.T) {
 	h := newHarness(t)
 	c, boss, object := h.connect(t), h.Account(t), h.Object(t)
 	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
-	err := c.Take(t.Context(), connector.Assignment{Account: boss, Object: organizationObject})
+	err := c.Revoke(t.Context(), connector.Assignment{Account: boss, Object: organizationObject})
 	requireClass(t, connector.ClassRefused, err)
 	require.ErrorContains(t, err, "is an owner of the organization")
 
@@ -171,7 +171,7 @@ func TestTheTokensOwnUserLosesNothing(t *testing.T) {
 	h := newHarness(t)
 	c, object := h.connect(t), h.Object(t)
 	for _, o := range []string{object, organizationObject} {
-		requireClass(t, connector.ClassRefused, c.Take(t.Context(), connector.Assignment{Account: "accessbot-app", Object: o}))
+		requireClass(t, connector.ClassRefused, c.Revoke(t.Context(), connector.Assignment{Account: "accessbot-app", Object: o}))
 	}
 	require.Empty(t, h.changes())
 }
@@ -180,7 +180,7 @@ func TestMemberOfAChildTeamIsNoMemberOfItsParent(t *testing.T) {
 	h := newHarness(t)
 	c, login, parent, child := h.connect(t), h.Account(t), h.Object(t), h.Object(t)
 	h.do(func() { h.teams[strings.TrimPrefix(child, teamPrefix)].parent = strings.TrimPrefix(parent, teamPrefix) })
-	h.GiveByHand(t, connector.Assignment{Account: login, Object: child})
+	h.GrantByHand(t, connector.Assignment{Account: login, Object: child})
 	a := connector.Assignment{Account: login, Object: parent}
 	for range 4 { // more than a page of others
 		require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: h.Account(t), Object: parent}, true))
@@ -202,7 +202,7 @@ func TestOneSearchFindsAMember(t *testing.T) {
 	login := ""
 	for range 12 {
 		login = h.Account(t)
-		h.GiveByHand(t, connector.Assignment{Account: login, Object: object})
+		h.GrantByHand(t, connector.Assignment{Account: login, Object: object})
 	}
 	state, err := c.Read(t.Context(), connector.Assignment{Account: login, Object: object})
 	require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestMemberWhomASearchDoesNotFindIsFoundOnItsPage(t *testing.T) {
 	var all []string
 	for range 8 {
 		all = append(all, h.Account(t))
-		h.GiveByHand(t, connector.Assignment{Account: all[len(all)-1], Object: object})
+		h.GrantByHand(t, connector.Assignment{Account: all[len(all)-1], Object: object})
 	}
 	h.do(func() {
 		h.intercept = func(w http.ResponseWriter, r *http.Request) bool { // a search index that is behind
@@ -242,7 +242,7 @@ func TestMemberWhomASearchDoesNotFindIsFoundOnItsPage(t *testing.T) {
 func TestSomebodyElseTookItBackFirst(t *testing.T) {
 	h := newHarness(t)
 	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-	h.GiveByHand(t, a)
+	h.GrantByHand(t, a)
 	h.do(func() {
 		h.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodDelete {
@@ -251,8 +251,8 @@ func TestSomebodyElseTookItBackFirst(t *testing.T) {
 			return false
 		}
 	})
-	require.NoError(t, c.Take(t.Context(), a))
-	h.GiveByHand(t, a)
+	require.NoError(t, c.Revoke(t.Context(), a))
+	h.GrantByHand(t, a)
 	h.do(func() {
 		h.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodDelete {
@@ -261,7 +261,7 @@ func TestSomebodyElseTookItBackFirst(t *testing.T) {
 			return r.Method == http.MethodDelete
 		}
 	})
-	err := c.Take(t.Context(), a)
+	err := c.Revoke(t.Context(), a)
 	requireClass(t, connector.ClassUnavailable, err)
 	require.ErrorContains(t, err, "let the token remove members of team crew-")
 }
@@ -274,11 +274,11 @@ func TestListTellsDirectMembersOnly(t *testing.T) {
 		h.Object(t)
 	}
 	above, below, boss, invited := h.Account(t), h.Account(t), h.Account(t), h.stranger(t)
-	h.GiveByHand(t, connector.Assignment{Account: above, Object: parent})
-	h.GiveByHand(t, connector.Assignment{Account: below, Object: child})
-	h.GiveByHand(t, connector.Assignment{Account: "accessbot-app", Object: child})
+	h.GrantByHand(t, connector.Assignment{Account: above, Object: parent})
+	h.GrantByHand(t, connector.Assignment{Account: below, Object: child})
+	h.GrantByHand(t, connector.Assignment{Account: "accessbot-app", Object: child})
 	h.do(func() { h.members[strings.ToLower(boss)].Role = owner })
-	requireClass(t, connector.ClassPending, c.Give(t.Context(), connector.Assignment{Account: invited, Object: child}))
+	requireClass(t, connector.ClassPending, c.Grant(t.Context(), connector.Assignment{Account: invited, Object: child}))
 
 	var all []connector.Assignment
 	require.NoError(t, c.List(t.Context(), func(a connector.Assignment) error { all = append(all, a); return nil }))
@@ -332,7 +332,7 @@ func TestCheckSaysWhatTheTokenMay(t *testing.T) {
 func TestALoginInAnotherSpellingStillLosesItsAccess(t *testing.T) {
 	h := newHarness(t)
 	c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-	h.GiveByHand(t, a)
+	h.GrantByHand(t, a)
 	require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: strings.ToUpper(a.Account), Object: a.Object}, false))
 	require.False(t, h.Holds(t, a))
 }
@@ -365,7 +365,7 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "a redirect was followed") }))
 	t.Cleanup(elsewhere.Close)
 	h.do(func() { h.intercept = everything(http.StatusTemporaryRedirect, "Location", elsewhere.URL) })
-	requireClass(t, connector.ClassDenied, h.connect(t).Give(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"}))
+	requireClass(t, connector.ClassDenied, h.connect(t).Grant(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"}))
 }
 
 func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
@@ -423,7 +423,7 @@ func TestAServerThatCannotProveItselfIsDenied(t *testing.T) {
 	c, err := s.Open()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	err = c.Give(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"})
+	err = c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"})
 	requireClass(t, connector.ClassDenied, err)
 	require.ErrorContains(t, err, "cannot prove")
 }

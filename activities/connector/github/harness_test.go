@@ -141,7 +141,7 @@ func (h *harness) MissingAccount(t *testing.T) string {
 	if h.byID {
 		return "9" + strconv.Itoa(int(time.Now().UnixNano()%1e9))
 	}
-	return "Nobody-" + word()
+	return "No one-" + word()
 }
 
 func (h *harness) MissingObject(t *testing.T) string {
@@ -174,12 +174,12 @@ func (h *harness) Holds(t *testing.T, a connector.Assignment) (holds bool) {
 	return holds
 }
 
-func (h *harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.do(func() { h.teams[strings.TrimPrefix(a.Object, teamPrefix)].direct[h.key(a.Account)] = "maintainer" })
 }
 
-func (h *harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.do(func() { delete(h.teams[strings.TrimPrefix(a.Object, teamPrefix)].direct, h.key(a.Account)) })
 }

@@ -23,7 +23,7 @@ const (
 	owner   = "admin"
 )
 
-// Names of objects. There is one for each, or two seats could mean the same.
+// Names of objects. There is one for each, or two assignments could mean the same.
 const (
 	organizationObject = "organization"
 	teamPrefix         = "team:"
@@ -35,25 +35,25 @@ var (
 	idForm    = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 )
 
-// seat is an assignment that was looked up.
-type seat struct {
+// assignment is an assignment that was looked up.
+type assignment struct {
 	connector.Assignment
 	team string // its slug; empty: the organization itself
 	user *github.User
 }
 
-func (s seat) what() string {
+func (s assignment) what() string {
 	if s.team == "" {
 		return "the organization"
 	}
 	return "team " + s.team
 }
 
-func (s seat) acceptance() string { return s.user.GetLogin() + " to accept GitHub's invitation" }
+func (s assignment) acceptance() string { return s.user.GetLogin() + " to accept GitHub's invitation" }
 
 // find looks up both names, the object first.
-func (c *Connector) find(ctx context.Context, a connector.Assignment) (seat, error) {
-	s := seat{Assignment: a}
+func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignment, error) {
+	s := assignment{Assignment: a}
 	team, isTeam := strings.CutPrefix(a.Object, teamPrefix)
 	switch {
 	case isTeam && slugForm.MatchString(team):
@@ -86,7 +86,7 @@ func (c *Connector) accountWord() string {
 	return "login"
 }
 
-func (c *Connector) findObject(ctx context.Context, s seat) error {
+func (c *Connector) findObject(ctx context.Context, s assignment) error {
 	if s.team == "" {
 		return c.requireOwner(ctx)
 	}
@@ -106,7 +106,7 @@ func (c *Connector) requireOwner(ctx context.Context) error {
 	membership, _, err := c.client.Organizations.GetOrgMembership(ctx, "", c.organization)
 	switch {
 	case isNotFound(err):
-		return &connector.Denied{Err: err, Do: "give the token of an owner of organization " + c.organization +
+		return &connector.Denied{Err: err, Do: "grant the token of an owner of organization " + c.organization +
 			", with scope admin:org: this one does not see that organization"}
 	case err != nil:
 		return err
@@ -132,8 +132,8 @@ func (c *Connector) findUser(ctx context.Context, account string) (*github.User,
 	return user, err
 }
 
-// look tells how a seat stands, and the member's role.
-func (c *Connector) look(ctx context.Context, s seat) (connector.State, string, error) {
+// look tells how an assignment stands, and the member's role.
+func (c *Connector) look(ctx context.Context, s assignment) (connector.State, string, error) {
 	var membership *github.Membership
 	var err error
 	if s.team == "" {
@@ -157,9 +157,9 @@ func (c *Connector) look(ctx context.Context, s seat) (connector.State, string, 
 	return connector.State{Held: direct}, membership.GetRole(), err
 }
 
-// mayGive refuses what is no person's account, is the token's own, or has another
-// spelling: GitHub takes any, and two of them would be two seats here.
-func (c *Connector) mayGive(ctx context.Context, s seat) error {
+// mayGrant refuses what is no person's account, is the token's own, or has another
+// spelling: GitHub takes any, and two of them would be two assignments here.
+func (c *Connector) mayGrant(ctx context.Context, s assignment) error {
 	if err := c.notOwn(ctx, s); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (c *Connector) mayGive(ctx context.Context, s seat) error {
 	}
 }
 
-func (c *Connector) notOwn(ctx context.Context, s seat) error {
+func (c *Connector) notOwn(ctx context.Context, s assignment) error {
 	own, err := c.own(ctx)
 	if err != nil {
 		return err
@@ -186,8 +186,8 @@ func (c *Connector) notOwn(ctx context.Context, s seat) error {
 	return nil
 }
 
-// mayInvite: to give something to someone who is no member sends an invitation.
-func (c *Connector) mayInvite(ctx context.Context, s seat) error {
+// mayInvite: to grant something to someone who is no member sends an invitation.
+func (c *Connector) mayInvite(ctx context.Context, s assignment) error {
 	if c.invites {
 		return nil
 	}
@@ -200,5 +200,5 @@ func (c *Connector) mayInvite(ctx context.Context, s seat) error {
 			return err
 		}
 	}
-	return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is no member of the organization, and nobody is invited (invitations: refuse)"}
+	return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is no member of the organization, and no one is invited (invitations: refuse)"}
 }

@@ -54,12 +54,12 @@ func TestTheLastMemberGoesAndAPlaceholderStays(t *testing.T) {
 
 func TestAPlaceholderIsNeitherHeldNorTaken(t *testing.T) {
 	namedByDN(t, func(t *testing.T, h harness) {
-		for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "nobody@example.org"} {
+		for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "no one@example.org"} {
 			c := h.connect(t, func(s *Settings) { s.PlaceholderDN = setting })
 			members := []string{botDN, nobodyDN}
 			a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), members...)}
 			requireHeld(t, c, a, false)
-			requireClass(t, connector.ClassRefused, c.Take(t.Context(), a), "is the ")
+			requireClass(t, connector.ClassRefused, c.Revoke(t.Context(), a), "is the ")
 			require.ElementsMatch(t, members, h.members(t, a.Object))
 		}
 	})
@@ -79,14 +79,14 @@ func TestAPlaceholderWithoutAnEntryIsNoDeletedAccount(t *testing.T) {
 
 func TestThatThePlaceholderIsWrittenOtherwiseChangesNothing(t *testing.T) {
 	namedByDN(t, func(t *testing.T, h harness) {
-		other := "CN=Nobody, OU=People,DC=Example,DC=ORG"
+		other := "CN=No one, OU=People,DC=Example,DC=ORG"
 		c := h.connect(t, func(s *Settings) { s.PlaceholderDN = other })
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 		require.Len(t, h.members(t, a.Object), 1)
-		requireHeld(t, c, connector.Assignment{Account: "nobody@example.org", Object: a.Object}, false)
-		require.NotContains(t, h.list(t, c), connector.Assignment{Account: "nobody@example.org", Object: a.Object})
+		requireHeld(t, c, connector.Assignment{Account: "no one@example.org", Object: a.Object}, false)
+		require.NotContains(t, h.list(t, c), connector.Assignment{Account: "no one@example.org", Object: a.Object})
 	})
 }
 
@@ -115,7 +115,7 @@ func TestADeletedAccountIsStillTakenOut(t *testing.T) {
 				_, err := c.Read(t.Context(), a)
 				if !test.found {
 					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, err)
-					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Take(t.Context(), a))
+					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Revoke(t.Context(), a))
 					require.Len(t, h.members(t, a.Object), 2)
 					require.NotContains(t, h.list(t, c), a)
 					return
@@ -123,7 +123,7 @@ func TestADeletedAccountIsStillTakenOut(t *testing.T) {
 				require.NoError(t, err)
 				requireHeld(t, c, a, true)
 				require.Contains(t, h.list(t, c), a)
-				require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Give(t.Context(), a), "it is not given to nobody")
+				require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Grant(t.Context(), a), "it is not granted to no one")
 				require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 				require.Equal(t, []string{h.value(t, bystander)}, h.members(t, a.Object))
 			})
@@ -144,10 +144,10 @@ func TestADeletedAccountIsTakenOutOfAPosixGroupByItsName(t *testing.T) {
 	h := harness{newServer(t, false), classes[2]}
 	byUID := h.connect(t, func(s *Settings) { s.AccountAttribute = "uid" })
 	a := connector.Assignment{Account: "uid-" + random(), Object: h.Object(t)}
-	give := func(value string) {
+	grant := func(value string) {
 		h.modify(t, a.Object, func(request *ldap.ModifyRequest) { request.Add(h.attribute, []string{value}) })
 	}
-	give(a.Account)
+	grant(a.Account)
 	requireHeld(t, byUID, a, true)
 	require.Contains(t, h.list(t, byUID), a)
 	require.NoError(t, connector.Ensure(t.Context(), byUID, a, false))
@@ -156,9 +156,9 @@ func TestADeletedAccountIsTakenOutOfAPosixGroupByItsName(t *testing.T) {
 	// What looks like a deleted account's may be the uid of another one.
 	byMail, uid := h.connect(t, nil), "uid-"+random()
 	h.person(t, "uid="+uid+","+peopleOfTests, h.MissingAccount(t))
-	give(uid)
+	grant(uid)
 	other := connector.Assignment{Account: uid, Object: a.Object}
-	require.Equal(t, &connector.Gone{Part: connector.Account, Name: uid}, byMail.Take(t.Context(), other))
+	require.Equal(t, &connector.Gone{Part: connector.Account, Name: uid}, byMail.Revoke(t.Context(), other))
 	require.Equal(t, []string{uid}, h.members(t, a.Object))
 	require.NotContains(t, h.list(t, byMail), other)
 }
@@ -167,13 +167,13 @@ func TestAPersonWithoutAUIDIsNotGivenAPosixGroup(t *testing.T) {
 	h := harness{newServer(t, false), classes[2]}
 	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
 	h.add(t, "cn=ann,"+peopleOfTests, "objectClass", "inetOrgPerson", "cn", "ann", "sn", "ann", "mail", a.Account)
-	requireClass(t, connector.ClassDenied, h.connect(t, nil).Give(t.Context(), a), `give the entry "cn=ann,`)
+	requireClass(t, connector.ClassDenied, h.connect(t, nil).Grant(t.Context(), a), `grant the entry "cn=ann,`)
 }
 
 func TestNamesAreTakenLiterally(t *testing.T) {
 	harnesses(t, func(t *testing.T, h harness) {
 		c, bystander := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHand(t, bystander)
+		h.GrantByHand(t, bystander)
 		for _, format := range []string{
 			"*", "NAME*", "*NAME", "NAME)(objectClass=*", "NAME)(|(mail=*", `NAME\2a`, "NAME&|!=<>~", `NAME"quoted' +,;#`, "#NAME", "NAME%s{0}",
 		} {
@@ -181,7 +181,7 @@ func TestNamesAreTakenLiterally(t *testing.T) {
 			_, err := c.Read(t.Context(), a)
 			require.Equal(t, &connector.Gone{Part: connector.Object, Name: a.Object}, err)
 			h.groupNamed(t, a.Object, nobodyDN)
-			require.Equal(t, &connector.Gone{Part: connector.Account, Name: a.Account}, c.Give(t.Context(), a))
+			require.Equal(t, &connector.Gone{Part: connector.Account, Name: a.Account}, c.Grant(t.Context(), a))
 			h.person(t, "mail="+ldap.EscapeDN(a.Account)+","+peopleOfTests, a.Account)
 			require.NoError(t, connector.Ensure(t.Context(), c, a, true), "%q", a)
 			require.True(t, h.Holds(t, a), "%q", a)
@@ -226,7 +226,7 @@ func TestAUniqueMemberMayHaveAnIdentifier(t *testing.T) {
 func TestAnotherSpellingOfANameIsNeitherItNorGone(t *testing.T) {
 	harnesses(t, func(t *testing.T, h harness) {
 		c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHand(t, a)
+		h.GrantByHand(t, a)
 		for _, other := range []connector.Assignment{
 			{Account: strings.ToUpper(a.Account), Object: a.Object},
 			{Account: a.Account, Object: strings.ToUpper(a.Object)},
@@ -244,14 +244,14 @@ func TestTwoEntriesOfOneNameAreDenied(t *testing.T) {
 		c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		for range 2 {
 			h.person(t, "uid=uid-"+random()+","+peopleOfTests, a.Account)
-			requireClass(t, connector.ClassDenied, c.Give(t.Context(), a), "let one entry under people_base have mail ")
+			requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "let one entry under people_base have mail ")
 		}
 		a.Account = h.Account(t)
 		dn := "ou=" + random() + "," + groupsOfTests
 		h.add(t, dn, "objectClass", "organizationalUnit")
 		t.Cleanup(func() { h.delete(t, dn) })
 		h.groupAt(t, "cn="+ldap.EscapeDN(a.Object)+","+dn, a.Object, nobodyDN)
-		requireClass(t, connector.ClassDenied, c.Give(t.Context(), a), "let one entry under groups_base have cn ")
+		requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "let one entry under groups_base have cn ")
 	})
 }
 
@@ -259,13 +259,13 @@ func TestAGroupIsNoAccount(t *testing.T) {
 	h := harness{newServer(t, false), classes[0]}
 	inner, outer := h.Object(t), h.Object(t)
 	c := h.connect(t, func(s *Settings) { s.PeopleBase, s.AccountAttribute = suffix, "cn" })
-	require.Equal(t, &connector.Gone{Part: connector.Account, Name: inner}, c.Give(t.Context(), connector.Assignment{Account: inner, Object: outer}))
+	require.Equal(t, &connector.Gone{Part: connector.Account, Name: inner}, c.Grant(t.Context(), connector.Assignment{Account: inner, Object: outer}))
 }
 
 func TestMembershipThroughAnotherGroupIsNotHeld(t *testing.T) {
 	namedByDN(t, func(t *testing.T, h harness) {
 		c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHand(t, a)
+		h.GrantByHand(t, a)
 		inner := "cn=" + ldap.EscapeDN(a.Object) + "," + groupsOfTests
 		through := connector.Assignment{Account: a.Account, Object: h.groupNamed(t, h.MissingObject(t), inner)}
 		requireHeld(t, c, through, false)
@@ -282,7 +282,7 @@ func TestOneThatWasGivenMeanwhileIsGiven(t *testing.T) {
 			require.NoError(t, err)
 			p, err := c.person(s, a.Account)
 			require.NoError(t, err)
-			h.GiveByHand(t, a)
+			h.GrantByHand(t, a)
 			return c.add(s, g, p)
 		}))
 	})
@@ -296,14 +296,14 @@ func TestAGroupThatChangesMeanwhileIsLookedAtAgain(t *testing.T) {
 		require.NoError(t, c.call(t.Context(), a, func(s *session) error {
 			g, err := c.group(s, a.Object)
 			require.NoError(t, err)
-			h.TakeByHand(t, connector.Assignment{Account: other, Object: a.Object})
+			h.RevokeByHand(t, connector.Assignment{Account: other, Object: a.Object})
 			again, err := c.remove(s, g, []string{value}) // the last one now
 			require.True(t, again, "%v", err)
 			again, err = c.remove(s, g, []string{otherValue}) // gone
 			require.True(t, again, "%v", err)
 			return nil
 		}))
-		require.NoError(t, c.Take(t.Context(), a))
+		require.NoError(t, c.Revoke(t.Context(), a))
 		require.Equal(t, []string{nobodyDN}, h.members(t, a.Object))
 	})
 }
@@ -311,10 +311,10 @@ func TestAGroupThatChangesMeanwhileIsLookedAtAgain(t *testing.T) {
 func TestAMissingRightIsNamed(t *testing.T) {
 	harnesses(t, func(t *testing.T, h harness) {
 		a, held := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}, connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHand(t, held)
+		h.GrantByHand(t, held)
 		c := h.connect(t, func(s *Settings) { s.BindDN = limitedDN })
-		requireClass(t, connector.ClassDenied, c.Give(t.Context(), a), "write "+h.attribute+" of ")
-		requireClass(t, connector.ClassDenied, c.Take(t.Context(), held), "write "+h.attribute+" of ")
+		requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "write "+h.attribute+" of ")
+		requireClass(t, connector.ClassDenied, c.Revoke(t.Context(), held), "write "+h.attribute+" of ")
 	})
 }
 

@@ -30,7 +30,7 @@ func TestTwelveHundredGroupsAreListedPageByPage(t *testing.T) {
 			name := fmt.Sprintf("paged-%s-%d", h.name, n)
 			h.groupNamed(t, name, nobodyDN, h.value(t, account))
 			if h.byUID {
-				h.GiveByHand(t, connector.Assignment{Account: account, Object: name})
+				h.GrantByHand(t, connector.Assignment{Account: account, Object: name})
 			}
 		}
 		c := h.connect(t, nil)
@@ -62,7 +62,7 @@ func TestAListingIsCancelledBetweenItsPages(t *testing.T) {
 		c := h.connect(t, nil)
 		c.pageSize = 1
 		for range 3 {
-			h.GiveByHand(t, connector.Assignment{Account: h.Account(t), Object: h.Object(t)})
+			h.GrantByHand(t, connector.Assignment{Account: h.Account(t), Object: h.Object(t)})
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		calls := 0
@@ -78,7 +78,7 @@ func TestAListingIsCancelledBetweenItsPages(t *testing.T) {
 func TestOneWithTwoNamesOrOfTwoGroupsOfANameIsToldOnce(t *testing.T) {
 	namedByDN(t, func(t *testing.T, h harness) {
 		c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHand(t, a)
+		h.GrantByHand(t, a)
 		request := ldap.NewModifyRequest(h.value(t, a.Account), nil)
 		request.Add("mail", []string{"alias-" + a.Account})
 		require.NoError(t, h.admin.Modify(request))

@@ -68,7 +68,7 @@ func TestAServerThatDoesNotProveItselfIsDenied(t *testing.T) {
 }
 
 func TestASilentServerIsUnavailableInTimeAndACancelledCallReturnsAtOnce(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and nobody answers
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and no one answers
 	require.NoError(t, err)
 	defer silent.Close()
 	addr := silent.Addr().String()
@@ -107,7 +107,7 @@ func everyCall(ctx context.Context, c *Connector) map[string]error {
 	_, read := c.Read(ctx, a)
 	_, check := c.Check(ctx)
 	return map[string]error{
-		"Read": read, "Check": check, "Give": c.Give(ctx, a), "Take": c.Take(ctx, a),
+		"Read": read, "Check": check, "Grant": c.Grant(ctx, a), "Take": c.Revoke(ctx, a),
 		"List": c.List(ctx, func(connector.Assignment) error { return nil }),
 	}
 }

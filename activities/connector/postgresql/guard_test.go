@@ -11,7 +11,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Whoever has one target must not end the program that takes back in all of them.
+// Whoever has one target must not end the program that revokes in all of them.
 func TestAnAnswerThatMakesNoSenseIsAnErrorAndNoPanic(t *testing.T) {
 	t.Parallel()
 	const (
@@ -45,7 +45,7 @@ func TestAnAnswerThatMakesNoSenseIsAnErrorAndNoPanic(t *testing.T) {
 					go answer(conn, answers)
 				}
 			}()
-			c, err := Open("postgres://somebody@" + listener.Addr().String() + "/target?sslmode=disable")
+			c, err := Open("postgres://someone@" + listener.Addr().String() + "/target?sslmode=disable")
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = c.Close() }) // its connections are cut
 			for range 3 {                       // nothing stays taken

@@ -55,10 +55,10 @@ func TestLongNameIsNotShortenedToAnotherRole(t *testing.T) {
 		longest := h.name(t, "*"+strings.Repeat("x", MaxNameBytes-12))
 		h.exec(t, "CREATE ROLE %s", longest)
 		short := connector.Assignment{Account: account, Object: longest}
-		h.GiveByHandAsAdmin(t, short)
+		h.GrantByHandAsAdmin(t, short)
 		long := connector.Assignment{Account: account, Object: longest + "y"}
 		for name, call := range map[string]func(context.Context, connector.Assignment) error{
-			"give": c.Give, "take": c.Take,
+			"give": c.Grant, "take": c.Revoke,
 			"read": func(ctx context.Context, a connector.Assignment) error { _, err := c.Read(ctx, a); return err },
 		} {
 			require.Equal(t, connector.ClassRefused, connector.ClassOf(call(t.Context(), long)), name)
@@ -145,7 +145,7 @@ func TestNothingIsTakenFromSuperusersAndReservedRoles(t *testing.T) {
 			{Account: account, Object: "pg_monitor"},
 			{Account: account, Object: h.connectorLogin()},
 		} {
-			h.GiveByHandAsAdmin(t, a)
+			h.GrantByHandAsAdmin(t, a)
 			require.Equal(t, connector.ClassRefused, connector.ClassOf(connector.Ensure(t.Context(), c, a, false)), "%s", a)
 			require.True(t, h.Holds(t, a), "%s", a)
 		}
@@ -161,7 +161,7 @@ func TestListLeavesOutWhatIsNotOurs(t *testing.T) {
 			ours, {Account: superuser, Object: object}, {Account: account, Object: superuser}, {Account: group, Object: object},
 			{Account: account, Object: "pg_monitor"}, {Account: account, Object: h.connectorLogin()},
 		} {
-			h.GiveByHandAsAdmin(t, a)
+			h.GrantByHandAsAdmin(t, a)
 		}
 		var listed []connector.Assignment
 		require.NoError(t, c.List(t.Context(), func(a connector.Assignment) error {
@@ -181,7 +181,7 @@ func TestTakesMembershipsOfEveryGrantor(t *testing.T) {
 		h.exec(t, "GRANT %s TO %s WITH ADMIN OPTION", a.Object, third)
 		h.exec(t, "GRANT %s TO %s", third, h.connectorLogin())
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
-		h.GiveByHand(t, a)
+		h.GrantByHand(t, a)
 		h.exec(t, "GRANT %s TO %s GRANTED BY %s", a.Object, a.Account, third)
 		if h.version >= 160000 {
 			require.Len(t, h.grantors(t, a), 3)
@@ -219,7 +219,7 @@ func TestMembershipThatTheAccountGaveItselfIsTaken(t *testing.T) {
 func TestMembershipOfAGrantorOutOfReachIsDenied(t *testing.T) {
 	harnesses(t, func(t *testing.T, h *harness) {
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-		h.GiveByHandAsAdmin(t, a)
+		h.GrantByHandAsAdmin(t, a)
 		err := connector.Ensure(t.Context(), c, a, false)
 		if h.login == nil || h.version < 160000 {
 			require.NoError(t, err)
@@ -256,7 +256,7 @@ func TestMissingRightsAreDeniedWithWhatToDo(t *testing.T) {
 		defer c.Close()
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		for text, err := range map[string]error{
-			"GRANT " + pq.QuoteIdentifier(a.Object) + " TO " + pq.QuoteIdentifier(login.Username()) + " WITH ADMIN OPTION": c.Give(t.Context(), a),
+			"GRANT " + pq.QuoteIdentifier(a.Object) + " TO " + pq.QuoteIdentifier(login.Username()) + " WITH ADMIN OPTION": c.Grant(t.Context(), a),
 			"CREATEROLE": c.CreateAccount(t.Context(), h.MissingAccount(t)),
 		} {
 			require.Equal(t, connector.ClassDenied, connector.ClassOf(err), "%v", err)
@@ -318,7 +318,7 @@ func TestBusyTargetIsUnavailableAndGetsFewConnections(t *testing.T) {
 
 		answers := make(chan error)
 		for range 12 {
-			go func() { answers <- c.Give(t.Context(), a) }()
+			go func() { answers <- c.Grant(t.Context(), a) }()
 		}
 		require.Eventually(t, func() bool {
 			stats := c.pool.Stats()
@@ -332,9 +332,9 @@ func TestBusyTargetIsUnavailableAndGetsFewConnections(t *testing.T) {
 	})
 }
 
-// GiveByHandAsAdmin grants as the superuser, whose grants a connector that is
-// none may not take back from version 16 on.
-func (h *harness) GiveByHandAsAdmin(t *testing.T, a connector.Assignment) {
+// GrantByHandAsAdmin grants as the superuser, whose grants a connector that is
+// none may not revoke from version 16 on.
+func (h *harness) GrantByHandAsAdmin(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.exec(t, "GRANT %s TO %s", a.Object, a.Account)
 }

@@ -22,8 +22,8 @@ func TestAMemberWhoIsThereTwiceIsTakenBackOnce(t *testing.T) {
 	h := scimmy(t)
 	c := h.open(t, h.at, testToken)
 	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-	h.GiveByHand(t, a)
-	h.GiveByHand(t, a)
+	h.GrantByHand(t, a)
+	h.GrantByHand(t, a)
 	require.Len(t, h.group(t, a.Object)[0].Members, 2, "SCIMMY keeps both, against RFC 7644, 3.5.2.1: this test is about that")
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	require.Len(t, h.group(t, a.Object)[0].Members, 2, "it is looked at before it is added")
@@ -38,7 +38,7 @@ func TestAnAccountThatWasDisabledStillLosesItsAccess(t *testing.T) {
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	h.ask(t, http.MethodPatch, "/Users/"+h.user(t, a.Account)[0].ID, map[string]any{"schemas": []string{schemaPatch},
 		"Operations": []any{map[string]any{"op": "replace", "value": map[string]any{"active": false}}}}, nil)
-	require.Equal(t, connector.ClassRefused, connector.ClassOf(c.Give(t.Context(), a)))
+	require.Equal(t, connector.ClassRefused, connector.ClassOf(c.Grant(t.Context(), a)))
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	require.False(t, h.Holds(t, a))
 }
@@ -74,7 +74,7 @@ func TestOnlyTheGroupItselfSaysWhoIsAMember(t *testing.T) {
 	}
 }
 
-// RFC 7643 lets services compare names without regard to case; the record's seats are byte for byte.
+// RFC 7643 lets services compare names without regard to case; the database's assignments are byte for byte.
 func TestAGroupsNameHasCase(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"Admins"}]}`))

@@ -31,19 +31,19 @@ func TestConformance(t *testing.T) {
 	connectortest.RunHTTP(t, h)
 }
 
-var seat = connector.Assignment{Account: "ann", Object: "crew"}
+var assignment = connector.Assignment{Account: "ann", Object: "crew"}
 
 func requireClass(t *testing.T, want connector.Class, err error) {
 	t.Helper()
 	require.Equal(t, want, connector.ClassOf(err), "%v", err)
 }
 
-// story is a store whose answers about a seat a test writes.
+// story is a store whose answers about an assignment a test writes.
 type story struct {
 	*receiver.Memory
 	mu       sync.Mutex
 	standing receiver.Standing
-	asked    []string // "give" or "take"
+	asked    []string // "grant" or "take"
 }
 
 func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, error) {
@@ -80,25 +80,25 @@ func TestWhatTakesLongerIsPendingUntilItIsDone(t *testing.T) {
 	}
 	requireState := func(want connector.State) {
 		t.Helper()
-		state, err := c.Read(t.Context(), seat)
+		state, err := c.Read(t.Context(), assignment)
 		require.NoError(t, err)
 		require.Equal(t, want, state)
 	}
 	for range 2 {
-		requirePending(connector.Pending{Assignment: seat, Want: true, WaitsFor: "Bob in finance", LookAgain: 5 * time.Minute}, connector.Ensure(t.Context(), c, seat, true))
+		requirePending(connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", LookAgain: 5 * time.Minute}, connector.Ensure(t.Context(), c, assignment, true))
 		requireState(connector.State{Pending: true, WaitsFor: "Bob in finance"})
 	}
 	s.standing = receiver.Standing{State: receiver.Held, Revision: "3"} // Bob did it
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 	requireState(connector.State{Held: true})
 
-	requirePending(connector.Pending{Assignment: seat, WaitsFor: "the target system", LookAgain: 24 * time.Hour}, connector.Ensure(t.Context(), c, seat, false))
+	requirePending(connector.Pending{Assignment: assignment, WaitsFor: "the target system", LookAgain: 24 * time.Hour}, connector.Ensure(t.Context(), c, assignment, false))
 	requireState(connector.State{Held: true, Pending: true})
 	s.standing = receiver.Standing{State: receiver.NotHeld, Revision: "5"}
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
 
-	requireClass(t, connector.ClassPending, c.Give(t.Context(), seat))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false), "what waits is withdrawn")
+	requireClass(t, connector.ClassPending, c.Grant(t.Context(), assignment))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, false), "what waits is withdrawn")
 	require.Equal(t, []string{"give", "give", "give", "take", "give", "take"}, s.asked)
 }
 
@@ -133,8 +133,8 @@ func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestOneChangeHasOneIDAndTheNextAnother(t *testing.T) {
 	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
+	require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+	m.AddObject(assignment.Object, "")
 	x := &ids{next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // a short one is no JSON
@@ -148,61 +148,61 @@ func TestOneChangeHasOneIDAndTheNextAnother(t *testing.T) {
 	t.Cleanup(server.Close)
 	c := connect(t, server.URL)
 	for range 3 { // none of them gets through
-		requireClass(t, connector.ClassUnavailable, c.Give(t.Context(), seat))
+		requireClass(t, connector.ClassUnavailable, c.Grant(t.Context(), assignment))
 	}
 	require.Equal(t, []string{x.all[0], x.all[0], x.all[0]}, x.all)
 	require.NotEmpty(t, x.all[0])
 
 	x.next = receiver.Handler(m, testSecret)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 	require.Equal(t, x.all[0], x.all[3])
 	for _, held := range []bool{false, true, false, true} {
-		require.NoError(t, connector.Ensure(t.Context(), c, seat, held))
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, held))
 	}
 	seen := map[string]int{}
 	for _, id := range x.all {
 		seen[id]++
 	}
-	require.Len(t, seen, 5, "a give after a take is another change")
+	require.Len(t, seen, 5, "a grant after a take is another change")
 
-	ann, bob := changeID("give", seat, "1"), changeID("give", connector.Assignment{Account: "bob", Object: "crew"}, "1")
+	ann, bob := changeID("give", assignment, "1"), changeID("give", connector.Assignment{Account: "bob", Object: "crew"}, "1")
 	require.NotEqual(t, ann, bob)
 	require.NotEqual(t, changeID("give", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
-	require.Empty(t, changeID("give", seat, ""), "without revisions, an ID would be that of the change before")
+	require.Empty(t, changeID("give", assignment, ""), "without revisions, an ID would be that of the change before")
 }
 
 func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
+	require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+	m.AddObject(assignment.Object, "")
 	x := &ids{next: receiver.Handler(m, testSecret), drop: 1}
 	server := httptest.NewServer(x)
 	t.Cleanup(server.Close)
 	c := connect(t, server.URL)
-	requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, seat, true))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	state, err := m.Read(t.Context(), receiver.Assignment(seat))
+	requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, assignment, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+	state, err := m.Read(t.Context(), receiver.Assignment(assignment))
 	require.NoError(t, err)
 	require.Equal(t, receiver.Standing{State: receiver.Held, Revision: "1"}, state, "it was done once")
 }
 
 func TestSomebodyWhoSendsAGiveAgainAfterTheTakeGivesNothing(t *testing.T) {
 	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
+	require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+	m.AddObject(assignment.Object, "")
 	handler := receiver.Handler(m, testSecret)
 	x := &ids{next: handler}
 	server := httptest.NewServer(x)
 	t.Cleanup(server.Close)
 	c := connect(t, server.URL)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
 	again := x.raw[0].Clone(t.Context())
 	again.Body = io.NopCloser(bytes.NewReader(x.body[0]))
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, again)
 	require.Equal(t, http.StatusOK, w.Code)
-	state, err := c.Read(t.Context(), seat)
+	state, err := c.Read(t.Context(), assignment)
 	require.NoError(t, err)
 	require.Equal(t, connector.State{}, state)
 }
@@ -228,9 +228,9 @@ func TestNotFoundIsGoneOnlyInTheAgreedWords(t *testing.T) {
 			_, _ = io.WriteString(w, body) // to ourselves
 		})
 		for name, call := range map[string]func() error{
-			"read": func() error { _, err := c.Read(t.Context(), seat); return err },
-			"give": func() error { return c.Give(t.Context(), seat) },
-			"take": func() error { return c.Take(t.Context(), seat) },
+			"read": func() error { _, err := c.Read(t.Context(), assignment); return err },
+			"give": func() error { return c.Grant(t.Context(), assignment) },
+			"take": func() error { return c.Revoke(t.Context(), assignment) },
 		} {
 			err := call()
 			if gone == "" {
@@ -242,7 +242,7 @@ func TestNotFoundIsGoneOnlyInTheAgreedWords(t *testing.T) {
 			require.Equal(t, gone, g.Part)
 		}
 		if gone == "" {
-			requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, seat, false))
+			requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, assignment, false))
 		}
 		_, err := c.Check(t.Context())
 		requireClass(t, connector.ClassUnavailable, err)
@@ -263,7 +263,7 @@ func TestAnswersAreClassified(t *testing.T) {
 		{400, nil, "", connector.ClassDenied, "version 1"},
 		{405, nil, "", connector.ClassDenied, "version 1"},
 		{307, []string{"Location", "/elsewhere"}, "", connector.ClassDenied, "redirects are not followed"},
-		{422, nil, `{"refused":"there is no seat left"}`, connector.ClassRefused, `those who look after "crew" cannot do it: there is no seat left`},
+		{422, nil, `{"refused":"there is no assignment left"}`, connector.ClassRefused, `those who look after "crew" cannot do it: there is no assignment left`},
 		{422, nil, `{"refused":""}`, connector.ClassDenied, "let the receiver say why"},
 		{422, nil, `Unprocessable`, connector.ClassDenied, "let the receiver say why"},
 		{501, nil, "", connector.ClassDenied, "let the receiver answer"},
@@ -292,9 +292,9 @@ func TestAnswersAreClassified(t *testing.T) {
 			_, _ = io.WriteString(w, test.body) // to ourselves
 		})
 		for _, call := range []func() error{
-			func() error { _, err := c.Read(t.Context(), seat); return err },
-			func() error { return c.Give(t.Context(), seat) },
-			func() error { return c.Take(t.Context(), seat) },
+			func() error { _, err := c.Read(t.Context(), assignment); return err },
+			func() error { return c.Grant(t.Context(), assignment) },
+			func() error { return c.Revoke(t.Context(), assignment) },
 		} {
 			err := call()
 			requireClass(t, test.class, err)
@@ -313,8 +313,8 @@ func TestAnswersToChangesAreClassifiedToo(t *testing.T) {
 			}
 			w.WriteHeader(status)
 		})
-		requireClass(t, class, c.Give(t.Context(), seat))
-		requireClass(t, class, c.Take(t.Context(), seat))
+		requireClass(t, class, c.Grant(t.Context(), assignment))
+		requireClass(t, class, c.Revoke(t.Context(), assignment))
 	}
 }
 
@@ -328,12 +328,12 @@ func (modest) List(context.Context, string) ([]receiver.Assignment, string, erro
 
 func TestAReceiverNeedNotMakeAccountsNorList(t *testing.T) {
 	m := modest{receiver.NewMemory(3)}
-	m.AddObject(seat.Object, "")
+	m.AddObject(assignment.Object, "")
 	server := httptest.NewServer(receiver.Handler(m, testSecret))
 	t.Cleanup(server.Close)
 	c := connect(t, server.URL)
 	var gone *connector.Gone
-	require.ErrorAs(t, connector.Ensure(t.Context(), c, seat, true), &gone)
+	require.ErrorAs(t, connector.Ensure(t.Context(), c, assignment, true), &gone)
 	require.Equal(t, connector.Gone{Part: connector.Account, Name: "ann"}, *gone)
 	requireClass(t, connector.ClassGone, c.CreateAccount(t.Context(), "ann"))
 
@@ -386,7 +386,7 @@ func TestCheckFindsAReceiverThatAnybodyCanAsk(t *testing.T) {
 		_, err := c.Check(t.Context())
 		requireClass(t, class, err)
 		if status == 200 {
-			require.ErrorContains(t, err, "anybody can give access there")
+			require.ErrorContains(t, err, "anybody can grant access there")
 		}
 	}
 }
@@ -396,8 +396,8 @@ func TestNamesThatCannotBeAreNotAskedFor(t *testing.T) {
 	for _, a := range []connector.Assignment{{Account: "ann"}, {Object: "crew"}, {Account: "ann\x00", Object: "crew"}} {
 		_, err := c.Read(t.Context(), a)
 		requireClass(t, connector.ClassRefused, err)
-		requireClass(t, connector.ClassRefused, c.Give(t.Context(), a))
-		requireClass(t, connector.ClassRefused, c.Take(t.Context(), a))
+		requireClass(t, connector.ClassRefused, c.Grant(t.Context(), a))
+		requireClass(t, connector.ClassRefused, c.Revoke(t.Context(), a))
 	}
 	requireClass(t, connector.ClassRefused, c.CreateAccount(t.Context(), ""))
 }
@@ -441,8 +441,8 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 
 func TestAnAuthorityOfOnesOwnIsTrustedWhereItIsNamed(t *testing.T) {
 	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
+	require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+	m.AddObject(assignment.Object, "")
 	server := httptest.NewTLSServer(receiver.Handler(m, testSecret))
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -450,13 +450,13 @@ func TestAnAuthorityOfOnesOwnIsTrustedWhereItIsNamed(t *testing.T) {
 	s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret)}
 	c, err := s.Open()
 	require.NoError(t, err)
-	err = c.Give(t.Context(), seat)
+	err = c.Grant(t.Context(), assignment)
 	requireClass(t, connector.ClassDenied, err)
 	require.ErrorContains(t, err, "ca_file")
 	s.CAFile = file
 	c, err = s.Open()
 	require.NoError(t, err)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
+	require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 	require.NoError(t, c.Close())
 }
 

@@ -159,5 +159,5 @@ func TestALinkThatIsNoneAndAPersonWhoIsNobodyAreErrors(t *testing.T) {
 	for _, link := range []string{"nothing", "http://127.0.0.1:8233", "Text=javascript:alert(1)", "=http://127.0.0.1"} {
 		require.ErrorContains(t, run(t.Context(), []string{"-link", link}, env, io.Discard), "a link is Text=URL", link)
 	}
-	require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "nobody in the workspace is eve@example.com")
+	require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "no one in the workspace is eve@example.com")
 }

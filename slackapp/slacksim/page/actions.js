@@ -93,8 +93,8 @@ export function resend() {
   for (const e of edits.values()) if (e.unsent && !e.timer) send(e)
 }
 
-// settle forgets what the server's screen shows by now, and what was put into views that are gone.
-export function settle(page) {
+// reconcile forgets what the server's screen shows by now, and what was put into views that are gone.
+export function reconcile(page) {
   const shown = new Set()
   for (const v of [page.screen.home, ...page.screen.modals]) if (v) shown.add(v.id)
   for (const e of [...edits.values()]) {
@@ -124,7 +124,7 @@ function once(key, job) {
   })
 }
 
-// press names the button's value too: by that it is found though its view was drawn anew meanwhile.
+// press names the button's value too: by that it is found though its view was drawn again meanwhile.
 export function press(target, option = '', value = '') {
   const user = state.as
   once(keyOf(target), () => post(userPath(user, '/press'), { ...target, option, value }))

@@ -1,4 +1,4 @@
-// A small virtual DOM: what is on the screen is drawn anew after each change, and only what differs is touched. So
+// A small virtual DOM: what is on the screen is drawn again after each change, and only what differs is touched. So
 // elements that stay keep their focus, caret and scroll position.
 
 const svgTags = new Set(['svg', 'path', 'circle', 'rect'])
@@ -39,7 +39,7 @@ export function patch(parent, children) {
       const at = loose.findIndex((l) => l.vnode.tag === v.tag)
       if (at >= 0) o = loose.splice(0, at + 1)[at]
     }
-    if (o && used.has(o)) o = undefined // two with one key: the second is drawn anew
+    if (o && used.has(o)) o = undefined // two with one key: the second is drawn again
     if (o) used.add(o)
     next.push(o || { vnode: v, dom: create(v), fresh: true })
     next[next.length - 1].wanted = v

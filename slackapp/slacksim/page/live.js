@@ -1,8 +1,8 @@
-// Keeps the page's picture of one person current: one question at a time, which the server answers once something has changed.
+// Keeps the page's picture of one person current: one approval at a time, which the server answers once something has changed.
 
 import { state, draw, toast } from './state.js'
 import { get, post, userPath, Away } from './server.js'
-import { settle, resend, forgetEdits, flush } from './actions.js'
+import { reconcile, resend, forgetEdits, flush } from './actions.js'
 import { refresh as refreshTraffic, forget as forgetTraffic } from './traffic.js'
 
 let stop = new AbortController() // ends the current wait
@@ -65,7 +65,7 @@ async function meet() {
   state.page = state.select = state.confirm = null
   state.divider = ''
   visiting = 0
-  toast('The local Slack was started anew: it has forgotten all messages and open forms.', '', 'info')
+  toast('The local Slack was started again: it has forgotten all messages and open forms.', '', 'info')
 }
 
 async function look() {
@@ -75,9 +75,9 @@ async function look() {
   try {
     page = await get(userPath(who, `/page?messages=${state.messages}`), stop.signal)
   } catch (e) {
-    if (!e.nobody) throw e
+    if (!e.no one) throw e
     state.page = null
-    state.nobody = who
+    state.no one = who
     draw()
     return
   }
@@ -88,11 +88,11 @@ async function look() {
   if (who !== state.as) return
   const first = !state.page || state.page.screen.user.id !== page.screen.user.id
   const before = first ? null : state.page
-  state.nobody = ''
+  state.no one = ''
   if (before && before.seq > page.seq) return
   tell(before, page)
   state.page = page
-  settle(page)
+  reconcile(page)
   if (first) remember(page.screen.user)
   if (!visiting) visit()
   else readOn()
@@ -100,7 +100,7 @@ async function look() {
   await refreshTraffic()
 }
 
-// tell shows what Slack itself says, once. "No result" stands in the list, and trouble with a form in the form.
+// tell shows what Slack itself says, once. "No result" is a delegate the list, and trouble with a form in the form.
 function tell(before, page) {
   if (!before) return
   const seen = before.screen.notices || []
@@ -158,7 +158,7 @@ export function go(as, tab, { message = '', replace = false } = {}) {
   const other = as !== state.as
   if (other) {
     state.page = null
-    state.nobody = ''
+    state.no one = ''
     state.messages = 100
   }
   Object.assign(state, { as, tab, jump: message, divider: '', visit: '', select: null, menu: '', sidebar: false })

@@ -42,7 +42,7 @@ export function drawSidebar() {
         h('h2', {}, 'Unread for others'),
         others.map((o) => person(o, h('span', { class: 'badge' }, String(o.unread)), 'messages')),
         more > 0 && h('p', { class: 'fine' }, `and ${more} more`),
-        others.length === 0 && h('p', { class: 'fine' }, 'Nobody else has anything to read.')),
+        others.length === 0 && h('p', { class: 'fine' }, 'No one else has anything to read.')),
       recent.length > 0 && h('section', { 'aria-label': 'Recent people', key: 'recent' },
         h('h2', {}, 'Recent'), recent.map((p) => person(p, null, state.tab))),
       h('div', { class: 'links', key: 'links' },

@@ -85,7 +85,7 @@ func (p *Tab) Size(width, height int64) {
 	p.do(chromedp.EmulateViewport(width, height))
 }
 
-// Visit opens a tab (home or messages) as somebody.
+// Visit opens a tab (home or messages) as someone.
 func (p *Tab) Visit(email, tab string) {
 	p.t.Helper()
 	p.Go(p.base + "/?" + url.Values{"as": {email}, "tab": {tab}}.Encode())
@@ -179,7 +179,7 @@ const front = `[...([...document.querySelectorAll('[role=dialog], [role=alertdia
 const named = `((e) => (e.getAttribute('aria-label') || [...(e.labels || [])].map((l) => l.innerText.split('\n')[0]).join(' ') || e.innerText || '').trim())`
 
 // use waits for an element and does something with it: marked, it is found by a selector. What is redrawn meanwhile is
-// looked for anew.
+// looked for again.
 func (p *Tab) use(what, expression string, do func(css string) []chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	mark := fmt.Sprintf(`(() => { const e = %s; if (!e) return false
@@ -196,7 +196,7 @@ func (p *Tab) use(what, expression string, do func(css string) []chromedp.Action
 			}
 		}
 		last = err
-		if err := p.try(5*time.Second, chromedp.Sleep(30*time.Millisecond)); err != nil { // what is redrawn tells nobody
+		if err := p.try(5*time.Second, chromedp.Sleep(30*time.Millisecond)); err != nil { // what is redrawn tells no one
 			p.t.Fatal(err)
 		}
 	}

@@ -46,7 +46,7 @@ func answer(handler http.Handler, r *http.Request) (status int, body string) {
 }
 
 const (
-	give  = `{"version":1,"action":"give","account":"ann","object":"crew","id":"%s"}`
+	grant = `{"version":1,"action":"grant","account":"ann","object":"crew","id":"%s"}`
 	take  = `{"version":1,"action":"take","account":"ann","object":"crew","id":"%s"}`
 	check = `{"version":1,"action":"check"}`
 )
@@ -78,7 +78,7 @@ func TestSignedRequestsOfNowAreAnswered(t *testing.T) {
 func TestWhatIsNotSignedProperlyIsRefused(t *testing.T) {
 	m := store(t)
 	handler := receiver.Handler(m, secret, "")
-	body := fmt.Sprintf(give, "1")
+	body := fmt.Sprintf(grant, "1")
 	for name, change := range map[string]func(*http.Request){
 		"no signature":   func(r *http.Request) { r.Header.Del("Accessbot-Signature") },
 		"no timestamp":   func(r *http.Request) { r.Header.Del("Accessbot-Timestamp") },
@@ -111,24 +111,24 @@ func TestRequestSentAgainAfterItWasTakenBackChangesNothing(t *testing.T) {
 	m := store(t)
 	handler := receiver.Handler(m, secret)
 	for range 2 {
-		status, reply := answer(handler, post(fmt.Sprintf(give, "first")))
+		status, reply := answer(handler, post(fmt.Sprintf(grant, "first")))
 		require.Equal(t, http.StatusOK, status)
 		require.JSONEq(t, `{"state":"held","revision":"1"}`, reply)
 	}
 	_, reply := answer(handler, post(fmt.Sprintf(take, "second")))
 	require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
-	status, reply := answer(handler, post(fmt.Sprintf(give, "first")))
+	status, reply := answer(handler, post(fmt.Sprintf(grant, "first")))
 	require.Equal(t, http.StatusOK, status)
 	require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
-	_, reply = answer(handler, post(fmt.Sprintf(give, "third")))
+	_, reply = answer(handler, post(fmt.Sprintf(grant, "third")))
 	require.JSONEq(t, `{"state":"held","revision":"3"}`, reply)
 }
 
 func TestChangesWithoutIDsAreAllMade(t *testing.T) {
 	handler := receiver.Handler(store(t), secret)
-	for _, body := range []string{give, take, give} {
+	for _, body := range []string{grant, take, grant} {
 		_, reply := answer(handler, post(fmt.Sprintf(body, "")))
-		want := map[bool]string{true: `"held"`, false: `"not_held"`}[body == give]
+		want := map[bool]string{true: `"held"`, false: `"not_held"`}[body == grant]
 		require.Contains(t, reply, want)
 	}
 }
