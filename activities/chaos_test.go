@@ -17,56 +17,58 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// Whatever happens at once, and whatever goes wrong meanwhile: in the end the targets show what the claims say (I1), nothing
-// outlives its end (I2), and nothing was granted without a decision (I3).
-func TestInvariantsHoldWhateverHappensAtOnce(t *testing.T) {
-	c := newCompany(t)
-	ctx := context.Background()
-	owen := c.Person("Owen")
-	var people, entitlements []int64
-	for n := range 4 {
-		people = append(people, c.Person(fmt.Sprintf("P%d", n)))
-	}
-	for n := range 2 {
-		app := c.Application(fmt.Sprintf("app%d", n), owen)
-		entitlements = append(entitlements, c.Entitlement(app, "reader"), c.Entitlement(app, "admin"))
-		target := c.target(fmt.Sprintf("APP%d", n))
-		target.always("give", goesWrongOften)
-		target.always("take", goesWrongOften)
-		target.always("read", breaksOffOften) // against one that shows what is not so, nothing helps
-	}
-	var requests []schematest.Asked
-	for n := range 32 {
-		lasts := time.Duration(n%4) * 10 * time.Minute // a quarter of them for good
-		asked := c.Request(people[n%len(people)], lasts, entitlements[n/4%4], entitlements[(n/4+1)%4])
-		requests = append(requests, asked)
-		c.advance(asked.ID)
-	}
+func TestInvariants(t *testing.T) {
+	// Whatever happens at once, and whatever goes wrong meanwhile: in the end the targets show what the claims say (I1), nothing
+	// outlives its end (I2), and nothing was granted without a decision (I3).
+	t.Run("faults and races at once leave targets as the claims say", func(t *testing.T) {
+		c := newCompany(t)
+		ctx := context.Background()
+		owen := c.Person("Owen")
+		var people, entitlements []int64
+		for n := range 4 {
+			people = append(people, c.Person(fmt.Sprintf("P%d", n)))
+		}
+		for n := range 2 {
+			app := c.Application(fmt.Sprintf("app%d", n), owen)
+			entitlements = append(entitlements, c.Entitlement(app, "reader"), c.Entitlement(app, "admin"))
+			target := c.target(fmt.Sprintf("APP%d", n))
+			target.always("give", goesWrongOften)
+			target.always("take", goesWrongOften)
+			target.always("read", breaksOffOften) // against one that shows what is not so, nothing helps
+		}
+		var requests []schematest.Asked
+		for n := range 32 {
+			lasts := time.Duration(n%4) * 10 * time.Minute // a quarter of them for good
+			asked := c.Request(people[n%len(people)], lasts, entitlements[n/4%4], entitlements[(n/4+1)%4])
+			requests = append(requests, asked)
+			c.advance(asked.ID)
+		}
 
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() {
-			for range 150 {
-				err := c.happens(ctx, owen, requests[rand.IntN(len(requests))])
-				assert.False(t, err != nil && strings.Contains(err.Error(), "deadlock"), "%v", err)
-			}
-		})
-	}
-	group.Wait()
-	c.quiet(ctx, requests)
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				for range 150 {
+					err := c.happens(ctx, owen, requests[rand.IntN(len(requests))])
+					assert.False(t, err != nil && strings.Contains(err.Error(), "deadlock"), "%v", err)
+				}
+			})
+		}
+		group.Wait()
+		c.quiet(ctx, requests)
 
-	c.targetsShowWhatClaimsSay()
-	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where ended_at is null and ends_at <= app_now()`))
-	assert.Zero(t, schematest.Value[int](c.World, `
+		c.targetsShowWhatClaimsSay()
+		assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where ended_at is null and ends_at <= app_now()`))
+		assert.Zero(t, schematest.Value[int](c.World, `
 		select count(*) from claims c join request_items i on i.id = c.item_id join access_requests r on r.id = i.request_id
 		 where not exists (select from decisions d where d.item_id = i.id and d.outcome = 'approve' and d.decided_by <> r.requester_id)`))
-	assert.Zero(t, schematest.Value[int](c.World, `
+		assert.Zero(t, schematest.Value[int](c.World, `
 		select count(*) from request_items i left join claims c on c.item_id = i.id
 		 where (i.state = 'active') <> (c.id is not null and c.ended_at is null and c.revoked_at is null)`))
-	assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'found'`), "all of it was granted by us")
-	for _, happened := range []string{"given", "ended: access is gone", "ended: access stays for another reason"} {
-		assert.NotZero(t, c.Audited(happened), happened)
-	}
+		assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'found'`), "all of it was granted by us")
+		for _, happened := range []string{"given", "ended: access is gone", "ended: access stays for another reason"} {
+			assert.NotZero(t, c.Audited(happened), happened)
+		}
+	})
 }
 
 // goesWrongOften is a target on a bad day.

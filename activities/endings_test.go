@@ -62,68 +62,70 @@ func (s withSlack) holdsFor(lasts time.Duration, entitlements ...int64) schemate
 	return asked
 }
 
-func TestEachEndHasItsNotice(t *testing.T) {
-	s := newWithSlack(t)
-	asked := s.Request(s.ann, 30*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	s.grants("owen", s.owen, asked.Items[0], s.Now().Add(10*24*time.Hour))
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	s.grants("owen", s.owen, asked.Items[1], time.Time{})
-	s.advance(asked.ID)
-	for _, i := range asked.Items {
-		require.NoError(t, s.grant(i))
-	}
-	next := s.advance(asked.ID)
-	assert.Contains(t, next.DueFor, "notification before the end")
-	s.synced(asked.ID)
+func TestEndNotification(t *testing.T) {
+	t.Run("each end has its notification", func(t *testing.T) {
+		s := newWithSlack(t)
+		asked := s.Request(s.ann, 30*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		s.grants("owen", s.owen, asked.Items[0], s.Now().Add(10*24*time.Hour))
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		s.grants("owen", s.owen, asked.Items[1], time.Time{})
+		s.advance(asked.ID)
+		for _, i := range asked.Items {
+			require.NoError(t, s.grant(i))
+		}
+		next := s.advance(asked.ID)
+		assert.Contains(t, next.DueFor, "notification before the end")
+		s.synced(asked.ID)
 
-	s.Shift(9*24*time.Hour + time.Minute)
-	next = s.advance(asked.ID)
-	assert.True(t, next.MessagesDue)
-	s.synced(asked.ID)
-	require.Len(t, s.endNotifications(), 1)
-	assert.Contains(t, s.endNotifications()[0], "Admin")
-	assert.NotContains(t, s.endNotifications()[0], "Reader", "it ends in three weeks")
+		s.Shift(9*24*time.Hour + time.Minute)
+		next = s.advance(asked.ID)
+		assert.True(t, next.MessagesDue)
+		s.synced(asked.ID)
+		require.Len(t, s.endNotifications(), 1)
+		assert.Contains(t, s.endNotifications()[0], "Admin")
+		assert.NotContains(t, s.endNotifications()[0], "Reader", "it ends in three weeks")
 
-	s.Shift(24 * time.Hour)
-	require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
-	next = s.advance(asked.ID)
-	assert.Contains(t, next.DueFor, "notification before the end", "of the other")
-	s.synced(asked.ID)
-	s.Shift(19 * 24 * time.Hour)
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	s.synced(asked.ID)
-	require.Len(t, s.endNotifications(), 2)
-	assert.Contains(t, s.endNotifications()[1], "Reader")
-	assert.NotContains(t, s.endNotifications()[1], "Admin", "it is over")
-}
+		s.Shift(24 * time.Hour)
+		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
+		next = s.advance(asked.ID)
+		assert.Contains(t, next.DueFor, "notification before the end", "of the other")
+		s.synced(asked.ID)
+		s.Shift(19 * 24 * time.Hour)
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		s.synced(asked.ID)
+		require.Len(t, s.endNotifications(), 2)
+		assert.Contains(t, s.endNotifications()[1], "Reader")
+		assert.NotContains(t, s.endNotifications()[1], "Admin", "it is over")
+	})
 
-func TestWhatIsExtendedDoesNotEndSoon(t *testing.T) {
-	s := newWithSlack(t)
-	asked := s.holdsFor(5*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
-	s.holdsFor(20*24*time.Hour, s.admin)
-	other := s.holdsFor(5*24*time.Hour, s.Entitlement(s.crm, "writer"))
-	s.holdsFor(20*24*time.Hour, schematest.Value[int64](s.World, `select id from entitlements where key = 'writer'`))
+	t.Run("access that was extended is left out", func(t *testing.T) {
+		s := newWithSlack(t)
+		asked := s.holdsFor(5*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
+		s.holdsFor(20*24*time.Hour, s.admin)
+		other := s.holdsFor(5*24*time.Hour, s.Entitlement(s.crm, "writer"))
+		s.holdsFor(20*24*time.Hour, schematest.Value[int64](s.World, `select id from entitlements where key = 'writer'`))
 
-	s.Shift(4*24*time.Hour + time.Minute)
-	for _, id := range []int64{asked.ID, other.ID} {
-		s.advance(id)
-		s.synced(id)
-	}
-	require.Len(t, s.endNotifications(), 1, "Ann has the other for two weeks more")
-	assert.Contains(t, s.endNotifications()[0], "Reader")
-	assert.NotContains(t, s.endNotifications()[0], "Admin", "she has it for two weeks more")
-}
+		s.Shift(4*24*time.Hour + time.Minute)
+		for _, id := range []int64{asked.ID, other.ID} {
+			s.advance(id)
+			s.synced(id)
+		}
+		require.Len(t, s.endNotifications(), 1, "Ann has the other for two weeks more")
+		assert.Contains(t, s.endNotifications()[0], "Reader")
+		assert.NotContains(t, s.endNotifications()[0], "Admin", "she has it for two weeks more")
+	})
 
-func TestANoticeOfAnEarlierVersionIsNotRepeated(t *testing.T) {
-	s := newWithSlack(t)
-	asked := s.holdsFor(5*24*time.Hour, s.admin)
-	s.Shift(4*24*time.Hour + time.Minute)
-	s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	assert.Empty(t, s.endNotifications(), "it was sent before")
+	t.Run("notification sent by an earlier version is not repeated", func(t *testing.T) {
+		s := newWithSlack(t)
+		asked := s.holdsFor(5*24*time.Hour, s.admin)
+		s.Shift(4*24*time.Hour + time.Minute)
+		s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		assert.Empty(t, s.endNotifications(), "it was sent before")
+	})
 }

@@ -381,15 +381,18 @@ func play(t *testing.T, months, requests int) (all happened) {
 	return all
 }
 
-// A month in a minute: hundreds of requests, overlaps, releases, imports, leavers, crashes, faults and jumps of the clock, on a
-// real PostgreSQL, with the invariants I1 to I5 checked after each step.
-func TestAMonthInAMinute(t *testing.T) {
+func TestMonth(t *testing.T) {
 	t.Parallel()
-	long := play(t, 1, 200)
-	require.GreaterOrEqual(t, long.requests, 200)
-	// What goes wrong in a short one is told in few steps, and more of them begin again: as many as there is time for.
-	play(t, 4, 20)
-	// Far below what it usually is (some 40 given): a month in which nothing happens shows nothing.
-	require.Greater(t, long.given, 10)
-	require.NotZero(t, long.gone+long.kept)
+	// A month in a minute: hundreds of requests, overlaps, releases, imports, leavers, crashes, faults and jumps of the clock, on a
+	// real PostgreSQL, with the invariants I1 to I5 checked after each step.
+	t.Run("random weeks of requests and faults keep every invariant", func(t *testing.T) {
+		t.Parallel()
+		long := play(t, 1, 200)
+		require.GreaterOrEqual(t, long.requests, 200)
+		// What goes wrong in a short one is told in few steps, and more of them begin again: as many as there is time for.
+		play(t, 4, 20)
+		// Far below what it usually is (some 40 given): a month in which nothing happens shows nothing.
+		require.Greater(t, long.given, 10)
+		require.NotZero(t, long.gone+long.kept)
+	})
 }

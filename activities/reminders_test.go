@@ -44,235 +44,259 @@ func (c *company) sleep(request int64, next activities.Next) activities.Next {
 	return c.advance(request)
 }
 
-func TestRemindersBackOffAndThenStop(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00") // a Tuesday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	s.synced(asked.ID)
-	woken := []string{}
-	for range 3 {
-		require.Contains(t, next.DueFor, "reminds owen@example.com")
-		next = s.sleep(asked.ID, next)
-		require.True(t, next.MessagesDue)
+func TestReminders(t *testing.T) {
+	t.Run("reminders back off and stop after three", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00") // a Tuesday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
 		s.synced(asked.ID)
-		woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
-		assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
-	}
-	assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
-	assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 3)
-	assert.Contains(t, reminders[0], "1 request waits for you")
-	assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
-	assert.Contains(t, reminders[2], "(waits 7 days")
-	assert.Empty(t, s.reminders("ann"))
-	assert.Equal(t, 3, s.Audited("reminded"))
-}
-
-func TestNobodyIsRemindedAtNightOrOnASaturday(t *testing.T) {
-	s := newWithSlack(t)
-	s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
-	s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
-	asked := s.posted(0)
-	next := s.advance(asked.ID)
-	assert.Contains(t, next.DueFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
-	s.at("2026-12-06 23:59:30+00")
-	assert.False(t, s.advance(asked.ID).MessagesDue)
-
-	// It was due in time; Slack was away until the evening.
-	s.at("2026-12-07 00:00+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.at("2026-12-07 08:30+00")
-	s.synced(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	s.at("2026-12-07 23:59+00")
-	require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
-	assert.Empty(t, s.reminders("owen"))
-	s.at("2026-12-08 00:01+00")
-	require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
-	assert.Len(t, s.reminders("owen"), 1)
-}
-
-func TestTheTimeZoneOfTheSlackProfileCountsWhereTheDirectorySaysNothing(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
-	require.NotEmpty(t, zone)
-	s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-	assert.Contains(t, s.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
-}
-
-func TestFiveRequestsAreOneReminder(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	var requests []int64
-	for range 5 {
-		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
-		s.advance(asked.ID)
-		s.synced(asked.ID)
-		requests = append(requests, asked.ID)
-		s.Shift(time.Hour)
-	}
-	s.at("2026-12-02 10:01+00")
-	for range 2 {
-		for _, id := range requests {
-			s.advance(id)
-			s.synced(id)
+		woken := []string{}
+		for range 3 {
+			require.Contains(t, next.DueFor, "reminds owen@example.com")
+			next = s.sleep(asked.ID, next)
+			require.True(t, next.MessagesDue)
+			s.synced(asked.ID)
+			woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
+			assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
 		}
-		s.Shift(4 * time.Hour)
-	}
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 1)
-	assert.Contains(t, reminders[0], "5 requests wait for you")
-	for _, id := range requests[1:] {
-		assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
-	}
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-}
+		assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
+		assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 3)
+		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
+		assert.Contains(t, reminders[2], "(waits 7 days")
+		assert.Empty(t, s.reminders("ann"))
+		assert.Equal(t, 3, s.Audited("reminded"))
+	})
 
-func TestRequestsThatFallDueTogetherRemindOnce(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	s.at("2026-12-01 10:00+00")
-	var requests []int64
-	for n := range 8 {
-		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+n))))
+	t.Run("no reminder is sent at night or at the weekend", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
+		s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
+		asked := s.posted(0)
+		next := s.advance(asked.ID)
+		assert.Contains(t, next.DueFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
+		s.at("2026-12-06 23:59:30+00")
+		assert.False(t, s.advance(asked.ID).MessagesDue)
+
+		// It was due in time; Slack was away until the evening.
+		s.at("2026-12-07 00:00+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.at("2026-12-07 08:30+00")
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
+		s.at("2026-12-07 23:59+00")
+		require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
+		assert.Empty(t, s.reminders("owen"))
+		s.at("2026-12-08 00:01+00")
+		require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
+		assert.Len(t, s.reminders("owen"), 1)
+	})
+
+	t.Run("time zone of the Slack profile applies where the directory has none", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
+		require.NotEmpty(t, zone)
+		s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
+		assert.Contains(t, s.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
+	})
+
+	t.Run("five requests are one reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		var requests []int64
+		for range 5 {
+			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
+			s.advance(asked.ID)
+			s.synced(asked.ID)
+			requests = append(requests, asked.ID)
+			s.Shift(time.Hour)
+		}
+		s.at("2026-12-02 10:01+00")
+		for range 2 {
+			for _, id := range requests {
+				s.advance(id)
+				s.synced(id)
+			}
+			s.Shift(4 * time.Hour)
+		}
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 1)
+		assert.Contains(t, reminders[0], "5 requests wait for you")
+		for _, id := range requests[1:] {
+			assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
+		}
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+	})
+
+	t.Run("requests that fall due together remind once", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		s.at("2026-12-01 10:00+00")
+		var requests []int64
+		for n := range 8 {
+			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+n))))
+			s.advance(asked.ID)
+			requests = append(requests, asked.ID)
+		}
+		s.at("2026-12-02 10:10+00")
+		first, err := s.Beginx() // one of them is not through yet
+		require.NoError(t, err)
+		defer first.Rollback() //nolint:errcheck // it is over by then
+		_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
+		require.NoError(t, err)
+		errs := make(chan error, len(requests))
+		for _, id := range requests {
+			go func() {
+				_, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id})
+				errs <- err
+			}()
+		}
+		require.Eventually(t, func() bool {
+			return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
+		}, 10*time.Second, 10*time.Millisecond, "all of them found that it is time")
+		require.NoError(t, first.Rollback())
+		for range requests {
+			assert.NoError(t, <-errs)
+		}
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+		assert.Equal(t, 1, s.remindersTo(olga))
+	})
+
+	t.Run("decided request is left out of the reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+		s.advance(second.ID)
+		s.synced(second.ID)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(first.ID).MessagesDue)
+		s.decide(s.owen, first.ID, "approve") // between being due and being sent
+		s.synced(first.ID)
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 1)
+		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.NotContains(t, reminders[0], "Crm: Admin")
+
+		s.at("2026-12-04 10:02+00")
+		require.True(t, s.advance(second.ID).MessagesDue)
+		s.decide(s.owen, second.ID, "deny")
+		s.synced(second.ID)
+		assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
+	})
+
+	t.Run("absent approver is not reminded and the delegate is", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
 		s.advance(asked.ID)
-		requests = append(requests, asked.ID)
-	}
-	s.at("2026-12-02 10:10+00")
-	first, err := s.Beginx() // one of them is not through yet
-	require.NoError(t, err)
-	defer first.Rollback() //nolint:errcheck // it is over by then
-	_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
-	require.NoError(t, err)
-	errs := make(chan error, len(requests))
-	for _, id := range requests {
-		go func() {
-			_, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id})
-			errs <- err
-		}()
-	}
-	require.Eventually(t, func() bool {
-		return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
-	}, 10*time.Second, 10*time.Millisecond, "all of them found that it is time")
-	require.NoError(t, first.Rollback())
-	for range requests {
-		assert.NoError(t, <-errs)
-	}
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-	assert.Equal(t, 1, s.remindersTo(olga))
+		s.synced(asked.ID)
+		s.at("2026-12-03 10:02+00")
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
+		assert.Len(t, s.reminders("olga"), 1, "who is a delegate is")
+	})
+
+	t.Run("absent approver without a valid delegate is reminded on return", func(t *testing.T) {
+		s := newSmall(t)
+		s.at("2026-12-01 10:00+00")
+		s.away(s.owen, s.ann, 0, 10*24*time.Hour)
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		require.Equal(t, []string{"owen@example.com"}, next.Approvers, "no one decides about their own request")
+		assert.Contains(t, next.DueFor, "goes away or comes back 2026-12-11")
+		s.at("2026-12-11 10:01+00")
+		assert.True(t, s.advance(asked.ID).MessagesDue)
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+	})
+
+	t.Run("two reminders are at least twenty hours apart", func(t *testing.T) {
+		s := newSmall(t)
+		s.do.Options.RemindAfter = 4 * time.Hour
+		s.at("2026-12-01 11:00+00")
+		first := s.Request(s.ann, 0, s.admin)
+		s.advance(first.ID)
+		s.at("2026-12-01 15:01+00")
+		s.advance(first.ID)
+		require.Equal(t, 1, s.remindersTo(s.owen))
+		second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+		assert.Contains(t, s.advance(second.ID).DueFor, "reminds owen@example.com 2026-12-02 11:01")
+		s.at("2026-12-02 10:00+00")
+		s.advance(second.ID)
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+		s.at("2026-12-02 11:02+00")
+		s.advance(second.ID)
+		assert.Equal(t, 2, s.remindersTo(s.owen))
+	})
+
+	// Case 34.
+	t.Run("unreachable approver does not keep the others from being reminded", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
+		require.NoError(t, err)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.synced(asked.ID)
+		assert.Len(t, s.reminders("olga"), 1)
+		assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not tried for ever")
+	})
+
+	t.Run("approval that moves keeps its reminders", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.at("2026-12-01 10:00+00")
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		for range 3 {
+			next = s.sleep(asked.ID, next)
+		}
+		require.Equal(t, 3, s.remindersTo(s.owen))
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		next = s.advance(asked.ID)
+		for range 4 {
+			if s.Now().After(time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC)) {
+				break
+			}
+			next = s.sleep(asked.ID, next)
+		}
+		assert.Equal(t, 3, s.remindersTo(s.owen), "three at most")
+	})
 }
 
-func TestWhatIsDecidedMeanwhileIsNotRemindedOf(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-	s.advance(second.ID)
-	s.synced(second.ID)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(first.ID).MessagesDue)
-	s.decide(s.owen, first.ID, "approve") // between being due and being sent
-	s.synced(first.ID)
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 1)
-	assert.Contains(t, reminders[0], "1 request waits for you")
-	assert.NotContains(t, reminders[0], "Crm: Admin")
+func TestEscalation(t *testing.T) {
+	t.Run("escalation before the first reminder does not wait for it", func(t *testing.T) {
+		s := newSmall(t)
+		s.do.Options.EscalateAfter = 20 * time.Hour
+		olga := s.Person("Olga")
+		s.Manages(olga, s.ann)
+		s.at("2026-12-04 18:00+00") // a Friday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		require.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
+		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
+		assert.Zero(t, s.remindersTo(s.owen))
+	})
 
-	s.at("2026-12-04 10:02+00")
-	require.True(t, s.advance(second.ID).MessagesDue)
-	s.decide(s.owen, second.ID, "deny")
-	s.synced(second.ID)
-	assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
-}
-
-func TestWhoIsAwayIsNotReminded(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
-	s.synced(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	s.at("2026-12-03 10:02+00")
-	s.advance(asked.ID)
-	s.synced(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	assert.Len(t, s.reminders("olga"), 1, "who is a delegate is")
-}
-
-func TestWhoIsAwayAndAskedForWantOfAnotherIsNotRemindedBeforeTheyAreBack(t *testing.T) {
-	s := newSmall(t)
-	s.at("2026-12-01 10:00+00")
-	s.away(s.owen, s.ann, 0, 10*24*time.Hour)
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	require.Equal(t, []string{"owen@example.com"}, next.Approvers, "no one decides about their own request")
-	assert.Contains(t, next.DueFor, "goes away or comes back 2026-12-11")
-	s.at("2026-12-11 10:01+00")
-	assert.True(t, s.advance(asked.ID).MessagesDue)
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-}
-
-func TestTwoRemindersAreNeverLessThanTwentyHoursApart(t *testing.T) {
-	s := newSmall(t)
-	s.do.Options.RemindAfter = 4 * time.Hour
-	s.at("2026-12-01 11:00+00")
-	first := s.Request(s.ann, 0, s.admin)
-	s.advance(first.ID)
-	s.at("2026-12-01 15:01+00")
-	s.advance(first.ID)
-	require.Equal(t, 1, s.remindersTo(s.owen))
-	second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-	assert.Contains(t, s.advance(second.ID).DueFor, "reminds owen@example.com 2026-12-02 11:01")
-	s.at("2026-12-02 10:00+00")
-	s.advance(second.ID)
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-	s.at("2026-12-02 11:02+00")
-	s.advance(second.ID)
-	assert.Equal(t, 2, s.remindersTo(s.owen))
-}
-
-// Case 34.
-func TestOneWhoCannotBeReachedDoesNotKeepTheOthersFromBeingReminded(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
-	require.NoError(t, err)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.synced(asked.ID)
-	assert.Len(t, s.reminders("olga"), 1)
-	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not tried for ever")
-}
-
-func TestWhatIsToBeEscalatedBeforeAnybodyIsRemindedWaitsForNoReminder(t *testing.T) {
-	s := newSmall(t)
-	s.do.Options.EscalateAfter = 20 * time.Hour
-	olga := s.Person("Olga")
-	s.Manages(olga, s.ann)
-	s.at("2026-12-04 18:00+00") // a Friday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	require.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
-	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
-	assert.Zero(t, s.remindersTo(s.owen))
-}
-
-func TestWhoHasAnsweredIsNotWaitedForBeforeItIsEscalated(t *testing.T) {
-	b := newBoard(t, `
+	t.Run("approver who voted is not waited for", func(t *testing.T) {
+		b := newBoard(t, `
 rules:
   - name: All
     ask:
@@ -280,53 +304,33 @@ rules:
         else: [manager]
         required_approvals: 2
 `)
-	b.at("2026-12-04 08:00+00")                                                    // a Friday
-	b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
-	b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
-	asked := b.Request(b.ann, 0, b.admin)
-	b.advance(asked.ID)
-	b.Shift(4*time.Hour + time.Minute)
-	require.Contains(t, b.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
-	b.decideOnly(b.owen, asked, "approve")
-	require.Contains(t, b.advance(asked.ID).DueFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
-}
+		b.at("2026-12-04 08:00+00")                                                    // a Friday
+		b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
+		b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
+		asked := b.Request(b.ann, 0, b.admin)
+		b.advance(asked.ID)
+		b.Shift(4*time.Hour + time.Minute)
+		require.Contains(t, b.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
+		b.decideOnly(b.owen, asked, "approve")
+		require.Contains(t, b.advance(asked.ID).DueFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
+	})
 
-func TestNobodyIsPassedOverBeforeTheyAreReminded(t *testing.T) {
-	s := newWithSlack(t)
-	s.do.Options.EscalateAfter = 72 * time.Hour
-	olga := s.Person("Olga")
-	s.Manages(olga, s.ann)
-	s.at("2026-12-03 18:00+00") // a Thursday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	for s.remindersTo(s.owen) == 0 {
-		require.Zero(t, s.Audited("escalated"))
-		next = s.sleep(asked.ID, next)
-	}
-	assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
-	assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
-	next = s.sleep(asked.ID, next)
-	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
-	assert.Equal(t, 1, s.Audited("escalated"))
-}
-
-func TestAQuestionThatMovesKeepsItsReminders(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.at("2026-12-01 10:00+00")
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	for range 3 {
-		next = s.sleep(asked.ID, next)
-	}
-	require.Equal(t, 3, s.remindersTo(s.owen))
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	next = s.advance(asked.ID)
-	for range 4 {
-		if s.Now().After(time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC)) {
-			break
+	t.Run("approver is not passed over before the first reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.do.Options.EscalateAfter = 72 * time.Hour
+		olga := s.Person("Olga")
+		s.Manages(olga, s.ann)
+		s.at("2026-12-03 18:00+00") // a Thursday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		for s.remindersTo(s.owen) == 0 {
+			require.Zero(t, s.Audited("escalated"))
+			next = s.sleep(asked.ID, next)
 		}
+		assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
+		assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
 		next = s.sleep(asked.ID, next)
-	}
-	assert.Equal(t, 3, s.remindersTo(s.owen), "three at most")
+		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
+		assert.Equal(t, 1, s.Audited("escalated"))
+	})
 }

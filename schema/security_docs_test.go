@@ -207,61 +207,148 @@ func approvedClaim(endsAt, dueAt string) string {
 		  from request_items i join access_requests r on r.id = i.request_id where i.id = {approved item}`
 }
 
-func TestPowersOfCredentials(t *testing.T) {
-	a := newAsking(t, time.Hour)
-	bea, mallory := a.Person("Bea"), a.Person("Mallory")
-	application := schematest.Value[int64](a.World, `select application_id from entitlements where id = $1`, a.entitlements[0])
-	third := a.Entitlement(application, "third")
-	other := a.Request(bea, time.Hour, a.entitlements...)
-	a.Approve(a.owen, other)
-	claim := a.given(other.Items[0])
-	ended := a.Request(mallory, time.Hour, a.entitlements[0])
-	a.Approve(a.owen, ended)
-	endedClaim := a.given(ended.Items[0])
-	a.Do(`update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = $1`, endedClaim)
-	a.Do(`update request_items set state = 'ended' where id = $1`, ended.Items[0])
-	closed := schematest.Value[int64](a.World, `update approvals set state = 'decided', closed_at = app_now() where request_id = $1 returning id`, other.ID)
-	a.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V', $1, 'UTC')`, a.ann)
-	a.Do(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'UOWEN', $1, 'directory')`, a.owen)
-	names := []string{}
-	for name, id := range map[string]int64{
-		"ann": a.ann, "owen": a.owen, "mallory": mallory, "application": application, "claimed": a.entitlements[0], "third": third,
-		"account of ann": a.Account(a.ann, third), "account of bea": a.Account(bea, third),
-		"request": a.asked.ID, "item": a.asked.Items[0], "approval": a.approval, "closed approval": closed,
-		"approved item": other.Items[1], "granted item": other.Items[0], "claim": claim, "ended item": ended.Items[0], "ended claim": endedClaim,
-		"imported claim": a.Imported(mallory, third),
-		"question":       schematest.Value[int64](a.World, `insert into questions (request_id, asked_by, text) values ($1, $2, 'x') returning id`, a.asked.ID, a.olga),
-		"task":           schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, true) returning id`, a.Account(bea, third), third),
-	} {
-		names = append(names, "{"+name+"}", fmt.Sprint(id))
-	}
-	fill := strings.NewReplacer(names...)
-	for _, role := range programRoles {
-		db := a.asRole(role)
-		try := func(t *testing.T, p power) {
-			t.Helper()
-			tx, err := db.Beginx()
-			require.NoError(t, err)
-			defer tx.Rollback() //nolint:errcheck // that is what it is for
-			if _, err = tx.Exec(fill.Replace(p.statement)); p.refusal == "" {
-				assert.NoError(t, err, "%s: %s", p.says, p.statement)
-			} else {
-				assert.ErrorContains(t, err, p.refusal, "%s: %s", p.says, p.statement)
-			}
+func TestSecurityDocs(t *testing.T) {
+	t.Run("each credential can do what the docs say and nothing else", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		bea, mallory := a.Person("Bea"), a.Person("Mallory")
+		application := schematest.Value[int64](a.World, `select application_id from entitlements where id = $1`, a.entitlements[0])
+		third := a.Entitlement(application, "third")
+		other := a.Request(bea, time.Hour, a.entitlements...)
+		a.Approve(a.owen, other)
+		claim := a.given(other.Items[0])
+		ended := a.Request(mallory, time.Hour, a.entitlements[0])
+		a.Approve(a.owen, ended)
+		endedClaim := a.given(ended.Items[0])
+		a.Do(`update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = $1`, endedClaim)
+		a.Do(`update request_items set state = 'ended' where id = $1`, ended.Items[0])
+		closed := schematest.Value[int64](a.World, `update approvals set state = 'decided', closed_at = app_now() where request_id = $1 returning id`, other.ID)
+		a.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V', $1, 'UTC')`, a.ann)
+		a.Do(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'UOWEN', $1, 'directory')`, a.owen)
+		names := []string{}
+		for name, id := range map[string]int64{
+			"ann": a.ann, "owen": a.owen, "mallory": mallory, "application": application, "claimed": a.entitlements[0], "third": third,
+			"account of ann": a.Account(a.ann, third), "account of bea": a.Account(bea, third),
+			"request": a.asked.ID, "item": a.asked.Items[0], "approval": a.approval, "closed approval": closed,
+			"approved item": other.Items[1], "granted item": other.Items[0], "claim": claim, "ended item": ended.Items[0], "ended claim": endedClaim,
+			"imported claim": a.Imported(mallory, third),
+			"question":       schematest.Value[int64](a.World, `insert into questions (request_id, asked_by, text) values ($1, $2, 'x') returning id`, a.asked.ID, a.olga),
+			"task":           schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, true) returning id`, a.Account(bea, third), third),
+		} {
+			names = append(names, "{"+name+"}", fmt.Sprint(id))
 		}
-		t.Run(role+" may do what the docs say, and no more", func(t *testing.T) {
-			row := docsRow(t, role)
-			assert.ElementsMatch(t, strings.Split(row[1], "; "), said(powers[role].may), "what docs/security.md says that it may, and what is tested")
-			assert.ElementsMatch(t, strings.Split(row[2], "; "), said(powers[role].mayNot), "what docs/security.md says that it may not, and what is tested")
-			for _, p := range powers[role].may {
-				try(t, power{p.says, p.statement, ""})
+		fill := strings.NewReplacer(names...)
+		for _, role := range programRoles {
+			db := a.asRole(role)
+			try := func(t *testing.T, p power) {
+				t.Helper()
+				tx, err := db.Beginx()
+				require.NoError(t, err)
+				defer tx.Rollback() //nolint:errcheck // that is what it is for
+				if _, err = tx.Exec(fill.Replace(p.statement)); p.refusal == "" {
+					assert.NoError(t, err, "%s: %s", p.says, p.statement)
+				} else {
+					assert.ErrorContains(t, err, p.refusal, "%s: %s", p.says, p.statement)
+				}
 			}
-			for _, p := range powers[role].mayNot {
-				require.NotEmpty(t, p.refusal, p.says)
-				try(t, p)
+			t.Run(role+" may do what the docs say, and no more", func(t *testing.T) {
+				row := docsRow(t, role)
+				assert.ElementsMatch(t, strings.Split(row[1], "; "), said(powers[role].may), "what docs/security.md says that it may, and what is tested")
+				assert.ElementsMatch(t, strings.Split(row[2], "; "), said(powers[role].mayNot), "what docs/security.md says that it may not, and what is tested")
+				for _, p := range powers[role].may {
+					try(t, power{p.says, p.statement, ""})
+				}
+				for _, p := range powers[role].mayNot {
+					require.NotEmpty(t, p.refusal, p.says)
+					try(t, p)
+				}
+			})
+		}
+	})
+
+	// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so does a
+	// right that is there no more.
+	t.Run("each role has the rights that the docs list", func(t *testing.T) {
+		t.Parallel()
+		w := schematest.NewWorld(t)
+		var columns []struct {
+			Table  string `db:"table"`
+			Column string `db:"column"`
+			Type   string `db:"type"`
+		}
+		require.NoError(t, w.Select(&columns, `
+		select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type
+		  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+		 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.relname, a.attnum`))
+		var sequences, roles []string
+		require.NoError(t, w.Select(&sequences, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'`))
+		require.NoError(t, w.Select(&roles, `select rolname from pg_roles where rolname in (select grantee::regrole::text
+		from pg_class c, aclexplode(c.relacl) where c.relnamespace = 'public'::regnamespace and grantee <> 0 and grantee <> c.relowner)`))
+		assert.ElementsMatch(t, programRoles, roles, "roles with rights")
+		var actual []string
+		for _, role := range programRoles {
+			db, err := schema.Open(w.RoleURL(role), 1)
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = db.Close() }) // the test is over
+			may := func(statement string) bool {
+				tx, err := db.Beginx()
+				require.NoError(t, err)
+				defer tx.Rollback() //nolint:errcheck // that is what it is for
+				_, err = tx.Exec(statement)
+				if pq.As(err, pqerror.InsufficientPrivilege) != nil {
+					return false
+				}
+				require.NoError(t, err, "%s: %s", role, statement)
+				return true
 			}
-		})
-	}
+			row := map[string][3][]string{} // insert, update, delete
+			for n, c := range columns {
+				r := row[c.Table]
+				if may(fmt.Sprintf(`insert into %q (%q) overriding system value select null::%s where false`, c.Table, c.Column, c.Type)) {
+					r[0] = append(r[0], c.Column)
+				}
+				if may(fmt.Sprintf(`update %q set %q = default where false`, c.Table, c.Column)) {
+					r[1] = append(r[1], c.Column)
+				}
+				if n == 0 || columns[n-1].Table != c.Table {
+					if may(fmt.Sprintf(`delete from %q where false`, c.Table)) {
+						r[2] = []string{"yes"}
+					}
+					assert.False(t, may(fmt.Sprintf(`truncate %q cascade`, c.Table)), "%s: truncate %s", role, c.Table)
+					assert.False(t, may(fmt.Sprintf(`create trigger forged before insert on %q for each row execute function suppress_redundant_updates_trigger()`, c.Table)),
+						"%s: a trigger on %s", role, c.Table)
+				}
+				row[c.Table] = r
+			}
+			for _, table := range slices.Sorted(maps.Keys(row)) {
+				if r := row[table]; len(r[0])+len(r[1])+len(r[2]) > 0 {
+					actual = append(actual, docsLine(role, "`"+table+"`", strings.Join(r[0], ", "), strings.Join(r[1], ", "), strings.Join(r[2], "")))
+				}
+			}
+			if f := schematest.Value[string](w, `
+			select coalesce(string_agg(proname, ', ' order by proname), '') from pg_proc
+			 where pronamespace = 'public'::regnamespace and prosecdef and has_function_privilege($1, oid, 'execute')
+			   and proname not in ('app_now', 'request_terms')`, role); f != "" {
+				actual = append(actual, docsLine(role, "functions", f, "", ""))
+			}
+			for _, s := range sequences {
+				assert.False(t, may(fmt.Sprintf(`select nextval('public.%q')`, s)), "%s: nextval %s", role, s)
+				assert.False(t, may(fmt.Sprintf(`select setval('public.%q', 1)`, s)), "%s: setval %s", role, s)
+			}
+			assert.False(t, may(`create table public.forged ()`), role)
+			assert.False(t, may(`create schema forged`), role)
+			assert.False(t, may(`alter table people disable trigger all`), role)
+			assert.False(t, may(`set session_replication_role = replica`), role)
+			assert.False(t, may(`set role postgres`), role)
+		}
+		assert.Zero(t, schematest.Value[int](w, `select count(*) from pg_roles r where rolname like 'accessbot\_%' and rolname = any($1)
+		and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls or exists (select from pg_auth_members m where m.member = r.oid))`,
+			pq.Array(programRoles)), "roles with attributes or memberships")
+		var documented []string
+		for _, r := range docsTable(t, "| role | table |") {
+			documented = append(documented, docsLine(strings.Trim(r[0], "`"), r[1], r[2], r[3], r[4]))
+		}
+		assert.Equal(t, strings.Join(actual, "\n"), strings.Join(documented, "\n"), "the table of rights in docs/security.md should be:\n%s", strings.Join(actual, "\n"))
+	})
 }
 
 // said are the phrases of powers, each once.
@@ -307,91 +394,6 @@ func docsTable(t *testing.T, header string) (rows [][]string) {
 		rows = append(rows, cells)
 	}
 	return rows
-}
-
-// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so does a
-// right that is there no more.
-func TestRightsOfDatabaseRoles(t *testing.T) {
-	t.Parallel()
-	w := schematest.NewWorld(t)
-	var columns []struct {
-		Table  string `db:"table"`
-		Column string `db:"column"`
-		Type   string `db:"type"`
-	}
-	require.NoError(t, w.Select(&columns, `
-		select c.relname as table, a.attname as column, format_type(a.atttypid, a.atttypmod) as type
-		  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-		 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.relname, a.attnum`))
-	var sequences, roles []string
-	require.NoError(t, w.Select(&sequences, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'`))
-	require.NoError(t, w.Select(&roles, `select rolname from pg_roles where rolname in (select grantee::regrole::text
-		from pg_class c, aclexplode(c.relacl) where c.relnamespace = 'public'::regnamespace and grantee <> 0 and grantee <> c.relowner)`))
-	assert.ElementsMatch(t, programRoles, roles, "roles with rights")
-	var actual []string
-	for _, role := range programRoles {
-		db, err := schema.Open(w.RoleURL(role), 1)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = db.Close() }) // the test is over
-		may := func(statement string) bool {
-			tx, err := db.Beginx()
-			require.NoError(t, err)
-			defer tx.Rollback() //nolint:errcheck // that is what it is for
-			_, err = tx.Exec(statement)
-			if pq.As(err, pqerror.InsufficientPrivilege) != nil {
-				return false
-			}
-			require.NoError(t, err, "%s: %s", role, statement)
-			return true
-		}
-		row := map[string][3][]string{} // insert, update, delete
-		for n, c := range columns {
-			r := row[c.Table]
-			if may(fmt.Sprintf(`insert into %q (%q) overriding system value select null::%s where false`, c.Table, c.Column, c.Type)) {
-				r[0] = append(r[0], c.Column)
-			}
-			if may(fmt.Sprintf(`update %q set %q = default where false`, c.Table, c.Column)) {
-				r[1] = append(r[1], c.Column)
-			}
-			if n == 0 || columns[n-1].Table != c.Table {
-				if may(fmt.Sprintf(`delete from %q where false`, c.Table)) {
-					r[2] = []string{"yes"}
-				}
-				assert.False(t, may(fmt.Sprintf(`truncate %q cascade`, c.Table)), "%s: truncate %s", role, c.Table)
-				assert.False(t, may(fmt.Sprintf(`create trigger forged before insert on %q for each row execute function suppress_redundant_updates_trigger()`, c.Table)),
-					"%s: a trigger on %s", role, c.Table)
-			}
-			row[c.Table] = r
-		}
-		for _, table := range slices.Sorted(maps.Keys(row)) {
-			if r := row[table]; len(r[0])+len(r[1])+len(r[2]) > 0 {
-				actual = append(actual, docsLine(role, "`"+table+"`", strings.Join(r[0], ", "), strings.Join(r[1], ", "), strings.Join(r[2], "")))
-			}
-		}
-		if f := schematest.Value[string](w, `
-			select coalesce(string_agg(proname, ', ' order by proname), '') from pg_proc
-			 where pronamespace = 'public'::regnamespace and prosecdef and has_function_privilege($1, oid, 'execute')
-			   and proname not in ('app_now', 'request_terms')`, role); f != "" {
-			actual = append(actual, docsLine(role, "functions", f, "", ""))
-		}
-		for _, s := range sequences {
-			assert.False(t, may(fmt.Sprintf(`select nextval('public.%q')`, s)), "%s: nextval %s", role, s)
-			assert.False(t, may(fmt.Sprintf(`select setval('public.%q', 1)`, s)), "%s: setval %s", role, s)
-		}
-		assert.False(t, may(`create table public.forged ()`), role)
-		assert.False(t, may(`create schema forged`), role)
-		assert.False(t, may(`alter table people disable trigger all`), role)
-		assert.False(t, may(`set session_replication_role = replica`), role)
-		assert.False(t, may(`set role postgres`), role)
-	}
-	assert.Zero(t, schematest.Value[int](w, `select count(*) from pg_roles r where rolname like 'accessbot\_%' and rolname = any($1)
-		and (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls or exists (select from pg_auth_members m where m.member = r.oid))`,
-		pq.Array(programRoles)), "roles with attributes or memberships")
-	var documented []string
-	for _, r := range docsTable(t, "| role | table |") {
-		documented = append(documented, docsLine(strings.Trim(r[0], "`"), r[1], r[2], r[3], r[4]))
-	}
-	assert.Equal(t, strings.Join(actual, "\n"), strings.Join(documented, "\n"), "the table of rights in docs/security.md should be:\n%s", strings.Join(actual, "\n"))
 }
 
 func docsLine(role, table, insert, update, remove string) string {

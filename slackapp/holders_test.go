@@ -20,68 +20,70 @@ func (s *stage) held() []int64 {
 	return claims
 }
 
-func TestAnOwnerTakesBackAndSaysWhy(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
-		s.held()
-		bob := s.as("bob")
-		bob.OpenHome()
-		bob.Press("Who has access…")
-		bob.WaitForModal("You see what you look after")
-		bob.Pick("Person", "alice", "Alice Martin")
-		bob.WaitForModal("Marketing marts")
-		bob.PressBeside("Marketing marts", "Revoke…")
-		bob.WaitForModal("The access ends now")
-		require.Contains(s, bob.Modal(), "*Alice Martin*, Data Analyst, Data, manager Bob Fischer")
-		require.Contains(s, bob.Modal(), "Data Warehouse: *Marketing marts*")
-		_, pressed, err := s.slack.LastPayload("block_actions")
-		require.NoError(s, err)
-		bob.Fill("Reason", "\u200b")
-		require.Contains(s, bob.Submit()["Reason"], "Say why")
-		bob.Fill("Reason", "not needed any more")
-		bob.SubmitAccepted()
-		require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
-		bob.WaitForModal("Being revoked")
-		_, err = s.slack.Deliver("interactivity", pressed)
-		require.NoError(s, err)
-		bob.WaitForMessage("being revoked already") // the trigger of the press is used up
+func TestRevocation(t *testing.T) {
+	t.Run("owner revokes access with a reason", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			s.held()
+			bob := s.as("bob")
+			bob.OpenHome()
+			bob.Press("Who has access…")
+			bob.WaitForModal("You see what you look after")
+			bob.Pick("Person", "alice", "Alice Martin")
+			bob.WaitForModal("Marketing marts")
+			bob.PressBeside("Marketing marts", "Revoke…")
+			bob.WaitForModal("The access ends now")
+			require.Contains(s, bob.Modal(), "*Alice Martin*, Data Analyst, Data, manager Bob Fischer")
+			require.Contains(s, bob.Modal(), "Data Warehouse: *Marketing marts*")
+			_, pressed, err := s.slack.LastPayload("block_actions")
+			require.NoError(s, err)
+			bob.Fill("Reason", "\u200b")
+			require.Contains(s, bob.Submit()["Reason"], "Say why")
+			bob.Fill("Reason", "not needed any more")
+			bob.SubmitAccepted()
+			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
+			bob.WaitForModal("Being revoked")
+			_, err = s.slack.Deliver("interactivity", pressed)
+			require.NoError(s, err)
+			bob.WaitForMessage("being revoked already") // the trigger of the press is used up
+		})
 	})
-}
 
-func TestOnlyWhoLooksAfterItTakesItBack(t *testing.T) {
-	s := newStage(t, 1, false)
-	claims := s.held()
-	alice := s.as("alice")
-	alice.OpenHome()
-	require.NotContains(t, alice.Home(), "Who has access…")
+	t.Run("only an owner or administrator revokes", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		claims := s.held()
+		alice := s.as("alice")
+		alice.OpenHome()
+		require.NotContains(t, alice.Home(), "Who has access…")
 
-	lucia := s.as("lucia") // looks after the dashboards, not the warehouse
-	lucia.OpenHome()
-	lucia.Press("Who has access…")
-	lucia.Pick("Person", "alice", "Alice Martin")
-	lucia.WaitForModal("in all, page 1")
-	require.NotContains(t, lucia.Modal(), "Marketing marts")
-	lucia.PressBeside("Dashboard viewer", "Revoke…")
-	lucia.WaitForModal("The access ends now")
-	_, payload, err := s.slack.LastPayload("block_actions")
-	require.NoError(t, err)
-	payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
-	_, err = s.slack.Deliver("interactivity", payload)
-	require.NoError(t, err)
-	require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
-	require.Equal(t, 1, s.alerts("revoking refused"))
-	delete(payload, "actions")
-	payload["type"] = "view_submission"
-	payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
-		"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
-	answer, err := s.slack.Deliver("interactivity", payload)
-	require.NoError(t, err)
-	require.Contains(t, answer.Body, "Only those who look after")
-	require.Equal(t, 2, s.alerts("revoking refused"))
-	require.Zero(t, one[int](s, `select count(*) from releases`))
+		lucia := s.as("lucia") // looks after the dashboards, not the warehouse
+		lucia.OpenHome()
+		lucia.Press("Who has access…")
+		lucia.Pick("Person", "alice", "Alice Martin")
+		lucia.WaitForModal("in all, page 1")
+		require.NotContains(t, lucia.Modal(), "Marketing marts")
+		lucia.PressBeside("Dashboard viewer", "Revoke…")
+		lucia.WaitForModal("The access ends now")
+		_, payload, err := s.slack.LastPayload("block_actions")
+		require.NoError(t, err)
+		payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
+		_, err = s.slack.Deliver("interactivity", payload)
+		require.NoError(t, err)
+		require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
+		require.Equal(t, 1, s.alerts("revoking refused"))
+		delete(payload, "actions")
+		payload["type"] = "view_submission"
+		payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
+			"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
+		answer, err := s.slack.Deliver("interactivity", payload)
+		require.NoError(t, err)
+		require.Contains(t, answer.Body, "Only those who look after")
+		require.Equal(t, 2, s.alerts("revoking refused"))
+		require.Zero(t, one[int](s, `select count(*) from releases`))
 
-	s.do(`update people set administrator = true where email = 'lucia@example.com'`)
-	answer, err = s.slack.Deliver("interactivity", payload)
-	require.NoError(t, err)
-	require.NotContains(t, answer.Body, "Only those")
-	require.Equal(t, 1, one[int](s, `select count(*) from releases`))
+		s.do(`update people set administrator = true where email = 'lucia@example.com'`)
+		answer, err = s.slack.Deliver("interactivity", payload)
+		require.NoError(t, err)
+		require.NotContains(t, answer.Body, "Only those")
+		require.Equal(t, 1, one[int](s, `select count(*) from releases`))
+	})
 }

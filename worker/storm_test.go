@@ -120,27 +120,51 @@ func (o office) calm(t *testing.T, s *sweep, ends int) []float64 {
 	return late
 }
 
-func TestTwoThousandEndsInOneSecondWithTwentyConnections_50(t *testing.T) {
-	const ends = 2000
-	target := &busyTarget{takes: 2 * time.Millisecond}
-	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
-	require.NoError(t, s.once(context.Background()))
-	require.Equal(t, ends, o.targets["CRM"].holding(), "no one loses anything early")
+func TestStorm(t *testing.T) {
+	t.Run("two thousand ends in one second are revoked with twenty connections", func(t *testing.T) {
+		const ends = 2000
+		target := &busyTarget{takes: 2 * time.Millisecond}
+		o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+		require.NoError(t, s.once(context.Background()))
+		require.Equal(t, ends, o.targets["CRM"].holding(), "no one loses anything early")
 
-	// Another target swallows what it is sent, and a third is as ever.
-	swallowed := o.given(o.ann, time.Hour, o.wiki)
-	o.targets["WIKI"].goWrong(func(ctx context.Context) error {
-		<-ctx.Done()
-		return &connector.Unavailable{Err: errors.New("no answer")}
+		// Another target swallows what it is sent, and a third is as ever.
+		swallowed := o.given(o.ann, time.Hour, o.wiki)
+		o.targets["WIKI"].goWrong(func(ctx context.Context) error {
+			<-ctx.Done()
+			return &connector.Unavailable{Err: errors.New("no answer")}
+		})
+		began := time.Now()
+		o.Shift(time.Hour + time.Second)
+		late := o.calm(t, s, ends)
+		t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; the target was never asked for more than %d at once; %d calls in %s",
+			ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
+		require.GreaterOrEqual(t, late[0], 0.0, "none was early")
+		require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
+		require.NotZero(t, swallowed.ID)
 	})
-	began := time.Now()
-	o.Shift(time.Hour + time.Second)
-	late := o.calm(t, s, ends)
-	t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; the target was never asked for more than %d at once; %d calls in %s",
-		ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
-	require.GreaterOrEqual(t, late[0], 0.0, "none was early")
-	require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
-	require.NotZero(t, swallowed.ID)
+
+	t.Run("target's request for fewer calls is obeyed", func(t *testing.T) {
+		ends := stormEnds(t)
+		target := &busyTarget{takes: 100 * time.Microsecond, limitEvery: 499}
+		o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+		o.Shift(time.Hour + time.Second)
+		done := make(chan struct{})
+		go func() { // time passes, so that what was postponed falls due
+			defer close(done)
+			for schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`) > 0 {
+				o.Shift(time.Minute)
+				<-time.After(50 * time.Millisecond)
+			}
+		}()
+		began := time.Now()
+		o.calm(t, s, ends)
+		<-done
+		limited := target.all.Load() / target.limitEvery
+		t.Logf("%d ends in %s: %d calls, %d of them answered by Retry-After, %d made before that was over", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
+		require.NotZero(t, limited)
+		require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two assignments that were being reconciled beside went on: at most two calls each")
+	})
 }
 
 // stormEnds is how many there are in the storm of case 25. More of them only take longer (the sweep works through any number in
@@ -154,26 +178,4 @@ func stormEnds(t *testing.T) int {
 	ends, err := strconv.Atoi(given)
 	require.NoError(t, err, "STORM_ENDS is a number")
 	return ends
-}
-
-func TestATargetThatAsksForFewerCallsInAStormIsObeyed_25(t *testing.T) {
-	ends := stormEnds(t)
-	target := &busyTarget{takes: 100 * time.Microsecond, limitEvery: 499}
-	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
-	o.Shift(time.Hour + time.Second)
-	done := make(chan struct{})
-	go func() { // time passes, so that what was postponed falls due
-		defer close(done)
-		for schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`) > 0 {
-			o.Shift(time.Minute)
-			<-time.After(50 * time.Millisecond)
-		}
-	}()
-	began := time.Now()
-	o.calm(t, s, ends)
-	<-done
-	limited := target.all.Load() / target.limitEvery
-	t.Logf("%d ends in %s: %d calls, %d of them answered by Retry-After, %d made before that was over", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
-	require.NotZero(t, limited)
-	require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two assignments that were being reconciled beside went on: at most two calls each")
 }

@@ -64,7 +64,7 @@ func waiting(wake int64) activities.Next {
 	return activities.Next{State: "awaiting_approval", DueIn: wake, DueFor: "expires if no one decides", Approvers: []string{"bob@example.com"}}
 }
 
-func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
+func (s *accessRequestSuite) TestPermanentAccessIsGranted() {
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
 	s.says(activities.Next{State: "active", Settled: true})
@@ -73,7 +73,7 @@ func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestTemporaryAccessIsTakenBackAtItsEndAndNotBefore() {
+func (s *accessRequestSuite) TestTemporaryAccessIsRevokedAtItsEnd() {
 	started := s.env.Now()
 	const month = 30 * 24 * 3600
 	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
@@ -87,7 +87,7 @@ func (s *accessRequestSuite) TestTemporaryAccessIsTakenBackAtItsEndAndNotBefore(
 	s.Less(s.env.Now().Sub(started), (month+5)*time.Second)
 }
 
-func (s *accessRequestSuite) TestDeniedGivesNothing() {
+func (s *accessRequestSuite) TestDeniedRequestGrantsNothing() {
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "denied", Settled: true})
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
@@ -95,7 +95,7 @@ func (s *accessRequestSuite) TestDeniedGivesNothing() {
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
-func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
+func (s *accessRequestSuite) TestEachWaitHasItsTimer() {
 	started := s.env.Now()
 	var slept []time.Duration
 	s.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { slept = append(slept, d) })
@@ -112,13 +112,13 @@ func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
 	s.WithinDuration(started.Add(14*24*time.Hour), s.env.Now(), time.Minute)
 }
 
-func (s *accessRequestSuite) TestTheEndPassesBeforeApproval() {
+func (s *accessRequestSuite) TestEndBeforeApprovalExpires() {
 	s.says(waiting(3600))
 	s.says(activities.Next{State: "expired", Settled: true})
 	s.NoError(s.run()) // no one signals: the timer asks the database
 }
 
-func (s *accessRequestSuite) TestReleasedEarlyIsTakenBackAtOnce() {
+func (s *accessRequestSuite) TestEarlyRevocationTakesEffectAtOnce() {
 	started := s.env.Now()
 	s.says(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
 	s.says(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}})
@@ -129,7 +129,7 @@ func (s *accessRequestSuite) TestReleasedEarlyIsTakenBackAtOnce() {
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
-func (s *accessRequestSuite) TestOneItemIsGivenWhileAnotherStillWaits() {
+func (s *accessRequestSuite) TestItemIsGrantedWhileAnotherWaits() {
 	next := waiting(3600)
 	next.Grant = []activities.Step{item}
 	s.says(next)
@@ -203,7 +203,7 @@ func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRunWhileATargetIsAway()
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
-func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
+func (s *accessRequestSuite) TestRevocationIsRetriedWithoutLimit() {
 	started := s.env.Now()
 	recovery := started.Add(26 * time.Hour)
 	recovered := false
@@ -229,7 +229,7 @@ func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
 	s.LessOrEqual(revokePolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
 }
 
-func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary() {
+func (s *accessRequestSuite) TestCancellationRevokesTemporaryAccess() {
 	s.says(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
 		Return(activities.Next{State: "active", RevokeAccess: []activities.Step{claim}}, nil).Once()
@@ -241,7 +241,7 @@ func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary(
 	s.ErrorAs(s.run(), &cancelled)
 }
 
-func (s *accessRequestSuite) TestCancellingWhileGivingLetsTheGiveEndAndTakesItBack() {
+func (s *accessRequestSuite) TestCancellationDuringGrantRevokesIt() {
 	s.says(activities.Next{State: "approved", Grant: []activities.Step{item}})
 	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
@@ -254,7 +254,7 @@ func (s *accessRequestSuite) TestCancellingWhileGivingLetsTheGiveEndAndTakesItBa
 	s.ErrorAs(s.run(), &cancelled)
 }
 
-func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
+func (s *accessRequestSuite) TestUnconfirmedSignalOnlyLoadsNextSteps() {
 	s.says(waiting(3600))
 	s.says(waiting(3590)) // nothing is recorded
 	s.says(activities.Next{State: "expired", Settled: true})
@@ -263,7 +263,7 @@ func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
-func (s *accessRequestSuite) TestWhatASignalSaysIsHandedToTheRecord() {
+func (s *accessRequestSuite) TestSignalNamesArePassedOn() {
 	s.says(waiting(3600))
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Said: []string{SignalRevocationRecorded}}).
 		Return(activities.Next{State: "denied", Settled: true}, nil).Once()
@@ -271,7 +271,7 @@ func (s *accessRequestSuite) TestWhatASignalSaysIsHandedToTheRecord() {
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() {
+func (s *accessRequestSuite) TestHundredSignalsAreBatched() {
 	asked := 0
 	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
 		if asked++; asked == 1 {
@@ -288,7 +288,7 @@ func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() 
 	s.Less(asked, 10)
 }
 
-func (s *accessRequestSuite) TestTheRecordIsAskedWithinTheTaskAndByAnActivityWhileItIsAway() {
+func (s *accessRequestSuite) TestDatabaseOutageFallsBackToActivity() {
 	asked, within, byActivity := 0, 0, 0
 	s.env.SetOnLocalActivityStartedListener(func(*activity.Info, context.Context, []any) { within++ })
 	s.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
@@ -309,19 +309,19 @@ func (s *accessRequestSuite) TestTheRecordIsAskedWithinTheTaskAndByAnActivityWhi
 	s.Equal([]int{5, 2, 3}, []int{asked, within, byActivity})
 }
 
-func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRun() {
+func (s *accessRequestSuite) TestLongHistoryContinuesAsNew() {
 	s.env.SetContinueAsNewSuggested(true)
 	s.says(waiting(3600))
 	var again *workflow.ContinueAsNewError
 	s.ErrorAs(s.run(), &again)
 }
 
-func (s *accessRequestSuite) TestARunWithAnotherRequestsIDFailsAtOnce() {
+func (s *accessRequestSuite) TestWrongWorkflowIDFails() {
 	s.env.SetStartWorkflowOptions(startOptions("access-request-1"))
 	s.ErrorContains(s.run(), "is not the one of request 1042")
 }
 
-func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
+func (s *accessRequestSuite) TestBatchedMessageIsSyncedAgain() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
@@ -337,7 +337,7 @@ func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
 	s.Less(s.env.Now().Sub(started), time.Minute)
 }
 
-func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
+func (s *accessRequestSuite) TestSlackOutageDelaysNoRevocation() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
@@ -355,17 +355,19 @@ func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
 	s.Less(revoked, 65*time.Second)
 }
 
-func TestSearchAttributeListsStayWithinWhatTemporalTakes(t *testing.T) {
-	var many []string
-	for range 200 {
-		many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
-	}
-	kept := bounded(many)
-	size := 0
-	for _, v := range kept {
-		size += len(v) + 3
-	}
-	require.LessOrEqual(t, len(kept), 50)
-	require.LessOrEqual(t, size, 2048)
-	require.NotEmpty(t, kept)
+func TestSearchAttributes(t *testing.T) {
+	t.Run("lists stay within Temporal's limits", func(t *testing.T) {
+		var many []string
+		for range 200 {
+			many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
+		}
+		kept := bounded(many)
+		size := 0
+		for _, v := range kept {
+			size += len(v) + 3
+		}
+		require.LessOrEqual(t, len(kept), 50)
+		require.LessOrEqual(t, size, 2048)
+		require.NotEmpty(t, kept)
+	})
 }

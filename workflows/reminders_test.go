@@ -14,7 +14,7 @@ func reminding(wake time.Duration, what string) activities.Next {
 	return activities.Next{State: "awaiting_approval", DueIn: int64(wake / time.Second), DueFor: what, Approvers: []string{"bob@example.com"}}
 }
 
-func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneAtItsMessages() {
+func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
@@ -44,7 +44,7 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneA
 	s.Equal(advanced, synced)
 }
 
-func (s *accessRequestSuite) TestADecisionEndsTheSleepUntilTheNextReminder() {
+func (s *accessRequestSuite) TestDecisionEndsTheWaitForAReminder() {
 	started := s.env.Now()
 	s.says(reminding(24*time.Hour, "reminds bob@example.com"))
 	s.says(activities.Next{State: "denied", Settled: true})

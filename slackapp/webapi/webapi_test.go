@@ -149,46 +149,115 @@ var faults = map[string]slacksim.Fault{
 	"429":                        {Kind: "ratelimited", RetryAfter: 1},
 }
 
-func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
-	for _, method := range methods {
-		for name, fault := range faults {
-			fault.Method = method.name
-			repeated := method.repeat || method.wait && fault.Kind == "ratelimited"
-			t.Run(fmt.Sprintf("%s and %s once", method.name, name), func(t *testing.T) {
-				t.Parallel()
-				l, ts := prepared(t, fault, 1)
-				err := method.call(t.Context(), l, ts)
-				if !repeated {
+func TestCalls(t *testing.T) {
+	t.Run("call is repeated where that is safe", func(t *testing.T) {
+		for _, method := range methods {
+			for name, fault := range faults {
+				fault.Method = method.name
+				repeated := method.repeat || method.wait && fault.Kind == "ratelimited"
+				t.Run(fmt.Sprintf("%s and %s once", method.name, name), func(t *testing.T) {
+					t.Parallel()
+					l, ts := prepared(t, fault, 1)
+					err := method.call(t.Context(), l, ts)
+					if !repeated {
+						require.Error(t, err)
+						require.NotEqual(t, method.answer, err.Error())
+						l.called(t, method.name, posted(method.name)+1)
+						return
+					}
+					if method.answer == "" {
+						require.NoError(t, err)
+					} else {
+						require.EqualError(t, err, method.answer)
+					}
+					l.called(t, method.name, posted(method.name)+2)
+					require.Contains(t, l.log.String(), "repeating it")
+				})
+				if long := fault.Kind == "slow" || fault.Kind == "ratelimited"; long && method.name != "views.update" && method.name != "chat.postMessage" {
+					continue // seconds each, and as with the others
+				}
+				t.Run(fmt.Sprintf("%s and %s always", method.name, name), func(t *testing.T) {
+					t.Parallel()
+					l, ts := prepared(t, fault, 0)
+					err := method.call(t.Context(), l, ts)
 					require.Error(t, err)
 					require.NotEqual(t, method.answer, err.Error())
-					l.called(t, method.name, posted(method.name)+1)
-					return
-				}
-				if method.answer == "" {
-					require.NoError(t, err)
-				} else {
-					require.EqualError(t, err, method.answer)
-				}
-				l.called(t, method.name, posted(method.name)+2)
-				require.Contains(t, l.log.String(), "repeating it")
-			})
-			if long := fault.Kind == "slow" || fault.Kind == "ratelimited"; long && method.name != "views.update" && method.name != "chat.postMessage" {
-				continue // seconds each, and as with the others
+					want := 1
+					if repeated {
+						want = tries
+					}
+					l.called(t, method.name, posted(method.name)+want)
+				})
 			}
-			t.Run(fmt.Sprintf("%s and %s always", method.name, name), func(t *testing.T) {
-				t.Parallel()
-				l, ts := prepared(t, fault, 0)
-				err := method.call(t.Context(), l, ts)
-				require.Error(t, err)
-				require.NotEqual(t, method.answer, err.Error())
-				want := 1
-				if repeated {
-					want = tries
-				}
-				l.called(t, method.name, posted(method.name)+want)
-			})
 		}
-	}
+	})
+
+	t.Run("message whose answer was lost is posted once", func(t *testing.T) {
+		t.Parallel()
+		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", After: true, Times: 1}))
+		_, _, err := l.PostMessageContext(t.Context(), alice, slack.MsgOptionText("hello", false))
+		require.Error(t, err)
+		require.Len(t, l.slack.As(alice).Must(t).Messages(), 1)
+	})
+
+	t.Run("repetition ends with the time that the work has", func(t *testing.T) {
+		info := func(t *testing.T, l local, within time.Duration) error {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			_, err := l.GetUserInfoContext(ctx, alice)
+			require.NoError(t, ctx.Err(), "it answers while there is time left to tell someone")
+			return err
+		}
+		t.Run("Slack fails for longer than that", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "status", Status: 502}))
+			var status slack.StatusCodeError
+			require.ErrorAs(t, info(t, l, 400*time.Millisecond), &status)
+			require.Equal(t, 502, status.Code)
+			l.called(t, "users.info", 1)
+		})
+		t.Run("Slack wants to be left alone for longer than that", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 60}))
+			var limited *slack.RateLimitedError
+			require.ErrorAs(t, info(t, l, 30*time.Second), &limited)
+			require.Equal(t, time.Minute, limited.RetryAfter)
+			l.called(t, "users.info", 1)
+		})
+		t.Run("Slack wants to be left alone for longer than calls wait", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second, LongestWait: 2 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 7, Times: 1}))
+			_, err := l.GetUserInfoContext(t.Context(), alice)
+			var limited *slack.RateLimitedError
+			require.ErrorAs(t, err, &limited)
+			require.Equal(t, 7*time.Second, limited.RetryAfter)
+		})
+		t.Run("the work is over", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := l.GetUserInfoContext(ctx, alice)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Zero(t, l.calls(t, "users.info"))
+		})
+	})
+
+	t.Run("refusal is not repeated", func(t *testing.T) {
+		t.Parallel()
+		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+		for n, code := range []string{"invalid_auth", "user_not_found", "hash_conflict"} {
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: code, Times: 1}))
+			_, err := l.GetUserInfoContext(t.Context(), alice)
+			require.EqualError(t, err, code)
+			l.called(t, "users.info", n+1)
+		}
+	})
 }
 
 // prepared is a local Slack with a message in it, before a fault so often; 0: always.
@@ -212,71 +281,4 @@ func posted(method string) int {
 		return 1
 	}
 	return 0
-}
-
-func TestAMessageWhoseAnswerWasLostIsPostedOnce(t *testing.T) {
-	t.Parallel()
-	l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-	require.NoError(t, l.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", After: true, Times: 1}))
-	_, _, err := l.PostMessageContext(t.Context(), alice, slack.MsgOptionText("hello", false))
-	require.Error(t, err)
-	require.Len(t, l.slack.As(alice).Must(t).Messages(), 1)
-}
-
-func TestRepeatingEndsWithTheTimeThatTheWorkHas(t *testing.T) {
-	info := func(t *testing.T, l local, within time.Duration) error {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), within)
-		defer cancel()
-		_, err := l.GetUserInfoContext(ctx, alice)
-		require.NoError(t, ctx.Err(), "it answers while there is time left to tell someone")
-		return err
-	}
-	t.Run("Slack fails for longer than that", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "status", Status: 502}))
-		var status slack.StatusCodeError
-		require.ErrorAs(t, info(t, l, 400*time.Millisecond), &status)
-		require.Equal(t, 502, status.Code)
-		l.called(t, "users.info", 1)
-	})
-	t.Run("Slack wants to be left alone for longer than that", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 60}))
-		var limited *slack.RateLimitedError
-		require.ErrorAs(t, info(t, l, 30*time.Second), &limited)
-		require.Equal(t, time.Minute, limited.RetryAfter)
-		l.called(t, "users.info", 1)
-	})
-	t.Run("Slack wants to be left alone for longer than calls wait", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second, LongestWait: 2 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 7, Times: 1}))
-		_, err := l.GetUserInfoContext(t.Context(), alice)
-		var limited *slack.RateLimitedError
-		require.ErrorAs(t, err, &limited)
-		require.Equal(t, 7*time.Second, limited.RetryAfter)
-	})
-	t.Run("the work is over", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err := l.GetUserInfoContext(ctx, alice)
-		require.ErrorIs(t, err, context.Canceled)
-		require.Zero(t, l.calls(t, "users.info"))
-	})
-}
-
-func TestARefusalIsNotRepeated(t *testing.T) {
-	t.Parallel()
-	l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-	for n, code := range []string{"invalid_auth", "user_not_found", "hash_conflict"} {
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: code, Times: 1}))
-		_, err := l.GetUserInfoContext(t.Context(), alice)
-		require.EqualError(t, err, code)
-		l.called(t, "users.info", n+1)
-	}
 }

@@ -20,82 +20,86 @@ import (
 	"accessbot/schema/schematest"
 )
 
-func TestDevelopmentDatabasesBelongToOwnersWhoAreNoSuperusersHoweverOftenTheyAreMade(t *testing.T) {
-	onEachTarget(t, func(t *testing.T, target targetServer) {
-		require.NoError(t, run(t.Context(), []string{"databases", "-admin", target.adminURL}, nil))
+func TestCommands(t *testing.T) {
+	t.Run("databases belong to owners without superuser rights", func(t *testing.T) {
+		onEachTarget(t, func(t *testing.T, target targetServer) {
+			require.NoError(t, run(t.Context(), []string{"databases", "-admin", target.adminURL}, nil))
 
-		var owned []struct {
-			Name, Owner      string
-			Super, MakesRole bool
-		}
-		require.NoError(t, target.admin.Select(&owned, `
+			var owned []struct {
+				Name, Owner      string
+				Super, MakesRole bool
+			}
+			require.NoError(t, target.admin.Select(&owned, `
 			select d.datname as name, r.rolname as owner, r.rolsuper as super, r.rolcreaterole as makesrole
 			  from pg_database d join pg_roles r on r.oid = d.datdba
 			 where d.datname in ('accessbot', 'target') order by d.datname`))
-		require.Len(t, owned, 2)
-		require.Equal(t, "accessbot accessbot_owner", owned[0].Name+" "+owned[0].Owner)
-		require.Equal(t, "target target_admin", owned[1].Name+" "+owned[1].Owner)
-		for _, database := range owned {
-			require.True(t, database.MakesRole && !database.Super, database.Owner)
-		}
+			require.Len(t, owned, 2)
+			require.Equal(t, "accessbot accessbot_owner", owned[0].Name+" "+owned[0].Owner)
+			require.Equal(t, "target target_admin", owned[1].Name+" "+owned[1].Owner)
+			for _, database := range owned {
+				require.True(t, database.MakesRole && !database.Super, database.Owner)
+			}
+		})
+	})
+
+	t.Run("instances are listed once each", func(t *testing.T) {
+		record := schematest.New(t)
+		importFiles(t, record, map[string]string{
+			"people.csv":       "email,name,job_title,department,manager_email,status\nann@x.test,Ann,,,,active\n",
+			"applications.csv": "slug,name,connector,owners,instance\na,A,postgresql,ann@x.test,\nb,B,postgresql,ann@x.test,\nc,C,postgresql,ann@x.test,LEDGER\n",
+		})
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), []string{"instances", "-database", record.URL}, &out))
+		require.Equal(t, "LEDGER\nPOSTGRESQL\n", out.String())
+	})
+
+	t.Run("unknown command is refused with the usage", func(t *testing.T) {
+		require.ErrorIs(t, run(t.Context(), nil, nil), errUsage)
+		require.ErrorContains(t, run(t.Context(), []string{"dance"}, nil), `there is no command "dance"`)
 	})
 }
 
-func TestSeedMakesWhatTheDirectorySaysAndTheConnectorMayGiveAndTakeIt(t *testing.T) {
-	onEachTarget(t, func(t *testing.T, target targetServer) {
-		c := newCompany(t, target)
-		require.Equal(t, "made 2 of 2 roles, 2 of 2 accounts, 3 of 3 memberships\n", c.seed(t))
-		require.Equal(t, []string{"ann on reader", "ann on writer", "ben on reader"}, c.held(t))
+func TestSeed(t *testing.T) {
+	t.Run("roles, accounts and memberships of the directory are created", func(t *testing.T) {
+		onEachTarget(t, func(t *testing.T, target targetServer) {
+			c := newCompany(t, target)
+			require.Equal(t, "made 2 of 2 roles, 2 of 2 accounts, 3 of 3 memberships\n", c.seed(t))
+			require.Equal(t, []string{"ann on reader", "ann on writer", "ben on reader"}, c.held(t))
 
-		pg, err := postgresql.Open(target.connectorURL)
-		require.NoError(t, err)
-		defer func() { require.NoError(t, pg.Close()) }()
-		wanted := connector.Assignment{Account: c.email("ben"), Object: c.role("writer")}
-		require.NoError(t, pg.Grant(t.Context(), wanted))
-		require.NoError(t, pg.Revoke(t.Context(), connector.Assignment{Account: c.email("ann"), Object: c.role("writer")}))
-		require.Equal(t, []string{"ann on reader", "ben on reader", "ben on writer"}, c.held(t))
+			pg, err := postgresql.Open(target.connectorURL)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, pg.Close()) }()
+			wanted := connector.Assignment{Account: c.email("ben"), Object: c.role("writer")}
+			require.NoError(t, pg.Grant(t.Context(), wanted))
+			require.NoError(t, pg.Revoke(t.Context(), connector.Assignment{Account: c.email("ann"), Object: c.role("writer")}))
+			require.Equal(t, []string{"ann on reader", "ben on reader", "ben on writer"}, c.held(t))
+		})
 	})
-}
 
-func TestSeedAgainTakesNothingAndDoesNotGiveBackWhatEndedSince(t *testing.T) {
-	onEachTarget(t, func(t *testing.T, target targetServer) {
-		c := newCompany(t, target)
-		c.seed(t)
-		_, err := c.record.Exec(`
+	t.Run("second run changes nothing and grants no ended access", func(t *testing.T) {
+		onEachTarget(t, func(t *testing.T, target targetServer) {
+			c := newCompany(t, target)
+			c.seed(t)
+			_, err := c.record.Exec(`
 			update claims set revoked_at = app_now(), ended_at = app_now(), end_reason = 'given back', removed_at = app_now()
 			 where account_id = (select id from accounts where account = $1)
 			   and entitlement_id = (select id from entitlements where key = 'writer')`, c.email("ann"))
-		require.NoError(t, err)
-		_, err = target.admin.Exec(fmt.Sprintf(`revoke %s from %s granted by target_admin; grant %[1]s to %[3]s`,
-			pq.QuoteIdentifier(c.role("writer")), pq.QuoteIdentifier(c.email("ann")), pq.QuoteIdentifier(c.email("ben"))))
-		require.NoError(t, err)
+			require.NoError(t, err)
+			_, err = target.admin.Exec(fmt.Sprintf(`revoke %s from %s granted by target_admin; grant %[1]s to %[3]s`,
+				pq.QuoteIdentifier(c.role("writer")), pq.QuoteIdentifier(c.email("ann")), pq.QuoteIdentifier(c.email("ben"))))
+			require.NoError(t, err)
 
-		require.Equal(t, "made 0 of 2 roles, 0 of 2 accounts, 0 of 2 memberships\n", c.seed(t))
-		require.Equal(t, []string{"ann on reader", "ben on reader", "ben on writer"}, c.held(t))
+			require.Equal(t, "made 0 of 2 roles, 0 of 2 accounts, 0 of 2 memberships\n", c.seed(t))
+			require.Equal(t, []string{"ann on reader", "ben on reader", "ben on writer"}, c.held(t))
+		})
 	})
-}
 
-func TestSeedLeavesTargetsAloneThatItIsNotAskedFor(t *testing.T) {
-	onEachTarget(t, func(t *testing.T, target targetServer) {
-		c := newCompany(t, target)
-		require.Equal(t, "made 0 of 0 roles, 0 of 0 accounts, 0 of 0 memberships\n", c.seed(t, "ELSEWHERE"))
+	t.Run("other targets are left alone", func(t *testing.T) {
+		onEachTarget(t, func(t *testing.T, target targetServer) {
+			c := newCompany(t, target)
+			require.Equal(t, "made 0 of 0 roles, 0 of 0 accounts, 0 of 0 memberships\n", c.seed(t, "ELSEWHERE"))
+		})
 	})
-}
-
-func TestInstancesAreThoseOfTheDirectoryOnceEach(t *testing.T) {
-	record := schematest.New(t)
-	importFiles(t, record, map[string]string{
-		"people.csv":       "email,name,job_title,department,manager_email,status\nann@x.test,Ann,,,,active\n",
-		"applications.csv": "slug,name,connector,owners,instance\na,A,postgresql,ann@x.test,\nb,B,postgresql,ann@x.test,\nc,C,postgresql,ann@x.test,LEDGER\n",
-	})
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"instances", "-database", record.URL}, &out))
-	require.Equal(t, "LEDGER\nPOSTGRESQL\n", out.String())
-}
-
-func TestUnknownCommandIsRefusedWithTheUsage(t *testing.T) {
-	require.ErrorIs(t, run(t.Context(), nil, nil), errUsage)
-	require.ErrorContains(t, run(t.Context(), []string{"dance"}, nil), `there is no command "dance"`)
 }
 
 // targetServer is a PostgreSQL server to seed.

@@ -42,50 +42,260 @@ func (s *system) newest() int64 {
 	return id
 }
 
-func TestBrowserAskLikeAColleagueApproveAndSeeItEnd(t *testing.T) {
+func TestBrowser(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	page := s.request("alice")
-	page.Pick("Person", "priya", "Priya Nair")
-	page.Tick("Dashboard editor")
-	page.Tick("Marketing marts")
-	page.Pick("Reason", "", "Project work")
-	page.Fill("Note", "for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
-	page.Choose("Temporary") // which updates the view: what was put in stays
-	page.See("End date")
-	require.Equal(t, []string{"Dashboard editor", "Marketing marts"}, firstWords(page.Ticked()))
-	page.Set("End date", inDays(3))
-	page.Press("Submit")
-	page.NoDialog()
-	page.Press("Messages")
-	page.Message("has been successfully created and sent for approval")
-	request := s.newest()
-	if ui := os.Getenv("TEST_TEMPORAL_UI"); ui != "" {
-		s.findInTheWebUI(page.Another(), ui, "awaiting_approval", request)
-	}
+	t.Run("access like a colleague is requested, approved and ends", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		page := s.request("alice")
+		page.Pick("Person", "priya", "Priya Nair")
+		page.Tick("Dashboard editor")
+		page.Tick("Marketing marts")
+		page.Pick("Reason", "", "Project work")
+		page.Fill("Note", "for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
+		page.Choose("Temporary") // which updates the view: what was put in stays
+		page.See("End date")
+		require.Equal(t, []string{"Dashboard editor", "Marketing marts"}, firstWords(page.Ticked()))
+		page.Set("End date", inDays(3))
+		page.Press("Submit")
+		page.NoDialog()
+		page.Press("Messages")
+		page.Message("has been successfully created and sent for approval")
+		request := s.newest()
+		if ui := os.Getenv("TEST_TEMPORAL_UI"); ui != "" {
+			s.findInTheWebUI(page.Another(), ui, "awaiting_approval", request)
+		}
 
-	// The page itself says whom one could be next.
-	page.Become("Bob Fischer")
-	page.Message("Alice Martin asks for 2 access grants")
-	page.See("for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
-	page.PressIn("Alice Martin asks for 2 access grants", "Approve")
-	page.Message("Approved by you")
-	page.Visit(s.email("alice"), "messages")
-	page.Message(fmt.Sprintf("#%d is active", request))
-	require.True(t, s.holds("alice", "dashboards", "editor"))
-	page.Press("Home")
-	page.See("from request #" + fmt.Sprint(request))
+		// The page itself says whom one could be next.
+		page.Become("Bob Fischer")
+		page.Message("Alice Martin asks for 2 access grants")
+		page.See("for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
+		page.PressIn("Alice Martin asks for 2 access grants", "Approve")
+		page.Message("Approved by you")
+		page.Visit(s.email("alice"), "messages")
+		page.Message(fmt.Sprintf("#%d is active", request))
+		require.True(t, s.holds("alice", "dashboards", "editor"))
+		page.Press("Home")
+		page.See("from request #" + fmt.Sprint(request))
 
-	s.shiftClock(4 * 24 * time.Hour)
-	page.Press("Messages")
-	page.Message(fmt.Sprintf("#%d has ended", request))
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	require.False(t, s.holds("alice", "warehouse", "marketing-marts"))
-	if ui := os.Getenv("TEST_TEMPORAL_UI"); ui != "" {
-		s.findInTheWebUI(page.Another(), ui, "ended", request)
-	}
+		s.shiftClock(4 * 24 * time.Hour)
+		page.Press("Messages")
+		page.Message(fmt.Sprintf("#%d has ended", request))
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		require.False(t, s.holds("alice", "warehouse", "marketing-marts"))
+		if ui := os.Getenv("TEST_TEMPORAL_UI"); ui != "" {
+			s.findInTheWebUI(page.Another(), ui, "ended", request)
+		}
+	})
+
+	t.Run("job title and custom requests show errors at their fields", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		page := s.request("alice")
+		page.Press("Submit")
+		page.Error("Please complete this required field.") // Slack's own
+		page.Choose("Job Title")
+		page.Pick("Job Title", "Data", "Data Engineer")
+		page.See("Select all access grants")
+		page.Choose("Temporary")
+		page.See("End date")
+		page.Pick("Reason", "", "Project work")
+		page.Press("Submit")
+		page.Error("Please complete this required field.")
+		page.Set("End date", inDays(-1))
+		page.Press("Submit")
+		page.Error("This end has passed. Choose a later one.")
+		page.Set("End date", inDays(2))
+		page.Press("Submit")
+		page.Error("Choose at least one access grant.")
+		page.Choose("Custom")
+		page.See("Everything that can be requested")
+		page.Fill("Search", "Evening")
+		page.Keys(slackpage.Enter)
+		page.NotSee("Dashboard editor")
+		page.Tick("Evening entry")
+		page.Press("Submit")
+		page.NoDialog()
+		page.Press("Messages")
+		page.Message("has been successfully created and sent for approval")
+		page.See("Evening entry")
+	})
+
+	t.Run("denial has a reason and the second click is told", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		alice := s.request("alice")
+		alice.Choose("Custom")
+		alice.See("Everything that can be requested")
+		alice.Tick("Dashboard editor")
+		alice.Pick("Reason", "", "Project work")
+		alice.Press("Submit")
+		alice.NoDialog()
+
+		bob := alice.Another()
+		bob.Visit(s.email("bob"), "messages")
+		bob.Message("Alice Martin asks for")
+		lucia := alice.Another()
+		lucia.Visit(s.email("lucia"), "messages")
+		lucia.Message("Alice Martin asks for")
+
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
+		bob.PressIn("Alice Martin asks for", "Deny")
+		bob.Dialog("Deny")
+		bob.Press("Deny")
+		bob.Error("Please complete this required field.")
+		bob.Fill("Reason", "Ask your <@team> lead first")
+		bob.Press("Deny")
+		bob.NoDialog()
+		lucia.PressIn("Alice Martin asks for", "Approve")
+		lucia.Message("Only visible to you")
+		lucia.See("Bob Fischer denied this")
+		require.NoError(t, s.slack.Mend())
+		lucia.Wait(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Nothing left for you to decide') && !m.querySelector('button'))`)
+		alice.Press("Messages")
+		alice.Message("was denied")
+		alice.See("Ask your <@team> lead first")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+	})
+
+	t.Run("both copies of an approval message change while they are read", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		request := s.ask("alice", "dashboards", "editor", 0)
+		bob := s.browse("bob", "messages")
+		bob.Message("Alice Martin asks for")
+		lucia := bob.Another()
+		lucia.Visit(s.email("lucia"), "messages")
+		lucia.Message("Alice Martin asks for")
+		bob.PressIn("Alice Martin asks for", "Approve")
+		for _, p := range []*slackpage.Tab{bob, lucia} { // without a reload
+			p.Message("Nothing left for you to decide")
+			p.Wait(`document.querySelectorAll('article button').length === 0`)
+		}
+		lucia.See("Approved by Bob Fischer")
+		s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
+	})
+
+	t.Run("withdrawal and removal ask first", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		waiting := s.ask("alice", "warehouse", "marketing-marts", 0)
+		given := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+		s.approve("bob", given)
+		s.eventually("it is active", func() bool { return s.itemState(given) == "active" })
+		page := s.browse("alice", "messages")
+		page.PressIn(fmt.Sprintf("#%d has been created", waiting), "Withdraw")
+		page.Dialog("Withdraw?")
+		page.Press("Keep waiting")
+		page.NoDialog()
+		require.Equal(t, "awaiting_approval", s.itemState(waiting))
+		page.PressIn(fmt.Sprintf("#%d has been created", waiting), "Withdraw")
+		page.Dialog("Withdraw?")
+		page.Press("Withdraw")
+		page.Message(fmt.Sprintf("#%d was withdrawn", waiting))
+		page.Press("Home")
+		page.Press("Remove")
+		page.Dialog("remove this access ?")
+		page.Press("Remove")
+		page.Press("Messages")
+		page.Message("the access was removed")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+	})
+
+	t.Run("keyboard alone is enough to request access", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startSlackApp()
+		page := s.browse("alice", "home")
+		page.See("Request Access")
+		reach := func(name string) {
+			t.Helper()
+			for range 80 {
+				if strings.HasPrefix(page.Focused(), name) {
+					return
+				}
+				page.Keys(slackpage.TabKey)
+			}
+			t.Fatalf("Tab does not reach %q, the focus is on %q", name, page.Focused())
+		}
+		reach("Request Access")
+		page.Keys(slackpage.Enter)
+		page.Dialog("Request access")
+		page.See("Access Like")
+		reach("Person") // the radio button
+		page.Keys(slackpage.TabKey)
+		page.Keys("priya")
+		page.Wait(`document.querySelector('[role=option]')`)
+		page.Keys(slackpage.ArrowDown)
+		page.Keys(slackpage.Enter)
+		page.See("Select all access grants")
+		reach("Analyst sandbox")
+		page.Keys(slackpage.Space)
+		page.Wait(`document.body.dataset.pending === '0'`)
+		require.Equal(t, []string{"Analyst sandbox"}, firstWords(page.Ticked()))
+		reach("Reason")
+		page.Keys(slackpage.ArrowDown)
+		page.Wait(`document.querySelector('[role=option]')`)
+		page.Keys(slackpage.Enter)
+		reach("Submit")
+		page.Keys(slackpage.Enter)
+		page.NoDialog()
+		require.Positive(t, s.newest())
+	})
+
+	t.Run("pages of a large list keep what is ticked", func(t *testing.T) {
+		t.Parallel()
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
+		s.startWorker()
+		s.startSlackApp()
+		page := s.request("alice")
+		page.Pick("Person", "priya", "Priya Nair")
+		page.See("page 1 of 3")
+		page.Tick("Grant 00-00")
+		page.Tick("Grant 00-13")
+		page.Press("Next")
+		page.See("page 2 of 3")
+		require.Empty(t, page.Ticked())
+		page.Tick("Grant 03-05")
+		page.Press("Previous")
+		page.See("page 1 of 3")
+		require.Equal(t, []string{"Grant 00-00", "Grant 00-13"}, firstWords(page.Ticked()))
+		page.See("Also chosen, not shown here: 1")
+		page.Pick("Reason", "", "Project work")
+		page.Press("Submit")
+		page.NoDialog()
+		var asked []string
+		require.NoError(t, s.db.Select(&asked, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id order by 1`))
+		require.Equal(t, []string{"Grant 00-00", "Grant 00-13", "Grant 03-05"}, asked)
+	})
+
+	t.Run("select all takes a large list", func(t *testing.T) {
+		t.Parallel()
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
+		s.startWorker()
+		s.startSlackApp()
+		s.selectAll("alice", "Priya Nair", 120)
+	})
+
+	t.Run("select all takes the list of a real organization", func(t *testing.T) {
+		t.Parallel()
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
+		s.startWorker()
+		s.startSlackApp()
+		model, asker := s.busiest(), s.contributor()
+		name, _, _ := strings.Cut(asker.Email, "@")
+		s.selectAll(name, model.Name, len(s.lacks(asker.ID, model.ID)))
+	})
 }
 
 // firstWords are the names of boxes without their descriptions.
@@ -106,169 +316,6 @@ func (s *system) findInTheWebUI(p *slackpage.Tab, ui, state string, request int6
 	p.See(id)
 	p.See(s.email("alice"))
 	p.See("what is next")
-}
-
-func TestBrowserAskByJobTitleAndFreelyWithErrorsAtFields(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	page := s.request("alice")
-	page.Press("Submit")
-	page.Error("Please complete this required field.") // Slack's own
-	page.Choose("Job Title")
-	page.Pick("Job Title", "Data", "Data Engineer")
-	page.See("Select all access grants")
-	page.Choose("Temporary")
-	page.See("End date")
-	page.Pick("Reason", "", "Project work")
-	page.Press("Submit")
-	page.Error("Please complete this required field.")
-	page.Set("End date", inDays(-1))
-	page.Press("Submit")
-	page.Error("This end has passed. Choose a later one.")
-	page.Set("End date", inDays(2))
-	page.Press("Submit")
-	page.Error("Choose at least one access grant.")
-	page.Choose("Custom")
-	page.See("Everything that can be requested")
-	page.Fill("Search", "Evening")
-	page.Keys(slackpage.Enter)
-	page.NotSee("Dashboard editor")
-	page.Tick("Evening entry")
-	page.Press("Submit")
-	page.NoDialog()
-	page.Press("Messages")
-	page.Message("has been successfully created and sent for approval")
-	page.See("Evening entry")
-}
-
-func TestBrowserDenyWithAReasonAndTheSecondClickerIsTold(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	alice := s.request("alice")
-	alice.Choose("Custom")
-	alice.See("Everything that can be requested")
-	alice.Tick("Dashboard editor")
-	alice.Pick("Reason", "", "Project work")
-	alice.Press("Submit")
-	alice.NoDialog()
-
-	bob := alice.Another()
-	bob.Visit(s.email("bob"), "messages")
-	bob.Message("Alice Martin asks for")
-	lucia := alice.Another()
-	lucia.Visit(s.email("lucia"), "messages")
-	lucia.Message("Alice Martin asks for")
-
-	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
-	bob.PressIn("Alice Martin asks for", "Deny")
-	bob.Dialog("Deny")
-	bob.Press("Deny")
-	bob.Error("Please complete this required field.")
-	bob.Fill("Reason", "Ask your <@team> lead first")
-	bob.Press("Deny")
-	bob.NoDialog()
-	lucia.PressIn("Alice Martin asks for", "Approve")
-	lucia.Message("Only visible to you")
-	lucia.See("Bob Fischer denied this")
-	require.NoError(t, s.slack.Mend())
-	lucia.Wait(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Nothing left for you to decide') && !m.querySelector('button'))`)
-	alice.Press("Messages")
-	alice.Message("was denied")
-	alice.See("Ask your <@team> lead first")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-}
-
-func TestBrowserBothCopiesOfAQuestionChangeBeforeTheEyesOfTheirReaders(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	request := s.ask("alice", "dashboards", "editor", 0)
-	bob := s.browse("bob", "messages")
-	bob.Message("Alice Martin asks for")
-	lucia := bob.Another()
-	lucia.Visit(s.email("lucia"), "messages")
-	lucia.Message("Alice Martin asks for")
-	bob.PressIn("Alice Martin asks for", "Approve")
-	for _, p := range []*slackpage.Tab{bob, lucia} { // without a reload
-		p.Message("Nothing left for you to decide")
-		p.Wait(`document.querySelectorAll('article button').length === 0`)
-	}
-	lucia.See("Approved by Bob Fischer")
-	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
-}
-
-func TestBrowserWithdrawAndGiveBackAskFirst(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	waiting := s.ask("alice", "warehouse", "marketing-marts", 0)
-	given := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-	s.approve("bob", given)
-	s.eventually("it is active", func() bool { return s.itemState(given) == "active" })
-	page := s.browse("alice", "messages")
-	page.PressIn(fmt.Sprintf("#%d has been created", waiting), "Withdraw")
-	page.Dialog("Withdraw?")
-	page.Press("Keep waiting")
-	page.NoDialog()
-	require.Equal(t, "awaiting_approval", s.itemState(waiting))
-	page.PressIn(fmt.Sprintf("#%d has been created", waiting), "Withdraw")
-	page.Dialog("Withdraw?")
-	page.Press("Withdraw")
-	page.Message(fmt.Sprintf("#%d was withdrawn", waiting))
-	page.Press("Home")
-	page.Press("Remove")
-	page.Dialog("remove this access ?")
-	page.Press("Remove")
-	page.Press("Messages")
-	page.Message("the access was removed")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-}
-
-func TestBrowserARequestByKeyboardAlone(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startSlackApp()
-	page := s.browse("alice", "home")
-	page.See("Request Access")
-	reach := func(name string) {
-		t.Helper()
-		for range 80 {
-			if strings.HasPrefix(page.Focused(), name) {
-				return
-			}
-			page.Keys(slackpage.TabKey)
-		}
-		t.Fatalf("Tab does not reach %q, the focus is on %q", name, page.Focused())
-	}
-	reach("Request Access")
-	page.Keys(slackpage.Enter)
-	page.Dialog("Request access")
-	page.See("Access Like")
-	reach("Person") // the radio button
-	page.Keys(slackpage.TabKey)
-	page.Keys("priya")
-	page.Wait(`document.querySelector('[role=option]')`)
-	page.Keys(slackpage.ArrowDown)
-	page.Keys(slackpage.Enter)
-	page.See("Select all access grants")
-	reach("Analyst sandbox")
-	page.Keys(slackpage.Space)
-	page.Wait(`document.body.dataset.pending === '0'`)
-	require.Equal(t, []string{"Analyst sandbox"}, firstWords(page.Ticked()))
-	reach("Reason")
-	page.Keys(slackpage.ArrowDown)
-	page.Wait(`document.querySelector('[role=option]')`)
-	page.Keys(slackpage.Enter)
-	reach("Submit")
-	page.Keys(slackpage.Enter)
-	page.NoDialog()
-	require.Positive(t, s.newest())
 }
 
 // bigDirectory is a company in which one person has so much that a colleague lacks that it takes pages.
@@ -303,40 +350,6 @@ func bigDirectory(t *testing.T, applications, each int) string {
 	return dir
 }
 
-func TestBrowserPagesOfALargeListKeepWhatIsTicked(t *testing.T) {
-	t.Parallel()
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
-	s.startWorker()
-	s.startSlackApp()
-	page := s.request("alice")
-	page.Pick("Person", "priya", "Priya Nair")
-	page.See("page 1 of 3")
-	page.Tick("Grant 00-00")
-	page.Tick("Grant 00-13")
-	page.Press("Next")
-	page.See("page 2 of 3")
-	require.Empty(t, page.Ticked())
-	page.Tick("Grant 03-05")
-	page.Press("Previous")
-	page.See("page 1 of 3")
-	require.Equal(t, []string{"Grant 00-00", "Grant 00-13"}, firstWords(page.Ticked()))
-	page.See("Also chosen, not shown here: 1")
-	page.Pick("Reason", "", "Project work")
-	page.Press("Submit")
-	page.NoDialog()
-	var asked []string
-	require.NoError(t, s.db.Select(&asked, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id order by 1`))
-	require.Equal(t, []string{"Grant 00-00", "Grant 00-13", "Grant 03-05"}, asked)
-}
-
-func TestBrowserSelectAllOfALargeList(t *testing.T) {
-	t.Parallel()
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
-	s.startWorker()
-	s.startSlackApp()
-	s.selectAll("alice", "Priya Nair", 120)
-}
-
 // selectAll asks for all that someone has and the asker lacks, in the browser, and sees it asked for.
 func (s *system) selectAll(asker, model string, lacking int) {
 	s.t.Helper()
@@ -362,14 +375,4 @@ func (s *system) selectAll(asker, model string, lacking int) {
 	page.See("page 1 of")
 	page.Press("Next")
 	page.See("page 2 of")
-}
-
-func TestBrowserSelectAllInARealOrganization(t *testing.T) {
-	t.Parallel()
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
-	s.startWorker()
-	s.startSlackApp()
-	model, asker := s.busiest(), s.contributor()
-	name, _, _ := strings.Cut(asker.Email, "@")
-	s.selectAll(name, model.Name, len(s.lacks(asker.ID, model.ID)))
 }

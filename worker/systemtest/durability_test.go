@@ -14,186 +14,189 @@ import (
 // The approver of what these tests ask for: the owner of the application dashboards in the sample directory.
 const approver = "bob"
 
-func TestTemporaryAccessIsGivenAndTakenBackByItsOwnTimer(t *testing.T) {
+func TestDurability(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", 20*time.Second)
-	s.approve(approver, request)
-	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
-	s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.as("alice").WaitForMessage("ended")
-	s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
-}
-
-func TestCase23WorkerKilledInMidSleepTakesBackOnReturn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.approve(approver, request)
-	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
-	s.worker.kill()
-	s.shiftClock(2 * time.Hour)
-	require.True(t, s.holds("alice", "dashboards", "editor"), "no one was there to revoke it ")
-	s.startWorker()
-	s.eventually("access is revoked on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
-	s.oneClaim(request)
-	var late float64
-	require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
-	require.Greater(t, late, 3000.0, "its lateness is recorded")
-}
-
-func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	require.NoError(t, s.slack.Away(true))
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.eventually("the approval is open", func() bool { return s.itemState(request) == "awaiting_approval" })
-	s.worker.kill()
-	require.NoError(t, s.slack.Away(false))
-	s.startWorker()
-	s.as("alice").WaitForMessage("has been successfully created and sent for approval")
-	s.as(approver).WaitForMessage("Alice Martin")
-	s.approve(approver, request)
-	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
-}
-
-func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	proxy := newProxy(t, s.targetURL)
-	real := s.targetURL
-	s.targetURL = proxy.url
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	proxy.swallowAnswersAfter("GRANT", "COMMIT")
-	s.approve(approver, request)
-	s.eventually("the target has changed", func() bool { return s.holds("alice", "dashboards", "editor") })
-	require.Equal(t, "provisioning", s.itemState(request), "its answer never came")
-	s.worker.kill()
-	s.targetURL = real
-	s.startWorker()
-	s.eventually("it is recorded", func() bool { return s.itemState(request) == "active" })
-	s.oneClaim(request)
-	var found int
-	require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
-	require.Zero(t, found, "our own access is not mistaken for access that was there before")
-	s.shiftClock(2 * time.Hour)
-	s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
-}
-
-func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
-	t.Parallel()
-	server := startTemporal(t)
-	s := startOn(t, server.address, sample)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.approve(approver, request)
-	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
-	server.kill()
-	s.shiftClock(2 * time.Hour)
-	s.eventually("access is revoked without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
-	server.start()
-	s.eventually("the run learns of it and is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.oneClaim(request)
-}
-
-func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	waiting := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.as(approver).WaitForMessage("Alice Martin")
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
-	s.approve(approver, waiting) // its wake-up starts the run again
-	s.eventually("access is granted all the same", func() bool { return s.itemState(waiting) == "active" })
-
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
-	s.shiftClock(2 * time.Hour)
-	s.eventually("and is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the database agrees", func() bool { return s.itemState(waiting) == "ended" })
-	s.eventually("the run that was started again is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
-	s.oneClaim(waiting)
-	s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
-}
-
-func TestCase17TheEndPassesBeforeApproval(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", 4*time.Second)
-	approvalMessage := s.as(approver).WaitForMessage("Alice Martin asks for")
-	s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
-	require.Empty(t, approvalMessage.Buttons())
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
-}
-
-func TestTheTargetIsAwayWhileGivingAndWhileTakingBack(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	proxy := newProxy(t, s.targetURL)
-	s.targetURL = proxy.url
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	proxy.cut(true)
-	s.approve(approver, request)
-	s.as("alice").WaitForMessage("sent for approval")
-	s.eventually("it is said that granting is difficult", func() bool {
-		var problem string
-		require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
-		return problem != ""
+	t.Run("temporary access is granted and revoked by its own timer", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", 20*time.Second)
+		s.approve(approver, request)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.as("alice").WaitForMessage("ended")
+		s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
 	})
-	proxy.cut(false)
-	s.eventually("access is granted", func() bool { return s.itemState(request) == "active" })
-	proxy.cut(true)
-	s.shiftClock(2 * time.Hour)
-	s.eventually("someone is alerted", func() bool {
-		var alerts int
-		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
-	})
-	require.Equal(t, "active", s.itemState(request), "no one says ended before it is true")
-	proxy.cut(false)
-	s.shiftClock(time.Hour) // the sweep's backoff
-	s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.keepHistory("target_away", workflows.RequestWorkflowID(request))
-}
 
-func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.as(approver).WaitForMessage("Alice Martin")
-	for range 5 {
-		require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
-	}
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
-	s.wake(request, workflows.SignalDecisionRecorded)
-	s.eventually("the run started by hand asked the database", func() bool {
-		return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
+	t.Run("worker killed across the end revokes on return", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		s.worker.kill()
+		s.shiftClock(2 * time.Hour)
+		require.True(t, s.holds("alice", "dashboards", "editor"), "no one was there to revoke it ")
+		s.startWorker()
+		s.eventually("access is revoked on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		s.oneClaim(request)
+		var late float64
+		require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
+		require.Greater(t, late, 3000.0, "its lateness is recorded")
 	})
-	s.eventually("an alert is audited", func() bool {
-		var alerts int
-		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
+
+	t.Run("worker killed before its message sends it on return", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		require.NoError(t, s.slack.Away(true))
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.eventually("the approval is open", func() bool { return s.itemState(request) == "awaiting_approval" })
+		s.worker.kill()
+		require.NoError(t, s.slack.Away(false))
+		s.startWorker()
+		s.as("alice").WaitForMessage("has been successfully created and sent for approval")
+		s.as(approver).WaitForMessage("Alice Martin")
+		s.approve(approver, request)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
 	})
-	require.Equal(t, "awaiting_approval", s.itemState(request), "the database believes none of it")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.approve(approver, request) // and only a recorded decision grants
-	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
-	var early int
-	require.NoError(t, s.db.Get(&early, `select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
-	require.Zero(t, early)
+
+	t.Run("worker killed after the target changed keeps one claim with its end", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		proxy := newProxy(t, s.targetURL)
+		real := s.targetURL
+		s.targetURL = proxy.url
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		proxy.swallowAnswersAfter("GRANT", "COMMIT")
+		s.approve(approver, request)
+		s.eventually("the target has changed", func() bool { return s.holds("alice", "dashboards", "editor") })
+		require.Equal(t, "provisioning", s.itemState(request), "its answer never came")
+		s.worker.kill()
+		s.targetURL = real
+		s.startWorker()
+		s.eventually("it is recorded", func() bool { return s.itemState(request) == "active" })
+		s.oneClaim(request)
+		var found int
+		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
+		require.Zero(t, found, "our own access is not mistaken for access that was there before")
+		s.shiftClock(2 * time.Hour)
+		s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+	})
+
+	t.Run("Temporal killed across the end does not delay the revocation", func(t *testing.T) {
+		t.Parallel()
+		server := startTemporal(t)
+		s := startOn(t, server.address, sample)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		server.kill()
+		s.shiftClock(2 * time.Hour)
+		s.eventually("access is revoked without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		server.start()
+		s.eventually("the run learns of it and is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.oneClaim(request)
+	})
+
+	t.Run("terminated run is started again and continues", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		waiting := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.as(approver).WaitForMessage("Alice Martin")
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+		s.approve(approver, waiting) // its wake-up starts the run again
+		s.eventually("access is granted all the same", func() bool { return s.itemState(waiting) == "active" })
+
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+		s.shiftClock(2 * time.Hour)
+		s.eventually("and is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(waiting) == "ended" })
+		s.eventually("the run that was started again is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
+		s.oneClaim(waiting)
+		s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
+	})
+
+	t.Run("end before approval expires the request", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", 4*time.Second)
+		approvalMessage := s.as(approver).WaitForMessage("Alice Martin asks for")
+		s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
+		require.Empty(t, approvalMessage.Buttons())
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
+	})
+
+	t.Run("unavailable target delays the grant and the revocation", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		proxy := newProxy(t, s.targetURL)
+		s.targetURL = proxy.url
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		proxy.cut(true)
+		s.approve(approver, request)
+		s.as("alice").WaitForMessage("sent for approval")
+		s.eventually("it is said that granting is difficult", func() bool {
+			var problem string
+			require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
+			return problem != ""
+		})
+		proxy.cut(false)
+		s.eventually("access is granted", func() bool { return s.itemState(request) == "active" })
+		proxy.cut(true)
+		s.shiftClock(2 * time.Hour)
+		s.eventually("someone is alerted", func() bool {
+			var alerts int
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
+		})
+		require.Equal(t, "active", s.itemState(request), "no one says ended before it is true")
+		proxy.cut(false)
+		s.shiftClock(time.Hour) // the sweep's backoff
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.keepHistory("target_away", workflows.RequestWorkflowID(request))
+	})
+
+	t.Run("forged signals and runs grant nothing", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.as(approver).WaitForMessage("Alice Martin")
+		for range 5 {
+			require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
+		}
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
+		s.wake(request, workflows.SignalDecisionRecorded)
+		s.eventually("the run started by hand asked the database", func() bool {
+			return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
+		})
+		s.eventually("an alert is audited", func() bool {
+			var alerts int
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
+		})
+		require.Equal(t, "awaiting_approval", s.itemState(request), "the database believes none of it")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		s.approve(approver, request) // and only a recorded decision grants
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+		var early int
+		require.NoError(t, s.db.Get(&early, `select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
+		require.Zero(t, early)
+	})
 }
 
 // oneClaim checks that a request made one claim an item, whatever was retried.

@@ -33,83 +33,86 @@ func kubernetes(t *testing.T) string {
 	return dir
 }
 
-func TestARealOrganizationsDirectory(t *testing.T) {
+func TestRealOrganization(t *testing.T) {
 	t.Parallel()
-	dir := kubernetes(t)
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), dir)
-	s.importsOnceMore(dir)
-	s.startWorker()
-	s.startSlackApp()
+	t.Run("hundreds of items are granted and revoked as offered", func(t *testing.T) {
+		t.Parallel()
+		dir := kubernetes(t)
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), dir)
+		s.importsOnceMore(dir)
+		s.startWorker()
+		s.startSlackApp()
 
-	model, asker := s.busiest(), s.contributor()
-	expected := s.lacks(asker.ID, model.ID)
-	require.Greater(t, len(expected), 50, "more than a page")
-	before := s.roles(asker.Email)
+		model, asker := s.busiest(), s.contributor()
+		expected := s.lacks(asker.ID, model.ID)
+		require.Greater(t, len(expected), 50, "more than a page")
+		before := s.roles(asker.Email)
 
-	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
-	a.OpenHome()
-	a.Press("Request Access")
-	a.WaitForModal("Access Like")
-	a.Pick("Person", model.Name[:4], model.Name)
-	shown := 0
-	for page := 1; ; page++ {
-		a.WaitForModal(fmt.Sprintf("page %d of ", page))
-		boxes := slices.DeleteFunc(a.Boxes(), func(box string) bool { return strings.HasPrefix(box, "Select all") })
-		shown += len(boxes)
-		if !strings.Contains(a.Modal(), "[Next]") {
-			break
+		a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
+		a.OpenHome()
+		a.Press("Request Access")
+		a.WaitForModal("Access Like")
+		a.Pick("Person", model.Name[:4], model.Name)
+		shown := 0
+		for page := 1; ; page++ {
+			a.WaitForModal(fmt.Sprintf("page %d of ", page))
+			boxes := slices.DeleteFunc(a.Boxes(), func(box string) bool { return strings.HasPrefix(box, "Select all") })
+			shown += len(boxes)
+			if !strings.Contains(a.Modal(), "[Next]") {
+				break
+			}
+			a.Press("Next")
 		}
+		require.Equal(t, len(expected), shown, "all and only what the asker lacks, over the pages")
+		var offered pq.Int64Array
+		require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
+		require.ElementsMatch(t, expected, []int64(offered))
+
+		a.Tick(fmt.Sprintf("Select all access grants (%d)", len(expected)))
+		a.WaitForModal(fmt.Sprintf("All %d ", len(expected)))
+		a.Choose("Duration", "Temporary")
+		a.WaitForModal("End date")
+		a.PickDate("End date", inDays(2))
+		a.Choose("Reason", "Project work")
+		a.SubmitAccepted()
+		card := a.WaitForMessage("has been successfully created and sent for approval")
+		request := number(t, card.Text())
+		a.PressIn(card, fmt.Sprintf("See all %d", len(expected)))
+		a.WaitForModal("page 1 of")
 		a.Press("Next")
-	}
-	require.Equal(t, len(expected), shown, "all and only what the asker lacks, over the pages")
-	var offered pq.Int64Array
-	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
-	require.ElementsMatch(t, expected, []int64(offered))
+		a.WaitForModal("page 2 of")
+		a.CloseAllModals()
 
-	a.Tick(fmt.Sprintf("Select all access grants (%d)", len(expected)))
-	a.WaitForModal(fmt.Sprintf("All %d ", len(expected)))
-	a.Choose("Duration", "Temporary")
-	a.WaitForModal("End date")
-	a.PickDate("End date", inDays(2))
-	a.Choose("Reason", "Project work")
-	a.SubmitAccepted()
-	card := a.WaitForMessage("has been successfully created and sent for approval")
-	request := number(t, card.Text())
-	a.PressIn(card, fmt.Sprintf("See all %d", len(expected)))
-	a.WaitForModal("page 1 of")
-	a.Press("Next")
-	a.WaitForModal("page 2 of")
-	a.CloseAllModals()
+		s.approveAll(request)
+		s.eventually("all of it is active", func() bool { return s.itemState(request) == "active" })
+		require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(asker.Email), "given, item by item")
+		s.shiftClock(4 * 24 * time.Hour)
+		s.eventually("all of it has ended", func() bool { return s.itemState(request) == "ended" })
+		require.ElementsMatch(t, before, s.roles(asker.Email), "revoked, and nothing else")
+	})
 
-	s.approveAll(request)
-	s.eventually("all of it is active", func() bool { return s.itemState(request) == "active" })
-	require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(asker.Email), "given, item by item")
-	s.shiftClock(4 * 24 * time.Hour)
-	s.eventually("all of it has ended", func() bool { return s.itemState(request) == "ended" })
-	require.ElementsMatch(t, before, s.roles(asker.Email), "revoked, and nothing else")
-}
-
-func TestARealOrganizationsJobTitles(t *testing.T) {
-	t.Parallel()
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
-	s.startSlackApp()
-	asker := s.contributor()
-	var standard []int64
-	require.NoError(t, s.db.Select(&standard, `
+	t.Run("job title offers its standard set", func(t *testing.T) {
+		t.Parallel()
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
+		s.startSlackApp()
+		asker := s.contributor()
+		var standard []int64
+		require.NoError(t, s.db.Select(&standard, `
 		select e.entitlement_id from job_title_entitlements e join job_titles t on t.id = e.job_title_id
 		 where t.name = 'Chair' and not exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.entitlement_id and c.ended_at is null)`, asker.ID))
-	require.NotEmpty(t, standard)
-	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
-	a.OpenHome()
-	a.Press("Request Access")
-	a.WaitForModal("Access Like")
-	a.Choose("Access Like", "Job Title")
-	a.WaitForModal("Job Title:")
-	a.Pick("Job Title", "Ch", "Chair")
-	a.WaitForModal("Select all access grants")
-	var offered pq.Int64Array
-	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
-	require.ElementsMatch(t, standard, []int64(offered))
+		require.NotEmpty(t, standard)
+		a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
+		a.OpenHome()
+		a.Press("Request Access")
+		a.WaitForModal("Access Like")
+		a.Choose("Access Like", "Job Title")
+		a.WaitForModal("Job Title:")
+		a.Pick("Job Title", "Ch", "Chair")
+		a.WaitForModal("Select all access grants")
+		var offered pq.Int64Array
+		require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
+		require.ElementsMatch(t, standard, []int64(offered))
+	})
 }
 
 // importsOnceMore imports the same files again, and nothing changes.

@@ -41,10 +41,12 @@ func (s *system) events(request int64) int64 {
 	return description.WorkflowExecutionInfo.HistoryLength
 }
 
-func TestTwoStagesOverThreeApplicationsInOneRequest(t *testing.T) {
+func TestStages(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.policy(`
+	t.Run("request over three applications is granted and denied stage by stage", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.policy(`
 rules:
   - name: Dashboards take their readers' word
     when: application.slug == "%s-dashboards"
@@ -56,56 +58,89 @@ rules:
     ask:
       - from: [application owners]
 `, s.id, s.email("lucia"), s.email("carla"), s.email("sam"))
-	s.startWorker()
-	s.startSlackApp()
-	story := s.tellStory()
+		s.startWorker()
+		s.startSlackApp()
+		story := s.tellStory()
 
-	alice := s.open("alice")
-	alice.Choose("Access Like", "Custom")
-	alice.WaitForModal("Everything that can be requested")
-	s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
-	alice.Choose("Reason", "Project work")
-	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been successfully created and sent for approval")
-	request := number(t, card.Text())
-	require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
+		alice := s.open("alice")
+		alice.Choose("Access Like", "Custom")
+		alice.WaitForModal("Everything that can be requested")
+		s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
+		alice.Choose("Reason", "Project work")
+		alice.SubmitAccepted()
+		card := alice.WaitForMessage("has been successfully created and sent for approval")
+		request := number(t, card.Text())
+		require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
 
-	bob, hannah := s.as("bob"), s.as("hannah")
-	approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-	require.Contains(t, approvalMessage.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
-	require.Contains(t, approvalMessage.Text(), "You are asked as an owner of Data Warehouse.")
-	story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
-	bob.PressIn(approvalMessage, "Approve")
-	alice.WaitForEdit(card, "Marketing marts: active")
-	require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-	require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "it waits for")
+		bob, hannah := s.as("bob"), s.as("hannah")
+		approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
+		require.Contains(t, approvalMessage.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
+		require.Contains(t, approvalMessage.Text(), "You are asked as an owner of Data Warehouse.")
+		story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
+		bob.PressIn(approvalMessage, "Approve")
+		alice.WaitForEdit(card, "Marketing marts: active")
+		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
+		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "it waits for")
 
-	denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
-	hannah.PressIn(denial, "Deny")
-	hannah.WaitForModal("Reason")
-	hannah.Fill("Reason", "write to the wiki instead")
-	hannah.SubmitAccepted()
-	card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
+		denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
+		hannah.PressIn(denial, "Deny")
+		hannah.WaitForModal("Reason")
+		hannah.Fill("Reason", "write to the wiki instead")
+		hannah.SubmitAccepted()
+		card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
 
-	lucia, carla := s.as("lucia"), s.as("carla")
-	second := lucia.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-	lucia.PressIn(second, "Approve")
-	card = alice.WaitForEdit(card, "approved so far by Bob Fischer, Lucía Gómez, 1 more to agree")
-	lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
-	alice.OpenHome()
-	alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
-	story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
-	carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
-	alice.WaitForEdit(card, "Dashboard editor: active")
-	require.True(t, s.holds("alice", "dashboards", "editor"))
-	sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
-	require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	require.Less(t, s.events(request), int64(150))
-	story("3-over", "carla", "active", "2 active, 1 denied", request)
-	require.False(t, s.holds("alice", "source", "docs"))
+		lucia, carla := s.as("lucia"), s.as("carla")
+		second := lucia.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
+		lucia.PressIn(second, "Approve")
+		card = alice.WaitForEdit(card, "approved so far by Bob Fischer, Lucía Gómez, 1 more to agree")
+		lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
+		alice.OpenHome()
+		alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
+		story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
+		carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
+		alice.WaitForEdit(card, "Dashboard editor: active")
+		require.True(t, s.holds("alice", "dashboards", "editor"))
+		sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
+		require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		require.Less(t, s.events(request), int64(150))
+		story("3-over", "carla", "active", "2 active, 1 denied", request)
+		require.False(t, s.holds("alice", "source", "docs"))
+	})
+
+	t.Run("approval without a response is escalated", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.policy(`
+rules:
+  - name: The manager, and then theirs
+    ask:
+      - from: [manager]
+        else: [manager's manager]
+    remind_after: 3d
+    escalate_after: 2d
+    expire_after: 9d
+`)
+		s.startWorker()
+		s.startSlackApp()
+		alice := s.open("alice")
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.Tick("Marketing marts")
+		alice.Choose("Reason", "Project work")
+		alice.SubmitAccepted()
+		card := alice.WaitForMessage("has been successfully created and sent for approval")
+		approvalMessage := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
+		s.shiftClock(49 * time.Hour)
+		boss := s.managerOf("bob")
+		escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
+		require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
+		require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
+		s.as(boss).PressIn(escalated, "Approve")
+		s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
+		s.as("bob").WaitForEdit(approvalMessage, "pproved by")
+	})
 }
 
 // tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: someone's
@@ -148,38 +183,6 @@ func (s *system) keepPicture(page *slackpage.Tab, name string) {
 		return
 	}
 	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // to be looked at
-}
-
-func TestNobodyAnswersUntilTheNextInTheChainDoes(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.policy(`
-rules:
-  - name: The manager, and then theirs
-    ask:
-      - from: [manager]
-        else: [manager's manager]
-    remind_after: 3d
-    escalate_after: 2d
-    expire_after: 9d
-`)
-	s.startWorker()
-	s.startSlackApp()
-	alice := s.open("alice")
-	alice.Pick("Person", "priya", "Priya Nair")
-	alice.Tick("Marketing marts")
-	alice.Choose("Reason", "Project work")
-	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been successfully created and sent for approval")
-	approvalMessage := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
-	s.shiftClock(49 * time.Hour)
-	boss := s.managerOf("bob")
-	escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
-	require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
-	require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
-	s.as(boss).PressIn(escalated, "Approve")
-	s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
-	s.as("bob").WaitForEdit(approvalMessage, "pproved by")
 }
 
 func (s *system) managerOf(name string) (manager string) {
