@@ -157,7 +157,7 @@ func (e *endpoint) refusal(asked request, a reply) error {
 	}
 }
 
-// looksAtSignatures makes sure that not everybody can grant and take there.
+// looksAtSignatures makes sure that not everyone can grant and revoke there.
 func (e *endpoint) looksAtSignatures(ctx context.Context) error {
 	a, err := e.send(ctx, request{Action: "check"}, "not "+e.secret)
 	switch {

@@ -109,10 +109,10 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 	case held && connector.ClassOf(err) == connector.ClassGone:
 	case err != nil:
 		return err
-	case !held && state.Settled(false):
+	case !held && state.Matches(false):
 		return nil
 	}
-	action := map[bool]string{true: "give", false: "take"}[held]
+	action := map[bool]string{true: "grant", false: "revoke"}[held]
 	asked := request{Action: action, Account: a.Account, Object: a.Object, ID: changeID(action, a, revision)}
 	reply, err := c.receiver.ask(ctx, asked, http.StatusOK, http.StatusAccepted)
 	if err != nil || reply.status == http.StatusOK {

@@ -43,7 +43,7 @@ type story struct {
 	*receiver.Memory
 	mu       sync.Mutex
 	standing receiver.Standing
-	asked    []string // "grant" or "take"
+	asked    []string // "grant" or "revoke"
 }
 
 func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, error) {
@@ -55,7 +55,7 @@ func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, e
 func (s *story) Change(_ context.Context, _ string, _ receiver.Assignment, held bool) (receiver.Standing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, map[bool]string{true: "give", false: "take"}[held])
+	s.asked = append(s.asked, map[bool]string{true: "grant", false: "revoke"}[held])
 	switch {
 	case held && s.standing.State == receiver.NotHeld:
 		s.standing = receiver.Standing{State: receiver.Pending, WaitsFor: "Bob in\n finance", LookAgain: 300, Revision: "2"}
@@ -100,7 +100,7 @@ func TestChange(t *testing.T) {
 
 		requireClass(t, connector.ClassPending, c.Grant(t.Context(), assignment))
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false), "what waits is withdrawn")
-		require.Equal(t, []string{"give", "give", "give", "take", "give", "take"}, s.asked)
+		require.Equal(t, []string{"grant", "grant", "grant", "revoke", "grant", "revoke"}, s.asked)
 	})
 
 	t.Run("change has one ID and the next change another", func(t *testing.T) {
@@ -135,12 +135,12 @@ func TestChange(t *testing.T) {
 		for _, id := range x.all {
 			seen[id]++
 		}
-		require.Len(t, seen, 5, "a grant after a take is another change")
+		require.Len(t, seen, 5, "a grant after a revoke is another change")
 
-		ann, bob := changeID("give", assignment, "1"), changeID("give", connector.Assignment{Account: "bob", Object: "crew"}, "1")
+		ann, bob := changeID("grant", assignment, "1"), changeID("grant", connector.Assignment{Account: "bob", Object: "crew"}, "1")
 		require.NotEqual(t, ann, bob)
-		require.NotEqual(t, changeID("give", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
-		require.Empty(t, changeID("give", assignment, ""), "without revisions, an ID would be that of the change before")
+		require.NotEqual(t, changeID("grant", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
+		require.Empty(t, changeID("grant", assignment, ""), "without revisions, an ID would be that of the change before")
 	})
 
 	t.Run("lost answer is asked for again", func(t *testing.T) {
@@ -207,7 +207,7 @@ func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // a short one is no JSON
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	var asked request
-	if json.Unmarshal(body, &asked) == nil && (asked.Action == "give" || asked.Action == "take") {
+	if json.Unmarshal(body, &asked) == nil && (asked.Action == "grant" || asked.Action == "revoke") {
 		x.all = append(x.all, asked.ID)
 		x.raw, x.body = append(x.raw, r), append(x.body, body)
 		if x.drop > 0 {
@@ -242,9 +242,9 @@ func TestAnswer(t *testing.T) {
 				_, _ = io.WriteString(w, body) // to ourselves
 			})
 			for name, call := range map[string]func() error{
-				"read": func() error { _, err := c.Read(t.Context(), assignment); return err },
-				"give": func() error { return c.Grant(t.Context(), assignment) },
-				"take": func() error { return c.Revoke(t.Context(), assignment) },
+				"read":   func() error { _, err := c.Read(t.Context(), assignment); return err },
+				"grant":  func() error { return c.Grant(t.Context(), assignment) },
+				"revoke": func() error { return c.Revoke(t.Context(), assignment) },
 			} {
 				err := call()
 				if gone == "" {

@@ -50,7 +50,7 @@ type Assignment struct {
 type Store interface {
 	// Read tells how it stands. What does not exist is Missing, the object first.
 	Read(ctx context.Context, a Assignment) (Standing, error)
-	// Change grants it (held) or revokes it , and tells how it stands then. A
+	// Change grants it (held) or revokes it, and returns its new standing. A
 	// change with an ID that was seen before does nothing. What is so already is
 	// no error; what does not exist is Missing; what must not be is Refused.
 	Change(ctx context.Context, id string, a Assignment, held bool) (Standing, error)
@@ -132,8 +132,8 @@ func serve(ctx context.Context, store Store, asked request) (status int, reply a
 	case "read":
 		standing, err := store.Read(ctx, a)
 		return http.StatusOK, standing, err
-	case "give", "take":
-		standing, err := store.Change(ctx, asked.ID, a, asked.Action == "give")
+	case "grant", "revoke":
+		standing, err := store.Change(ctx, asked.ID, a, asked.Action == "grant")
 		if standing.State == Pending || standing.State == PendingRemoval {
 			return http.StatusAccepted, standing, err
 		}

@@ -46,9 +46,9 @@ func answer(handler http.Handler, r *http.Request) (status int, body string) {
 }
 
 const (
-	grant = `{"version":1,"action":"grant","account":"ann","object":"crew","id":"%s"}`
-	take  = `{"version":1,"action":"take","account":"ann","object":"crew","id":"%s"}`
-	check = `{"version":1,"action":"check"}`
+	grant  = `{"version":1,"action":"grant","account":"ann","object":"crew","id":"%s"}`
+	revoke = `{"version":1,"action":"revoke","account":"ann","object":"crew","id":"%s"}`
+	check  = `{"version":1,"action":"check"}`
 )
 
 func store(t *testing.T) *receiver.Memory {
@@ -116,7 +116,7 @@ func TestHandler(t *testing.T) {
 			require.Equal(t, http.StatusOK, status)
 			require.JSONEq(t, `{"state":"held","revision":"1"}`, reply)
 		}
-		_, reply := answer(handler, post(fmt.Sprintf(take, "second")))
+		_, reply := answer(handler, post(fmt.Sprintf(revoke, "second")))
 		require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
 		status, reply := answer(handler, post(fmt.Sprintf(grant, "first")))
 		require.Equal(t, http.StatusOK, status)
@@ -127,7 +127,7 @@ func TestHandler(t *testing.T) {
 
 	t.Run("changes without IDs are all made", func(t *testing.T) {
 		handler := receiver.Handler(store(t), secret)
-		for _, body := range []string{grant, take, grant} {
+		for _, body := range []string{grant, revoke, grant} {
 			_, reply := answer(handler, post(fmt.Sprintf(body, "")))
 			want := map[bool]string{true: `"held"`, false: `"not_held"`}[body == grant]
 			require.Contains(t, reply, want)
