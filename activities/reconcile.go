@@ -102,7 +102,7 @@ func (s *Reconciler) survive(instance string, err *error) {
 
 func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, assignment schema.Assignment) (settled bool, err error) {
 	inTarget := connector.Assignment{Account: assignment.Account, Object: assignment.Object}
-	before, err := connector.Look(ctx, target, inTarget)
+	before, err := connector.ReadOrNotHeld(ctx, target, inTarget)
 	if err != nil {
 		return false, err
 	}
@@ -116,7 +116,7 @@ func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connec
 	// The lock is as good as its connection. PlanAssignment has just used it; from here on only the target is spoken to, and
 	// recording fails on a lost connection.
 	switch {
-	case before.Settled(plan.Want):
+	case before.Matches(plan.Want):
 	case plan.Want && before.Pending && !before.Held: // it was asked for before
 		err = connector.Waiting(inTarget, before)
 	default:
@@ -138,7 +138,7 @@ func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connec
 // unlessHeld asks the target once more before its refusal is believed: what it shows is held, whatever it answered. One that
 // does not say is tried again.
 func unlessHeld(ctx context.Context, target connector.Connector, a connector.Assignment, refused error) error {
-	after, err := connector.Look(ctx, target, a)
+	after, err := connector.ReadOrNotHeld(ctx, target, a)
 	switch {
 	case err != nil && connector.ClassOf(err) != connector.ClassRefused:
 		return err

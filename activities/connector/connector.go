@@ -1,5 +1,5 @@
-// Package connector is the port to target systems: what reads, grants and takes
-// entitlements there. Each kind of system has a package below this one; package
+// Package connector is the port to target systems: what reads, grants and revokes
+// access there. Each kind of system has a package below this one; package
 // kinds opens them by name, and package connectortest says by tests what all of
 // them must keep.
 package connector
@@ -19,11 +19,11 @@ func (a Assignment) String() string { return a.Account + " on " + a.Object }
 
 // State is what the target really shows for an assignment.
 type State struct {
-	// Held: the account has the object, whoever granted it. What it has only
+	// Held: the account has the object, no matter who granted it. What it has only
 	// through another object does not count.
 	Held bool
 	// Pending: a change to it is under way and not done (an invitation is out, a
-	// task is open). A pending assignment is neither given nor revoked yet.
+	// task is open). A pending assignment is neither granted nor revoked yet.
 	Pending bool
 	// WaitsFor says to people what a pending one waits for, such as "ann to
 	// accept the invitation of acme"; empty: unknown.
@@ -32,9 +32,9 @@ type State struct {
 	People   []string // with OnPeople: their names
 }
 
-// Reconciled tells whether the state is what is wanted: held and nothing else, or
-// nothing at all.
-func (s State) Settled(held bool) bool { return !s.Pending && s.Held == held }
+// Matches reports whether the state is the wanted one: held (or not held), and no
+// change pending.
+func (s State) Matches(held bool) bool { return !s.Pending && s.Held == held }
 
 func (s State) String() string {
 	switch {
@@ -65,7 +65,7 @@ type Connector interface {
 	// missing object is *Gone, and so is a missing account, in this order, so
 	// that no account is made for an object that cannot be granted.
 	Grant(ctx context.Context, a Assignment) error
-	// Take revokes the object , also if someone else granted it, and withdraws
+	// Revoke revokes the object, also if someone else granted it, and withdraws
 	// an open invitation; not held is success, and *Pending as for Grant. A
 	// missing account or object is *Gone. It refuses less than Grant: what has become dangerous since, or an
 	// account that was disabled, must still lose its access.
@@ -91,8 +91,8 @@ type Checker interface {
 
 // Limits are what a target may be asked for at once.
 type Limits struct {
-	Concurrency int     // settlings at once; at least 1
-	PerSecond   float64 // settlings begun a second; 0: as many as there are
+	Concurrency int     // reconciliations at once; at least 1
+	PerSecond   float64 // reconciliations started per second; 0: no limit
 }
 
 // Lister is a Connector that can tell all assignments that it could revoke.

@@ -26,13 +26,13 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 
 	read := c.Read
 	if !held {
-		read = func(ctx context.Context, a Assignment) (State, error) { return Look(ctx, c, a) }
+		read = func(ctx context.Context, a Assignment) (State, error) { return ReadOrNotHeld(ctx, c, a) }
 	}
 	state, err := read(ctx, a)
 	switch {
 	case err != nil:
 		return err
-	case state.Settled(held):
+	case state.Matches(held):
 		return nil
 	case pending != nil:
 		return pending
@@ -52,9 +52,9 @@ func Waiting(a Assignment, state State) *Pending {
 	return &Pending{Assignment: a, Want: true, On: state.On, WaitsFor: what, People: state.People}
 }
 
-// Look reads the assignment where an account or object that does not exist
-// simply means not held, as before a first grant.
-func Look(ctx context.Context, c Connector, a Assignment) (State, error) {
+// ReadOrNotHeld reads the assignment. An account or object that does not exist
+// counts as not held, as before a first grant.
+func ReadOrNotHeld(ctx context.Context, c Connector, a Assignment) (State, error) {
 	state, err := c.Read(ctx, a)
 	if ClassOf(err) == ClassGone {
 		return State{}, nil

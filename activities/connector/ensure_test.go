@@ -162,13 +162,13 @@ func TestEnsure(t *testing.T) {
 	})
 
 	t.Run("look takes a missing account for not held", func(t *testing.T) {
-		state, err := connector.Look(t.Context(), &target{state: heldState}, assignment)
+		state, err := connector.ReadOrNotHeld(t.Context(), &target{state: heldState}, assignment)
 		require.NoError(t, err)
 		require.Equal(t, heldState, state)
-		state, err = connector.Look(t.Context(), &target{state: heldState, readErr: accountGone}, assignment)
+		state, err = connector.ReadOrNotHeld(t.Context(), &target{state: heldState, readErr: accountGone}, assignment)
 		require.NoError(t, err)
 		require.Equal(t, connector.State{}, state)
-		_, err = connector.Look(t.Context(), &target{readErr: notAvailable}, assignment)
+		_, err = connector.ReadOrNotHeld(t.Context(), &target{readErr: notAvailable}, assignment)
 		require.Equal(t, notAvailable, err)
 	})
 }

@@ -105,7 +105,7 @@ type NotAsWanted struct {
 func (e *NotAsWanted) Error() string {
 	want := "revoked"
 	if e.Want {
-		want = "given"
+		want = "granted"
 	}
 	return fmt.Sprintf("%s: the target system said it was %s, but shows it as %s", e.Assignment, want, e.Got)
 }

@@ -193,7 +193,7 @@ func requireGone(t *testing.T, part connector.Part, name string, err error) {
 func requireHeld(t *testing.T, h assignments, c connector.Connector, a connector.Assignment, held bool) {
 	t.Helper()
 	require.Equal(t, held, h.Holds(t, a), "the target shows %s", a)
-	state, err := connector.Look(t.Context(), c, a)
+	state, err := connector.ReadOrNotHeld(t.Context(), c, a)
 	require.NoError(t, err)
 	require.Equal(t, connector.State{Held: held}, state)
 }

@@ -56,7 +56,7 @@ func (c *Connector) Grant(_ context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take removes the line, if it is there.
+// Revoke removes the line, if it is there.
 func (c *Connector) Revoke(_ context.Context, a connector.Assignment) error {
 	return c.change(a, func(members []string) []string {
 		return slices.DeleteFunc(members, func(m string) bool { return m == a.Account })

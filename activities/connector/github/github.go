@@ -68,7 +68,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// Grant makes the account a plain member, or invites it. Whoever is a member
+// Grant makes the account a plain member, or invites it. An account that is a member
 // already stays what they are: asking GitHub for it again would make a
 // maintainer, or an owner, a plain member.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
@@ -84,7 +84,7 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 		switch {
 		case err != nil:
 			return err
-		case state.Settled(true):
+		case state.Matches(true):
 			return nil
 		case state.Pending:
 			return connector.Waiting(a, state)
@@ -103,7 +103,7 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take ends the membership, or withdraws the invitation. Whoever leaves a team
+// Revoke ends the membership, or withdraws the invitation. An account that leaves a team
 // stays in the organization.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
@@ -118,7 +118,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 		switch {
 		case err != nil:
 			return err
-		case state.Settled(false):
+		case state.Matches(false):
 			return nil
 		case s.team == "" && role == owner:
 			return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is an owner of the organization: owners leave it by the hand of another one"}
@@ -128,7 +128,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 			return writeError(err, "remove members of "+s.what())
 		}
 		// Someone was faster; or the token may not, which GitHub does not say openly.
-		if state, _, lookErr := c.look(ctx, s); lookErr != nil || state.Settled(false) {
+		if state, _, lookErr := c.look(ctx, s); lookErr != nil || state.Matches(false) {
 			return lookErr
 		}
 		return &connector.Unavailable{Err: fmt.Errorf("GitHub finds nothing to remove, and shows it all the same; "+

@@ -25,7 +25,7 @@ func requireClass(t *testing.T, want connector.Class, err error, says string) {
 // requireHeld asks the connector.
 func requireHeld(t *testing.T, c *Connector, a connector.Assignment, held bool) {
 	t.Helper()
-	state, err := connector.Look(t.Context(), c, a)
+	state, err := connector.ReadOrNotHeld(t.Context(), c, a)
 	require.NoError(t, err)
 	require.Equal(t, connector.State{Held: held}, state)
 }

@@ -100,7 +100,7 @@ func (c *Connector) call(ctx context.Context, f func(ctx context.Context, tx *sq
 	return c.classify(ctx, err)
 }
 
-// Read tells whether the account is a direct member of the object, whoever
+// Read tells whether the account is a direct member of the object, no matter who
 // granted it.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
 	if err := checkNames(a); err != nil {
@@ -146,7 +146,7 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take ends the membership, whoever granted it.
+// Revoke ends the membership, no matter who granted it.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	if err := checkNames(a); err != nil {
 		return err

@@ -59,7 +59,7 @@ func TestRoleName(t *testing.T) {
 			h.GrantByHandAsAdmin(t, short)
 			long := connector.Assignment{Account: account, Object: longest + "y"}
 			for name, call := range map[string]func(context.Context, connector.Assignment) error{
-				"give": c.Grant, "take": c.Revoke,
+				"grant": c.Grant, "revoke": c.Revoke,
 				"read": func(ctx context.Context, a connector.Assignment) error { _, err := c.Read(ctx, a); return err },
 			} {
 				require.Equal(t, connector.ClassRefused, connector.ClassOf(call(t.Context(), long)), name)
