@@ -46,10 +46,10 @@ revoke insert, update on people, job_titles, applications, entitlements, account
 revoke insert on claims from accessbot_directory;
 grant insert (email, name, job_title_id, department, status, time_zone, slack_user_id, administrator),
       update (email, name, job_title_id, department, manager_id, status, time_zone, slack_user_id, administrator, gone_at) on people to accessbot_directory;
-grant insert (name) on job_titles to accessbot_directory;
-grant insert (slug, name, connector, instance, unexpected_access), update (name, connector, instance, unexpected_access, gone_at) on applications to accessbot_directory;
+grant insert (name), update (search) on job_titles to accessbot_directory;
+grant insert (slug, name, connector, instance, unexpected_access), update (name, connector, instance, unexpected_access, gone_at, search) on applications to accessbot_directory;
 grant insert (application_id, instance, key, name, kind, description, risk, requestable, max_days, target),
-      update (name, kind, description, risk, requestable, max_days, target, gone_at) on entitlements to accessbot_directory;
+      update (name, kind, description, risk, requestable, max_days, target, gone_at, search) on entitlements to accessbot_directory;
 grant insert (person_id, instance, account), update (account) on accounts to accessbot_directory;
 grant insert (key, label, note_required, position), update (label, note_required, position, gone_at) on reasons to accessbot_directory;
 grant insert (person_id, account_id, entitlement_id, source, granted_at, due_at) on claims to accessbot_directory;
