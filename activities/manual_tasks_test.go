@@ -112,7 +112,7 @@ func TestManualTask(t *testing.T) {
 		s.Shift(10 * time.Minute)
 		require.ErrorContains(t, s.revoke(claim), "I am on holiday")
 		s.nobodyIsAsked()
-		assert.Equal(t, 1, s.Alerts("revoking is overdue"))
+		assert.Equal(t, 1, s.Alerts(schema.RevocationOverdue))
 		s.Shift(24 * time.Hour)
 		require.Error(t, s.revoke(claim))
 		toGrant, again := s.task()
@@ -131,7 +131,7 @@ func TestManualTask(t *testing.T) {
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 		require.ErrorIs(t, s.answer(task, s.owen, false, "too late"), schema.ErrNotOpen)
-		assert.NotZero(t, s.Audited("not asked to do it by hand any more"))
+		assert.NotZero(t, s.Audited(schema.ManualTaskDropped))
 	})
 
 	t.Run("work done on a dropped task is assigned for revocation", func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestManualTask(t *testing.T) {
 		require.ErrorIs(t, s.answer(task, stranger, true, ""), schema.ErrNotAllowed)
 		require.ErrorIs(t, s.answer(task, s.ann, true, ""), schema.ErrNotAllowed, "nor the one who is to have it")
 		require.ErrorIs(t, s.answer(task+1, s.owen, true, ""), schema.ErrNotOpen)
-		assert.Equal(t, 3, s.Alerts("answer to a task refused"))
+		assert.Equal(t, 3, s.Alerts(schema.ManualTaskRefused))
 		require.NoError(t, s.answer(task, s.owen, true, ""))
 		require.ErrorIs(t, s.answer(task, s.owen, true, ""), schema.ErrDecided)
 	})

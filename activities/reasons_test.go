@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
 )
@@ -25,7 +26,7 @@ func TestClaim(t *testing.T) {
 		require.NoError(t, s.revoke(s.Claim(first.Items[0])))
 		assert.True(t, s.held())
 		assert.Equal(t, "ended", s.State(first.Items[0]))
-		assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
+		assert.Equal(t, 1, s.Audited(schema.AccessKept))
 		assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(second.Items[0])))
@@ -57,7 +58,7 @@ func TestClaim(t *testing.T) {
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
-		assert.Equal(t, 1, s.Alerts("found access that was there before"))
+		assert.Equal(t, 1, s.Alerts(schema.AccessFound))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.True(t, s.held())

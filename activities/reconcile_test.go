@@ -73,8 +73,8 @@ func TestReconciliation(t *testing.T) {
 		assert.False(t, s.held())
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 		assert.True(t, schematest.Value[bool](s.World, `select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`, claim))
-		assert.Equal(t, 1, s.Audited("given"))
-		assert.Equal(t, 1, s.Audited("ended: access is gone"))
+		assert.Equal(t, 1, s.Audited(schema.AccessGranted))
+		assert.Equal(t, 1, s.Audited(schema.AccessRevoked))
 	})
 
 	t.Run("nothing is granted without proof", func(t *testing.T) {
@@ -326,7 +326,7 @@ func TestReconciliation(t *testing.T) {
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}
-	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'giving refused'`))
+	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'provisioning.refused'`))
 	return refusals
 }
 

@@ -148,7 +148,7 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		ID        int64        `db:"id"`
 		RequestID int64        `db:"request_id"`
 		EndsAt    sql.NullTime `db:"ends_at"`
-		Refused   ProblemCode  `db:"refused"` // or released, or past_end: Advance says what becomes of it
+		Refused   ProblemCode  `db:"refused"` // or revoked, or past_end: Advance says what becomes of it
 	}
 	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
 	err := tx.SelectContext(ctx, &approved, `
@@ -167,7 +167,7 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		  join people p on p.id = r.requester_id
 		  join accounts a on a.id = i.account_id
 		  join entitlements e on e.id = i.entitlement_id
-		  left join releases x on x.item_id = i.id
+		  left join stop_orders x on x.item_id = i.id
 		 cross join lateral (select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms from decisions d where d.item_id = i.id) d
 		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved' and i.request_id = any($3)
 		 order by i.id`, l.AccountID, l.EntitlementID, l.requests, l.now)
@@ -189,7 +189,7 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, Problem{Code: item.Refused}); err != nil {
 				return err
 			}
-			err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting refused", Alert: true, RequestID: item.RequestID, ItemID: item.ID,
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningRefused, Alert: true, RequestID: item.RequestID, ItemID: item.ID,
 				Details: map[string]any{"problem": item.Refused}})
 			if err != nil {
 				return err
@@ -213,8 +213,8 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, Problem{}); err != nil {
 			return err
 		}
-		err = Audit(ctx, tx, Event{Actor: "worker", Action: "claimed", RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
-			Details: map[string]any{"seat": l.String(), "held before": held}})
+		err = Audit(ctx, tx, Event{Actor: "worker", Action: ClaimCreated, RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
+			Details: map[string]any{"assignment": l.String(), "held_before": held}})
 		if err != nil {
 			return err
 		}
@@ -235,8 +235,8 @@ func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requ
 	} else if err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "found access that was there before", Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
-		Details: map[string]any{"seat": l.String()}})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: AccessFound, Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
+		Details: map[string]any{"assignment": l.String()}})
 }
 
 // RecordAssignment writes down what the target was seen to show after the change. It answers false, and records nothing, if
@@ -315,8 +315,8 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 		if w.Looks > 1 {
 			continue
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
-			Details: map[string]any{"seat": s.String(), "waits for": waitsFor.Code, "details": waitsFor.Details}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningAccepted, RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
+			Details: map[string]any{"assignment": s.String(), "waits_for": waitsFor.Code, "details": waitsFor.Details}})
 		if err != nil {
 			return err
 		}
@@ -360,8 +360,8 @@ func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error 
 				return err
 			}
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: "given", RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
-			Details: map[string]any{"seat": l.String()}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: AccessGranted, RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
+			Details: map[string]any{"assignment": l.String()}})
 		if err != nil {
 			return err
 		}
@@ -380,7 +380,7 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		ItemID    sql.NullInt64  `db:"item_id"`
 		RequestID sql.NullInt64  `db:"request_id"`
 		State     sql.NullString `db:"state"`
-		Revoked   bool           `db:"released"`
+		Revoked   bool           `db:"revoked"`
 		Given     bool           `db:"given"` // the target once showed it
 		Problem   Problem        `db:"problem"`
 		JustEnded bool           `db:"just_ended"`
@@ -406,7 +406,7 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
 		   and (c.ended_at is not null or c.revoked_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
-		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as released, c.granted_at is not null as given,
+		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as revoked, c.granted_at is not null as given,
 		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details", o.ended_at is null as just_ended, c.end_reason,
 		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
@@ -433,12 +433,12 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 				return err
 			}
 		}
-		action := "ended: access is gone"
+		action := AccessRevoked
 		if held {
-			action = "ended: access stays for another reason"
+			action = AccessKept
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
-			Details: map[string]any{"seat": l.String(), "why": e.Why, "late by seconds": e.LateBy}})
+			Details: map[string]any{"assignment": l.String(), "why": e.Why, "late_by_seconds": e.LateBy}})
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 type Event struct {
 	Actor      string // person, worker, slackapp, sweep, import or policy
 	PersonID   int64  // who, where a person did it; 0: no one
-	Action     string
+	Action     AuditAction
 	Alert      bool // someone should look
 	RequestID  int64
 	ItemID     int64
@@ -39,7 +39,7 @@ func Audit(ctx context.Context, q Queryer, events ...Event) error {
 		if err != nil {
 			return fmt.Errorf("audit %s: %w", e.Action, err)
 		}
-		actors, actions, alerts, details = append(actors, e.Actor), append(actions, e.Action), append(alerts, e.Alert), append(details, string(text))
+		actors, actions, alerts, details = append(actors, e.Actor), append(actions, string(e.Action)), append(alerts, e.Alert), append(details, string(text))
 		for n, id := range []int64{e.PersonID, e.RequestID, e.ItemID, e.ClaimID, e.ApprovalID} {
 			ids[n] = append(ids[n], sql.NullInt64{Int64: id, Valid: id != 0})
 		}

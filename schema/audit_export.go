@@ -38,9 +38,9 @@ type AuditedItem struct {
 	EndReason            string            `json:"end_reason" db:"end_reason"`
 	KeptForAnother       bool              `json:"kept_for_another_reason" db:"kept_for_another"`
 	UnexpectedBefore     bool              `json:"found_before" db:"found_before"`
-	ReleaseKind          string            `json:"release_kind" db:"release_kind"`
-	ReleasedBy           string            `json:"released_by" db:"released_by"`
-	ReleaseReason        string            `json:"release_reason" db:"release_reason"`
+	StopKind             string            `json:"stop_kind" db:"stop_kind"`
+	StoppedBy            string            `json:"stopped_by" db:"stopped_by"` // e-mail; empty: no one pressed anything
+	StopReason           string            `json:"stop_reason" db:"stop_reason"`
 	Problem              ProblemCode       `json:"problem" db:"problem"`
 	ProblemDetails       ProblemDetails    `json:"problem_details" db:"problem_details"`
 }
@@ -69,7 +69,7 @@ with submitted as (
            select item_id::bigint, n from jsonb_array_elements_text(e.details -> 'items') with ordinality as listed (item_id, n) where jsonb_typeof(e.details -> 'items') = 'array'
            union all -- from before the items were listed
            select i.id, row_number() over (order by i.id) from request_items i where i.request_id = e.request_id and jsonb_typeof(e.details -> 'items') = 'number') x
-     where e.action = 'submitted')
+     where e.action = '` + string(RequestSubmitted) + `')
 select s.number, s.position, coalesce(s.request_id, i.request_id) as request, coalesce(s.item_id, i.id) as item,
        case when s.position is not null then 'sealed' when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
        coalesce(i.state, 'missing') as state, coalesce(s.at, r.created_at) as submitted_at,
@@ -81,7 +81,7 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
        case when o.due_end <= app_now() then extract(epoch from coalesce(c.removed_at, c.ended_at, app_now()) - o.due_end)::float8 end as lateness_seconds,
        coalesce(c.end_reason, '') as end_reason, coalesce(c.ended_at is not null and c.removed_at is null and c.due_at is null, false) as kept_for_another,
        f.id is not null as found_before,
-       coalesce(x.kind, '') as release_kind, coalesce(b.email, '') as released_by, coalesce(x.reason, '') as release_reason, coalesce(i.problem, '') as problem,
+       coalesce(x.kind, '') as stop_kind, coalesce(b.email, '') as stopped_by, coalesce(x.reason, '') as stop_reason, coalesce(i.problem, '') as problem,
        coalesce(i.problem_details, '{}') as problem_details
   from submitted s
   full join request_items i on i.id = s.item_id
@@ -95,7 +95,7 @@ select s.number, s.position, coalesce(s.request_id, i.request_id) as request, co
   left join applications a on a.id = n.application_id
   left join claims c on c.item_id = i.id
   left join claims f on f.unexpected_for = i.id
-  left join releases x on x.item_id = i.id
+  left join stop_orders x on x.item_id = i.id
   left join people b on b.id = x.person_id
   left join lateral (select least(c.revoked_at, c.ends_at, c.ended_at) as due_end) o on true
   left join lateral (

@@ -71,7 +71,7 @@ func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Durati
 			return err
 		}
 		alerted = true
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "revoking is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: RevocationOverdue, Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
 	})
 	return alerted, err
 }

@@ -76,7 +76,7 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 		return decided, err
 	}
 	// Refused is worth knowing: a forwarded button, a deactivated approver, terms changed behind someone's back.
-	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: "decision refused", Alert: true,
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true,
 		Details: map[string]any{"message": answer.MessageID, "why": err.Error()}})
 	return decided, errors.Join(err, auditErr)
 }
@@ -213,11 +213,11 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 		if len(about) == 0 {
 			continue
 		}
-		details := map[string]any{"items": about, "policy": r.PolicyVersion, "terms": r.Terms}
+		details := map[string]any{"outcome": verdict, "items": about, "policy": r.PolicyVersion, "terms": r.Terms}
 		if first.EndsAt.Valid {
-			details["ends at"] = first.EndsAt.Time.UTC()
+			details["ends_at"] = first.EndsAt.Time.UTC()
 		}
-		e := Event{Actor: "policy", Action: "decided: " + verdict, RequestID: r.ID, Details: details, Alert: first.Override}
+		e := Event{Actor: "policy", Action: DecisionRecorded, RequestID: r.ID, Details: details, Alert: first.Override}
 		if first.DecidedBy.Valid {
 			e.Actor, e.PersonID = "person", first.DecidedBy.Int64
 		}

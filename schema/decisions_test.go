@@ -58,11 +58,11 @@ func (a asking) decisions() int {
 // refused says that an answer was refused for this reason, that nothing was recorded of it, and that someone is told.
 func (a asking) refused(answer schema.Answer, why error) {
 	a.t.Helper()
-	before, alerts := a.decisions(), a.Alerts("decision refused")
+	before, alerts := a.decisions(), a.Alerts(schema.DecisionRefused)
 	_, err := a.SlackApp.Decide(context.Background(), answer)
 	require.ErrorIs(a.t, err, why)
 	assert.Equal(a.t, before, a.decisions())
-	assert.Equal(a.t, alerts+1, a.Alerts("decision refused"))
+	assert.Equal(a.t, alerts+1, a.Alerts(schema.DecisionRefused))
 }
 
 func TestDecision(t *testing.T) {
@@ -80,7 +80,7 @@ func TestDecision(t *testing.T) {
 			assert.Equal(t, decided.Request.Terms, i.Decision.Terms)
 			assert.Equal(t, decided.Request.EndsAt, i.Decision.EndsAt)
 		}
-		assert.Equal(t, 1, a.Audited("decided: approve"))
+		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
 		assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests`), "the request is due at once")
 	})
 
@@ -166,7 +166,7 @@ func TestDecision(t *testing.T) {
 		decided, err := a.SlackApp.Decide(context.Background(), answer)
 		require.NoError(t, err)
 		assert.Empty(t, decided.Items)
-		assert.Equal(t, schema.WithdrawnByRequester, decided.Request.Items[0].Release.Kind)
+		assert.Equal(t, schema.KindWithdrawn, decided.Request.Items[0].StopOrder.Kind)
 		assert.Zero(t, a.decisions())
 	})
 
@@ -273,7 +273,7 @@ func TestDecisionRace(t *testing.T) {
 		group.Wait()
 		assert.Equal(t, 1, firsts)
 		assert.Equal(t, 2, a.decisions(), "one an item")
-		assert.Equal(t, 1, a.Audited("decided: approve"))
+		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
 	})
 
 	t.Run("first of approve and deny at once wins", func(t *testing.T) {

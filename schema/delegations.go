@@ -47,10 +47,10 @@ func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err
 		if err != nil {
 			return fmt.Errorf("what waits for person %d: %w", d.PersonID, err)
 		}
-		details := map[string]any{"delegate": d.DelegateID.Int64, "starts at": d.StartsAt.UTC(), "ends at": d.EndsAt.UTC()}
-		action := "delegated"
+		details := map[string]any{"delegate": d.DelegateID.Int64, "starts_at": d.StartsAt.UTC(), "ends_at": d.EndsAt.UTC()}
+		action := DelegationRecorded
 		if !d.DelegateID.Valid {
-			action, details = "delegation ended", nil
+			action, details = DelegationEnded, nil
 		}
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: d.PersonID, Action: action, Details: details})
 	})

@@ -123,7 +123,7 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 		    update findings set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
 		    returning entitlement_id, account, kind, notification_id)
 		insert into audit_events (actor, action, details)
-		select 'sweep', 'unexpected_access: gone', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
+		select 'sweep', '`+string(FindingClosed)+`', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
 		  from gone where notification_id is not null -- it was reported`, p.instance, p.started)
 	if err != nil {
 		return found, fmt.Errorf("what drifts no more in %s: %w", p.instance, err)
@@ -197,7 +197,7 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 	}
 	var events []Event
 	for _, c := range corrected { // few: see correctedMost
-		events = append(events, Event{Actor: "sweep", Action: "unexpected or missing access: corrected",
+		events = append(events, Event{Actor: "sweep", Action: FindingCorrected,
 			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unclaimed}})
 		if c.Unclaimed {
 			_, err = tx.ExecContext(ctx, `
@@ -237,8 +237,8 @@ func (p *Comparison) report(ctx context.Context, tx *sqlx.Tx, found *ComparisonR
 	byApplication := map[int64][]int64{}
 	for _, d := range fresh {
 		byApplication[d.ApplicationID] = append(byApplication[d.ApplicationID], d.ID)
-		err := Audit(ctx, tx, Event{Actor: "sweep", Action: "unexpected or missing access: " + map[string]string{"unclaimed": "held, and no one claims it", "missing": "claimed, and not held"}[d.Kind],
-			Alert: true, Details: map[string]any{"instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account, "person": d.PersonID.Int64, "corrected": d.Corrected}})
+		err := Audit(ctx, tx, Event{Actor: "sweep", Action: FindingReported, Alert: true,
+			Details: map[string]any{"kind": d.Kind, "instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account, "person": d.PersonID.Int64, "corrected": d.Corrected}})
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		     and (c.asked_at is not null or not $5)
 		     and item_outcome(i.id) is null and not stage_passed(i.id, a.stage)
 		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
-		     and not exists (select from releases l where l.item_id = i.id))
+		     and not exists (select from stop_orders l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
 		       least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
 		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total, app_now() as read_at
@@ -146,7 +146,7 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
-		  left join releases l on l.item_id = i.id
+		  left join stop_orders l on l.item_id = i.id
 		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_outcome(i.id) end as outcome) d
 		 where i.request_id = any($1)
 		 order by lower(a.name), lower(e.name), i.id`, pq.Array(ids))

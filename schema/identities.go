@@ -96,15 +96,16 @@ func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Per
 			return err
 		}
 		details["basis"] = basis
-		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: "bound to a Slack user", Details: details})
+		return Audit(ctx, tx, Event{Actor: "slackapp", PersonID: person.ID, Action: BindingCreated, Details: details})
 	})
 	if errors.Is(err, ErrNotASCII) {
 		details["reason"], details["address"] = "address_not_ascii", strconv.QuoteToASCII(u.Email)
-		auditErr := Audit(ctx, db, Event{Actor: "slackapp", Action: "binding.refused", Alert: true, Details: details})
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", Action: BindingRefused, Alert: true, Details: details})
 		return Person{}, errors.Join(err, auditErr)
 	}
 	if errors.Is(err, ErrOtherAccount) {
-		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: "second Slack account refused", Alert: true, Details: details})
+		details["reason"] = "person_is_other_user"
+		auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: person.ID, Action: BindingRefused, Alert: true, Details: details})
 		return Person{}, errors.Join(err, auditErr)
 	}
 	return person, err
@@ -152,14 +153,14 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 	}
 	_, err := q.ExecContext(ctx, `
 		insert into audit_events (actor, person_id, action, alert, details)
-		select 'slackapp', $1, 'Slack e-mail differs from the directory', true,
-		       jsonb_build_object('team', $2::text, 'user', $3::text, 'e-mail of person', (select o.id from people o where o.email = $4))
+		select 'slackapp', $1, '`+string(BindingContradicted)+`', true,
+		       jsonb_build_object('team', $2::text, 'user', $3::text, 'email_of_person_id', (select o.id from people o where o.email = $4))
 		  from slack_identities s
 		 where s.enterprise_id = $6 and s.team_id = $2 and s.user_id = $3 and s.person_id = $1
 		   and $4 <> $5
 		   and (s.basis = 'confirmed e-mail' or exists (select from people o where o.email = $4))
 		   and not exists (select from audit_events a
-		                    where a.alert and a.person_id = $1 and a.action = 'Slack e-mail differs from the directory'
+		                    where a.alert and a.person_id = $1 and a.action = '`+string(BindingContradicted)+`'
 		                      and a.details ->> 'user' = $3 and a.at > app_now() - interval '1 day')`,
 		p.ID, u.TeamID, u.UserID, email.Lower(u.Email), p.Email, u.EnterpriseID)
 	if err != nil {
@@ -181,7 +182,7 @@ func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 			    returning s.*, p.email),
 			recorded as (
 			    insert into audit_events (actor, person_id, action, alert, details)
-			    select 'import', person_id, 'unbound from a Slack user', true,
+			    select 'import', person_id, '`+string(BindingRemoved)+`', true,
 			           jsonb_build_object('enterprise', enterprise_id, 'team', team_id, 'user', user_id, 'basis', basis, 'bound_at', bound_at)
 			      from undone)
 			select email from undone`, pq.Array(emails))

@@ -156,7 +156,7 @@ func TestSlackIdentity(t *testing.T) {
 		require.ErrorIs(t, err, schema.ErrNotBound)
 		var user string
 		require.NoError(t, o.Get(&user, `select details ->> 'user' from audit_events a join people p on p.id = a.person_id
-		where a.alert and a.action = 'unbound from a Slack user' and p.email = 'alice@example.com'`))
+		where a.alert and a.action = 'binding.removed' and p.email = 'alice@example.com'`))
 		require.Equal(t, "U1", user)
 		_, err = o.app.BindSlackUser(ctx, slackUser("U9", "alice@example.com"), true)
 		require.NoError(t, err, "the next contact decides again")
@@ -203,9 +203,9 @@ func TestSlackIdentity(t *testing.T) {
 			kenji, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U2", "KENJI@example.com"), true)
 			require.NoError(t, err)
 			require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "Kenji@Example.com")))
-			require.Zero(t, w.Alerts("Slack e-mail differs from the directory"))
+			require.Zero(t, w.Alerts(schema.BindingContradicted))
 			require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "\u212Aenji@example.com")))
-			require.Equal(t, 1, w.Alerts("Slack e-mail differs from the directory"))
+			require.Equal(t, 1, w.Alerts(schema.BindingContradicted))
 		})
 		t.Run("an address with ASCII capitals is not stored, one with others is as it is", func(t *testing.T) {
 			_, err := w.Exec(`insert into people (email, name, status) values ('Ann@example.com', 'Ann', 'active')`)

@@ -62,6 +62,6 @@ func FailedItem(ctx context.Context, tx Queryer, requestID, itemID int64, proble
 	if err := MoveItems(ctx, tx, []int64{itemID}, Failed, problem); err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "could not be granted", Alert: true, RequestID: requestID, ItemID: itemID,
+	return Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningFailed, Alert: true, RequestID: requestID, ItemID: itemID,
 		Details: map[string]any{"problem": problem.Code, "details": problem.Details}})
 }

@@ -67,7 +67,7 @@ func (db *DB) OpenTask(ctx context.Context, assignment ManualTask, held bool) er
 		if err != nil {
 			return fmt.Errorf("open a task: %w", refusal(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "asked to do it by hand", Details: map[string]any{"account": assignment.Account, "entitlement": assignment.Object, "to grant": held}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: ManualTaskOpened, Details: map[string]any{"account": assignment.Account, "entitlement": assignment.Object, "to_grant": held}})
 	})
 }
 
@@ -83,7 +83,7 @@ func closeTask(ctx context.Context, tx *sqlx.Tx, assignment ManualTask) error {
 		     where account_id = $1 and entitlement_id = $2 and closed_at is null returning id),
 		audited as (
 		    insert into audit_events (actor, action, details)
-		    select 'worker', 'not asked to do it by hand any more', jsonb_build_object('task', id, 'account', $1::bigint, 'entitlement', $2::bigint) from dropped)
+		    select 'worker', '`+string(ManualTaskDropped)+`', jsonb_build_object('task', id, 'account', $1::bigint, 'entitlement', $2::bigint) from dropped)
 		update notifications set messages_due_at = app_now() where manual_task_id in (select id from dropped)`, assignment.Account, assignment.Object)
 	if err != nil {
 		return fmt.Errorf("drop a task: %w", err)
@@ -111,13 +111,13 @@ func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, er
 		if err != nil {
 			return fmt.Errorf("the notification of task %d: %w", a.TaskID, err)
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: a.PersonID, Action: map[bool]string{true: "done by hand", false: "cannot be done by hand"}[a.Done],
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: a.PersonID, Action: map[bool]AuditAction{true: ManualTaskDone, false: ManualTaskDeclined}[a.Done],
 			Alert: !a.Done, RequestID: requestID, Details: map[string]any{"task": a.TaskID, "reason": a.Reason}})
 	})
 	if err == nil || !isRefusal(err) {
 		return requestID, err
 	}
-	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: a.PersonID, Action: "answer to a task refused", Alert: true,
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: a.PersonID, Action: ManualTaskRefused, Alert: true,
 		Details: map[string]any{"task": a.TaskID, "why": err.Error()}})
 	return requestID, errors.Join(err, auditErr)
 }

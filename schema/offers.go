@@ -64,7 +64,7 @@ func live(claim string) string {
 
 // waits is the condition under which an item is still being asked for, or on its way.
 const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
-           and not exists (select from releases r where r.item_id = i.id)
+           and not exists (select from stop_orders r where r.item_id = i.id)
            and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')`
 
 // otherHolders are the people whose access a job title stands for: its active holders, other than the one who is to have it.

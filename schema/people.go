@@ -78,7 +78,7 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 		if err := WriteSearchKeys(ctx, tx, id); err != nil {
 			return err
 		}
-		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: "e-mail changed", Alert: true, Details: map[string]any{"from": from, "to": to}})
+		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: EmailChanged, Alert: true, Details: map[string]any{"from": from, "to": to}})
 	})
 }
 

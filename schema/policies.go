@@ -86,7 +86,7 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 		if err != nil {
 			return fmt.Errorf("record the policy: %w", err)
 		}
-		return Audit(ctx, tx, Event{Actor: "policy", Action: "policy applied", Details: map[string]any{"version": v.Version, "clauses": len(p.Rules)}})
+		return Audit(ctx, tx, Event{Actor: "policy", Action: PolicyApplied, Details: map[string]any{"version": v.Version, "rules": len(p.Rules)}})
 	})
 	return v, changed, err
 }

@@ -192,14 +192,6 @@ func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.D
 		Details: map[string]any{"application": outage.Application, "problem": outage.Problem}})
 }
 
-// Audit actions of what waits for a target.
-const (
-	ProvisioningDelayed  = "provisioning.delayed"  // an alert, once for each outage of an application
-	ProvisioningRestored = "provisioning.restored" // nothing waits for it any more
-	RetryOrdered         = "retry.ordered"
-	RetryRefused         = "retry.refused"
-)
-
 // Outage is what waits for an application's target, and for how long.
 type Outage struct {
 	NoticeID        int64        `db:"id"`
@@ -324,7 +316,7 @@ func GrantingOf(ctx context.Context, q Queryer, itemID int64) (g Granting, err e
 		       coalesce(extract(epoch from app_now() - d.at), 0)::float8 as approved,
 		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since",
 		       i.state not in ('approved', 'provisioning') or coalesce(d.ends_at <= app_now(), false)
-		       or exists (select from releases x where x.item_id = i.id)
+		       or exists (select from stop_orders x where x.item_id = i.id)
 		       or exists (select from claims c where c.item_id = i.id and c.ended_at is not null) as over
 		  from request_items i
 		  join access_requests r on r.id = i.request_id

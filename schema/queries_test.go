@@ -50,7 +50,7 @@ func newPlans(t *testing.T, url string) *plans {
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_positions)\b`)
 
 // readWhole are the plans since the last call that read a whole table which grows.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -114,16 +114,16 @@ func TestQueries(t *testing.T) {
 		insert into job_title_entitlements select t, e from generate_series(1, 50) t, generate_series(1, 100) e;
 		insert into notifications (kind, person_id, opened_at, messages_due_at) select 'job_change', 1 + n % 200, app_now(), null from generate_series(1, 2000) n;
 		insert into job_change_claims select n.id, c.id, 1 from notifications n join claims c on c.id % 4000 = n.id % 4000 where n.kind = 'job_change';
-		insert into releases (item_id, person_id, kind) select id, 1, 'removed_by_holder' from request_items where id % 5 = 0;
+		insert into stop_orders (item_id, person_id, kind) select id, 1, 'removed_by_holder' from request_items where id % 5 = 0;
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
 		update claims set due_at = app_now() where id % 1000 = 0;
 		insert into questions (request_id, asked_by, text) select id, 1 + (requester_id + 1) % 2000, 'What for?' from access_requests where id <> 4000;
 		insert into question_answers (question_id, answered_by, text) select e.id, r.requester_id, 'A report' from questions e join access_requests r on r.id = e.request_id;
-		insert into audit_events (actor, action, request_id) select 'worker', 'given', 1000 + n from generate_series(1, 5000) n;
+		insert into audit_events (actor, action, request_id) select 'worker', 'access.granted', 1000 + n from generate_series(1, 5000) n;
 		-- Request 4000 waits, and somebody else than its requester has a copy of its question.
 		update approval_candidates set person_id = 78 where approval_id = (select id from approvals where request_id = 4000);
 		delete from decisions where item_id in (select id from request_items where request_id = 4000);
-		delete from releases where item_id in (select id from request_items where request_id = 4000);
+		delete from stop_orders where item_id in (select id from request_items where request_id = 4000);
 		delete from claims where item_id in (select id from request_items where request_id = 4000);
 		update request_items set state = 'awaiting_approval' where request_id = 4000;
 		update approvals set state = 'open', closed_at = null, level = 1 where request_id = 4000;
@@ -307,7 +307,7 @@ func TestQueries(t *testing.T) {
 				if _, err := p.Exec(`update people set status = 'left' where id = 80`); err != nil {
 					return err
 				}
-				_, err := p.ReleaseLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 80 and ended_at is null`))
+				_, err := p.RevokeLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 80 and ended_at is null`))
 				return err
 			},
 		} {

@@ -99,9 +99,9 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 		if err != nil {
 			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, refusal(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "asked the requester", RequestID: request.ID, Details: map[string]any{"question": id}})
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAsked, RequestID: request.ID, Details: map[string]any{"question": id}})
 	})
-	return request, db.auditRefusedQuestion(ctx, personID, "asking the requester refused", messageID, err)
+	return request, db.auditRefusedQuestion(ctx, personID, QuestionRefused, messageID, err)
 }
 
 // QuestionFor answers the request of a question, and that, for the one who may answer it: ErrNotFound for anybody else.
@@ -141,13 +141,13 @@ func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, te
 		if err != nil {
 			return fmt.Errorf("person %d answers question %d: %w", personID, questionID, refusal(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "answered an approver", RequestID: requestID, Details: map[string]any{"question": questionID}})
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAnswered, RequestID: requestID, Details: map[string]any{"question": questionID}})
 	})
-	return requestID, db.auditRefusedQuestion(ctx, personID, "answering an approver refused", questionID, err)
+	return requestID, db.auditRefusedQuestion(ctx, personID, AnswerRefused, questionID, err)
 }
 
 // auditRefusedQuestion keeps that someone tried what is not theirs, and answers the error that says so.
-func (db *DB) auditRefusedQuestion(ctx context.Context, personID int64, action string, about int64, err error) error {
+func (db *DB) auditRefusedQuestion(ctx context.Context, personID int64, action AuditAction, about int64, err error) error {
 	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrOwnRequest) {
 		return err
 	}

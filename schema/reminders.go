@@ -72,7 +72,7 @@ func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, a
 	if len(reminded) == 0 {
 		return nil, nil
 	}
-	return reminded, Audit(ctx, tx, Event{Actor: "worker", Action: "reminded", RequestID: requestID, Details: map[string]any{"people": reminded}})
+	return reminded, Audit(ctx, tx, Event{Actor: "worker", Action: ReminderSent, RequestID: requestID, Details: map[string]any{"people": reminded}})
 }
 
 // WaitingToRemind answers what a person was asked about and has not answered, the oldest first. Nothing: they are not

@@ -60,7 +60,7 @@ type Item struct {
 
 	Decisions []Decision `db:"-"` // oldest first
 	Decision  *Decision  `db:"-"` // what they come to; nil: someone is still to decide
-	Release   *Release   `db:"-"` // nil: neither withdrawn nor ordered back
+	StopOrder *StopOrder `db:"-"` // nil: neither withdrawn nor revoked
 	Claim     *Claim     `db:"-"` // nil: nothing was granted
 }
 
@@ -90,7 +90,7 @@ func (i Item) Final() bool {
 
 // Waiting tells whether someone could still decide the item: its state may lag behind the database by a moment.
 func (i Item) Waiting() bool {
-	return (i.State == Submitted || i.State == AwaitingApproval) && i.Decision == nil && i.Release == nil
+	return (i.State == Submitted || i.State == AwaitingApproval) && i.Decision == nil && i.StopOrder == nil
 }
 
 // Approval is an approval put to a set of candidates about items of one application.
@@ -215,16 +215,16 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	for n := range items {
 		items[n].Decision = conclude(items[n].Decisions)
 	}
-	var releases []Release
-	err = q.SelectContext(ctx, &releases, `
-		select r.id, r.item_id, r.claim_id, r.person_id, coalesce(p.name, '') as person_name, r.kind, r.reason, r.revoked_at
-		  from releases r left join people p on p.id = r.person_id
+	var orders []StopOrder
+	err = q.SelectContext(ctx, &orders, `
+		select r.id, r.item_id, r.claim_id, r.person_id, coalesce(p.name, '') as person_name, r.kind, r.reason, r.ordered_at
+		  from stop_orders r left join people p on p.id = r.person_id
 		 where r.item_id = any($1)`, pq.Array(ids))
 	if err != nil {
 		return nil, err
 	}
-	for n := range releases {
-		items[position[releases[n].ItemID.Int64]].Release = &releases[n]
+	for n := range orders {
+		items[position[orders[n].ItemID.Int64]].StopOrder = &orders[n]
 	}
 	var claims []Claim
 	if err := q.SelectContext(ctx, &claims, selectClaim+` where c.item_id = any($1)`, pq.Array(ids)); err != nil {

@@ -85,9 +85,9 @@ func TestRolePowers(t *testing.T) {
 		for _, role := range []string{"accessbot_auditor", "accessbot_slackapp", "accessbot_worker", "accessbot_directory"} {
 			db := a.asRole(role)
 			db.MustExec(`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, revoked_at timestamptz)`)
-			_, err := db.Exec(`create trigger t before insert on r for each row execute function releases_check()`)
-			assert.ErrorContains(t, err, "permission denied for function releases_check", role)
-			db.MustExec(`insert into r (item_id, kind) values ($1, 'left')`, a.asked.Items[0])
+			_, err := db.Exec(`create trigger t before insert on r for each row execute function stop_orders_check()`)
+			assert.ErrorContains(t, err, "permission denied for function stop_orders_check", role)
+			db.MustExec(`insert into r (item_id, kind) values ($1, 'person_left')`, a.asked.Items[0])
 		}
 		assert.False(t, schematest.Value[bool](a.World, `select revoked_at is not null from claims where id = $1`, claim))
 

@@ -22,7 +22,7 @@ import (
 func write(w *schematest.World, n int) {
 	events := make([]schema.Event, n)
 	for i := range events {
-		events[i] = schema.Event{Actor: "worker", Action: fmt.Sprintf("event %d", i), Details: map[string]any{"n": i, "b": "ü<\"", "a": 1.50}}
+		events[i] = schema.Event{Actor: "worker", Action: schema.AuditAction(fmt.Sprintf("event %d", i)), Details: map[string]any{"n": i, "b": "ü<\"", "a": 1.50}}
 	}
 	if err := schema.Audit(context.Background(), w.Worker, events...); err != nil {
 		panic(err)
@@ -119,7 +119,7 @@ func TestAuditSeal(t *testing.T) {
 		w := schematest.NewWorld(t)
 		write(w, 5)
 		sealAll(t, w)
-		w.Do(`insert into audit_events (at, actor, action) values (app_now() - interval '1 year', 'person', 'decided: approve')`)
+		w.Do(`insert into audit_events (at, actor, action) values (app_now() - interval '1 year', 'person', 'decision.recorded')`)
 		sealAll(t, w)
 		_, found := findings(t, w)
 		require.Len(t, found, 1)
@@ -259,7 +259,7 @@ func BenchmarkSealAHundredThousandEvents(b *testing.B) {
 	w := schematest.NewWorld(b)
 	for b.Loop() {
 		b.StopTimer()
-		w.Do(`insert into audit_events (actor, action, details) select 'worker', 'given', '{"seat": "ann on crm/reader in CRM"}' from generate_series(1, 100000)`)
+		w.Do(`insert into audit_events (actor, action, details) select 'worker', 'access.granted', '{"assignment": "ann on crm/reader in CRM"}' from generate_series(1, 100000)`)
 		b.StartTimer()
 		sealAll(b, w)
 	}

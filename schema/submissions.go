@@ -156,7 +156,7 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if _, err := tx.ExecContext(ctx, `delete from form_drafts where view_id = $1`, s.ViewID); err != nil {
 		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
 	}
-	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
+	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: RequestSubmitted, RequestID: number,
 		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen, "policy": version, "for": draft.RequesterID()}})
 	if err != nil {
 		return Receipt{}, err

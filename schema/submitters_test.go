@@ -134,7 +134,7 @@ func TestSubmitter(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		_, err := a.SlackApp.RemoveAccess(t.Context(), claim, a.olga)
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
+		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
 		require.ErrorContains(t, err, "someone else")
 		for _, mode := range []string{schema.Extend, schema.Again} {
 			_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID)

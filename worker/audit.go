@@ -179,7 +179,7 @@ func instant(name, text string) (time.Time, error) {
 var auditHeader = []string{
 	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
 	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "granted_at",
-	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "release_kind", "released_by", "release_reason", "problem", "problem_text",
+	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "stop_kind", "stopped_by", "stop_reason", "problem", "problem_text",
 }
 
 func auditCells(i schema.AuditedItem) []string {
@@ -209,7 +209,7 @@ func auditCells(i schema.AuditedItem) []string {
 		of(func(d schema.AuditedDecision) string { return d.Reason }),
 		of(func(d schema.AuditedDecision) string { return utc(d.Until) }),
 		before, utc(i.GrantedAt), utc(i.DueEnd), utc(i.RealEnd), lateness, i.EndReason, yes(i.KeptForAnother), yes(i.UnexpectedBefore),
-		i.ReleaseKind, i.ReleasedBy, i.ReleaseReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
+		i.StopKind, i.StoppedBy, i.StopReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
 	}
 }
 

@@ -67,10 +67,10 @@ func TestAudit(t *testing.T) {
 		_, err = o.auditor("verify", "more")
 		require.ErrorContains(t, err, "audit needs what to do")
 
-		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'given'; set session_replication_role = origin`)
+		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'access.granted'; set session_replication_role = origin`)
 		said, err = o.auditor("verify")
 		require.ErrorContains(t, err, "1 things are wrong")
-		assert.Contains(t, said, "WRONG  event "+schematest.Value[string](o.World, `select id::text from audit_events where action = 'given'`)+", at position")
+		assert.Contains(t, said, "WRONG  event "+schematest.Value[string](o.World, `select id::text from audit_events where action = 'access.granted'`)+", at position")
 	})
 
 	t.Run("export numbers every item without gaps and names missing ones", func(t *testing.T) {
@@ -186,14 +186,14 @@ func TestAudit(t *testing.T) {
 		asked := o.Request(o.ann, 0, o.crm)
 		o.Shift(time.Minute)
 		o.once()
-		assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'woken by the sweep'`))
+		assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'run.signalled'`))
 	})
 }
 
 // submitted records that a request was submitted, as submitting does.
 func (o office) submitted(asked schematest.Asked) {
 	o.t.Helper()
-	require.NoError(o.t, schema.Audit(context.Background(), o.SlackApp, schema.Event{Actor: "person", Action: "submitted", RequestID: asked.ID, Details: map[string]any{"items": asked.Items}}))
+	require.NoError(o.t, schema.Audit(context.Background(), o.SlackApp, schema.Event{Actor: "person", Action: schema.RequestSubmitted, RequestID: asked.ID, Details: map[string]any{"items": asked.Items}}))
 }
 
 // sealed seals until nothing is left: other tests' transactions on this server may delay it.

@@ -184,7 +184,7 @@ func (s *sweep) reconcileClaim(ctx, bounded context.Context, c schema.DueClaim) 
 
 func (s *sweep) tryReconcile(ctx context.Context, c schema.DueClaim) error {
 	if c.HolderLeft {
-		if _, err := s.db.ReleaseLeaversClaim(ctx, c.ID); err != nil {
+		if _, err := s.db.RevokeLeaversClaim(ctx, c.ID); err != nil {
 			return err
 		}
 	}
@@ -221,7 +221,7 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 			continue
 		}
 		inARow = 0
-		woken = append(woken, schema.Event{Actor: "sweep", Action: "woken by the sweep", RequestID: id})
+		woken = append(woken, schema.Event{Actor: "sweep", Action: schema.RunSignalled, RequestID: id})
 	}
 	if err := schema.Audit(ctx, s.db, woken...); err != nil {
 		return err

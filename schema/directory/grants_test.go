@@ -82,7 +82,7 @@ func TestImportedGrant(t *testing.T) {
 		dir := office().write(t)
 		c.importsFrom(t, dir)
 		const anns = `(select c.id from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com')`
-		c.exec(t, `insert into releases (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
+		c.exec(t, `insert into stop_orders (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
 		for _, then := range []string{
 			``, `update claims set ended_at = app_now() where revoked_at is not null`, `update claims set removed_at = app_now() where revoked_at is not null`,
 		} {
@@ -115,8 +115,8 @@ func TestImportedGrant(t *testing.T) {
 
 		c.imports(t, office())
 		assert.Equal(t, 2, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com'`))
-		assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim-ended' and claim_id = $1`, claim))
-		assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim-imported'`))
+		assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim.ended' and claim_id = $1`, claim))
+		assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim.imported'`))
 	})
 
 	t.Run("unconfirmed removals are due once the last claim ends", func(t *testing.T) {

@@ -127,17 +127,18 @@ create table decisions (
 create index decisions_approval on decisions (approval_id);
 create index decisions_person   on decisions (decided_by, id desc);
 
--- An order to revoke, or to stop asking. The signal that follows it only wakes the run.
-create table releases (
+-- Orders to stop: a withdrawal (kind withdrawn) stops an item before access is set up, a revocation (any other kind) ends access
+-- before its end date. An order about an item that has a claim is about that claim.
+create table stop_orders (
     id          bigint generated always as identity primary key,
     item_id     bigint unique references request_items,
     claim_id    bigint unique, -- of a claim that belongs to no item
     person_id   bigint references people, -- null: no one pressed anything (a leaver, a cancelled run)
-    kind        text not null check (kind in ('withdrawn', 'removed_by_holder', 'revoked', 'left', 'cancelled')),
+    kind        text not null check (kind in ('withdrawn', 'removed_by_holder', 'revoked', 'person_left', 'workflow_cancelled')),
     reason      text not null default '' check (length(reason) <= 3000),
-    revoked_at timestamptz not null default app_now(),
+    ordered_at  timestamptz not null default app_now(),
     check ((item_id is null) <> (claim_id is null)),
-    check ((person_id is null) = (kind in ('left', 'cancelled')))
+    check ((person_id is null) = (kind in ('person_left', 'workflow_cancelled')))
 );
 
 -- Everything that an approver is shown and that granting relies on, as one hash. It changes when a request's row, its

@@ -33,7 +33,7 @@ create index claims_due        on claims (due_at) where due_at is not null;
 create unique index claims_one_imported on claims (account_id, entitlement_id) where source = 'imported' and ended_at is null;
 create unique index claims_one_found    on claims (account_id, entitlement_id) where source = 'found' and ended_at is null;
 
-alter table releases add constraint releases_claim_id_fkey foreign key (claim_id) references claims;
+alter table stop_orders add constraint stop_orders_claim_id_fkey foreign key (claim_id) references claims;
 
 -- A claim that grants access needs its proof here too: granting checks it in Go, and this keeps a worker's mistake from passing.
 -- +goose StatementBegin
@@ -54,7 +54,7 @@ begin
                and d.outcome = 'approve' and d.terms = request_terms(i.request_id)
                and coalesce(d.ends_at, 'infinity') >= coalesce(new.ends_at, 'infinity')
                and coalesce(new.ends_at, 'infinity') > app_now()
-               and not exists (select from releases r where r.item_id = i.id))
+               and not exists (select from stop_orders r where r.item_id = i.id))
         then
             raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
         end if;
@@ -132,7 +132,7 @@ begin
     if exists (select from decisions d where d.item_id = item.id and d.stage = new.stage) then
         raise exception 'item % is decided already', item.id using errcode = 'AB002';
     end if;
-    if exists (select from releases r where r.item_id = item.id) then
+    if exists (select from stop_orders r where r.item_id = item.id) then
         raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
     end if;
     if item.state not in ('submitted', 'awaiting_approval') then
@@ -167,7 +167,7 @@ end $$;
 create trigger checked before insert on decisions for each row execute function decisions_check();
 
 -- +goose StatementBegin
-create function releases_check() returns trigger
+create function stop_orders_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -207,7 +207,7 @@ begin
     if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    new.revoked_at := app_now();
+    new.ordered_at := app_now();
     if claim.id is not null then
         update claims set revoked_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
          where id = claim.id and revoked_at is null and ended_at is null;
@@ -218,19 +218,19 @@ begin
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger checked before insert on releases for each row execute function releases_check();
+create trigger checked before insert on stop_orders for each row execute function stop_orders_check();
 
 -- Only a leaver or a cancelled run lets the worker order something back by itself.
 -- +goose StatementBegin
-create function releases_kind() returns trigger language plpgsql as $$
+create function stop_orders_kind() returns trigger language plpgsql as $$
 begin
-    if new.kind not in ('left', 'cancelled') and not pg_has_role(current_user, 'accessbot_slackapp', 'usage') then
+    if new.kind not in ('person_left', 'workflow_cancelled') and not pg_has_role(current_user, 'accessbot_slackapp', 'usage') then
         raise exception 'only the Slack app records that someone % something', new.kind using errcode = '42501';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger kind before insert on releases for each row execute function releases_kind();
+create trigger kind before insert on stop_orders for each row execute function stop_orders_kind();
 
 -- When who may decide changes, or someone leaves, what hangs on it is due now.
 -- +goose StatementBegin

@@ -115,7 +115,7 @@ begin
        or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
         raise exception 'item % is decided already', item.id using errcode = 'AB002';
     end if;
-    if exists (select from releases r where r.item_id = item.id) then
+    if exists (select from stop_orders r where r.item_id = item.id) then
         raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
     end if;
     if item.state not in ('submitted', 'awaiting_approval') then
@@ -182,7 +182,7 @@ begin
                                 where d.item_id = i.id
                                   and (d.terms is distinct from request_terms(i.request_id) or coalesce(d.ends_at, 'infinity') < coalesce(new.ends_at, 'infinity')))
                and coalesce(new.ends_at, 'infinity') > app_now()
-               and not exists (select from releases r where r.item_id = i.id))
+               and not exists (select from stop_orders r where r.item_id = i.id))
         then
             raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
         end if;

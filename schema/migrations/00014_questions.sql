@@ -31,7 +31,7 @@ begin
     select * into request from access_requests where id = new.request_id for update;
     if request.id is null or not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
         raise exception 'request % does not wait', new.request_id using errcode = 'AB001';
     end if;
     if coalesce(request.ends_at, 'infinity') <= app_now() then
@@ -49,7 +49,7 @@ begin
           join approval_items ai on ai.approval_id = a.id
           join request_items i on i.id = ai.item_id and i.state in ('submitted', 'awaiting_approval')
          where a.request_id = request.id and a.state = 'open'
-           and not exists (select from releases l where l.item_id = i.id)
+           and not exists (select from stop_orders l where l.item_id = i.id)
            and not exists (select from decisions d where d.item_id = i.id and (d.outcome = 'deny' or d.approval_id = a.id and d.decided_by = new.asked_by))) then
         raise exception 'request % is not for person % to decide', request.id, new.asked_by using errcode = 'AB006';
     end if;
@@ -84,7 +84,7 @@ begin
     end if;
     if not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
         raise exception 'request % does not wait', request.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();

@@ -15,7 +15,7 @@ alter table audit_events
     add column xid        xid8   not null default pg_current_xact_id();   -- the transaction that it was written in
 alter table audit_events alter column written_by set default current_user;
 create index audit_events_order     on audit_events (cluster, xid, id);
-create index audit_events_submitted on audit_events (id) where action = 'submitted';
+create index audit_events_submitted on audit_events (id) where action = 'request.submitted';
 
 -- Who, when, and in which order is not for the writer to say.
 revoke insert on audit_events from accessbot_slackapp, accessbot_worker, accessbot_directory;

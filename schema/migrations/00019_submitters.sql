@@ -75,7 +75,7 @@ create trigger submitter before insert on decisions for each row execute functio
 
 -- Whoever asked may think better of it too.
 -- +goose StatementBegin
-create or replace function releases_check() returns trigger
+create or replace function stop_orders_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -116,7 +116,7 @@ begin
     if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    new.revoked_at := app_now();
+    new.ordered_at := app_now();
     if claim.id is not null then
         update claims set revoked_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
          where id = claim.id and revoked_at is null and ended_at is null;
@@ -149,7 +149,7 @@ begin
     end if;
     if not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
         raise exception 'request % does not wait', request.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();

@@ -6,7 +6,7 @@
 alter function request_items_forward() set search_path = pg_catalog, public, pg_temp;
 alter function request_items_rule()  set search_path = pg_catalog, public, pg_temp;
 alter function claims_directory()      set search_path = pg_catalog, public, pg_temp;
-alter function releases_kind()         set search_path = pg_catalog, public, pg_temp;
+alter function stop_orders_kind()         set search_path = pg_catalog, public, pg_temp;
 alter function manual_tasks_guard()           set search_path = pg_catalog, public, pg_temp;
 alter function policies_stay()         set search_path = pg_catalog, public, pg_temp;
 alter function audit_events_stay()     set search_path = pg_catalog, public, pg_temp;

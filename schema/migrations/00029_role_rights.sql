@@ -7,21 +7,21 @@
 -- Databases from before version 15 let every role create objects here.
 revoke create on schema public from public;
 
-revoke insert on access_requests, request_items, decisions, releases, questions, question_answers, manual_task_answers, slack_identities, slack_events
+revoke insert on access_requests, request_items, decisions, stop_orders, questions, question_answers, manual_task_answers, slack_identities, slack_events
     from accessbot_slackapp;
 grant insert (view_id, requester_id, submitted_by, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
     on access_requests to accessbot_slackapp;
 grant insert (request_id, entitlement_id, account_id, rule) on request_items to accessbot_slackapp;
 grant insert (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason, decided_by, override, policy_version, terms, ends_at)
     on decisions to accessbot_slackapp;
-grant insert (item_id, claim_id, person_id, kind, reason) on releases to accessbot_slackapp;
+grant insert (item_id, claim_id, person_id, kind, reason) on stop_orders to accessbot_slackapp;
 grant insert (request_id, asked_by, text) on questions to accessbot_slackapp;
 grant insert (question_id, answered_by, text) on question_answers to accessbot_slackapp;
 grant insert (manual_task_id, person_id, done, reason) on manual_task_answers to accessbot_slackapp;
 grant insert (enterprise_id, team_id, user_id, person_id, basis) on slack_identities to accessbot_slackapp;
 grant insert (event_id) on slack_events to accessbot_slackapp;
 
-revoke insert on approvals, approval_items, approval_candidates, claims, releases, manual_tasks, notifications, findings, comparisons, slack_messages, slack_addresses
+revoke insert on approvals, approval_items, approval_candidates, claims, stop_orders, manual_tasks, notifications, findings, comparisons, slack_messages, slack_addresses
     from accessbot_worker;
 revoke update on findings, comparisons, slack_messages, slack_addresses, sweeps from accessbot_worker;
 revoke delete on slack_messages, slack_addresses from accessbot_worker;
@@ -31,7 +31,7 @@ grant insert (request_id, application_id, policy_version, stage, stages, require
 grant insert (approval_id, item_id) on approval_items to accessbot_worker;
 grant insert (approval_id, person_id, for_person_id, basis, position, asked_at) on approval_candidates to accessbot_worker;
 grant insert (person_id, account_id, entitlement_id, source, item_id, unexpected_for, ends_at, granted_at, ended_at, end_reason, due_at) on claims to accessbot_worker;
-grant insert (item_id, claim_id, person_id, kind, reason) on releases to accessbot_worker;
+grant insert (item_id, claim_id, person_id, kind, reason) on stop_orders to accessbot_worker;
 grant insert (account_id, entitlement_id, held) on manual_tasks to accessbot_worker;
 grant insert (kind, application_id, manual_task_id, request_id, person_id) on notifications to accessbot_worker;
 grant insert (instance, entitlement_id, account, account_id, kind), update (last_seen_at, passes, account_id, notification_id, corrected_at, gone_at)
@@ -183,12 +183,12 @@ end $$;
 
 -- Slack's people withdraw and revoke; a leaver and a cancelled run are the worker's.
 -- +goose StatementBegin
-create or replace function releases_kind() returns trigger
+create or replace function stop_orders_kind() returns trigger
     language plpgsql
     set search_path = pg_catalog, public, pg_temp
 as $$
 declare
-    program constant text := case when new.kind in ('left', 'cancelled') then 'accessbot_worker' else 'accessbot_slackapp' end;
+    program constant text := case when new.kind in ('person_left', 'workflow_cancelled') then 'accessbot_worker' else 'accessbot_slackapp' end;
 begin
     if not pg_has_role(current_user, program, 'usage') then
         raise exception 'only % records that something is %', program, new.kind using errcode = '42501';

@@ -62,7 +62,7 @@ begin
     if not exists (select from request_items i
                     where i.request_id = new.request_id and i.state in ('approved', 'provisioning')
                       and i.problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready')
-                      and not exists (select from releases x where x.item_id = i.id)) then
+                      and not exists (select from stop_orders x where x.item_id = i.id)) then
         raise exception 'nothing of request % waits for a target', new.request_id using errcode = 'AB001';
     end if;
     new.ordered_at := app_now();

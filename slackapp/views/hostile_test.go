@@ -56,7 +56,7 @@ func largeRequest(say string) *schema.Request {
 			i.Decisions = []schema.Decision{*i.Decision}
 		}
 		if n%7 == 0 {
-			i.Release = &schema.Release{Kind: schema.KindRevoked, PersonName: say, Reason: say, RevokedAt: when}
+			i.StopOrder = &schema.StopOrder{Kind: schema.KindRevoked, PersonName: say, Reason: say, OrderedAt: when}
 		}
 		if n%2 == 0 {
 			i.Claim = &schema.Claim{ID: n, EndsAt: at, GrantedAt: at}

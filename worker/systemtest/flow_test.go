@@ -305,7 +305,7 @@ func TestRevocation(t *testing.T) {
 		require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 		var revoked bool
 		s.eventually("the cancellation is recorded", func() bool {
-			return s.db.Get(&revoked, `select exists (select from releases where kind = 'cancelled')`) == nil && revoked
+			return s.db.Get(&revoked, `select exists (select from stop_orders where kind = 'workflow_cancelled')`) == nil && revoked
 		})
 		proxy.answer()
 		s.eventually("it is released", func() bool { return s.itemState(request) == "revoked" })
