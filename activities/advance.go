@@ -234,9 +234,9 @@ func (a *Activities) next(r *schema.Request, unasked []int64, evaluated schema.E
 			next.RevokeAccess = append(next.RevokeAccess, step)
 			next.Settled = false
 			busy = shorter(busy, dueAfterRevoking)
-		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.LookAt.Time.After(r.ReadAt):
+		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.CheckAt.Time.After(r.ReadAt):
 			next.Settled = false
-			wake.at(i.Claim.LookAt.Time, "looks whether it is granted by now")
+			wake.at(i.Claim.CheckAt.Time, "looks whether it is granted by now")
 			if i.Claim.EndsAt.Valid {
 				wake.at(i.Claim.EndsAt.Time, "access ends")
 			}

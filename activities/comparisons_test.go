@@ -91,7 +91,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.target.set("ann", "crm/unknown", true)
 		assert.Zero(t, s.compare().Reported, "what is seen once may be on its way")
 		found := s.compare()
-		assert.Equal(t, schema.ComparisonResult{Listed: 3, Unclaimed: 2, Reported: 2}, found)
+		assert.Equal(t, schema.ComparisonResult{Listed: 3, Unexpected: 2, Reported: 2}, found)
 		assert.Zero(t, s.compare().Reported, "it is known by now")
 		assert.Equal(t, 1, s.notices())
 		assert.Equal(t, 2, s.Alerts(schema.FindingReported))
@@ -118,7 +118,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.compare()
 		s.sweep()
 		assert.True(t, s.target.holds("bob", "crm/admin"), "not at first sight")
-		assert.Equal(t, schema.ComparisonResult{Listed: 2, Unclaimed: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
+		assert.Equal(t, schema.ComparisonResult{Listed: 2, Unexpected: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
 		assert.Equal(t, 2, s.Audited(schema.FindingCorrected))
 		s.sweep()
 		assert.False(t, s.target.holds("bob", "crm/admin"), "what no one claims is revoked")
@@ -136,7 +136,7 @@ func TestUnexpectedAccess(t *testing.T) {
 			s.target.set(fmt.Sprintf("person%d", n), "crm/admin", true)
 		}
 		s.compare()
-		assert.Equal(t, schema.ComparisonResult{Listed: 21, Unclaimed: 21, Reported: 21}, s.compare())
+		assert.Equal(t, schema.ComparisonResult{Listed: 21, Unexpected: 21, Reported: 21}, s.compare())
 		s.sweep()
 		assert.Equal(t, 21, s.target.holding())
 	})
@@ -144,11 +144,11 @@ func TestUnexpectedAccess(t *testing.T) {
 	t.Run("worker claims it only where the application corrects it", func(t *testing.T) {
 		s := newSmall(t)
 		account := s.Account(s.ann, s.admin)
-		_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'finding', app_now())`, s.ann, account, s.admin)
+		_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'correction', app_now())`, s.ann, account, s.admin)
 		require.ErrorContains(t, err, "unexpected or missing access of this application is not corrected")
 		s.corrects()
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'finding')`, s.ann, account, s.admin)
-		require.ErrorContains(t, err, "claims_drift_check", "it is never a reason to hold something")
+		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'correction')`, s.ann, account, s.admin)
+		require.ErrorContains(t, err, "claims_correction_check", "it is never a reason to hold something")
 	})
 }
 

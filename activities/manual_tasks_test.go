@@ -185,7 +185,7 @@ func TestManualTask(t *testing.T) {
 		boss := s.Person("Boss")
 		s.Administrator(boss)
 		ask := func(about int64) pq.Int64Array {
-			return schematest.Value[pq.Int64Array](s.World, `select owners_to_ask($1, $2)`, s.admin, about)
+			return schematest.Value[pq.Int64Array](s.World, `select task_owners($1, $2)`, s.admin, about)
 		}
 		assert.Equal(t, pq.Int64Array{s.owen}, ask(s.ann))
 		assert.Equal(t, pq.Int64Array{boss}, ask(s.owen))

@@ -127,7 +127,7 @@ const (
 	endingSoon      = "ending_soon"
 	ended           = "ended"
 	report          = "report"
-	task            = "task"
+	task            = "manual_task"
 	reminder        = "reminder"
 	jobChange       = "job_change"
 	outage          = "outage"

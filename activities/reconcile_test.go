@@ -160,7 +160,7 @@ func TestReconciliation(t *testing.T) {
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Empty(t, s.problem(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we granted ourselves is not found")
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "44: what we granted ourselves is not found")
 		assert.Equal(t, 1, s.target.called("give"), "what is there already is not granted again: some targets would send a second invitation")
 	})
 
@@ -213,7 +213,7 @@ func TestReconciliation(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		s.sweep()
 		assert.True(t, s.held())
 		s.Shift(time.Hour + 2*time.Minute)

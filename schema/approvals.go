@@ -132,7 +132,7 @@ func SetDue(ctx context.Context, tx *sqlx.Tx, requestID int64, in time.Duration,
 	_, err := tx.ExecContext(ctx, `
 		update access_requests
 		   set due_at = case when $2::float8 > 0 then app_now() + $2::float8 * interval '1 second' end,
-		       wakes = 0,
+		       signals = 0,
 		       completed_at = case when $3 then coalesce(completed_at, app_now()) end,
 		       messages_due_at = case when $4 then app_now() else messages_due_at end
 		 where id = $1`, requestID, in.Seconds(), settled, changed)

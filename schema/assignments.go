@@ -227,7 +227,7 @@ func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requ
 	var claimID int64
 	err := tx.GetContext(ctx, &claimID, `
 		insert into claims (person_id, account_id, entitlement_id, source, unexpected_for, granted_at)
-		select $1, $2, $3, 'found', $4, app_now()
+		select $1, $2, $3, 'unexpected', $4, app_now()
 		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
 	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
@@ -292,16 +292,16 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 		ClaimID   int64         `db:"id"`
 		ItemID    sql.NullInt64 `db:"item_id"`
 		RequestID sql.NullInt64 `db:"request_id"`
-		Looks     int           `db:"looks"`
+		Checks    int           `db:"checks"`
 	}
 	err = tx.SelectContext(ctx, &waiting, `
 		update claims c
-		   set looks = c.looks + 1,
-		       look_at = $3::timestamptz + greatest($4::interval, backoff(c.looks, $5, $6))
+		   set checks = c.checks + 1,
+		       check_at = $3::timestamptz + greatest($4::interval, backoff(c.checks, $5, $6))
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
 		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
-		returning c.id, c.item_id, i.request_id, c.looks`,
+		returning c.id, c.item_id, i.request_id, c.checks`,
 		l.AccountID, l.EntitlementID, l.now, lookAgain.String(), firstLook.String(), lastLook.String())
 	if err != nil {
 		return fmt.Errorf("%s waits: %w", s, err)
@@ -312,7 +312,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 				return err
 			}
 		}
-		if w.Looks > 1 {
+		if w.Checks > 1 {
 			continue
 		}
 		err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningAccepted, RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,

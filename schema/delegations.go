@@ -43,7 +43,7 @@ func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err
 			return fmt.Errorf("record who decides in the place of person %d: %w", d.PersonID, refusal(err))
 		}
 		err = tx.SelectContext(ctx, &requests, `
-			select id from requests_asked_through($1) id order by 1 limit 100`, d.PersonID)
+			select id from requests_routed_through($1) id order by 1 limit 100`, d.PersonID)
 		if err != nil {
 			return fmt.Errorf("what waits for person %d: %w", d.PersonID, err)
 		}

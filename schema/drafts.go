@@ -453,7 +453,7 @@ func AsksForOthers(ctx context.Context, q Queryer, personID int64) (may bool, er
 }
 
 func mayAskFor(ctx context.Context, q Queryer, personID, requesterID int64) (may bool, err error) {
-	if err := q.GetContext(ctx, &may, `select may_ask_for($1, $2)`, personID, requesterID); err != nil {
+	if err := q.GetContext(ctx, &may, `select may_request_for($1, $2)`, personID, requesterID); err != nil {
 		return false, fmt.Errorf("whether person %d may ask for person %d: %w", personID, requesterID, err)
 	}
 	return may, nil

@@ -82,11 +82,11 @@ func (p *Comparison) Failed(ctx context.Context, problem string) error {
 
 // ComparisonResult is what a pass came to.
 type ComparisonResult struct {
-	Listed    int64 `db:"listed"`
-	Unclaimed int64 `db:"unclaimed"` // held without a claim, for the second time in a row at least
-	Missing   int64 `db:"missing"`   // claimed and not held, the same
-	Reported  int64 `db:"reported"`  // of those, by this pass
-	Corrected int64 `db:"corrected"`
+	Listed     int64 `db:"listed"`
+	Unexpected int64 `db:"unexpected"` // held without a claim, for the second time in a row at least
+	Missing    int64 `db:"missing"`    // claimed and not held, the same
+	Reported   int64 `db:"reported"`   // of those, by this pass
+	Corrected  int64 `db:"corrected"`
 }
 
 // Bounds of a pass: what is over them waits for the next one.
@@ -113,7 +113,7 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
 		}
 	}
-	for _, look := range []string{unclaimed, missing} {
+	for _, look := range []string{unexpected, missing} {
 		if _, err := tx.ExecContext(ctx, look, p.instance, p.started, lately.Seconds()); err != nil {
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
 		}
@@ -136,7 +136,7 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 	}
 	err = tx.GetContext(ctx, &found, `
 		with pass as (update comparisons set finished_at = app_now(), listed = $2, problem = '' where instance = $1)
-		select $2::bigint as listed, count(*) filter (where kind = 'unclaimed') as unclaimed, count(*) filter (where kind = 'missing') as missing,
+		select $2::bigint as listed, count(*) filter (where kind = 'unexpected') as unexpected, count(*) filter (where kind = 'missing') as missing,
 		       $4::bigint as reported, $5::bigint as corrected
 		  from findings where instance = $1 and gone_at is null and passes >= $3`, p.instance, p.listed, seenBefore, found.Reported, found.Corrected)
 	if err != nil {
@@ -148,9 +148,9 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 	return found, nil
 }
 
-const unclaimed = `
+const unexpected = `
 insert into findings (instance, entitlement_id, account, account_id, kind)
-select distinct e.instance, e.id, l.account, a.id, 'unclaimed'
+select distinct e.instance, e.id, l.account, a.id, 'unexpected'
   from listed_assignments l
   join entitlements e on e.instance = $1 and e.target = l.object and e.gone_at is null
   left join accounts a on a.instance = $1 and a.account = l.account
@@ -177,32 +177,32 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 		AccountID     int64 `db:"account_id"`
 		EntitlementID int64 `db:"entitlement_id"`
 		PersonID      int64 `db:"person_id"`
-		Unclaimed     bool  `db:"unclaimed"`
+		Unexpected    bool  `db:"unexpected"`
 	}
 	err := tx.SelectContext(ctx, &corrected, `
 		with wrong as (
-		    select d.id, d.account_id, d.entitlement_id, a.person_id, d.kind = 'unclaimed' as unclaimed,
+		    select d.id, d.account_id, d.entitlement_id, a.person_id, d.kind = 'unexpected' as unexpected,
 		           count(*) over (partition by e.application_id, d.kind) as many
 		      from findings d
 		      join entitlements e on e.id = d.entitlement_id
 		      join applications p on p.id = e.application_id and p.unexpected_access = 'correct'
 		      join accounts a on a.id = d.account_id
 		     where d.instance = $1 and d.gone_at is null and d.passes >= $2 and d.corrected_at is null
-		       and (d.kind = 'unclaimed' or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
+		       and (d.kind = 'unexpected' or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
 		                                               and c.source = 'request' and c.ended_at is null)))
 		update findings d set corrected_at = app_now() from wrong w where w.id = d.id and w.many <= $3
-		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unclaimed`, p.instance, seenBefore, correctedMost)
+		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unexpected`, p.instance, seenBefore, correctedMost)
 	if err != nil {
 		return err
 	}
 	var events []Event
 	for _, c := range corrected { // few: see correctedMost
 		events = append(events, Event{Actor: "sweep", Action: FindingCorrected,
-			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unclaimed}})
-		if c.Unclaimed {
+			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unexpected}})
+		if c.Unexpected {
 			_, err = tx.ExecContext(ctx, `
 				insert into claims (person_id, account_id, entitlement_id, source, granted_at, ended_at, end_reason, due_at)
-				select $1, $2, $3, 'finding', app_now(), app_now(), 'nobody claims it', app_now()
+				select $1, $2, $3, 'correction', app_now(), app_now(), 'no claim explains it', app_now()
 				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`, c.PersonID, c.AccountID, c.EntitlementID)
 		} else {
 			err = MarkDoubtful(ctx, tx, Assignment{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
@@ -272,7 +272,7 @@ type FindingReport struct {
 	ApplicationName string
 	Corrects        bool      // unexpected_access of the application is corrected
 	Findings        []Finding // the first of them
-	Unclaimed       int       // how many in all
+	Unexpected      int       // how many in all
 	Missing         int
 }
 
@@ -291,19 +291,19 @@ const selectFinding = `
 func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int) (FindingReport, error) {
 	var r FindingReport
 	var head struct {
-		Name      string `db:"name"`
-		Corrects  bool   `db:"corrects"`
-		Unclaimed int    `db:"unclaimed"`
-		Missing   int    `db:"missing"`
+		Name       string `db:"name"`
+		Corrects   bool   `db:"corrects"`
+		Unexpected int    `db:"unexpected"`
+		Missing    int    `db:"missing"`
 	}
 	err := q.GetContext(ctx, &head, `
-		select p.name, p.unexpected_access = 'correct' as corrects, count(*) filter (where d.kind = 'unclaimed') as unclaimed, count(*) filter (where d.kind = 'missing') as missing
+		select p.name, p.unexpected_access = 'correct' as corrects, count(*) filter (where d.kind = 'unexpected') as unexpected, count(*) filter (where d.kind = 'missing') as missing
 		  from notifications n join applications p on p.id = n.application_id left join findings d on d.notification_id = n.id
 		 where n.id = $1 group by p.id`, notificationID)
 	if err != nil {
 		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, refusal(err))
 	}
-	r.ApplicationName, r.Corrects, r.Unclaimed, r.Missing = head.Name, head.Corrects, head.Unclaimed, head.Missing
+	r.ApplicationName, r.Corrects, r.Unexpected, r.Missing = head.Name, head.Corrects, head.Unexpected, head.Missing
 	err = q.SelectContext(ctx, &r.Findings, selectFinding+` where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
 	if err != nil {
 		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, err)

@@ -39,7 +39,7 @@ func ManualTaskOf(ctx context.Context, q Queryer, instance, account, object stri
 		                    and t.id = (select max(l.id) from manual_tasks l where l.account_id = a.id and l.entitlement_id = e.id)
 		                    and case when t.held then x.answered_at >= (select max(c.created_at) from claims c where c.account_id = a.id and c.entitlement_id = e.id and c.ended_at is null)
 		                             else x.answered_at > app_now() - $4 * interval '1 second' end), '') as cannot,
-		       array(select p.name from people p where p.id = any(owners_to_ask(e.id, a.person_id)) order by p.name) as asked
+		       array(select p.name from people p where p.id = any(task_owners(e.id, a.person_id)) order by p.name) as asked
 		  from accounts a
 		  join entitlements e on e.instance = a.instance and e.target = $3
 		 where a.instance = $1 and a.account = $2`, instance, account, object, askAgain.Seconds())
@@ -60,7 +60,7 @@ func (db *DB) OpenTask(ctx context.Context, assignment ManualTask, held bool) er
 			    insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, $3)
 			    on conflict do nothing returning id)
 			insert into notifications (kind, application_id, manual_task_id, request_id)
-			select 'task', e.application_id, task.id,
+			select 'manual_task', e.application_id, task.id,
 			       (select i.request_id from claims c join request_items i on i.id = c.item_id
 			         where c.account_id = $1 and c.entitlement_id = $2 order by c.id desc limit 1)
 			  from task join entitlements e on e.id = $2`, assignment.Account, assignment.Object, held)
@@ -181,7 +181,7 @@ func TasksFor(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		  from manual_tasks t
 		  join entitlements e on e.id = t.entitlement_id
 		 where t.closed_at is null and `+looksAfter+`
-		   and ($2 <> (select k.person_id from accounts k where k.id = t.account_id) or $2 = any (owners_to_ask(t.entitlement_id, $2)))
+		   and ($2 <> (select k.person_id from accounts k where k.id = t.account_id) or $2 = any (task_owners(t.entitlement_id, $2)))
 		 order by (select m.id from notifications n join slack_messages m on m.notification_id = n.id where n.manual_task_id = t.id and m.person_id = $2) is null, t.id`, personID, limit, offset)
 	if err == nil && len(ids) > 0 {
 		err = q.SelectContext(ctx, &tasks, selectTask+` where t.id = any($1) order by array_position($1, t.id)`, ids)

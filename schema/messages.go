@@ -143,7 +143,7 @@ func MessagesSynced(ctx context.Context, q Queryer, requestID int64, asOf sql.Nu
 func MarkRequestsDue(ctx context.Context, q Queryer, requests ...int64) error {
 	_, err := q.ExecContext(ctx, `
 		with locked as (select id from access_requests where id = any($1) order by id for update)
-		update access_requests r set due_at = app_now(), wakes = 0 from locked where r.id = locked.id`, pq.Array(requests))
+		update access_requests r set due_at = app_now(), signals = 0 from locked where r.id = locked.id`, pq.Array(requests))
 	if err != nil {
 		return fmt.Errorf("wake requests %v: %w", requests, err)
 	}

@@ -38,10 +38,10 @@ func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) 
 	err := q.GetContext(ctx, &n, `
 		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.manual_task_id, n.messages_due_at, coalesce(t.closed_at, n.closed_at) is null as open,
 		       array(select unnest(case when n.person_id is not null then array[n.person_id]
-		                                when n.kind = 'outage' then owners_to_tell(n.application_id) || array(
+		                                when n.kind = 'outage' then notified_owners(n.application_id) || array(
 		                                     select p.id from people p where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
-		                                when t.id is null then owners_to_tell(n.application_id)
-		                                when t.closed_at is null then owners_to_ask(t.entitlement_id, a.person_id) end)
+		                                when t.id is null then notified_owners(n.application_id)
+		                                when t.closed_at is null then task_owners(t.entitlement_id, a.person_id) end)
 		             union select m.person_id from slack_messages m where m.notification_id = n.id and m.ts <> ''
 		             order by 1) as readers
 		  from notifications n

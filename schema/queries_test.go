@@ -43,14 +43,14 @@ func newPlans(t *testing.T, url string) *plans {
 	_, err = db.Exec(`
 		load 'auto_explain';
 		set auto_explain.log_min_duration = 0;
-		set auto_explain.log_level = notification;
+		set auto_explain.log_level = notice;
 		set auto_explain.log_nested_statements = on`)
 	require.NoError(t, err)
 	p.DB = &schema.DB{DB: db}
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
 
 // readWhole are the plans since the last call that read a whole table which grows.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -106,7 +106,7 @@ func TestQueries(t *testing.T) {
 		select distinct on (c.account_id, c.entitlement_id) c.account_id, c.entitlement_id, true, case when c.person_id % 97 > 0 then app_now() end, case when c.person_id % 97 > 0 then 'done' end
 		  from claims c where c.item_id is not null;
 		insert into manual_task_answers (manual_task_id, person_id, done) select id, 1, true from manual_tasks where outcome = 'done';
-		insert into notifications (kind, application_id, manual_task_id, messages_due_at) select 'task', e.application_id, t.id, null from manual_tasks t join entitlements e on e.id = t.entitlement_id;
+		insert into notifications (kind, application_id, manual_task_id, messages_due_at) select 'manual_task', e.application_id, t.id, null from manual_tasks t join entitlements e on e.id = t.entitlement_id;
 		insert into findings (instance, entitlement_id, account, account_id, kind, notification_id, gone_at)
 		select a.instance, e.id, a.account, a.id, 'missing', 1, case when a.person_id % 97 > 0 then app_now() end from accounts a join entitlements e on e.instance = a.instance where (a.person_id + e.id) % 40 = 0;
 		insert into job_titles (name) select 'T' || n from generate_series(1, 100) n;

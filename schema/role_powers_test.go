@@ -61,7 +61,7 @@ func TestRolePowers(t *testing.T) {
 		item := a.asked.Items[0]
 		_, err := a.Worker.Exec(`update request_items set state = 'approved' where id = $1`, item)
 		require.NoError(t, err)
-		_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'found', $4)`,
+		_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'unexpected', $4)`,
 			a.ann, a.Account(a.ann, a.entitlements[0]), a.entitlements[0], item)
 		assert.ErrorContains(t, err, "nothing is about to be granted")
 	})
@@ -125,7 +125,7 @@ func TestRolePowers(t *testing.T) {
 	t.Run("holder cannot answer a task on their own access if others can", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		task := schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`, a.Account(a.owen, a.entitlements[0]), a.entitlements[0])
-		a.Do(`insert into notifications (kind, application_id, manual_task_id) select 'task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
+		a.Do(`insert into notifications (kind, application_id, manual_task_id) select 'manual_task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
 		answer := func(who int64) error {
 			_, err := a.SlackApp.AnswerTask(t.Context(), schema.TaskAnswer{TaskID: task, PersonID: who, Done: true})
 			return err

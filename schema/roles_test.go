@@ -64,7 +64,7 @@ func TestRoles(t *testing.T) {
 			{"accessbot_slackapp", `insert into stop_orders (item_id, person_id, kind) select 1, requester_id, 'revoked' from access_requests`, "to revoke"},
 			{"accessbot_directory", `insert into decisions (item_id, outcome, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 			{"accessbot_directory", `update request_items set state = 'approved'`, denied},
-			{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'found')`, "may not make claims"},
+			{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'unexpected')`, "may not make claims"},
 			{"accessbot_auditor", `insert into audit_events (actor, action) values ('worker', 'x')`, denied},
 			{"accessbot_auditor", `update people set name = 'x'`, denied},
 			{"accessbot_worker", `update audit_events set action = 'x'`, denied},

@@ -83,7 +83,7 @@ func RecordAttempt(ctx context.Context, q Queryer, claimID int64) error {
 func DueRequests(ctx context.Context, q Queryer, grace, postpone, most time.Duration, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		update access_requests set due_at = app_now() + backoff(wakes, $2 * interval '1 second', $4 * interval '1 second'), wakes = wakes + 1
+		update access_requests set due_at = app_now() + backoff(signals, $2 * interval '1 second', $4 * interval '1 second'), signals = signals + 1
 		 where id in (select id from access_requests where due_at <= app_now() - $1 * interval '1 second'
 		               order by due_at limit $3 for update skip locked)
 		returning id`, grace.Seconds(), postpone.Seconds(), limit, most.Seconds())

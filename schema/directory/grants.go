@@ -87,7 +87,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		with ended as (
 		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
 		      from import_grants g
-		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
+		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'unexpected' and c.ended_at is null
 		       and g.change = 'added'
 		    returning c.id)
 		insert into audit_events (actor, action, claim_id, details) select 'import', '`+string(schema.ClaimEnded)+`', id, '{"why": "now in grants.csv"}' from ended`); err != nil {

@@ -144,7 +144,7 @@ func TestImportedGrant(t *testing.T) {
 		c.imports(t, office())
 		c.gets(t, "di@example.com", "crm/writer", 0)
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
-		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('found'), ('birthright')) s (source)
+		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('unexpected'), ('birthright')) s (source)
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 		c.imports(t, office().with(t, "grants.csv", "ann@example.com,crm,reader\n", ""))
 		assert.Equal(t, []string{
@@ -157,7 +157,7 @@ func TestImportedGrant(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
-		select p.id, a.id, e.id, 'found', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
+		select p.id, a.id, e.id, 'unexpected', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 		named := office().plus("grants.csv", "bo@example.com,wiki,reader\n")
 		c.imports(t, named)
@@ -167,7 +167,7 @@ func TestImportedGrant(t *testing.T) {
 
 		c.imports(t, office())
 		assert.NotContains(t, c.claims(t), "bo@example.com wiki/reader imported", "and it ends with its row")
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'found' and due_at <= app_now()`), "no one has seen it gone since it was found")
+		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'unexpected' and due_at <= app_now()`), "no one has seen it gone since it was found")
 	})
 
 	t.Run("grant of a retired entitlement stays known", func(t *testing.T) {

@@ -26,7 +26,7 @@ create table access_requests (
 create index access_requests_due       on access_requests (due_at) where due_at is not null;
 create index access_requests_messages  on access_requests (messages_due_at) where messages_due_at is not null;
 create index access_requests_requester on access_requests (requester_id, id desc);
-create index access_requests_unsettled on access_requests (requester_id) where completed_at is null;
+create index access_requests_incomplete on access_requests (requester_id) where completed_at is null;
 
 create table request_items (
     id             bigint generated always as identity primary key,

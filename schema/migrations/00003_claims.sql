@@ -7,7 +7,7 @@ create table claims (
     person_id      bigint not null references people,
     account_id     bigint not null,
     entitlement_id bigint not null references entitlements,
-    source         text   not null check (source in ('request', 'imported', 'found', 'birthright')),
+    source         text   not null check (source in ('request', 'imported', 'unexpected', 'birthright')),
     item_id        bigint unique references request_items,
     unexpected_for      bigint unique references request_items, -- of source found: the item that was about to be granted
     ends_at        timestamptz,          -- null: no end of its own
@@ -22,7 +22,7 @@ create table claims (
     alerted_at     timestamptz,          -- revoking it  is overdue, and that was said
     foreign key (account_id, person_id) references accounts (id, person_id),
     check ((source = 'request') = (item_id is not null)),
-    check (unexpected_for is null or source = 'found'),
+    check (unexpected_for is null or source = 'unexpected'),
     check (removed_at is null or ended_at is not null)
 );
 -- Claims overlap, so neither is unique. The WHERE of a query must repeat the condition for an index-only scan.
@@ -31,7 +31,7 @@ create index claims_holders    on claims (entitlement_id, person_id) include (en
 create index claims_assignment       on claims (account_id, entitlement_id);
 create index claims_due        on claims (due_at) where due_at is not null;
 create unique index claims_one_imported on claims (account_id, entitlement_id) where source = 'imported' and ended_at is null;
-create unique index claims_one_found    on claims (account_id, entitlement_id) where source = 'found' and ended_at is null;
+create unique index claims_one_unexpected    on claims (account_id, entitlement_id) where source = 'unexpected' and ended_at is null;
 
 alter table stop_orders add constraint stop_orders_claim_id_fkey foreign key (claim_id) references claims;
 
@@ -84,7 +84,7 @@ begin
     if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
-    if new.source = 'found' and not exists (
+    if new.source = 'unexpected' and not exists (
         select from request_items i
          where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
     then
@@ -99,7 +99,7 @@ create trigger source before insert on claims for each row execute function clai
 -- +goose StatementBegin
 create function claims_directory() returns trigger language plpgsql as $$
 begin
-    if old.source not in ('imported', 'found')
+    if old.source not in ('imported', 'unexpected')
        and ((new.granted_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.granted_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
        and not pg_has_role(current_user, 'accessbot_worker', 'usage')
        and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage')

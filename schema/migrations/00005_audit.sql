@@ -19,9 +19,9 @@ create index audit_events_request on audit_events (request_id, id) where request
 create index audit_events_alerts  on audit_events (id) where alert;
 
 -- +goose StatementBegin
-create function audit_events_stay() returns trigger language plpgsql as $$
+create function audit_events_immutable() returns trigger language plpgsql as $$
 begin
     raise exception 'audit events can be appended to and read, never changed' using errcode = '42501';
 end $$;
 -- +goose StatementEnd
-create trigger stay before update or delete or truncate on audit_events for each statement execute function audit_events_stay();
+create trigger immutable before update or delete or truncate on audit_events for each statement execute function audit_events_immutable();

@@ -3,6 +3,6 @@
 -- +goose Up
 
 alter table claims
-    add column look_at timestamptz,                -- when to look again whether it is done; null: it was not begun, or is done
-    add column looks   integer not null default 0; -- so far
-grant update (look_at, looks) on claims to accessbot_worker;
+    add column check_at timestamptz,                -- when to look again whether it is done; null: it was not begun, or is done
+    add column checks   integer not null default 0; -- so far
+grant update (check_at, checks) on claims to accessbot_worker;

@@ -31,14 +31,14 @@ create table manual_task_answers (
 -- What the owners of an application are told, a message to each of them.
 create table notifications (
     id              bigint generated always as identity primary key,
-    kind            text   not null check (kind in ('task', 'finding')),
+    kind            text   not null check (kind in ('manual_task', 'finding')),
     application_id  bigint not null references applications,
     manual_task_id         bigint unique references manual_tasks,
     request_id      bigint references access_requests, -- where it came from a request: its run sends it
     opened_at       timestamptz not null default app_now(),
     messages_due_at timestamptz default app_now(),     -- null: they say what they should
     attempts        integer not null default 0,        -- to send them, since they fell due
-    check ((kind = 'task') = (manual_task_id is not null))
+    check ((kind = 'manual_task') = (manual_task_id is not null))
 );
 create index notifications_due     on notifications (messages_due_at) where messages_due_at is not null;
 create index notifications_request on notifications (request_id) where messages_due_at is not null;
@@ -47,14 +47,14 @@ alter table slack_messages
     alter column request_id drop not null,
     add column notification_id bigint references notifications,
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'finding')),
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding')),
     add constraint slack_messages_of check ((request_id is null) <> (notification_id is null));
 create unique index slack_messages_notification on slack_messages (notification_id, person_id) where notification_id is not null;
 
 -- Up to three of those who look after an entitlement: its owners first, then the application's, else the administrators.
 -- Someone is not asked about their own access if there is anybody else.
 -- +goose StatementBegin
-create function owners_to_ask(entitlement bigint, about bigint) returns bigint[] language sql stable as $$
+create function task_owners(entitlement bigint, about bigint) returns bigint[] language sql stable as $$
     with active as (
         select w.person_id, min(w.tier) as tier
           from (select o.person_id, 1 as tier from entitlement_owners o where o.entitlement_id = entitlement
@@ -71,7 +71,7 @@ create function owners_to_ask(entitlement bigint, about bigint) returns bigint[]
 $$;
 
 -- Those who are told about an application: its owners, else the administrators.
-create function owners_to_tell(application bigint) returns bigint[] language sql stable as $$
+create function notified_owners(application bigint) returns bigint[] language sql stable as $$
     with owners as (
         select p.id from application_owners o join people p on p.id = o.person_id and p.status = 'active' and p.gone_at is null
          where o.application_id = application order by p.id limit 3)
@@ -124,8 +124,8 @@ begin
     new.answered_at := app_now();
     update manual_tasks set closed_at = coalesce(closed_at, app_now()), outcome = case when new.done then 'done' else 'cannot' end where id = task.id;
     update notifications set messages_due_at = app_now() where manual_task_id = task.id;
-    update claims set look_at = app_now()
-     where account_id = task.account_id and entitlement_id = task.entitlement_id and granted_at is null and ended_at is null and look_at is not null;
+    update claims set check_at = app_now()
+     where account_id = task.account_id and entitlement_id = task.entitlement_id and granted_at is null and ended_at is null and check_at is not null;
     update claims set due_at = app_now()
      where id = (select max(id) from claims where account_id = task.account_id and entitlement_id = task.entitlement_id);
     update access_requests set due_at = app_now(), messages_due_at = app_now() where id = any(requests) and completed_at is null;

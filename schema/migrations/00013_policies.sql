@@ -18,12 +18,12 @@ clauses:
 ');
 
 -- +goose StatementBegin
-create function policies_stay() returns trigger language plpgsql as $$
+create function policies_immutable() returns trigger language plpgsql as $$
 begin
     raise exception 'a version of the policy is never changed: apply another' using errcode = '42501';
 end $$;
 -- +goose StatementEnd
-create trigger stay before update or delete or truncate on policies for each statement execute function policies_stay();
+create trigger immutable before update or delete or truncate on policies for each statement execute function policies_immutable();
 
 alter table access_requests add column policy_version bigint not null default 1 references policies;
 
@@ -69,7 +69,7 @@ alter table decisions add foreign key (policy_version) references policies;
 create unique index decisions_once on decisions (item_id, stage, coalesce(decided_by, 0));
 
 create index approvals_escalated    on approvals (id) where state = 'open' and level > 0;
-create index request_items_unasked  on request_items (id) where state = 'awaiting_approval' and problem <> '';
+create index request_items_unassigned  on request_items (id) where state = 'awaiting_approval' and problem <> '';
 
 -- What the decisions about an item come to: 'deny' by anybody, 'approve' once every stage is passed, null while something
 -- is missing.

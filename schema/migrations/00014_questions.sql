@@ -100,5 +100,5 @@ revoke update, delete, truncate on questions, question_answers from public;
 
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'finding',
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding',
         'question', 'question_answer'));

@@ -8,15 +8,15 @@ alter table access_requests
     add constraint access_requests_submitter check (submitted_by <> requester_id);
 create index access_requests_submitted on access_requests (submitted_by, id desc) where submitted_by is not null;
 -- How much someone has asked for, for whomever.
-create index access_requests_asked      on access_requests (coalesce(submitted_by, requester_id), id desc);
-create index access_requests_asked_open on access_requests (coalesce(submitted_by, requester_id)) where completed_at is null;
+create index access_requests_submitter_all      on access_requests (coalesce(submitted_by, requester_id), id desc);
+create index access_requests_submitter_open on access_requests (coalesce(submitted_by, requester_id)) where completed_at is null;
 
 alter table form_drafts
     add column for_person_id bigint references people, -- null: whoever fills it in
     add constraint form_drafts_for check (for_person_id <> person_id);
 
 -- For whom someone may ask.
-create function may_ask_for(submitter bigint, requester bigint) returns boolean
+create function may_request_for(submitter bigint, requester bigint) returns boolean
     language sql stable
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -33,7 +33,7 @@ create function access_requests_check() returns trigger
     set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    if new.submitted_by is not null and not may_ask_for(new.submitted_by, new.requester_id) then
+    if new.submitted_by is not null and not may_request_for(new.submitted_by, new.requester_id) then
         raise exception 'person % may not ask for person %', new.submitted_by, new.requester_id using errcode = 'AB006';
     end if;
     return new;

@@ -8,9 +8,9 @@ alter function request_items_rule()  set search_path = pg_catalog, public, pg_te
 alter function claims_directory()      set search_path = pg_catalog, public, pg_temp;
 alter function stop_orders_kind()         set search_path = pg_catalog, public, pg_temp;
 alter function manual_tasks_guard()           set search_path = pg_catalog, public, pg_temp;
-alter function policies_stay()         set search_path = pg_catalog, public, pg_temp;
-alter function audit_events_stay()     set search_path = pg_catalog, public, pg_temp;
-alter function audit_seals_stay()      set search_path = pg_catalog, public, pg_temp;
+alter function policies_immutable()         set search_path = pg_catalog, public, pg_temp;
+alter function audit_events_immutable()     set search_path = pg_catalog, public, pg_temp;
+alter function audit_seals_immutable()      set search_path = pg_catalog, public, pg_temp;
 
 -- What was found is a reason to grant, too, should it be gone later: so it needs the approval of the item that it was found for.
 -- +goose StatementBegin
@@ -25,14 +25,14 @@ begin
     if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
-    if new.source = 'found' and not exists (
+    if new.source = 'unexpected' and not exists (
         select from request_items i
          where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
            and item_outcome(i.id) = 'approve')
     then
         raise exception 'nothing is about to be granted that was found there' using errcode = 'AB011';
     end if;
-    if new.source = 'finding' and (
+    if new.source = 'correction' and (
         not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then

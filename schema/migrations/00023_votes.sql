@@ -27,4 +27,4 @@ end $$;
 -- +goose StatementEnd
 
 revoke execute on function decisions_vote() from public;
-create trigger voice before insert on decisions for each row execute function decisions_vote();
+create trigger vote before insert on decisions for each row execute function decisions_vote();

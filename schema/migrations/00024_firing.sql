@@ -52,7 +52,7 @@ create function manual_task_answers_own() returns trigger
 as $$
 begin
     if exists (select from manual_tasks t join accounts k on k.id = t.account_id
-                where t.id = new.manual_task_id and k.person_id = new.person_id and not new.person_id = any (owners_to_ask(t.entitlement_id, k.person_id))) then
+                where t.id = new.manual_task_id and k.person_id = new.person_id and not new.person_id = any (task_owners(t.entitlement_id, k.person_id))) then
         raise exception 'task % is about the access of person %', new.manual_task_id, new.person_id using errcode = 'AB006';
     end if;
     return new;

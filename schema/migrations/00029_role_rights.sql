@@ -120,14 +120,14 @@ begin
     then
         raise exception 'a claim of source % records access that is there already', new.source using errcode = 'AB011';
     end if;
-    if new.source = 'found' and not exists (
+    if new.source = 'unexpected' and not exists (
         select from request_items i
          where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved'
            and item_outcome(i.id) = 'approve')
     then
         raise exception 'nothing is about to be granted that was found there' using errcode = 'AB011';
     end if;
-    if new.source = 'finding' and (
+    if new.source = 'correction' and (
         not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
@@ -163,7 +163,7 @@ begin
         raise exception 'claim %: what is recorded is seen now, and stays', old.id using errcode = 'AB011';
     end if;
     if not pg_has_role(current_user, 'accessbot_worker', 'usage') then
-        if old.source not in ('imported', 'found')
+        if old.source not in ('imported', 'unexpected')
            and ((new.granted_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.granted_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
         then
             raise exception '% may not end claims of source %', current_user, old.source using errcode = '42501';
@@ -200,7 +200,7 @@ end $$;
 -- Names under a claim stay until its access was seen to be gone: whoever renames an account, an object or a target under it
 -- decides whose access is granted and revoked, and where. A new claim waits for a rename that is under way, and is checked after it.
 -- +goose StatementBegin
-create function claimed_names_stay() returns trigger
+create function claimed_names_immutable() returns trigger
     language plpgsql
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -228,12 +228,12 @@ begin
     return new;
 end $$;
 -- +goose StatementEnd
-revoke execute on function claimed_names_stay(), claims_names() from public;
+revoke execute on function claimed_names_immutable(), claims_names() from public;
 create trigger names before update on accounts for each row
-    when ((new.person_id, new.instance, new.account) is distinct from (old.person_id, old.instance, old.account)) execute function claimed_names_stay();
+    when ((new.person_id, new.instance, new.account) is distinct from (old.person_id, old.instance, old.account)) execute function claimed_names_immutable();
 create trigger names before update on entitlements for each row
-    when ((new.application_id, new.instance, new.target) is distinct from (old.application_id, old.instance, old.target)) execute function claimed_names_stay();
+    when ((new.application_id, new.instance, new.target) is distinct from (old.application_id, old.instance, old.target)) execute function claimed_names_immutable();
 create trigger names before update on applications for each row
-    when ((new.connector, new.instance) is distinct from (old.connector, old.instance)) execute function claimed_names_stay();
+    when ((new.connector, new.instance) is distinct from (old.connector, old.instance)) execute function claimed_names_immutable();
 -- Before the triggers that read those names: triggers fire by name.
 create trigger a_names before insert on claims for each row execute function claims_names();
