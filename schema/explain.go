@@ -123,7 +123,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 			var why string
 			switch {
 			case p.ID == f.RequesterID:
-				why = "no one decides their own request"
+				why = "a requester cannot decide their own request"
 			case !p.Active:
 				why = "is not active"
 			case p.Unreachable:

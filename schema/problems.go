@@ -260,8 +260,8 @@ func CloseOutage(ctx context.Context, q Queryer, notificationID int64) error {
 	return nil
 }
 
-// lookAtOutages has the notifications looked at that tell of what waits for an entitlement's application.
-func lookAtOutages(ctx context.Context, q Queryer, entitlementID int64) error {
+// markOutagesDue has the notifications looked at that tell of what waits for an entitlement's application.
+func markOutagesDue(ctx context.Context, q Queryer, entitlementID int64) error {
 	_, err := q.ExecContext(ctx, `
 		update notifications set messages_due_at = app_now()
 		 where kind = 'outage' and closed_at is null and application_id = (select application_id from entitlements where id = $1)`, entitlementID)

@@ -72,7 +72,7 @@ func TestRolePowers(t *testing.T) {
 		holds := a.Policy("rules:\n  - name: ask\n    ask:\n      - from: [application owners]\n")
 		ask := `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version) values ($1, $2, 'custom', 'UTC', 'project', $3)`
 		_, err := a.SlackApp.Exec(ask, "V", a.ann, holds-1)
-		require.ErrorContains(t, err, "does not hold any more")
+		require.ErrorContains(t, err, "is no longer in force")
 		_, err = a.SlackApp.Exec(ask, "V", a.ann, holds)
 		require.NoError(t, err)
 	})

@@ -56,7 +56,7 @@ func TestRoles(t *testing.T) {
 			{"accessbot_slackapp", `delete from questions`, denied},
 			{"accessbot_slackapp", `update question_answers set text = 'x'`, denied},
 			{"accessbot_slackapp", `delete from question_answers`, denied},
-			{"accessbot_slackapp", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, "does not wait"},
+			{"accessbot_slackapp", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, "is not open"},
 			{"accessbot_slackapp", `insert into question_answers (question_id, answered_by, text) values (424242, 1, 'x')`, "to answer"},
 			{"accessbot_directory", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, denied},
 			{"accessbot_directory", `select text from question_answers`, denied},

@@ -114,7 +114,7 @@ func TestAuditSeal(t *testing.T) {
 		}
 	})
 
-	t.Run("event inserted into the past is found", func(t *testing.T) {
+	t.Run("backdated event is found", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
 		write(w, 5)
@@ -123,7 +123,7 @@ func TestAuditSeal(t *testing.T) {
 		sealAll(t, w)
 		_, found := findings(t, w)
 		require.Len(t, found, 1)
-		assert.Contains(t, found[0], "it was put into the past")
+		assert.Contains(t, found[0], "it was backdated")
 	})
 
 	t.Run("kept checkpoint shows what the chain cannot", func(t *testing.T) {

@@ -58,7 +58,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 		},
 		mayNot: []power{
 			{"decide for a person who is not asked, or about their own request", forgedDecision("{mallory}"), "not for person"},
-			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "no one decides their own request"},
+			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "cannot decide their own request"},
 			{"number or date what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
 				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
 			{"number or date what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
@@ -110,7 +110,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change what was asked for or granted", `update claims set ends_at = null`, denied},
 			{"change what was asked for or granted", `update decisions set ends_at = null`, denied},
 			{"change what was asked for or granted", approvedClaim(`null`, `null`), "no decision covers"},
-			{"reopen an approval, or a claim that has ended", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
+			{"reopen an approval, or a claim that has ended", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is already decided"},
 			{"reopen an approval, or a claim that has ended", `update claims set ended_at = null where id = {ended claim}`, "stays"},
 			{"reopen an approval, or a claim that has ended", `update claims set revoked_at = null`, denied},
 			{"reopen an approval, or a claim that has ended", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
@@ -150,8 +150,8 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"decide, or change requests", forgedDecision("{owen}"), denied},
 			{"decide, or change requests", `update request_items set state = 'approved'`, denied},
 			{"decide, or change requests", `update access_requests set ends_at = null`, denied},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "app_now()", "app_now()"), "there already"},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "there already"},
+			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "app_now()", "app_now()"), "exists already"},
+			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "exists already"},
 			{"make a claim that is reconciled at once, by which access would be granted", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
 			{"make claims of other sources than imported and birthright", forgedClaim("unexpected", "app_now()", "null"), "may not make claims"},
 			{"make claims of other sources than imported and birthright", forgedClaim("unexpected_access", "app_now()", "null"), "may not make claims"},

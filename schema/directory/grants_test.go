@@ -49,7 +49,7 @@ func TestImportedGrant(t *testing.T) {
 		for _, step := range []struct{ what, then string }{
 			{"while it is live", ``},
 			{"after its end, before it was revoked", `update clock set shift = interval '7 days 1 minute'`},
-			{"after its end was recorded, before the target was seen without it", `update claims set ended_at = app_now(), end_reason = 'its end was reached' where id = $1`},
+			{"after its end was recorded, before the target was seen without it", `update claims set ended_at = app_now(), end_reason = 'end reached' where id = $1`},
 			{"after the target was seen without it", `update claims set removed_at = app_now() where id = $1`},
 		} {
 			t.Run(step.what, func(t *testing.T) {

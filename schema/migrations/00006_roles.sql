@@ -1,5 +1,5 @@
 -- What each program may do. The roles are made before the migrations (roles belong to the cluster, see Migrate).
--- They can log in, and have no password until an operator grants them one.
+-- They can log in, and have no password until an operator sets one.
 
 -- +goose Up
 
@@ -25,7 +25,7 @@ grant insert, delete on application_owners, entitlement_owners, job_title_entitl
 grant insert on claims, audit_events to accessbot_directory;
 grant update (ended_at, end_reason, removed_at, due_at) on claims to accessbot_directory;
 
--- Whoever can lock a request can stop it.
+-- A role that can lock a request can block it.
 revoke execute on function lock_request(bigint) from public;
 grant execute on function lock_request(bigint) to accessbot_slackapp, accessbot_worker;
 

@@ -1,11 +1,11 @@
--- Who is a delegate may be away too: what waits for whoever is a delegate for them moves when the one in the middle comes back.
+-- A delegate may have a delegate, so a change in the middle of the chain moves approvals too.
 
 -- +goose Up
 
 create index delegations_delegate on delegations (delegate_id, person_id) where delegate_id is not null;
 
--- The requests whose open approvals may move when someone goes away or comes back: those that ask them, or anybody whose
--- approvals are put to them, now or later, through however many others.
+-- The requests whose open approvals may move when a person's delegation starts or ends: those with the person as a candidate, or
+-- with a candidate whose chain of delegates includes the person.
 -- +goose StatementBegin
 create function requests_routed_through(person bigint) returns setof bigint
     language sql stable rows 10

@@ -1,4 +1,4 @@
--- What is tried again because it was held, down or refused is tried less and less often: one rule for all of it.
+-- The only definition of how retries slow down.
 
 -- +goose Up
 
@@ -19,7 +19,7 @@ create or replace function access_requests_made() returns trigger
 as $$
 begin
     if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
-        new.created_at := app_now(); -- how long access is for is counted from it
+        new.created_at := app_now(); -- durations are counted from it
         new.due_at := app_now();
         new.signals := 0;
         new.messages_due_at := app_now();
