@@ -103,7 +103,8 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 	err := tx.SelectContext(ctx, &l.requests, `
 		select id from access_requests
 		 where id in (select i.request_id from request_items i
-		               where i.account_id = $1 and i.entitlement_id = $2 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
+		               where i.account_id = $1 and i.entitlement_id = $2
+		                 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		              union
 		              select i.request_id from claims c join request_items i on i.id = c.item_id
 		               where c.account_id = $1 and c.entitlement_id = $2 and (c.ended_at is null or c.removed_at is null))
@@ -112,7 +113,8 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 		return l, fmt.Errorf("lock the requests of %s: %w", s, err)
 	}
 	_, err = tx.ExecContext(ctx, `
-		select from claims where account_id = $1 and entitlement_id = $2 and removed_at is null order by id for update`, s.AccountID, s.EntitlementID)
+		select from claims where account_id = $1 and entitlement_id = $2 and removed_at is null order by id for update`,
+		s.AccountID, s.EntitlementID)
 	if err != nil {
 		return l, fmt.Errorf("lock the claims of %s: %w", s, err)
 	}
@@ -168,7 +170,9 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		  join accounts a on a.id = i.account_id
 		  join entitlements e on e.id = i.entitlement_id
 		  left join stop_orders x on x.item_id = i.id
-		 cross join lateral (select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms from decisions d where d.item_id = i.id) d
+		 cross join lateral (
+		       select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms
+		         from decisions d where d.item_id = i.id) d
 		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved' and i.request_id = any($3)
 		 order by i.id`, l.AccountID, l.EntitlementID, l.requests, l.now)
 	if err != nil {
@@ -189,8 +193,8 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, Problem{Code: item.Refused}); err != nil {
 				return err
 			}
-			err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningRefused, Alert: true, RequestID: item.RequestID, ItemID: item.ID,
-				Details: map[string]any{"problem": item.Refused}})
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningRefused, Alert: true,
+				RequestID: item.RequestID, ItemID: item.ID, Details: map[string]any{"problem": item.Refused}})
 			if err != nil {
 				return err
 			}
@@ -228,15 +232,16 @@ func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requ
 	err := tx.GetContext(ctx, &claimID, `
 		insert into claims (person_id, account_id, entitlement_id, source, unexpected_for, granted_at)
 		select $1, $2, $3, 'unexpected', $4, app_now()
-		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
+		 where not exists (select from claims
+		                    where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
 	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: AccessFound, Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
-		Details: map[string]any{"assignment": l.String()}})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: AccessFound, Alert: true, RequestID: requestID,
+		ItemID: itemID, ClaimID: claimID, Details: map[string]any{"assignment": l.String()}})
 }
 
 // RecordAssignment records what the target showed after the change. It answers false, and records nothing, if the claims
@@ -315,7 +320,8 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 		if w.Checks > 1 {
 			continue
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningAccepted, RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningAccepted, RequestID: w.RequestID.Int64,
+			ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
 			Details: map[string]any{"assignment": s.String(), "waits_for": waitsFor.Code, "details": waitsFor.Details}})
 		if err != nil {
 			return err
@@ -360,8 +366,8 @@ func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error 
 				return err
 			}
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: AccessGranted, RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
-			Details: map[string]any{"assignment": l.String()}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: AccessGranted, RequestID: g.RequestID.Int64,
+			ItemID: g.ItemID.Int64, ClaimID: g.ClaimID, Details: map[string]any{"assignment": l.String()}})
 		if err != nil {
 			return err
 		}
@@ -397,7 +403,8 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 	err = tx.SelectContext(ctx, &ended, `
 		update claims c
 		   set ended_at   = coalesce(c.ended_at, $4),
-		       end_reason = case when c.ended_at is not null then c.end_reason when c.revoked_at is not null then 'revoked' else 'end reached' end,
+		       end_reason = case when c.ended_at is not null then c.end_reason
+		                         when c.revoked_at is not null then 'revoked' else 'end reached' end,
 		       removed_at = case when $3 then null else $4::timestamptz end,
 		       -- Never seen granted: the answer to a grant may have been lost, and its effect still arrive.
 		       due_at     = case when not $3 and c.granted_at is null and c.item_id is not null then $4::timestamptz + $5::interval end,
@@ -407,8 +414,10 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		   and (c.ended_at is not null or c.revoked_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
 		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as revoked, c.granted_at is not null as granted,
-		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details", o.ended_at is null as just_ended, c.end_reason,
-		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
+		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details",
+		          o.ended_at is null as just_ended, c.end_reason,
+		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`,
+		l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
 	}
@@ -437,16 +446,16 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		if held {
 			action = AccessKept
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64,
+			ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
 			Details: map[string]any{"assignment": l.String(), "why": e.Why, "late_by_seconds": e.LateBy}})
 		if err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(changed)); err != nil {
-		return err
-	}
-	return nil
+	_, err = tx.ExecContext(ctx, `
+		update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(changed))
+	return err
 }
 
 // MarkDoubtful makes an assignment due for the sweep. An attempt that lost the assignment's lock may have changed the target

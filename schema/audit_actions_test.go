@@ -54,7 +54,7 @@ func TestAuditActions(t *testing.T) {
 	})
 }
 
-// auditActions are the values of the constants in audit_actions.go, each of which says what it tells of.
+// auditActions are the values of the constants in audit_actions.go, each with a comment that says what it tells of.
 func auditActions(t *testing.T) (values []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "audit_actions.go", nil, parser.ParseComments)
@@ -66,7 +66,7 @@ func auditActions(t *testing.T) (values []string) {
 		}
 		value, err := strconv.Unquote(constant.Values[0].(*ast.BasicLit).Value)
 		require.NoError(t, err)
-		assert.NotEmpty(t, constant.Comment.Text(), value)
+		assert.NotEmpty(t, constant.Doc.Text(), value)
 		values = append(values, value)
 		return false
 	})

@@ -66,22 +66,32 @@ with submitted as (
       from audit_events e
       left join audit_sequence p on p.event_id = e.id
      cross join lateral (
-           select item_id::bigint, n from jsonb_array_elements_text(e.details -> 'items') with ordinality as listed (item_id, n) where jsonb_typeof(e.details -> 'items') = 'array'
+           select item_id::bigint, n
+             from jsonb_array_elements_text(e.details -> 'items') with ordinality as listed (item_id, n)
+            where jsonb_typeof(e.details -> 'items') = 'array'
            union all -- from before the items were listed
-           select i.id, row_number() over (order by i.id) from request_items i where i.request_id = e.request_id and jsonb_typeof(e.details -> 'items') = 'number') x
+           select i.id, row_number() over (order by i.id)
+             from request_items i
+            where i.request_id = e.request_id and jsonb_typeof(e.details -> 'items') = 'number') x
      where e.action = '` + string(RequestSubmitted) + `')
 select s.number, s.sequence, coalesce(s.request_id, i.request_id) as request, coalesce(s.item_id, i.id) as item,
-       case when s.sequence is not null then 'sealed' when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
+       case when s.sequence is not null then 'sealed'
+            when s.item_id is not null then 'not sealed yet' else 'missing' end as audit,
        coalesce(i.state, 'missing') as state, coalesce(s.at, r.created_at) as submitted_at,
-       coalesce(q.email, '') as requester, coalesce(y.email, '') as submitted_by, coalesce(h.email, '') as submitted_for, coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
-       coalesce(k.account, '') as account, coalesce(n.risk, '') as risk, coalesce(w.label, '') as reason, coalesce(r.note, '') as note, r.ends_at as asked_until,
+       coalesce(q.email, '') as requester, coalesce(y.email, '') as submitted_by, coalesce(h.email, '') as submitted_for,
+       coalesce(a.slug, '') as application, coalesce(n.key, '') as entitlement,
+       coalesce(k.account, '') as account, coalesce(n.risk, '') as risk, coalesce(w.label, '') as reason,
+       coalesce(r.note, '') as note, r.ends_at as asked_until,
        d.decisions, c.granted_at,
        case when c.granted_at is not null then d.approved and d.last <= c.granted_at end as decided_before_granted,
        o.due_end, c.removed_at as real_end,
-       case when o.due_end <= app_now() then extract(epoch from coalesce(c.removed_at, c.ended_at, app_now()) - o.due_end)::float8 end as lateness_seconds,
-       coalesce(c.end_reason, '') as end_reason, coalesce(c.ended_at is not null and c.removed_at is null and c.due_at is null, false) as kept_for_another,
+       case when o.due_end <= app_now()
+            then extract(epoch from coalesce(c.removed_at, c.ended_at, app_now()) - o.due_end)::float8 end as lateness_seconds,
+       coalesce(c.end_reason, '') as end_reason,
+       coalesce(c.ended_at is not null and c.removed_at is null and c.due_at is null, false) as kept_for_another,
        f.id is not null as unexpected_before,
-       coalesce(x.kind, '') as stop_kind, coalesce(b.email, '') as stopped_by, coalesce(x.reason, '') as stop_reason, coalesce(i.problem, '') as problem,
+       coalesce(x.kind, '') as stop_kind, coalesce(b.email, '') as stopped_by, coalesce(x.reason, '') as stop_reason,
+       coalesce(i.problem, '') as problem,
        coalesce(i.problem_details, '{}') as problem_details
   from submitted s
   full join request_items i on i.id = s.item_id
@@ -99,11 +109,13 @@ select s.number, s.sequence, coalesce(s.request_id, i.request_id) as request, co
   left join people b on b.id = x.person_id
   left join lateral (select least(c.revoked_at, c.ends_at, c.ended_at) as due_end) o on true
   left join lateral (
-       select json_agg(json_build_object('stage', d.stage, 'outcome', d.outcome, 'by', coalesce(p.email, ''), 'basis', d.basis, 'policy_version', d.policy_version,
-                                         'reason', d.reason, 'until', d.ends_at, 'decided_at', d.decided_at) order by d.stage, d.decided_at, d.id)::text as decisions,
+       select json_agg(json_build_object('stage', d.stage, 'outcome', d.outcome, 'by', coalesce(p.email, ''), 'basis', d.basis,
+                                         'policy_version', d.policy_version, 'reason', d.reason, 'until', d.ends_at,
+                                         'decided_at', d.decided_at) order by d.stage, d.decided_at, d.id)::text as decisions,
               bool_and(d.outcome = 'approve') as approved, max(d.decided_at) as last
          from decisions d left join people p on p.id = d.decided_by where d.item_id = i.id) d on true
- where ($1::timestamptz is null or coalesce(s.at, r.created_at) >= $1) and ($2::timestamptz is null or coalesce(s.at, r.created_at) < $2)
+ where ($1::timestamptz is null or coalesce(s.at, r.created_at) >= $1)
+   and ($2::timestamptz is null or coalesce(s.at, r.created_at) < $2)
  order by s.number nulls last, item`
 
 // ExportItems calls write with every item that was submitted from an instant on and before another (zero: no bound), in the

@@ -79,7 +79,8 @@ func (v *verifying) run(ctx context.Context) error {
 	v.next = 1
 	for {
 		var seals []Seal
-		if err := v.tx.SelectContext(ctx, &seals, selectSeal+` where number > $1 order by number limit $2`, previous.Number, verifyBatch); err != nil {
+		err := v.tx.SelectContext(ctx, &seals, selectSeal+` where number > $1 order by number limit $2`, previous.Number, verifyBatch)
+		if err != nil {
 			return err
 		}
 		for _, seal := range seals {
@@ -183,8 +184,9 @@ func (v *verifying) row(p placed, previous, seal Seal) {
 		return
 	}
 	if at, ok := p.At.(time.Time); ok && previous.Number > 0 && at.Before(previous.SealedAt.Add(-mostBackdated)) {
-		v.report("event %d, sequence %d of seal %d, claims to be of %s, and did not exist when seal %d was made at %s: it was backdated",
-			p.EventID, p.Sequence, seal.Number, at.UTC().Format(time.RFC3339), previous.Number, previous.SealedAt.UTC().Format(time.RFC3339))
+		v.report("event %d, sequence %d of seal %d, claims to be of %s, and did not exist when seal %d was made at %s: "+
+			"it was backdated", p.EventID, p.Sequence, seal.Number, at.UTC().Format(time.RFC3339), previous.Number,
+			previous.SealedAt.UTC().Format(time.RFC3339))
 	}
 }
 

@@ -52,7 +52,8 @@ func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Durati
 		const overdue = ` c.alerted_at is null and c.removed_at is null and c.due_at is not null
 			   and least(c.ends_at, c.revoked_at, c.ended_at) < app_now() - $2 * interval '1 second'`
 		err := tx.GetContext(ctx, &request, `
-			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue, claimID, after.Seconds())
+			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue,
+			claimID, after.Seconds())
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -63,7 +64,8 @@ func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Durati
 		if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = $1`, request); err != nil {
 			return fmt.Errorf("make the messages of overdue claim %d due: %w", claimID, err)
 		}
-		result, err := tx.ExecContext(ctx, `update claims c set alerted_at = app_now() where c.id = $1 and`+overdue, claimID, after.Seconds())
+		result, err := tx.ExecContext(ctx, `
+			update claims c set alerted_at = app_now() where c.id = $1 and`+overdue, claimID, after.Seconds())
 		if err != nil {
 			return fmt.Errorf("alert that claim %d is overdue: %w", claimID, err)
 		}

@@ -38,7 +38,8 @@ func DelegationOf(ctx context.Context, q Queryer, personID int64) (d Delegation,
 func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `
-			insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, $3, $4)`, d.PersonID, d.DelegateID, d.StartsAt, d.EndsAt)
+			insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, $3, $4)`,
+			d.PersonID, d.DelegateID, d.StartsAt, d.EndsAt)
 		if err != nil {
 			return fmt.Errorf("record the delegation of person %d: %w", d.PersonID, refusal(err))
 		}

@@ -181,7 +181,8 @@ func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
 // OpenDraft creates the draft of a form that was just opened.
 func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID int64, timeZone string) (Draft, error) {
 	_, err := db.ExecContext(ctx, `
-		insert into form_drafts (view_id, view_hash, person_id, time_zone) values ($1, $2, $3, $4)`, viewID, viewHash, personID, timeZone)
+		insert into form_drafts (view_id, view_hash, person_id, time_zone) values ($1, $2, $3, $4)`,
+		viewID, viewHash, personID, timeZone)
 	if err != nil {
 		return Draft{}, fmt.Errorf("save the draft of form %s: %w", viewID, err)
 	}
@@ -220,7 +221,8 @@ func (db *DB) OpenEarlier(
 // RequestedBy answers ErrNotFound unless the person is the requester of the request.
 func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) error {
 	var is bool
-	err := q.GetContext(ctx, &is, `select exists (select from access_requests where id = $1 and requester_id = $2)`, requestID, personID)
+	err := q.GetContext(ctx, &is, `
+		select exists (select from access_requests where id = $1 and requester_id = $2)`, requestID, personID)
 	if err == nil && !is {
 		err = ErrNotFound
 	}
@@ -231,7 +233,8 @@ func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) erro
 }
 
 const selectDraft = `
-select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
+select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode,
+       d.like_person_id, d.like_job_title_id, d.extends_id,
        coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name
                             when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,
        coalesce(x.reason_key, '') as reason_key, coalesce(x.note, '') as note,
@@ -264,7 +267,9 @@ func draft(ctx context.Context, q Queryer, query, viewID string, personID int64)
 
 // ChangeDraft changes a draft under its row's lock, so that concurrent actions see each other's changes, and answers the result.
 // Nothing is saved if change fails. It answers ErrNotFound as DraftByView does.
-func (db *DB) ChangeDraft(ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error) (Draft, error) {
+func (db *DB) ChangeDraft(
+	ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error,
+) (Draft, error) {
 	var changed Draft
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		d, err := lockDraft(ctx, tx, viewID, personID)
@@ -310,7 +315,8 @@ func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
 // is outdated.
 func (db *DB) DraftDrawn(ctx context.Context, d Draft, hash string) (newest bool, err error) {
 	var revision int
-	err = db.GetContext(ctx, &revision, `update form_drafts set view_hash = $2 where view_id = $1 returning revision`, d.ViewID, hash)
+	err = db.GetContext(ctx, &revision, `
+		update form_drafts set view_hash = $2 where view_id = $1 returning revision`, d.ViewID, hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return true, nil // submitted in the meantime: nothing to render
 	}

@@ -62,7 +62,8 @@ func StartComparison(ctx context.Context, conn *sqlx.Conn, instance string, ever
 
 // Listed adds a batch of what the target lists, in the target's names: accounts[i] has objects[i].
 func (p *Comparison) Listed(ctx context.Context, accounts, objects []string) error {
-	_, err := p.conn.ExecContext(ctx, `insert into listed_assignments select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
+	_, err := p.conn.ExecContext(ctx, `
+		insert into listed_assignments select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
 	if err != nil {
 		return fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -122,7 +123,8 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 		    update findings set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
 		    returning entitlement_id, account, kind, notification_id)
 		insert into audit_events (actor, action, details)
-		select 'sweep', '`+string(FindingClosed)+`', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
+		select 'sweep', '`+string(FindingClosed)+`',
+		       jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
 		  from gone where notification_id is not null -- it was reported`, p.instance, p.started)
 	if err != nil {
 		return found, fmt.Errorf("close findings in %s: %w", p.instance, err)
@@ -135,9 +137,11 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 	}
 	err = tx.GetContext(ctx, &found, `
 		with pass as (update comparisons set finished_at = app_now(), listed = $2, problem = '' where instance = $1)
-		select $2::bigint as listed, count(*) filter (where kind = 'unexpected') as unexpected, count(*) filter (where kind = 'missing') as missing,
+		select $2::bigint as listed,
+		       count(*) filter (where kind = 'unexpected') as unexpected, count(*) filter (where kind = 'missing') as missing,
 		       $4::bigint as reported, $5::bigint as corrected
-		  from findings where instance = $1 and gone_at is null and passes >= $3`, p.instance, p.listed, minPasses, found.Reported, found.Corrected)
+		  from findings where instance = $1 and gone_at is null and passes >= $3`,
+		p.instance, p.listed, minPasses, found.Reported, found.Corrected)
 	if err != nil {
 		return found, fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -155,7 +159,8 @@ select distinct e.instance, e.id, l.account, a.id, 'unexpected'
   left join accounts a on a.instance = $1 and a.account = l.account
  where not exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id
                       and (c.removed_at is null or c.removed_at > $2::timestamptz - $3 * interval '1 second'))
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1, account_id = excluded.account_id`
+on conflict (entitlement_id, account, kind) where gone_at is null do update
+   set last_seen_at = app_now(), passes = findings.passes + 1, account_id = excluded.account_id`
 
 const missing = `
 insert into findings (instance, entitlement_id, account, account_id, kind)
@@ -166,7 +171,8 @@ select distinct e.instance, e.id, a.account, a.id, 'missing'
  where e.instance = $1 and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()
    and c.granted_at < $2::timestamptz - $3 * interval '1 second'
    and not exists (select from listed_assignments l where l.object = e.target and l.account = a.account)
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1`
+on conflict (entitlement_id, account, kind) where gone_at is null do update
+   set last_seen_at = app_now(), passes = findings.passes + 1`
 
 // correct makes unexpected access, and missing access that a request granted, due for reconciling: see PlanAssignment.
 func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *ComparisonResult) error {
@@ -186,8 +192,9 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 		      join applications p on p.id = e.application_id and p.unexpected_access = 'correct'
 		      join accounts a on a.id = d.account_id
 		     where d.instance = $1 and d.gone_at is null and d.passes >= $2 and d.corrected_at is null
-		       and (d.kind = 'unexpected' or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
-		                                               and c.source = 'request' and c.ended_at is null)))
+		       and (d.kind = 'unexpected'
+		            or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
+		                          and c.source = 'request' and c.ended_at is null)))
 		update findings d set corrected_at = app_now() from wrong w where w.id = d.id and w.many <= $3
 		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unexpected`, p.instance, minPasses, maxCorrected)
 	if err != nil {
@@ -196,12 +203,14 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 	var events []Event
 	for _, c := range corrected { // few: see maxCorrected
 		events = append(events, Event{Actor: "sweep", Action: FindingCorrected,
-			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unexpected}})
+			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID,
+				"person": c.PersonID, "revoked": c.Unexpected}})
 		if c.Unexpected {
 			_, err = tx.ExecContext(ctx, `
 				insert into claims (person_id, account_id, entitlement_id, source, granted_at, ended_at, end_reason, due_at)
 				select $1, $2, $3, 'correction', app_now(), app_now(), 'no claim explains it', app_now()
-				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`, c.PersonID, c.AccountID, c.EntitlementID)
+				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`,
+				c.PersonID, c.AccountID, c.EntitlementID)
 		} else {
 			err = MarkDoubtful(ctx, tx, Assignment{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
 		}
@@ -236,7 +245,8 @@ func (p *Comparison) report(ctx context.Context, tx *sqlx.Tx, found *ComparisonR
 	for _, d := range findings {
 		byApplication[d.ApplicationID] = append(byApplication[d.ApplicationID], d.ID)
 		err := Audit(ctx, tx, Event{Actor: "sweep", Action: FindingReported, Alert: true,
-			Details: map[string]any{"kind": d.Kind, "instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account, "person": d.PersonID.Int64, "corrected": d.Corrected}})
+			Details: map[string]any{"kind": d.Kind, "instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account,
+				"person": d.PersonID.Int64, "corrected": d.Corrected}})
 		if err != nil {
 			return err
 		}
@@ -278,7 +288,8 @@ const selectFinding = `
 		select d.kind, d.account, coalesce(h.name, '') as person_name, p.name as application_name, e.name as entitlement_name,
 		       d.corrected_at is not null as corrected, d.first_seen_at,
 		       (select i.request_id from claims c join request_items i on i.id = c.item_id
-		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id order by c.id desc limit 1) as request_id
+		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
+		         order by c.id desc limit 1) as request_id
 		  from findings d
 		  join entitlements e on e.id = d.entitlement_id
 		  join applications p on p.id = e.application_id
@@ -303,7 +314,8 @@ func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int)
 		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, refusal(err))
 	}
 	r.ApplicationName, r.Corrects, r.Unexpected, r.Missing = head.Name, head.Corrects, head.Unexpected, head.Missing
-	err = q.SelectContext(ctx, &r.Findings, selectFinding+` where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
+	err = q.SelectContext(ctx, &r.Findings, selectFinding+`
+		 where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
 	if err != nil {
 		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, err)
 	}
@@ -340,7 +352,8 @@ var ErrNoInstance = errors.New("no such target in the directory")
 // InstanceNamed answers a target of the directory, or ErrNoInstance.
 func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error) {
 	var i Instance
-	err := q.GetContext(ctx, &i, `select distinct instance, connector from applications where gone_at is null and instance = $1`, name)
+	err := q.GetContext(ctx, &i, `
+		select distinct instance, connector from applications where gone_at is null and instance = $1`, name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return i, fmt.Errorf("%s: %w", name, ErrNoInstance)
 	}

@@ -43,7 +43,9 @@ func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset in
 }
 
 // waitingFor is WaitingFor, limited with asked to what the person was asked about.
-func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int) (lines []WaitingLine, total int, err error) {
+func waitingFor(
+	ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int,
+) (lines []WaitingLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		with waiting as (
 		  select a.request_id, i.id, c.asked_at, a.expires_at, e.risk, ap.name || ': ' || e.name as name,
@@ -187,7 +189,8 @@ type AccessLine struct {
 }
 
 const selectAccess = `
-		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.granted_at,
+		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on,
+		       r.time_zone, c.granted_at,
 		       c.revoked_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
@@ -203,7 +206,9 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 }
 
 // AccessUnder answers the part of a person's current access that the reader may revoke, by application and name.
-func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit, offset int) (lines []AccessLine, total int, err error) {
+func AccessUnder(
+	ctx context.Context, q Queryer, personID, readerID int64, limit, offset int,
+) (lines []AccessLine, total int, err error) {
 	return access(ctx, q, personID, selectAccess+` and (`+looksAfter+` or `+listedToManager+`)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
@@ -228,7 +233,9 @@ func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line A
 	return lines[0], holder, nil
 }
 
-func access(ctx context.Context, q Queryer, personID int64, query string, args ...any) (lines []AccessLine, total int, err error) {
+func access(
+	ctx context.Context, q Queryer, personID int64, query string, args ...any,
+) (lines []AccessLine, total int, err error) {
 	if err := q.SelectContext(ctx, &lines, query, args...); err != nil {
 		return nil, 0, fmt.Errorf("list the access of person %d: %w", personID, err)
 	}
@@ -274,7 +281,9 @@ func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (nu
 }
 
 // pageOf answers the IDs of one page of a query about the person $2, and the total.
-func pageOf(ctx context.Context, q Queryer, query string, personID int64, limit, offset int) (ids pq.Int64Array, total int, err error) {
+func pageOf(
+	ctx context.Context, q Queryer, query string, personID int64, limit, offset int,
+) (ids pq.Int64Array, total int, err error) {
 	var page []struct {
 		ID    int64 `db:"id"`
 		Total int   `db:"total"`

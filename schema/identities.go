@@ -50,7 +50,8 @@ func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, erro
 		  join slack_identities s on s.person_id = p.id
 		 where s.enterprise_id = $1 and s.team_id = $2 and s.user_id = $3
 		   and coalesce(p.slack_user_id, s.user_id) = s.user_id
-		   and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)`, id.EnterpriseID, id.TeamID, id.UserID)
+		   and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)`,
+		id.EnterpriseID, id.TeamID, id.UserID)
 	if err = refusal(err); errors.Is(err, ErrNotFound) {
 		return p, fmt.Errorf("user %s: %w", id.UserID, ErrNotBound)
 	}
@@ -144,8 +145,8 @@ func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Per
 	return p, "confirmed e-mail", nil
 }
 
-// LookAtSlackEmail compares a bound user's Slack e-mail with the directory. The binding stays. A Slack e-mail of another person, or
-// one that differs from the e-mail by which the user was bound, is audited as an alert once a day.
+// LookAtSlackEmail compares a bound user's Slack e-mail with the directory. The binding stays. A Slack e-mail of another person,
+// or one that differs from the e-mail by which the user was bound, is audited as an alert once a day.
 func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) error {
 	if u.Email == "" {
 		return nil // hidden, or none: not another person's
@@ -153,7 +154,8 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 	_, err := q.ExecContext(ctx, `
 		insert into audit_events (actor, person_id, action, alert, details)
 		select 'slackapp', $1, '`+string(BindingContradicted)+`', true,
-		       jsonb_build_object('team', $2::text, 'user', $3::text, 'email_of_person_id', (select o.id from people o where o.email = $4))
+		       jsonb_build_object('team', $2::text, 'user', $3::text, 
+		                          'email_of_person_id', (select o.id from people o where o.email = $4))
 		  from slack_identities s
 		 where s.enterprise_id = $6 and s.team_id = $2 and s.user_id = $3 and s.person_id = $1
 		   and $4 <> $5
@@ -169,8 +171,8 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 }
 
 // Unbind removes the bindings of the people with these e-mail addresses, or all bindings if there are none, and answers how many.
-// A user's next contact binds them again. It answers ErrNotFound, and removes nothing, if one of them is not bound. Each is audited
-// as an alert: until then, another Slack user with that e-mail could be bound.
+// A user's next contact binds them again. It answers ErrNotFound, and removes nothing, if one of them is not bound. Each is
+// audited as an alert: until then, another Slack user with that e-mail could be bound.
 func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var unbound []string
@@ -182,7 +184,8 @@ func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 			recorded as (
 			    insert into audit_events (actor, person_id, action, alert, details)
 			    select 'import', person_id, '`+string(BindingRemoved)+`', true,
-			           jsonb_build_object('enterprise', enterprise_id, 'team', team_id, 'user', user_id, 'basis', basis, 'bound_at', bound_at)
+			           jsonb_build_object('enterprise', enterprise_id, 'team', team_id, 'user', user_id,
+			                              'basis', basis, 'bound_at', bound_at)
 			      from undone)
 			select email from undone`, pq.Array(emails))
 		if err != nil {

@@ -14,7 +14,8 @@ type Instance struct {
 // Instances answers the targets of all current applications, by name.
 func Instances(ctx context.Context, q Queryer) ([]Instance, error) {
 	var all []Instance
-	err := q.SelectContext(ctx, &all, `select distinct instance, connector from applications where gone_at is null order by instance`)
+	err := q.SelectContext(ctx, &all, `
+		select distinct instance, connector from applications where gone_at is null order by instance`)
 	if err != nil {
 		return nil, fmt.Errorf("list the targets of the directory: %w", err)
 	}

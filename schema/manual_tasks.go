@@ -39,8 +39,9 @@ func ManualTaskOf(ctx context.Context, q Queryer, instance, account, object stri
 		                  where t.account_id = a.id and t.entitlement_id = e.id and not x.done
 		                    and t.id = (select max(l.id) from manual_tasks l where l.account_id = a.id and l.entitlement_id = e.id)
 		                    and case when t.held
-		                             then x.answered_at >= (select max(c.created_at) from claims c
-		                                                     where c.account_id = a.id and c.entitlement_id = e.id and c.ended_at is null)
+		                             then x.answered_at >= (
+		                                  select max(c.created_at) from claims c
+		                                   where c.account_id = a.id and c.entitlement_id = e.id and c.ended_at is null)
 		                             else x.answered_at > app_now() - $4 * interval '1 second' end), '') as cannot,
 		       array(select p.name from people p where p.id = any(task_owners(e.id, a.person_id)) order by p.name) as asked
 		  from accounts a

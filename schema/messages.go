@@ -29,8 +29,8 @@ type Message struct {
 }
 
 const selectMessage = `
-select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest,
-       m.attempts, m.problem, m.created_at, m.sent_at
+select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel,
+       m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
   from slack_messages m`
 
 func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
@@ -107,7 +107,8 @@ func OfferMessage(ctx context.Context, q Queryer, m Message) error {
 func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	_, err := q.ExecContext(ctx, `
 		update slack_messages
-		   set channel = $2, ts = $3, digest = $4, problem = $5, item_ids = coalesce($6::bigint[], '{}'), attempts = 0, sent_at = app_now()
+		   set channel = $2, ts = $3, digest = $4, problem = $5, item_ids = coalesce($6::bigint[], '{}'),
+		       attempts = 0, sent_at = app_now()
 		 where id = $1`, m.ID, m.Channel, m.TS, m.Digest, m.Problem, m.ItemIDs)
 	if err != nil {
 		return fmt.Errorf("record that message %d was sent: %w", m.ID, err)
@@ -117,7 +118,8 @@ func MessageSent(ctx context.Context, q Queryer, m Message) error {
 
 // MessageLost records that a message is gone, so that the next sync posts it again.
 func MessageLost(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
 	if err != nil {
 		return fmt.Errorf("record that message %d is gone: %w", m.ID, err)
 	}
@@ -126,15 +128,16 @@ func MessageLost(ctx context.Context, q Queryer, m Message) error {
 
 // MessageFailed counts a failed attempt and records its cause. With a digest, it is not tried again until the content changes.
 func MessageFailed(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)
 	if err != nil {
 		return fmt.Errorf("record that message %d was not sent: %w", m.ID, err)
 	}
 	return nil
 }
 
-// MessagesSynced records that a request's messages are in sync, and answers false if something changed since asOf. later says when
-// time alone makes them due again; zero: never.
+// MessagesSynced records that a request's messages are in sync, and answers false if something changed since asOf. later says
+// when time alone makes them due again; zero: never.
 func MessagesSynced(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
 	result, err := q.ExecContext(ctx, `
 		update access_requests set messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end

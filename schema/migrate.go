@@ -106,7 +106,8 @@ func makeRoles(ctx context.Context, databaseURL string) error {
 // make creates the role if it is missing, and sets the timeouts that it has no value for: an operator's settings stay.
 func (r role) make(ctx context.Context, conn *sql.Conn) error {
 	var exists bool
-	if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists); err != nil {
+	err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists)
+	if err != nil {
 		return fmt.Errorf("look for role %s: %w", r.name, err)
 	}
 	if !exists {
@@ -129,8 +130,8 @@ func (r role) make(ctx context.Context, conn *sql.Conn) error {
 		}
 		statement := fmt.Sprintf(`alter role %s set %s = %s`, pq.QuoteIdentifier(r.name), setting.name, pq.QuoteLiteral(setting.value))
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("set a timeout of role %s (the migration's login needs CREATEROLE, and ADMIN on the role; or run it yourself: %s): %w",
-				r.name, statement, err)
+			return fmt.Errorf("set a timeout of role %s "+
+				"(the migration's login needs CREATEROLE, and ADMIN on the role; or run it yourself: %s): %w", r.name, statement, err)
 		}
 	}
 	return nil

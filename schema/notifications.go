@@ -73,8 +73,8 @@ func ReserveNotification(ctx context.Context, q Queryer, n Notice, personID int6
 	return reserved, nil
 }
 
-// NotificationSynced records that a notification's messages are in sync, unless something changed in the meantime. later says when
-// to check for new readers; zero: never.
+// NotificationSynced records that a notification's messages are in sync, unless something changed in the meantime. later says
+// when to check for new readers; zero: never.
 func NotificationSynced(ctx context.Context, q Queryer, n Notice, later time.Duration) error {
 	_, err := q.ExecContext(ctx, `
 		update notifications

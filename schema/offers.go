@@ -18,8 +18,8 @@ const (
 	Again        = "again"
 )
 
-// Offer says what a form offers, and to whom: only what the requester lacks, may request, has an account for and has no open request
-// for. It is looked up, never stored, and a submission checks it again.
+// Offer says what a form offers, and to whom: only what the requester lacks, may request, has an account for and has no open
+// request for. It is looked up, never stored, and a submission checks it again.
 type Offer struct {
 	PersonID int64  // the requester
 	ReaderID int64  // the person who fills in the form
@@ -156,9 +156,11 @@ type place struct {
 	ApplicationID int64 `db:"application_id"`
 }
 
-// page answers one page of what is offered, and the total. A custom offer is read from the directory, others from the IDs that were
-// offered when the subject was selected.
-func (o Offer) page(ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int) (places []place, matching int, err error) {
+// page answers one page of what is offered, and the total. A custom offer is read from the directory, others from the IDs that
+// were offered when the subject was selected.
+func (o Offer) page(
+	ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int,
+) (places []place, matching int, err error) {
 	from, args := o.from(), []any{o.PersonID, o.LikeID}
 	if o.Mode != Custom {
 		from = ` from entitlements e join applications a on a.id = e.application_id where e.id = any($1)`
@@ -176,8 +178,8 @@ func (o Offer) page(ctx context.Context, q Queryer, offered []int64, f Filter, l
 	return places, matching, nil
 }
 
-// Grants reads what the form shows of these entitlements, by ID. For a job title without a configured set it counts how many of the
-// other holders have each.
+// Grants reads what the form shows of these entitlements, by ID. For a job title without a configured set it counts how many of
+// the other holders have each.
 func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Grant, error) {
 	var rows []Grant
 	err := q.SelectContext(ctx, &rows, `

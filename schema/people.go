@@ -37,7 +37,8 @@ func (p Person) Active() bool { return p.Status == "active" && !p.Gone }
 
 const selectPerson = `
 select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id, p.department, p.manager_id,
-       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone, p.slack_user_id, p.administrator
+       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone,
+       p.slack_user_id, p.administrator
   from people p
   left join job_titles t on t.id = p.job_title_id
   left join people m on m.id = p.manager_id`

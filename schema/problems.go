@@ -185,13 +185,15 @@ func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.D
 		        on conflict (application_id) where kind = 'outage' and closed_at is null do nothing
 		    returning application_id)
 		select i.request_id, a.slug, i.problem
-		  from opened o join applications a on a.id = o.application_id cross join request_items i where i.id = $1`, itemID, tellAfter.Seconds())
+		  from opened o join applications a on a.id = o.application_id cross join request_items i
+		 where i.id = $1`, itemID, tellAfter.Seconds())
 	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("open an outage for item %d: %w", itemID, err)
 	}
-	return true, Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningDelayed, Alert: true, RequestID: outage.RequestID, ItemID: itemID,
+	return true, Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningDelayed, Alert: true,
+		RequestID: outage.RequestID, ItemID: itemID,
 		Details: map[string]any{"application": outage.Application, "problem": outage.Problem}})
 }
 
@@ -272,8 +274,8 @@ func markOutagesDue(ctx context.Context, q Queryer, entitlementID int64) error {
 	return err
 }
 
-// OrderRetry records that an administrator orders a new attempt for the items of a request that wait for their targets. It answers
-// ErrNotAllowed, or ErrNotOpen if none does. Then only the attempt is recorded, in the audit.
+// OrderRetry records that an administrator orders a new attempt for the items of a request that wait for their targets. It
+// answers ErrNotAllowed, or ErrNotOpen if none does. Then only the attempt is recorded, in the audit.
 func (db *DB) OrderRetry(ctx context.Context, requestID, personID int64) error {
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `insert into retry_orders (request_id, person_id) values ($1, $2)`, requestID, personID)

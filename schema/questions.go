@@ -68,9 +68,10 @@ func questions(ctx context.Context, q Queryer, requestID int64) ([]Question, err
 	return questions, err
 }
 
-// AskQuestion records an approver's question and answers the request. ErrNotFound: the approval message is not theirs; ErrNotOpen,
-// ErrEndPassed: nothing is open; ErrNotAllowed: they are no approver (any more); ErrTooMany: MaxOpenQuestions are open;
-// ErrNotActive, ErrOwnRequest. An open question with the same text is not asked twice, so that a form can be submitted again.
+// AskQuestion records an approver's question and answers the request. ErrNotFound: the approval message is not theirs;
+// ErrNotOpen, ErrEndPassed: nothing is open; ErrNotAllowed: they are no approver (any more); ErrTooMany: MaxOpenQuestions are
+// open; ErrNotActive, ErrOwnRequest. An open question with the same text is not asked twice, so that a form can be submitted
+// again.
 func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text string) (request *Request, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		message, err := approvalMessageOf(ctx, tx, messageID, personID)
@@ -95,7 +96,8 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 			return nil
 		}
 		var id int64
-		err = tx.GetContext(ctx, &id, `insert into questions (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)
+		err = tx.GetContext(ctx, &id, `
+			insert into questions (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)
 		if err != nil {
 			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, refusal(err))
 		}

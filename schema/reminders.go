@@ -10,8 +10,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// Reminded counts the reminders of a candidate since they were asked. Every reminder counts, because it lists everything that waits
-// for its reader.
+// Reminded counts the reminders of a candidate since they were asked. Every reminder counts, because it lists everything that
+// waits for its reader.
 type Reminded struct {
 	ApprovalID int64        `db:"approval_id"`
 	PersonID   int64        `db:"person_id"`
@@ -54,7 +54,9 @@ const isThere = `p.status = 'active' and p.gone_at is null
 
 // Remind opens a reminder for each of the people who had none within the time apart, and answers who they are. A reminder lists
 // everything that waits for its reader.
-func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration) (reminded []int64, err error) {
+func Remind(
+	ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration,
+) (reminded []int64, err error) {
 	// Locked by person, in one order: requests that are due together must neither remind twice nor deadlock.
 	_, err = tx.ExecContext(ctx, `
 		select pg_advisory_xact_lock(hashtextextended('remind:' || id, 0))
@@ -66,7 +68,8 @@ func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, a
 		insert into notifications (kind, person_id, request_id)
 		select 'reminder', id, $1 from unnest($2::bigint[]) people (id)
 		 where not exists (select from notifications n
-		                    where n.kind = 'reminder' and n.person_id = people.id and n.opened_at > app_now() - $3 * interval '1 second')
+		                    where n.kind = 'reminder' and n.person_id = people.id
+		                      and n.opened_at > app_now() - $3 * interval '1 second')
 		returning person_id`, requestID, pq.Array(people), apart.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("remind of request %d: %w", requestID, err)

@@ -147,8 +147,8 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
 		select r.id, r.requester_id, r.submitted_by, coalesce(b.name, '') as submitter_name, r.access_like,
-		       coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone, s.label as reason_label, r.note, r.created_at,
-		       r.completed_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
+		       coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone, s.label as reason_label, r.note,
+		       r.created_at, r.completed_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
 		       exists (select from slack_messages m
 		                where m.request_id = r.id and m.kind = 'report' and m.about like '`+AboutNoApprover+`%' and m.ts <> ''
 		              ) as administrator_told
@@ -367,12 +367,16 @@ func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary,
 		       (select count(*) from request_items i where i.request_id = r.id) as items,
 		       f.application, f.entitlement,
 		       array(select distinct a.slug
-		               from request_items i join entitlements e on e.id = i.entitlement_id join applications a on a.id = e.application_id
+		               from request_items i
+		               join entitlements e on e.id = i.entitlement_id
+		               join applications a on a.id = e.application_id
 		              where i.request_id = r.id order by a.slug) as applications
 		  from access_requests r
 		  join people p on p.id = r.requester_id
 		  join lateral (select a.name as application, e.name as entitlement
-		                  from request_items i join entitlements e on e.id = i.entitlement_id join applications a on a.id = e.application_id
+		                  from request_items i
+		                  join entitlements e on e.id = i.entitlement_id
+		                  join applications a on a.id = e.application_id
 		                 where i.request_id = r.id order by lower(a.name), a.id, lower(e.name), i.id limit 1) f on true
 		 where r.id = $1`, requestID)
 	if err != nil {

@@ -88,8 +88,8 @@ const longTimeouts = `
 	set local lock_timeout = '10min';
 	set local idle_in_transaction_session_timeout = '10min'`
 
-// InLongTx is InTx for what may exceed a role's timeouts: an import, an export, verifying the audit. f must pass its context to its
-// statements, or each would end after statementBound.
+// InLongTx is InTx for what may exceed a role's timeouts: an import, an export, verifying the audit. f must pass its context to
+// its statements, or each would end after statementBound.
 func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx context.Context, tx *sqlx.Tx) error) error {
 	ctx, cancel := forLong(ctx)
 	defer cancel()

@@ -16,10 +16,10 @@ type Found struct {
 	JobTitle string `db:"job_title"` // of a person; empty: none
 }
 
-// SearchPeople finds at most limit active people other than personID: by the beginnings of words of their name in any order, or of
-// their e-mail address before the @; a whole address finds its person. Whole names and words come first, then beginnings of the
-// name, then beginnings of its other words, then addresses, each sorted by name. If nothing is typed, people with the same manager
-// come first.
+// SearchPeople finds at most limit active people other than personID: by the beginnings of words of their name in any order, or
+// of their e-mail address before the @; a whole address finds its person. Whole names and words come first, then beginnings of
+// the name, then beginnings of its other words, then addresses, each sorted by name. If nothing is typed, people with the same
+// manager come first.
 func SearchPeople(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
 	return searchPeople(ctx, q, personID, false, typed, limit)
 }
@@ -55,7 +55,8 @@ func peopleQuery(personID int64, reports bool, typed string, limit int) (query s
 		s.hits(&s.first, 0, s.begins(placeName), `s.key, s.name`)
 	case typed == "":
 		s.first = append(s.first, `(select s.person_id, s.name, 0 as rank
-		    from people me join people t on t.manager_id = me.manager_id join people_search s on s.person_id = t.id and `+s.begins(placeName)+`
+		    from people me join people t on t.manager_id = me.manager_id
+		    join people_search s on s.person_id = t.id and `+s.begins(placeName)+`
 		   where me.id = $1 order by s.name limit $2 + 1)`)
 		s.hits(&s.first, 1, s.begins(placeName), `s.key, s.name`)
 	case len(words) == 0:

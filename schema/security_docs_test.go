@@ -18,8 +18,8 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What docs/security.md says that a role may or may not, it may or may not: these tests connect as the role and try. Neither the docs,
-// nor the migrations, nor these tests can change alone.
+// What docs/security.md says that a role may or may not, it may or may not: these tests connect as the role and try. Neither the
+// docs, nor the migrations, nor these tests can change alone.
 
 var programRoles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
 
@@ -28,7 +28,8 @@ const (
 	readOnly = "" // allowed, for reading
 )
 
-// power is one thing that the table of credentials says of a role, and a statement that tries it. One without a refusal is allowed.
+// power is one thing that the table of credentials says of a role, and a statement that tries it. One without a refusal is
+// allowed.
 type power struct {
 	says, statement, refusal string
 }
@@ -154,7 +155,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "exists already"},
 			{"make a claim that is reconciled at once, by which access would be granted", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
 			{"make claims of other sources than imported and birthright", forgedClaim("unexpected", "app_now()", "null"), "may not make claims"},
-			{"make claims of other sources than imported and birthright", forgedClaim("unexpected_access", "app_now()", "null"), "may not make claims"},
+			{"make claims of other sources than imported and birthright", forgedClaim("correction", "app_now()", "null"), "may not make claims"},
 			{"end a request's claims", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
 			{"end a request's claims", `update claims set due_at = null where id = {claim}`, "may not end"},
 			{"move when a claim is due", `update claims set due_at = '2999-01-01' where id = {claim}`, "may not move"},
@@ -265,8 +266,8 @@ func TestSecurityDocs(t *testing.T) {
 		}
 	})
 
-	// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so does a
-	// right that is there no more.
+	// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so
+	// does a right that is there no more.
 	t.Run("each role has the rights that the docs list", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)

@@ -42,8 +42,8 @@ var (
 	ErrNotYours      = errors.New("the person may not request for the requester")
 )
 
-// NoLongerOffered names what is no longer offered: it was retired, granted or requested in the meantime, or the person or job title
-// lost it. It is removed from the draft.
+// NoLongerOffered names what is no longer offered: it was retired, granted or requested in the meantime, or the person or job
+// title lost it. It is removed from the draft.
 type NoLongerOffered struct{ Names []string }
 
 func (e *NoLongerOffered) Error() string { return "no longer offered: " + strings.Join(e.Names, ", ") }
@@ -84,7 +84,8 @@ func (e *TooLong) Error() string {
 }
 
 // Submit turns a draft into a request, in one transaction that checks again that all of it is still offered. The view's ID is its
-// key: submitted twice, it is one request. It answers ErrNotFound if there is neither draft nor request, ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
+// key: submitted twice, it is one request. It answers ErrNotFound if there is neither draft nor request, ErrNotActive,
+// ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
 // *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
@@ -175,8 +176,8 @@ func submittedBefore(ctx context.Context, q Queryer, s Submission) (Receipt, err
 	return r, nil
 }
 
-// lockSubmissions serializes submissions by one person and for one person: two forms must not request the same, nor exceed a quota
-// together. The locks are taken in one order, so there is no deadlock.
+// lockSubmissions serializes submissions by one person and for one person: two forms must not request the same, nor exceed a
+// quota together. The locks are taken in one order, so there is no deadlock.
 func lockSubmissions(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	_, err := tx.ExecContext(ctx, `
 		select pg_advisory_xact_lock(hashtextextended('submit ' || p.id, 0))

@@ -49,7 +49,8 @@ func TestSubmitter(t *testing.T) {
 		}
 	})
 
-	// The manager owns what is asked for, and asked for it themselves: they are not asked, and whatever says they approved is no proof.
+	// The manager owns what is asked for, and asked for it themselves: they are not asked, and whatever says they approved is no
+	// proof.
 	t.Run("submitter is not asked and their approval is no proof", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		a.Manages(a.owen, a.ann)

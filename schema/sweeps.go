@@ -53,8 +53,8 @@ func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string)
 	return claims, nil
 }
 
-// PostponeClaim makes a claim that could not be reconciled due later: not before atLeast, which the target asked for, and after each
-// attempt less often. A claim that was reconciled in the meantime does not become due.
+// PostponeClaim makes a claim that could not be reconciled due later: not before atLeast, which the target asked for, and after
+// each attempt less often. A claim that was reconciled in the meantime does not become due.
 func PostponeClaim(ctx context.Context, q Queryer, claimID int64, atLeast time.Duration) error {
 	_, err := q.ExecContext(ctx, `
 		update claims
@@ -137,7 +137,8 @@ func SweepFinished(ctx context.Context, q Queryer) error {
 // SinceSweep is how long ago the last sweep finished. False: never.
 func SinceSweep(ctx context.Context, q Queryer) (since time.Duration, ok bool, err error) {
 	var seconds *float64
-	if err := q.GetContext(ctx, &seconds, `select extract(epoch from app_now() - finished_at)::float8 from sweeps`); err != nil || seconds == nil {
+	err = q.GetContext(ctx, &seconds, `select extract(epoch from app_now() - finished_at)::float8 from sweeps`)
+	if err != nil || seconds == nil {
 		return 0, false, err
 	}
 	return time.Duration(*seconds * float64(time.Second)), true, nil
