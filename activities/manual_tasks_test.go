@@ -175,7 +175,7 @@ func TestManualTask(t *testing.T) {
 		_, err := s.Worker.Exec(`insert into manual_task_answers (manual_task_id, person_id, done) values ($1, $2, true)`, task, s.owen)
 		require.ErrorContains(t, err, "permission denied")
 		_, err = s.Worker.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
-		require.ErrorContains(t, err, "only an answer says that it is done")
+		require.ErrorContains(t, err, "only an answer closes it")
 		_, err = s.SlackApp.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
 		require.ErrorContains(t, err, "permission denied")
 	})

@@ -63,7 +63,7 @@ func TestRolePowers(t *testing.T) {
 		require.NoError(t, err)
 		_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'unexpected', $4)`,
 			a.ann, a.Account(a.ann, a.entitlements[0]), a.entitlements[0], item)
-		assert.ErrorContains(t, err, "nothing is about to be granted")
+		assert.ErrorContains(t, err, "no approved item explains")
 	})
 
 	t.Run("request under an older policy is refused", func(t *testing.T) {
