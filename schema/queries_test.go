@@ -21,7 +21,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// plans collects how PostgreSQL carried out each statement of one connection.
+// plans collects the plans of all statements of one connection.
 type plans struct {
 	*schema.DB
 	mutex sync.Mutex
@@ -52,7 +52,7 @@ func newPlans(t *testing.T, url string) *plans {
 
 var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
 
-// readWhole are the plans since the last call that read a whole table which grows.
+// readWhole are the plans since the last call that scan a growing table sequentially.
 func (p *plans) readWhole(t *testing.T) []string {
 	t.Helper()
 	p.mutex.Lock()
@@ -73,7 +73,7 @@ func TestQueries(t *testing.T) {
 	t.Run("queries of a running system read no whole tables", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
-		// Two thousand people with ten claims each, five thousand requests: almost all of it over and done with.
+		// Two thousand people with ten claims each, five thousand requests, almost all of them completed.
 		w.Do(`
 		set session_replication_role = replica;
 		insert into people (email, name, status, manager_id) select 'p' || n || '@example.com', 'P' || n, 'active', case when n > 1 then greatest(1, n / 10) end from generate_series(1, 2000) n;
@@ -120,7 +120,7 @@ func TestQueries(t *testing.T) {
 		insert into questions (request_id, asked_by, text) select id, 1 + (requester_id + 1) % 2000, 'What for?' from access_requests where id <> 4000;
 		insert into question_answers (question_id, answered_by, text) select e.id, r.requester_id, 'A report' from questions e join access_requests r on r.id = e.request_id;
 		insert into audit_events (actor, action, request_id) select 'worker', 'access.granted', 1000 + n from generate_series(1, 5000) n;
-		-- Request 4000 waits, and somebody else than its requester has a copy of its question.
+		-- Request 4000 is open, and another person than its requester has its approval message.
 		update approval_candidates set person_id = 78 where approval_id = (select id from approvals where request_id = 4000);
 		delete from decisions where item_id in (select id from request_items where request_id = 4000);
 		delete from stop_orders where item_id in (select id from request_items where request_id = 4000);
@@ -246,7 +246,7 @@ func TestQueries(t *testing.T) {
 			"a quota": func() error {
 				_, err := p.Submit(ctx, schema.Submission{ViewID: "none", PersonID: 77, Quota: schema.Quota{Open: 50, PerMinute: 10}})
 				if errors.Is(err, schema.ErrNotFound) {
-					err = nil // there is no draft; what was counted before counts here
+					err = nil // there is no draft; the statements before are what counts
 				}
 				return err
 			},
@@ -273,7 +273,7 @@ func TestQueries(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer conn.Close() // it goes back to the pool
+				defer conn.Close() // back to the pool
 				if _, err := schema.PlanAssignment(ctx, conn, assignment, true); err != nil {
 					return err
 				}
@@ -284,7 +284,7 @@ func TestQueries(t *testing.T) {
 				return err
 			},
 			"who changes job title": func() error {
-				for _, title := range []int{20, 70} { // with a standard set, and without one
+				for _, title := range []int{20, 70} { // with and without a configured set
 					if _, err := p.Exec(`update people set job_title_id = $1, manager_id = 76 where id = 77`, title); err != nil {
 						return err
 					}

@@ -14,13 +14,13 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// given makes a claim of an approved item, as granting does.
+// given creates the claim of an approved item, as provisioning does.
 func (a asking) given(item int64) int64 {
 	a.t.Helper()
 	ctx := context.Background()
 	conn, err := a.Worker.Connx(ctx)
 	require.NoError(a.t, err)
-	defer conn.Close() // it goes back to the pool
+	defer conn.Close() // back to the pool
 	assignment, err := schema.AssignmentOfItem(ctx, conn, item)
 	require.NoError(a.t, err)
 	_, err = schema.PlanAssignment(ctx, conn, assignment, false)

@@ -118,7 +118,7 @@ func TestMigration(t *testing.T) {
 		assert.Equal(t, before, again)
 	})
 
-	t.Run("migration renews statistics", func(t *testing.T) {
+	t.Run("migration updates statistics", func(t *testing.T) {
 		w := schematest.NewWorld(t)
 		w.Person("Ann")
 		w.Do(`create index people_department on people (lower(department))`) // as a migration might
@@ -138,7 +138,7 @@ func TestMigration(t *testing.T) {
 			u.Path += "_" + name
 			must(t, admin, `create database `+u.Path[1:])
 			t.Cleanup(func() { must(t, admin, `drop database `+u.Path[1:]+` with (force)`) })
-			for range 3 { // and each from three places
+			for range 3 { // each from three programs
 				group.Go(func() {
 					version, err := schema.Migrate(ctx, u.String())
 					assert.NoError(t, err)

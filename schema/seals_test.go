@@ -18,7 +18,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// write appends so many events as the worker.
+// write adds n events as the worker.
 func write(w *schematest.World, n int) {
 	events := make([]schema.Event, n)
 	for i := range events {
@@ -29,7 +29,7 @@ func write(w *schematest.World, n int) {
 	}
 }
 
-// sealAll seals until nothing is left: transactions of other tests on this server may delay it.
+// sealAll seals until nothing is left. Transactions of other tests on this server may delay it.
 func sealAll(t testing.TB, w *schematest.World) (seals []schema.Seal) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -41,7 +41,7 @@ func sealAll(t testing.TB, w *schematest.World) (seals []schema.Seal) {
 	return seals
 }
 
-// findings verifies as the auditor.
+// findings verifies the audit as the auditor.
 func findings(t testing.TB, w *schematest.World, kept ...schema.Checkpoint) (schema.Verified, []string) {
 	t.Helper()
 	var found []string
@@ -53,7 +53,7 @@ func findings(t testing.TB, w *schematest.World, kept ...schema.Checkpoint) (sch
 
 func TestAuditSeal(t *testing.T) {
 	t.Parallel()
-	t.Run("sealed audit is found intact", func(t *testing.T) {
+	t.Run("untouched audit is intact", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
 		write(w, 3)
@@ -143,7 +143,7 @@ func TestAuditSeal(t *testing.T) {
 		require.Len(t, found, 1)
 		assert.Equal(t, fmt.Sprintf("checkpoint 2:%s: the chain ends at seal 1, so its end was cut off", hex.EncodeToString(kept.Hash)), found[0])
 		write(w, 5)
-		sealAll(t, w) // another second seal
+		sealAll(t, w) // a different second seal
 		_, found = findings(t, w)
 		require.Empty(t, found)
 		_, found = findings(t, w, kept)
@@ -158,10 +158,10 @@ func TestAuditSeal(t *testing.T) {
 		var rounds, seals, events atomic.Int64
 		stop := make(chan struct{})
 		var sealing, writing sync.WaitGroup
-		for range 2 { // as if a second worker had lost sight of the lock
+		for range 2 { // as if the lock did not hold
 			sealing.Go(func() {
 				for {
-					_ = w.Worker.SealAudit(ctx, func(schema.Seal) { seals.Add(1) }) // of two at once one is refused
+					_ = w.Worker.SealAudit(ctx, func(schema.Seal) { seals.Add(1) }) // one of two is refused
 					rounds.Add(1)
 					select {
 					case <-stop:
@@ -180,7 +180,7 @@ func TestAuditSeal(t *testing.T) {
 						return
 					}
 					assert.NoError(t, schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "first"}))
-					for seen, hold := rounds.Load(), int64(n); rounds.Load() < seen+hold; { // the others commit, and are sealed, meanwhile
+					for seen, hold := rounds.Load(), int64(n); rounds.Load() < seen+hold; { // others commit and are sealed in the meantime
 						_, err := tx.Exec(`select`)
 						assert.NoError(t, err)
 					}

@@ -18,8 +18,8 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What docs/security.md says that a role may or may not, it may or may not: these tests connect as the role and try. Neither the
-// docs, nor the migrations, nor these tests can change alone.
+// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests can
+// only change together.
 
 var programRoles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
 
@@ -28,13 +28,12 @@ const (
 	readOnly = "" // allowed, for reading
 )
 
-// power is one thing that the table of credentials says of a role, and a statement that tries it. One without a refusal is
-// allowed.
+// power is one statement of the docs about a role, and SQL that tries it. No refusal: it is allowed.
 type power struct {
 	says, statement, refusal string
 }
 
-// powers by role, those that it has and those that it has not.
+// powers are what each role may and may not do.
 var powers = map[string]struct{ may, mayNot []power }{
 	"accessbot_slackapp": {
 		may: []power{
@@ -266,8 +265,7 @@ func TestSecurityDocs(t *testing.T) {
 		}
 	})
 
-	// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so
-	// does a right that is there no more.
+	// Tries every column of every table as each role, so that a new or lost right fails here until the docs list it.
 	t.Run("each role has the rights that the docs list", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
@@ -352,7 +350,7 @@ func TestSecurityDocs(t *testing.T) {
 	})
 }
 
-// said are the phrases of powers, each once.
+// said are the distinct phrases of powers.
 func said(powers []power) (phrases []string) {
 	for _, p := range powers {
 		if !slices.Contains(phrases, p.says) {
@@ -362,7 +360,7 @@ func said(powers []power) (phrases []string) {
 	return phrases
 }
 
-// docsRow is the row of a role in the docs' table of credentials, as cells.
+// docsRow answers the cells of a role's row in the docs.
 func docsRow(t *testing.T, role string) []string {
 	t.Helper()
 	for _, row := range docsTable(t, "| credential |") {
@@ -374,7 +372,7 @@ func docsRow(t *testing.T, role string) []string {
 	return nil
 }
 
-// docsTable reads the rows of the table in docs/security.md whose header begins so.
+// docsTable reads the rows of the table in docs/security.md with this header.
 func docsTable(t *testing.T, header string) (rows [][]string) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/security.md")
@@ -382,7 +380,7 @@ func docsTable(t *testing.T, header string) (rows [][]string) {
 	_, table, found := strings.Cut(string(text), "\n"+header)
 	require.True(t, found, "docs/security.md has no table %s", header)
 	for n, line := range strings.Split(table, "\n") {
-		if n < 2 { // the rest of the header, and the line below it
+		if n < 2 { // the header and the line below it
 			continue
 		}
 		if !strings.HasPrefix(line, "|") {
