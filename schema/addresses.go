@@ -30,7 +30,7 @@ func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) 
 		       and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)
 		 where p.id = $1`, personID)
 	if err != nil {
-		return a, fmt.Errorf("find the Slack address of person %d: %w", personID, refusal(err))
+		return a, fmt.Errorf("find the Slack address of person %d: %w", personID, mapError(err))
 	}
 	return a, nil
 }

@@ -160,7 +160,7 @@ func StopRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, reason
 		   and ($2 = 'person_left' or i.state not in ('provisioning', 'active') or c.ends_at is not null)
 		returning item_id, exists (select from claims c where c.item_id = stop_orders.item_id) as claimed`, requestID, kind, reason)
 	if err != nil {
-		return fmt.Errorf("stop request %d: %w", requestID, refusal(err))
+		return fmt.Errorf("stop request %d: %w", requestID, mapError(err))
 	}
 	var withdrawn, revoked []int64
 	for _, item := range stopped {
@@ -188,7 +188,7 @@ func (db *DB) RevokeLeaversClaim(ctx context.Context, claimID int64) (revoked bo
 		var c Claim
 		err := tx.GetContext(ctx, &c, selectClaim+` join people p on p.id = c.person_id
 			 where c.id = $1 and p.status = 'left' and c.ended_at is null and c.revoked_at is null`, claimID)
-		if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+		if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 			return nil
 		} else if err != nil {
 			return err

@@ -38,7 +38,7 @@ select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.i
 func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "request_items"), itemID); err != nil {
-		return s, fmt.Errorf("find the assignment of item %d: %w", itemID, refusal(err))
+		return s, fmt.Errorf("find the assignment of item %d: %w", itemID, mapError(err))
 	}
 	return s, nil
 }
@@ -47,7 +47,7 @@ func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment,
 func AssignmentOfClaim(ctx context.Context, q Queryer, claimID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "claims"), claimID); err != nil {
-		return s, fmt.Errorf("find the assignment of claim %d: %w", claimID, refusal(err))
+		return s, fmt.Errorf("find the assignment of claim %d: %w", claimID, mapError(err))
 	}
 	return s, nil
 }
@@ -212,7 +212,7 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 			values ($1, $2, $3, 'request', $4, $5::timestamptz, $5::timestamptz + $6::interval)
 			returning id`, l.PersonID, l.AccountID, l.EntitlementID, item.ID, item.EndsAt, sweepAfter.String())
 		if err != nil {
-			return refusal(err)
+			return mapError(err)
 		}
 		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, Problem{}); err != nil {
 			return err
@@ -235,7 +235,7 @@ func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requ
 		 where not exists (select from claims
 		                    where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
-	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+	if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 		return nil
 	} else if err != nil {
 		return err

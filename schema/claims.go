@@ -104,7 +104,7 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 		  left join request_items i on i.id = c.item_id
 		 where c.id = $1`, claimID)
 	if err != nil {
-		return c, fmt.Errorf("claim %d: %w", claimID, refusal(err))
+		return c, fmt.Errorf("claim %d: %w", claimID, mapError(err))
 	}
 	return c, nil
 }

@@ -73,7 +73,7 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 		decided, err = decide(ctx, tx, answer)
 		return err
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return decided, err
 	}
 	// An alert: a forwarded button, an inactive approver, or terms that were changed after they were shown.
@@ -211,7 +211,7 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 		pq.Array(bases), pq.Array(outcomes), pq.Array(reasons),
 		first.DecidedBy, first.Override, r.PolicyVersion, r.Terms, first.EndsAt)
 	if err != nil {
-		return fmt.Errorf("record the decision about request %d: %w", r.ID, refusal(err))
+		return fmt.Errorf("record the decision about request %d: %w", r.ID, mapError(err))
 	}
 	for _, outcome := range []string{"approve", "deny"} {
 		var about []map[string]any
@@ -242,8 +242,8 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 	return nil
 }
 
-// isRefusal tells a refusal by the rules from a failure to record.
-func isRefusal(err error) bool {
+// isRefused tells a refusal by the rules from a failure to record.
+func isRefused(err error) bool {
 	for _, known := range []error{ErrNotFound, ErrNotOpen, ErrDecided, ErrWithdrawn, ErrOwnRequest, ErrNotActive,
 		ErrNotAllowed, ErrTermsChanged, ErrEndPassed, ErrWrongKind} {
 		if errors.Is(err, known) {

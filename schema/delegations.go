@@ -41,7 +41,7 @@ func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err
 			insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, $3, $4)`,
 			d.PersonID, d.DelegateID, d.StartsAt, d.EndsAt)
 		if err != nil {
-			return fmt.Errorf("record the delegation of person %d: %w", d.PersonID, refusal(err))
+			return fmt.Errorf("record the delegation of person %d: %w", d.PersonID, mapError(err))
 		}
 		err = tx.SelectContext(ctx, &requests, `
 			select id from requests_routed_through($1) id order by 1 limit 100`, d.PersonID)

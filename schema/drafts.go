@@ -260,7 +260,7 @@ func lockDraft(ctx context.Context, tx *sqlx.Tx, viewID string, personID int64) 
 func draft(ctx context.Context, q Queryer, query, viewID string, personID int64) (Draft, error) {
 	var d Draft
 	if err := q.GetContext(ctx, &d, query, viewID, personID); err != nil {
-		return Draft{}, fmt.Errorf("read the draft of form %s: %w", viewID, refusal(err))
+		return Draft{}, fmt.Errorf("read the draft of form %s: %w", viewID, mapError(err))
 	}
 	return d, nil
 }

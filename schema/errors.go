@@ -25,8 +25,8 @@ var (
 	ErrTooMany        = errors.New("too many are open already")
 )
 
-// refusals are the SQLSTATEs that our triggers raise.
-var refusals = map[pqerror.Code]error{
+// sqlstates are the SQLSTATEs that our triggers raise.
+var sqlstates = map[pqerror.Code]error{
 	"AB001": ErrNotOpen,
 	"AB002": ErrDecided,
 	"AB003": ErrWithdrawn,
@@ -41,8 +41,8 @@ var refusals = map[pqerror.Code]error{
 	"AB014": ErrTooMany,
 }
 
-// refusal turns "no rows" and the SQLSTATEs of our triggers into the errors above, and leaves any other error as it is.
-func refusal(err error) error {
+// mapError turns "no rows" and the SQLSTATEs of our triggers into the errors above, and leaves any other error as it is.
+func mapError(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -50,7 +50,7 @@ func refusal(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	if known, ok := refusals[e.Code]; ok {
+	if known, ok := sqlstates[e.Code]; ok {
 		return known
 	}
 	return err

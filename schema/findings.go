@@ -215,7 +215,7 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 			err = MarkDoubtful(ctx, tx, Assignment{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
 		}
 		if err != nil {
-			return refusal(err)
+			return mapError(err)
 		}
 	}
 	found.Corrected = int64(len(corrected))
@@ -311,7 +311,7 @@ func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int)
 		  from notifications n join applications p on p.id = n.application_id left join findings d on d.notification_id = n.id
 		 where n.id = $1 group by p.id`, notificationID)
 	if err != nil {
-		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, refusal(err))
+		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, mapError(err))
 	}
 	r.ApplicationName, r.Corrects, r.Unexpected, r.Missing = head.Name, head.Corrects, head.Unexpected, head.Missing
 	err = q.SelectContext(ctx, &r.Findings, selectFinding+`

@@ -221,7 +221,7 @@ func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line A
 		err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)
 	}
 	if err != nil {
-		return line, holder, fmt.Errorf("find the holder of claim %d: %w", claimID, refusal(err))
+		return line, holder, fmt.Errorf("find the holder of claim %d: %w", claimID, mapError(err))
 	}
 	lines, _, err := access(ctx, q, holder.ID, selectAccess+` and c.id = $2`, holder.ID, claimID)
 	if err == nil && len(lines) == 0 {
@@ -260,7 +260,7 @@ func Administrators(ctx context.Context, q Queryer) ([]string, error) {
 func RequestOfItem(ctx context.Context, q Queryer, itemID int64) (number int64, err error) {
 	err = q.GetContext(ctx, &number, `select request_id from request_items where id = $1`, itemID)
 	if err != nil {
-		return 0, fmt.Errorf("find the request of item %d: %w", itemID, refusal(err))
+		return 0, fmt.Errorf("find the request of item %d: %w", itemID, mapError(err))
 	}
 	return number, nil
 }
@@ -275,7 +275,7 @@ func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (nu
 		select i.request_id, c.entitlement_id
 		  from claims c join request_items i on i.id = c.item_id where c.id = $1 and c.person_id = $2`, claimID, personID)
 	if err != nil {
-		return 0, 0, fmt.Errorf("find the request of claim %d: %w", claimID, refusal(err))
+		return 0, 0, fmt.Errorf("find the request of claim %d: %w", claimID, mapError(err))
 	}
 	return of.RequestID, of.EntitlementID, nil
 }

@@ -52,7 +52,7 @@ func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, erro
 		   and coalesce(p.slack_user_id, s.user_id) = s.user_id
 		   and not exists (select from people o where o.slack_user_id = s.user_id and o.id <> p.id)`,
 		id.EnterpriseID, id.TeamID, id.UserID)
-	if err = refusal(err); errors.Is(err, ErrNotFound) {
+	if err = mapError(err); errors.Is(err, ErrNotFound) {
 		return p, fmt.Errorf("user %s: %w", id.UserID, ErrNotBound)
 	}
 	return p, err
@@ -113,7 +113,7 @@ func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Per
 
 func personFor(ctx context.Context, tx *sqlx.Tx, u SlackUser, byEmail bool) (Person, string, error) {
 	var p Person
-	err := refusal(tx.GetContext(ctx, &p, selectPerson+` where p.slack_user_id = $1`, u.UserID))
+	err := mapError(tx.GetContext(ctx, &p, selectPerson+` where p.slack_user_id = $1`, u.UserID))
 	if err == nil {
 		return p, "directory", nil
 	}

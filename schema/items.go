@@ -19,7 +19,7 @@ func MoveItems(ctx context.Context, tx Queryer, ids []int64, state string, probl
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id in (select request_id from moved)`,
 		pq.Array(ids), problem.Code, problem.Details, pq.Array(targetProblems), state)
 	if err != nil {
-		return fmt.Errorf("move items %v to %s: %w", ids, state, refusal(err))
+		return fmt.Errorf("move items %v to %s: %w", ids, state, mapError(err))
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func (db *DB) FailItem(ctx context.Context, itemID int64, problem Problem, inDou
 	return db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var requestID int64
 		if err := tx.GetContext(ctx, &requestID, `select request_id from request_items where id = $1`, itemID); err != nil {
-			return fmt.Errorf("item %d: %w", itemID, refusal(err))
+			return fmt.Errorf("item %d: %w", itemID, mapError(err))
 		}
 		if err := LockRequest(ctx, tx, requestID); err != nil {
 			return err

@@ -48,7 +48,7 @@ func ManualTaskOf(ctx context.Context, q Queryer, instance, account, object stri
 		  join entitlements e on e.instance = a.instance and e.target = $3
 		 where a.instance = $1 and a.account = $2`, instance, account, object, askAgain.Seconds())
 	if err != nil {
-		return t, fmt.Errorf("read the manual task of %s on %s in %s: %w", account, object, instance, refusal(err))
+		return t, fmt.Errorf("read the manual task of %s on %s in %s: %w", account, object, instance, mapError(err))
 	}
 	return t, nil
 }
@@ -69,7 +69,7 @@ func (db *DB) OpenTask(ctx context.Context, assignment ManualTask, held bool) er
 			         where c.account_id = $1 and c.entitlement_id = $2 order by c.id desc limit 1)
 			  from task join entitlements e on e.id = $2`, assignment.Account, assignment.Object, held)
 		if err != nil {
-			return fmt.Errorf("open a manual task: %w", refusal(err))
+			return fmt.Errorf("open a manual task: %w", mapError(err))
 		}
 		return Audit(ctx, tx, Event{Actor: "worker", Action: ManualTaskOpened,
 			Details: map[string]any{"account": assignment.Account, "entitlement": assignment.Object, "to_grant": held}})
@@ -114,7 +114,7 @@ func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, er
 			insert into manual_task_answers (manual_task_id, person_id, done, reason) values ($1, $2, $3, $4)`,
 			a.TaskID, a.PersonID, a.Done, a.Reason)
 		if err != nil {
-			return fmt.Errorf("answer task %d: %w", a.TaskID, refusal(err))
+			return fmt.Errorf("answer task %d: %w", a.TaskID, mapError(err))
 		}
 		err = tx.GetContext(ctx, &requestID, `select coalesce(request_id, 0) from notifications where manual_task_id = $1`, a.TaskID)
 		if err != nil {
@@ -127,7 +127,7 @@ func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, er
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: a.PersonID, Action: action, Alert: !a.Done,
 			RequestID: requestID, Details: map[string]any{"task": a.TaskID, "reason": a.Reason}})
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return requestID, err
 	}
 	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: a.PersonID, Action: ManualTaskRefused, Alert: true,
@@ -184,7 +184,7 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 	var t Task
 	err := q.GetContext(ctx, &t, selectTask+` where t.id = $1`, id)
 	if err != nil {
-		return t, fmt.Errorf("task %d: %w", id, refusal(err))
+		return t, fmt.Errorf("task %d: %w", id, mapError(err))
 	}
 	return t, nil
 }

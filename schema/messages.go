@@ -36,7 +36,7 @@ select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.abo
 func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 	var m Message
 	err := q.GetContext(ctx, &m, selectMessage+` where m.id = $1`, id)
-	return m, refusal(err)
+	return m, mapError(err)
 }
 
 // RequestOfApprovalMessage answers the request of an approval message to its reader; ErrNotFound to anyone else.

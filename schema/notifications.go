@@ -53,7 +53,7 @@ func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) 
 		  left join accounts a on a.id = t.account_id
 		 where n.id = $1`, id)
 	if err != nil {
-		return n, fmt.Errorf("notification %d: %w", id, refusal(err))
+		return n, fmt.Errorf("notification %d: %w", id, mapError(err))
 	}
 	return n, nil
 }

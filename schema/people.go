@@ -47,14 +47,14 @@ select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id,
 func PersonByID(ctx context.Context, q Queryer, id int64) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.id = $1`, id)
-	return p, refusal(err)
+	return p, mapError(err)
 }
 
 // PersonByEmail ignores the case of ASCII letters. It answers ErrNotFound if there is none.
 func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.email = $1`, email.Lower(address))
-	return p, refusal(err)
+	return p, mapError(err)
 }
 
 // ErrAddressInUse says that another person in the directory has the e-mail address.
@@ -74,7 +74,7 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 		case errors.As(err, &refused) && refused.Code == pqerror.UniqueViolation:
 			return fmt.Errorf("%s: %w", to, ErrAddressInUse)
 		case err != nil:
-			return fmt.Errorf("rename %s: %w", from, refusal(err))
+			return fmt.Errorf("rename %s: %w", from, mapError(err))
 		}
 		if err := WriteSearchKeys(ctx, tx, id); err != nil {
 			return err

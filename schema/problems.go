@@ -187,7 +187,7 @@ func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.D
 		select i.request_id, a.slug, i.problem
 		  from opened o join applications a on a.id = o.application_id cross join request_items i
 		 where i.id = $1`, itemID, tellAfter.Seconds())
-	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+	if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("open an outage for item %d: %w", itemID, err)
@@ -239,7 +239,7 @@ func OutageOf(ctx context.Context, q Queryer, notificationID int64, limit int) (
 			 order by w.since, w.request_id limit $2`, notificationID, limit)
 	}
 	if err != nil {
-		return o, fmt.Errorf("read the outage of notification %d: %w", notificationID, refusal(err))
+		return o, fmt.Errorf("read the outage of notification %d: %w", notificationID, mapError(err))
 	}
 	if len(o.Waiting) > 0 {
 		o.Total = o.Waiting[0].Total
@@ -280,11 +280,11 @@ func (db *DB) OrderRetry(ctx context.Context, requestID, personID int64) error {
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `insert into retry_orders (request_id, person_id) values ($1, $2)`, requestID, personID)
 		if err != nil {
-			return fmt.Errorf("order a new attempt for request %d: %w", requestID, refusal(err))
+			return fmt.Errorf("order a new attempt for request %d: %w", requestID, mapError(err))
 		}
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: RetryOrdered, RequestID: requestID})
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return err
 	}
 	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: RetryRefused, Alert: true, RequestID: requestID,
@@ -330,7 +330,7 @@ func GrantingOf(ctx context.Context, q Queryer, itemID int64) (g Granting, err e
 		       select least(min(d.ends_at), r.ends_at) as ends_at, max(d.decided_at) as at from decisions d where d.item_id = i.id) d
 		 where i.id = $1`, itemID)
 	if err != nil {
-		return g, fmt.Errorf("item %d: %w", itemID, refusal(err))
+		return g, fmt.Errorf("item %d: %w", itemID, mapError(err))
 	}
 	return g, nil
 }

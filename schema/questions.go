@@ -99,7 +99,7 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 		err = tx.GetContext(ctx, &id, `
 			insert into questions (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)
 		if err != nil {
-			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, refusal(err))
+			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, mapError(err))
 		}
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAsked, RequestID: request.ID,
 			Details: map[string]any{"question": id}})
@@ -114,7 +114,7 @@ func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*R
 		select e.request_id from questions e join access_requests r on r.id = e.request_id
 		 where e.id = $1 and $2 in (r.requester_id, r.submitted_by)`, questionID, personID)
 	if err != nil {
-		return nil, Question{}, fmt.Errorf("question %d to person %d: %w", questionID, personID, refusal(err))
+		return nil, Question{}, fmt.Errorf("question %d to person %d: %w", questionID, personID, mapError(err))
 	}
 	request, err := RequestByID(ctx, q, requestID)
 	if err != nil {
@@ -129,7 +129,7 @@ func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*R
 func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, text string) (requestID int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &requestID, `select request_id from questions where id = $1`, questionID); err != nil {
-			return fmt.Errorf("question %d: %w", questionID, refusal(err))
+			return fmt.Errorf("question %d: %w", questionID, mapError(err))
 		}
 		if err := LockRequest(ctx, tx, requestID); err != nil {
 			return err
@@ -144,7 +144,7 @@ func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, te
 		_, err = tx.ExecContext(ctx, `
 			insert into question_answers (question_id, answered_by, text) values ($1, $2, $3)`, questionID, personID, text)
 		if err != nil {
-			return fmt.Errorf("person %d answers question %d: %w", personID, questionID, refusal(err))
+			return fmt.Errorf("person %d answers question %d: %w", personID, questionID, mapError(err))
 		}
 		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAnswered, RequestID: requestID,
 			Details: map[string]any{"question": questionID}})

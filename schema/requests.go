@@ -159,7 +159,7 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 		  left join job_titles t on t.id = r.like_job_title_id
 		 where r.id = $1`, id)
 	if err != nil {
-		return nil, fmt.Errorf("request %d: %w", id, refusal(err))
+		return nil, fmt.Errorf("request %d: %w", id, mapError(err))
 	}
 	if r.Requester, err = PersonByID(ctx, q, r.RequesterID); err != nil {
 		return nil, fmt.Errorf("read the requester of request %d: %w", id, err)
@@ -185,7 +185,7 @@ func (r *Request) AskedFor(personID int64) bool {
 // provisioning exclude each other. Take it after an assignment's lock, and before the audit.
 func LockRequest(ctx context.Context, q Queryer, id int64) error {
 	_, err := q.ExecContext(ctx, `select lock_request($1)`, id)
-	return refusal(err)
+	return mapError(err)
 }
 
 func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
@@ -380,7 +380,7 @@ func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary,
 		                 where i.request_id = r.id order by lower(a.name), a.id, lower(e.name), i.id limit 1) f on true
 		 where r.id = $1`, requestID)
 	if err != nil {
-		return s, fmt.Errorf("request %d: %w", requestID, refusal(err))
+		return s, fmt.Errorf("request %d: %w", requestID, mapError(err))
 	}
 	return s, nil
 }

@@ -49,7 +49,7 @@ func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []
 			   and not exists (select from claims c where c.item_id = i.id)
 			returning item_id`, requestID, personID, KindWithdrawn)
 		if err != nil {
-			return fmt.Errorf("withdraw request %d: %w", requestID, refusal(err))
+			return fmt.Errorf("withdraw request %d: %w", requestID, mapError(err))
 		}
 		if len(items) == 0 {
 			return nil
@@ -65,7 +65,7 @@ func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []
 func (db *DB) RemoveAccess(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1 and c.person_id = $2`, claimID, personID); err != nil {
-			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, refusal(err))
+			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, mapError(err))
 		}
 		if claim.RevokedAt.Valid || claim.EndedAt.Valid {
 			return nil
@@ -88,7 +88,7 @@ func recordRevocation(ctx context.Context, tx *sqlx.Tx, claim Claim, kind string
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("record the revocation of claim %d: %w", claim.ID, refusal(err))
+		return fmt.Errorf("record the revocation of claim %d: %w", claim.ID, mapError(err))
 	}
 	actor := "worker"
 	if person.Valid {
@@ -108,7 +108,7 @@ const looksAfter = `(exists (select from people me where me.id = $2 and me.admin
 func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
-			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
+			return fmt.Errorf("claim %d: %w", claimID, mapError(err))
 		}
 		if err := mayRevoke(ctx, tx, claimID, personID); err != nil {
 			return err
@@ -118,7 +118,7 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 		}
 		return recordRevocation(ctx, tx, claim, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
-	if err != nil && isRefusal(err) {
+	if err != nil && isRefused(err) {
 		return claim, errors.Join(err, AuditRevocationRefused(ctx, db, claimID, personID, err))
 	}
 	return claim, err
@@ -131,7 +131,7 @@ func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 		select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`,
 		claimID, personID)
 	if err != nil {
-		return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
+		return fmt.Errorf("who looks after claim %d: %w", claimID, mapError(err))
 	}
 	if !may {
 		return fmt.Errorf("claim %d is not for person %d to revoke: %w", claimID, personID, ErrNotAllowed)

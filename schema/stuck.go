@@ -95,7 +95,7 @@ func (db *DB) DecideAsAdministrator(ctx context.Context, answer StuckAnswer) (De
 		decided, err = decideAsAdministrator(ctx, tx, answer)
 		return err
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return decided, err
 	}
 	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true, RequestID: answer.RequestID,

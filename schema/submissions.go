@@ -171,7 +171,7 @@ func submittedBefore(ctx context.Context, q Queryer, s Submission) (Receipt, err
 	err := q.GetContext(ctx, &r.RequestID, `
 		select id from access_requests where view_id = $1 and coalesce(submitted_by, requester_id) = $2`, s.ViewID, s.PersonID)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("find the request of form %s: %w", s.ViewID, refusal(err))
+		return Receipt{}, fmt.Errorf("find the request of form %s: %w", s.ViewID, mapError(err))
 	}
 	return r, nil
 }
