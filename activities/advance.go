@@ -62,7 +62,7 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if in.Cancelled {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.KindWorkflowCancelled, "cancelled in Temporal"); err != nil {
+			if err := schema.StopRequest(ctx, tx, in.RequestID, schema.KindWorkflowCancelled, "cancelled in Temporal"); err != nil {
 				return err
 			}
 		}
@@ -71,7 +71,7 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if request.Requester.Status == "left" {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.KindPersonLeft, "left the company"); err != nil {
+			if err := schema.StopRequest(ctx, tx, in.RequestID, schema.KindPersonLeft, "left the company"); err != nil {
 				return err
 			}
 			if request, err = schema.RequestByID(ctx, tx, in.RequestID); err != nil {
@@ -145,7 +145,16 @@ func auditEvaluatedOtherwise(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "evaluated by another rule than now", RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
+	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.EvaluationMismatched, RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
+}
+
+// movedTo are the events of the states that items move on to.
+var movedTo = map[string]schema.AuditAction{
+	schema.AwaitingApproval: schema.ItemRouted,
+	schema.Approved:         schema.ItemApproved,
+	schema.Denied:           schema.ItemDenied,
+	schema.Withdrawn:        schema.ItemWithdrawn,
+	schema.Expired:          schema.ItemExpired,
 }
 
 // moveOn moves every item to where the database puts it, one statement a state.
@@ -161,7 +170,7 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 		if err := schema.MoveItems(ctx, tx, ids, to, schema.Problem{}); err != nil {
 			return false, err
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: to, RequestID: r.ID, Details: map[string]any{"items": ids}})
+		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: movedTo[to], RequestID: r.ID, Details: map[string]any{"items": ids}})
 		if err != nil {
 			return false, err
 		}
@@ -190,7 +199,7 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, evaluated schema.
 	switch i.State {
 	case schema.Submitted, schema.AwaitingApproval:
 		switch {
-		case i.Release != nil:
+		case i.StopOrder != nil:
 			return schema.Withdrawn
 		case i.Decision != nil && !i.Decision.Approves():
 			return schema.Denied
@@ -204,7 +213,7 @@ func (a *Activities) decided(r *schema.Request, i schema.Item, evaluated schema.
 			return schema.AwaitingApproval
 		}
 	case schema.Approved:
-		if i.Release != nil {
+		if i.StopOrder != nil {
 			return schema.Withdrawn
 		}
 	}
@@ -225,9 +234,9 @@ func (a *Activities) next(r *schema.Request, unasked []int64, evaluated schema.E
 			next.RevokeAccess = append(next.RevokeAccess, step)
 			next.Settled = false
 			busy = shorter(busy, dueAfterRevoking)
-		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.LookAt.Time.After(r.ReadAt):
+		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.CheckAt.Time.After(r.ReadAt):
 			next.Settled = false
-			wake.at(i.Claim.LookAt.Time, "looks whether it is granted by now")
+			wake.at(i.Claim.CheckAt.Time, "looks whether it is granted by now")
 			if i.Claim.EndsAt.Valid {
 				wake.at(i.Claim.EndsAt.Time, "access ends")
 			}

@@ -237,7 +237,7 @@ func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.R
 		if problem.Code == schema.NoProblem {
 			continue
 		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "no one to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.ApprovalUnassigned, Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
 			return err
 		}
 	}

@@ -72,8 +72,8 @@ func TestDelegation(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []int64{asked.ID}, requests)
 		assert.Equal(t, []string{"owen@example.com"}, s.advance(asked.ID).Approvers)
-		assert.Equal(t, 1, s.Audited("delegated"))
-		assert.Equal(t, 1, s.Audited("delegation ended"))
+		assert.Equal(t, 1, s.Audited(schema.DelegationRecorded))
+		assert.Equal(t, 1, s.Audited(schema.DelegationEnded))
 	})
 
 	t.Run("delegate who leaves hands the approval back", func(t *testing.T) {

@@ -45,5 +45,5 @@ func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckRele
 	if c.Ordered {
 		return result, nil
 	}
-	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to revoke without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: schema.DeprovisioningRefused, Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
 }

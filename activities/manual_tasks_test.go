@@ -112,7 +112,7 @@ func TestManualTask(t *testing.T) {
 		s.Shift(10 * time.Minute)
 		require.ErrorContains(t, s.revoke(claim), "I am on holiday")
 		s.nobodyIsAsked()
-		assert.Equal(t, 1, s.Alerts("revoking is overdue"))
+		assert.Equal(t, 1, s.Alerts(schema.RevocationOverdue))
 		s.Shift(24 * time.Hour)
 		require.Error(t, s.revoke(claim))
 		toGrant, again := s.task()
@@ -131,7 +131,7 @@ func TestManualTask(t *testing.T) {
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 		require.ErrorIs(t, s.answer(task, s.owen, false, "too late"), schema.ErrNotOpen)
-		assert.NotZero(t, s.Audited("not asked to do it by hand any more"))
+		assert.NotZero(t, s.Audited(schema.ManualTaskDropped))
 	})
 
 	t.Run("work done on a dropped task is assigned for revocation", func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestManualTask(t *testing.T) {
 		require.ErrorIs(t, s.answer(task, stranger, true, ""), schema.ErrNotAllowed)
 		require.ErrorIs(t, s.answer(task, s.ann, true, ""), schema.ErrNotAllowed, "nor the one who is to have it")
 		require.ErrorIs(t, s.answer(task+1, s.owen, true, ""), schema.ErrNotOpen)
-		assert.Equal(t, 3, s.Alerts("answer to a task refused"))
+		assert.Equal(t, 3, s.Alerts(schema.ManualTaskRefused))
 		require.NoError(t, s.answer(task, s.owen, true, ""))
 		require.ErrorIs(t, s.answer(task, s.owen, true, ""), schema.ErrDecided)
 	})
@@ -175,7 +175,7 @@ func TestManualTask(t *testing.T) {
 		_, err := s.Worker.Exec(`insert into manual_task_answers (manual_task_id, person_id, done) values ($1, $2, true)`, task, s.owen)
 		require.ErrorContains(t, err, "permission denied")
 		_, err = s.Worker.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
-		require.ErrorContains(t, err, "only an answer says that it is done")
+		require.ErrorContains(t, err, "only an answer closes it")
 		_, err = s.SlackApp.Exec(`update manual_tasks set closed_at = app_now(), outcome = 'done' where id = $1`, task)
 		require.ErrorContains(t, err, "permission denied")
 	})
@@ -185,7 +185,7 @@ func TestManualTask(t *testing.T) {
 		boss := s.Person("Boss")
 		s.Administrator(boss)
 		ask := func(about int64) pq.Int64Array {
-			return schematest.Value[pq.Int64Array](s.World, `select owners_to_ask($1, $2)`, s.admin, about)
+			return schematest.Value[pq.Int64Array](s.World, `select task_owners($1, $2)`, s.admin, about)
 		}
 		assert.Equal(t, pq.Int64Array{s.owen}, ask(s.ann))
 		assert.Equal(t, pq.Int64Array{boss}, ask(s.owen))

@@ -127,7 +127,7 @@ const (
 	endingSoon      = "ending_soon"
 	ended           = "ended"
 	report          = "report"
-	task            = "task"
+	task            = "manual_task"
 	reminder        = "reminder"
 	jobChange       = "job_change"
 	outage          = "outage"
@@ -265,7 +265,7 @@ func gatherings(r *schema.Request) []gathering {
 // newsTo are the items that are not the doing of the person themselves: who withdraws, or leaves, is not told of it.
 func newsTo(r *schema.Request, person int64, items []schema.Item) []schema.Item {
 	return slices.DeleteFunc(slices.Clone(items), func(i schema.Item) bool {
-		x := i.Release
+		x := i.StopOrder
 		return i.State == schema.Withdrawn && x != nil && (x.PersonID.Valid && x.PersonID.Int64 == person || x.Kind == schema.KindPersonLeft && person == r.RequesterID)
 	})
 }
@@ -459,7 +459,7 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
 	case user.Profile.Email != "" && email.Lower(user.Profile.Email) != address.Email:
 		// Slack does not say how it compares addresses. One that only looks like this person's is another user's.
-		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: "address.refused", Alert: true,
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: schema.AddressRefused, Alert: true,
 			Details: map[string]any{"user": user.ID, "address": strconv.QuoteToASCII(user.Profile.Email)}}); err != nil {
 			return false, err
 		}
@@ -488,7 +488,7 @@ func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schem
 	if err := schema.MarkRequestsDue(ctx, q, r.ID); err != nil {
 		return err
 	}
-	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: "cannot be reached in Slack", Alert: true, RequestID: r.ID,
+	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: schema.MessageUndelivered, Alert: true, RequestID: r.ID,
 		Details: map[string]any{"message": k.kind}})
 }
 

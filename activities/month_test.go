@@ -261,7 +261,7 @@ func (m *month) sweep(*rapid.T) {
 	require.NoError(m.r, err)
 	for _, c := range due {
 		if c.HolderLeft {
-			_, err := m.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
+			_, err := m.Worker.RevokeLeaversClaim(context.Background(), c.ID)
 			require.NoError(m.r, err)
 		}
 		if m.do.Reconciler.Reconcile(context.Background(), c.Assignment) == nil { // else it stays due
@@ -373,9 +373,9 @@ func play(t *testing.T, months, requests int) (all happened) {
 		}
 		m.rest()
 		all.requests += len(m.requests)
-		all.given += m.Audited("given")
-		all.gone += m.Audited("ended: access is gone")
-		all.kept += m.Audited("ended: access stays for another reason")
+		all.given += m.Audited(schema.AccessGranted)
+		all.gone += m.Audited(schema.AccessRevoked)
+		all.kept += m.Audited(schema.AccessKept)
 	})
 	t.Logf("%+v", all)
 	return all

@@ -120,8 +120,8 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 	if err := schema.MessageFailed(ctx, conn, m); err != nil {
 		return err
 	}
-	return schema.Audit(ctx, conn, schema.Event{Actor: "worker", PersonID: person, Action: "cannot be reached in Slack", Alert: true,
-		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
+	return schema.Audit(ctx, conn, schema.Event{Actor: "worker", PersonID: person, Action: schema.MessageUndelivered, Alert: true,
+		Details: map[string]any{"notification": n.ID, "message": n.Kind}})
 }
 
 // renderNotification is what a notification says to a reader, who was sent it before or not; empty: nothing any more.

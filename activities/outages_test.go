@@ -73,7 +73,7 @@ func TestOutage(t *testing.T) {
 			assert.True(t, next.Settled)
 			assert.Equal(t, "failed", next.State)
 			assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
-			assert.Equal(t, 1, s.Alerts("could not be granted"))
+			assert.Equal(t, 1, s.Alerts(schema.ProvisioningFailed))
 			require.NoError(t, s.grant(asked.Items[0]), "an attempt that was planned before ends, without asking the target")
 			assert.Equal(t, 1, s.target.called("read"))
 			s.target.mend()

@@ -40,7 +40,7 @@ func TestConcurrency(t *testing.T) {
 		young := s.approved(0)
 		withdrawal := s.SlackApp.MustBegin()
 		defer withdrawal.Rollback() //nolint:errcheck // after the commit it has nothing to do
-		withdrawal.MustExec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, young.Items[0], s.ann)
+		withdrawal.MustExec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, young.Items[0], s.ann)
 		var withdrawing int
 		require.NoError(t, withdrawal.Get(&withdrawing, `select pg_backend_pid()`))
 		require.NoError(t, hold.Rollback())
@@ -61,7 +61,7 @@ func TestConcurrency(t *testing.T) {
 		s.target.set("ann", "crm/admin", true)
 		release := s.SlackApp.MustBegin()
 		defer release.Rollback() //nolint:errcheck // after the commit it has nothing to do
-		release.MustExec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, claim, s.ann)
+		release.MustExec(`insert into stop_orders (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, claim, s.ann)
 		done := make(chan error, 1)
 		go func() { done <- s.revoke(claim) }()
 		s.waitForLock()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
 )
@@ -25,7 +26,7 @@ func TestClaim(t *testing.T) {
 		require.NoError(t, s.revoke(s.Claim(first.Items[0])))
 		assert.True(t, s.held())
 		assert.Equal(t, "ended", s.State(first.Items[0]))
-		assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
+		assert.Equal(t, 1, s.Audited(schema.AccessKept))
 		assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(second.Items[0])))
@@ -46,7 +47,7 @@ func TestClaim(t *testing.T) {
 				require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 				assert.True(t, s.held())
 				assert.Equal(t, "ended", s.State(asked.Items[0]))
-				assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
+				assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "it was known before")
 			})
 		}
 	})
@@ -56,15 +57,15 @@ func TestClaim(t *testing.T) {
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
-		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
-		assert.Equal(t, 1, s.Alerts("found access that was there before"))
+		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "unexpected"))
+		assert.Equal(t, 1, s.Alerts(schema.AccessFound))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.True(t, s.held())
 
 		again := s.approved(time.Hour)
 		require.NoError(t, s.grant(again.Items[0]))
-		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
+		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "unexpected"), "found once")
 	})
 
 	t.Run("access from before stays when the grant is refused", func(t *testing.T) {
@@ -86,7 +87,7 @@ func TestClaim(t *testing.T) {
 		require.Error(t, s.revoke(s.Claim(a.Items[0])))
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		assert.True(t, s.held())
 		s.target.mend()
 		s.Shift(time.Hour)
@@ -103,7 +104,7 @@ func TestClaim(t *testing.T) {
 		s.givenUp(a.Items[0])
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 		assert.False(t, s.held())

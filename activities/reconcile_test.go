@@ -73,8 +73,8 @@ func TestReconciliation(t *testing.T) {
 		assert.False(t, s.held())
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 		assert.True(t, schematest.Value[bool](s.World, `select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`, claim))
-		assert.Equal(t, 1, s.Audited("given"))
-		assert.Equal(t, 1, s.Audited("ended: access is gone"))
+		assert.Equal(t, 1, s.Audited(schema.AccessGranted))
+		assert.Equal(t, 1, s.Audited(schema.AccessRevoked))
 	})
 
 	t.Run("nothing is granted without proof", func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestReconciliation(t *testing.T) {
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Empty(t, s.problem(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we granted ourselves is not found")
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "44: what we granted ourselves is not found")
 		assert.Equal(t, 1, s.target.called("give"), "what is there already is not granted again: some targets would send a second invitation")
 	})
 
@@ -213,7 +213,7 @@ func TestReconciliation(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		s.sweep()
 		assert.True(t, s.held())
 		s.Shift(time.Hour + 2*time.Minute)
@@ -326,7 +326,7 @@ func TestReconciliation(t *testing.T) {
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}
-	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'giving refused'`))
+	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'provisioning.refused'`))
 	return refusals
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -68,7 +69,7 @@ func TestReminders(t *testing.T) {
 		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
 		assert.Contains(t, reminders[2], "(waits 7 days")
 		assert.Empty(t, s.reminders("ann"))
-		assert.Equal(t, 3, s.Audited("reminded"))
+		assert.Equal(t, 3, s.Audited(schema.ReminderSent))
 	})
 
 	t.Run("no reminder is sent at night or at the weekend", func(t *testing.T) {
@@ -255,7 +256,7 @@ func TestReminders(t *testing.T) {
 		require.True(t, s.advance(asked.ID).MessagesDue)
 		s.synced(asked.ID)
 		assert.Len(t, s.reminders("olga"), 1)
-		assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
 		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not tried for ever")
 	})
 
@@ -324,13 +325,13 @@ rules:
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
 		for s.remindersTo(s.owen) == 0 {
-			require.Zero(t, s.Audited("escalated"))
+			require.Zero(t, s.Audited(schema.ApprovalEscalated))
 			next = s.sleep(asked.ID, next)
 		}
 		assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
 		assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
 		next = s.sleep(asked.ID, next)
 		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
-		assert.Equal(t, 1, s.Audited("escalated"))
+		assert.Equal(t, 1, s.Audited(schema.ApprovalEscalated))
 	})
 }

@@ -21,15 +21,15 @@ const (
 func auditSaid(ctx context.Context, tx *sqlx.Tx, r *schema.Request, said []string) error {
 	recorded := map[string]func(schema.Item) bool{
 		SaidDecisionRecorded:   func(i schema.Item) bool { return len(i.Decisions) > 0 },
-		SaidWithdrawalRecorded: func(i schema.Item) bool { return i.Release != nil && i.Release.Kind == schema.WithdrawnByRequester },
-		SaidRevocationRecorded: func(i schema.Item) bool { return i.Release != nil && i.Release.Kind != schema.WithdrawnByRequester },
+		SaidWithdrawalRecorded: func(i schema.Item) bool { return i.StopOrder != nil && i.StopOrder.Kind == schema.KindWithdrawn },
+		SaidRevocationRecorded: func(i schema.Item) bool { return i.StopOrder != nil && i.StopOrder.Kind != schema.KindWithdrawn },
 	}
 	for _, signal := range said {
 		known, ok := recorded[signal]
 		if !ok || slices.ContainsFunc(r.Items, known) {
 			continue
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "signal without a record", Alert: true, RequestID: r.ID, Details: map[string]any{"signal": signal}})
+		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.SignalUnconfirmed, Alert: true, RequestID: r.ID, Details: map[string]any{"signal": signal}})
 		if err != nil {
 			return err
 		}

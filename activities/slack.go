@@ -37,7 +37,7 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 	if isSlackError(err, refusedContent...) {
 		// Something in it breaks a rule of Slack's. What it says in plain words must still arrive.
 		a.Log.Error("Slack refuses a message: a plain one is sent instead", "message", m.ID, "kind", m.Kind, "error", err)
-		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: "a message was refused by Slack", Alert: true, RequestID: m.RequestID,
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: schema.MessageRefused, Alert: true, RequestID: m.RequestID,
 			Details: map[string]any{"kind": m.Kind, "error": err.Error()}}); err != nil {
 			return err
 		}

@@ -179,7 +179,7 @@ func TestStages(t *testing.T) {
 		b.decide(b.max, asked.ID, "approve")
 		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: []string{activities.SaidDecisionRecorded}})
 		require.NoError(t, err)
-		assert.Zero(t, b.Alerts("signal without a record"), "it was recorded")
+		assert.Zero(t, b.Alerts(schema.SignalUnconfirmed), "it was recorded")
 	})
 
 	// The manager grants three days of what was asked for permanently: the owner reads that, and it expires with them.
@@ -229,7 +229,7 @@ func TestEscalationChain(t *testing.T) {
 		assert.False(t, b.open(asked.ID)[0].EscalateAt.Valid, "there is no one else to ask")
 		_, told := candidates(b.open(asked.ID)[0])
 		assert.Equal(t, []int64{b.max, b.mia, b.ada}, told)
-		assert.Equal(t, 2, b.Audited("escalated"))
+		assert.Equal(t, 2, b.Audited(schema.ApprovalEscalated))
 		assert.Len(t, b.approvals(asked.ID), 1, "it stays one approval")
 		b.decideOnly(b.mia, asked, "approve")
 		b.Shift(143 * time.Hour)
@@ -376,11 +376,11 @@ func TestPolicyProof(t *testing.T) {
 		require.NoError(t, b.grant(asked.Items[0]))
 		assert.Equal(t, "failed", b.State(asked.Items[0]))
 		assert.Zero(t, b.Claim(asked.Items[0]))
-		assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
+		assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`))
 	})
 
 	t.Run("rule other than the policy's is an alert", func(t *testing.T) {
-		const action = "evaluated by another rule than now"
+		const action = schema.EvaluationMismatched
 		b := newBoard(t, managerThenTwoOwners)
 		b.advance(b.Request(b.ann, time.Hour, b.admin, b.reader).ID)
 		assert.Zero(t, b.Audited(action))
@@ -414,7 +414,7 @@ func TestPolicyProof(t *testing.T) {
 				require.NoError(t, b.grant(asked.Items[0]))
 				assert.Equal(t, "failed", b.State(asked.Items[0]))
 				assert.Zero(t, b.Claim(asked.Items[0]))
-				assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action like 'giving refused%' and alert`))
+				assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`))
 			})
 		}
 	})

@@ -12,6 +12,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/activities/connector"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -55,13 +56,13 @@ func TestTarget(t *testing.T) {
 			s.Shift(time.Hour + time.Minute)
 			require.Error(t, s.revoke(claim))
 		}
-		assert.Equal(t, 1, s.Alerts("revoking is overdue"))
+		assert.Equal(t, 1, s.Alerts(schema.RevocationOverdue))
 		require.NoError(t, s.revoke(s.Claim(other.Items[0])))
 		assert.Zero(t, s.company.target("WIKI").holding())
 		s.target.mend()
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
-		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
+		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
 	})
 
 	t.Run("assignment that is gone from the target counts as revoked", func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestTarget(t *testing.T) {
 		order, err := s.do.CheckRelease(context.Background(), activities.ClaimInput{ClaimID: claim})
 		require.NoError(t, err)
 		assert.False(t, order.Ordered)
-		assert.Equal(t, 1, s.Alerts("asked to revoke without an order"))
+		assert.Equal(t, 1, s.Alerts(schema.DeprovisioningRefused))
 		require.NoError(t, s.revoke(claim))
 		assert.True(t, s.held(), "no one ordered it")
 

@@ -59,7 +59,7 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 		select e.id, e.max_days from entitlements e join applications a on a.id = e.application_id
 		 where a.slug = $1 and e.key = $2 and e.gone_at is null`, slug, key)
 	if err != nil {
-		return e, fmt.Errorf("access grant %s: %w", s.Entitlement, refusal(err))
+		return e, fmt.Errorf("access grant %s: %w", s.Entitlement, mapError(err))
 	}
 	subjects, err := SubjectsFor(ctx, q, person.ID, []int64{entitlement.ID}, s.Lasts, s.Reason)
 	if err != nil {
@@ -123,7 +123,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 			var why string
 			switch {
 			case p.ID == f.RequesterID:
-				why = "no one decides their own request"
+				why = "a requester cannot decide their own request"
 			case !p.Active:
 				why = "is not active"
 			case p.Unreachable:

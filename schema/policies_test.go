@@ -37,7 +37,7 @@ func TestPolicy(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, changed, "the same again is no other version")
 		assert.Equal(t, int64(2), v.Version)
-		assert.Equal(t, 1, w.Audited("policy applied"))
+		assert.Equal(t, 1, w.Audited(schema.PolicyApplied))
 
 		for _, role := range []string{"accessbot_directory", "accessbot_worker", "accessbot_slackapp"} {
 			_, err = w.As(t, role).Exec(`update policies set source = 'x'`)

@@ -21,13 +21,13 @@ func (o office) found(who, typed string) []string {
 	return names
 }
 
-// indexed writes the search keys, as the import does.
+// indexed writes the search keys, like an import.
 func (o office) indexed() {
 	o.Helper()
 	require.NoError(o, o.As(o.T, "accessbot_directory").InTx(context.Background(), func(tx *sqlx.Tx) error { return schema.WriteSearchKeys(context.Background(), tx) }))
 }
 
-// hires adds active people, each with an e-mail address, to what the sample has.
+// hires adds active people to the sample.
 func (o office) hires(people map[string]string) {
 	o.Helper()
 	for name, email := range people {
@@ -153,7 +153,7 @@ func TestPersonSearch(t *testing.T) {
 		o.indexed()
 		require.Equal(t, []string{"Priya Gómez-Nair"}, o.found("alice", "pgn"))
 		o.do(`insert into people (email, name, status) values ('long@example.com', repeat('ﷺ', 200), 'active')`)
-		o.indexed() // however long a name becomes
+		o.indexed() // of any length
 	})
 
 	t.Run("titles, applications and grants are found without accents by any word", func(t *testing.T) {

@@ -61,7 +61,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			}
 			const (
 				decisions   = `select count(*) from decisions`
-				releases    = `select count(*) from releases`
+				releases    = `select count(*) from stop_orders`
 				delegations = `select count(*) from delegations`
 				answers     = `select count(*) from manual_task_answers`
 			)
@@ -215,7 +215,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 	})
 
 	t.Run("late commit is said in time", func(t *testing.T) {
-		const none = `select (select count(*) from decisions) + (select count(*) from releases) + (select count(*) from audit_events where action ~ 'decided|withdrawn|released')`
+		const none = `select (select count(*) from decisions) + (select count(*) from stop_orders) + (select count(*) from audit_events where action ~ '^(decision|withdrawal|revocation)[.]recorded')`
 		t.Run("the request is locked", func(t *testing.T) {
 			onBothTransports(t, func(s *stage) {
 				number, approvalMessage := s.approvalMessage()
@@ -257,7 +257,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 					bob.PressIn(approvalMessage, "Approve")
 					return s.decisions() == 2
 				})
-				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action like 'decided: %'`))
+				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 			})
 		})
 		t.Run("the answer to the commit is lost", func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 					return strings.Contains(told[len(told)-1].Text(), "You approved this on")
 				})
 				require.Equal(s, 2, s.decisions())
-				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action like 'decided: %'`))
+				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 			})
 		})
 		t.Run("the pool has no free connection", func(t *testing.T) {

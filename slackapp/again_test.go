@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -119,7 +120,7 @@ func TestAskAgain(t *testing.T) {
 		require.Equal(t, []string{"Ask again"}, outcome.Buttons())
 
 		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Ask again"))
-		s.eventually("someone else is refused", func() bool { return s.alerts("ask again refused") == 1 })
+		s.eventually("someone else is refused", func() bool { return s.alerts(schema.FormRefused) == 1 })
 		s.as("lucia").WaitForModal("Only the one who asked for this access can do that.")
 
 		alice.PressIn(outcome, "Ask again")

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
 )
 
 // decided are the decisions as "name outcome reason", in order.
@@ -104,7 +106,7 @@ func TestApproveWithChanges(t *testing.T) {
 		view["private_metadata"] = value + ";" // ticked, and never shown
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") > 0 })
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) > 0 })
 		require.Equal(t, before, s.decisions())
 		require.Zero(t, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = $1`, other))
 		_ = number
@@ -115,7 +117,7 @@ func TestApproveWithChanges(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		s.as("bob") // the stage's other people
 		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(approvalMessage, "Choose…"))
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") > 0 })
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) > 0 })
 		require.Zero(t, s.decisions())
 	})
 }

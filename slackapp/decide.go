@@ -119,6 +119,6 @@ func (a *app) refusedDecision(ctx context.Context, err error) string {
 
 // auditOddButton keeps that a button came back with a value that the app never granted it.
 func (a *app) auditOddButton(ctx context.Context, ic *slack.InteractionCallback, err error) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "button with a value of its own refused", Alert: true,
+	a.audit(ctx, schema.Event{Actor: "slackapp", Action: schema.ButtonRefused, Alert: true,
 		Details: map[string]any{"user": ic.User.ID, "why": err.Error()}})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -102,7 +103,7 @@ func TestApproval(t *testing.T) {
 		}
 		require.LessOrEqual(t, faster, 2, "once by each replica, not for each click")
 		require.Equal(t, 2, s.decisions(), "one for each item")
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
 	// Case 4.
@@ -124,7 +125,7 @@ func TestApproval(t *testing.T) {
 					}
 					return false
 				})
-				require.Equal(s, n+1, s.alerts("decision refused"))
+				require.Equal(s, n+1, s.alerts(schema.DecisionRefused))
 				require.Zero(s, s.decisions())
 			}
 		})
@@ -136,11 +137,11 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		alice := s.slack.As("alice@example.com")
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 1 })
 		// Even an approval that was put to her by mistake.
 		s.do(`update slack_messages set person_id = $1 where kind = 'approval'`, s.person("alice").ID)
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 2 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 2 })
 		s.eventually("she is told", func() bool {
 			screen, err := alice.Screen()
 			require.NoError(t, err)
@@ -162,7 +163,7 @@ func TestApproval(t *testing.T) {
 		s.as("bob").PressIn(approvalMessage, "Approve")
 		s.as("bob").WaitForEphemeral("no longer what this message shows")
 		require.Zero(t, s.decisions())
-		require.Equal(t, 1, s.alerts("decision refused"))
+		require.Equal(t, 1, s.alerts(schema.DecisionRefused))
 	})
 
 	// Case 9, the click.
@@ -215,7 +216,7 @@ func TestApproval(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, answer.Acked)
 				n++
-				s.eventually(action+" with "+value, func() bool { return s.alerts("button with a value of its own refused") == n })
+				s.eventually(action+" with "+value, func() bool { return s.alerts(schema.ButtonRefused) == n })
 			}
 		}
 		require.Zero(t, s.decisions())
@@ -244,7 +245,7 @@ func TestRequesterActions(t *testing.T) {
 		alice.CloseModal()
 		alice.WaitForModal("Being revoked")
 		alice.PressBeside("Marketing marts", "Remove")
-		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
+		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from stop_orders`) == 2 })
 	})
 
 	t.Run("requester withdraws and another person cannot", func(t *testing.T) {
@@ -254,10 +255,10 @@ func TestRequesterActions(t *testing.T) {
 			card := alice.WaitForMessage("has been created")
 			priya := s.slack.As("priya@example.com")
 			require.NoError(s, priya.PressForwarded(card, "Withdraw"))
-			s.eventually("someone else may not", func() bool { return s.alerts("withdraw refused") == 1 })
-			require.Zero(s, one[int](s, `select count(*) from releases`))
+			s.eventually("someone else may not", func() bool { return s.alerts(schema.WithdrawalRefused) == 1 })
+			require.Zero(s, one[int](s, `select count(*) from stop_orders`))
 			alice.PressIn(card, "Withdraw")
-			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
+			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from stop_orders`) == 2 })
 			alice.WaitForEphemeral("It is recorded that you withdraw this.") // Temporal is away
 			alice.WaitForHome("Withdrawn")
 			alice.PressIn(card, "Withdraw")
@@ -279,7 +280,9 @@ func TestRequesterActions(t *testing.T) {
 			alice.OpenHome()
 			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove]"), "not for what did not come from a request")
 			alice.PressBeside("Analyst sandbox", "Remove")
-			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
+			s.eventually("it is recorded", func() bool {
+				return one[int](s, `select count(*) from stop_orders where kind = 'removed_by_holder'`) == 1
+			})
 			alice.WaitForHome("Being revoked")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove]"))
 			// Someone else's, by a payload of their own.
@@ -289,8 +292,8 @@ func TestRequesterActions(t *testing.T) {
 			payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(one[int64](s, `select max(id) from claims where source = 'request'`))
 			_, err = s.slack.Deliver("interactivity", payload)
 			require.NoError(s, err)
-			s.eventually("it is refused", func() bool { return s.alerts("remove refused") == 1 })
-			require.Equal(s, 1, one[int](s, `select count(*) from releases`))
+			s.eventually("it is refused", func() bool { return s.alerts(schema.RevocationRefused) == 1 })
+			require.Equal(s, 1, one[int](s, `select count(*) from stop_orders`))
 		})
 	})
 
@@ -359,7 +362,7 @@ func TestRequesterActions(t *testing.T) {
 		require.NotContains(t, soon.Text(), "Marketing marts")
 
 		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend"))
-		s.eventually("it is refused", func() bool { return s.alerts("extend refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.FormRefused) == 1 })
 		alice.PressIn(soon, "Extend")
 		alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends.", number))
 		require.Len(t, alice.Boxes(), 2)

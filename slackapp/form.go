@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/slack-go/slack"
@@ -46,8 +45,8 @@ func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, ac
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: strings.ToLower(button) + " refused", Alert: true,
-			Details: map[string]any{"value": views.Cut(action.Value, 40), "why": err.Error()}})
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: schema.FormRefused, Alert: true,
+			Details: map[string]any{"mode": form.mode, "value": views.Cut(action.Value, 40), "why": err.Error()}})
 		return form.refused(button, "Only the one who asked for this access can do that.")
 	case err != nil:
 		return form.refused(button, a.words(ctx, err))
@@ -189,6 +188,6 @@ func inItsPlace(text string) outcome {
 const formGone = "This form is too old. Please close it and press Request Access again."
 
 func (a *app) auditNotOffered(ctx context.Context, personID int64, viewID string, err error) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: personID, Action: "asked for what was not offered", Alert: true,
+	a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: personID, Action: schema.SelectionRefused, Alert: true,
 		Details: map[string]any{"view": viewID, "why": err.Error()}})
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
 )
 
 // held is what alice was granted of the warehouse, which bob looks after: claim IDs.
@@ -40,7 +42,7 @@ func TestRevocation(t *testing.T) {
 			require.Contains(s, bob.Submit()["Reason"], "Say why")
 			bob.Fill("Reason", "not needed any more")
 			bob.SubmitAccepted()
-			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
+			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from stop_orders`))
 			bob.WaitForModal("Being revoked")
 			_, err = s.slack.Deliver("interactivity", pressed)
 			require.NoError(s, err)
@@ -69,7 +71,7 @@ func TestRevocation(t *testing.T) {
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
 		require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
-		require.Equal(t, 1, s.alerts("revoking refused"))
+		require.Equal(t, 1, s.alerts(schema.RevocationRefused))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"
 		payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
@@ -77,13 +79,13 @@ func TestRevocation(t *testing.T) {
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
 		require.Contains(t, answer.Body, "Only those who look after")
-		require.Equal(t, 2, s.alerts("revoking refused"))
-		require.Zero(t, one[int](s, `select count(*) from releases`))
+		require.Equal(t, 2, s.alerts(schema.RevocationRefused))
+		require.Zero(t, one[int](s, `select count(*) from stop_orders`))
 
 		s.do(`update people set administrator = true where email = 'lucia@example.com'`)
 		answer, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
 		require.NotContains(t, answer.Body, "Only those")
-		require.Equal(t, 1, one[int](s, `select count(*) from releases`))
+		require.Equal(t, 1, one[int](s, `select count(*) from stop_orders`))
 	})
 }

@@ -54,7 +54,7 @@ func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) 
 		err = slackErr
 	case bound && !user.Member:
 		err = schema.ErrNotMember
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: "bound Slack user is no full member any more", Alert: true,
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: schema.MembershipLost, Alert: true,
 			Details: map[string]any{"user": userID}})
 	case bound:
 		if err := schema.LookAtSlackEmail(ctx, a.db, person, user); err != nil {

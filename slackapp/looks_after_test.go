@@ -157,13 +157,13 @@ func TestManualTask(t *testing.T) {
 		}
 		for n, who := range []string{"alice", "tom"} {
 			press(who, fmt.Sprint(task))
-			s.eventually(who+" is refused", func() bool { return s.alerts("answer to a task refused") == n+1 })
+			s.eventually(who+" is refused", func() bool { return s.alerts(schema.ManualTaskRefused) == n+1 })
 		}
 		press("lucia", fmt.Sprint(task+7))
-		s.eventually("there is no such task", func() bool { return s.alerts("answer to a task refused") == 3 })
+		s.eventually("there is no such task", func() bool { return s.alerts(schema.ManualTaskRefused) == 3 })
 		for n, value := range []string{"", "x", "1; drop table tasks"} {
 			press("lucia", value)
-			s.eventually("refused: "+value, func() bool { return s.alerts("button with a value of its own refused") == n+1 })
+			s.eventually("refused: "+value, func() bool { return s.alerts(schema.ButtonRefused) == n+1 })
 		}
 		require.Equal(t, "open", s.outcome(task))
 

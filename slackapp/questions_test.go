@@ -86,7 +86,7 @@ func TestQuestion(t *testing.T) {
 		s := newStage(t, 1, false)
 		number, approvalMessage := s.approvalMessage()
 		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(approvalMessage, "Ask…"))
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 1 })
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) == 1 })
 
 		s.askQuestion("bob", approvalMessage, "What for?")
 		_, payload, err := s.slack.LastPayload("view_submission")
@@ -95,14 +95,14 @@ func TestQuestion(t *testing.T) {
 		s.as("lucia").OpenHome() // she is known
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("a forged one is audited", func() bool { return s.alerts("asking the requester refused") == 1 })
+		s.eventually("a forged one is audited", func() bool { return s.alerts(schema.QuestionRefused) == 1 })
 		require.Equal(t, 1, one[int](s, `select count(*) from questions`))
 
 		s.work(number)
 		alice := s.as("alice")
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
 		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(asked, "Answer"))
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 2 })
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) == 2 })
 		alice.PressIn(asked, "Answer")
 		alice.WaitForModal("What for?")
 		alice.Fill("Answer", "A report")
@@ -115,7 +115,7 @@ func TestQuestion(t *testing.T) {
 		payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("a forged answer is audited", func() bool { return s.alerts("answering an approver refused") == 1 })
+		s.eventually("a forged answer is audited", func() bool { return s.alerts(schema.AnswerRefused) == 1 })
 		require.Equal(t, "A report", one[string](s, `select text from question_answers`))
 	})
 
@@ -171,7 +171,7 @@ func TestQuestion(t *testing.T) {
 		s.askQuestion("bob", approvalMessage, "What for?")
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "user_disabled", Times: 2}))
 		s.work(number) // the other time, the app tells bob that it continues shortly
-		require.Equal(t, 1, s.alerts("cannot be reached in Slack"))
+		require.Equal(t, 1, s.alerts(schema.MessageUndelivered))
 		bob := s.as("bob")
 		require.Contains(t, bob.Again(approvalMessage).Text(), "This is not answered yet.")
 		require.Contains(t, bob.Again(approvalMessage).Buttons(), "Approve")

@@ -54,7 +54,7 @@ func TestRetryNow(t *testing.T) {
 				s.eventually(who+" is refused", func() bool { return s.alerts(schema.RetryRefused) == n+1 })
 			}
 			press("dana", "1; drop table retry_orders")
-			s.eventually("a value of its own is refused", func() bool { return s.alerts("button with a value of its own refused") == 1 })
+			s.eventually("a value of its own is refused", func() bool { return s.alerts(schema.ButtonRefused) == 1 })
 
 			// An administrator no longer still has the button before them.
 			s.do(`update people set administrator = false where id = $1`, s.person("dana").ID)

@@ -20,7 +20,7 @@ func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, actio
 	items, err := a.db.Withdraw(ctx, number, person.ID)
 	switch {
 	case err != nil:
-		return telling(a.refusedRelease(ctx, person, "withdraw", number, err))
+		return telling(a.refusedOrder(ctx, person, schema.WithdrawalRefused, number, err))
 	case len(items) == 0:
 		return telling("There is nothing left to withdraw: all of it is decided, given or withdrawn already.")
 	}
@@ -36,7 +36,7 @@ func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, a
 	}
 	claim, err := a.db.RemoveAccess(ctx, claimID, person.ID)
 	if err != nil {
-		return telling(a.refusedRelease(ctx, person, "remove", claimID, err))
+		return telling(a.refusedOrder(ctx, person, schema.RevocationRefused, claimID, err))
 	}
 	o := outcome{home: &person}
 	const recorded = "It is recorded that you remove this access . It will take effect shortly."
@@ -64,11 +64,11 @@ func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action
 	return id, person, ""
 }
 
-// refusedRelease tells why nothing was recorded.
-func (a *app) refusedRelease(ctx context.Context, person schema.Person, what string, id int64, err error) string {
+// refusedOrder tells why nothing was recorded.
+func (a *app) refusedOrder(ctx context.Context, person schema.Person, refusedAs schema.AuditAction, id int64, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: what + " refused", Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: refusedAs, Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
 		return "Only the one who asked for this access can do that."
 	case errors.Is(err, schema.ErrNotOpen):
 		return "This is over already."

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -97,7 +98,7 @@ func TestRoutes(t *testing.T) {
 			bound := one[int](s, `select count(*) from slack_identities`)
 			state := func() string {
 				return one[string](s, `select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
-				(select count(*) from decisions), (select count(*) from releases), (select count(*) from slack_identities))::text`)
+				(select count(*) from decisions), (select count(*) from stop_orders), (select count(*) from slack_identities))::text`)
 			}
 			n := 0
 			type sent struct{ kind, who, user string }
@@ -139,9 +140,9 @@ func TestRoutes(t *testing.T) {
 					_, err := s.slack.ChangeUser(user, change)
 					require.NoError(s, err)
 					n++
-					alerts := s.alerts("bound Slack user is no full member any more")
+					alerts := s.alerts(schema.MembershipLost)
 					s.opens(user, n)
-					s.eventually(kind, func() bool { return s.alerts("bound Slack user is no full member any more") > alerts })
+					s.eventually(kind, func() bool { return s.alerts(schema.MembershipLost) > alerts })
 					theirs := alices
 					if user == bob {
 						theirs = bobs

@@ -209,7 +209,7 @@ func (s *stage) newest() int64 {
 	return one[int64](s, `select coalesce(max(id), 0) from access_requests`)
 }
 
-func (s *stage) alerts(action string) int {
+func (s *stage) alerts(action schema.AuditAction) int {
 	s.Helper()
 	return one[int](s, `select count(*) from audit_events where alert and action = $1`, action)
 }

@@ -117,7 +117,7 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
 	case errors.Is(err, schema.ErrNotEvaluated):
 		a.log.Error("the policy cannot evaluate what is asked for", "view", viewID, "error", err)
-		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be evaluated", Alert: true, Details: map[string]any{"why": err.Error()}})
+		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: schema.EvaluationFailed, Alert: true, Details: map[string]any{"why": err.Error()}})
 		s.wrong(s.grantsField(), "The policy cannot evaluate this, so nothing was sent. Please tell an administrator; it is on record.")
 	case errors.As(err, &over) && over.PerMinute > 0:
 		s.wrong(s.first(), fmt.Sprintf("You have made %d requests within a minute, and no one may make more. Your form is kept: please submit it again in a minute.", over.PerMinute))

@@ -74,7 +74,7 @@ func TestSubmission(t *testing.T) {
 			require.Empty(t, strings.TrimSpace(again.Body), "accepted, as the first time")
 		}
 		require.Equal(t, 1, one[int](s, `select count(*) from access_requests`))
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'submitted'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'request.submitted'`))
 	})
 
 	// Case 31, at the same moment.
@@ -172,7 +172,7 @@ func TestSubmission(t *testing.T) {
 				answer, err := s.slack.Deliver(route, payload)
 				require.NoError(s, err)
 				require.Contains(s, answer.Body, "that this form did not offer", value)
-				require.Equal(s, n+1, s.alerts("asked for what was not offered"), value)
+				require.Equal(s, n+1, s.alerts(schema.SelectionRefused), value)
 			}
 			require.Zero(s, s.newest())
 		})
@@ -317,13 +317,13 @@ func TestSubmission(t *testing.T) {
 		require.Empty(t, submit("Dashboard editor"))
 		require.Empty(t, submit("Analyst sandbox"))
 		require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and no one may have more.")
-		s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 		s.work(s.newest())
 		require.Empty(t, alice.Submit(), "the form was kept")
 		require.Equal(t, []string{"warehouse/marketing-marts"}, s.asked(s.newest()))
 		require.Contains(t, submit("Analyst sandbox")["Access Like"], "You have made 3 requests within a minute")
 		s.do(`update clock set shift = interval '61 seconds'`)
-		s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 		s.work(s.newest())
 		require.Empty(t, alice.Submit())
 	})

@@ -93,7 +93,7 @@ func TestSubmitter(t *testing.T) {
 			}
 			a.PressIn(card, "Withdraw")
 			s.eventually("it is withdrawn", func() bool {
-				return one[int](s, `select count(*) from releases l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`, number) == 1
+				return one[int](s, `select count(*) from stop_orders l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`, number) == 1
 			})
 			s.work(number)
 		}
@@ -120,7 +120,7 @@ func TestSubmitter(t *testing.T) {
 		payload["actions"].([]any)[0].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("an alert", func() bool { return s.alerts("asked for what was not offered") == 1 })
+		s.eventually("an alert", func() bool { return s.alerts(schema.SelectionRefused) == 1 })
 		require.Equal(t, s.person("mateusz").ID, one[int64](s, `select for_person_id from form_drafts where view_id = $1`, draft))
 
 		// Who was theirs when the form was filled in, and is not any more.

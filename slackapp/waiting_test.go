@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
 )
 
 func TestWaitingList(t *testing.T) {
@@ -31,7 +33,7 @@ func TestWaitingList(t *testing.T) {
 		clicks.Wait()
 		bob.WaitForHome("Nothing waits for you.")
 		require.Equal(t, 2, s.decisions(), "one for each item")
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
 	// Case 4, from the Home tab.
@@ -55,7 +57,7 @@ func TestWaitingList(t *testing.T) {
 		user["id"], action["action_id"] = priya, "approve"
 		_, err = s.slack.Deliver("interactivity", click)
 		require.NoError(t, err)
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 1 })
 		require.Zero(t, s.decisions())
 	})
 

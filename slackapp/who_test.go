@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -123,7 +124,7 @@ func TestSlackUser(t *testing.T) {
 		named := s.slack.As("U0PRIVATE").Must(t)
 		named.OpenHome()
 		require.Contains(t, named.Home(), "Alice Martin")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
 	// Case 12.
@@ -141,8 +142,8 @@ func TestSlackUser(t *testing.T) {
 				actor.OpenHome()
 				require.Contains(s, actor.Home(), "Alice Martin")
 			}
-			require.Equal(s, 1, s.alerts("Slack e-mail differs from the directory"), "once a day")
-			require.Equal(s, s.person("bob").ID, one[int64](s, `select (details ->> 'e-mail of person')::bigint from audit_events where action = 'Slack e-mail differs from the directory'`))
+			require.Equal(s, 1, s.alerts(schema.BindingContradicted), "once a day")
+			require.Equal(s, s.person("bob").ID, one[int64](s, `select (details ->> 'email_of_person_id')::bigint from audit_events where action = 'binding.contradicted'`))
 			require.Equal(s, s.person("alice").ID, one[int64](s, `select person_id from slack_identities where user_id = $1`, alice))
 		})
 	})
@@ -158,7 +159,7 @@ func TestSlackUser(t *testing.T) {
 		second := s.slack.As("U0SECOND").Must(t)
 		second.OpenHome()
 		require.Contains(t, second.Home(), "belongs to another Slack account")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 		require.Equal(t, 1, one[int](s, `select count(*) from slack_identities`))
 	})
 
@@ -185,7 +186,7 @@ func TestSlackUser(t *testing.T) {
 		alice.CloseAllModals()
 		alice.OpenHome()
 		require.Contains(t, alice.Home(), "belongs to another Slack account")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
 	t.Run("look-alike address binds to no one", func(t *testing.T) {
@@ -198,7 +199,7 @@ func TestSlackUser(t *testing.T) {
 			require.Contains(t, lookalike.Home(), said)
 		}
 		require.NotContains(t, lookalike.Home(), "Request Access")
-		require.Equal(t, 1, s.alerts("binding.refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 		require.Zero(t, one[int](s, `select count(*) from slack_identities`))
 		s.as("priya").OpenHome()
 		require.Equal(t, slacksim.UserID("priya@example.com"), one[string](s, `select user_id from slack_identities`))

@@ -98,7 +98,7 @@ func (a *app) ours(ic *slack.InteractionCallback) error {
 
 // auditElsewhere keeps what someone tried from elsewhere.
 func (a *app) auditElsewhere(ctx context.Context, kind, teamID, userTeamID, userID string) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "payload from elsewhere refused", Alert: true,
+	a.audit(ctx, schema.Event{Actor: "slackapp", Action: schema.PayloadRefused, Alert: true,
 		Details: map[string]any{"kind": kind, "team": teamID, "user_team": userTeamID, "user": userID}})
 }
 

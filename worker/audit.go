@@ -18,7 +18,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-const auditUsage = "audit needs what to do: worker audit verify [--head POSITION:HASH | --head FILE], or worker audit export [--format csv|json] [--from DATE] [--to DATE]"
+const auditUsage = "audit needs what to do: worker audit verify [--checkpoint NUMBER:HASH | --checkpoint FILE], or worker audit export [--format csv|json] [--from DATE] [--to DATE]"
 
 // audit is for auditors: it only reads, and accessbot_auditor may do all of it.
 func audit(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
@@ -30,8 +30,8 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 	var do func(db *schema.DB) error
 	switch args[0] {
 	case "verify":
-		head := flags.String("head", "", "a head that was kept elsewhere, as `POSITION:HASH`, or a file with one a line")
-		do = func(db *schema.DB) error { return verifyAudit(ctx, db, *head, stdout) }
+		kept := flags.String("checkpoint", "", "a checkpoint that was kept elsewhere, as `NUMBER:HASH`, or a file with one a line")
+		do = func(db *schema.DB) error { return verifyAudit(ctx, db, *kept, stdout) }
 	case "export":
 		format := flags.String("format", "csv", "`csv` or json: one object a line")
 		from := flags.String("from", "", "submitted on this `DATE` (UTC) or at this instant (RFC 3339), or later")
@@ -55,21 +55,22 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 }
 
 func verifyAudit(ctx context.Context, db *schema.DB, kept string, stdout io.Writer) error {
-	heads, err := keptHeads(kept)
+	checkpoints, err := readCheckpoints(kept)
 	if err != nil {
 		return err
 	}
-	v, err := db.VerifyAudit(ctx, heads, func(finding string) { fmt.Fprintln(stdout, "WRONG  "+finding) })
+	v, err := db.VerifyAudit(ctx, checkpoints, func(finding string) { fmt.Fprintln(stdout, "WRONG  "+finding) })
 	if err != nil {
 		return err
 	}
-	if v.Head.Position == 0 {
+	if v.Newest.Number == 0 {
 		fmt.Fprintln(stdout, "nothing is sealed yet")
 	} else {
-		fmt.Fprintf(stdout, "%d events are sealed\nhead %s, sealed at %s: keep it elsewhere\n", v.Events, v.Head.Head(), v.Head.SealedAt.UTC().Format(time.RFC3339))
+		fmt.Fprintf(stdout, "%d events are sealed\ncheckpoint %s, sealed at %s: keep it elsewhere\n",
+			v.Events, v.Newest.Checkpoint(), v.Newest.SealedAt.UTC().Format(time.RFC3339))
 	}
-	if v.Tail.Events > 0 {
-		fmt.Fprintf(stdout, "%d events are not sealed yet, the oldest for %s\n", v.Tail.Events, v.Tail.Oldest.Round(time.Second))
+	if v.Unsealed.Events > 0 {
+		fmt.Fprintf(stdout, "%d events are not sealed yet, the oldest for %s\n", v.Unsealed.Events, v.Unsealed.Oldest.Round(time.Second))
 	}
 	if v.Wrong > 0 {
 		return fmt.Errorf("%d things are wrong with the audit", v.Wrong)
@@ -78,16 +79,16 @@ func verifyAudit(ctx context.Context, db *schema.DB, kept string, stdout io.Writ
 	return err
 }
 
-// keptHeads reads one head, or a file with one a line.
-func keptHeads(text string) (heads []schema.KeptHead, err error) {
+// readCheckpoints reads one checkpoint, or a file with one a line.
+func readCheckpoints(text string) (checkpoints []schema.Checkpoint, err error) {
 	if text == "" {
 		return nil, nil
 	}
 	lines := []string{text}
-	if _, err := parseHead(text); err != nil {
+	if _, err := parseCheckpoint(text); err != nil {
 		content, fileErr := os.ReadFile(text) //nolint:gosec // the operator names it
 		if fileErr != nil {
-			return nil, fmt.Errorf("--head: %w, and no file either: %w", err, fileErr)
+			return nil, fmt.Errorf("--checkpoint: %w, and no file either: %w", err, fileErr)
 		}
 		lines = strings.Split(string(content), "\n")
 	}
@@ -95,23 +96,23 @@ func keptHeads(text string) (heads []schema.KeptHead, err error) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		head, err := parseHead(line)
+		checkpoint, err := parseCheckpoint(line)
 		if err != nil {
-			return nil, fmt.Errorf("--head, line %d: %w", n+1, err)
+			return nil, fmt.Errorf("--checkpoint, line %d: %w", n+1, err)
 		}
-		heads = append(heads, head)
+		checkpoints = append(checkpoints, checkpoint)
 	}
-	return heads, nil
+	return checkpoints, nil
 }
 
-func parseHead(text string) (schema.KeptHead, error) {
-	position, hash, _ := strings.Cut(strings.TrimSpace(text), ":")
-	n, err := strconv.ParseInt(position, 10, 64)
+func parseCheckpoint(text string) (schema.Checkpoint, error) {
+	number, hash, _ := strings.Cut(strings.TrimSpace(text), ":")
+	n, err := strconv.ParseInt(number, 10, 64)
 	sum, hexErr := hex.DecodeString(hash)
 	if err != nil || hexErr != nil || n < 1 || len(sum) != 32 {
-		return schema.KeptHead{}, fmt.Errorf("%q is not POSITION:HASH, as verify prints it", text)
+		return schema.Checkpoint{}, fmt.Errorf("%q is not NUMBER:HASH, as verify prints it", text)
 	}
-	return schema.KeptHead{Position: n, Hash: sum}, nil
+	return schema.Checkpoint{Number: n, Hash: sum}, nil
 }
 
 func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, stdout, stderr io.Writer) error {
@@ -177,9 +178,9 @@ func instant(name, text string) (time.Time, error) {
 
 // auditHeader names the columns of auditCells.
 var auditHeader = []string{
-	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
-	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "granted_at",
-	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "release_kind", "released_by", "release_reason", "problem", "problem_text",
+	"number", "sequence", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
+	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_granted", "granted_at",
+	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "unexpected_before", "stop_kind", "stopped_by", "stop_reason", "problem", "problem_text",
 }
 
 func auditCells(i schema.AuditedItem) []string {
@@ -199,7 +200,7 @@ func auditCells(i schema.AuditedItem) []string {
 		before = yes(*i.DecidedBeforeGranted)
 	}
 	return []string{
-		number(i.Number), number(i.Position), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedBy, i.SubmittedFor,
+		number(i.Number), number(i.Sequence), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedBy, i.SubmittedFor,
 		i.Application, i.Entitlement, i.Account, i.Risk, i.Reason, i.Note, utc(i.AskedUntil),
 		of(func(d schema.AuditedDecision) string { return d.Verdict }),
 		of(func(d schema.AuditedDecision) string { return d.By }),
@@ -209,7 +210,7 @@ func auditCells(i schema.AuditedItem) []string {
 		of(func(d schema.AuditedDecision) string { return d.Reason }),
 		of(func(d schema.AuditedDecision) string { return utc(d.Until) }),
 		before, utc(i.GrantedAt), utc(i.DueEnd), utc(i.RealEnd), lateness, i.EndReason, yes(i.KeptForAnother), yes(i.UnexpectedBefore),
-		i.ReleaseKind, i.ReleasedBy, i.ReleaseReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
+		i.StopKind, i.StoppedBy, i.StopReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
 	}
 }
 

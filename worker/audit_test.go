@@ -40,7 +40,7 @@ func TestAudit(t *testing.T) {
 		}
 	})
 
-	t.Run("verification accepts a logged head and names tampering", func(t *testing.T) {
+	t.Run("verification accepts a logged checkpoint and names tampering", func(t *testing.T) {
 		o := newOffice(t)
 		var log bytes.Buffer
 		o.sweep.log = slog.New(slog.NewJSONHandler(&log, nil))
@@ -49,28 +49,28 @@ func TestAudit(t *testing.T) {
 		require.Contains(t, said, "nothing is sealed yet")
 		o.submitted(o.given(o.ann, time.Hour, o.crm))
 		o.sealed()
-		var line struct{ Msg, Head string }
+		var line struct{ Msg, Checkpoint string }
 		require.NoError(t, json.Unmarshal(log.Bytes()[:bytes.IndexByte(log.Bytes(), '\n')], &line))
 		require.Equal(t, "the audit is sealed", line.Msg)
-		said, err = o.auditor("verify", "--head", line.Head)
+		said, err = o.auditor("verify", "--checkpoint", line.Checkpoint)
 		require.NoError(t, err, said)
-		assert.Contains(t, said, "head "+schematest.Value[string](o.World, `select position || ':' || encode(hash, 'hex') from audit_seals order by position desc limit 1`)+", sealed at")
+		assert.Contains(t, said, "checkpoint "+schematest.Value[string](o.World, `select number || ':' || encode(hash, 'hex') from audit_seals order by number desc limit 1`)+", sealed at")
 		assert.Contains(t, said, "the audit is intact")
 
-		heads := filepath.Join(t.TempDir(), "heads")
-		require.NoError(t, os.WriteFile(heads, []byte(line.Head+"\n\n9:"+strings.Repeat("ab", 32)+"\n"), 0o600))
-		said, err = o.auditor("verify", "--head", heads)
+		kept := filepath.Join(t.TempDir(), "checkpoints")
+		require.NoError(t, os.WriteFile(kept, []byte(line.Checkpoint+"\n\n9:"+strings.Repeat("ab", 32)+"\n"), 0o600))
+		said, err = o.auditor("verify", "--checkpoint", kept)
 		require.ErrorContains(t, err, "1 things are wrong")
-		assert.Contains(t, said, "WRONG  head 9:abab")
-		_, err = o.auditor("verify", "--head", "no head")
-		require.ErrorContains(t, err, "is not POSITION:HASH")
+		assert.Contains(t, said, "WRONG  checkpoint 9:abab")
+		_, err = o.auditor("verify", "--checkpoint", "no checkpoint")
+		require.ErrorContains(t, err, "is not NUMBER:HASH")
 		_, err = o.auditor("verify", "more")
 		require.ErrorContains(t, err, "audit needs what to do")
 
-		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'given'; set session_replication_role = origin`)
+		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'access.granted'; set session_replication_role = origin`)
 		said, err = o.auditor("verify")
 		require.ErrorContains(t, err, "1 things are wrong")
-		assert.Contains(t, said, "WRONG  event "+schematest.Value[string](o.World, `select id::text from audit_events where action = 'given'`)+", at position")
+		assert.Contains(t, said, "WRONG  event "+schematest.Value[string](o.World, `select id::text from audit_events where action = 'access.granted'`)+", sequence")
 	})
 
 	t.Run("export numbers every item without gaps and names missing ones", func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAudit(t *testing.T) {
 		}
 		assert.Equal(t, "missing", cell(3, "state"))
 		assert.Equal(t, "'=cmd|'/c calc'!A1", cell(1, "reason"))
-		assert.Equal(t, []string{"approve; approve", "owen@example.com; ann@example.com", "no", "no"}, []string{cell(1, "verdicts"), cell(1, "decided_by"), cell(1, "decided_before_given"), cell(1, "found_before")})
+		assert.Equal(t, []string{"approve; approve", "owen@example.com; ann@example.com", "no", "no"}, []string{cell(1, "verdicts"), cell(1, "decided_by"), cell(1, "decided_before_granted"), cell(1, "unexpected_before")})
 
 		text, err = o.auditor("export", "--from", o.Now().Add(-30*time.Minute).UTC().Format(time.RFC3339), "--to", "2999-01-01")
 		require.Error(t, err)
@@ -186,14 +186,14 @@ func TestAudit(t *testing.T) {
 		asked := o.Request(o.ann, 0, o.crm)
 		o.Shift(time.Minute)
 		o.once()
-		assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'woken by the sweep'`))
+		assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'run.signalled'`))
 	})
 }
 
 // submitted records that a request was submitted, as submitting does.
 func (o office) submitted(asked schematest.Asked) {
 	o.t.Helper()
-	require.NoError(o.t, schema.Audit(context.Background(), o.SlackApp, schema.Event{Actor: "person", Action: "submitted", RequestID: asked.ID, Details: map[string]any{"items": asked.Items}}))
+	require.NoError(o.t, schema.Audit(context.Background(), o.SlackApp, schema.Event{Actor: "person", Action: schema.RequestSubmitted, RequestID: asked.ID, Details: map[string]any{"items": asked.Items}}))
 }
 
 // sealed seals until nothing is left: other tests' transactions on this server may delay it.
@@ -201,8 +201,8 @@ func (o office) sealed() {
 	o.t.Helper()
 	require.Eventually(o.t, func() bool {
 		require.NoError(o.t, o.sweep.seal(context.Background()))
-		tail, err := schema.TailOf(context.Background(), o.Worker)
+		unsealed, err := schema.UnsealedEvents(context.Background(), o.Worker)
 		require.NoError(o.t, err)
-		return tail.Events == 0
+		return unsealed.Events == 0
 	}, time.Minute, 10*time.Millisecond)
 }

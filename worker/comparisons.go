@@ -71,6 +71,6 @@ func (d *finding) compare(ctx context.Context, i schema.Instance) {
 		d.log.Warn("a target could not be compared with the database", "target", i.Instance, "error", err)
 	case found.Reported > 0:
 		d.log.Warn("a target differs from the database", "target", i.Instance, "listed", found.Listed,
-			"unclaimed", found.Unclaimed, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
+			"unexpected", found.Unexpected, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
 	}
 }

@@ -33,8 +33,8 @@ const usage = `worker: what accessbot does by itself
                        give a person another e-mail address, before people.csv does (as accessbot_directory)
   worker grants INSTANCE
                        print what a target shows, in the form of grants.csv, changing nothing
-  worker audit verify  compute every hash of the audit anew, and name what is wrong (as accessbot_auditor)
-      --head P:HASH    also whether this head, kept elsewhere, is still in the chain; or a file with one a line
+  worker audit verify  compute every hash of the audit again and report what is wrong (as accessbot_auditor)
+      --checkpoint C   also check that this checkpoint, NUMBER:HASH or a file with one a line, is still in the chain
   worker audit export  every item that was asked for, for auditors
       --format F       csv, or json: one object a line
       --from D --to D  submitted from this date or instant on, and before that one

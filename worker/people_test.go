@@ -37,7 +37,7 @@ func TestPeopleCommand(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ann, p.ID)
 		require.Equal(t, "ann.new@example.com", p.Email)
-		require.Equal(t, 1, w.Alerts("e-mail changed"))
+		require.Equal(t, 1, w.Alerts(schema.EmailChanged))
 
 		_, err = command("unbind")
 		require.ErrorContains(t, err, "worker unbind EMAIL...")
@@ -46,7 +46,7 @@ func TestPeopleCommand(t *testing.T) {
 		said, err = command("unbind", "ANN.new@example.com")
 		require.NoError(t, err)
 		require.Contains(t, said, "1 undone")
-		require.Equal(t, 1, w.Alerts("unbound from a Slack user"))
+		require.Equal(t, 1, w.Alerts(schema.BindingRemoved))
 		bind("bea@example.com")
 		said, err = command("unbind", "--all")
 		require.NoError(t, err)

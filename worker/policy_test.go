@@ -82,7 +82,7 @@ Stage 1 of 2, 1 has to required_approvals:
   Mia <mia@example.com> (manager's manager), if no one has answered by escalation 1
 Stage 2 of 2, 1 has to required_approvals:
   Owen <owen@example.com> (application owner)
-  not Ann <ann@example.com> (application owner): no one decides their own request
+  not Ann <ann@example.com> (application owner): a requester cannot decide their own request
 `, said)
 		said, err = o.run("policy", "apply", right)
 		require.NoError(t, err)

@@ -114,7 +114,7 @@ func (o office) calm(t *testing.T, s *sweep, ends int) []float64 {
 	}
 	require.Zero(t, o.targets["CRM"].holding())
 	var late []float64
-	require.NoError(t, o.Select(&late, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`))
+	require.NoError(t, o.Select(&late, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`))
 	require.Len(t, late, ends, "how late each was is recorded")
 	slices.Sort(late)
 	return late

@@ -92,14 +92,15 @@ func (s *sweep) sealing(ctx context.Context) {
 func (s *sweep) seal(ctx context.Context) error {
 	_, err := s.db.Holding(ctx, schema.SealLock, func(*sqlx.Conn) error {
 		err := s.db.SealAudit(ctx, func(seal schema.Seal) {
-			s.log.Info("the audit is sealed", "head", seal.Head(), "events", seal.Events)
+			s.log.Info("the audit is sealed", "checkpoint", seal.Checkpoint(), "events", seal.Events)
 		})
 		if err != nil {
 			return err
 		}
-		tail, err := schema.TailOf(ctx, s.db)
-		if err == nil && tail.Oldest > schema.TailLate {
-			s.log.Error("the end of the audit cannot be sealed: is a transaction open for that long?", "events", tail.Events, "oldest", tail.Oldest.String())
+		unsealed, err := schema.UnsealedEvents(ctx, s.db)
+		if err == nil && unsealed.Oldest > schema.UnsealedLate {
+			s.log.Error("audit events are not sealed in time: a transaction may be open for that long",
+				"events", unsealed.Events, "oldest", unsealed.Oldest.String())
 		}
 		return err
 	})
@@ -184,7 +185,7 @@ func (s *sweep) reconcileClaim(ctx, bounded context.Context, c schema.DueClaim) 
 
 func (s *sweep) tryReconcile(ctx context.Context, c schema.DueClaim) error {
 	if c.HolderLeft {
-		if _, err := s.db.ReleaseLeaversClaim(ctx, c.ID); err != nil {
+		if _, err := s.db.RevokeLeaversClaim(ctx, c.ID); err != nil {
 			return err
 		}
 	}
@@ -221,7 +222,7 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 			continue
 		}
 		inARow = 0
-		woken = append(woken, schema.Event{Actor: "sweep", Action: "woken by the sweep", RequestID: id})
+		woken = append(woken, schema.Event{Actor: "sweep", Action: schema.RunSignalled, RequestID: id})
 	}
 	if err := schema.Audit(ctx, s.db, woken...); err != nil {
 		return err

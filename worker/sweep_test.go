@@ -179,7 +179,7 @@ func TestSweep(t *testing.T) {
 		o.once()
 		assert.Zero(t, o.targets["CRM"].holding())
 		assert.Equal(t, "ended", o.State(asked.Items[0]))
-		assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`), 60)
+		assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`), 60)
 		assert.Equal(t, "active", o.State(later.Items[0]))
 		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "what could not be woken stays due")
 	})
@@ -244,7 +244,7 @@ func TestSweep(t *testing.T) {
 			assert.Equal(t, 1, o.targets["CRM"].holding())
 		}
 		assert.Equal(t, "revoked", o.State(asked.Items[0]))
-		assert.Equal(t, 1, o.Audited("ended: access is gone"))
+		assert.Equal(t, 1, o.Audited(schema.AccessRevoked))
 		assert.Equal(t, 1, schematest.Value[int](o.World, `select count(*) from claims`))
 	})
 
@@ -365,7 +365,7 @@ func TestSweep(t *testing.T) {
 		}
 		assert.Equal(t, 8, o.targets["CRM"].called()-3, "once a due date; three were for granting")
 		assert.Zero(t, o.targets["WIKI"].holding())
-		assert.Equal(t, 1, o.Alerts("revoking is overdue"))
+		assert.Equal(t, 1, o.Alerts(schema.RevocationOverdue))
 		o.targets["CRM"].goWrong(nil)
 		o.once()
 		assert.Zero(t, o.targets["CRM"].holding())
@@ -388,7 +388,7 @@ func TestSweep(t *testing.T) {
 		o.Shift(time.Hour)
 		o.once()
 		o.once()
-		assert.Equal(t, 1, o.Alerts("revoking is overdue"), "who holds the lock for so long is not at work there")
+		assert.Equal(t, 1, o.Alerts(schema.RevocationOverdue), "who holds the lock for so long is not at work there")
 		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 from claims where id = $1`, claim))
 		require.NoError(t, assignment.Lock().Release(context.Background(), conn))
 		o.once()

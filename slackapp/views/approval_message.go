@@ -320,8 +320,8 @@ func verdict(r *schema.Request, i told, q ApprovalMessageFor) string {
 		return "✅ Approved by " + deciders(i.Item, q.PersonID) + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
 	case d != nil:
 		return "⛔ " + because("Denied by "+deciders(i.Item, q.PersonID)+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
-	case i.Release != nil:
-		return sentence(withdrawal(r, i.Release, q.PersonID)) + ", " + When(i.Release.RevokedAt, q.TimeZone)
+	case i.StopOrder != nil:
+		return sentence(withdrawal(r, i.StopOrder, q.PersonID)) + ", " + When(i.StopOrder.OrderedAt, q.TimeZone)
 	case !i.Waiting():
 		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
 	}

@@ -78,7 +78,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 				"➡️ This is no longer yours to decide; no one else has been asked yet\n*GitHub*: reader, writer\n"},
 			{"withdrawn", changed(func(r *schema.Request) {
 				for n := range r.Items {
-					r.Items[n] = revokedItem(r.Items[n], schema.WithdrawnByRequester, "Alice Example", "")
+					r.Items[n] = revokedItem(r.Items[n], schema.KindWithdrawn, "Alice Example", "")
 				}
 			}), false, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
 			{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false,

@@ -332,7 +332,7 @@ func withdrawable(r *schema.Request) int {
 	n := 0
 	for _, i := range r.Items {
 		before := i.State == schema.Submitted || i.State == schema.AwaitingApproval || i.State == schema.Approved
-		if before && i.Release == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
+		if before && i.StopOrder == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
 			n++
 		}
 	}

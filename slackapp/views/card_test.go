@@ -112,8 +112,8 @@ Created Mon 23 Nov 2026, 10:00 CET
 			{"denied", deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "not *yours*"), " was denied", "denied by Bob Owner (not ∗yours∗)", false},
 			{"denied, and not taken up yet", deniedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner", "no"), " was denied", "denied by Bob Owner (no)", false},
 			{"denied by a rule", deniedBy(item(1, schema.Denied, "reader"), 0, "", "frozen"), " was denied", "denied by the policy (frozen)", false},
-			{"withdrawn", revokedItem(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Alice Example", ""), " was withdrawn", "withdrawn", false},
-			{"withdrawn, and not taken up yet", revokedItem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.WithdrawnByRequester, "Alice Example", ""),
+			{"withdrawn", revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindWithdrawn, "Alice Example", ""), " was withdrawn", "withdrawn", false},
+			{"withdrawn, and not taken up yet", revokedItem(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), schema.KindWithdrawn, "Alice Example", ""),
 				" was withdrawn", "withdrawn", false},
 			{"withdrawn by an operator", revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindWorkflowCancelled, "", "cancelled in Temporal"), " was withdrawn",
 				"withdrawn by an operator (cancelled in Temporal)", false},
@@ -222,8 +222,8 @@ Created Mon 23 Nov 2026, 10:00 CET
 	})
 
 	t.Run("withdrawal names its author where two people could", func(t *testing.T) {
-		i := revokedItem(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Erin <Boss>", "")
-		i.Release.PersonID = sql.NullInt64{Int64: 9, Valid: true}
+		i := revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindWithdrawn, "Erin <Boss>", "")
+		i.StopOrder.PersonID = sql.NullInt64{Int64: 9, Valid: true}
 		r := withApproval(newRequest(i), "closed", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
 		r.SubmittedBy, r.SubmitterName = sql.NullInt64{Int64: 9, Valid: true}, "Erin <Boss>"
 		assert.Contains(t, text(Card(r, alice)), "↩️ reader: withdrawn by Erin &lt;Boss&gt;")

@@ -23,8 +23,8 @@ func Finding(r schema.FindingReport, zone string) Message {
 	app := name(r.ApplicationName)
 	text := fmt.Sprintf("Access in %s differs from what is recorded", app)
 	b.line(bold(text))
-	if r.Unclaimed > 0 {
-		b.line(fmt.Sprintf("%d held there, and no one asked for it here.", r.Unclaimed))
+	if r.Unexpected > 0 {
+		b.line(fmt.Sprintf("%d held there, and no one asked for it here.", r.Unexpected))
 	}
 	if r.Missing > 0 {
 		b.line(fmt.Sprintf("%d recorded as given, and not there any more.", r.Missing))
@@ -39,7 +39,7 @@ func Finding(r schema.FindingReport, zone string) Message {
 		b.line(line)
 		shown++
 	}
-	if more := r.Unclaimed + r.Missing - shown; more > 0 {
+	if more := r.Unexpected + r.Missing - shown; more > 0 {
 		b.line(fmt.Sprintf("and %d more", more))
 	}
 	b.gap()

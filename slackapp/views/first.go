@@ -31,8 +31,8 @@ func DecidedBy(r *schema.Request, personID int64, zone string) string {
 			add(fmt.Sprintf("%s %s this on %s.", sentence(deciders(schema.Item{Decision: &d}, personID)), verb, When(d.DecidedAt, zone)))
 		}
 		switch {
-		case i.Release != nil && i.Claim == nil:
-			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.RevokedAt, zone)))
+		case i.StopOrder != nil && i.Claim == nil:
+			add(fmt.Sprintf("It was withdrawn on %s.", When(i.StopOrder.OrderedAt, zone)))
 		case i.State != schema.Expired:
 		case len(i.Decisions) == 0:
 			add("No one decided about this in time.")

@@ -56,7 +56,7 @@ func largeRequest(say string) *schema.Request {
 			i.Decisions = []schema.Decision{*i.Decision}
 		}
 		if n%7 == 0 {
-			i.Release = &schema.Release{Kind: schema.KindRevoked, PersonName: say, Reason: say, RevokedAt: when}
+			i.StopOrder = &schema.StopOrder{Kind: schema.KindRevoked, PersonName: say, Reason: say, OrderedAt: when}
 		}
 		if n%2 == 0 {
 			i.Claim = &schema.Claim{ID: n, EndsAt: at, GrantedAt: at}
@@ -121,14 +121,14 @@ func everything(say string) map[string][]any {
 		return schema.Task{ID: math.MaxInt64, Held: held, Outcome: outcome, Reason: say, AnsweredBy: id(3), AnsweredName: say, AnsweredAt: when, PersonName: say, PersonEmail: say,
 			Account: say, ApplicationName: say, EntitlementName: say, Kind: say, Object: say, RequestID: id(math.MaxInt64), EndsAt: when, ApprovedBy: sql.NullString{String: say, Valid: true}}
 	}
-	finding := schema.FindingReport{ApplicationName: say, Corrects: true, Unclaimed: 100_000, Missing: 100_000}
+	finding := schema.FindingReport{ApplicationName: say, Corrects: true, Unexpected: 100_000, Missing: 100_000}
 	outage := schema.Outage{ApplicationName: say, Total: 100_000}
 	for n := range views.OutageShown {
 		outage.Waiting = append(outage.Waiting, schema.OutageLine{RequestID: math.MaxInt64, RequesterName: say, Names: []string{say, say, say, say},
 			Problem: schema.Problem{Code: schema.ProblemCodes[n], Details: schema.ProblemDetails{Reason: say, WaitsFor: say, People: []string{say}}}})
 	}
 	for n := range views.FindingShown {
-		finding.Findings = append(finding.Findings, schema.Finding{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
+		finding.Findings = append(finding.Findings, schema.Finding{Kind: []string{"unexpected", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
 	}
 	var already []schema.HeldIn

@@ -91,8 +91,8 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 		return standingOfOver(i, zone)
 	}
 	switch d := i.Decision; {
-	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
-		return standing{withdrawn, withdrawal(r, i.Release, reader)}
+	case i.State == schema.Withdrawn, i.StopOrder != nil && i.State != schema.Denied:
+		return standing{withdrawn, withdrawal(r, i.StopOrder, reader)}
 	case d != nil && !d.Approves():
 		return standing{denied, because("denied by "+deciders(i, 0), d.Reason)}
 	case i.State == schema.Denied:
@@ -140,8 +140,8 @@ func standingOfGiven(r *schema.Request, i schema.Item, zone, why string) standin
 		removing = ", making sure that there is no access"
 	}
 	switch {
-	case i.Release != nil:
-		return standing{leaving, order(*i.Release) + removing}
+	case i.StopOrder != nil:
+		return standing{leaving, order(*i.StopOrder) + removing}
 	case i.Claim != nil && i.Claim.EndsAt.Valid && r.ReadAt.Sub(i.Claim.EndsAt.Time) >= overdue:
 		return standing{leaving, "the end has passed" + removing}
 	case i.State == schema.Active && i.Claim != nil && i.Claim.GrantedAt.Valid:
@@ -165,9 +165,9 @@ func also(what, why string) string {
 // standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
 func standingOfOver(i schema.Item, zone string) standing {
 	p, how := ended, "ended"
-	if i.Release != nil {
-		p, how = revoked, order(*i.Release)
-		if i.Release.Kind == schema.KindRemovedByHolder {
+	if i.StopOrder != nil {
+		p, how = revoked, order(*i.StopOrder)
+		if i.StopOrder.Kind == schema.KindRemovedByHolder {
 			p = removedByHolder
 		}
 	}
@@ -245,7 +245,7 @@ func deciders(i schema.Item, reader int64) string {
 }
 
 // withdrawal says, where two could, who withdrew what they asked for: "you" to a reader who did.
-func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
+func withdrawal(r *schema.Request, x *schema.StopOrder, reader int64) string {
 	switch {
 	case x == nil:
 		return "withdrawn"
@@ -262,7 +262,7 @@ func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
 }
 
 // order says who wanted access back.
-func order(x schema.Release) string {
+func order(x schema.StopOrder) string {
 	switch x.Kind {
 	case schema.KindRemovedByHolder:
 		return "removed"

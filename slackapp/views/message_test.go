@@ -125,7 +125,7 @@ func given(i schema.Item) schema.Item {
 }
 
 func revokedItem(i schema.Item, kind, by, reason string) schema.Item {
-	i.Release = &schema.Release{Kind: kind, PersonName: by, Reason: reason, RevokedAt: instant("2026-11-25T08:00:00Z")}
+	i.StopOrder = &schema.StopOrder{Kind: kind, PersonName: by, Reason: reason, OrderedAt: instant("2026-11-25T08:00:00Z")}
 	return i
 }
 

@@ -17,7 +17,7 @@ func TestOutcome(t *testing.T) {
 			problem(approvedBy(item(3, schema.Failed, "bots"), bob, "Bob Owner"), schema.ObjectGone, "bots"),
 			given(jira(item(4, schema.Active, "user"))),
 			jira(item(5, schema.Expired, "admin")),
-			revokedItem(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
+			revokedItem(jira(item(6, schema.Withdrawn, "sprints")), schema.KindWithdrawn, "Alice Example", ""),
 			problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), schema.TargetUnavailable, ""),
 		)
 		m := Outcome(r, alice)

@@ -305,10 +305,10 @@ func TestRevocation(t *testing.T) {
 		require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 		var revoked bool
 		s.eventually("the cancellation is recorded", func() bool {
-			return s.db.Get(&revoked, `select exists (select from releases where kind = 'cancelled')`) == nil && revoked
+			return s.db.Get(&revoked, `select exists (select from stop_orders where kind = 'workflow_cancelled')`) == nil && revoked
 		})
 		proxy.answer()
-		s.eventually("it is released", func() bool { return s.itemState(request) == "revoked" })
+		s.eventually("it is revoked", func() bool { return s.itemState(request) == "revoked" })
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
 
