@@ -108,7 +108,7 @@ func TestApproval(t *testing.T) {
 		assert.Equal(t, []int64{owners[4], owners[0], owners[1], owners[2], owners[3]}, all)
 		assert.Equal(t, all[:3], first)
 		assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
-		assert.Contains(t, next.DueFor, "asks the other approvers")
+		assert.Contains(t, next.DueFor, "Ask other approvers at")
 
 		c.Shift(24*time.Hour - time.Minute)
 		c.advance(asked.ID)
@@ -119,7 +119,7 @@ func TestApproval(t *testing.T) {
 		_, first = candidates(c.open(asked.ID)[0])
 		assert.Equal(t, all, first)
 		assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
-		assert.Contains(t, next.DueFor, "reminds ")
+		assert.Contains(t, next.DueFor, "Remind ")
 		c.advance(asked.ID)
 		assert.Equal(t, 1, c.Audited("asked the others"))
 	})
@@ -197,7 +197,7 @@ func TestApproval(t *testing.T) {
 		for range 3 {
 			next := c.advance(asked.ID)
 			assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
-			assert.Contains(t, next.DueFor, "looks again for someone to ask")
+			assert.Contains(t, next.DueFor, "Look for approvers at")
 		}
 		problem := func() string {
 			return schematest.Value[string](c.World, `select problem from request_items where id = $1`, asked.Items[0])
@@ -221,7 +221,7 @@ func TestRequest(t *testing.T) {
 		next := c.advance(asked.ID)
 		require.Len(t, next.Grant, 1, "while the other still waits")
 		assert.Equal(t, activities.Step{ID: asked.Items[0], Label: "Crm / Admin"}, next.Grant[0])
-		assert.False(t, next.Settled)
+		assert.False(t, next.Complete)
 		c.decide(olga, asked.ID, "deny")
 		c.advance(asked.ID)
 		assert.Equal(t, "denied", c.State(asked.Items[1]))
@@ -230,7 +230,7 @@ func TestRequest(t *testing.T) {
 		}
 		require.NoError(t, c.grant(asked.Items[0]))
 		next = c.advance(asked.ID)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Zero(t, next.DueIn)
 		assert.True(t, schematest.Value[bool](c.World, `select due_at is null and completed_at is not null from access_requests`))
 		assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
@@ -243,7 +243,7 @@ func TestRequest(t *testing.T) {
 		s.Shift(14 * 24 * time.Hour)
 		next := s.advance(asked.ID)
 		assert.Equal(t, "expired", next.State)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Equal(t, "closed", s.approvals(asked.ID)[0].State)
 		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", asked.Items...), "and cannot be decided any more")
 	})
@@ -285,7 +285,7 @@ func TestRequest(t *testing.T) {
 		require.NoError(t, err)
 		next := s.advance(asked.ID)
 		assert.Equal(t, "withdrawn", next.State)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Empty(t, s.open(asked.ID))
 	})
 
@@ -295,14 +295,14 @@ func TestRequest(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 		require.NoError(t, err)
-		for _, step := range s.advance(asked.ID).RevokeAccess {
+		for _, step := range s.advance(asked.ID).Revoke {
 			require.NoError(t, s.revoke(step.ID))
 		}
 		require.Equal(t, "revoked", s.State(asked.Items[0]))
 		// A completed run that is reset to before its grant does all of it again.
 		next := s.advance(asked.ID)
 		assert.Empty(t, next.Grant)
-		assert.Empty(t, next.RevokeAccess)
+		assert.Empty(t, next.Revoke)
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
@@ -318,8 +318,8 @@ func TestRequest(t *testing.T) {
 		s.Do(`update people set status = 'left' where id = $1`, s.ann)
 		assert.Equal(t, "withdrawn", s.advance(waiting.ID).State)
 		next := s.advance(permanent.ID)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(permanent.Items[0]))
 		assert.Equal(t, 2, s.Audited("released: left"))
@@ -332,7 +332,7 @@ func TestRequest(t *testing.T) {
 		held := s.approved(0)
 		require.NoError(t, s.grant(held.Items[0]))
 		s.Do(`update people set status = 'suspended' where id = $1`, s.ann)
-		assert.Empty(t, s.advance(held.ID).RevokeAccess)
+		assert.Empty(t, s.advance(held.ID).Revoke)
 		assert.True(t, s.held())
 	})
 
@@ -349,14 +349,14 @@ func TestRequest(t *testing.T) {
 			require.NoError(t, err)
 			return next
 		}
-		assert.Empty(t, cancel(permanent.ID).RevokeAccess)
+		assert.Empty(t, cancel(permanent.ID).Revoke)
 		assert.Equal(t, "active", s.State(permanent.Items[0]))
 		next := cancel(temporary.ID)
-		require.Len(t, next.RevokeAccess, 1)
+		require.Len(t, next.Revoke, 1)
 		assert.Equal(t, "withdrawn", s.State(temporary.Items[1]))
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		assert.Equal(t, "revoked", s.State(temporary.Items[0]))
-		assert.True(t, cancel(temporary.ID).Settled)
+		assert.True(t, cancel(temporary.ID).Complete)
 		assert.Equal(t, "cancelled in Temporal", schematest.Value[string](s.World, `select distinct reason from releases`))
 	})
 }
@@ -377,10 +377,10 @@ func TestNextSteps(t *testing.T) {
 		assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
 		s.Shift(2 * time.Hour)
 		next = s.advance(asked.ID)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		next = s.advance(asked.ID)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Equal(t, "ended", next.State)
 	})
 
@@ -394,7 +394,7 @@ func TestNextSteps(t *testing.T) {
 			as $$ select ends_at - interval '` + before + `' from public.access_requests $$`)
 			next := s.advance(asked.ID)
 			assert.Equal(t, sleeps, next.DueIn, "%s before the end", before)
-			assert.Empty(t, next.RevokeAccess)
+			assert.Empty(t, next.Revoke)
 		}
 	})
 
@@ -404,9 +404,9 @@ func TestNextSteps(t *testing.T) {
 		asked := s.approved(time.Minute)
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.InDelta(t, 60, s.advance(asked.ID).DueIn, 5)
-		assert.Empty(t, s.advance(asked.ID).RevokeAccess, "never early")
+		assert.Empty(t, s.advance(asked.ID).Revoke, "never early")
 		s.Shift(10 * time.Minute) // and now ahead of it
-		assert.Len(t, s.advance(asked.ID).RevokeAccess, 1)
+		assert.Len(t, s.advance(asked.ID).Revoke, 1)
 	})
 
 	t.Run("request tells when its run is due next", func(t *testing.T) {
@@ -459,20 +459,20 @@ func TestNextSteps(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		hear := func(signals ...string) activities.Next {
-			next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: signals})
+			next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: signals})
 			require.NoError(t, err)
 			return next
 		}
 		const alert = "signal without a record"
 		hear("submitted", "due")
 		assert.Zero(t, s.Alerts(alert))
-		assert.Empty(t, hear(activities.SaidDecisionRecorded).Grant)
+		assert.Empty(t, hear(activities.SignalDecisionRecorded).Grant)
 		assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Alerts(alert))
-		hear(activities.SaidRevocationRecorded, activities.SaidWithdrawalRecorded)
+		hear(activities.SignalRevocationRecorded, activities.SignalWithdrawalRecorded)
 		assert.Equal(t, 3, s.Alerts(alert))
 		s.decide(s.owen, asked.ID, "approve")
-		assert.Len(t, hear(activities.SaidDecisionRecorded).Grant, 1)
+		assert.Len(t, hear(activities.SignalDecisionRecorded).Grant, 1)
 		assert.Equal(t, 3, s.Alerts(alert))
 	})
 }

@@ -142,7 +142,7 @@ func (c *company) happens(ctx context.Context, owen int64, asked schematest.Aske
 				err = c.Worker.FailItem(ctx, step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true)
 			}
 		}
-		for _, step := range next.RevokeAccess {
+		for _, step := range next.Revoke {
 			err = c.revoke(step.ID)
 		}
 		return err
@@ -166,11 +166,11 @@ func (c *company) quiet(ctx context.Context, requests []schematest.Asked) {
 		left = 0
 		for _, asked := range requests {
 			next := c.advance(asked.ID)
-			left += len(next.Grant) + len(next.RevokeAccess)
+			left += len(next.Grant) + len(next.Revoke)
 			for _, step := range next.Grant {
 				require.NoError(c.t, c.grant(step.ID))
 			}
-			for _, step := range next.RevokeAccess {
+			for _, step := range next.Revoke {
 				require.NoError(c.t, c.revoke(step.ID))
 			}
 		}

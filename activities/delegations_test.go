@@ -37,7 +37,7 @@ func TestDelegation(t *testing.T) {
 		require.Len(t, open, 1)
 		assert.Equal(t, "application owner", open[0].Candidates[0].Basis)
 		assert.Equal(t, "Owen", open[0].Candidates[0].InPlaceOfName)
-		assert.Contains(t, next.DueFor, "someone who decides goes away or comes back")
+		assert.Contains(t, next.DueFor, "Update approvers for a delegation at")
 		assert.InDelta(t, (20 * time.Hour).Seconds(), next.DueIn, 60)
 		assert.Len(t, s.approvals(asked.ID), 2, "asked once more, and once only")
 		s.advance(asked.ID)

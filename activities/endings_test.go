@@ -77,7 +77,7 @@ func TestEndNotification(t *testing.T) {
 			require.NoError(t, s.grant(i))
 		}
 		next := s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "notification before the end")
+		assert.Contains(t, next.DueFor, "Notify before access ends at")
 		s.synced(asked.ID)
 
 		s.Shift(9*24*time.Hour + time.Minute)
@@ -91,7 +91,7 @@ func TestEndNotification(t *testing.T) {
 		s.Shift(24 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		next = s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "notification before the end", "of the other")
+		assert.Contains(t, next.DueFor, "Notify before access ends at", "of the other")
 		s.synced(asked.ID)
 		s.Shift(19 * 24 * time.Hour)
 		s.advance(asked.ID)

@@ -8,7 +8,7 @@ import (
 	"accessbot/schema"
 )
 
-// ManualTasks keeps in the database what people are asked to do by hand.
+// ManualTasks returns the manual tasks of an instance, which are stored in the database.
 func ManualTasks(db *schema.DB) func(instance string) manual.Tasks {
 	return func(instance string) manual.Tasks { return manualTasks{db, instance} }
 }

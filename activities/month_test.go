@@ -161,7 +161,7 @@ func (m *month) run(*rapid.T) {
 			require.NoError(m.r, m.Worker.FailItem(context.Background(), step.ID, schema.Problem{Code: schema.NotSetUpInTime}, true))
 		}
 	}
-	for _, step := range next.RevokeAccess {
+	for _, step := range next.Revoke {
 		_ = m.revoke(step.ID) // what failed is tried again: see rest
 	}
 	_, _ = m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID}) // as above

@@ -25,9 +25,9 @@ func TestProvisioning(t *testing.T) {
 		assert.Equal(t, "active", s.State(asked.Items[1]))
 
 		next := s.advance(asked.ID)
-		require.Len(t, next.RevokeAccess, 1, "whether the target has it after all is looked at once more")
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
-		assert.Empty(t, s.advance(asked.ID).RevokeAccess)
+		require.Len(t, next.Revoke, 1, "whether the target has it after all is looked at once more")
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
+		assert.Empty(t, s.advance(asked.ID).Revoke)
 		s.targetsShowWhatClaimsSay()
 	})
 
@@ -39,7 +39,7 @@ func TestProvisioning(t *testing.T) {
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
-		assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
+		assert.True(t, s.advance(asked.ID).Complete, "the run does not wait for the second look")
 		s.target.set("ann", "crm/admin", true) // now it is through with it
 
 		due, err := schema.DueClaims(context.Background(), s.Worker, 10)

@@ -91,7 +91,7 @@ func TestConcurrency(t *testing.T) {
 			}
 			s.advance(asked.ID)
 			s.Shift(1000 * time.Hour)
-			for _, step := range s.advance(asked.ID).RevokeAccess {
+			for _, step := range s.advance(asked.ID).Revoke {
 				require.NoError(t, s.revoke(step.ID))
 			}
 			require.False(t, s.held(), "an end %d looks away", looks+1)

@@ -53,7 +53,7 @@ func TestReminders(t *testing.T) {
 		s.synced(asked.ID)
 		woken := []string{}
 		for range 3 {
-			require.Contains(t, next.DueFor, "reminds owen@example.com")
+			require.Contains(t, next.DueFor, "Remind owen@example.com at")
 			next = s.sleep(asked.ID, next)
 			require.True(t, next.MessagesDue)
 			s.synced(asked.ID)
@@ -61,7 +61,7 @@ func TestReminders(t *testing.T) {
 			assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
 		}
 		assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
-		assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
+		assert.Contains(t, next.DueFor, "Expire without a decision at", "three times is enough")
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 3)
 		assert.Contains(t, reminders[0], "1 request waits for you")
@@ -77,7 +77,7 @@ func TestReminders(t *testing.T) {
 		s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
 		asked := s.posted(0)
 		next := s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
+		assert.Contains(t, next.DueFor, "Remind owen@example.com at 2026-12-07 00:00 UTC", "Monday at nine")
 		s.at("2026-12-06 23:59:30+00")
 		assert.False(t, s.advance(asked.ID).MessagesDue)
 
@@ -102,7 +102,7 @@ func TestReminders(t *testing.T) {
 		zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
 		require.NotEmpty(t, zone)
 		s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-		assert.Contains(t, s.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
+		assert.Contains(t, s.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-02 17:00 UTC")
 	})
 
 	t.Run("five requests are one reminder", func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestReminders(t *testing.T) {
 		require.Len(t, reminders, 1)
 		assert.Contains(t, reminders[0], "5 requests wait for you")
 		for _, id := range requests[1:] {
-			assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
+			assert.Contains(t, s.advance(id).DueFor, "Remind owen@example.com at 2026-12-04 10:", "each counts as reminded")
 		}
 		assert.Equal(t, 1, s.remindersTo(s.owen))
 	})
@@ -233,7 +233,7 @@ func TestReminders(t *testing.T) {
 		s.advance(first.ID)
 		require.Equal(t, 1, s.remindersTo(s.owen))
 		second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-		assert.Contains(t, s.advance(second.ID).DueFor, "reminds owen@example.com 2026-12-02 11:01")
+		assert.Contains(t, s.advance(second.ID).DueFor, "Remind owen@example.com at 2026-12-02 11:01")
 		s.at("2026-12-02 10:00+00")
 		s.advance(second.ID)
 		assert.Equal(t, 1, s.remindersTo(s.owen))
@@ -290,7 +290,7 @@ func TestEscalation(t *testing.T) {
 		s.at("2026-12-04 18:00+00") // a Friday
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
-		require.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
+		require.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-05 14:00 UTC")
 		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
 		assert.Zero(t, s.remindersTo(s.owen))
 	})
@@ -310,9 +310,9 @@ rules:
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.Shift(4*time.Hour + time.Minute)
-		require.Contains(t, b.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
+		require.Contains(t, b.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-06 20:00 UTC", "his Monday begins")
 		b.decideOnly(b.owen, asked, "approve")
-		require.Contains(t, b.advance(asked.ID).DueFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
+		require.Contains(t, b.advance(asked.ID).DueFor, "Escalate to the next approvers at 2026-12-04 14:00 UTC")
 	})
 
 	t.Run("approver is not passed over before the first reminder", func(t *testing.T) {
@@ -328,7 +328,7 @@ rules:
 			next = s.sleep(asked.ID, next)
 		}
 		assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
-		assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
+		assert.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-07 10:00 UTC", "with time to read it")
 		next = s.sleep(asked.ID, next)
 		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
 		assert.Equal(t, 1, s.Audited("escalated"))

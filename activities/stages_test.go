@@ -100,7 +100,7 @@ func TestStages(t *testing.T) {
 		require.NoError(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
 		require.NoError(t, b.Decide(b.olga, open[0].ID, "deny", asked.Items...))
 		assert.Error(t, b.Decide(b.otto, open[0].ID, "approve", asked.Items...))
-		assert.True(t, b.advance(asked.ID).Settled)
+		assert.True(t, b.advance(asked.ID).Complete)
 		assert.Equal(t, "denied", b.State(asked.Items[0]))
 	})
 
@@ -143,7 +143,7 @@ func TestStages(t *testing.T) {
 		assert.True(t, b.isDue(), "the request is looked at at once")
 		next := b.advance(asked.ID)
 		assert.Equal(t, "withdrawn", next.State)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Empty(t, b.open(asked.ID), "no one is asked any more")
 		assert.Error(t, b.Decide(b.otto, open.ID, "approve", asked.Items...), "what lacked one answer does not get it now")
 		require.NoError(t, b.grant(asked.Items[0]))
@@ -177,7 +177,7 @@ func TestStages(t *testing.T) {
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.decide(b.max, asked.ID, "approve")
-		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: []string{activities.SaidDecisionRecorded}})
+		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: []string{activities.SignalDecisionRecorded}})
 		require.NoError(t, err)
 		assert.Zero(t, b.Alerts("signal without a record"), "it was recorded")
 	})
@@ -237,7 +237,7 @@ func TestEscalationChain(t *testing.T) {
 		b.Shift(time.Hour)
 		next = b.advance(asked.ID)
 		assert.Equal(t, "expired", next.State, "ten days, as the rule says")
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 	})
 
 	t.Run("approval that moves keeps its time", func(t *testing.T) {

@@ -35,7 +35,7 @@ func TestWorkingHours(t *testing.T) {
 			at, err := time.ParseInLocation("2006-01-02 15:04", c.at, zone)
 			require.NoError(t, err)
 			for _, as := range []*time.Location{zone, time.UTC, time.FixedZone("", -9*3600)} { // however it is written
-				assert.Equal(t, c.next, nextWorkingInstant(at.In(as), zone).In(zone).Format("2006-01-02 15:04"), c.what)
+				assert.Equal(t, c.next, nextWorkingTime(at.In(as), zone).In(zone).Format("2006-01-02 15:04"), c.what)
 			}
 		}
 	})
@@ -48,11 +48,11 @@ func TestWorkingHours(t *testing.T) {
 			var next time.Time // the reference: quarter by quarter, backwards
 			begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			for at := begin.AddDate(1, 0, 10); at.After(begin); at = at.Add(-15 * time.Minute) {
-				if working(at.In(zone)) {
+				if isWorkingTime(at.In(zone)) {
 					next = at
 				}
 				if at.Before(begin.AddDate(1, 0, 0)) {
-					require.True(t, next.Equal(nextWorkingInstant(at, zone)), "%s in %s", at, name)
+					require.True(t, next.Equal(nextWorkingTime(at, zone)), "%s in %s", at, name)
 				}
 			}
 		}

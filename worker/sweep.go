@@ -235,7 +235,7 @@ func (s *sweep) wakeRuns(ctx context.Context) error {
 func (s *sweep) wake(ctx context.Context, requestID int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return s.starter.Request(ctx, requestID, workflows.SignalDue)
+	return s.starter.SignalRequest(ctx, requestID, workflows.SignalDue)
 }
 
 // sendMessages brings messages up to date that are behind, also of requests whose run is over.
