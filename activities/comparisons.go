@@ -16,15 +16,15 @@ const comparisonBatch = 1000
 
 // CompareTarget compares a target's access with the claims, unless another worker does. It changes no target: the sweep
 // reconciles what differs. A target that cannot list its access is not compared.
-func (r *Reconciler) CompareTarget(ctx context.Context, i schema.Instance, every time.Duration) (result schema.ComparisonResult, err error) {
-	defer r.recoverPanic(i.Instance, &err)
-	target, err := r.Targets.target(i.Connector, i.Instance)
+func (r *Reconciler) CompareTarget(ctx context.Context, instance schema.Instance, every time.Duration) (result schema.ComparisonResult, err error) {
+	defer r.recoverPanic(instance.Instance, &err)
+	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
 		return result, err
 	}
 	lister, canList := target.Connector().(connector.Lister)
-	_, err = r.DB.Holding(ctx, schema.ComparisonLock(i.Instance), func(conn *sqlx.Conn) error {
-		pass, err := schema.StartComparison(ctx, conn, i.Instance, every)
+	_, err = r.DB.Holding(ctx, schema.ComparisonLock(instance.Instance), func(conn *sqlx.Conn) error {
+		pass, err := schema.StartComparison(ctx, conn, instance.Instance, every)
 		if err != nil || !canList {
 			return err
 		}
@@ -59,8 +59,8 @@ func list(ctx context.Context, lister connector.Lister, batch func(accounts, obj
 }
 
 // List passes a target's access on in batches. False: the target cannot list it.
-func (r *Reconciler) List(ctx context.Context, i schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
-	target, err := r.Targets.target(i.Connector, i.Instance)
+func (r *Reconciler) List(ctx context.Context, instance schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
+	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
 		return false, err
 	}
