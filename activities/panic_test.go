@@ -17,7 +17,7 @@ func TestConnectorPanic(t *testing.T) {
 		panics := func(context.Context, func()) error { panic("a slice bounds out of range") }
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.next("give", panics)
+		s.target.next("grant", panics)
 		err := s.reconcile(asked.Items[0])
 		require.ErrorContains(t, err, "panicked")
 		assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))

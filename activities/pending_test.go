@@ -39,12 +39,12 @@ func TestInvitation(t *testing.T) {
 		assert.IsIncreasing(t, sleeps[:6])
 		assert.InDelta(t, 60, sleeps[0], 1)
 		assert.InDelta(t, 3600, sleeps[7], 1)
-		assert.Equal(t, 1, s.target.called("give"), "it is asked for once, and then looked at")
+		assert.Equal(t, 1, s.target.called("grant"), "it is asked for once, and then looked at")
 
 		s.target.accept()
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("invitation that is never accepted is withdrawn", func(t *testing.T) {

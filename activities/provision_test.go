@@ -17,7 +17,7 @@ func TestProvisioning(t *testing.T) {
 		reader := s.Entitlement(s.crm, "reader")
 		asked := s.Request(s.ann, time.Hour, s.admin, reader)
 		s.Approve(s.owen, asked)
-		s.target.next("give", hasNoObject)
+		s.target.next("grant", hasNoObject)
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[1]))
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
@@ -28,13 +28,13 @@ func TestProvisioning(t *testing.T) {
 		require.Len(t, next.Revoke, 1, "whether the target has it after all is looked at once more")
 		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		assert.Empty(t, s.advance(asked.ID).Revoke)
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("grant that surfaces after its recorded end is revoked", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.always("give", refusesConnection) // as far as anybody can tell: the target still works on it
+		s.target.always("grant", refusesConnection) // as far as anybody can tell: the target still works on it
 		require.Error(t, s.grant(asked.Items[0]))
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
@@ -62,7 +62,7 @@ func TestProvisioning(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("end that passes during the grant revokes at once", func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestProvisioning(t *testing.T) {
 	t.Run("item whose access is being revoked does not fail", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
-		s.target.next("give", lostAnswer)
+		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(asked.Items[0]))
 		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 		require.NoError(t, err)
@@ -122,8 +122,8 @@ func TestProvisioning(t *testing.T) {
 // while runs f while the next grant is under way, and answers what came of the granting.
 func (s small) while(item int64, f func()) error {
 	s.t.Helper()
-	slow := newHeldUp()
-	s.target.next("give", slow.do)
+	slow := newBlocked()
+	s.target.next("grant", slow.do)
 	done := make(chan error, 1)
 	go func() { done <- s.grant(item) }()
 	<-slow.reached

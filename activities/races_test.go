@@ -21,7 +21,7 @@ func TestConcurrency(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, asked.Items, items)
 		require.NoError(t, s.grant(asked.Items[0]))
-		assert.Zero(t, s.target.called("give"))
+		assert.Zero(t, s.target.called("grant"))
 		s.advance(asked.ID)
 		assert.Equal(t, "withdrawn", s.State(asked.Items[0]))
 	})
@@ -101,8 +101,8 @@ func TestConcurrency(t *testing.T) {
 	t.Run("concurrent attempts grant once", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		slow := newHeldUp()
-		s.target.next("give", slow.do)
+		slow := newBlocked()
+		s.target.next("grant", slow.do)
 		first := make(chan error, 1)
 		go func() { first <- s.grant(asked.Items[0]) }()
 		<-slow.reached
@@ -110,7 +110,7 @@ func TestConcurrency(t *testing.T) {
 		for range 3 {
 			group.Go(func() {
 				err := s.grant(asked.Items[0])
-				assert.ErrorContains(t, err, "someone else")
+				assert.ErrorContains(t, err, "another attempt")
 				assert.InDelta(t, 2.5, retryDelay(t, err).Seconds(), 0.5, "soon, and not all at once")
 			})
 		}
@@ -118,7 +118,7 @@ func TestConcurrency(t *testing.T) {
 		assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "nothing is wrong")
 		close(slow.release)
 		require.NoError(t, <-first)
-		assert.Equal(t, 1, s.target.called("give"))
+		assert.Equal(t, 1, s.target.called("grant"))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 	})
 
@@ -154,7 +154,7 @@ func TestConcurrency(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s := newSmall(t)
 				asked := s.approved(time.Hour)
-				s.target.next("give", lies)
+				s.target.next("grant", doesNothing)
 				require.Error(t, s.grant(asked.Items[0]))
 				s.Do(`update request_items set problem = ''`)
 				s.Shift(2 * time.Hour)

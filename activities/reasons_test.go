@@ -20,7 +20,7 @@ func TestClaim(t *testing.T) {
 		first, second := s.approved(time.Hour), s.approved(3*time.Hour)
 		require.NoError(t, s.grant(first.Items[0])) // reconciles the assignment for both
 		require.NoError(t, s.grant(second.Items[0]))
-		assert.Equal(t, 1, s.target.called("give"))
+		assert.Equal(t, 1, s.target.called("grant"))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(first.Items[0])))
 		assert.True(t, s.held())
@@ -74,7 +74,7 @@ func TestClaim(t *testing.T) {
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]), "its end has passed")
 		assert.True(t, s.held())
-		assert.Zero(t, s.target.called("take"))
+		assert.Zero(t, s.target.called("revoke"))
 	})
 
 	t.Run("end during an outage is not taken for access from before", func(t *testing.T) {
@@ -82,13 +82,13 @@ func TestClaim(t *testing.T) {
 		a := s.approved(time.Hour)
 		require.NoError(t, s.grant(a.Items[0]))
 		s.Shift(time.Hour)
-		s.target.always("take", refusesConnection)
+		s.target.always("revoke", refusesConnection)
 		require.Error(t, s.revoke(s.Claim(a.Items[0])))
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
 		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
 		assert.True(t, s.held())
-		s.target.mend()
+		s.target.repair()
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 		assert.False(t, s.held())
@@ -98,7 +98,7 @@ func TestClaim(t *testing.T) {
 	t.Run("failed item that was granted is not taken for access from before", func(t *testing.T) {
 		s := newSmall(t)
 		a := s.approved(0)
-		s.target.next("give", lostAnswer)
+		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(a.Items[0]))
 		s.givenUp(a.Items[0])
 		b := s.approved(time.Hour)
@@ -131,7 +131,7 @@ func TestClaim(t *testing.T) {
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
-		assert.Zero(t, s.target.called("take"))
+		assert.Zero(t, s.target.called("revoke"))
 
 		s.target.set("ann", "crm/admin", true)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))

@@ -217,7 +217,7 @@ func TestReminders(t *testing.T) {
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
 		require.Equal(t, []string{"owen@example.com"}, next.Approvers, "no one decides about their own request")
-		assert.Contains(t, next.DueFor, "goes away or comes back 2026-12-11")
+		assert.Contains(t, next.DueFor, "Update approvers for a delegation at 2026-12-11")
 		s.at("2026-12-11 10:01+00")
 		assert.True(t, s.advance(asked.ID).MessagesDue)
 		assert.Equal(t, 1, s.remindersTo(s.owen))

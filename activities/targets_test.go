@@ -19,15 +19,15 @@ func TestTarget(t *testing.T) {
 	t.Run("rate limit is obeyed", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.next("give", limitsRate)
+		s.target.next("grant", limitsRate)
 		assert.Equal(t, 42*time.Second, retryDelay(t, s.grant(asked.Items[0])))
 		assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no one asks before that")
-		assert.Equal(t, 1, s.target.called("give"))
+		assert.Equal(t, 1, s.target.called("grant"))
 
 		s.do = s.activities(s.Worker) // a worker that was not told
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
-		s.target.next("take", limitsRate)
+		s.target.next("revoke", limitsRate)
 		assert.Equal(t, 42*time.Second, retryDelay(t, s.revoke(s.Claim(asked.Items[0]))))
 	})
 
@@ -50,7 +50,7 @@ func TestTarget(t *testing.T) {
 		require.NoError(t, s.grant(other.Items[0]))
 		claim := s.Claim(asked.Items[0])
 		s.target.always("read", refusesConnection)
-		s.target.always("take", refusesConnection)
+		s.target.always("revoke", refusesConnection)
 		for range 24 {
 			s.Shift(time.Hour + time.Minute)
 			require.Error(t, s.revoke(claim))
@@ -58,7 +58,7 @@ func TestTarget(t *testing.T) {
 		assert.Equal(t, 1, s.Alerts("revoking is overdue"))
 		require.NoError(t, s.revoke(s.Claim(other.Items[0])))
 		assert.Zero(t, s.company.target("WIKI").holding())
-		s.target.mend()
+		s.target.repair()
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
 		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
@@ -71,7 +71,7 @@ func TestTarget(t *testing.T) {
 		s.Shift(time.Hour)
 		s.target.set("ann", "crm/admin", false)
 		s.target.always("read", hasNoObject)
-		s.target.always("take", hasNoObject)
+		s.target.always("revoke", hasNoObject)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 	})
@@ -106,7 +106,7 @@ func TestTarget(t *testing.T) {
 		c := newCompany(t)
 		owen := c.Person("Owen")
 		const people, systems = 20, 5
-		var claims, swallowed []int64
+		var claims, unanswered []int64
 		var entitlements []int64
 		for n := range systems {
 			entitlements = append(entitlements, c.Entitlement(c.Application(fmt.Sprintf("app%d", n), owen), "reader"))
@@ -117,18 +117,18 @@ func TestTarget(t *testing.T) {
 				c.Approve(owen, schematest.Asked{ID: asked.ID, Items: []int64{item}})
 				require.NoError(t, c.grant(item))
 				if i == 0 {
-					swallowed = append(swallowed, c.Claim(item))
+					unanswered = append(unanswered, c.Claim(item))
 				} else {
 					claims = append(claims, c.Claim(item))
 				}
 			}
 		}
 		c.Shift(time.Hour)
-		c.target("APP0").always("read", swallows)
+		c.target("APP0").always("read", neverAnswers)
 		ctx, giveUp := context.WithCancel(context.Background())
 		defer giveUp()
 		var stuck, group sync.WaitGroup
-		for _, claim := range swallowed {
+		for _, claim := range unanswered {
 			stuck.Go(func() {
 				_ = c.do.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}) // it cannot come through
 			})
@@ -159,11 +159,11 @@ func TestTarget(t *testing.T) {
 		}
 		giveUp()
 		stuck.Wait()
-		c.target("APP0").mend()
-		for _, claim := range swallowed {
+		c.target("APP0").repair()
+		for _, claim := range unanswered {
 			require.NoError(t, c.revoke(claim))
 		}
-		c.targetsShowWhatClaimsSay()
+		c.targetsMatchClaims()
 	})
 
 	t.Run("many silent targets leave the database to the rest", func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestTarget(t *testing.T) {
 			asked = c.Request(ann, 0, c.Entitlement(app, "reader"), c.Entitlement(app, "writer"))
 			c.Approve(owen, asked)
 			items = append(items, asked.Items...)
-			c.target(fmt.Sprintf("APP%d", n)).always("read", swallows)
+			c.target(fmt.Sprintf("APP%d", n)).always("read", neverAnswers)
 		}
 		for _, item := range items {
 			stuck.Go(func() {
