@@ -30,7 +30,7 @@ func TestClaim(t *testing.T) {
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(second.Items[0])))
 		assert.False(t, s.held())
-		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "gone is gone for both")
+		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "removed_at is set on both")
 	})
 
 	t.Run("access stays for a birthright or an imported claim", func(t *testing.T) {
@@ -46,12 +46,12 @@ func TestClaim(t *testing.T) {
 				require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 				assert.True(t, s.held())
 				assert.Equal(t, "ended", s.State(asked.Items[0]))
-				assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
+				assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it has a claim already")
 			})
 		}
 	})
 
-	t.Run("access from before the request stays", func(t *testing.T) {
+	t.Run("access that existed before stays", func(t *testing.T) {
 		s := newSmall(t)
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
@@ -67,17 +67,17 @@ func TestClaim(t *testing.T) {
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
 	})
 
-	t.Run("access from before stays when the grant is refused", func(t *testing.T) {
+	t.Run("access that existed before stays when the end has passed", func(t *testing.T) {
 		s := newSmall(t)
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
 		s.Shift(2 * time.Hour)
-		require.NoError(t, s.grant(asked.Items[0]), "its end has passed")
+		require.NoError(t, s.grant(asked.Items[0]), "not granted")
 		assert.True(t, s.held())
 		assert.Zero(t, s.target.called("revoke"))
 	})
 
-	t.Run("end during an outage is not taken for access from before", func(t *testing.T) {
+	t.Run("access that could not be revoked is not unexpected", func(t *testing.T) {
 		s := newSmall(t)
 		a := s.approved(time.Hour)
 		require.NoError(t, s.grant(a.Items[0]))
@@ -95,12 +95,12 @@ func TestClaim(t *testing.T) {
 		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`))
 	})
 
-	t.Run("failed item that was granted is not taken for access from before", func(t *testing.T) {
+	t.Run("access of a failed item is not unexpected", func(t *testing.T) {
 		s := newSmall(t)
 		a := s.approved(0)
 		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(a.Items[0]))
-		s.givenUp(a.Items[0])
+		s.expired(a.Items[0])
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
 		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
@@ -109,7 +109,7 @@ func TestClaim(t *testing.T) {
 		assert.False(t, s.held())
 	})
 
-	t.Run("export taken during a temporary grant does not keep it", func(t *testing.T) {
+	t.Run("import during temporary access does not keep it", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
@@ -123,7 +123,7 @@ func TestClaim(t *testing.T) {
 		assert.False(t, s.held())
 	})
 
-	t.Run("removal by hand counts as ended, access added by hand is kept", func(t *testing.T) {
+	t.Run("access removed by hand ends and access added by hand stays", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))

@@ -21,10 +21,10 @@ func TestTarget(t *testing.T) {
 		asked := s.approved(time.Hour)
 		s.target.next("grant", limitsRate)
 		assert.Equal(t, 42*time.Second, retryDelay(t, s.grant(asked.Items[0])))
-		assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no one asks before that")
+		assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no call before that")
 		assert.Equal(t, 1, s.target.called("grant"))
 
-		s.do = s.activities(s.Worker) // a worker that was not told
+		s.do = s.activities(s.Worker) // another worker, which does not know the limit
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
 		s.target.next("revoke", limitsRate)
@@ -37,10 +37,10 @@ func TestTarget(t *testing.T) {
 		s.limits = connector.Limits{Concurrency: 1, PerSecond: 0.1}
 		s.do = s.activities(s.Worker)
 		require.NoError(t, s.grant(asked.Items[0]))
-		assert.True(t, activities.IsBusy(s.reconcile(asked.Items[0])), "its turn would come in ten seconds")
+		assert.True(t, activities.IsBusy(s.reconcile(asked.Items[0])), "the next call is allowed in ten seconds")
 	})
 
-	t.Run("unavailable target alerts once and delays no other", func(t *testing.T) {
+	t.Run("unavailable target raises one alert and does not delay others", func(t *testing.T) {
 		s := newSmall(t)
 		wiki := s.Application("wiki", s.owen)
 		other := s.Request(s.ann, time.Hour, s.Entitlement(wiki, "editor"))
@@ -64,7 +64,7 @@ func TestTarget(t *testing.T) {
 		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
 	})
 
-	t.Run("assignment that is gone from the target counts as revoked", func(t *testing.T) {
+	t.Run("object that is gone counts as revoked", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
@@ -76,11 +76,11 @@ func TestTarget(t *testing.T) {
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 	})
 
-	t.Run("permanent access is removed by its holder months later", func(t *testing.T) {
+	t.Run("permanent access can be removed by its holder months later", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
 		require.NoError(t, s.grant(asked.Items[0]))
-		require.True(t, s.advance(asked.ID).Complete, "the run is over")
+		require.True(t, s.advance(asked.ID).Complete, "the run is complete")
 		claim := s.Claim(asked.Items[0])
 		s.Shift(200 * 24 * time.Hour)
 
@@ -89,7 +89,7 @@ func TestTarget(t *testing.T) {
 		assert.False(t, check.Over)
 		assert.Equal(t, 1, s.Alerts("asked to revoke without an order"))
 		require.NoError(t, s.revoke(claim))
-		assert.True(t, s.held(), "no one ordered it")
+		assert.True(t, s.held(), "the claim is not over")
 
 		_, err = s.SlackApp.RemoveAccess(context.Background(), claim, s.ann)
 		require.NoError(t, err)
@@ -102,14 +102,14 @@ func TestTarget(t *testing.T) {
 		assert.True(t, s.advance(asked.ID).Complete)
 	})
 
-	t.Run("many ends at once neither deadlock nor wait for a silent target", func(t *testing.T) {
+	t.Run("many ends at once do not deadlock or wait for a silent target", func(t *testing.T) {
 		c := newCompany(t)
 		owen := c.Person("Owen")
 		const people, systems = 20, 5
 		var claims, unanswered []int64
 		var entitlements []int64
-		for n := range systems {
-			entitlements = append(entitlements, c.Entitlement(c.Application(fmt.Sprintf("app%d", n), owen), "reader"))
+		for i := range systems {
+			entitlements = append(entitlements, c.Entitlement(c.Application(fmt.Sprintf("app%d", i), owen), "reader"))
 		}
 		for n := range people {
 			asked := c.Request(c.Person(fmt.Sprintf("P%d", n)), time.Hour, entitlements...)
@@ -125,17 +125,17 @@ func TestTarget(t *testing.T) {
 		}
 		c.Shift(time.Hour)
 		c.target("APP0").always("read", neverAnswers)
-		ctx, giveUp := context.WithCancel(context.Background())
-		defer giveUp()
-		var stuck, group sync.WaitGroup
+		ctx, cancelAll := context.WithCancel(context.Background())
+		defer cancelAll()
+		var blocked, group sync.WaitGroup
 		for _, claim := range unanswered {
-			stuck.Go(func() {
-				_ = c.do.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}) // it cannot come through
+			blocked.Go(func() {
+				_ = c.do.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}) // it is cancelled
 			})
 		}
 		for _, claim := range claims {
 			group.Go(func() {
-				// As Temporal does: what is busy comes again.
+				// Temporal retries a busy attempt.
 				for {
 					err := c.revoke(claim)
 					if err == nil {
@@ -152,13 +152,13 @@ func TestTarget(t *testing.T) {
 		select {
 		case <-finished:
 		case <-time.After(30 * time.Second):
-			t.Fatal("the other targets wait")
+			t.Fatal("other targets are delayed")
 		}
 		for n := 1; n < systems; n++ {
 			assert.Zero(t, c.target(fmt.Sprintf("APP%d", n)).holding())
 		}
-		giveUp()
-		stuck.Wait()
+		cancelAll()
+		blocked.Wait()
 		c.target("APP0").repair()
 		for _, claim := range unanswered {
 			require.NoError(t, c.revoke(claim))
@@ -166,14 +166,14 @@ func TestTarget(t *testing.T) {
 		c.targetsMatchClaims()
 	})
 
-	t.Run("many silent targets leave the database to the rest", func(t *testing.T) {
+	t.Run("many silent targets leave database connections to others", func(t *testing.T) {
 		c := newCompany(t)
 		owen, ann := c.Person("Owen"), c.Person("Ann")
-		small := c.As(t, "accessbot_worker")
-		small.SetMaxOpenConns(16) // of which reconciling takes four
-		c.do = c.activities(small)
-		ctx, giveUp := context.WithCancel(context.Background())
-		var stuck sync.WaitGroup
+		pool := c.As(t, "accessbot_worker")
+		pool.SetMaxOpenConns(16) // reconciling uses at most four
+		c.do = c.activities(pool)
+		ctx, cancelAll := context.WithCancel(context.Background())
+		var blocked sync.WaitGroup
 		var asked schematest.Asked
 		var items []int64
 		for n := range 8 {
@@ -184,25 +184,25 @@ func TestTarget(t *testing.T) {
 			c.target(fmt.Sprintf("APP%d", n)).always("read", neverAnswers)
 		}
 		for _, item := range items {
-			stuck.Go(func() {
-				_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it cannot come through
+			blocked.Go(func() {
+				_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it is cancelled
 			})
 		}
-		stuckReads := func() (n int) {
+		reads := func() (n int) {
 			for app := range 8 {
 				n += c.target(fmt.Sprintf("APP%d", app)).called("read")
 			}
 			return n
 		}
-		require.Eventually(t, func() bool { return stuckReads() >= 4 && small.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "all that may are stuck")
+		require.Eventually(t, func() bool { return reads() >= 4 && pool.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "four reads are waiting")
 		quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		for range 20 {
 			_, err := c.do.Advance(quick, activities.AdvanceInput{RequestID: asked.ID})
 			require.NoError(t, err)
-			assert.LessOrEqual(t, small.Stats().InUse, 4+2, "those that are stuck, and a moment's")
+			assert.LessOrEqual(t, pool.Stats().InUse, 4+2, "the four, and short queries")
 		}
-		giveUp()
-		stuck.Wait()
+		cancelAll()
+		blocked.Wait()
 	})
 }
