@@ -87,7 +87,8 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 		return err
 	})
 	if isNotFound(err) {
-		return Next{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("request %d does not exist", in.RequestID), "NoSuchRequest", err)
+		text := fmt.Sprintf("request %d does not exist", in.RequestID)
+		return Next{}, temporal.NewNonRetryableApplicationError(text, "NoSuchRequest", err)
 	}
 	if err != nil {
 		return Next{}, fmt.Errorf("advance request %d: %w", in.RequestID, err)
@@ -214,9 +215,10 @@ func (a *Activities) decidedState(r *schema.Request, item schema.Item, evaluated
 }
 
 // next returns the next steps, and in how long the sweep signals the run. The run's timer fires at timer or earlier.
-func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated schema.Evaluation, timer schedule) (next Next, due time.Duration) {
-	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Complete: true, Details: a.details(r)}
-	next.Until = until(r)
+func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated schema.Evaluation, timer schedule,
+) (next Next, due time.Duration) {
+	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Until: until(r), Complete: true}
+	next.Details = a.details(r)
 	busy := time.Duration(0)
 	for _, item := range r.Items {
 		next.Applications = append(next.Applications, item.ApplicationSlug)
@@ -351,14 +353,17 @@ func (a *Activities) details(r *schema.Request) string {
 				len(item.ApprovedIn(approval.Stage)), approval.RequiredApprovals)
 		}
 		for _, d := range item.Decisions {
-			who := "the policy"
+			decider, outcome := "policy", "denied"
 			switch {
 			case d.DecidedBy.Valid && a.Options.ShowPeople:
-				who = plain(d.DeciderName)
+				decider = plain(d.DeciderName)
 			case d.DecidedBy.Valid:
-				who = fmt.Sprintf("p%d", d.DecidedBy.Int64)
+				decider = fmt.Sprintf("p%d", d.DecidedBy.Int64)
 			}
-			fmt.Fprintf(&b, ", %s by %s (%s)", map[bool]string{true: "approved", false: "denied"}[d.Approves()], who, plain(d.Basis))
+			if d.Approves() {
+				outcome = "approved"
+			}
+			fmt.Fprintf(&b, ", %s by %s (%s)", outcome, decider, plain(d.Basis))
 		}
 		b.WriteString("\n")
 		if b.Len() > 15_000 { // current details hold 20 KB

@@ -10,7 +10,7 @@ import (
 )
 
 // approvalMessages are the copies of a request's approval message: one for each approver who was asked, and another one when
-// they are asked about an item or stage for the first time later. The first copy shows it too, but Slack notifies no one of an edit.
+// they are asked about an item or stage for the first time later. The first copy shows it too, but an edit notifies no one.
 func approvalMessages(r *schema.Request, sent sentMessages) []key {
 	var copies []key
 	type question struct {
@@ -24,7 +24,9 @@ func approvalMessages(r *schema.Request, sent sentMessages) []key {
 				continue
 			}
 			first, about := sent.find(c.PersonID, approvalMessage, ""), ""
-			isNew := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[question{c.PersonID, id, approval.Stage}] })
+			isNew := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool {
+				return !asked[question{c.PersonID, id, approval.Stage}]
+			})
 			if first.TS != "" && isNew && c.AskedAt.Time.After(first.CreatedAt) {
 				about = fmt.Sprintf("approval %d", approval.ID)
 			}
@@ -63,7 +65,8 @@ func newestFirst(copies []key) []key {
 }
 
 // renderApproval is a copy of the approval message as of now. An older copy points to its reader's newest, once that is sent.
-func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
+func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string,
+) (views.Message, error) {
 	// An approver sees the requester's access only in applications where they decide.
 	var applications []int64
 	for _, item := range r.DecidableBy(k.person) {

@@ -15,7 +15,8 @@ import (
 const firstAsked = 3
 
 // ask makes the open approvals match the policy. It returns whether anything changed, and the items without an approver.
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, withoutApprover []int64, err error) {
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation,
+) (changed bool, withoutApprover []int64, err error) {
 	waiting := map[int64]schema.Item{}
 	for _, item := range r.Items {
 		if item.State == schema.AwaitingApproval {
@@ -72,7 +73,8 @@ func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 				added = append(added, c)
 			}
 		}
-		return true, schema.Escalate(ctx, tx, r.ID, approval, added, a.nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated))
+		next := a.nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated)
+		return true, schema.Escalate(ctx, tx, r.ID, approval, added, next)
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
 		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
@@ -82,7 +84,9 @@ func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 
 // nextEscalation is when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each level
 // gets at least an hour, so that overdue levels do not follow at once.
-func (a *Activities) nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time, evaluated schema.Evaluation) time.Time {
+func (a *Activities) nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
+	evaluated schema.Evaluation,
+) time.Time {
 	after := a.escalateAfter(evaluated.Rule(item))
 	if after == 0 || evaluated.Ask(item, stage, level).Equal(evaluated.Ask(item, stage, level+1)) {
 		return time.Time{}
@@ -120,7 +124,8 @@ func (a *Activities) remindAfter(rule *policy.Rule) time.Duration {
 
 // newApprovals are the approvals to open, for waiting items that no open approval covers. Items of one application share an
 // approval if they have the same candidates, for the same reasons, on every escalation level.
-func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, evaluated schema.Evaluation,
+func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
+	evaluated schema.Evaluation,
 ) (approvals []*schema.ApprovalMessage, withoutApprover []int64) {
 	var firstItems []schema.Item // of each approval
 	for _, item := range r.Items {
@@ -188,7 +193,8 @@ func openItems(approval schema.Approval, waiting map[int64]schema.Item) (items [
 // approvalState is the new state of an open approval. It stays open while it has items and its candidates are current.
 func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, evaluated schema.Evaluation) string {
 	for _, item := range items {
-		if !isCurrent(approval, evaluated.Ask(item, approval.Stage, approval.Level)) || !evaluated.AskAlike(items[0], item, approval.Stage) {
+		current := isCurrent(approval, evaluated.Ask(item, approval.Stage, approval.Level))
+		if !current || !evaluated.AskAlike(items[0], item, approval.Stage) {
 			return "moved"
 		}
 	}

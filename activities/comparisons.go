@@ -16,7 +16,8 @@ const comparisonBatch = 1000
 
 // CompareTarget compares a target's access with the claims, unless another worker does. It changes no target: the sweep
 // reconciles what differs. A target that cannot list its access is not compared.
-func (r *Reconciler) CompareTarget(ctx context.Context, instance schema.Instance, every time.Duration) (result schema.ComparisonResult, err error) {
+func (r *Reconciler) CompareTarget(ctx context.Context, instance schema.Instance, every time.Duration,
+) (result schema.ComparisonResult, err error) {
 	defer r.recoverPanic(instance.Instance, &err)
 	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
@@ -59,7 +60,8 @@ func list(ctx context.Context, lister connector.Lister, batch func(accounts, obj
 }
 
 // List passes a target's access on in batches. False: the target cannot list it.
-func (r *Reconciler) List(ctx context.Context, instance schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
+func (r *Reconciler) List(ctx context.Context, instance schema.Instance, batch func(accounts, objects []string) error,
+) (bool, error) {
 	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
 		return false, err

@@ -35,12 +35,15 @@ type CheckClaimResult struct {
 func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {
-		return CheckClaimResult{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("claim %d does not exist", in.ClaimID), "NoSuchClaim", err)
+		text := fmt.Sprintf("claim %d does not exist", in.ClaimID)
+		return CheckClaimResult{}, temporal.NewNonRetryableApplicationError(text, "NoSuchClaim", err)
 	}
 	if err != nil {
 		return CheckClaimResult{}, err
 	}
-	result := CheckClaimResult{Over: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement}
+	result := CheckClaimResult{
+		Over: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement,
+	}
 	if c.Ordered {
 		return result, nil
 	}

@@ -33,7 +33,11 @@ func endings(r *schema.Request) []ending {
 		}
 		all[i].items = append(all[i].items, item.ID)
 		lasts := end.Sub(claim.GrantedAt.Time)
-		if notifyAt := end.Add(-min(24*time.Hour, lasts/2)); lasts >= 24*time.Hour && (all[i].notifyAt.IsZero() || notifyAt.Before(all[i].notifyAt)) {
+		if lasts < 24*time.Hour {
+			continue
+		}
+		notifyAt := end.Add(-min(24*time.Hour, lasts/2))
+		if all[i].notifyAt.IsZero() || notifyAt.Before(all[i].notifyAt) {
 			all[i].notifyAt = notifyAt
 		}
 	}
@@ -44,7 +48,8 @@ func endings(r *schema.Request) []ending {
 
 // endNotifications are the due notifications before an end, one for each end, and in how long the next is due. Access that
 // another claim keeps for longer is left out.
-func endNotifications(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages) (notifications []key, later time.Duration, err error) {
+func endNotifications(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages,
+) (notifications []key, later time.Duration, err error) {
 	var due []ending
 	for _, e := range endings(r) {
 		if e.notifyAt.After(r.ReadAt) {

@@ -158,7 +158,8 @@ func sentOnce(kind string) bool {
 }
 
 // wantedMessages are all messages that the request should have now, in the order of sending, and in how long the next is due.
-func (a *Activities) wantedMessages(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages) (wanted []key, later time.Duration, err error) {
+func (a *Activities) wantedMessages(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages,
+) (wanted []key, later time.Duration, err error) {
 	wanted = approvalMessages(r, sent)
 	if wanted, err = a.noApprover(ctx, q, r, sent, wanted); err != nil {
 		return nil, 0, err
@@ -202,7 +203,8 @@ func (a *Activities) wantedMessages(ctx context.Context, q schema.Queryer, r *sc
 }
 
 // noApprover adds notifications to administrators about items without an approver.
-func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages, wanted []key) ([]key, error) {
+func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages, wanted []key,
+) ([]key, error) {
 	items := slices.DeleteFunc(slices.Clone(r.Items), func(item schema.Item) bool { return !r.NoApprover(item) })
 	if len(items) == 0 {
 		return wanted, nil
@@ -274,7 +276,8 @@ func notByPerson(r *schema.Request, person int64, items []schema.Item) []schema.
 func notTold(sent sentMessages, person int64, kind, about string, items []int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(items), func(id int64) bool {
 		return slices.ContainsFunc(sent, func(m schema.Message) bool {
-			return m.PersonID == person && m.Kind == kind && m.TS != "" && strings.HasPrefix(m.About, about) && slices.Contains([]int64(m.ItemIDs), id)
+			return m.PersonID == person && m.Kind == kind && m.TS != "" && strings.HasPrefix(m.About, about) &&
+				slices.Contains([]int64(m.ItemIDs), id)
 		})
 	})
 }
@@ -370,7 +373,9 @@ func (a *Activities) syncMessage(ctx context.Context, conn *sqlx.Conn, r *schema
 	if r, err = schema.RequestByID(ctx, conn, r.ID); err != nil {
 		return synced{}, err
 	}
-	m, err := schema.ReserveMessage(ctx, conn, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, ItemIDs: k.items, Terms: r.Terms})
+	m, err := schema.ReserveMessage(ctx, conn, schema.Message{
+		RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, ItemIDs: k.items, Terms: r.Terms,
+	})
 	if err != nil {
 		return synced{}, err
 	}
@@ -401,12 +406,15 @@ func (a *Activities) syncMessage(ctx context.Context, conn *sqlx.Conn, r *schema
 // other terms decide nothing.
 func offer(before, next schema.Message) schema.Message {
 	if before.TS != "" && before.Terms == next.Terms {
-		next.ItemIDs = slices.DeleteFunc(slices.Clone(next.ItemIDs), func(id int64) bool { return !slices.Contains(before.ItemIDs, id) })
+		next.ItemIDs = slices.DeleteFunc(slices.Clone(next.ItemIDs), func(id int64) bool {
+			return !slices.Contains(before.ItemIDs, id)
+		})
 	}
 	return next
 }
 
-func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address) (views.Message, error) {
+func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address,
+) (views.Message, error) {
 	zone := to.TimeZone
 	if zone == "" {
 		zone = a.Options.DefaultTimeZone.String()
@@ -473,7 +481,9 @@ func (a *Activities) findSlackUser(ctx context.Context, q schema.Queryer, addres
 
 // recordUnreachable records that a message's reader is not in Slack. An approver is then no candidate any more.
 func (a *Activities) recordUnreachable(ctx context.Context, q schema.Queryer, r *schema.Request, k key) error {
-	m, err := schema.ReserveMessage(ctx, q, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, Terms: r.Terms})
+	m, err := schema.ReserveMessage(ctx, q, schema.Message{
+		RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, Terms: r.Terms,
+	})
 	if err != nil {
 		return err
 	}

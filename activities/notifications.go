@@ -26,7 +26,9 @@ func (a *Activities) SendNotifications(ctx context.Context, requestID int64, lim
 		return err
 	}
 	for _, id := range due {
-		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error { return a.sendNotification(ctx, conn, id) })
+		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error {
+			return a.sendNotification(ctx, conn, id)
+		})
 		if err == nil {
 			continue
 		}
@@ -125,7 +127,8 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 }
 
 // renderNotification renders a notification for one reader. It is empty if nothing was sent and nothing is left to tell.
-func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool) (views.Message, error) {
+func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool,
+) (views.Message, error) {
 	zone := a.zone(to.TimeZone).String()
 	switch n.Kind {
 	case reminder:

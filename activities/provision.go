@@ -86,8 +86,11 @@ func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, ass
 }
 
 // fail fails an item. inDoubt: the target could not be read, so it may show the access.
-func (a *Activities) fail(ctx context.Context, itemID int64, assignment schema.Assignment, why error, problem schema.Problem, inDoubt bool) error {
-	a.Log.Error("provisioning failed", "item", itemID, "target", assignment.Instance, "problem", string(problem.Code), "error", why)
+func (a *Activities) fail(ctx context.Context, itemID int64, assignment schema.Assignment, why error, problem schema.Problem,
+	inDoubt bool,
+) error {
+	a.Log.Error("provisioning failed",
+		"item", itemID, "target", assignment.Instance, "problem", string(problem.Code), "error", why)
 	return a.DB.FailItem(ctx, itemID, problem, inDoubt)
 }
 

@@ -99,7 +99,8 @@ func (r *Reconciler) recoverPanic(instance string, err *error) {
 	}
 }
 
-func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, assignment schema.Assignment) (done bool, err error) {
+func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, assignment schema.Assignment,
+) (done bool, err error) {
 	inTarget := connector.Assignment{Account: assignment.Account, Object: assignment.Object}
 	before, err := connector.Look(ctx, target, inTarget)
 	if err != nil {

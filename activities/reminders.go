@@ -22,7 +22,8 @@ const (
 
 // remind reminds approvers who have not decided, if that is due. It returns whether it did, and when the next reminder or
 // escalation is due.
-func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (reminded bool, next schedule, err error) {
+func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation,
+) (reminded bool, next schedule, err error) {
 	due, next, err := a.reminders(ctx, tx, r, evaluated)
 	if err != nil || len(due) == 0 {
 		return false, next, err
@@ -36,7 +37,8 @@ func (a *Activities) remind(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 }
 
 // reminders returns the approvers to remind now, and when the next reminder or escalation is due.
-func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (due []int64, next schedule, err error) {
+func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation,
+) (due []int64, next schedule, err error) {
 	if !slices.ContainsFunc(r.Approvals, func(approval schema.Approval) bool { return approval.State == "open" }) {
 		return nil, next, nil
 	}
@@ -72,7 +74,9 @@ func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Reque
 
 // waitsFor tells whether an approval has items that a person can still decide.
 func waitsFor(r *schema.Request, approval schema.Approval, personID int64) bool {
-	return slices.ContainsFunc(r.DecidableBy(personID), func(item schema.Item) bool { return slices.Contains(approval.ItemIDs, item.ID) })
+	return slices.ContainsFunc(r.DecidableBy(personID), func(item schema.Item) bool {
+		return slices.Contains(approval.ItemIDs, item.ID)
+	})
 }
 
 // remindAt is when an approver is reminded next; false: they have had all reminders.
@@ -107,7 +111,8 @@ func nextWorkingTime(t time.Time, zone *time.Location) time.Time {
 }
 
 func isWorkingTime(local time.Time) bool {
-	return local.Weekday() != time.Saturday && local.Weekday() != time.Sunday && local.Hour() >= workStartsAt && local.Hour() < workEndsAt
+	weekend := local.Weekday() == time.Saturday || local.Weekday() == time.Sunday
+	return !weekend && local.Hour() >= workStartsAt && local.Hour() < workEndsAt
 }
 
 // zone is a person's time zone, or the default if theirs is not set or not known.

@@ -93,9 +93,14 @@ func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID stri
 
 // Error codes of Slack that a retry does not change.
 var (
-	refusedContent = []string{"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments"}
-	gone           = []string{"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived", "user_not_found", "user_disabled"}
-	noReader       = []string{"channel_not_found", "is_archived", "user_not_found", "user_disabled"}
+	refusedContent = []string{
+		"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments",
+	}
+	gone = []string{
+		"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived", "user_not_found",
+		"user_disabled",
+	}
+	noReader = []string{"channel_not_found", "is_archived", "user_not_found", "user_disabled"}
 )
 
 func isSlackError(err error, codes ...string) bool {

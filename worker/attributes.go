@@ -20,7 +20,8 @@ func registerAttributes(ctx context.Context, temporal client.Client, namespace s
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
-	known, err := temporal.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	operator := temporal.OperatorService()
+	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
 		log.Warn("search attributes not read, register them by hand", "error", err)
 		return
@@ -40,7 +41,7 @@ func registerAttributes(ctx context.Context, temporal client.Client, namespace s
 	if len(missing) == 0 {
 		return
 	}
-	_, err = temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	if err != nil {
 		log.Warn("search attributes not registered, runs start without them", "missing", missing, "error", err)
 		return

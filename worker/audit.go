@@ -18,7 +18,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-const auditUsage = "usage: worker audit verify [--checkpoint SEQUENCE:HASH | --checkpoint FILE], or worker audit export [--format csv|json] [--from DATE] [--to DATE]"
+const auditUsage = "usage: worker audit verify [--checkpoint SEQUENCE:HASH | --checkpoint FILE], or " +
+	"worker audit export [--format csv|json] [--from DATE] [--to DATE]"
 
 // audit verifies or exports the audit. It only reads, as accessbot_auditor.
 func audit(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
@@ -30,7 +31,7 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 	var execute func(db *schema.DB) error
 	switch args[0] {
 	case "verify":
-		checkpoint := flags.String("checkpoint", "", "a checkpoint that was kept elsewhere, as `SEQUENCE:HASH`, or a file with one per line")
+		checkpoint := flags.String("checkpoint", "", "a kept checkpoint, as `SEQUENCE:HASH`, or a file with one per line")
 		execute = func(db *schema.DB) error { return verifyAudit(ctx, db, *checkpoint, stdout) }
 	case "export":
 		format := flags.String("format", "csv", "`csv`, or json with one object per line")
@@ -234,8 +235,8 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// escapeFormula puts a ' before a cell that a spreadsheet would read as a formula, and before one that starts with '. Removing one
-// ' restores the value.
+// escapeFormula puts a ' before a cell that a spreadsheet would read as a formula, and before one that starts with '. Removing
+// one ' restores the value.
 func escapeFormula(cell string) string {
 	rest := strings.TrimLeft(cell, " \u00a0")
 	if rest != "" && strings.ContainsAny(firstRune(rest), "=+-@\t\r\n'＝＋－＠") {

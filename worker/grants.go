@@ -37,7 +37,8 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 		return err
 	}
 	listed, named := 0, 0
-	canList, err := (&activities.Reconciler{DB: db, Targets: targets}).List(ctx, instance, func(accounts, objects []string) error {
+	reconciler := &activities.Reconciler{DB: db, Targets: targets}
+	canList, err := reconciler.List(ctx, instance, func(accounts, objects []string) error {
 		rows, err := schema.NamesOf(ctx, db, instance.Instance, accounts, objects)
 		if err != nil {
 			return err
@@ -60,6 +61,7 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 	if err := out.Error(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stderr, "%s shows %d assignments. %d are of people and entitlements in the directory.\n", instance.Instance, listed, named)
+	_, err = fmt.Fprintf(stderr, "%s shows %d assignments. %d are of people and entitlements in the directory.\n",
+		instance.Instance, listed, named)
 	return err
 }

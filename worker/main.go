@@ -132,7 +132,8 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 			ownNames = append(ownNames, name)
 		}
 	}
-	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{Allow: allow, Connectors: maxNameBytes, OwnNames: ownNames})
+	options := directory.Options{Allow: allow, Connectors: maxNameBytes, OwnNames: ownNames}
+	summary, err := directory.Import(ctx, db, dirs[0], options)
 	if err != nil {
 		return err
 	}

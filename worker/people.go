@@ -48,7 +48,8 @@ func rename(ctx context.Context, args []string, getenv func(string) string, stdo
 	if err := db.RenamePerson(ctx, args[0], args[1]); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "Renamed %s to %s. Make the same change in people.csv before the next import.\n", args[0], args[1])
+	_, err = fmt.Fprintf(stdout, "Renamed %s to %s. Make the same change in people.csv before the next import.\n",
+		args[0], args[1])
 	return err
 }
 

@@ -21,8 +21,8 @@ import (
 	"accessbot/workflows"
 )
 
-// serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts when
-// they are available.
+// serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts
+// when they are available.
 func serve(ctx context.Context, c config, log *slog.Logger) error {
 	db, err := schema.Open(c.databaseURL, c.connections)
 	if err != nil {
@@ -130,8 +130,9 @@ func listenForHealth(addr string, db *schema.DB, sweepEvery time.Duration) (*hea
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
-	return &health{listener: listener, server: server}, nil
+	return &health{listener: listener, server: &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+	}}, nil
 }
 
 // checkReady checks that the database answers, and that some worker has finished one of the last two sweeps.

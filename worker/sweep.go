@@ -87,7 +87,8 @@ func (s *sweep) sealRepeatedly(ctx context.Context) {
 	}
 }
 
-// seal seals the audit once, unless another worker does. It logs each checkpoint, so that one is kept elsewhere: see docs/audit.md.
+// seal seals the audit once, unless another worker does. It logs each checkpoint, so that it is kept elsewhere: see
+// docs/audit.md.
 func (s *sweep) seal(ctx context.Context) error {
 	_, err := s.db.Holding(ctx, schema.SealLock, func(*sqlx.Conn) error {
 		err := s.db.SealAudit(ctx, func(seal schema.Seal) {
@@ -98,7 +99,8 @@ func (s *sweep) seal(ctx context.Context) error {
 		}
 		unsealed, err := schema.TailOf(ctx, s.db)
 		if err == nil && unsealed.Oldest > schema.TailLate {
-			s.log.Error("audit events still unsealed, check for long transactions", "events", unsealed.Events, "oldest", unsealed.Oldest.String())
+			s.log.Error("audit events still unsealed, check for long transactions",
+				"events", unsealed.Events, "oldest", unsealed.Oldest.String())
 		}
 		return err
 	})
@@ -122,8 +124,8 @@ func (s *sweep) reconcileClaims(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reconcileTarget reconciles one target's overdue claims, batch by batch, until none is left, none can be reconciled, or the round's
-// time is over. A target that is unavailable is left alone until the next round.
+// reconcileTarget reconciles one target's overdue claims, batch by batch, until none is left, none can be reconciled, or the
+// round's time is over. An unavailable target is left alone until the next round.
 func (s *sweep) reconcileTarget(ctx, bounded context.Context, target string) error {
 	for bounded.Err() == nil {
 		claims, err := schema.DueClaims(ctx, s.db, claimsPerBatch, target)

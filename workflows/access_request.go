@@ -23,7 +23,8 @@ type AccessRequestInput struct {
 // the end date, and de-provisions. It can be started at any time and continues from the database.
 func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("workflow ID %s does not belong to request %d", id, in.RequestID), "WrongID", nil)
+		text := fmt.Sprintf("workflow ID %s does not belong to request %d", id, in.RequestID)
+		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
 	}
 	r := &accessRequest{
 		in:      in,
@@ -197,7 +198,8 @@ func (r *accessRequest) sleep(ctx, root workflow.Context) {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	if r.next.DueIn > 0 {
-		timer := workflow.NewTimerWithOptions(timerCtx, time.Duration(r.next.DueIn)*time.Second, workflow.TimerOptions{Summary: r.next.DueFor})
+		dueIn := time.Duration(r.next.DueIn) * time.Second
+		timer := workflow.NewTimerWithOptions(timerCtx, dueIn, workflow.TimerOptions{Summary: r.next.DueFor})
 		selector.AddFuture(timer, func(workflow.Future) {})
 	}
 	selector.Select(ctx)

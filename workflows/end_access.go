@@ -16,7 +16,8 @@ type EndAccessInput struct{ ClaimID int64 }
 // must be over in the database. Otherwise the run fails and changes nothing.
 func EndAccess(ctx workflow.Context, in EndAccessInput) error {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != EndWorkflowID(in.ClaimID) {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("workflow ID %s does not belong to claim %d", id, in.ClaimID), "WrongID", nil)
+		text := fmt.Sprintf("workflow ID %s does not belong to claim %d", id, in.ClaimID)
+		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // cancelling the run does not undo a recorded revocation
 	e := &endAccess{in: activities.ClaimInput{ClaimID: in.ClaimID}}
@@ -51,7 +52,8 @@ func (e *endAccess) checkClaim(ctx workflow.Context) error {
 		return err
 	}
 	if !e.claim.Over {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("claim %d is not over: it has no revocation and no past end", e.in.ClaimID), "ClaimNotOver", nil)
+		text := fmt.Sprintf("claim %d is not over: it has no revocation and no past end", e.in.ClaimID)
+		return temporal.NewNonRetryableApplicationError(text, "ClaimNotOver", nil)
 	}
 	return nil
 }
@@ -69,7 +71,8 @@ func (e *endAccess) updateRequest(ctx workflow.Context) error {
 
 func (e *endAccess) syncMessages(ctx workflow.Context) {
 	ctx = withPolicy(ctx, messagePolicy, syncMessages)
-	if err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: e.claim.RequestID}).Get(ctx, nil); err != nil {
+	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
+	if err != nil {
 		workflow.GetLogger(ctx).Error(notSynced, "error", err)
 	}
 }

@@ -24,7 +24,7 @@ func inProgress(operations []*operation, id int64) bool {
 }
 
 // start runs an operation beside the others, until it is done or stopped.
-func (r *accessRequest) start(ctx workflow.Context, operations *[]*operation, id int64, execute func(ctx workflow.Context) error) {
+func (r *accessRequest) start(ctx workflow.Context, operations *[]*operation, id int64, execute func(workflow.Context) error) {
 	ctx, cancel := workflow.WithCancel(ctx)
 	o := &operation{id: id, cancel: cancel}
 	*operations = append(*operations, o)

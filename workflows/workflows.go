@@ -65,7 +65,7 @@ var (
 	// One transaction. While PostgreSQL is down nothing else can be done, so retry without limit.
 	databasePolicy = workflow.ActivityOptions{
 		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy:         backoff(time.Second, time.Minute),
 	}
 	// A workflow task has little time, and retries would fill its history: try once, then use databasePolicy.
 	localDatabasePolicy = workflow.LocalActivityOptions{
@@ -77,22 +77,27 @@ var (
 	// no events to the history, however long a target is down.
 	provisionPolicy = workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Second, // a connector's own bound is shorter: taking longer means that the worker is gone
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+		RetryPolicy:         backoff(time.Second, 5*time.Minute),
 		WaitForCancellation: true, // a current attempt ends by itself; a scheduled retry ends at once
 	}
 	// De-provisioning is retried without limit.
 	deprovisionPolicy = workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Second, // as above
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Minute},
+		RetryPolicy:         backoff(time.Second, 30*time.Minute),
 		WaitForCancellation: true,
 	}
 	// Nothing waits for Slack. What was not sent within ten minutes, the sweep sends later.
 	messagePolicy = workflow.ActivityOptions{
 		StartToCloseTimeout:    20 * time.Second, // a sync's own bound is shorter
 		ScheduleToCloseTimeout: 10 * time.Minute,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy:            backoff(2*time.Second, time.Minute),
 	}
 )
+
+// backoff is an unlimited retry policy whose interval doubles from first to longest.
+func backoff(first, longest time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: longest}
+}
 
 // Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
 const (
