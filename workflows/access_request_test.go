@@ -33,7 +33,8 @@ func (s *accessRequestSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.SyncResult{}, nil).Maybe()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
+		Return(activities.SyncResult{}, nil).Maybe()
 	s.env.SetTestTimeout(20 * time.Second)
 }
 
@@ -43,6 +44,27 @@ func (s *accessRequestSuite) AfterTest(_, _ string) { s.env.AssertExpectations(s
 func (s *accessRequestSuite) onAdvance(next activities.Next) {
 	input := mock.MatchedBy(func(in activities.AdvanceInput) bool { return in.RequestID == number && !in.Cancelled })
 	s.env.OnActivity(do.Advance, mock.Anything, input).Return(next, nil).Once()
+}
+
+// onEveryAdvance makes every call of Advance return the result of next.
+func (s *accessRequestSuite) onEveryAdvance(next func() (activities.Next, error)) {
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).
+		Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) { return next() })
+}
+
+// onProvision mocks the provisioning of item, and onDeprovision the de-provisioning of claim.
+func (s *accessRequestSuite) onProvision() *testsuite.MockCallWrapper {
+	return s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: item.ID})
+}
+
+func (s *accessRequestSuite) onDeprovision() *testsuite.MockCallWrapper {
+	return s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: claim.ID})
+}
+
+// targetDown is the error of an attempt whose retry is far away.
+func targetDown() error {
+	return temporal.NewApplicationErrorWithOptions("target down", "Unavailable",
+		temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
 }
 
 func (s *accessRequestSuite) run() error {
@@ -61,14 +83,14 @@ var (
 )
 
 func waiting(dueIn int64) activities.Next {
-	return activities.Next{State: "awaiting_approval", DueIn: dueIn, DueFor: "Expire without a decision at", Approvers: []string{"bob@example.com"}}
+	return reminding(time.Duration(dueIn)*time.Second, "Expire without a decision at 2026-12-15 10:00 UTC")
 }
 
 func (s *accessRequestSuite) TestPermanentAccessIsGranted() {
 	s.onAdvance(waiting(3600))
 	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
 	s.onAdvance(activities.Next{State: "active", Complete: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.onProvision().Return(nil).Once()
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
 }
@@ -80,8 +102,8 @@ func (s *accessRequestSuite) TestTemporaryAccessIsRevokedAtItsEnd() {
 	s.onAdvance(activities.Next{State: "active", DueIn: month, DueFor: "Sleep until access ends 2026-12-04 00:00 UTC"})
 	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}})
 	s.onAdvance(activities.Next{State: "ended", Complete: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.onProvision().Return(nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.NoError(s.run())
 	s.GreaterOrEqual(s.env.Now().Sub(started), month*time.Second)
 	s.Less(s.env.Now().Sub(started), (month+5)*time.Second)
@@ -99,13 +121,10 @@ func (s *accessRequestSuite) TestEachWaitHasItsTimer() {
 	started := s.env.Now()
 	var slept []time.Duration
 	s.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { slept = append(slept, d) })
-	const day = 24 * 3600
-	waits := func(seconds int64, dueFor string) activities.Next {
-		return activities.Next{State: "awaiting_approval", DueIn: seconds, DueFor: dueFor, Approvers: []string{"bob@example.com"}}
-	}
-	s.onAdvance(waits(1*day, "Ask other approvers at"))
-	s.onAdvance(waits(2*day, "Escalate to the next approvers at"))
-	s.onAdvance(waits(11*day, "Expire without a decision at"))
+	const day = 24 * time.Hour
+	s.onAdvance(reminding(1*day, "Ask other approvers at"))
+	s.onAdvance(reminding(2*day, "Escalate to the next approvers at"))
+	s.onAdvance(reminding(11*day, "Expire without a decision at"))
 	s.onAdvance(activities.Next{State: "expired", Complete: true})
 	s.NoError(s.run())
 	s.Equal([]time.Duration{24 * time.Hour, 48 * time.Hour, 11 * 24 * time.Hour}, slept)
@@ -123,7 +142,7 @@ func (s *accessRequestSuite) TestEarlyRevocationTakesEffectAtOnce() {
 	s.onAdvance(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
 	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}})
 	s.onAdvance(activities.Next{State: "revoked", Complete: true})
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.signalAfter(time.Hour, SignalRevocationRecorded)
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
@@ -135,7 +154,7 @@ func (s *accessRequestSuite) TestItemIsGrantedWhileAnotherWaits() {
 	s.onAdvance(next)
 	s.onAdvance(waiting(3600))
 	s.onAdvance(activities.Next{State: "denied", Complete: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	s.onProvision().Return(nil).Once()
 	s.signalAfter(30*time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
 }
@@ -143,15 +162,15 @@ func (s *accessRequestSuite) TestItemIsGrantedWhileAnotherWaits() {
 func (s *accessRequestSuite) TestProvisioningIsRetriedUntilTheEnd() {
 	started := s.env.Now()
 	attempts := 0
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		if s.env.Now().Sub(started) >= 3*time.Hour { // its end
 			return activities.Next{State: "failed", Complete: true}, nil
 		}
 		return activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 3 * 3600}, nil
 	})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+	s.onProvision().Return(func(context.Context, activities.ItemInput) error {
 		attempts++
-		return temporal.NewApplicationErrorWithOptions("target down", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+		return targetDown()
 	})
 	s.NoError(s.run())
 	s.Equal(1, attempts, "the scheduled retry is stopped")
@@ -166,7 +185,7 @@ func (s *accessRequestSuite) TestProvisioningIsRetriedUntilTheEnd() {
 func (s *accessRequestSuite) TestRetryNowMakesOneAttemptAtOnce() {
 	started := s.env.Now()
 	var attempts []time.Duration
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		next := activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 10 * 3600}
 		switch since := s.env.Now().Sub(started); {
 		case since >= 9*time.Hour:
@@ -176,9 +195,9 @@ func (s *accessRequestSuite) TestRetryNowMakesOneAttemptAtOnce() {
 		}
 		return next, nil
 	})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+	s.onProvision().Return(func(context.Context, activities.ItemInput) error {
 		attempts = append(attempts, s.env.Now().Sub(started))
-		return temporal.NewApplicationErrorWithOptions("target down", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+		return targetDown()
 	})
 	s.signalAfter(time.Hour, SignalDue)
 	s.signalAfter(2*time.Hour, SignalDue) // that retry was carried out
@@ -189,10 +208,11 @@ func (s *accessRequestSuite) TestRetryNowMakesOneAttemptAtOnce() {
 }
 
 func (s *accessRequestSuite) TestLongHistoryContinuesAsNewDuringOutage() {
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "approved", Grant: []activities.Step{item}, Revoke: []activities.Step{claim}}, nil)
-	down := temporal.NewApplicationErrorWithOptions("target down", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(down)
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(down)
+	s.onEveryAdvance(func() (activities.Next, error) {
+		return activities.Next{State: "approved", Grant: []activities.Step{item}, Revoke: []activities.Step{claim}}, nil
+	})
+	s.onProvision().Return(targetDown())
+	s.onDeprovision().Return(targetDown())
 	s.env.RegisterDelayedCallback(func() {
 		s.env.SetContinueAsNewSuggested(true)
 		s.env.SignalWorkflow(SignalDue, nil)
@@ -207,13 +227,13 @@ func (s *accessRequestSuite) TestRevocationIsRetriedWithoutLimit() {
 	started := s.env.Now()
 	recovery := started.Add(26 * time.Hour)
 	recovered := false
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		if recovered {
 			return activities.Next{State: "ended", Complete: true}, nil
 		}
 		return activities.Next{State: "active", Revoke: []activities.Step{claim}}, nil
 	})
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
+	s.onDeprovision().Return(func(context.Context, activities.ClaimInput) error {
 		if recovered = !s.env.Now().Before(recovery); !recovered {
 			return errors.New("target down")
 		}
@@ -235,7 +255,7 @@ func (s *accessRequestSuite) TestCancellationRevokesTemporaryAccess() {
 		Return(activities.Next{State: "active", Revoke: []activities.Step{claim}}, nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
 		Return(activities.Next{State: "revoked", Complete: true}, nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, time.Hour)
 	var cancelled *temporal.CanceledError
 	s.ErrorAs(s.run(), &cancelled)
@@ -243,10 +263,10 @@ func (s *accessRequestSuite) TestCancellationRevokesTemporaryAccess() {
 
 func (s *accessRequestSuite) TestCancellationDuringGrantRevokesIt() {
 	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
+	s.onProvision().After(time.Minute).Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
 		Return(activities.Next{State: "provisioning", Revoke: []activities.Step{claim}}, nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
 		Return(activities.Next{State: "revoked", Complete: true}, nil)
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, 10*time.Second)
@@ -265,7 +285,8 @@ func (s *accessRequestSuite) TestUnconfirmedSignalOnlyLoadsNextSteps() {
 
 func (s *accessRequestSuite) TestSignalNamesArePassedToAdvance() {
 	s.onAdvance(waiting(3600))
-	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Signals: []string{SignalRevocationRecorded}}).
+	input := activities.AdvanceInput{RequestID: number, Signals: []string{SignalRevocationRecorded}}
+	s.env.OnActivity(do.Advance, mock.Anything, input).
 		Return(activities.Next{State: "denied", Complete: true}, nil).Once()
 	s.signalAfter(time.Minute, SignalRevocationRecorded)
 	s.NoError(s.run())
@@ -273,7 +294,7 @@ func (s *accessRequestSuite) TestSignalNamesArePassedToAdvance() {
 
 func (s *accessRequestSuite) TestManySignalsLoadNextStepsOnce() {
 	calls := 0
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		if calls++; calls == 1 {
 			return waiting(3600), nil
 		}
@@ -296,7 +317,7 @@ func (s *accessRequestSuite) TestDatabaseOutageFallsBackToAnActivity() {
 			regular++
 		}
 	})
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		switch calls++; calls {
 		case 1:
 			return waiting(3600), nil
@@ -326,7 +347,8 @@ func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
 	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{DueIn: 30}, nil).Once()
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{ApproverUnreachable: true}, nil).Once()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).
+		Return(activities.SyncResult{ApproverUnreachable: true}, nil).Once()
 	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, nil)
 	next := waiting(3600)
 	next.MessagesDue = true
@@ -347,7 +369,7 @@ func (s *accessRequestSuite) TestSlackOutageDoesNotDelayRevocation() {
 	s.onAdvance(activities.Next{State: "ended", Complete: true})
 	started := s.env.Now()
 	var revoked time.Duration
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
+	s.onDeprovision().Return(func(context.Context, activities.ClaimInput) error {
 		revoked = s.env.Now().Sub(started)
 		return nil
 	}).Once()

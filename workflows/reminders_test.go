@@ -11,7 +11,9 @@ import (
 
 // reminding is the next step while Bob has not decided.
 func reminding(dueIn time.Duration, dueFor string) activities.Next {
-	return activities.Next{State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"}}
+	return activities.Next{
+		State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"},
+	}
 }
 
 func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
@@ -31,14 +33,15 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 	for i := range next {
 		next[i].MessagesDue = true
 	}
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		advanced = append(advanced, s.env.Now().Sub(started).Round(time.Hour))
 		return next[min(len(advanced), len(next))-1], nil
 	})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(func(context.Context, activities.RequestInput) (activities.SyncResult, error) {
+	recordSync := func(context.Context, activities.RequestInput) (activities.SyncResult, error) {
 		synced = append(synced, s.env.Now().Sub(started).Round(time.Hour))
 		return activities.SyncResult{}, nil
-	})
+	}
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(recordSync)
 	s.NoError(s.run())
 	s.Equal([]time.Duration{0, day, 3 * day, 7 * day, 14 * day}, advanced)
 	s.Equal(advanced, synced)

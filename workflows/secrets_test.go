@@ -11,7 +11,8 @@ import (
 )
 
 // secret matches credentials, and the names of fields with people's texts. Temporal must hold none of them.
-var secret = regexp.MustCompile(`(?i)xox[a-z]-|xapp-|bearer |postgres(ql)?://|password|signing.?secret|BEGIN [A-Z ]*PRIVATE KEY|"?\b(reason|note|reason_key)\b"?\s*:`)
+var secret = regexp.MustCompile(`(?i)xox[a-z]-|xapp-|bearer |postgres(ql)?://|password|signing.?secret|` +
+	`BEGIN [A-Z ]*PRIVATE KEY|"?\b(reason|note|reason_key)\b"?\s*:`)
 
 func TestHistorySecrets(t *testing.T) {
 	t.Run("recorded histories have no secrets, reasons or notes", func(t *testing.T) {

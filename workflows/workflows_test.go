@@ -31,8 +31,10 @@ func TestEndAccess(t *testing.T) {
 		env.OnActivity(do.CheckClaim, mock.Anything, activities.ClaimInput{ClaimID: 70}).
 			Return(activities.CheckClaimResult{Over: true, RequestID: number, Label: "Warehouse / reader"}, nil).Once()
 		env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
-		env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(activities.Next{Complete: true}, nil).Once()
-		env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.SyncResult{}, nil).Once()
+		env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).
+			Return(activities.Next{Complete: true}, nil).Once()
+		env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
+			Return(activities.SyncResult{}, nil).Once()
 		env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
 		require.NoError(t, env.GetWorkflowError())
 	})
