@@ -53,7 +53,7 @@ func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
 		return a.wakeClaim(ctx, *w.claim)
 	}
 	for _, number := range w.requests {
-		if err := a.starter.Request(ctx, number, w.signal); err != nil {
+		if err := a.starter.SignalRequest(ctx, number, w.signal); err != nil {
 			return err
 		}
 	}
@@ -63,11 +63,11 @@ func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
 // wakeClaim wakes the run that ends a claim: its request's, or where that is over, one of its own.
 func (a *app) wakeClaim(ctx context.Context, claim schema.Claim) error {
 	if !claim.ItemID.Valid || !claim.EndsAt.Valid {
-		return a.starter.Claim(ctx, claim.ID)
+		return a.starter.StartEndAccess(ctx, claim.ID)
 	}
 	number, err := schema.RequestOfItem(ctx, a.db, claim.ItemID.Int64)
 	if err != nil {
 		return err
 	}
-	return a.starter.Request(ctx, number, workflows.SignalRevocationRecorded)
+	return a.starter.SignalRequest(ctx, number, workflows.SignalRevocationRecorded)
 }
