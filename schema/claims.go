@@ -26,11 +26,13 @@ type Claim struct {
 	EndReason     string        `db:"end_reason"`
 	RemovedAt     sql.NullTime  `db:"removed_at"` // the target was seen without the access afterwards
 	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep reconciles its assignment itself; null: nothing to reconcile
+	AlertedAt     sql.NullTime  `db:"alerted_at"` // owners and operators were told that removing it is overdue
 	LookAt        sql.NullTime  `db:"look_at"`    // granting is under way: when to look again whether it is done
 }
 
 const selectClaim = `
-select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at
+select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at,
+       c.alerted_at
   from claims c`
 
 // Live tells whether the claim is a reason to hold its assignment at the given instant.

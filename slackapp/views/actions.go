@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Action IDs of the buttons on the Home tab and in messages. The value of each says what it is about.
+// Action IDs of the buttons on the Home tab and in messages. The comment says what its value is.
 const (
 	ActionRequestAccess = "request_access" // no value
 	ActionApprove       = "approve"        // see DecisionValue
@@ -24,13 +24,13 @@ const (
 	BlockAgain    = "again"
 )
 
-// DecisionValue is the value of an Approve or Deny button: which copy of the approval it is a delegate, and the terms that
-// this copy shows (schema.Request.Terms).
+// DecisionValue is the value of an Approve or Deny button: the copy of the approval message that it is in, and the
+// terms that this copy shows (schema.Request.Terms).
 func DecisionValue(messageID int64, terms string) string {
 	return strconv.FormatInt(messageID, 10) + ":" + terms
 }
 
-// ParseDecisionValue takes a DecisionValue apart. It fails on anything else: values come back from outside.
+// ParseDecisionValue parses a DecisionValue. It fails on anything else: values come from outside.
 func ParseDecisionValue(value string) (messageID int64, terms string, err error) {
 	id, terms, ok := strings.Cut(value, ":")
 	messageID, err = strconv.ParseInt(id, 10, 64)
