@@ -221,7 +221,7 @@ func TestOutcomeMessage(t *testing.T) {
 		s.Shift(31 * time.Second)
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 2)
-		assert.Contains(t, s.reads("ann")[1], "is approved and being provisioned")
+		assert.Contains(t, s.reads("ann")[1], "is approved and being set up")
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 3)

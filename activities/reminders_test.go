@@ -64,7 +64,7 @@ func TestReminders(t *testing.T) {
 		assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 3)
-		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
 		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
 		assert.Contains(t, reminders[2], "(waits 7 days")
 		assert.Empty(t, s.reminders("ann"))
@@ -126,7 +126,7 @@ func TestReminders(t *testing.T) {
 		}
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "5 requests wait for you")
+		assert.Contains(t, reminders[0], "5 requests are waiting for your approval")
 		for _, id := range requests[1:] {
 			assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
 		}
@@ -180,7 +180,7 @@ func TestReminders(t *testing.T) {
 		s.synced(first.ID)
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
 		assert.NotContains(t, reminders[0], "Crm: Admin")
 
 		s.at("2026-12-04 10:02+00")

@@ -88,8 +88,8 @@ func TestAskAgain(t *testing.T) {
 
 		// Case 40: it waits already. Nothing is left.
 		alice.OpenHome()
-		alice.PressBeside("1 active, 1 ended", "Ask again")
-		nothing := alice.WaitForModal(fmt.Sprintf("There is nothing of request #%d that you lack and could ask for.", number))
+		alice.PressBeside("1 active, 1 ended", "Request again")
+		nothing := alice.WaitForModal(fmt.Sprintf("Nothing from request #%d can be requested again.", number))
 		require.Contains(t, nothing, "Data Warehouse: Analyst sandbox – already asked for in")
 		require.Contains(t, nothing, fmt.Sprintf("#%d", again))
 		require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link")
@@ -101,7 +101,7 @@ func TestAskAgain(t *testing.T) {
 		s.do(`update entitlements set gone_at = app_now() where key = 'mkt-marts'`)
 		alice.OpenHome()
 		alice.PressBeside(fmt.Sprintf("#%d", number), "Ask again")
-		alice.WaitForModal("There is nothing of request")
+		alice.WaitForModal("Nothing from request")
 		require.Empty(t, alice.Boxes())
 	})
 
@@ -109,7 +109,7 @@ func TestAskAgain(t *testing.T) {
 		s := newStage(t, 1, false)
 		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
-		bob.PressIn(approvalMessage, "Deny")
+		bob.PressIn(approvalMessage, "Deny…")
 		bob.WaitForModal("Reason")
 		bob.Fill("Reason", "Not yet")
 		bob.SubmitAccepted()
@@ -118,11 +118,11 @@ func TestAskAgain(t *testing.T) {
 		outcome := alice.WaitForMessage("Not yet")
 		require.Equal(t, []string{"Ask again"}, outcome.Buttons())
 
-		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Ask again"))
+		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Request again"))
 		s.eventually("someone else is refused", func() bool { return s.alerts("ask again refused") == 1 })
-		s.as("lucia").WaitForModal("Only the one who asked for this access can do that.")
+		s.as("lucia").WaitForModal("Only the requester can do this.")
 
-		alice.PressIn(outcome, "Ask again")
+		alice.PressIn(outcome, "Request again")
 		alice.WaitForModal("What you asked for")
 		require.Len(t, alice.Ticked(), 2)
 		alice.CloseModal()

@@ -35,7 +35,7 @@ func TestApproval(t *testing.T) {
 			s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 			require.Equal(s, []string{"approve"}, s.verdicts())
 			bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.") // case 37
-			bob.WaitForHome("Nothing waits for you.")
+			bob.WaitForHome("Nothing is waiting for you.")
 			s.work(number)
 			require.NotContains(s, bob.Again(approvalMessage).Buttons(), "Approve")
 		})
@@ -56,7 +56,7 @@ func TestApproval(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			number, approvalMessage := s.approvalMessage()
 			bob := s.as("bob")
-			bob.PressIn(approvalMessage, "Deny")
+			bob.PressIn(approvalMessage, "Deny…")
 			bob.WaitForModal("Reason")
 			require.NotEmpty(s, bob.Submit(), "a reason is required")
 			bob.Fill("Reason", "\u200b") // nothing that anybody could read
@@ -184,7 +184,7 @@ func TestApproval(t *testing.T) {
 			bob.OpenHome()
 			lucia.OpenHome()
 			toBob, toLucia := bob.WaitForMessage("#1001"), lucia.WaitForMessage("#1001")
-			lucia.PressIn(toLucia, "Deny")
+			lucia.PressIn(toLucia, "Deny…")
 			lucia.WaitForModal("Reason")
 			lucia.Fill("Reason", "not now")
 			bob.PressIn(toBob, "Approve")
@@ -239,11 +239,11 @@ func TestRequesterActions(t *testing.T) {
 			alice.Press("Next")
 			alice.WaitForModal(fmt.Sprintf("page %d of", page))
 		}
-		alice.PressBeside("Analyst sandbox", "Remove")
+		alice.PressBeside("Analyst sandbox", "Remove my access…")
 		alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
 		alice.CloseModal()
 		alice.WaitForModal("Being revoked")
-		alice.PressBeside("Marketing marts", "Remove")
+		alice.PressBeside("Marketing marts", "Remove my access…")
 		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
 	})
 
@@ -278,7 +278,7 @@ func TestRequesterActions(t *testing.T) {
 			alice := s.as("alice")
 			alice.OpenHome()
 			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove]"), "not for what did not come from a request")
-			alice.PressBeside("Analyst sandbox", "Remove")
+			alice.PressBeside("Analyst sandbox", "Remove my access…")
 			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
 			alice.WaitForHome("Being revoked")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove]"))
@@ -317,14 +317,14 @@ func TestRequesterActions(t *testing.T) {
 		s.grant(first)
 
 		alice.OpenHome()
-		alice.PressBeside("Analyst sandbox", "Extend")
+		alice.PressBeside("Analyst sandbox", "Extend…")
 		alice.WaitForModal("What you have from request #1001 and that ends.")
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1, "the one that was pressed")
 		require.Equal(t, "Temporary", strings.Split(alice.Value("Duration"), " (")[0])
 		alice.PickDate("End date", day(5))
 		alice.Choose("Reason", "Project work")
-		require.Equal(t, map[string]string{"End date": "You have this until then already, or longer: Analyst sandbox."}, alice.Submit())
+		require.Equal(t, map[string]string{"End date": "You have this until then or longer already: Analyst sandbox."}, alice.Submit())
 		alice.PickDate("End date", day(9))
 		alice.SubmitAccepted()
 		require.Equal(t, []string{"warehouse/sandbox"}, s.asked(s.newest()))
@@ -358,9 +358,9 @@ func TestRequesterActions(t *testing.T) {
 		require.Contains(t, soon.Text(), "Analyst sandbox")
 		require.NotContains(t, soon.Text(), "Marketing marts")
 
-		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend"))
+		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend…"))
 		s.eventually("it is refused", func() bool { return s.alerts("extend refused") == 1 })
-		alice.PressIn(soon, "Extend")
+		alice.PressIn(soon, "Extend…")
 		alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends.", number))
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1)

@@ -26,7 +26,7 @@ func TestRevocation(t *testing.T) {
 			s.held()
 			bob := s.as("bob")
 			bob.OpenHome()
-			bob.Press("Who has access…")
+			bob.Press("Review access…")
 			bob.WaitForModal("You see what you look after")
 			bob.Pick("Person", "alice", "Alice Martin")
 			bob.WaitForModal("Marketing marts")
@@ -53,11 +53,11 @@ func TestRevocation(t *testing.T) {
 		claims := s.held()
 		alice := s.as("alice")
 		alice.OpenHome()
-		require.NotContains(t, alice.Home(), "Who has access…")
+		require.NotContains(t, alice.Home(), "Review access…")
 
 		lucia := s.as("lucia") // looks after the dashboards, not the warehouse
 		lucia.OpenHome()
-		lucia.Press("Who has access…")
+		lucia.Press("Review access…")
 		lucia.Pick("Person", "alice", "Alice Martin")
 		lucia.WaitForModal("in all, page 1")
 		require.NotContains(t, lucia.Modal(), "Marketing marts")

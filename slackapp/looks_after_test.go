@@ -91,13 +91,13 @@ func TestManualTask(t *testing.T) {
 			for _, button := range message.Buttons() {
 				require.Contains(s, task, "["+button+"]")
 			}
-			lucia.PressBeside("Evening entry", "Done")
+			lucia.PressBeside("Evening entry", "Mark as done")
 			s.homeWithout(lucia, "To do by hand")
 			require.Equal(s, "done", s.outcome(1))
 
 			// What bob has before him is behind: he is told, and it shows what is so.
-			bob.PressBeside("Evening entry", "Done")
-			bob.WaitForModal("This was answered already.")
+			bob.PressBeside("Evening entry", "Mark as done")
+			bob.WaitForModal("This task is already answered.")
 			bob.CloseModal()
 			s.homeWithout(bob, "To do by hand")
 			dana.OpenHome()
@@ -120,11 +120,11 @@ func TestManualTask(t *testing.T) {
 		lucia.OpenHome()
 		require.Contains(t, lucia.Home(), "To do by hand (2)")
 
-		lucia.PressIn(done, "Done")
+		lucia.PressIn(done, "Mark as done")
 		require.NotContains(t, lucia.WaitForHome("To do by hand (1)"), "Alice Martin")
 		require.Equal(t, "done", s.outcome(first))
 
-		lucia.PressIn(cannot, "Cannot")
+		lucia.PressIn(cannot, "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.Fill("Why", "no badges left")
 		lucia.SubmitAccepted()
@@ -142,7 +142,7 @@ func TestManualTask(t *testing.T) {
 			require.Equal(t, sees, strings.Contains(a.Home(), "To do by hand (1)"), who)
 		}
 		lucia := s.as("lucia")
-		lucia.PressBeside("Evening entry", "Cannot")
+		lucia.PressBeside("Evening entry", "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.CloseModal()
 		_, click, err := s.slack.LastPayload("block_actions")
@@ -169,13 +169,13 @@ func TestManualTask(t *testing.T) {
 
 		// Who does not look after it any more still has it before them, and is refused.
 		s.do(`delete from application_owners where person_id = $1`, s.person("lucia").ID)
-		lucia.PressBeside("Evening entry", "Done")
-		lucia.WaitForModal("This is for those who look after the application.")
+		lucia.PressBeside("Evening entry", "Mark as done")
+		lucia.WaitForModal("Only owners of the application can do this.")
 		lucia.CloseModal()
 		s.homeWithout(lucia, "To do by hand")
 		require.Equal(t, "open", s.outcome(task))
 		noor := s.as("noor")
-		noor.PressBeside("Evening entry", "Done")
+		noor.PressBeside("Evening entry", "Mark as done")
 		s.homeWithout(noor, "To do by hand")
 		require.Equal(t, "done", s.outcome(task))
 	})
@@ -196,9 +196,9 @@ func TestManualTask(t *testing.T) {
 		lucia.Press("Next")
 		lucia.WaitForModal("page 2 of 2")
 		at := func(n int) string { return people[n] + "@example.com" }
-		lucia.PressBeside(at(17), "Done")
+		lucia.PressBeside(at(17), "Mark as done")
 		require.NotContains(t, lucia.WaitForModal("17 in all, page 2 of 2"), at(17))
-		lucia.PressBeside(at(16), "Cannot")
+		lucia.PressBeside(at(16), "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.Fill("Why", "no badges left")
 		lucia.SubmitAccepted()
@@ -271,23 +271,23 @@ func TestUnexpectedAccess(t *testing.T) {
 		bob.OpenHome()
 		finding, _, _ := strings.Cut(bob.Home(), "My requests")
 		for _, said := range []string{
-			"Differs from what is recorded (3)", "Tom O'Brien: *Dashboard publisher*", "Dashboards · held there, and no one asked for it here",
-			"account stranger (no one's in the directory): *Warehouse reader*", "Priya Nair: *Analyst sandbox*", "Data Warehouse · recorded as given, and not there any more", "Please look in the application who changed it",
+			"Unexpected or missing access (3)", "Tom O'Brien: *Dashboard publisher*", "Dashboards · Unexpected: not requested here",
+			"account stranger (not in the directory): *Warehouse reader*", "Priya Nair: *Analyst sandbox*", "Data Warehouse · Missing: granted here, but no longer there", "Please look in the application who changed it",
 		} {
 			require.Contains(t, finding, said)
 		}
 		lucia.OpenHome() // owns the dashboards, and not the whole warehouse
-		require.Contains(t, lucia.Home(), "Differs from what is recorded (1)")
+		require.Contains(t, lucia.Home(), "Unexpected or missing access (1)")
 		require.NotContains(t, lucia.Home(), "Priya Nair")
 		for who, sees := range map[string]bool{"noor": true /* an administrator */, "alice": false, "hannah": false /* owns another application */} {
 			a := s.as(who)
 			a.OpenHome()
-			require.Equal(t, sees, strings.Contains(a.Home(), "Differs from what is recorded (3)"), who)
+			require.Equal(t, sees, strings.Contains(a.Home(), "Unexpected or missing access (3)"), who)
 			require.Equal(t, sees, strings.Contains(a.Home(), "Differs from"), who)
 		}
 		s.compare(nil, lost)
 		bob.OpenHome()
-		require.Contains(t, bob.Home(), "Differs from what is recorded (1)")
+		require.Contains(t, bob.Home(), "Unexpected or missing access (1)")
 		require.NotContains(t, bob.Home(), "stranger")
 		s.compare(nil, nil)
 		bob.OpenHome()

@@ -31,7 +31,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	_, approvalMessage := s.approvalMessage()
 	bob, alice := s.as("bob"), s.as("alice")
 	bob.OpenHome() // which binds him
-	bob.PressIn(approvalMessage, "Deny")
+	bob.PressIn(approvalMessage, "Deny…")
 	bob.WaitForModal("Deny")
 	approve := last("a button in a message", "block_actions")
 	approve.payload["actions"].([]any)[0].(map[string]any)["action_id"] = views.ActionApprove

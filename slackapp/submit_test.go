@@ -121,7 +121,7 @@ func TestSubmission(t *testing.T) {
 			s.do(`update entitlements set gone_at = app_now() where id = $1`, s.entitlement("dashboards", "editor"))
 			errors := alice.Submit()
 			require.Len(s, errors, 1)
-			require.Contains(s, fmt.Sprint(errors), "No longer offered: Dashboard editor.")
+			require.Contains(s, fmt.Sprint(errors), "No longer available: Dashboard editor.")
 			require.Zero(s, s.newest())
 			// Said again while the tick is there; without it the rest goes.
 			require.NotEmpty(s, alice.Submit())
@@ -142,7 +142,7 @@ func TestSubmission(t *testing.T) {
 		alice.WaitForModal("All 6 selected")
 		alice.Choose("Reason", "Project work")
 		s.do(`update claims set ended_at = app_now() where entitlement_id = $1 and person_id = $2`, s.entitlement("dashboards", "editor"), s.person("priya").ID)
-		require.Contains(t, alice.Submit()["Access Grants"], "No longer offered: Dashboard editor.")
+		require.Contains(t, alice.Submit()["Access Grants"], "No longer available: Dashboard editor.")
 		alice.SubmitAccepted()
 		require.Len(t, s.asked(s.newest()), 5)
 	})
@@ -266,7 +266,7 @@ func TestSubmission(t *testing.T) {
 			s.recordAway(false)
 			return alice.Submit()
 		}
-		again := "This was not kept. Please choose it again."
+		again := "We couldn't save this choice. Choose again."
 		require.Equal(t, map[string]string{"Access Grants": again}, lost(func() { alice.Tick("Select all") }))
 		alice.Untick("Select all")
 		s.drawn(alice)

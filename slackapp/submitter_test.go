@@ -39,7 +39,7 @@ func TestSubmitter(t *testing.T) {
 			alice, bob, lucia := s.as("alice"), s.as("bob"), s.as("lucia")
 			hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", number))
 			his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been created", number))
-			approvalMessage := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
+			approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 			require.Contains(s, approvalMessage.Text(), "for Alice Martin")
 			for _, m := range bob.Messages() {
 				require.NotContains(s, m.Buttons(), "Approve", "bob owns it, and asked for it")
@@ -54,7 +54,7 @@ func TestSubmitter(t *testing.T) {
 			s.askQuestion("lucia", approvalMessage, "What for?")
 			s.work(number)
 			toBob, toAlice := bob.WaitForMessage(fmt.Sprintf("asks about your request #%d for Alice Martin", number)), alice.WaitForMessage(fmt.Sprintf("asks about Bob Fischer's request #%d for you", number))
-			bob.PressIn(toBob, "Answer")
+			bob.PressIn(toBob, "Answer…")
 			bob.WaitForModal("What for?")
 			bob.Fill("Answer", "The board's report")
 			bob.SubmitAccepted()

@@ -29,7 +29,7 @@ func TestWaitingList(t *testing.T) {
 			})
 		}
 		clicks.Wait()
-		bob.WaitForHome("Nothing waits for you.")
+		bob.WaitForHome("Nothing is waiting for you.")
 		require.Equal(t, 2, s.decisions(), "one for each item")
 		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
 	})
@@ -40,7 +40,7 @@ func TestWaitingList(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
 		bob.OpenHome()
-		bob.PressBeside("#1001", "Deny")
+		bob.PressBeside("#1001", "Deny…")
 		bob.WaitForModal("Reason")
 		bob.CloseModal()
 		_, click, err := s.slack.LastPayload("block_actions")
@@ -67,7 +67,7 @@ func TestWaitingList(t *testing.T) {
 		bob, lucia := s.as("bob"), s.as("lucia")
 		bob.OpenHome()
 		lucia.OpenHome()
-		lucia.PressBeside("#1001", "Deny")
+		lucia.PressBeside("#1001", "Deny…")
 		lucia.WaitForModal("Reason")
 		lucia.Fill("Reason", "not now")
 		bob.PressBeside("#1001", "Approve")
@@ -75,7 +75,7 @@ func TestWaitingList(t *testing.T) {
 		require.Contains(t, lucia.Submit()["Reason"], "Bob Fischer approved this on ")
 		require.Equal(t, []string{"approve"}, s.verdicts())
 		lucia.CloseModal()
-		lucia.WaitForHome("Nothing waits for you.")
+		lucia.WaitForHome("Nothing is waiting for you.")
 	})
 
 	t.Run("approval is decided from the whole list too", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestWaitingList(t *testing.T) {
 		bob.WaitForModal("Your decision is recorded.") // Temporal is away
 		bob.CloseModal()
 		bob.WaitForModal("11 in all")
-		bob.PressBeside("#1003", "Deny")
+		bob.PressBeside("#1003", "Deny…")
 		bob.WaitForModal("Reason")
 		bob.Fill("Reason", "not now")
 		bob.SubmitAccepted()
@@ -116,13 +116,13 @@ func TestWaitingList(t *testing.T) {
 			bob.Press("Next")
 			bob.WaitForModal("page 2 of 2")
 
-			bob.PressBeside("#1017", "Deny")
-			bob.WaitForModal("The requester reads it")
+			bob.PressBeside("#1017", "Deny…")
+			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")
 			bob.SubmitAccepted()
 			require.NotContains(s, bob.WaitForModal("17 in all, page 2 of 2"), "#1017")
 
-			bob.PressBeside("#1016", "Choose…")
+			bob.PressBeside("#1016", "Approve with changes…")
 			bob.WaitForModal("What you tick is approved")
 			bob.Tick("Dashboard editor")
 			bob.SubmitAccepted()
@@ -130,8 +130,8 @@ func TestWaitingList(t *testing.T) {
 			require.Equal(s, []string{"approve", "deny"}, s.verdicts())
 
 			// Where someone else was first, the list shows that too, and a page that is no more gives way to the last.
-			bob.PressBeside("#1018", "Deny")
-			bob.WaitForModal("The requester reads it")
+			bob.PressBeside("#1018", "Deny…")
+			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")
 			lucia.PressIn(lucia.WaitForMessage("#1018"), "Approve")
 			s.eventually("lucia's is recorded", func() bool { return s.decisions() == 3 })

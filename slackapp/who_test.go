@@ -86,7 +86,7 @@ func TestSlackUser(t *testing.T) {
 		require.NoError(t, err)
 		newHire := s.as("new")
 		newHire.OpenHome()
-		for _, said := range []string{"You are not in the directory", "new@example.com", "Dana Levi", "Noor Haddad"} {
+		for _, said := range []string{"You aren't in the directory", "new@example.com", "Dana Levi", "Noor Haddad"} {
 			require.Contains(t, newHire.Home(), said)
 		}
 	})
@@ -166,7 +166,7 @@ func TestSlackUser(t *testing.T) {
 		s := newStage(t, 1, false, func(c *config) { c.bindByEmail = false })
 		alice := s.as("alice")
 		alice.OpenHome()
-		for _, said := range []string{"The directory does not name your Slack user (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {
+		for _, said := range []string{"The directory doesn't name your Slack user ID (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {
 			require.Contains(t, alice.Home(), said)
 		}
 		require.Zero(t, one[int](s, `select count(*) from slack_identities`))
@@ -227,7 +227,7 @@ func TestRefusalCause(t *testing.T) {
 		s := withoutZoe(t)
 		known := refused(s, slacksim.User{ID: "U0HEARSAY", Email: "zoe@example.com", EmailUnconfirmed: true})
 		unknown := refused(s, slacksim.User{ID: "U0STRANGE", Email: "nil@example.com", EmailUnconfirmed: true})
-		require.Contains(t, known, "Your e-mail address in Slack (zoe@example.com) is not confirmed")
+		require.Contains(t, known, "Your email address in Slack (zoe@example.com) is not confirmed")
 		require.Contains(t, known, "Confirm it in Slack")
 		require.NotContains(t, known, "directory")
 		require.Equal(t, strings.ReplaceAll(known, "zoe@", "nil@"), unknown)
@@ -240,7 +240,7 @@ func TestRefusalCause(t *testing.T) {
 	})
 	t.Run("a confirmed address that is not in the directory says so", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You are not in the directory (new@example.com)")
+		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You aren't in the directory (new@example.com)")
 	})
 	t.Run("who was granted a new Slack account is not sent back to the old one", func(t *testing.T) {
 		s := newStage(t, 1, false)

@@ -138,13 +138,16 @@ func removal(r *schema.Request, i schema.Item, reader int64, why string) standin
 		p = unconfirmed
 	}
 	words := p.words()
-	if i.Release != nil && i.Release.Kind == schema.KindRemovedByHolder {
-		words += ", " + lower(removedBy(r.Requester.Name, reader == r.RequesterID))
-	} else {
+	switch byHolder := i.Release != nil && i.Release.Kind == schema.KindRemovedByHolder; {
+	case i.Claim == nil || !i.Claim.GrantedAt.Valid:
+		words = why + ", confirming that there is no access"
+		if p == unconfirmed {
+			words = p.words() + ": " + why
+		}
+	case byHolder && p == removing:
+		words += strings.TrimPrefix(lower(removedBy(r.Requester.Name, reader == r.RequesterID)), "removed")
+	default:
 		words += ", " + why
-	}
-	if i.Claim == nil || !i.Claim.GrantedAt.Valid {
-		words += "; confirming that there is no access"
 	}
 	return in(p, words)
 }
