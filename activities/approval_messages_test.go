@@ -28,7 +28,7 @@ func TestApprovalMessage(t *testing.T) {
 		s.advance(asked.ID)
 		s.synced(asked.ID)
 		require.Len(t, s.reads("owen"), 2, "an edit would notify no one")
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 1))
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 1))
 		assert.Empty(t, s.buttons("owen", 0), "one place to decide")
 		assert.Contains(t, s.reads("owen")[0], "a newer message")
 		assert.Contains(t, s.reads("owen")[0], "Approved by you")
@@ -52,7 +52,7 @@ func TestApprovalMessage(t *testing.T) {
 		require.Len(t, s.approvals(asked.ID), 2)
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("owen"), 1)
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0))
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 0))
 		assert.Empty(t, s.buttons("olga", 0))
 	})
 

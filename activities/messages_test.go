@@ -139,7 +139,7 @@ func TestMessageSync(t *testing.T) {
 		assert.Equal(t, []string{"Withdraw"}, s.buttons("ann", 0))
 		for _, name := range []string{"owen", "olga"} {
 			require.Len(t, s.reads(name), 1)
-			assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons(name, 0))
+			assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons(name, 0))
 		}
 		assert.Equal(t, 3, s.calls("chat.postMessage"))
 
@@ -420,9 +420,9 @@ func TestSlackFault(t *testing.T) {
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 1})
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 1)
-		assert.Contains(t, s.reads("owen")[0], "could not be shown in full")
+		assert.Contains(t, s.reads("owen")[0], "We couldn't show this message in full")
 		assert.Contains(t, s.reads("ann")[0], "sent for approval")
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0), "the request goes on")
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 0), "the request goes on")
 		assert.Equal(t, 1, s.Alerts("a message was refused by Slack"))
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("ann"), 1, "and not sent again and again")
@@ -572,12 +572,12 @@ func TestOwnerNotification(t *testing.T) {
 			return reports
 		}
 		require.Len(t, reports("owen"), 1)
-		assert.Contains(t, reports("owen")[0], "doesn't exist in Crm any more")
+		assert.Contains(t, reports("owen")[0], "no longer exists in Crm")
 		assert.Empty(t, reports("olga"), "hers was granted")
 		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
 		last := s.reads("ann")[len(s.reads("ann"))-1]
 		assert.Contains(t, last, "1 active, 1 couldn't be set up")
-		assert.Contains(t, last, "doesn't exist in Crm any more")
+		assert.Contains(t, last, "no longer exists in Crm")
 	})
 
 	t.Run("owners learn of access found before and of overdue revocations", func(t *testing.T) {

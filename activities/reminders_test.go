@@ -29,7 +29,7 @@ func (c *company) remindersTo(person int64) int {
 func (s withSlack) reminders(name string) (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "wait for you") || strings.Contains(text, "waits for you") {
+		if strings.Contains(text, "waiting for your approval") {
 			texts = append(texts, text)
 		}
 	}
@@ -65,7 +65,7 @@ func TestReminders(t *testing.T) {
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 3)
 		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
-		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
+		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waiting for 1 day, respond by Tue 15 Dec 2026, 10:00 UTC)")
 		assert.Contains(t, reminders[2], "(waits 7 days")
 		assert.Empty(t, s.reminders("ann"))
 		assert.Equal(t, 3, s.Audited("reminded"))

@@ -79,11 +79,11 @@ func TestRecordedBeforeAck(t *testing.T) {
 			bob.OpenHome() // which binds him
 
 			bob.PressIn(approvalMessage, "Ask a question…")
-			bob.WaitForModal("your approval about request")
+			bob.WaitForModal("your question about request")
 			bob.Fill("Question", "What for?")
 			submit(views.CallbackAskQuestion, `select count(*) from questions`, bob)
 			s.work(first)
-			alice.PressIn(alice.WaitForMessage("Bob Fischer asks about your request"), "Answer")
+			alice.PressIn(alice.WaitForMessage("Bob Fischer asks about your request"), "Answer…")
 			alice.WaitForModal("What for")
 			alice.Fill("Answer", "The board")
 			submit(views.CallbackAnswer, `select count(*) from question_answers`, alice)
@@ -99,7 +99,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			bob.WaitForHome("Delegate approvals…")
 
 			bob.PressIn(approvalMessage, "Approve with changes…")
-			bob.WaitForModal("What you tick is approved")
+			bob.WaitForModal("Select the ones to approve")
 			bob.Tick("Analyst sandbox")
 			submit(views.CallbackChoose, decisions, bob)
 			s.work(first)
@@ -110,7 +110,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			s.work(first)
 			s.grant(first)
 			bob.Press("Review access…")
-			bob.WaitForModal("You see what you look after")
+			bob.WaitForModal("You see and can revoke")
 			bob.Pick("Person", "alice", "Alice Martin")
 			bob.WaitForModal("Analyst sandbox")
 			bob.PressBeside("Analyst sandbox", "Revoke…")
@@ -130,7 +130,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			s.grant(third)
 			alice.OpenHome()
 			press(views.ActionRemoveAccess, releases, func() { alice.PressBeside("Dashboard editor", "Remove my access…") })
-			alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
+			alice.WaitForModal("Removing your access.") // Temporal is away
 			alice.CloseAllModals()
 
 			s.lookAfter("building", "bob")
@@ -138,7 +138,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			message := bob.WaitForMessage("Alice Martin (alice@example.com)")
 			press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Mark as done") })
 			s.manualTasks("zoe", "building", "evening")
-			bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Cannot")
+			bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Can't do it…")
 			bob.WaitForModal("Why")
 			bob.Fill("Why", "no badges left")
 			submit(views.CallbackCannot, answers, bob)
@@ -224,13 +224,13 @@ func TestRecordedBeforeAck(t *testing.T) {
 				card := alice.WaitForMessage("#1001")
 				s.locked(number, func() {
 					bob.PressIn(approvalMessage, "Approve") // fails if there is no ack within Slack's three seconds
-					bob.WaitForEphemeral("Nothing was changed. Please try again")
+					bob.WaitForEphemeral("Nothing was changed. Try again")
 					alice.PressIn(card, "Withdraw")
-					alice.WaitForEphemeral("Nothing was changed. Please try again")
+					alice.WaitForEphemeral("Nothing was changed. Try again")
 					bob.PressIn(approvalMessage, "Deny…")
 					bob.WaitForModal("Deny")
 					bob.Fill("Reason", "no")
-					require.Contains(s, bob.Submit()["Reason"], "Nothing was changed. Please try again")
+					require.Contains(s, bob.Submit()["Reason"], "Nothing was changed. Try again")
 					require.Zero(s, one[int](s, none))
 				})
 				require.Zero(s, one[int](s, none), "nor when the lock is gone")
@@ -248,10 +248,10 @@ func TestRecordedBeforeAck(t *testing.T) {
 				bob.WaitForModal("Deny")
 				bob.Fill("Reason", "no")
 				q.be(true)
-				require.Regexp(s, "Submit again in a moment|Please try again", bob.Submit()["Reason"])
+				require.Regexp(s, "Submit again in a moment|Try again", bob.Submit()["Reason"])
 				bob.CloseAllModals()
 				bob.PressIn(approvalMessage, "Approve")
-				bob.WaitForEphemeral("try again")
+				bob.WaitForEphemeral("ry again")
 				q.be(false)
 				s.eventually("pressing again records it", func() bool {
 					bob.PressIn(approvalMessage, "Approve")

@@ -130,7 +130,7 @@ func TestHomeTab(t *testing.T) {
 		alice.VisitHome()
 		home := alice.WaitForHome("Alice Martin")
 		require.Contains(t, home, "Request Access")
-		require.Contains(t, home, "cannot be shown at the moment")
+		require.Contains(t, home, "We can't show your requests and access right now")
 		s.openForm(alice)
 	})
 
@@ -139,9 +139,9 @@ func TestHomeTab(t *testing.T) {
 		alice := s.as("alice")
 		s.recordAway(true)
 		alice.VisitHome()
-		alice.WaitForHome("Your access cannot be shown right now.")
+		alice.WaitForHome("We can't show your access right now.")
 		alice.Press("Request Access")
-		alice.WaitForModal("Our records cannot be reached right now.")
+		alice.WaitForModal("We can't reach our database right now.")
 		s.recordAway(false)
 		alice.CloseAllModals()
 		alice.OpenHome()
@@ -155,14 +155,14 @@ func TestHomeTab(t *testing.T) {
 		alice.OpenHome()
 		require.Contains(t, alice.Home(), "My current access (35)")
 		alice.Press("Show all 35")
-		require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in all")
+		require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in total")
 		alice.Press("Next")
 		alice.WaitForModal("page 2 of 3")
 		alice.Press("Next")
 		alice.WaitForModal("page 3 of 3")
 		s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
 		alice.Press("Previous") // by now there is no such page
-		alice.WaitForModal("2 in all, page 1 of 1")
+		alice.WaitForModal("2 in total, page 1 of 1")
 	})
 }
 
@@ -242,7 +242,7 @@ func TestAcknowledgement(t *testing.T) {
 			s.openForm(alice)
 			require.NoError(s, s.slack.Break(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 3500, Times: 1}))
 			alice.Choose("Access Like", "Custom") // fails if there is no ack within three seconds
-			alice.WaitForModal("Everything that can be requested")
+			alice.WaitForModal("Everything that you can request")
 		})
 	})
 
@@ -255,7 +255,7 @@ func TestAcknowledgement(t *testing.T) {
 			_, err = blocker.Exec(`select from form_drafts for update`)
 			require.NoError(s, err)
 			alice.Choose("Access Like", "Custom")
-			alice.WaitForModal("Our records cannot be reached right now. Nothing was changed.")
+			alice.WaitForModal("We can't reach our database right now. Nothing was changed.")
 			require.NoError(s, blocker.Rollback())
 			alice.CloseModal()
 			alice.Choose("Access Like", "Job Title")

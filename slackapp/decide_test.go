@@ -60,7 +60,7 @@ func TestApproval(t *testing.T) {
 			bob.WaitForModal("Reason")
 			require.NotEmpty(s, bob.Submit(), "a reason is required")
 			bob.Fill("Reason", "\u200b") // nothing that anybody could read
-			require.Contains(s, bob.Submit()["Reason"], "Say why")
+			require.Contains(s, bob.Submit()["Reason"], "Enter a reason")
 			bob.Fill("Reason", "ask <!channel> first")
 			bob.SubmitAccepted()
 			bob.WaitForNoModal()
@@ -118,7 +118,7 @@ func TestApproval(t *testing.T) {
 					screen, err := presses.Screen()
 					require.NoError(s, err)
 					for _, m := range screen.Messages {
-						if strings.Contains(m.Text(), "This is not yours to decide") {
+						if strings.Contains(m.Text(), "You're not an approver for this request") {
 							return true
 						}
 					}
@@ -145,7 +145,7 @@ func TestApproval(t *testing.T) {
 			screen, err := alice.Screen()
 			require.NoError(t, err)
 			for _, m := range screen.Messages {
-				if strings.Contains(m.Text(), "You can't decide a request that you made") {
+				if strings.Contains(m.Text(), "You can't approve your own request") {
 					return true
 				}
 			}
@@ -160,7 +160,7 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		s.do(`update access_requests set note = 'and the payroll, too'`)
 		s.as("bob").PressIn(approvalMessage, "Approve")
-		s.as("bob").WaitForEphemeral("no longer what this message shows")
+		s.as("bob").WaitForEphemeral("This request has changed since this message was sent")
 		require.Zero(t, s.decisions())
 		require.Equal(t, 1, s.alerts("decision refused"))
 	})
@@ -171,7 +171,7 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		s.do(`update people set status = 'suspended' where email = 'bob@example.com'`)
 		s.as("bob").PressIn(approvalMessage, "Approve")
-		s.as("bob").WaitForEphemeral("You are not active in the directory")
+		s.as("bob").WaitForEphemeral("You aren't active in the directory")
 		require.Zero(t, s.decisions())
 	})
 
@@ -240,7 +240,7 @@ func TestRequesterActions(t *testing.T) {
 			alice.WaitForModal(fmt.Sprintf("page %d of", page))
 		}
 		alice.PressBeside("Analyst sandbox", "Remove my access…")
-		alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
+		alice.WaitForModal("Removing your access.") // Temporal is away
 		alice.CloseModal()
 		alice.WaitForModal("Being revoked")
 		alice.PressBeside("Marketing marts", "Remove my access…")
@@ -258,7 +258,7 @@ func TestRequesterActions(t *testing.T) {
 			require.Zero(s, one[int](s, `select count(*) from releases`))
 			alice.PressIn(card, "Withdraw")
 			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
-			alice.WaitForEphemeral("It is recorded that you withdraw this.") // Temporal is away
+			alice.WaitForEphemeral("Withdrawing request #") // Temporal is away
 			alice.WaitForHome("Withdrawn")
 			alice.PressIn(card, "Withdraw")
 			alice.WaitForEphemeral("There is nothing left to withdraw")
@@ -318,7 +318,7 @@ func TestRequesterActions(t *testing.T) {
 
 		alice.OpenHome()
 		alice.PressBeside("Analyst sandbox", "Extend…")
-		alice.WaitForModal("What you have from request #1001 and that ends.")
+		alice.WaitForModal("Access from request #1001 that has an end date.")
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1, "the one that was pressed")
 		require.Equal(t, "Temporary", strings.Split(alice.Value("Duration"), " (")[0])
@@ -361,7 +361,7 @@ func TestRequesterActions(t *testing.T) {
 		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend…"))
 		s.eventually("it is refused", func() bool { return s.alerts("extend refused") == 1 })
 		alice.PressIn(soon, "Extend…")
-		alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends.", number))
+		alice.WaitForModal(fmt.Sprintf("Access from request #%d that has an end date.", number))
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1)
 		require.Contains(t, alice.Ticked()[0], "Analyst sandbox")

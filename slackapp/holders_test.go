@@ -27,7 +27,7 @@ func TestRevocation(t *testing.T) {
 			bob := s.as("bob")
 			bob.OpenHome()
 			bob.Press("Review access…")
-			bob.WaitForModal("You see what you look after")
+			bob.WaitForModal("You see and can revoke")
 			bob.Pick("Person", "alice", "Alice Martin")
 			bob.WaitForModal("Marketing marts")
 			bob.PressBeside("Marketing marts", "Revoke…")
@@ -37,14 +37,14 @@ func TestRevocation(t *testing.T) {
 			_, pressed, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
 			bob.Fill("Reason", "\u200b")
-			require.Contains(s, bob.Submit()["Reason"], "Say why")
+			require.Contains(s, bob.Submit()["Reason"], "Enter a reason")
 			bob.Fill("Reason", "not needed any more")
 			bob.SubmitAccepted()
 			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
 			bob.WaitForModal("Being revoked")
 			_, err = s.slack.Deliver("interactivity", pressed)
 			require.NoError(s, err)
-			bob.WaitForMessage("being revoked already") // the trigger of the press is used up
+			bob.WaitForMessage("already being removed") // the trigger of the press is used up
 		})
 	})
 
@@ -59,7 +59,7 @@ func TestRevocation(t *testing.T) {
 		lucia.OpenHome()
 		lucia.Press("Review access…")
 		lucia.Pick("Person", "alice", "Alice Martin")
-		lucia.WaitForModal("in all, page 1")
+		lucia.WaitForModal("in total, page 1")
 		require.NotContains(t, lucia.Modal(), "Marketing marts")
 		lucia.PressBeside("Dashboard viewer", "Revoke…")
 		lucia.WaitForModal("The access ends now")
@@ -68,7 +68,7 @@ func TestRevocation(t *testing.T) {
 		payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
+		require.NotContains(t, lucia.WaitForMessage("isn't yours to revoke").Text(), "Alice")
 		require.Equal(t, 1, s.alerts("revoking refused"))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"
@@ -76,14 +76,14 @@ func TestRevocation(t *testing.T) {
 			"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.Contains(t, answer.Body, "Only those who look after")
+		require.Contains(t, answer.Body, "Only owners and administrators")
 		require.Equal(t, 2, s.alerts("revoking refused"))
 		require.Zero(t, one[int](s, `select count(*) from releases`))
 
 		s.do(`update people set administrator = true where email = 'lucia@example.com'`)
 		answer, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.NotContains(t, answer.Body, "Only those")
+		require.NotContains(t, answer.Body, "Only owners")
 		require.Equal(t, 1, one[int](s, `select count(*) from releases`))
 	})
 }

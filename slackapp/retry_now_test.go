@@ -34,7 +34,7 @@ func TestRetryNow(t *testing.T) {
 			orders := func() int { return one[int](s, `select count(*) from retry_orders where request_id = $1`, number) }
 			s.do(`update access_requests set due_at = app_now() + interval '1 hour' where id = $1`, number)
 			dana.PressIn(waiting, "Retry now")
-			dana.WaitForEphemeral(fmt.Sprintf("Trying request #%d now", number))
+			dana.WaitForEphemeral(fmt.Sprintf("Retrying request #%d", number))
 			require.Equal(t, 1, orders())
 			require.True(t, one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number), "Temporal is away here: the sweep has it tried")
 			dana.WaitForMessage(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))

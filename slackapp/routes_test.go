@@ -39,7 +39,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	bob.Submit()
 	deny := last("a reason that is submitted", "view_submission")
 	stateOf(deny.payload, views.BlockReason, views.ActionReason)["value"] = "no"
-	deny.refusal = "members of this workspace only"
+	deny.refusal = "full members of this workspace"
 
 	s.openForm(alice)
 	require.NotEmpty(s, alice.Search("Person", "pri"))
@@ -53,7 +53,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	alice.Choose("Reason", "Project work")
 	alice.Submit()
 	submit := last("a form that is submitted", "view_submission")
-	submit.answers, submit.refusal = "at most 1 day", "members of this workspace only"
+	submit.answers, submit.refusal = "at most 1 day", "full members of this workspace"
 	return []replay{search, choose, submit}, []replay{approve, deny}
 }
 

@@ -60,7 +60,7 @@ func TestSlackFailure(t *testing.T) {
 				s.failing("views.update", fault, 0)
 				alice.Press("Request Access")
 				alice.WaitForMessage(formNotShown)
-				require.Contains(t, alice.Modal(), "If this does not change within half a minute, close it and try again.")
+				require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds, close it and try again.")
 				require.Contains(t, s.log.String(), "draw form failed")
 				require.NoError(t, s.slack.Mend())
 				alice.CloseAllModals()
@@ -108,7 +108,7 @@ func TestSlackFailure(t *testing.T) {
 			s.failing("views.update", fault, 0)
 			alice.Press("Show all 35")
 			alice.WaitForMessage(modalNotShown)
-			require.Contains(t, alice.Modal(), "If this does not change within half a minute")
+			require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds")
 		})
 	})
 
@@ -145,7 +145,7 @@ func TestSlackFailure(t *testing.T) {
 					alice.WaitForMessage(told)
 					require.Equal(t, 1, s.traffic("views.open")-before, "a trigger is used once")
 					if fault.After { // it stands there
-						alice.WaitForModal("If this does not change within half a minute")
+						alice.WaitForModal("If this doesn't change within 30 seconds")
 						alice.CloseModal()
 					}
 				}

@@ -112,7 +112,7 @@ func TestWaitingList(t *testing.T) {
 			lucia.OpenHome()
 			bob.OpenHome()
 			bob.Press("Show all 18")
-			bob.WaitForModal("18 in all, page 1 of 2")
+			bob.WaitForModal("18 in total, page 1 of 2")
 			bob.Press("Next")
 			bob.WaitForModal("page 2 of 2")
 
@@ -120,13 +120,13 @@ func TestWaitingList(t *testing.T) {
 			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")
 			bob.SubmitAccepted()
-			require.NotContains(s, bob.WaitForModal("17 in all, page 2 of 2"), "#1017")
+			require.NotContains(s, bob.WaitForModal("17 in total, page 2 of 2"), "#1017")
 
 			bob.PressBeside("#1016", "Approve with changes…")
-			bob.WaitForModal("What you tick is approved")
+			bob.WaitForModal("Select the ones to approve")
 			bob.Tick("Dashboard editor")
 			bob.SubmitAccepted()
-			require.NotContains(s, bob.WaitForModal("16 in all, page 2 of 2"), "#1016")
+			require.NotContains(s, bob.WaitForModal("16 in total, page 2 of 2"), "#1016")
 			require.Equal(s, []string{"approve", "deny"}, s.verdicts())
 
 			// Where someone else was first, the list shows that too, and a page that is no more gives way to the last.
@@ -137,7 +137,7 @@ func TestWaitingList(t *testing.T) {
 			s.eventually("lucia's is recorded", func() bool { return s.decisions() == 3 })
 			require.NotEmpty(s, bob.Submit())
 			bob.CloseModal()
-			require.NotContains(s, bob.WaitForModal("15 in all, page 1 of 1"), "#1018")
+			require.NotContains(s, bob.WaitForModal("15 in total, page 1 of 1"), "#1018")
 			bob.CloseModal()
 			bob.WaitForHome("Waiting for my approval (15)")
 		})
@@ -149,7 +149,7 @@ func TestWaitingList(t *testing.T) {
 		s.do(`delete from slack_messages where kind = 'approval'`)
 		bob := s.as("bob")
 		bob.OpenHome()
-		require.Contains(t, bob.Home(), "arrives in a moment")
+		require.Contains(t, bob.Home(), "is on its way")
 		require.NotContains(t, bob.Home(), "[Approve]")
 		s.do(`update access_requests set messages_due_at = app_now()`)
 		s.work(number)

@@ -48,7 +48,7 @@ func TestSlackUser(t *testing.T) {
 				_, err = s.slack.Deliver("events", event)
 				require.NoError(s, err)
 				if u.ID != "U0BOT" && u.ID != "U0GONE" { // to those Slack shows nothing
-					home, err := s.slack.As(u.ID).WaitForHome("Please ask")
+					home, err := s.slack.As(u.ID).WaitForHome(" Ask ")
 					require.NoError(s, err)
 					require.NotContains(s, home, "Request Access")
 					require.Contains(s, home, "Noor Haddad")
@@ -95,7 +95,7 @@ func TestSlackUser(t *testing.T) {
 		s := newStage(t, 1, false)
 		viktor := s.as("viktor")
 		viktor.OpenHome()
-		require.Contains(t, viktor.Home(), "You are not active in the directory")
+		require.Contains(t, viktor.Home(), "You aren't active in the directory")
 		require.NotContains(t, viktor.Home(), "Request Access")
 		// Suspended while the form is open: nothing can be done with it.
 		alice := s.as("alice")
@@ -105,10 +105,10 @@ func TestSlackUser(t *testing.T) {
 		alice.Tick("Dashboard editor")
 		alice.Choose("Reason", "Project work")
 		s.do(`update people set status = 'suspended' where email = 'alice@example.com'`)
-		require.Contains(t, alice.Submit()["Access Like"], "You are not active in the directory")
+		require.Contains(t, alice.Submit()["Access Like"], "You aren't active in the directory")
 		require.Empty(t, alice.Search("Person", "zo"))
 		alice.Choose("Access Like", "Custom")
-		alice.WaitForModal("You are not active in the directory")
+		alice.WaitForModal("You aren't active in the directory")
 		require.Zero(t, s.newest())
 	})
 
@@ -235,7 +235,7 @@ func TestRefusalCause(t *testing.T) {
 	t.Run("a profile without an address says so", func(t *testing.T) {
 		s := withoutZoe(t)
 		home := refused(s, slacksim.User{ID: "U0BLANK", Name: "Blank"})
-		require.Contains(t, home, "Slack doesn't tell us your e-mail address")
+		require.Contains(t, home, "Slack doesn't tell us your email address")
 		require.NotContains(t, home, "directory")
 	})
 	t.Run("a confirmed address that is not in the directory says so", func(t *testing.T) {
@@ -251,18 +251,18 @@ func TestRefusalCause(t *testing.T) {
 		second := s.slack.As("U0SECOND").Must(t)
 		second.OpenHome()
 		require.Contains(t, second.Home(), "An administrator has to unlink that one first.")
-		require.NotContains(t, second.Home(), "Please use that one")
+		require.NotContains(t, second.Home(), "Use that one")
 	})
 	t.Run("an invitation that is not accepted is among the causes", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "have not accepted their invitation")
+		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "haven't accepted their invitation")
 	})
 	t.Run("a Slack that does not answer is not said to be our records", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: "internal_error"}))
 		alice := s.as("alice")
 		alice.OpenHome()
-		require.Contains(t, alice.Home(), "Slack did not answer when we asked who you are")
+		require.Contains(t, alice.Home(), "Slack didn't answer when we asked who you are")
 		require.NotContains(t, alice.Home(), "records")
 	})
 }

@@ -80,7 +80,7 @@ Created Mon 23 Nov 2026, 10:00 CET
 				" is approved and waiting to be set up", "approved by Bob Owner, waiting for GitHub, which isn't responding", true},
 			{"approved, no approver was there before", problem(approvedBy(item(1, schema.AwaitingApproval, "reader"), bob, "Bob Owner"), schema.NoApprover, ""),
 				" is approved and waiting to be set up", "approved by Bob Owner", true},
-			{"being provisioned", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being set up", "being set up", false},
+			{"being set up", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), " is approved and being set up", "being set up", false},
 			{"its target is down", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), schema.TargetUnavailable, ""),
 				" is approved and waiting to be set up", "being set up: waiting for GitHub, which isn't responding", false},
 			{"to be set up by hand", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{}), schema.WaitsForManualTask, "Dana Lee"),

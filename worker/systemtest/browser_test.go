@@ -29,7 +29,7 @@ func (s *system) request(person string) *slackpage.Tab {
 	s.t.Helper()
 	p := s.browse(person, "home")
 	p.Press("Request Access")
-	p.Dialog("Request access")
+	p.Dialog("Request Access")
 	p.See("Reason")
 	return p
 }
@@ -113,7 +113,7 @@ func TestBrowser(t *testing.T) {
 		page.Press("Submit")
 		page.Error("Choose at least one access grant.")
 		page.Choose("Custom")
-		page.See("Everything that can be requested")
+		page.See("Everything that you can request")
 		page.Fill("Search", "Evening")
 		page.Keys(slackpage.Enter)
 		page.NotSee("Dashboard editor")
@@ -132,7 +132,7 @@ func TestBrowser(t *testing.T) {
 		s.startSlackApp()
 		alice := s.request("alice")
 		alice.Choose("Custom")
-		alice.See("Everything that can be requested")
+		alice.See("Everything that you can request")
 		alice.Tick("Dashboard editor")
 		alice.Pick("Reason", "", "Project work")
 		alice.Press("Submit")
@@ -157,7 +157,7 @@ func TestBrowser(t *testing.T) {
 		lucia.Message("Only visible to you")
 		lucia.See("Bob Fischer denied this")
 		require.NoError(t, s.slack.Mend())
-		lucia.Wait(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Nothing left for you to decide') && !m.querySelector('button'))`)
+		lucia.Wait(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Bob Fischer denied this for') && !m.querySelector('button'))`)
 		alice.Press("Messages")
 		alice.Message("was denied")
 		alice.See("Ask your <@team> lead first")
@@ -177,7 +177,7 @@ func TestBrowser(t *testing.T) {
 		lucia.Message("Alice Martin requests")
 		bob.PressIn("Alice Martin requests", "Approve")
 		for _, p := range []*slackpage.Tab{bob, lucia} { // without a reload
-			p.Message("Nothing left for you to decide")
+			p.Message("approved this for Alice Martin")
 			p.Wait(`document.querySelectorAll('article button').length === 0`)
 		}
 		lucia.See("Approved by Bob Fischer")
@@ -230,7 +230,7 @@ func TestBrowser(t *testing.T) {
 		}
 		reach("Request Access")
 		page.Keys(slackpage.Enter)
-		page.Dialog("Request access")
+		page.Dialog("Request Access")
 		page.See("Access Like")
 		reach("Person") // the radio button
 		page.Keys(slackpage.TabKey)
@@ -270,7 +270,7 @@ func TestBrowser(t *testing.T) {
 		page.Press("Previous")
 		page.See("page 1 of 3")
 		require.Equal(t, []string{"Grant 00-00", "Grant 00-13"}, firstWords(page.Ticked()))
-		page.See("Also chosen, not shown here: 1")
+		page.See("Also selected, not shown here: 1")
 		page.Pick("Reason", "", "Project work")
 		page.Press("Submit")
 		page.NoDialog()

@@ -33,8 +33,8 @@ func TestQuestion(t *testing.T) {
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
 		require.Contains(t, asked.Text(), "Which dashboard, <!channel>?\nAnd until when?", "as it was written")
 		require.Empty(t, asked.Pings())
-		require.Contains(t, alice.WaitForEdit(card, "Bob Fischer asks").Text(), "Dashboard editor: awaiting approval")
-		require.Contains(t, lucia.WaitForEdit(hers, "This is not answered yet").Text(), "Which dashboard")
+		require.Contains(t, alice.WaitForEdit(card, "Bob Fischer asks").Text(), "Dashboard editor: waiting for approval")
+		require.Contains(t, lucia.WaitForEdit(hers, "Not answered yet").Text(), "Which dashboard")
 		bob.WaitForEdit(his, "You asked")
 
 		s.toTheMorning("lucia", 24*time.Hour)
@@ -51,7 +51,7 @@ func TestQuestion(t *testing.T) {
 			require.Contains(t, text, "Which dashboard")
 			require.Contains(t, text, "The one of the *spring* campaign")
 		}
-		require.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, lucia.Again(hers).Buttons(), "it waits to be decided")
+		require.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, lucia.Again(hers).Buttons(), "it waits to be decided")
 		require.Equal(t, clock, s.approvalsClock(request))
 
 		lucia.PressIn(hers, "Approve")

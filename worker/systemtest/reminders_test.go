@@ -75,7 +75,7 @@ rules:
 		bob.PressIn(approvalMessage, "Approve")
 		lucia, carla := s.as("lucia"), s.as("carla")
 		lucia.PressIn(lucia.WaitForMessage("Stage 2 of 2"), "Approve")
-		alice.WaitForEdit(card, "1 more to agree")
+		alice.WaitForEdit(card, "1 more approval required")
 		carla.PressIn(carla.WaitForMessage("Stage 2 of 2"), "Approve")
 		alice.WaitForEdit(card, "Marketing marts: active")
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
