@@ -75,7 +75,7 @@ func TestStartup(t *testing.T) {
 		}
 		require.Equal(t, http.StatusServiceUnavailable, post(), "no one is let in before it knows whose app it is")
 		require.NoError(t, slack.Away(false))
-		wait("it takes payloads once Slack is back", func() bool { return post() == http.StatusOK })
+		wait("it accepts payloads once Slack is up", func() bool { return post() == http.StatusOK })
 		require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the database is away")
 		stop()
 		require.NoError(t, <-ended)
@@ -115,7 +115,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return slacksim.Dial(web.URL), config{
-		databaseURL: "postgres://no one@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
+		databaseURL: "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
 		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
 		limit: unlimited,
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/slackapp/views"
 )
 
 // held is what alice was granted of the warehouse, which bob looks after: claim IDs.
@@ -72,7 +74,7 @@ func TestRevocation(t *testing.T) {
 		require.Equal(t, 1, s.alerts("revoking refused"))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"
-		payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
+		payload["view"] = map[string]any{"type": "modal", "callback_id": views.CallbackRevoke, "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
 			"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)

@@ -21,7 +21,7 @@ func (s *stage) slackID(name string) string {
 	return users[n].ID
 }
 
-// enquire lets someone ask the requester something, by their copy of an approval.
+// askQuestion asks the requester a question as an approver, in their approval message.
 func (s *stage) askQuestion(who string, approvalMessage slacksim.Message, text string) {
 	s.Helper()
 	a := s.as(who)

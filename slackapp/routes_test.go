@@ -15,7 +15,7 @@ import (
 type replay struct {
 	what, route string
 	payload     map[string]any
-	answers     string // what the ack says to whoever may use the app; empty: nothing to tell by
+	answers     string // what the ack says to a user who may use the app; empty: nothing
 	refusal     string // what it says to others
 }
 

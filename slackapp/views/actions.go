@@ -13,7 +13,7 @@ const (
 	ActionDeny          = "deny"           // see DecisionValue
 	ActionChoose        = "choose"         // see DecisionValue
 	ActionWithdraw      = "withdraw"       // the request's number
-	ActionRemoveAccess  = "give_back"      // the claim's ID
+	ActionRemoveAccess  = "remove_access"  // the claim's ID
 )
 
 // Block IDs of the rows of buttons in messages.

@@ -191,7 +191,7 @@ Created Mon 23 Nov 2026, 10:00 CET
 	})
 
 	t.Run("missing approver is stated", func(t *testing.T) {
-		r := withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "nobody", []int64{1})
+		r := withApproval(newRequest(item(1, schema.AwaitingApproval, "reader")), "open", "", []int64{1})
 		assert.Contains(t, text(Card(r, alice)), "*Approvers:* none available\n")
 	})
 

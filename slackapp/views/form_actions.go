@@ -14,10 +14,10 @@ const (
 
 // Action IDs of the buttons that open the form to extend access, or to request it again.
 const (
-	ActionExtend     = "extend"      // the claim's ID
-	ActionExtendSoon = "extend_soon" // the ID of the notification: the items that it names
-	ActionExtendAll  = "extend_all"  // the request's number: all of its items that end
-	ActionAgain      = "ask_again"   // the request's number: all of its items that the requester does not have
+	ActionExtend     = "extend"        // the claim's ID
+	ActionExtendSoon = "extend_soon"   // the ID of the notification: the items that it names
+	ActionExtendAll  = "extend_all"    // the request's number: all of its items that end
+	ActionAgain      = "request_again" // the request's number: all of its items that the requester does not have
 )
 
 // Action IDs of the form.

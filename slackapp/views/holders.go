@@ -12,10 +12,10 @@ import (
 
 // Callback and actions of reviewing and revoking other people's access.
 const (
-	CallbackRevoke = "take_back"
-	ActionHolders  = "holders"   // opens the modal; no value
-	ActionHolder   = "holder"    // external select: a person
-	ActionRevoke   = "take_back" // the claim's ID
+	CallbackRevoke = "revoke"
+	ActionHolders  = "holders" // opens the modal; no value
+	ActionHolder   = "holder"  // external select: a person
+	ActionRevoke   = "revoke"  // the claim's ID
 )
 
 // ListHolder is the list of a person's access that the reader owns.

@@ -13,10 +13,10 @@ import (
 
 // Callbacks, actions and fields of questions and answers.
 const (
-	CallbackAskQuestion = "enquire"
+	CallbackAskQuestion = "ask_question"
 	CallbackAnswer      = "answer"
-	ActionAskQuestion   = "enquire" // see DecisionValue
-	ActionAnswer        = "answer"  // the question's ID
+	ActionAskQuestion   = "ask_question" // see DecisionValue
+	ActionAnswer        = "answer"       // the question's ID
 	ActionWritten       = "written"
 	BlockWritten        = "written"
 	BlockAnswer         = "answer"
