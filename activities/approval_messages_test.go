@@ -30,7 +30,7 @@ func TestApprovalMessage(t *testing.T) {
 		require.Len(t, s.reads("owen"), 2, "an edit would notify no one")
 		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 1))
 		assert.Empty(t, s.buttons("owen", 0), "one place to decide")
-		assert.Contains(t, s.reads("owen")[0], "a newer message")
+		assert.Contains(t, s.reads("owen")[0], "the newer message")
 		assert.Contains(t, s.reads("owen")[0], "Approved by you")
 		decided, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)

@@ -237,7 +237,7 @@ func TestOutcomeMessage(t *testing.T) {
 		s.target.next("give", lostAnswer)
 		require.Error(t, s.grant(asked.Items[0]))
 		s.synced(asked.ID)
-		assert.Contains(t, s.reads("ann")[0], "Admin: waiting for Crm, which isn't responding")
+		assert.Contains(t, s.reads("ann")[0], "Admin: being set up, waiting for Crm, which isn't responding")
 	})
 
 	t.Run("results are batched while others are pending", func(t *testing.T) {
@@ -599,6 +599,6 @@ func TestOwnerNotification(t *testing.T) {
 		require.Error(t, s.revoke(s.Claim(other.Items[0])))
 		s.synced(other.ID)
 		s.synced(other.ID)
-		assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Revoking 1 access grant in Crm from Ann is late"))
+		assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Revocation of 1 access grant in Crm for Ann is overdue"))
 	})
 }

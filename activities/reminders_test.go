@@ -66,7 +66,7 @@ func TestReminders(t *testing.T) {
 		require.Len(t, reminders, 3)
 		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
 		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waiting for 1 day, respond by Tue 15 Dec 2026, 10:00 UTC)")
-		assert.Contains(t, reminders[2], "(waits 7 days")
+		assert.Contains(t, reminders[2], "(waiting for 7 days")
 		assert.Empty(t, s.reminders("ann"))
 		assert.Equal(t, 3, s.Audited("reminded"))
 	})

@@ -126,7 +126,7 @@ func standingOfLive(r *schema.Request, i schema.Item, zone string, reader int64,
 	case c != nil && c.EndedAt.Valid: // given up while the target could not be asked
 		return removal(r, i, reader, because(failed.words(), why))
 	case why != "":
-		return in(provisioning, provisioning.words()+": "+remark(why))
+		return in(provisioning, provisioning.words()+", "+remark(why))
 	}
 	return in(provisioning, provisioning.words())
 }

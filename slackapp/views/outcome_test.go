@@ -28,7 +28,7 @@ func TestOutcome(t *testing.T) {
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: reader
 *Jira*: user
-⚙️ Being set up: waiting for Jira, which isn't responding
+⚙️ Being set up, waiting for Jira, which isn't responding
 *Jira*: boards
 ⛔ Denied by Bob Owner
 *GitHub*: writer

@@ -31,7 +31,7 @@ func TestManualTask(t *testing.T) {
 		dana.PressIn(dana.WaitForMessage("Alice Martin requests"), "Approve")
 		task := dana.WaitForMessage("Manual task: set up access")
 		require.Contains(t, task.Text(), "Evening entry")
-		alice.WaitForEdit(card, "Evening entry: waiting for Dana Levi to set it up")
+		alice.WaitForEdit(card, "Evening entry: being set up, waiting for Dana Levi to set it up")
 		require.Equal(t, "provisioning", s.itemState(request))
 		dana.PressIn(task, "Mark as done")
 		alice.WaitForMessage(fmt.Sprintf("#%d is active", request))
