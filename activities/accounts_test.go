@@ -117,7 +117,7 @@ func TestAccountNotCreated(t *testing.T) {
 		s, item := newcomer(t, true)
 		s.target.next("create", answers(&connector.Denied{Do: "grant login \"bot\" CREATEROLE"}))
 		require.Error(t, s.grant(item))
-		assert.Equal(t, "waiting until we may create the account ann in CRM; its owners have been told", s.problemText(item))
+		assert.Equal(t, "waiting until we may create the account ann in CRM; its owners have been notified", s.problemText(item))
 		require.NoError(t, s.grant(item))
 		assert.Equal(t, "active", s.State(item))
 	})

@@ -144,7 +144,7 @@ func TestManualTask(t *testing.T) {
 		require.NoError(t, s.revoke(claim))
 		s.Shift(10 * time.Minute) // past the second check
 		require.NoError(t, s.revoke(claim))
-		require.NoError(t, s.answer(task, s.owen, true, ""), "already done")
+		require.NoError(t, s.answer(task, s.owen, true, ""), "I already did it")
 		due, err := schema.DueClaims(context.Background(), s.Worker, 10)
 		require.NoError(t, err)
 		require.Len(t, due, 1, "the sweep reconciles the assignment")

@@ -141,7 +141,7 @@ func TestMessageSync(t *testing.T) {
 		assert.Equal(t, []string{"Withdraw"}, s.buttons("ann", 0))
 		for _, name := range []string{"owen", "olga"} {
 			require.Len(t, s.reads(name), 1)
-			assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons(name, 0))
+			assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons(name, 0))
 		}
 		assert.Equal(t, 3, s.calls("chat.postMessage"))
 
@@ -223,7 +223,7 @@ func TestOutcomeMessage(t *testing.T) {
 		s.Shift(31 * time.Second)
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 2)
-		assert.Contains(t, s.reads("ann")[1], "is approved and being provisioned")
+		assert.Contains(t, s.reads("ann")[1], "is approved and being set up")
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 3)
@@ -239,7 +239,7 @@ func TestOutcomeMessage(t *testing.T) {
 		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(asked.Items[0]))
 		s.synced(asked.ID)
-		assert.Contains(t, s.reads("ann")[0], "Admin: waiting for Crm, which isn't responding")
+		assert.Contains(t, s.reads("ann")[0], "Admin: being set up, waiting for Crm, which isn't responding")
 	})
 
 	t.Run("results are batched while others are pending", func(t *testing.T) {
@@ -422,9 +422,9 @@ func TestSlackFault(t *testing.T) {
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 1})
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 1)
-		assert.Contains(t, s.reads("owen")[0], "could not be shown in full")
+		assert.Contains(t, s.reads("owen")[0], "We couldn't show this message in full")
 		assert.Contains(t, s.reads("ann")[0], "sent for approval")
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0), "the request continues")
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 0), "the request goes on")
 		assert.Equal(t, 1, s.Alerts(schema.MessageRefused))
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("ann"), 1, "and sent only once")
@@ -574,12 +574,12 @@ func TestOwnerNotification(t *testing.T) {
 			return reports
 		}
 		require.Len(t, reports("owen"), 1)
-		assert.Contains(t, reports("owen")[0], "doesn't exist in Crm any more")
-		assert.Empty(t, reports("olga"), "her item was granted")
-		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "administrators are not notified if there are owners")
+		assert.Contains(t, reports("owen")[0], "no longer exists in Crm")
+		assert.Empty(t, reports("olga"), "hers was granted")
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
 		last := s.reads("ann")[len(s.reads("ann"))-1]
 		assert.Contains(t, last, "1 active, 1 couldn't be set up")
-		assert.Contains(t, last, "doesn't exist in Crm any more")
+		assert.Contains(t, last, "no longer exists in Crm")
 	})
 
 	t.Run("owners are notified of access before the claim and of overdue revocations", func(t *testing.T) {
@@ -601,6 +601,6 @@ func TestOwnerNotification(t *testing.T) {
 		require.Error(t, s.revoke(s.Claim(other.Items[0])))
 		s.synced(other.ID)
 		s.synced(other.ID)
-		assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Revoking 1 access grant in Crm from Ann is late"))
+		assert.Equal(t, 1, strings.Count(strings.Join(s.reads("owen"), "\n"), "Revocation of 1 access grant in Crm for Ann is overdue"))
 	})
 }

@@ -214,8 +214,8 @@ func TestOutage(t *testing.T) {
 				require.NoError(t, s.grant(a.Items[0]))
 			}
 			require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
-			require.Len(t, s.outages("owen"), 1, "it is edited")
-			assert.Contains(t, s.outages("owen")[0], "No approved request is waiting for Crm any more")
+			require.Len(t, s.outages("owen"), 1, "it is changed in place")
+			assert.Contains(t, s.outages("owen")[0], "No approved requests are waiting for Crm")
 			assert.Equal(t, 1, s.Audited(schema.ProvisioningRestored))
 
 			s.target.always("read", refusesConnection)
@@ -238,7 +238,7 @@ func TestOutage(t *testing.T) {
 			s.Shift(24 * time.Hour)
 			require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
 			require.Equal(t, "provisioning", s.State(asked[0].Items[0]), "it is being revoked")
-			require.Contains(t, s.outages("owen")[0], "No approved request is waiting for Crm any more")
+			require.Contains(t, s.outages("owen")[0], "No approved requests are waiting for Crm")
 		})
 		t.Run("is sent at once for bad credentials", func(t *testing.T) {
 			s, _, asked := outage(t)
@@ -325,7 +325,7 @@ func outage(t *testing.T) (s withSlack, olga int64, asked []schematest.Asked) {
 func (s withSlack) outages(name string) (found []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "Approved requests are waiting for Crm") || strings.Contains(text, "No approved request is waiting for Crm") {
+		if strings.Contains(text, "Approved requests are waiting for Crm") || strings.Contains(text, "No approved requests are waiting for Crm") {
 			found = append(found, text)
 		}
 	}

@@ -30,7 +30,7 @@ func (c *company) remindersTo(person int64) int {
 func (s withSlack) reminders(name string) (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "wait for you") || strings.Contains(text, "waits for you") {
+		if strings.Contains(text, "waiting for your approval") {
 			texts = append(texts, text)
 		}
 	}
@@ -65,9 +65,9 @@ func TestReminders(t *testing.T) {
 		assert.Contains(t, next.DueFor, "Expire without a decision at", "at most three reminders")
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 3)
-		assert.Contains(t, reminders[0], "1 request waits for you")
-		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
-		assert.Contains(t, reminders[2], "(waits 7 days")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
+		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waiting for 1 day, respond by Tue 15 Dec 2026, 10:00 UTC)")
+		assert.Contains(t, reminders[2], "(waiting for 7 days")
 		assert.Empty(t, s.reminders("ann"))
 		assert.Equal(t, 3, s.Audited(schema.ReminderSent))
 	})
@@ -127,7 +127,7 @@ func TestReminders(t *testing.T) {
 		}
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "5 requests wait for you")
+		assert.Contains(t, reminders[0], "5 requests are waiting for your approval")
 		for _, id := range requests[1:] {
 			assert.Contains(t, s.advance(id).DueFor, "Remind owen@example.com at 2026-12-04 10:", "the reminder counts for each request")
 		}
@@ -181,7 +181,7 @@ func TestReminders(t *testing.T) {
 		s.synced(first.ID)
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
 		assert.NotContains(t, reminders[0], "Crm: Admin")
 
 		s.at("2026-12-04 10:02+00")

@@ -62,7 +62,7 @@ rules:
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki"), "reader"))
 		s.advance(asked.ID)
 		s.synced(asked.ID)
-		require.Contains(t, s.reads("ann")[0], "No approver is available, and no administrator could be reached in Slack.")
+		require.Contains(t, s.reads("ann")[0], "No approver is available, and we couldn't reach an administrator in Slack.")
 		require.NotContains(t, s.reads("ann")[0], "has been notified")
 	})
 	t.Run("request without an approver while the notification fails", func(t *testing.T) {

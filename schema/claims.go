@@ -27,11 +27,12 @@ type Claim struct {
 	RemovedAt     sql.NullTime  `db:"removed_at"` // the target showed no access after the end
 	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep reconciles its assignment itself; null: nothing to reconcile
 	CheckAt       sql.NullTime  `db:"check_at"`   // when to check a pending grant; null: it is not pending
+	AlertedAt     sql.NullTime  `db:"alerted_at"` // owners and operators were told that removing it is overdue
 }
 
 const selectClaim = `
 select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at,
-       c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at
+       c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at, c.alerted_at
   from claims c`
 
 // Live tells whether the claim is a reason to hold its assignment at the given instant.

@@ -98,7 +98,7 @@ func TestSignature(t *testing.T) {
 				sign(r, body)
 				got, said := send(t, r)
 				require.Equal(t, http.StatusBadRequest, got, said)
-				require.Contains(t, said, "there is no payload in the body")
+				require.Contains(t, said, "no payload in the body")
 			}
 		}
 		require.Equal(t, before, s.writes())

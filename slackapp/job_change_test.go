@@ -58,7 +58,7 @@ func TestJobChange(t *testing.T) {
 		zoe := s.as("zoe")
 		zoe.OpenHome()
 		require.NoError(t, zoe.Actor().PressForwarded(message, "Revoke…"))
-		require.NotContains(t, zoe.WaitForModal("They have nothing that you can revoke"), "Warehouse writer")
+		require.NotContains(t, zoe.WaitForModal("This person has no access that you can revoke"), "Warehouse writer")
 
 		priya := s.as("priya")
 		priya.PressIn(message, "Revoke…")
@@ -77,12 +77,12 @@ func TestJobChange(t *testing.T) {
 			require.NoError(t, err)
 			return answer.Body
 		}
-		require.Contains(t, submit("zoe", "warehouse", "scheduler"), "Only those who look after")
-		require.Contains(t, submit("priya", "dashboards", "viewer"), "Only those who look after")
-		require.Contains(t, submit("priya", "warehouse", "reader"), "Only those who look after")
+		require.Contains(t, submit("zoe", "warehouse", "scheduler"), "Only owners and administrators")
+		require.Contains(t, submit("priya", "dashboards", "viewer"), "Only owners and administrators")
+		require.Contains(t, submit("priya", "warehouse", "reader"), "Only owners and administrators")
 		require.Equal(t, 3, s.alerts(schema.RevocationRefused))
 		require.Equal(t, 1, one[int](s, `select count(*) from stop_orders`))
-		require.NotContains(t, submit("priya", "warehouse", "scheduler"), "Only those")
+		require.NotContains(t, submit("priya", "warehouse", "scheduler"), "Only owners")
 		require.Equal(t, 2, one[int](s, `select count(*) from stop_orders`))
 	})
 }

@@ -16,7 +16,7 @@ import (
 type replay struct {
 	what, route string
 	payload     map[string]any
-	answers     string // what the ack says to whoever may use the app; empty: nothing to tell by
+	answers     string // what the ack says to a user who may use the app; empty: nothing
 	refusal     string // what it says to others
 }
 
@@ -32,7 +32,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	_, approvalMessage := s.approvalMessage()
 	bob, alice := s.as("bob"), s.as("alice")
 	bob.OpenHome() // which binds him
-	bob.PressIn(approvalMessage, "Deny")
+	bob.PressIn(approvalMessage, "Deny…")
 	bob.WaitForModal("Deny")
 	approve := last("a button in a message", "block_actions")
 	approve.payload["actions"].([]any)[0].(map[string]any)["action_id"] = views.ActionApprove
@@ -40,7 +40,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	bob.Submit()
 	deny := last("a reason that is submitted", "view_submission")
 	stateOf(deny.payload, views.BlockReason, views.ActionReason)["value"] = "no"
-	deny.refusal = "members of this workspace only"
+	deny.refusal = "full members of this workspace"
 
 	s.openForm(alice)
 	require.NotEmpty(s, alice.Search("Person", "pri"))
@@ -54,7 +54,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	alice.Choose("Reason", "Project work")
 	alice.Submit()
 	submit := last("a form that is submitted", "view_submission")
-	submit.answers, submit.refusal = "at most 1 day", "members of this workspace only"
+	submit.answers, submit.refusal = "at most 1 day", "full members of this workspace"
 	return []replay{search, choose, submit}, []replay{approve, deny}
 }
 

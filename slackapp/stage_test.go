@@ -254,7 +254,7 @@ func (s *stage) openForm(a *slacksim.MustActor) {
 	a.WaitForModal("Access Like")
 }
 
-// drawn waits until the form that someone has before them is what its draft says, and whoever drew it has said so: nothing
+// drawn waits until the form that a user has open shows its draft, and the drawing is recorded: nothing
 // more of what was done before is on its way.
 func (s *stage) drawn(a *slacksim.MustActor) {
 	s.Helper()

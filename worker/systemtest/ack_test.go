@@ -36,7 +36,7 @@ func TestKilledSlackApp(t *testing.T) {
 				s.startSlackApp()
 				alice := s.as("alice")
 				alice.OpenHome()
-				alice.PressBeside("Dashboard editor", "Remove")
+				alice.PressBeside("Dashboard editor", "Remove my access…")
 				s.slackapp.kill()
 				require.Equal(t, 1, recorded(`select count(*) from stop_orders where kind = 'removed_by_holder'`))
 				s.eventually("access is gone, without the app", func() bool { return !s.holds("alice", "dashboards", "editor") })

@@ -131,7 +131,7 @@ func TestDurability(t *testing.T) {
 		s := start(t)
 		s.startWorker()
 		request := s.ask("alice", "dashboards", "editor", 4*time.Second)
-		approvalMessage := s.as(approver).WaitForMessage("Alice Martin asks for")
+		approvalMessage := s.as(approver).WaitForMessage("Alice Martin requests")
 		s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
