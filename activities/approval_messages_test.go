@@ -89,9 +89,9 @@ func TestApprovalMessage(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [manager]
-      - from: [application owners]
-        else: [manager]
+      - approvers: [manager]
+      - approvers: [application owners]
+        escalate_to: [manager]
     remind_after: 5d
     escalate_after: 2d
 `)

@@ -149,7 +149,7 @@ func TestDelegation(t *testing.T) {
 	})
 
 	t.Run("votes of one owner and their delegate prove no approval", func(t *testing.T) {
-		b := newBoard(t, "rules: [{name: All, ask: [{from: [application owners], required_approvals: 2}]}]")
+		b := newBoard(t, "rules: [{name: All, ask: [{approvers: [application owners], required_approvals: 2}]}]")
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		approval, carl := b.open(asked.ID)[0].ID, b.Person("Carl")

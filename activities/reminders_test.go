@@ -300,8 +300,8 @@ func TestEscalation(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [application owners]
-        else: [manager]
+      - approvers: [application owners]
+        escalate_to: [manager]
         required_approvals: 2
 `)
 		b.at("2026-12-04 08:00+00")                                                    // a Friday

@@ -31,7 +31,7 @@ func TestSentForApproval(t *testing.T) {
 	twoApprovals := `
 rules:
   - name: All
-    ask: [{from: [application owners], required_approvals: 2}]
+    ask: [{approvers: [application owners], required_approvals: 2}]
 `
 	t.Run("request without an approver and an administrator in Slack", func(t *testing.T) {
 		s := newWithSlack(t)

@@ -22,16 +22,16 @@ rules:
   - name: Administration
     when: entitlement.key == "admin"
     ask:
-      - from: [manager]
-        else: [manager's manager]
-      - from: [application owners]
+      - approvers: [manager]
+        escalate_to: [manager's manager]
+      - approvers: [application owners]
         required_approvals: 2
     remind_after: 12h
     escalate_after: 2d
     expire_after: 10d
   - name: The rest
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
 `
 
 // board is a company with stages: Max manages Ann, Mia manages Max, and Owen, Olga and Otto own crm.
@@ -190,8 +190,8 @@ func TestStages(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [manager]
-      - from: [application owners]
+      - approvers: [manager]
+      - approvers: [application owners]
 `)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
@@ -259,7 +259,7 @@ func TestEscalationChain(t *testing.T) {
 	})
 
 	t.Run("manager's manager who returns is asked again", func(t *testing.T) {
-		b := newBoard(t, "rules: [{name: all, ask: [{from: [manager's manager]}]}]")
+		b := newBoard(t, "rules: [{name: all, ask: [{approvers: [manager's manager]}]}]")
 		b.Do(`update people set status = 'suspended' where id = $1`, b.mia)
 		asked := b.Request(b.ann, 0, b.admin)
 		assert.Equal(t, []string{"ada@example.com"}, b.advance(asked.ID).Approvers)
@@ -274,8 +274,8 @@ func TestEscalationChain(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [manager]
-        else: [entitlement owners]
+      - approvers: [manager]
+        escalate_to: [entitlement owners]
     escalate_after: 2d
 `)
 		b.Do(`insert into entitlement_owners values ($1, $2), ($3, $4)`, b.admin, b.owen, b.reader, b.olga)
@@ -294,8 +294,8 @@ rules:
 rules:
   - name: All
     ask:
-      - from: [manager]
-        else: [entitlement owners]
+      - approvers: [manager]
+        escalate_to: [entitlement owners]
 `)
 		asked := b.Request(b.ann, 0, b.admin, b.reader)
 		b.advance(asked.ID)
@@ -355,7 +355,7 @@ func TestPolicyProof(t *testing.T) {
 	t.Run("open request keeps its policy version", func(t *testing.T) {
 		b := newBoard(t, managerThenTwoOwners)
 		asked := b.Request(b.ann, 0, b.admin)
-		b.Policy("rules: [{name: all, ask: [{from: [administrators]}]}]")
+		b.Policy("rules: [{name: all, ask: [{approvers: [administrators]}]}]")
 		assert.Equal(t, []string{"max@example.com"}, b.advance(asked.ID).Approvers)
 		later := b.Request(b.ann, 0, b.reader)
 		assert.Equal(t, []string{"ada@example.com"}, b.advance(later.ID).Approvers)
@@ -427,7 +427,7 @@ rules:
     approve: true
   - name: The rest
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
 `)
 		var forged, item int64
 		const ask = `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version, ends_at%s)

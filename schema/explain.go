@@ -118,7 +118,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 		}
 		e.Levels = append(e.Levels, people)
 	}
-	for _, source := range stage.From {
+	for _, source := range stage.Approvers {
 		for _, p := range f.People[source] {
 			var why string
 			switch {

@@ -69,7 +69,7 @@ func TestRolePowers(t *testing.T) {
 	t.Run("request under an older policy is refused", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		a.Policy("rules:\n  - name: on trial\n    approve: true\n")
-		holds := a.Policy("rules:\n  - name: ask\n    ask:\n      - from: [application owners]\n")
+		holds := a.Policy("rules:\n  - name: ask\n    ask:\n      - approvers: [application owners]\n")
 		ask := `insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version) values ($1, $2, 'custom', 'UTC', 'project', $3)`
 		_, err := a.SlackApp.Exec(ask, "V", a.ann, holds-1)
 		require.ErrorContains(t, err, "is no longer in force")

@@ -64,7 +64,7 @@ func TestDelegation(t *testing.T) {
 		s.do(`insert into delegations (person_id, starts_at, ends_at) values ($1, app_now(), app_now())`, s.person("bob").ID)
 		alice.OpenHome()
 		s.homeWithout(alice, "Delegate approvals…")
-		s.policy("rules: [{name: All, ask: [{from: [application owners], else: [alice@example.com]}]}]")
+		s.policy("rules: [{name: All, ask: [{approvers: [application owners], escalate_to: [alice@example.com]}]}]")
 		alice.OpenHome()
 		alice.WaitForHome("Delegate approvals…")
 	})

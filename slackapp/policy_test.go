@@ -29,13 +29,13 @@ rules:
   - name: Low risk has an end
     when: risk == "low"
     limits: {permanent: false}
-    ask: [{from: [manager]}]
+    ask: [{approvers: [manager]}]
   - name: High risk
     when: risk == "high" && purpose != "on-call"
     limits: {max_days: 14, note: required}
-    ask: [{from: [manager]}, {from: [entitlement owners], else: [application owners]}]
+    ask: [{approvers: [manager]}, {approvers: [entitlement owners], escalate_to: [application owners]}]
   - name: The rest
-    ask: [{from: [application owners], required_approvals: 2}]
+    ask: [{approvers: [application owners], required_approvals: 2}]
 `
 
 // custom opens the form for whatever can be requested, and ticks some of it.
@@ -86,8 +86,8 @@ func TestPolicy(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [manager]
-      - from: [lucia@example.com, carla@example.com, sam@example.com]
+      - approvers: [manager]
+      - approvers: [lucia@example.com, carla@example.com, sam@example.com]
         required_approvals: 2
 `)
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
@@ -192,9 +192,9 @@ rules:
   - name: Databases
     when: entitlement.name == "Production database (read)"
     limits: {max_days: 14}
-    ask: [{from: [manager]}]
+    ask: [{approvers: [manager]}]
   - name: The rest
-    ask: [{from: [application owners]}]
+    ask: [{approvers: [application owners]}]
 `)
 	alice := s.as("alice")
 	s.custom(alice, "Production database (read)")

@@ -163,7 +163,7 @@ func explanation(called string, e schema.Explained) string {
 		fmt.Fprintf(&b, "Limit: %s\n", limit)
 	}
 	for n, stage := range e.Stages {
-		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.RequiredApprovals)
+		fmt.Fprintf(&b, "Stage %d of %d, required approvals: %d\n", n+1, len(e.Stages), stage.RequiredApprovals)
 		if len(stage.Levels[0]) == 0 {
 			b.WriteString("  no one could be asked\n")
 		}

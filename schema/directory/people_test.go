@@ -215,7 +215,7 @@ func TestJobTitles(t *testing.T) {
 
 		// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title grants too as this same import says.
 		moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
-		_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no one@example.com").write(t), directory.Options{})
+		_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no-one@example.com").write(t), directory.Options{})
 		require.Error(t, err)
 		assert.Empty(t, listed(), "what is refused lists nothing")
 		c.imports(t, moved)

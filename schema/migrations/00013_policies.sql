@@ -10,11 +10,11 @@ create table policies (
 );
 -- The policy that comes with the program: schema/policy/default.yaml.
 insert into policies (source) values ('# Who decides about access, as long as no other policy was applied.
-clauses:
+rules:
   - name: The owners decide
     ask:
-      - from: [entitlement owners]
-        else: [application owners, manager]
+      - approvers: [entitlement owners]
+        escalate_to: [application owners, manager]
 ');
 
 -- +goose StatementBegin

@@ -56,7 +56,7 @@ func ChooseAsAdministrator(r *schema.Request, administrator schema.Person, zone 
 	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(waits, 2900))}
 	blocks = append(append(blocks, boxes...),
 		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),
-		small("What you decide here is a delegate the place of all who have to agree, and is marked as that."))
+		small("You decide on behalf of all approvers, in the place of all who have to agree, and your decision is marked as that."))
 	return choiceModal("Stuck request", CallbackDecideAsAdministrator, StuckValue(r.ID, r.Terms), shown, blocks)
 }
 

@@ -12,7 +12,7 @@ func TestQuestion(t *testing.T) {
 	t.Run("answer a day later reaches the approvers and access is granted", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.policy("rules: [{name: The owners, ask: [{from: [application owners]}], escalate_after: 20d, expire_after: 30d}]")
+		s.policy("rules: [{name: The owners, ask: [{approvers: [application owners]}], escalate_after: 20d, expire_after: 30d}]")
 		s.startWorker()
 		s.startSlackApp()
 		alice := s.open("alice")

@@ -48,8 +48,8 @@ func TestHistoryLength(t *testing.T) {
 rules:
   - name: The manager, and then two others together
     ask:
-      - from: [manager]
-      - from: ["%s", "%s"]
+      - approvers: [manager]
+      - approvers: ["%s", "%s"]
         required_approvals: 2
     remind_after: 12h
     escalate_after: 40d

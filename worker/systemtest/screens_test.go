@@ -14,7 +14,7 @@ func TestScreens(t *testing.T) {
 	t.Run("question, reminder, an administrator's denial and the new request are shown", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.policy("rules: [{name: The owners, ask: [{from: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]")
+		s.policy("rules: [{name: The owners, ask: [{approvers: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]")
 		s.startWorker()
 		s.startSlackApp()
 		alice := s.request("alice")

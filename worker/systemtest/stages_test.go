@@ -51,12 +51,12 @@ rules:
   - name: Dashboards take their readers' word
     when: application.slug == "%s-dashboards"
     ask:
-      - from: [manager]
-      - from: ["%s", "%s", "%s"]
+      - approvers: [manager]
+      - approvers: ["%s", "%s", "%s"]
         required_approvals: 2
   - name: The owners
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
 `, s.id, s.email("lucia"), s.email("carla"), s.email("sam"))
 		s.startWorker()
 		s.startSlackApp()
@@ -117,8 +117,8 @@ rules:
 rules:
   - name: The manager, and then theirs
     ask:
-      - from: [manager]
-        else: [manager's manager]
+      - approvers: [manager]
+        escalate_to: [manager's manager]
     remind_after: 3d
     escalate_after: 2d
     expire_after: 9d
