@@ -15,7 +15,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// approvals are a request's, read whole.
+// approvals are all approvals of a request.
 func (c *company) approvals(request int64) []schema.Approval {
 	c.t.Helper()
 	r, err := schema.RequestByID(context.Background(), c.Worker, request)
@@ -23,7 +23,7 @@ func (c *company) approvals(request int64) []schema.Approval {
 	return r.Approvals
 }
 
-// open are those of them that are open.
+// open are the open approvals of a request.
 func (c *company) open(request int64) []schema.Approval {
 	c.t.Helper()
 	var open []schema.Approval
@@ -45,14 +45,14 @@ func candidates(a schema.Approval) (all, asked []int64) {
 	return all, asked
 }
 
-// decide records someone's decision about everything that they are asked now.
-func (c *company) decide(by, request int64, verdict string) {
+// decide records a person's decision about all items that they can decide now.
+func (c *company) decide(by, request int64, outcome string) {
 	c.t.Helper()
 	for _, a := range c.open(request) {
 		if all, _ := candidates(a); !contains(all, by) {
 			continue
 		}
-		require.NoError(c.t, c.Decide(by, a.ID, verdict, a.ItemIDs...))
+		require.NoError(c.t, c.Decide(by, a.ID, outcome, a.ItemIDs...))
 	}
 }
 
@@ -89,11 +89,11 @@ func TestApproval(t *testing.T) {
 		assert.Equal(t, [][]int64{asked.Items[4:]}, byBasis["manager"])
 
 		c.advance(asked.ID)
-		assert.Len(t, c.approvals(asked.ID), 4, "asking again asks nothing new")
-		assert.Equal(t, 4, c.Audited("asked"))
+		assert.Len(t, c.approvals(asked.ID), 4, "a second call opens no approval")
+		assert.Equal(t, 4, c.Audited(schema.ApprovalOpened))
 	})
 
-	t.Run("three approvers are asked first, the manager ahead, the others a day later", func(t *testing.T) {
+	t.Run("manager and two others are asked first, the rest a day later", func(t *testing.T) {
 		c := newCompany(t)
 		c.at("2026-12-01 10:00+00")
 		ann := c.Person("Ann")
@@ -108,20 +108,20 @@ func TestApproval(t *testing.T) {
 		assert.Equal(t, []int64{owners[4], owners[0], owners[1], owners[2], owners[3]}, all)
 		assert.Equal(t, all[:3], first)
 		assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
-		assert.Contains(t, next.DueFor, "asks the other approvers")
+		assert.Contains(t, next.DueFor, "Ask other approvers at")
 
 		c.Shift(24*time.Hour - time.Minute)
 		c.advance(asked.ID)
 		_, first = candidates(c.open(asked.ID)[0])
-		assert.Len(t, first, 3, "not before it is time")
+		assert.Len(t, first, 3, "not early")
 		c.Shift(time.Minute)
 		next = c.advance(asked.ID)
 		_, first = candidates(c.open(asked.ID)[0])
 		assert.Equal(t, all, first)
 		assert.InDelta(t, (24 * time.Hour).Seconds(), next.DueIn, 5)
-		assert.Contains(t, next.DueFor, "reminds ")
+		assert.Contains(t, next.DueFor, "Remind ")
 		c.advance(asked.ID)
-		assert.Equal(t, 1, c.Audited("asked the others"))
+		assert.Equal(t, 1, c.Audited(schema.ApprovalWidened))
 	})
 
 	t.Run("approver who leaves is replaced by the next", func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestApproval(t *testing.T) {
 		s.advance(asked.ID)
 		s.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
 		s.Do(`update people set status = 'left' where id = $1`, s.owen)
-		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the request is looked at at once")
+		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the request is due at once")
 		next := s.advance(asked.ID)
 		assert.Equal(t, []string{"max@example.com"}, next.Approvers)
 		all := s.approvals(asked.ID)
@@ -152,19 +152,19 @@ func TestApproval(t *testing.T) {
 		c.advance(asked.ID)
 		c.Do(`update access_requests set due_at = app_now() + interval '1 day'`)
 		c.Manages(mia, ann)
-		assert.True(t, schematest.Value[bool](c.World, `select due_at <= app_now() from access_requests`), "the request is looked at at once")
+		assert.True(t, schematest.Value[bool](c.World, `select due_at <= app_now() from access_requests`), "the request is due at once")
 		c.advance(asked.ID)
 		all := c.approvals(asked.ID)
 		require.Len(t, all, 2)
-		for n, manager := range []int64{max, mia} {
-			assert.Equal(t, "manager", all[n].Candidates[0].Basis)
-			assert.Equal(t, manager, all[n].Candidates[0].PersonID)
+		for i, manager := range []int64{max, mia} {
+			assert.Equal(t, "manager", all[i].Candidates[0].Basis)
+			assert.Equal(t, manager, all[i].Candidates[0].PersonID)
 			assert.JSONEq(t, fmt.Sprintf(`[{"basis": "manager", "person": %d}]`, manager),
-				schematest.Value[string](c.World, `select details ->> 'candidates' from audit_events where action = 'asked' and approval_id = $1`, all[n].ID))
+				schematest.Value[string](c.World, `select details ->> 'candidates' from audit_events where action = 'approval.opened' and approval_id = $1`, all[i].ID))
 		}
 		assert.Equal(t, []string{"moved", "open"}, []string{all[0].State, all[1].State})
 
-		// The decision says on what basis it was hers.
+		// The decision stores her basis.
 		terms := schematest.Value[string](c.World, `select request_terms($1)`, asked.ID)
 		m, err := schema.ReserveMessage(context.Background(), c.Worker, schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "approval", ItemIDs: asked.Items, Terms: terms})
 		require.NoError(t, err)
@@ -174,14 +174,14 @@ func TestApproval(t *testing.T) {
 		assert.Len(t, c.advance(asked.ID).Grant, 1)
 	})
 
-	t.Run("approver who is not in Slack is passed over until they can be reached", func(t *testing.T) {
+	t.Run("approver who is not in Slack is left out until they can be reached", func(t *testing.T) {
 		c := newCompany(t)
 		ann, owen, olga := c.Person("Ann"), c.Person("Owen"), c.Person("Olga")
 		asked := c.Request(ann, 0, c.Entitlement(c.Application("crm", owen, olga), "admin"))
 		c.advance(asked.ID)
 		c.Do(`insert into slack_addresses (person_id, user_id) values ($1, null)`, owen)
 		assert.Equal(t, []string{"olga@example.com"}, c.advance(asked.ID).Approvers)
-		// Who comes by is there after all; and what Slack said a week ago is asked again.
+		// An approver who uses the app is in Slack. Slack is asked again after a week.
 		c.Do(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', $1, 'directory')`, owen)
 		assert.Len(t, c.advance(asked.ID).Approvers, 2)
 		c.Do(`delete from slack_identities`)
@@ -197,13 +197,13 @@ func TestApproval(t *testing.T) {
 		for range 3 {
 			next := c.advance(asked.ID)
 			assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
-			assert.Contains(t, next.DueFor, "looks again for someone to ask")
+			assert.Contains(t, next.DueFor, "Look for approvers at")
 		}
 		problem := func() string {
 			return schematest.Value[string](c.World, `select problem from request_items where id = $1`, asked.Items[0])
 		}
 		assert.Equal(t, "no_approver", problem())
-		assert.Equal(t, 1, c.Alerts("no one to ask"))
+		assert.Equal(t, 1, c.Alerts(schema.ApprovalUnassigned))
 		c.Administrator(c.Person("Dana"))
 		assert.Equal(t, []string{"dana@example.com"}, c.advance(asked.ID).Approvers)
 		assert.Empty(t, problem())
@@ -219,9 +219,9 @@ func TestRequest(t *testing.T) {
 		c.advance(asked.ID)
 		c.decide(owen, asked.ID, "approve")
 		next := c.advance(asked.ID)
-		require.Len(t, next.Grant, 1, "while the other still waits")
+		require.Len(t, next.Grant, 1, "while the other item waits")
 		assert.Equal(t, activities.Step{ID: asked.Items[0], Label: "Crm / Admin"}, next.Grant[0])
-		assert.False(t, next.Settled)
+		assert.False(t, next.Complete)
 		c.decide(olga, asked.ID, "deny")
 		c.advance(asked.ID)
 		assert.Equal(t, "denied", c.State(asked.Items[1]))
@@ -230,22 +230,22 @@ func TestRequest(t *testing.T) {
 		}
 		require.NoError(t, c.grant(asked.Items[0]))
 		next = c.advance(asked.ID)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Zero(t, next.DueIn)
 		assert.True(t, schematest.Value[bool](c.World, `select due_at is null and completed_at is not null from access_requests`))
 		assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
 	})
 
-	t.Run("undecided request expires and cannot be decided any more", func(t *testing.T) {
+	t.Run("undecided request expires and cannot be decided", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.Shift(14 * 24 * time.Hour)
 		next := s.advance(asked.ID)
 		assert.Equal(t, "expired", next.State)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Equal(t, "closed", s.approvals(asked.ID)[0].State)
-		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", asked.Items...), "and cannot be decided any more")
+		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", asked.Items...))
 	})
 
 	t.Run("end that passes before the approval is never granted", func(t *testing.T) {
@@ -257,27 +257,27 @@ func TestRequest(t *testing.T) {
 			s.Shift(time.Hour)
 			assert.Equal(t, "expired", s.advance(asked.ID).State)
 		})
-		t.Run("decided, and the run was late", func(t *testing.T) {
+		t.Run("decided, and the run is late", func(t *testing.T) {
 			asked := s.Request(s.ann, time.Hour, s.admin)
 			s.advance(asked.ID)
 			s.decide(s.owen, asked.ID, "approve")
 			s.Shift(time.Hour)
 			next := s.advance(asked.ID)
-			assert.Equal(t, "failed", next.State, "it was decided in time")
+			assert.Equal(t, "failed", next.State, "not expired, as it was decided in time")
 			assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 			assert.Empty(t, next.Grant)
 		})
-		t.Run("approved, and granting was late", func(t *testing.T) {
+		t.Run("approved, and provisioning is late", func(t *testing.T) {
 			asked := s.approved(time.Hour)
 			s.Shift(time.Hour)
 			require.NoError(t, s.grant(asked.Items[0]))
 			assert.Equal(t, "failed", s.advance(asked.ID).State)
 			assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 		})
-		assert.Zero(t, s.target.called("give"))
+		assert.Zero(t, s.target.called("grant"))
 	})
 
-	t.Run("withdrawn request is over", func(t *testing.T) {
+	t.Run("withdrawn request is complete", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
@@ -285,7 +285,7 @@ func TestRequest(t *testing.T) {
 		require.NoError(t, err)
 		next := s.advance(asked.ID)
 		assert.Equal(t, "withdrawn", next.State)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Empty(t, s.open(asked.ID))
 	})
 
@@ -295,14 +295,14 @@ func TestRequest(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 		require.NoError(t, err)
-		for _, step := range s.advance(asked.ID).RevokeAccess {
+		for _, step := range s.advance(asked.ID).Revoke {
 			require.NoError(t, s.revoke(step.ID))
 		}
 		require.Equal(t, "revoked", s.State(asked.Items[0]))
-		// A completed run that is reset to before its grant does all of it again.
+		// A completed run that is reset to before its grant repeats all of it.
 		next := s.advance(asked.ID)
 		assert.Empty(t, next.Grant)
-		assert.Empty(t, next.RevokeAccess)
+		assert.Empty(t, next.Revoke)
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
@@ -318,13 +318,14 @@ func TestRequest(t *testing.T) {
 		s.Do(`update people set status = 'left' where id = $1`, s.ann)
 		assert.Equal(t, "withdrawn", s.advance(waiting.ID).State)
 		next := s.advance(permanent.ID)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(permanent.Items[0]))
-		assert.Equal(t, 2, s.Audited("released: left"))
+		assert.Equal(t, 1, s.Audited(schema.WithdrawalRecorded))
+		assert.Equal(t, 1, s.Audited(schema.RevocationRecorded))
 		s.advance(waiting.ID)
-		assert.Equal(t, 2, s.Audited("released: left"), "once")
+		assert.Equal(t, 1, s.Audited(schema.WithdrawalRecorded), "once")
 	})
 
 	t.Run("suspended person keeps what they hold", func(t *testing.T) {
@@ -332,11 +333,11 @@ func TestRequest(t *testing.T) {
 		held := s.approved(0)
 		require.NoError(t, s.grant(held.Items[0]))
 		s.Do(`update people set status = 'suspended' where id = $1`, s.ann)
-		assert.Empty(t, s.advance(held.ID).RevokeAccess)
+		assert.Empty(t, s.advance(held.ID).Revoke)
 		assert.True(t, s.held())
 	})
 
-	t.Run("cancelled run withdraws what waits and ends temporary access", func(t *testing.T) {
+	t.Run("cancelled run withdraws pending items and revokes temporary access", func(t *testing.T) {
 		s := newSmall(t)
 		wiki := s.Entitlement(s.crm, "wiki")
 		permanent, temporary := s.approved(0), s.Request(s.ann, time.Hour, wiki, s.Entitlement(s.crm, "reader"))
@@ -349,15 +350,15 @@ func TestRequest(t *testing.T) {
 			require.NoError(t, err)
 			return next
 		}
-		assert.Empty(t, cancel(permanent.ID).RevokeAccess)
+		assert.Empty(t, cancel(permanent.ID).Revoke)
 		assert.Equal(t, "active", s.State(permanent.Items[0]))
 		next := cancel(temporary.ID)
-		require.Len(t, next.RevokeAccess, 1)
+		require.Len(t, next.Revoke, 1)
 		assert.Equal(t, "withdrawn", s.State(temporary.Items[1]))
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		assert.Equal(t, "revoked", s.State(temporary.Items[0]))
-		assert.True(t, cancel(temporary.ID).Settled)
-		assert.Equal(t, "cancelled in Temporal", schematest.Value[string](s.World, `select distinct reason from releases`))
+		assert.True(t, cancel(temporary.ID).Complete)
+		assert.Equal(t, "cancelled in Temporal", schematest.Value[string](s.World, `select distinct reason from stop_orders`))
 	})
 }
 
@@ -366,50 +367,50 @@ func TestNextSteps(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, time.Hour, s.admin)
 		s.advance(asked.ID)
-		// Decided, given, and past its end while there was no run at all: each start finds what is next.
+		// Decided, granted, and past its end while no run existed: each start loads the next steps.
 		s.decide(s.owen, asked.ID, "approve")
 		next := s.advance(asked.ID)
 		require.Len(t, next.Grant, 1)
-		assert.Equal(t, next, s.advance(asked.ID), "asked again, it answers the same")
+		assert.Equal(t, next, s.advance(asked.ID), "a second call returns the same")
 		require.NoError(t, s.grant(next.Grant[0].ID))
 		next = s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "access ends")
+		assert.Contains(t, next.DueFor, "Sleep until access ends")
 		assert.InDelta(t, time.Hour.Seconds(), next.DueIn, 5)
 		s.Shift(2 * time.Hour)
 		next = s.advance(asked.ID)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		next = s.advance(asked.ID)
-		assert.True(t, next.Settled)
+		assert.True(t, next.Complete)
 		assert.Equal(t, "ended", next.State)
 	})
 
-	t.Run("run sleeps a second or more and never acts before the end", func(t *testing.T) {
+	t.Run("timer lasts at least a second and never fires before the end", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
-		for before, sleeps := range map[string]int64{"1 microsecond": 1, "300 milliseconds": 1, "1 second": 1, "1200 milliseconds": 2} {
-			// The clock stands, so that a busy machine does not come too late to look.
+		for before, seconds := range map[string]int64{"1 microsecond": 1, "300 milliseconds": 1, "1 second": 1, "1200 milliseconds": 2} {
+			// The clock stands still, as a busy machine could be late.
 			s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
 			as $$ select ends_at - interval '` + before + `' from public.access_requests $$`)
 			next := s.advance(asked.ID)
-			assert.Equal(t, sleeps, next.DueIn, "%s before the end", before)
-			assert.Empty(t, next.RevokeAccess)
+			assert.Equal(t, seconds, next.DueIn, "%s before the end", before)
+			assert.Empty(t, next.Revoke)
 		}
 	})
 
-	t.Run("clock of the database alone says what is due", func(t *testing.T) {
+	t.Run("only the database's clock decides what is due", func(t *testing.T) {
 		s := newSmall(t)
-		s.Shift(-5 * time.Minute) // the database is behind this process
+		s.Shift(-5 * time.Minute) // the database's clock is behind
 		asked := s.approved(time.Minute)
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.InDelta(t, 60, s.advance(asked.ID).DueIn, 5)
-		assert.Empty(t, s.advance(asked.ID).RevokeAccess, "never early")
-		s.Shift(10 * time.Minute) // and now ahead of it
-		assert.Len(t, s.advance(asked.ID).RevokeAccess, 1)
+		assert.Empty(t, s.advance(asked.ID).Revoke, "never early")
+		s.Shift(10 * time.Minute) // and now ahead
+		assert.Len(t, s.advance(asked.ID).Revoke, 1)
 	})
 
-	t.Run("request tells when its run is due next", func(t *testing.T) {
+	t.Run("request stores when its run is due", func(t *testing.T) {
 		s := newSmall(t)
 		dueIn := func() float64 {
 			return schematest.Value[float64](s.World, `select coalesce(extract(epoch from due_at - app_now()), -1)::float8 from access_requests`)
@@ -427,13 +428,13 @@ func TestNextSteps(t *testing.T) {
 		s.advance(asked.ID)
 		assert.InDelta(t, (24 * time.Hour).Seconds(), dueIn(), 60, "the notification, a day before the end")
 		s.Shift(24*time.Hour + time.Minute)
-		assert.Contains(t, s.advance(asked.ID).DueFor, "access ends")
+		assert.Contains(t, s.advance(asked.ID).DueFor, "Sleep until access ends")
 		s.Shift(24 * time.Hour)
 		s.advance(asked.ID)
 		assert.InDelta(t, time.Hour.Seconds(), dueIn(), 5, "while revoking")
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		s.advance(asked.ID)
-		assert.InDelta(t, -1, dueIn(), 0.1, "never again")
+		assert.InDelta(t, -1, dueIn(), 0.1, "not due any more")
 	})
 
 	t.Run("unknown request fails without retry", func(t *testing.T) {
@@ -444,7 +445,7 @@ func TestNextSteps(t *testing.T) {
 		assert.True(t, e.NonRetryable())
 	})
 
-	t.Run("people are not named in Temporal where that is not wanted", func(t *testing.T) {
+	t.Run("people are not named in Temporal without ShowPeople", func(t *testing.T) {
 		s := newSmall(t)
 		s.do.Options.ShowPeople = false
 		asked := s.Request(s.ann, 0, s.admin)
@@ -455,24 +456,24 @@ func TestNextSteps(t *testing.T) {
 		assert.NotContains(t, next.Details+next.Requester, "nn@")
 	})
 
-	t.Run("signal that the database does not confirm is an alert", func(t *testing.T) {
+	t.Run("signal without a record raises an alert", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, 0, s.admin)
-		hear := func(signals ...string) activities.Next {
-			next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Said: signals})
+		advance := func(signals ...string) activities.Next {
+			next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: signals})
 			require.NoError(t, err)
 			return next
 		}
-		const alert = "signal without a record"
-		hear("submitted", "due")
+		const alert = schema.SignalUnconfirmed
+		advance("submitted", "due")
 		assert.Zero(t, s.Alerts(alert))
-		assert.Empty(t, hear(activities.SaidDecisionRecorded).Grant)
+		assert.Empty(t, advance(activities.SignalDecisionRecorded).Grant)
 		assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Alerts(alert))
-		hear(activities.SaidRevocationRecorded, activities.SaidWithdrawalRecorded)
+		advance(activities.SignalRevocationRecorded, activities.SignalWithdrawalRecorded)
 		assert.Equal(t, 3, s.Alerts(alert))
 		s.decide(s.owen, asked.ID, "approve")
-		assert.Len(t, hear(activities.SaidDecisionRecorded).Grant, 1)
+		assert.Len(t, advance(activities.SignalDecisionRecorded).Grant, 1)
 		assert.Equal(t, 3, s.Alerts(alert))
 	})
 }

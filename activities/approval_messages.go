@@ -9,43 +9,44 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// approvals are the copies of its approval that a request should have: one for everybody who was asked, and another when
-// something came to them that they were not asked about before, in that stage. The first shows all of it too, but no one is notified
-// of an edit.
-func approvalMessages(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
+// approvalMessages are the copies of a request's approval message: one for each approver who was asked, and another one when
+// they are asked about an item or stage for the first time later. The first copy shows it too, but an edit notifies no one.
+func approvalMessages(r *schema.Request, sent sentMessages) []key {
 	var copies []key
-	type heard struct {
+	type question struct {
 		person, item int64
 		stage        int
 	}
-	asked := map[heard]bool{}
+	asked := map[question]bool{}
 	for _, approval := range r.Approvals {
 		for _, c := range approval.Candidates {
 			if !c.AskedAt.Valid {
 				continue
 			}
-			first, about := was(c.PersonID, approvalMessage, ""), ""
-			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[heard{c.PersonID, id, approval.Stage}] })
-			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
+			first, about := sent.find(c.PersonID, approvalMessage, ""), ""
+			isNew := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool {
+				return !asked[question{c.PersonID, id, approval.Stage}]
+			})
+			if first.TS != "" && isNew && c.AskedAt.Time.After(first.CreatedAt) {
 				about = fmt.Sprintf("approval %d", approval.ID)
 			}
 			for _, id := range approval.ItemIDs {
-				asked[heard{c.PersonID, id, approval.Stage}] = true
+				asked[question{c.PersonID, id, approval.Stage}] = true
 			}
 			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
 				continue
 			}
-			// Someone whose approval was decided, or moved on, before it was ever sent is not bothered with it.
-			if was(c.PersonID, approvalMessage, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
+			// An approval that was decided or reassigned before its message was sent needs none.
+			if sent.find(c.PersonID, approvalMessage, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
 				continue
 			}
-			copies = append(copies, key{person: c.PersonID, kind: approvalMessage, about: about})
+			copies = append(copies, sent.key(c.PersonID, approvalMessage, about, nil))
 		}
 	}
 	return newestFirst(copies)
 }
 
-// newestFirst puts the newest copy of each reader before their older ones, which then can point to it.
+// newestFirst puts each reader's newest copy before the older ones, which then can point to it.
 func newestFirst(copies []key) []key {
 	newest := map[int64]string{}
 	for _, k := range copies {
@@ -63,22 +64,23 @@ func newestFirst(copies []key) []key {
 	return append(sorted, older...)
 }
 
-// renderApproval is a copy of the approval as it is now. One that is not its reader's newest points to that, once that is a delegate Slack.
-func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
-	// Only where this reader decides something: what the requester has elsewhere is not theirs to know.
+// renderApproval is a copy of the approval message as of now. An older copy points to its reader's newest, once that is sent.
+func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string,
+) (views.Message, error) {
+	// An approver sees the requester's access only in applications where they decide.
 	var applications []int64
-	for _, i := range r.DecidableBy(k.person) {
-		if !slices.Contains(applications, i.ApplicationID) {
-			applications = append(applications, i.ApplicationID)
+	for _, item := range r.DecidableBy(k.person) {
+		if !slices.Contains(applications, item.ApplicationID) {
+			applications = append(applications, item.ApplicationID)
 		}
 	}
 	held, err := schema.HeldInEach(ctx, q, r.RequesterID, applications, views.HeldShown)
 	if err != nil {
 		return views.Message{}, err
 	}
-	approvalMessage := views.ApprovalMessageFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
+	data := views.ApprovalMessageFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
 	if k.newer != "" {
-		approvalMessage.AskedAnew, err = schema.ApprovalMessageSent(ctx, q, r.ID, k.person, k.newer)
+		data.AskedAnew, err = schema.ApprovalMessageSent(ctx, q, r.ID, k.person, k.newer)
 	}
-	return views.ApprovalMessage(r, approvalMessage), err
+	return views.ApprovalMessage(r, data), err
 }

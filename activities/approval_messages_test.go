@@ -11,7 +11,7 @@ import (
 )
 
 func TestApprovalMessage(t *testing.T) {
-	t.Run("items that reach an approver later are a new message", func(t *testing.T) {
+	t.Run("items that reach an approver later need a new message", func(t *testing.T) {
 		s := newWithSlack(t)
 		olga := s.Person("Olga")
 		asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader", olga))
@@ -28,9 +28,9 @@ func TestApprovalMessage(t *testing.T) {
 		s.advance(asked.ID)
 		s.synced(asked.ID)
 		require.Len(t, s.reads("owen"), 2, "an edit would notify no one")
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 1))
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 1))
 		assert.Empty(t, s.buttons("owen", 0), "one place to decide")
-		assert.Contains(t, s.reads("owen")[0], "a newer message")
+		assert.Contains(t, s.reads("owen")[0], "the newer message")
 		assert.Contains(t, s.reads("owen")[0], "Approved by you")
 		decided, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -52,11 +52,11 @@ func TestApprovalMessage(t *testing.T) {
 		require.Len(t, s.approvals(asked.ID), 2)
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("owen"), 1)
-		assert.Equal(t, []string{"Approve", "Deny", "Choose…", "Ask…"}, s.buttons("owen", 0))
+		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 0))
 		assert.Empty(t, s.buttons("olga", 0))
 	})
 
-	// What a button decides is what stands beside it, also while Slack shows an older form than the database has.
+	// Also while Slack shows an older version of the message than the database has.
 	t.Run("button decides only what its message shows", func(t *testing.T) {
 		s := newWithSlack(t)
 		olga := s.Person("Olga")
@@ -64,7 +64,7 @@ func TestApprovalMessage(t *testing.T) {
 		asked := s.Request(s.ann, 0, s.admin, reader)
 		s.advance(asked.ID)
 		s.synced(asked.ID)
-		// Olga leaves, and what she was asked moves on to Owen; but Slack does not take the new form of his approval.
+		// Olga leaves and her approval moves to Owen, but Slack does not accept the edit of his message.
 		s.Do(`update people set status = 'left' where id = $1`, olga)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "*", Kind: "status", Status: 503})
@@ -89,9 +89,9 @@ func TestApprovalMessage(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [manager]
-      - from: [application owners]
-        else: [manager]
+      - approvers: [manager]
+      - approvers: [application owners]
+        escalate_to: [manager]
     remind_after: 5d
     escalate_after: 2d
 `)
@@ -106,6 +106,6 @@ rules:
 		next := s.advance(asked.ID)
 		s.synced(asked.ID)
 		require.Contains(t, next.Approvers, "olga@example.com")
-		assert.Len(t, s.reads("olga"), 2, "an edit notifies no one")
+		assert.Len(t, s.reads("olga"), 2, "Slack does not notify of an edit")
 	})
 }

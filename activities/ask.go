@@ -11,19 +11,19 @@ import (
 	"accessbot/schema/policy"
 )
 
-// firstAsked is how many candidates of an approval are asked at once, unless more have to required_approvals.
+// firstAsked is how many candidates of an approval are asked first, unless more approvals are required.
 const firstAsked = 3
 
-// ask brings the open approvals to what the policy says now. It answers whether anything changed, and the waiting items
-// that there is no one to ask about.
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, unasked []int64, err error) {
+// ask makes the open approvals match the policy. It returns whether anything changed, and the items without an approver.
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation,
+) (changed bool, withoutApprover []int64, err error) {
 	waiting := map[int64]schema.Item{}
-	for _, i := range r.Items {
-		if i.State == schema.AwaitingApproval {
-			waiting[i.ID] = i
+	for _, item := range r.Items {
+		if item.State == schema.AwaitingApproval {
+			waiting[item.ID] = item
 		}
 	}
-	people, err := remindedIfLate(ctx, tx, r)
+	reminded, err := remindedIfOverdue(ctx, tx, r)
 	if err != nil {
 		return false, nil, err
 	}
@@ -32,7 +32,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ev
 		if approval.State != "open" {
 			continue
 		}
-		items := asksAbout(approval, waiting)
+		items := openItems(approval, waiting)
 		state := approvalState(r, approval, items, evaluated)
 		if state != "open" {
 			changed = true
@@ -41,37 +41,40 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ev
 			}
 			continue
 		}
-		for _, i := range items {
-			covered[i.ID] = true
+		for _, item := range items {
+			covered[item.ID] = true
 		}
-		pressed, err := a.press(ctx, tx, r, approval, items[0], evaluated, people)
+		widened, err := a.widen(ctx, tx, r, approval, items[0], evaluated, reminded)
 		if err != nil {
 			return false, nil, err
 		}
-		changed = changed || pressed
+		changed = changed || widened
 	}
-	approvalMessages, unasked := a.approvalMessages(r, waiting, covered, evaluated)
-	for _, q := range approvalMessages {
+	approvals, withoutApprover := a.newApprovals(r, waiting, covered, evaluated)
+	for _, approval := range approvals {
 		changed = true
-		if _, err := schema.OpenApproval(ctx, tx, *q); err != nil {
+		if _, err := schema.OpenApproval(ctx, tx, *approval); err != nil {
 			return false, nil, err
 		}
 	}
-	return changed, unasked, a.reportUnasked(ctx, tx, r, unasked)
+	return changed, withoutApprover, recordWithoutApprover(ctx, tx, r, withoutApprover)
 }
 
-// press asks the others of the candidates once those who were asked first are reminded, and the next in the chain besides
-// once they have not answered for long. people are those whom the request reminds.
-func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, evaluated schema.Evaluation, people []schema.Reminded) (changed bool, err error) {
-	if at, ok := a.escalatesAt(r, approval, i, evaluated, people); ok && !at.After(r.ReadAt) {
+// widen escalates an approval if that is due, or asks its other candidates when the first ones are reminded. reminded are the
+// request's approvers with their reminders.
+func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, item schema.Item,
+	evaluated schema.Evaluation, reminded []schema.Reminded,
+) (changed bool, err error) {
+	if at, ok := a.escalatesAt(r, approval, item, evaluated, reminded); ok && !at.After(r.ReadAt) {
 		level := approval.Level + 1
-		var others []policy.Candidate
-		for _, c := range evaluated.Ask(i, approval.Stage, level).Candidates {
-			if _, before := approval.Candidate(c.PersonID); !before {
-				others = append(others, c)
+		var added []policy.Candidate
+		for _, c := range evaluated.Ask(item, approval.Stage, level).Candidates {
+			if _, known := approval.Candidate(c.PersonID); !known {
+				added = append(added, c)
 			}
 		}
-		return true, schema.Escalate(ctx, tx, r.ID, approval, others, a.escalates(r, i, approval.Stage, level, approval.Since, evaluated))
+		next := a.nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated)
+		return true, schema.Escalate(ctx, tx, r.ID, approval, added, next)
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
 		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
@@ -79,11 +82,13 @@ func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 	return false, nil
 }
 
-// escalates is when an approval of a level is escalated to the next; zero: there is no one else to ask. What is late is due
-// in a moment, not all at once: every level has a time of its own.
-func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, evaluated schema.Evaluation) time.Time {
-	after := a.escalateAfter(evaluated.Rule(i))
-	if after == 0 || evaluated.Ask(i, stage, level).Equal(evaluated.Ask(i, stage, level+1)) {
+// nextEscalation is when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each level
+// gets at least an hour, so that overdue levels do not follow at once.
+func (a *Activities) nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
+	evaluated schema.Evaluation,
+) time.Time {
+	after := a.escalateAfter(evaluated.Rule(item))
+	if after == 0 || evaluated.Ask(item, stage, level).Equal(evaluated.Ask(item, stage, level+1)) {
 		return time.Time{}
 	}
 	at := since.Add(time.Duration(level+1) * after)
@@ -93,15 +98,15 @@ func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level in
 	return at
 }
 
-// expires is when what a rule evaluates expires if no one decides.
-func (a *Activities) expires(r *schema.Request, rule *policy.Rule) time.Time {
+// expiresAt is when an item of a rule expires without a decision.
+func (a *Activities) expiresAt(r *schema.Request, rule *policy.Rule) time.Time {
 	if rule.ExpireAfter > 0 {
 		return r.CreatedAt.Add(rule.ExpireAfter)
 	}
 	return r.CreatedAt.Add(a.Options.ExpireAfter)
 }
 
-// escalateAfter is how long a level of an approval that a rule asks has for its answer; 0: for ever.
+// escalateAfter is how long each escalation level of a rule's approvals lasts; 0: without limit.
 func (a *Activities) escalateAfter(rule *policy.Rule) time.Duration {
 	if rule.EscalateAfter > 0 {
 		return rule.EscalateAfter
@@ -109,63 +114,64 @@ func (a *Activities) escalateAfter(rule *policy.Rule) time.Duration {
 	return a.Options.EscalateAfter
 }
 
-// reminds is how long after it was asked about what a rule evaluates someone is reminded.
-func (a *Activities) reminds(rule *policy.Rule) time.Duration {
+// remindAfter is how long after being asked an approver of a rule is reminded.
+func (a *Activities) remindAfter(rule *policy.Rule) time.Duration {
 	if rule.RemindAfter > 0 {
 		return rule.RemindAfter
 	}
 	return a.Options.RemindAfter
 }
 
-// approvals are those that are to be put now, about items that no open approval covers; unasked are the items that there
-// is no one to ask about. Items of one application that the same people are asked about for the same reasons, and would be
-// if no one answered, are one approval.
-func (a *Activities) approvalMessages(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, evaluated schema.Evaluation) (approvalMessages []*schema.ApprovalMessage, unasked []int64) {
-	var firsts []schema.Item // of each approval
-	for _, i := range r.Items {
-		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
+// newApprovals are the approvals to open, for waiting items that no open approval covers. Items of one application share an
+// approval if they have the same candidates, for the same reasons, on every escalation level.
+func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
+	evaluated schema.Evaluation,
+) (approvals []*schema.ApprovalMessage, withoutApprover []int64) {
+	var firstItems []schema.Item // of each approval
+	for _, item := range r.Items {
+		if _, ok := waiting[item.ID]; !ok || covered[item.ID] {
 			continue
 		}
-		stage := i.Stage()
-		since, level := askedBefore(r, i, stage)
-		answer := evaluated.Ask(i, stage, level)
+		stage := item.Stage()
+		since, level := askedBefore(r, item, stage)
+		answer := evaluated.Ask(item, stage, level)
 		if len(answer.Candidates) == 0 {
-			unasked = append(unasked, i.ID)
+			withoutApprover = append(withoutApprover, item.ID)
 			continue
 		}
 		if since.IsZero() {
 			since = r.ReadAt
 		}
-		rule := evaluated.Rule(i)
-		q := &schema.ApprovalMessage{RequestID: r.ID, ApplicationID: i.ApplicationID, PolicyVersion: r.PolicyVersion, Stage: stage, Stages: len(rule.Stages),
-			Answer: answer, AskNow: max(firstAsked, answer.RequiredApprovals), Level: level, Since: since, RemindAfter: a.reminds(rule),
-			EscalateAt: a.escalates(r, i, stage, level, since, evaluated), ExpiresAt: a.expires(r, rule)}
+		rule := evaluated.Rule(item)
+		approval := &schema.ApprovalMessage{RequestID: r.ID, ApplicationID: item.ApplicationID, PolicyVersion: r.PolicyVersion,
+			Stage: stage, Stages: len(rule.Stages), Answer: answer, AskNow: max(firstAsked, answer.RequiredApprovals),
+			Level: level, Since: since, RemindAfter: a.remindAfter(rule),
+			EscalateAt: a.nextEscalation(r, item, stage, level, since, evaluated), ExpiresAt: a.expiresAt(r, rule)}
 		if level > 0 {
-			q.AskNow = len(answer.Candidates)
+			approval.AskNow = len(answer.Candidates)
 		}
-		n := 0
-		for n < len(approvalMessages) && !(sameApproval(approvalMessages[n], q) && evaluated.AskAlike(firsts[n], i, stage)) {
-			n++
+		i := 0
+		for i < len(approvals) && !(sameApproval(approvals[i], approval) && evaluated.AskAlike(firstItems[i], item, stage)) {
+			i++
 		}
-		if n == len(approvalMessages) {
-			approvalMessages, firsts = append(approvalMessages, q), append(firsts, i)
+		if i == len(approvals) {
+			approvals, firstItems = append(approvals, approval), append(firstItems, item)
 		}
-		approvalMessages[n].Items = append(approvalMessages[n].Items, i.ID)
+		approvals[i].Items = append(approvals[i].Items, item.ID)
 	}
-	return approvalMessages, unasked
+	return approvals, withoutApprover
 }
 
-// sameApproval tells whether two items' approvals can be put as one, if they are put to the same people.
+// sameApproval tells whether two approvals with the same candidates can be one.
 func sameApproval(a, b *schema.ApprovalMessage) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
 		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
-// askedBefore is since when an item's stage is asked about, and how often that was escalated: an approval that moves to
-// others takes its time with it.
-func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, level int) {
+// askedBefore is when an item's stage was first asked about, and its escalation level: new candidates get no more time.
+func askedBefore(r *schema.Request, item schema.Item, stage int) (since time.Time, level int) {
 	for _, approval := range r.Approvals {
-		if approval.Stage == stage && slices.Contains(approval.ItemIDs, i.ID) {
+		if approval.Stage == stage && slices.Contains(approval.ItemIDs, item.ID) {
 			if level = max(level, approval.Level); since.IsZero() || approval.Since.Before(since) {
 				since = approval.Since
 			}
@@ -174,25 +180,26 @@ func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, 
 	return since, level
 }
 
-// asksAbout are the items that an approval still asks about: they wait, and its stage is the one that they are in.
-func asksAbout(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
+// openItems are the items of an approval that wait for approval in its stage.
+func openItems(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
 	for _, id := range approval.ItemIDs {
-		if i, ok := waiting[id]; ok && i.Stage() == approval.Stage {
-			items = append(items, i)
+		if item, ok := waiting[id]; ok && item.Stage() == approval.Stage {
+			items = append(items, item)
 		}
 	}
 	return items
 }
 
-// approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
+// approvalState is the new state of an open approval. It stays open while it has items and its candidates are current.
 func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, evaluated schema.Evaluation) string {
-	for _, i := range items {
-		if !asks(approval, evaluated.Ask(i, approval.Stage, approval.Level)) || !evaluated.AskAlike(items[0], i, approval.Stage) {
+	for _, item := range items {
+		current := isCurrent(approval, evaluated.Ask(item, approval.Stage, approval.Level))
+		if !current || !evaluated.AskAlike(items[0], item, approval.Stage) {
 			return "moved"
 		}
 	}
-	decided := slices.ContainsFunc(r.Items, func(i schema.Item) bool {
-		return slices.ContainsFunc(i.Decisions, func(d schema.Decision) bool { return d.ApprovalID.Int64 == approval.ID })
+	decided := slices.ContainsFunc(r.Items, func(item schema.Item) bool {
+		return slices.ContainsFunc(item.Decisions, func(d schema.Decision) bool { return d.ApprovalID.Int64 == approval.ID })
 	})
 	switch {
 	case len(items) > 0:
@@ -204,8 +211,8 @@ func approvalState(r *schema.Request, approval schema.Approval, items []schema.I
 	}
 }
 
-// asks tells whether an approval asks whom an answer names, for the same reasons, in whatever order.
-func asks(approval schema.Approval, answer policy.Answer) bool {
+// isCurrent tells whether an approval has the candidates of an answer, for the same reasons, in any order.
+func isCurrent(approval schema.Approval, answer policy.Answer) bool {
 	if len(approval.Candidates) != len(answer.Candidates) || approval.RequiredApprovals != answer.RequiredApprovals {
 		return false
 	}
@@ -218,26 +225,26 @@ func asks(approval schema.Approval, answer policy.Answer) bool {
 	return true
 }
 
-// reportUnasked says once that there is no one to ask, and revokes it  when there is.
-func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
-	for _, i := range r.Items {
-		if i.State != schema.AwaitingApproval {
+// recordWithoutApprover records once that an item has no approver, and removes the record when it has one.
+func recordWithoutApprover(ctx context.Context, tx *sqlx.Tx, r *schema.Request, withoutApprover []int64) error {
+	for _, item := range r.Items {
+		if item.State != schema.AwaitingApproval {
 			continue
 		}
 		problem := schema.Problem{}
-		if slices.Contains(unasked, i.ID) {
+		if slices.Contains(withoutApprover, item.ID) {
 			problem.Code = schema.NoApprover
 		}
-		if i.Problem.Code == problem.Code {
+		if item.Problem.Code == problem.Code {
 			continue
 		}
-		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
+		if err := schema.MoveItems(ctx, tx, []int64{item.ID}, schema.AwaitingApproval, problem); err != nil {
 			return err
 		}
 		if problem.Code == schema.NoProblem {
 			continue
 		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "no one to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.ApprovalUnassigned, Alert: true, RequestID: r.ID, ItemID: item.ID}); err != nil {
 			return err
 		}
 	}

@@ -11,34 +11,35 @@ import (
 	"accessbot/schema"
 )
 
-// comparisonBatch is how many assignments of a list are looked at together.
+// comparisonBatch is how many listed assignments are compared in one query.
 const comparisonBatch = 1000
 
-// CompareTarget compares what a target shows with what the claims say, unless another worker does. It changes no target: what
-// is to be corrected, the sweep reconciles. Targets that cannot list what they hold are not compared.
-func (s *Reconciler) CompareTarget(ctx context.Context, i schema.Instance, every time.Duration) (found schema.ComparisonResult, err error) {
-	defer s.survive(i.Instance, &err)
-	target, err := s.Targets.target(i.Connector, i.Instance)
+// CompareTarget compares a target's access with the claims, unless another worker does. It changes no target: the sweep
+// reconciles what differs. A target that cannot list its access is not compared.
+func (r *Reconciler) CompareTarget(ctx context.Context, instance schema.Instance, every time.Duration,
+) (result schema.ComparisonResult, err error) {
+	defer r.recoverPanic(instance.Instance, &err)
+	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
-		return found, err
+		return result, err
 	}
-	lister, lists := target.Connector().(connector.Lister)
-	_, err = s.DB.Holding(ctx, schema.ComparisonLock(i.Instance), func(conn *sqlx.Conn) error {
-		pass, err := schema.StartComparison(ctx, conn, i.Instance, every)
-		if err != nil || !lists {
+	lister, canList := target.Connector().(connector.Lister)
+	_, err = r.DB.Holding(ctx, schema.ComparisonLock(instance.Instance), func(conn *sqlx.Conn) error {
+		pass, err := schema.StartComparison(ctx, conn, instance.Instance, every)
+		if err != nil || !canList {
 			return err
 		}
 		err = list(ctx, lister, func(accounts, objects []string) error { return pass.Listed(ctx, accounts, objects) })
 		if err != nil {
 			return errors.Join(err, pass.Failed(context.WithoutCancel(ctx), connector.ClassOf(err).String()))
 		}
-		found, err = pass.Finish(ctx)
+		result, err = pass.Finish(ctx)
 		return err
 	})
-	return found, err
+	return result, err
 }
 
-// list hands a target's list on in batches.
+// list passes a target's access on in batches.
 func list(ctx context.Context, lister connector.Lister, batch func(accounts, objects []string) error) error {
 	var accounts, objects []string
 	flush := func() error {
@@ -58,9 +59,10 @@ func list(ctx context.Context, lister connector.Lister, batch func(accounts, obj
 	return flush()
 }
 
-// List hands on what a target shows, in batches. False: it cannot tell.
-func (s *Reconciler) List(ctx context.Context, i schema.Instance, batch func(accounts, objects []string) error) (bool, error) {
-	target, err := s.Targets.target(i.Connector, i.Instance)
+// List passes a target's access on in batches. False: the target cannot list it.
+func (r *Reconciler) List(ctx context.Context, instance schema.Instance, batch func(accounts, objects []string) error,
+) (bool, error) {
+	target, err := r.Targets.target(instance.Connector, instance.Instance)
 	if err != nil {
 		return false, err
 	}

@@ -15,7 +15,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// compare is one look for unexpected_access in the CRM, an hour after what was done before.
+// compare compares the CRM with the claims, an hour after the last comparison.
 func (s small) compare() schema.ComparisonResult {
 	s.t.Helper()
 	s.Shift(time.Hour)
@@ -24,7 +24,7 @@ func (s small) compare() schema.ComparisonResult {
 	return found
 }
 
-// sweep reconciles what is due, as the sweep does.
+// sweep reconciles due claims, as the worker's sweep does.
 func (s small) sweep() {
 	s.t.Helper()
 	due, err := schema.DueClaims(context.Background(), s.Worker, 100)
@@ -37,27 +37,27 @@ func (s small) sweep() {
 
 func (s small) corrects() { s.Do(`update applications set unexpected_access = 'correct'`) }
 
-// notifications are those that owners have not been sent yet.
-func (s small) notices() int {
+// findingNotifications counts the notifications about unexpected or missing access.
+func (s small) findingNotifications() int {
 	s.t.Helper()
 	return schematest.Value[int](s.World, `select count(*) from notifications where kind = 'finding'`)
 }
 
 func TestComparison(t *testing.T) {
-	t.Run("access as recorded is not reported", func(t *testing.T) {
+	t.Run("access with a claim is not reported", func(t *testing.T) {
 		s := newSmall(t)
 		require.NoError(t, s.grant(s.approved(0).Items[0]))
 		s.compare()
 		found := s.compare()
 		assert.Equal(t, schema.ComparisonResult{Listed: 1}, found)
-		assert.Zero(t, s.notices())
+		assert.Zero(t, s.findingNotifications())
 	})
 
-	t.Run("list that was cut short reports nothing", func(t *testing.T) {
+	t.Run("incomplete list reports nothing", func(t *testing.T) {
 		s := newSmall(t)
 		require.NoError(t, s.grant(s.approved(0).Items[0]))
-		cutShort := func(context.Context, func()) error { return &connector.Unavailable{Err: errors.New("cut")} }
-		s.target.always("list", cutShort)
+		incomplete := func(context.Context, func()) error { return &connector.Unavailable{Err: errors.New("cut")} }
+		s.target.always("list", incomplete)
 		for range 3 {
 			s.Shift(time.Hour)
 			_, err := s.do.Reconciler.CompareTarget(context.Background(), schema.Instance{Instance: "CRM", Connector: "fake"}, time.Hour)
@@ -89,24 +89,24 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.target.set("ann", "crm/admin", true)
 		s.target.set("stranger", "crm/admin", true)
 		s.target.set("ann", "crm/unknown", true)
-		assert.Zero(t, s.compare().Reported, "what is seen once may be on its way")
+		assert.Zero(t, s.compare().Reported, "a change can be in progress when it is seen once")
 		found := s.compare()
-		assert.Equal(t, schema.ComparisonResult{Listed: 3, Unclaimed: 2, Reported: 2}, found)
-		assert.Zero(t, s.compare().Reported, "it is known by now")
-		assert.Equal(t, 1, s.notices())
-		assert.Equal(t, 2, s.Alerts("unexpected or missing access: held, and no one claims it"))
+		assert.Equal(t, schema.ComparisonResult{Listed: 3, Unexpected: 2, Reported: 2}, found)
+		assert.Zero(t, s.compare().Reported, "it is already known")
+		assert.Equal(t, 1, s.findingNotifications())
+		assert.Equal(t, 2, s.Alerts(schema.FindingReported))
 		s.sweep()
 		assert.True(t, s.target.holds("ann", "crm/admin"), "it is only reported")
 
 		s.target.set("ann", "crm/admin", false)
 		s.compare()
-		assert.Equal(t, 1, s.Audited("unexpected or missing access: gone"))
+		assert.Equal(t, 1, s.Audited(schema.FindingClosed))
 		s.target.set("ann", "crm/admin", true)
 		s.compare()
-		assert.Equal(t, int64(1), s.compare().Reported, "it is back, and told again")
+		assert.Equal(t, int64(1), s.compare().Reported, "it is back, and reported again")
 	})
 
-	t.Run("differences are corrected where the application says so", func(t *testing.T) {
+	t.Run("application set to correct gets its access corrected", func(t *testing.T) {
 		s := newSmall(t)
 		require.NoError(t, s.grant(s.approved(0).Items[0]))
 		bob := s.Person("Bob")
@@ -117,38 +117,37 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.corrects()
 		s.compare()
 		s.sweep()
-		assert.True(t, s.target.holds("bob", "crm/admin"), "not at first sight")
-		assert.Equal(t, schema.ComparisonResult{Listed: 2, Unclaimed: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
-		assert.Equal(t, 2, s.Audited("unexpected or missing access: corrected"))
+		assert.True(t, s.target.holds("bob", "crm/admin"), "not when it is first seen")
+		assert.Equal(t, schema.ComparisonResult{Listed: 2, Unexpected: 2, Missing: 1, Reported: 3, Corrected: 2}, s.compare())
+		assert.Equal(t, 2, s.Audited(schema.FindingCorrected))
 		s.sweep()
-		assert.False(t, s.target.holds("bob", "crm/admin"), "what no one claims is revoked")
-		assert.True(t, s.target.holds("stranger", "crm/admin"), "but not from accounts that are no one's here")
-		assert.True(t, s.held(), "and what a request granted is granted again")
-		s.targetsShowWhatClaimsSay()
+		assert.False(t, s.target.holds("bob", "crm/admin"), "unexpected access is revoked")
+		assert.True(t, s.target.holds("stranger", "crm/admin"), "but not from accounts that the directory does not know")
+		assert.True(t, s.held(), "and missing access of a request is granted again")
+		s.targetsMatchClaims()
 	})
 
-	t.Run("mass of unexpected access is only reported", func(t *testing.T) {
+	t.Run("large amount of unexpected access is only reported", func(t *testing.T) {
 		s := newSmall(t)
 		s.corrects()
-		for n := range 21 {
-			who := fmt.Sprintf("Person%d", n)
-			s.Account(s.Person(who), s.admin)
-			s.target.set(fmt.Sprintf("person%d", n), "crm/admin", true)
+		for i := range 21 {
+			s.Account(s.Person(fmt.Sprintf("Person%d", i)), s.admin)
+			s.target.set(fmt.Sprintf("person%d", i), "crm/admin", true)
 		}
 		s.compare()
-		assert.Equal(t, schema.ComparisonResult{Listed: 21, Unclaimed: 21, Reported: 21}, s.compare())
+		assert.Equal(t, schema.ComparisonResult{Listed: 21, Unexpected: 21, Reported: 21}, s.compare())
 		s.sweep()
 		assert.Equal(t, 21, s.target.holding())
 	})
 
-	t.Run("worker claims it only where the application corrects it", func(t *testing.T) {
+	t.Run("worker makes a claim for it only in an application set to correct", func(t *testing.T) {
 		s := newSmall(t)
 		account := s.Account(s.ann, s.admin)
-		_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'finding', app_now())`, s.ann, account, s.admin)
-		require.ErrorContains(t, err, "unexpected or missing access of this application is not corrected")
+		_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'correction', app_now())`, s.ann, account, s.admin)
+		require.ErrorContains(t, err, "only reported, or a claim explains")
 		s.corrects()
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'finding')`, s.ann, account, s.admin)
-		require.ErrorContains(t, err, "claims_drift_check", "it is never a reason to hold something")
+		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'correction')`, s.ann, account, s.admin)
+		require.ErrorContains(t, err, "claims_correction_check", "such a claim is never live")
 	})
 }
 
@@ -165,7 +164,7 @@ func TestMissingAccess(t *testing.T) {
 		assert.Equal(t, "active", s.State(item))
 	})
 
-	t.Run("access without a request is not granted again", func(t *testing.T) {
+	t.Run("imported access is not granted again", func(t *testing.T) {
 		s := newSmall(t)
 		s.Imported(s.ann, s.admin)
 		s.corrects()

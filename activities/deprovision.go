@@ -9,8 +9,7 @@ import (
 	"accessbot/schema"
 )
 
-// DeprovisionAccess revokes a claim's access , if the claim is over and no other one keeps it. It is never given up:
-// every error is worth another attempt.
+// DeprovisionAccess ends a claim that is over, and revokes its access unless another claim keeps it. Every error is retried.
 func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error {
 	assignment, err := schema.AssignmentOfClaim(ctx, a.DB, in.ClaimID)
 	if err != nil {
@@ -24,26 +23,29 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	return a.retry(ctx, err)
 }
 
-// CheckReleaseResult says whether a claim may be revoked on someone's order.
-type CheckReleaseResult struct {
-	Ordered   bool   // a release is a delegate the database, or the claim's end has passed
+// CheckClaimResult says whether a claim is over.
+type CheckClaimResult struct {
+	Over      bool   // it has a revocation, or its end has passed
 	ItemID    int64  // the claim's item; 0: none
 	RequestID int64  // that item's request; 0: none
 	Label     string // application and entitlement
 }
 
-// CheckRelease looks whether the database orders a claim back. A run started without such an order is an alert.
-func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckReleaseResult, error) {
+// CheckClaim tells whether a claim is over. A run that was started for one that is not raises an alert.
+func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {
-		return CheckReleaseResult{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("there is no claim %d", in.ClaimID), "NoSuchClaim", err)
+		text := fmt.Sprintf("claim %d does not exist", in.ClaimID)
+		return CheckClaimResult{}, temporal.NewNonRetryableApplicationError(text, "NoSuchClaim", err)
 	}
 	if err != nil {
-		return CheckReleaseResult{}, err
+		return CheckClaimResult{}, err
 	}
-	result := CheckReleaseResult{Ordered: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement}
+	result := CheckClaimResult{
+		Over: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement,
+	}
 	if c.Ordered {
 		return result, nil
 	}
-	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to revoke without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: schema.DeprovisioningRefused, Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
 }

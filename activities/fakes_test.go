@@ -18,18 +18,18 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// fakeTarget is a target system in memory that goes wrong as it is told.
+// fakeTarget is a target in memory whose operations can be made to fail.
 type fakeTarget struct {
 	mutex  sync.Mutex
 	held   map[connector.Assignment]bool
-	invite bool                          // granting sends an invitation, which is accepted by accept
-	out    map[connector.Assignment]bool // invitations
-	faults map[string][]fault            // by operation, in order; the last one of a kind marked always stays
+	invite bool                          // granting sends an invitation, which accept accepts
+	out    map[connector.Assignment]bool // open invitations
+	faults map[string][]fault            // by operation, in order; one marked always stays
 	calls  map[string]int
-	people map[string]bool // who has an account; nil: everyone
+	people map[string]bool // people with an account; nil: everyone
 }
 
-// fault is what an operation does in place of its work. apply does that work.
+// fault is what an operation does instead of its work. apply does the work.
 type fault struct {
 	always bool
 	do     func(ctx context.Context, apply func()) error
@@ -39,22 +39,22 @@ func newFakeTarget() *fakeTarget {
 	return &fakeTarget{held: map[connector.Assignment]bool{}, out: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
 }
 
-// next makes the next call of an operation (read, grant, take) go wrong; calls of it queue up.
+// next adds a fault to the next calls of an operation (read, grant, revoke, create, list).
 func (f *fakeTarget) next(operation string, do func(ctx context.Context, apply func()) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.faults[operation] = append(f.faults[operation], fault{do: do})
 }
 
-// always makes every call of an operation go wrong from now on.
+// always sets the fault of all calls of an operation.
 func (f *fakeTarget) always(operation string, do func(ctx context.Context, apply func()) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.faults[operation] = []fault{{always: true, do: do}}
 }
 
-// mend ends what goes wrong.
-func (f *fakeTarget) mend() {
+// repair removes all faults.
+func (f *fakeTarget) repair() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	clear(f.faults)
@@ -114,15 +114,15 @@ func (f *fakeTarget) do(ctx context.Context, operation string, apply func()) err
 		locked()
 		return nil
 	}
-	wrong := queue[0]
-	if !wrong.always {
+	next := queue[0]
+	if !next.always {
 		f.faults[operation] = queue[1:]
 	}
 	f.mutex.Unlock()
-	return wrong.do(ctx, locked)
+	return next.do(ctx, locked)
 }
 
-// account is Gone for a person without one. It is called while mutex is held.
+// account returns Gone for a missing account. The caller holds mutex.
 func (f *fakeTarget) account(name string) error {
 	if f.people == nil || f.people[name] {
 		return nil
@@ -144,7 +144,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 
 func (f *fakeTarget) Grant(ctx context.Context, a connector.Assignment) error {
 	var gone error
-	err := f.do(ctx, "give", func() {
+	err := f.do(ctx, "grant", func() {
 		switch gone = f.account(a.Account); {
 		case gone != nil:
 		case f.invite:
@@ -157,7 +157,7 @@ func (f *fakeTarget) Grant(ctx context.Context, a connector.Assignment) error {
 }
 
 func (f *fakeTarget) Revoke(ctx context.Context, a connector.Assignment) error {
-	return f.do(ctx, "take", func() {
+	return f.do(ctx, "revoke", func() {
 		f.held[a] = false
 		delete(f.out, a)
 	})
@@ -189,10 +189,10 @@ func (c creating) CreateAccount(ctx context.Context, account string) error {
 	return c.do(ctx, "create", func() { c.people[account] = true })
 }
 
-// What goes wrong.
+// Faults.
 var (
-	lies       = func(context.Context, func()) error { return nil }
-	lostAnswer = func(_ context.Context, apply func()) error {
+	doesNothing = func(context.Context, func()) error { return nil }
+	lostAnswer  = func(_ context.Context, apply func()) error {
 		apply()
 		return &connector.Unavailable{Err: errors.New("connection reset")}
 	}
@@ -204,18 +204,18 @@ var (
 	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
 )
 
-// swallows answers nothing until the caller gives up.
-func swallows(ctx context.Context, _ func()) error {
+// neverAnswers blocks until the caller's timeout.
+func neverAnswers(ctx context.Context, _ func()) error {
 	<-ctx.Done()
 	return &connector.Unavailable{Err: ctx.Err()}
 }
 
-// held up until released: reached is closed when the call is there, and then it works.
-type heldUp struct{ reached, release chan struct{} }
+// blocked is a call that works once released. reached is closed when it begins.
+type blocked struct{ reached, release chan struct{} }
 
-func newHeldUp() heldUp { return heldUp{make(chan struct{}), make(chan struct{})} }
+func newBlocked() blocked { return blocked{make(chan struct{}), make(chan struct{})} }
 
-func (h heldUp) do(ctx context.Context, apply func()) error {
+func (h blocked) do(ctx context.Context, apply func()) error {
 	close(h.reached)
 	select {
 	case <-h.release:
@@ -226,7 +226,7 @@ func (h heldUp) do(ctx context.Context, apply func()) error {
 	}
 }
 
-// company is a world with the activities at work in it.
+// company is a world with activities and fake targets.
 type company struct {
 	*schematest.World
 	t       testing.TB
@@ -245,7 +245,7 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// activities are those of one worker process.
+// activities are the activities of one worker process.
 func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
@@ -271,15 +271,17 @@ func (c *company) target(instance string) *fakeTarget {
 	return c.targets[instance]
 }
 
-// grant is one attempt to grant an item; revoke one to revoke a claim ; reconcile one to reconcile an item's assignment.
+// grant makes one attempt to provision an item.
 func (c *company) grant(item int64) error {
 	return c.do.ProvisionAccess(context.Background(), activities.ItemInput{ItemID: item})
 }
 
+// revoke makes one attempt to de-provision a claim.
 func (c *company) revoke(claim int64) error {
 	return c.do.DeprovisionAccess(context.Background(), activities.ClaimInput{ClaimID: claim})
 }
 
+// reconcile makes one attempt to reconcile an item's assignment.
 func (c *company) reconcile(item int64) error {
 	assignment, err := schema.AssignmentOfItem(context.Background(), c.Worker, item)
 	require.NoError(c.t, err)
@@ -293,7 +295,7 @@ func (c *company) advance(request int64) activities.Next {
 	return next
 }
 
-// retryDelay is when Temporal is told to try again after err; 0: as its policy says.
+// retryDelay is the retry delay in err; 0: that of the retry policy.
 func retryDelay(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var e *temporal.ApplicationError
@@ -301,9 +303,9 @@ func retryDelay(t *testing.T, err error) time.Duration {
 	return e.NextRetryDelay()
 }
 
-// targetsShowWhatClaimsSay is invariant I1, over every assignment that was ever claimed; and nothing ever claimed is left that
-// no one will look at.
-func (c *company) targetsShowWhatClaimsSay() {
+// targetsMatchClaims checks invariant I1 for every assignment that ever had a claim, and that every claim that is not over has a
+// due date.
+func (c *company) targetsMatchClaims() {
 	c.t.Helper()
 	var assignments []struct {
 		Account, Object, Instance string

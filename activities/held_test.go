@@ -7,8 +7,7 @@ import (
 )
 
 func TestExistingAccess(t *testing.T) {
-	// TestQuestionExistingAccess: an approver reads what the requester has in the applications that they decide about, and nowhere else.
-	t.Run("approver reads existing access in their own applications only", func(t *testing.T) {
+	t.Run("approver sees existing access only in applications where they decide", func(t *testing.T) {
 		t.Run("each approver sees only their own application", func(t *testing.T) {
 			s := newWithSlack(t)
 			olga := s.Person("Olga")
@@ -23,7 +22,7 @@ func TestExistingAccess(t *testing.T) {
 			require.NotContains(t, s.reads("owen")[0], "Vault")
 			require.Contains(t, s.reads("olga")[0], "Already has in Vault:* Secrets")
 		})
-		t.Run("access from the same request counts once it is there, and not before", func(t *testing.T) {
+		t.Run("access from the same request counts once it is active", func(t *testing.T) {
 			s := newWithSlack(t)
 			olga := s.Person("Olga")
 			reader := s.Entitlement(s.crm, "reader", olga)

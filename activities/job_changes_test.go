@@ -118,7 +118,7 @@ func TestJobChange(t *testing.T) {
 		require.ErrorIs(t, s.revokesAccess(s.bea, common), schema.ErrNotAllowed)
 		require.NoError(t, s.revokesAccess(s.olga, common))
 		require.NoError(t, s.revokesAccess(s.olga, common), "pressed twice")
-		assert.Equal(t, 1, s.Audited("released: revoked"))
+		assert.Equal(t, 1, s.Audited(schema.RevocationRecorded))
 		told = s.told("olga")
 		require.Len(t, told, 1, "what was said stands where it was said")
 		assert.Contains(t, told[0], "They still have 1 access grant ")
@@ -231,7 +231,7 @@ func TestJobChange(t *testing.T) {
 		s.Manages(s.bea, s.cleo) // who is not in Slack
 		s.title("Editor", s.cleo)
 		require.Len(t, s.told("olga"), 2, "no one to write to")
-		assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
+		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
 		s.Shift(time.Hour)
 		s.Do(`update notifications set messages_due_at = app_now()`)
 		require.Len(t, s.told("olga"), 2, "once")

@@ -8,7 +8,7 @@ import (
 	"accessbot/schema"
 )
 
-// ManualTasks keeps in the database what people are asked to do by hand.
+// ManualTasks returns the manual tasks of an instance, which are stored in the database.
 func ManualTasks(db *schema.DB) func(instance string) manual.Tasks {
 	return func(instance string) manual.Tasks { return manualTasks{db, instance} }
 }
@@ -18,30 +18,30 @@ type manualTasks struct {
 	instance string
 }
 
-func (h manualTasks) assignment(ctx context.Context, a connector.Assignment) (schema.ManualTask, error) {
-	return schema.ManualTaskOf(ctx, h.db, h.instance, a.Account, a.Object)
+func (m manualTasks) load(ctx context.Context, a connector.Assignment) (schema.ManualTask, error) {
+	return schema.ManualTaskOf(ctx, m.db, m.instance, a.Account, a.Object)
 }
 
 // Task implements manual.Tasks.
-func (h manualTasks) Task(ctx context.Context, a connector.Assignment) (manual.Task, error) {
-	t, err := h.assignment(ctx, a)
+func (m manualTasks) Task(ctx context.Context, a connector.Assignment) (manual.Task, error) {
+	t, err := m.load(ctx, a)
 	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGrant: t.Open.Bool, Cannot: t.Cannot, Asked: t.Asked}, err
 }
 
 // Ask implements manual.Tasks.
-func (h manualTasks) Ask(ctx context.Context, a connector.Assignment, held bool) error {
-	t, err := h.assignment(ctx, a)
+func (m manualTasks) Ask(ctx context.Context, a connector.Assignment, held bool) error {
+	t, err := m.load(ctx, a)
 	if err != nil {
 		return err
 	}
-	return h.db.OpenTask(ctx, t, held)
+	return m.db.OpenTask(ctx, t, held)
 }
 
 // Drop implements manual.Tasks.
-func (h manualTasks) Drop(ctx context.Context, a connector.Assignment) error {
-	t, err := h.assignment(ctx, a)
+func (m manualTasks) Drop(ctx context.Context, a connector.Assignment) error {
+	t, err := m.load(ctx, a)
 	if err != nil {
 		return err
 	}
-	return h.db.DropTask(ctx, t)
+	return m.db.DropTask(ctx, t)
 }

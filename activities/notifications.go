@@ -13,27 +13,29 @@ import (
 )
 
 const (
-	notificationsAtOnce = 10             // that a look at a request's messages sends: the sweep sends the rest
-	lookForOwners       = 24 * time.Hour // whether someone else has come to look after what an open notification is about
-	lookAtOutage        = 10 * time.Minute
+	notificationsPerSync = 10             // the sweep sends the rest
+	checkOwnersEvery     = 24 * time.Hour // whether an open manual task has new owners
+	checkOutageEvery     = 10 * time.Minute
 )
 
-// SendNotifications makes the messages of notifications say what the database says: those of one request, or with 0 of any, the longest
-// behind first. One that cannot be sent is tried again later, and stops no other.
+// SendNotifications syncs due notifications of one request, or of all with 0, the longest overdue first. A failed one is retried
+// later and does not stop the others.
 func (a *Activities) SendNotifications(ctx context.Context, requestID int64, limit int) error {
 	due, err := schema.DueNotifications(ctx, a.DB, requestID, limit)
 	if err != nil {
 		return err
 	}
 	for _, id := range due {
-		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error { return a.sendNotification(ctx, conn, id) })
+		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error {
+			return a.sendNotification(ctx, conn, id)
+		})
 		if err == nil {
 			continue
 		}
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
-			return nil //nolint:nilerr // no time is left: the others stay due
+			return nil //nolint:nilerr // no time is left, the others stay due
 		}
-		a.Log.Warn("a notification is still behind", "notice", id, "error", err)
+		a.Log.Warn("notification not sent, sweep retries", "notification", id, "error", err)
 		if err := schema.PostponeNotification(ctx, a.DB, id); err != nil {
 			return err
 		}
@@ -45,31 +47,31 @@ func (a *Activities) SendNotifications(ctx context.Context, requestID int64, lim
 }
 
 func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id int64) error {
-	notice, err := schema.NotificationByID(ctx, conn, id)
+	n, err := schema.NotificationByID(ctx, conn, id)
 	if err != nil {
 		return err
 	}
-	if notice.Kind == reminder { // what could not be sent in time is not sent at night
-		wait, err := a.untilWorking(ctx, conn, notice.Readers[0])
+	if n.Kind == reminder { // a late one is not sent at night either
+		wait, err := a.untilWorkingTime(ctx, conn, n.Readers[0])
 		if err != nil {
 			return err
 		}
 		if wait > 0 {
-			return schema.NotificationSynced(ctx, conn, notice, wait)
+			return schema.NotificationSynced(ctx, conn, n, wait)
 		}
 	}
-	if notice.Kind == outage && notice.Open {
-		if err := schema.CloseOutage(ctx, conn, id); err != nil { // if it is over
+	if n.Kind == outage && n.Open {
+		if err := schema.CloseOutage(ctx, conn, id); err != nil { // does nothing while the outage lasts
 			return err
 		}
-		if notice, err = schema.NotificationByID(ctx, conn, id); err != nil {
+		if n, err = schema.NotificationByID(ctx, conn, id); err != nil {
 			return err
 		}
 	}
 	var failed error
-	for _, person := range notice.Readers {
-		if err := a.syncNotification(ctx, conn, notice, person); err != nil {
-			failed = errors.Join(failed, err) // one who cannot be written to never stops the others
+	for _, person := range n.Readers {
+		if err := a.syncNotification(ctx, conn, n, person); err != nil {
+			failed = errors.Join(failed, err) // one failed message does not stop the others
 		}
 	}
 	if failed != nil {
@@ -77,12 +79,12 @@ func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id i
 	}
 	later := time.Duration(0)
 	switch {
-	case notice.TaskID.Valid && notice.Open:
-		later = lookForOwners
-	case notice.Kind == outage && notice.Open:
-		later = lookAtOutage
+	case n.TaskID.Valid && n.Open:
+		later = checkOwnersEvery
+	case n.Kind == outage && n.Open:
+		later = checkOutageEvery
 	}
-	return schema.NotificationSynced(ctx, conn, notice, later)
+	return schema.NotificationSynced(ctx, conn, n, later)
 }
 
 func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
@@ -95,9 +97,9 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 		return err
 	}
 	if n.Kind != task && n.Kind != jobChange && n.Kind != outage && m.Digest != "" {
-		return nil // said once
+		return nil // sent once
 	}
-	found, err := a.find(ctx, conn, &address) // before it is drawn: it may say in which time zone
+	found, err := a.findSlackUser(ctx, conn, &address) // before rendering: it may find the time zone
 	if err != nil {
 		return err
 	}
@@ -120,12 +122,13 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 	if err := schema.MessageFailed(ctx, conn, m); err != nil {
 		return err
 	}
-	return schema.Audit(ctx, conn, schema.Event{Actor: "worker", PersonID: person, Action: "cannot be reached in Slack", Alert: true,
-		Details: map[string]any{"notice": n.ID, "message": n.Kind}})
+	return schema.Audit(ctx, conn, schema.Event{Actor: "worker", PersonID: person, Action: schema.MessageUndelivered, Alert: true,
+		Details: map[string]any{"notification": n.ID, "message": n.Kind}})
 }
 
-// renderNotification is what a notification says to a reader, who was sent it before or not; empty: nothing any more.
-func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool) (views.Message, error) {
+// renderNotification renders a notification for one reader. It is empty if nothing was sent and nothing is left to tell.
+func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool,
+) (views.Message, error) {
 	zone := a.zone(to.TimeZone).String()
 	switch n.Kind {
 	case reminder:

@@ -10,18 +10,18 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// invited is a request whose granting sends an invitation that no one has accepted yet.
+// invited is a request whose invitation is not accepted yet.
 func invited(t *testing.T, lasts time.Duration) (small, schematest.Asked) {
 	t.Helper()
 	s := newSmall(t)
 	s.target.invite = true
 	asked := s.approved(lasts)
-	require.NoError(t, s.grant(asked.Items[0]), "to wait is no failure")
+	require.NoError(t, s.grant(asked.Items[0]), "waiting is not an error")
 	return s, asked
 }
 
 func TestInvitation(t *testing.T) {
-	t.Run("pending invitation is awaited without constant polling", func(t *testing.T) {
+	t.Run("pending invitation is checked less and less often", func(t *testing.T) {
 		s, asked := invited(t, 0)
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 		assert.Equal(t, "invitation", s.problem(asked.Items[0]))
@@ -29,8 +29,8 @@ func TestInvitation(t *testing.T) {
 		var sleeps []int64
 		for range 8 {
 			next := s.advance(asked.ID)
-			require.Empty(t, next.Grant, "nothing is asked before it is time")
-			require.False(t, next.Settled)
+			require.Empty(t, next.Grant, "no check before it is due")
+			require.False(t, next.Complete)
 			sleeps = append(sleeps, next.DueIn)
 			s.Shift(time.Duration(next.DueIn) * time.Second)
 			require.Len(t, s.advance(asked.ID).Grant, 1)
@@ -39,12 +39,12 @@ func TestInvitation(t *testing.T) {
 		assert.IsIncreasing(t, sleeps[:6])
 		assert.InDelta(t, 60, sleeps[0], 1)
 		assert.InDelta(t, 3600, sleeps[7], 1)
-		assert.Equal(t, 1, s.target.called("give"), "it is asked for once, and then looked at")
+		assert.Equal(t, 1, s.target.called("grant"), "one invitation, and then only checks")
 
 		s.target.accept()
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("invitation that is never accepted is withdrawn", func(t *testing.T) {
@@ -54,10 +54,10 @@ func TestInvitation(t *testing.T) {
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
 		assert.Equal(t, "waited_too_long", s.problem(asked.Items[0]))
 		next := s.advance(asked.ID)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		s.target.accept()
-		assert.False(t, s.held(), "there is no invitation any more")
+		assert.False(t, s.held(), "the invitation is withdrawn")
 	})
 
 	t.Run("invitation is withdrawn at the end of the access", func(t *testing.T) {
@@ -65,11 +65,11 @@ func TestInvitation(t *testing.T) {
 		s.Shift(time.Hour)
 		next := s.advance(asked.ID)
 		require.Empty(t, next.Grant)
-		require.Len(t, next.RevokeAccess, 1)
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
+		require.Len(t, next.Revoke, 1)
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
 		s.target.accept()
 		assert.False(t, s.held())
-		assert.Equal(t, "failed", s.State(asked.Items[0]), "it was never there, so it did not end")
+		assert.Equal(t, "failed", s.State(asked.Items[0]), "it was never active, so it failed")
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
 	})
 }

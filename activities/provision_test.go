@@ -17,7 +17,7 @@ func TestProvisioning(t *testing.T) {
 		reader := s.Entitlement(s.crm, "reader")
 		asked := s.Request(s.ann, time.Hour, s.admin, reader)
 		s.Approve(s.owen, asked)
-		s.target.next("give", hasNoObject)
+		s.target.next("grant", hasNoObject)
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[1]))
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
@@ -25,22 +25,22 @@ func TestProvisioning(t *testing.T) {
 		assert.Equal(t, "active", s.State(asked.Items[1]))
 
 		next := s.advance(asked.ID)
-		require.Len(t, next.RevokeAccess, 1, "whether the target has it after all is looked at once more")
-		require.NoError(t, s.revoke(next.RevokeAccess[0].ID))
-		assert.Empty(t, s.advance(asked.ID).RevokeAccess)
-		s.targetsShowWhatClaimsSay()
+		require.Len(t, next.Revoke, 1, "the target is checked once more")
+		require.NoError(t, s.revoke(next.Revoke[0].ID))
+		assert.Empty(t, s.advance(asked.ID).Revoke)
+		s.targetsMatchClaims()
 	})
 
-	t.Run("grant that surfaces after its recorded end is revoked", func(t *testing.T) {
+	t.Run("grant that takes effect after its recorded end is revoked", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.always("give", refusesConnection) // as far as anybody can tell: the target still works on it
+		s.target.always("grant", refusesConnection) // the target still works on the request
 		require.Error(t, s.grant(asked.Items[0]))
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
-		assert.True(t, s.advance(asked.ID).Settled, "the run does not wait for the second look")
-		s.target.set("ann", "crm/admin", true) // now it is through with it
+		assert.True(t, s.advance(asked.ID).Complete, "the run does not wait for the second check")
+		s.target.set("ann", "crm/admin", true) // now it takes effect
 
 		due, err := schema.DueClaims(context.Background(), s.Worker, 10)
 		require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestProvisioning(t *testing.T) {
 		assert.False(t, s.held())
 		due, err = schema.DueClaims(context.Background(), s.Worker, 10)
 		require.NoError(t, err)
-		assert.Empty(t, due, "once")
+		assert.Empty(t, due, "only once")
 	})
 
 	t.Run("failing an active item does nothing", func(t *testing.T) {
@@ -62,13 +62,13 @@ func TestProvisioning(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("end that passes during the grant revokes at once", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		require.NoError(t, s.while(asked.Items[0], func() { s.Shift(time.Hour) }))
+		require.NoError(t, s.duringGrant(asked.Items[0], func() { s.Shift(time.Hour) }))
 		assert.False(t, s.held())
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
 		assert.Equal(t, "end_passed", s.problem(asked.Items[0]))
@@ -77,13 +77,13 @@ func TestProvisioning(t *testing.T) {
 	t.Run("removal by the holder during the grant revokes at once", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
-		require.NoError(t, s.while(asked.Items[0], func() {
+		require.NoError(t, s.duringGrant(asked.Items[0], func() {
 			_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 			require.NoError(t, err)
 		}))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
-		// And a run that was reset to before its grant changes nothing.
+		// A run that is reset to before its grant changes nothing.
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
@@ -92,7 +92,7 @@ func TestProvisioning(t *testing.T) {
 	t.Run("failure during the grant revokes at once", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
-		require.NoError(t, s.while(asked.Items[0], func() {
+		require.NoError(t, s.duringGrant(asked.Items[0], func() {
 			require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 		}))
 		assert.False(t, s.held())
@@ -102,28 +102,28 @@ func TestProvisioning(t *testing.T) {
 	t.Run("item whose access is being revoked does not fail", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
-		s.target.next("give", lostAnswer)
+		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(asked.Items[0]))
 		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
 		require.NoError(t, err)
-		fails := func() {
+		fail := func() {
 			t.Helper()
 			require.NoError(t, s.Worker.FailItem(context.Background(), asked.Items[0], schema.Problem{Code: schema.NotSetUpInTime}, false))
 		}
-		fails()
+		fail()
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
-		fails()
+		fail()
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
 		assert.False(t, s.held())
 	})
 }
 
-// while runs f while the next grant is under way, and answers what came of the granting.
-func (s small) while(item int64, f func()) error {
+// duringGrant runs f during the grant of an item, and returns the grant's error.
+func (s small) duringGrant(item int64, f func()) error {
 	s.t.Helper()
-	slow := newHeldUp()
-	s.target.next("give", slow.do)
+	slow := newBlocked()
+	s.target.next("grant", slow.do)
 	done := make(chan error, 1)
 	go func() { done <- s.grant(item) }()
 	<-slow.reached

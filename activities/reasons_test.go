@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
 )
@@ -20,17 +21,17 @@ func TestClaim(t *testing.T) {
 		first, second := s.approved(time.Hour), s.approved(3*time.Hour)
 		require.NoError(t, s.grant(first.Items[0])) // reconciles the assignment for both
 		require.NoError(t, s.grant(second.Items[0]))
-		assert.Equal(t, 1, s.target.called("give"))
+		assert.Equal(t, 1, s.target.called("grant"))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(first.Items[0])))
 		assert.True(t, s.held())
 		assert.Equal(t, "ended", s.State(first.Items[0]))
-		assert.Equal(t, 1, s.Audited("ended: access stays for another reason"))
+		assert.Equal(t, 1, s.Audited(schema.AccessKept))
 		assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(second.Items[0])))
 		assert.False(t, s.held())
-		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "gone is gone for both")
+		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`), "removed_at is set on both")
 	})
 
 	t.Run("access stays for a birthright or an imported claim", func(t *testing.T) {
@@ -46,70 +47,70 @@ func TestClaim(t *testing.T) {
 				require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 				assert.True(t, s.held())
 				assert.Equal(t, "ended", s.State(asked.Items[0]))
-				assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "it was known before")
+				assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "it has a claim already")
 			})
 		}
 	})
 
-	t.Run("access from before the request stays", func(t *testing.T) {
+	t.Run("access that existed before stays", func(t *testing.T) {
 		s := newSmall(t)
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
-		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"))
-		assert.Equal(t, 1, s.Alerts("found access that was there before"))
+		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "unexpected"))
+		assert.Equal(t, 1, s.Alerts(schema.AccessFound))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.True(t, s.held())
 
 		again := s.approved(time.Hour)
 		require.NoError(t, s.grant(again.Items[0]))
-		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "found"), "found once")
+		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "unexpected"), "found once")
 	})
 
-	t.Run("access from before stays when the grant is refused", func(t *testing.T) {
+	t.Run("access that existed before stays when the end has passed", func(t *testing.T) {
 		s := newSmall(t)
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
 		s.Shift(2 * time.Hour)
-		require.NoError(t, s.grant(asked.Items[0]), "its end has passed")
+		require.NoError(t, s.grant(asked.Items[0]), "not granted")
 		assert.True(t, s.held())
-		assert.Zero(t, s.target.called("take"))
+		assert.Zero(t, s.target.called("revoke"))
 	})
 
-	t.Run("end during an outage is not taken for access from before", func(t *testing.T) {
+	t.Run("access that could not be revoked is not unexpected", func(t *testing.T) {
 		s := newSmall(t)
 		a := s.approved(time.Hour)
 		require.NoError(t, s.grant(a.Items[0]))
 		s.Shift(time.Hour)
-		s.target.always("take", refusesConnection)
+		s.target.always("revoke", refusesConnection)
 		require.Error(t, s.revoke(s.Claim(a.Items[0])))
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		assert.True(t, s.held())
-		s.target.mend()
+		s.target.repair()
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 		assert.False(t, s.held())
 		assert.Equal(t, 2, schematest.Value[int](s.World, `select count(removed_at) from claims`))
 	})
 
-	t.Run("failed item that was granted is not taken for access from before", func(t *testing.T) {
+	t.Run("access of a failed item is not unexpected", func(t *testing.T) {
 		s := newSmall(t)
 		a := s.approved(0)
-		s.target.next("give", lostAnswer)
+		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(a.Items[0]))
-		s.givenUp(a.Items[0])
+		s.expired(a.Items[0])
 		b := s.approved(time.Hour)
 		require.NoError(t, s.grant(b.Items[0]))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(b.Items[0])))
 		assert.False(t, s.held())
 	})
 
-	t.Run("export taken during a temporary grant does not keep it", func(t *testing.T) {
+	t.Run("import during temporary access does not keep it", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
@@ -123,7 +124,7 @@ func TestClaim(t *testing.T) {
 		assert.False(t, s.held())
 	})
 
-	t.Run("removal by hand counts as ended, access added by hand is kept", func(t *testing.T) {
+	t.Run("access removed by hand ends and access added by hand stays", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
@@ -131,7 +132,7 @@ func TestClaim(t *testing.T) {
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
-		assert.Zero(t, s.target.called("take"))
+		assert.Zero(t, s.target.called("revoke"))
 
 		s.target.set("ann", "crm/admin", true)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))

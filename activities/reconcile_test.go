@@ -38,7 +38,7 @@ func newSmall(t *testing.T) small {
 
 func (c *company) company() *company { return c }
 
-// approved is a request of Ann's for the entitlement that was approved; 0: permanent.
+// approved is an approved request of Ann's; 0: permanent.
 func (s small) approved(lasts time.Duration) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, s.admin)
@@ -46,7 +46,7 @@ func (s small) approved(lasts time.Duration) schematest.Asked {
 	return asked
 }
 
-// problem is the code of why an item is not where it should be.
+// problem is the code of an item's problem.
 func (c *company) problem(item int64) string {
 	c.t.Helper()
 	return schematest.Value[string](c.World, `select problem from request_items where id = $1`, item)
@@ -63,30 +63,30 @@ func TestReconciliation(t *testing.T) {
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		claim := s.Claim(asked.Items[0])
 		assert.Equal(t, 2*time.Minute, schematest.Value[time.Time](s.World, `select due_at from claims where id = $1`, claim).Sub(
-			schematest.Value[time.Time](s.World, `select ends_at from claims where id = $1`, claim)), "the end is armed")
+			schematest.Value[time.Time](s.World, `select ends_at from claims where id = $1`, claim)), "the end is scheduled")
 
 		require.NoError(t, s.revoke(claim))
-		assert.True(t, s.held(), "not before its end")
+		assert.True(t, s.held(), "not before the end")
 
 		s.Shift(24 * time.Hour)
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 		assert.True(t, schematest.Value[bool](s.World, `select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`, claim))
-		assert.Equal(t, 1, s.Audited("given"))
-		assert.Equal(t, 1, s.Audited("ended: access is gone"))
+		assert.Equal(t, 1, s.Audited(schema.AccessGranted))
+		assert.Equal(t, 1, s.Audited(schema.AccessRevoked))
 	})
 
 	t.Run("nothing is granted without proof", func(t *testing.T) {
 		undecided := func(s small, asked schematest.Asked) {
 			s.Do(`update request_items set state = 'approved' where id = $1`, asked.Items[0])
 		}
-		// What the database itself refuses is put there with its triggers off, as someone might who has the whole database.
+		// Written without triggers, as the database's owner could.
 		forged := func(change string) func(s small, asked schematest.Asked) {
 			return func(s small, asked schematest.Asked) {
 				s.Approve(s.owen, asked)
 				tx := s.MustBegin()
-				defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
+				defer tx.Rollback() //nolint:errcheck // does nothing after the commit
 				tx.MustExec(`set local session_replication_role = replica`)
 				tx.MustExec(change)
 				require.NoError(s.t, tx.Commit())
@@ -98,22 +98,22 @@ func TestReconciliation(t *testing.T) {
 			otherTerms = "request_changed"
 		)
 		for name, c := range map[string]struct {
-			forge func(small, schematest.Asked)
-			why   string
+			forge   func(small, schematest.Asked)
+			problem string
 		}{
-			"no one decided":        {undecided, unapproved},
-			"it was denied":         {forged(`update decisions set outcome = 'deny', reason = 'no'`), unapproved},
-			"its requester decided": {forged(`update decisions set decided_by = (select requester_id from access_requests)`), "approved_by_requester"},
-			"its requester was asked": {forged(`update decisions set decided_by = (select requester_id from access_requests);
+			"no decision":               {undecided, unapproved},
+			"denial":                    {forged(`update decisions set outcome = 'deny', reason = 'no'`), unapproved},
+			"decision by the requester": {forged(`update decisions set decided_by = (select requester_id from access_requests)`), "approved_by_requester"},
+			"requester as approver": {forged(`update decisions set decided_by = (select requester_id from access_requests);
 			update approval_candidates set person_id = (select requester_id from access_requests)`), "approved_by_requester"},
-			"someone decided who was not asked": {forged(`update decisions set decided_by = (select max(id) from people)`), notAsked},
-			"no rule of the policy decides":     {forged(`update decisions set decided_by = null, approval_id = null`), notAsked},
-			"the note changed":                  {forged(`update access_requests set note = 'and more'`), otherTerms},
-			"the object changed":                {forged(`update entitlements set target = 'crm/superuser'`), otherTerms},
-			"the end was moved":                 {forged(`update access_requests set ends_at = ends_at + interval '1 day'`), otherTerms},
-			"the account is someone else's":     {forged(`update accounts set person_id = (select max(id) from people)`), "account_of_other_person"},
-			"the account changed":               {forged(`update accounts set account = 'mallory'`), otherTerms},
-			"the requester was suspended":       {forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`), "requester_inactive"},
+			"decision by a person who is not an approver": {forged(`update decisions set decided_by = (select max(id) from people)`), notAsked},
+			"decision by policy without such a rule":      {forged(`update decisions set decided_by = null, approval_id = null`), notAsked},
+			"changed note":                                {forged(`update access_requests set note = 'and more'`), otherTerms},
+			"changed object":                              {forged(`update entitlements set target = 'crm/superuser'`), otherTerms},
+			"changed end":                                 {forged(`update access_requests set ends_at = ends_at + interval '1 day'`), otherTerms},
+			"account of another person":                   {forged(`update accounts set person_id = (select max(id) from people)`), "account_of_other_person"},
+			"changed account":                             {forged(`update accounts set account = 'mallory'`), otherTerms},
+			"suspended requester":                         {forged(`update people set status = 'suspended' where id = (select requester_id from access_requests)`), "requester_inactive"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				s := newSmall(t)
@@ -121,19 +121,19 @@ func TestReconciliation(t *testing.T) {
 				asked := s.Request(s.ann, time.Hour, s.admin)
 				c.forge(s, asked)
 				require.NoError(t, s.grant(asked.Items[0]))
-				assert.Zero(t, s.target.called("give"))
+				assert.Zero(t, s.target.called("grant"))
 				assert.Zero(t, s.Claim(asked.Items[0]))
 				assert.Equal(t, "failed", s.State(asked.Items[0]))
-				assert.Equal(t, []string{c.why}, s.refusals())
+				assert.Equal(t, []string{c.problem}, s.refusals())
 			})
 		}
-		t.Run("waiting items are left alone, whatever run is started for them", func(t *testing.T) {
+		t.Run("item that waits for approval is left alone", func(t *testing.T) {
 			s := newSmall(t)
 			asked := s.Request(s.ann, time.Hour, s.admin)
 			s.Ask(asked, asked.Items, s.owen)
-			s.target.set("ann", "crm/admin", true) // and so is access that is none of our doing
+			s.target.set("ann", "crm/admin", true) // access that we did not grant stays too
 			require.NoError(t, s.grant(asked.Items[0]))
-			assert.Zero(t, s.target.called("give")+s.target.called("take"))
+			assert.Zero(t, s.target.called("grant")+s.target.called("revoke"))
 			assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 			assert.True(t, s.held())
 		})
@@ -152,16 +152,16 @@ func TestReconciliation(t *testing.T) {
 	t.Run("grant whose answer was lost is repeated safely", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.next("give", lostAnswer)
+		s.target.next("grant", lostAnswer)
 		require.Error(t, s.grant(asked.Items[0]))
-		assert.Equal(t, "provisioning", s.State(asked.Items[0]), "not said before it is known")
+		assert.Equal(t, "provisioning", s.State(asked.Items[0]), "not active before the target confirms it")
 		assert.Equal(t, "target_unavailable", s.problem(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Empty(t, s.problem(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"), "44: what we granted ourselves is not found")
-		assert.Equal(t, 1, s.target.called("give"), "what is there already is not granted again: some targets would send a second invitation")
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "access that we granted is not unexpected")
+		assert.Equal(t, 1, s.target.called("grant"), "existing access is not granted again, as some targets would send a second invitation")
 	})
 
 	t.Run("revocation whose answer was lost is repeated safely", func(t *testing.T) {
@@ -169,39 +169,39 @@ func TestReconciliation(t *testing.T) {
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
-		s.target.next("take", lostAnswer)
+		s.target.next("revoke", lostAnswer)
 		require.Error(t, s.revoke(s.Claim(asked.Items[0])))
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
-		assert.Equal(t, 1, s.target.called("take"), "what is gone already is not taken again")
-		s.targetsShowWhatClaimsSay()
+		assert.Equal(t, 1, s.target.called("revoke"), "access that is gone is not revoked again")
+		s.targetsMatchClaims()
 	})
 
-	t.Run("target that reports a change it did not make is not believed", func(t *testing.T) {
+	t.Run("change that the target reports but does not show is retried", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.next("give", lies)
+		s.target.next("grant", doesNothing)
 		require.ErrorContains(t, s.grant(asked.Items[0]), "but shows it as not held")
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
-		s.target.next("take", lies)
+		s.target.next("revoke", doesNothing)
 		require.Error(t, s.revoke(s.Claim(asked.Items[0])))
-		assert.Equal(t, "active", s.State(asked.Items[0]), "ended is only said when access really went")
+		assert.Equal(t, "active", s.State(asked.Items[0]), "it ends only once the access is gone")
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
-		s.targetsShowWhatClaimsSay()
+		s.targetsMatchClaims()
 	})
 
 	t.Run("crash after the target changed leaves one claim with its end", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		crash := newHeldUp()
-		s.target.next("give", crash.do)
+		crash := newBlocked()
+		s.target.next("grant", crash.do)
 		done := make(chan error, 1)
 		go func() { done <- s.grant(asked.Items[0]) }()
 		<-crash.reached
-		assert.True(t, schematest.Value[bool](s.World, `select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`, asked.Items[0]), "its end is armed before anything changes")
-		// The worker's hold on the database goes, and with it the lock: the change arrives all the same.
+		assert.True(t, schematest.Value[bool](s.World, `select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`, asked.Items[0]), "the end is scheduled before the first change")
+		// The worker's connection breaks, and the lock with it. The target still makes the change.
 		assert.Equal(t, 1, schematest.Value[int](s.World, `
 		select count(*) from (select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())) t`))
 		close(crash.release)
@@ -209,28 +209,28 @@ func TestReconciliation(t *testing.T) {
 		claim := s.Claim(asked.Items[0])
 		assert.True(t, s.held())
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
-		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim), "and the sweep looks at it at once")
+		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim), "the sweep reconciles it at once")
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
-		assert.Zero(t, s.Claims(s.ann, s.admin, "found"))
+		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"))
 		s.sweep()
 		assert.True(t, s.held())
 		s.Shift(time.Hour + 2*time.Minute)
 		s.sweep()
-		assert.False(t, s.held(), "its end is armed still")
+		assert.False(t, s.held(), "the end is still scheduled")
 	})
 
 	t.Run("assignment whose lock was lost is checked again", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
-		late := newHeldUp()
-		s.target.next("give", late.do)
+		late := newBlocked()
+		s.target.next("grant", late.do)
 		done := make(chan error, 1)
 		go func() { done <- s.grant(asked.Items[0]) }()
 		<-late.reached
 		s.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
-		// Meanwhile it is granted by another attempt, removed, and revoked: all of that is recorded.
+		// Meanwhile another attempt grants it, the holder removes it, and it is revoked.
 		require.NoError(t, s.grant(asked.Items[0]))
 		claim := s.Claim(asked.Items[0])
 		_, err := s.SlackApp.RemoveAccess(context.Background(), claim, s.ann)
@@ -239,7 +239,7 @@ func TestReconciliation(t *testing.T) {
 		require.False(t, s.held())
 		close(late.release)
 		require.Error(t, <-done)
-		require.True(t, s.held(), "the late change has come after all")
+		require.True(t, s.held(), "the late change took effect")
 
 		due, err := schema.DueClaims(context.Background(), s.Worker, 10)
 		require.NoError(t, err)
@@ -251,7 +251,7 @@ func TestReconciliation(t *testing.T) {
 		assert.Empty(t, due)
 	})
 
-	t.Run("same key in two applications is two objects", func(t *testing.T) {
+	t.Run("same key in two applications means two objects", func(t *testing.T) {
 		s := newSmall(t)
 		wiki := s.ApplicationIn("CRM", "wiki", s.owen)
 		admin := s.Entitlement(wiki, "admin")
@@ -266,27 +266,27 @@ func TestReconciliation(t *testing.T) {
 		assert.True(t, s.target.holds("ann", "wiki/admin"))
 	})
 
-	t.Run("errors name no people in Temporal where that is not wanted", func(t *testing.T) {
+	t.Run("errors name no people in Temporal without ShowPeople", func(t *testing.T) {
 		s := newSmall(t)
 		s.do.Options.ShowPeople = false
 		asked := s.approved(0)
-		s.target.next("give", lies)
+		s.target.next("grant", doesNothing)
 		err := s.grant(asked.Items[0])
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "ann")
-		slow := newHeldUp()
-		s.target.next("give", slow.do)
+		slow := newBlocked()
+		s.target.next("grant", slow.do)
 		done := make(chan error, 1)
 		go func() { done <- s.grant(asked.Items[0]) }()
 		<-slow.reached
 		err = s.grant(asked.Items[0])
 		assert.NotContains(t, err.Error(), "ann")
-		assert.True(t, activities.IsBusy(err), "and the sweep still knows that nothing is wrong")
+		assert.True(t, activities.IsBusy(err), "the sweep can still tell that it is busy")
 		close(slow.release)
 		require.NoError(t, <-done)
 	})
 
-	t.Run("target that is not configured is waited for", func(t *testing.T) {
+	t.Run("target without configuration keeps the item waiting", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
 		s.do.Reconciler.Targets = &activities.Targets{Open: notConfigured(t)}
@@ -300,7 +300,7 @@ func TestReconciliation(t *testing.T) {
 		assert.Contains(t, denied.Do, "TARGET_CRM_URL")
 	})
 
-	t.Run("claim is never written twice or changed", func(t *testing.T) {
+	t.Run("claim is recorded once and never changed", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
@@ -322,15 +322,15 @@ func TestReconciliation(t *testing.T) {
 	})
 }
 
-// refusals are the alerts that say why nothing was granted.
+// refusals are the problems in the alerts about refused grants.
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}
-	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'giving refused'`))
+	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'provisioning.refused'`))
 	return refusals
 }
 
-// notConfigured is what kinds answers without any configuration.
+// notConfigured opens connectors without any configuration.
 func notConfigured(t *testing.T) func(kind, instance string) (connector.Connector, connector.Limits, error) {
 	t.Helper()
 	config, err := kinds.Read("", func(string) string { return "" })

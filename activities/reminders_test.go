@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -19,24 +20,24 @@ func (c *company) at(instant string) {
 	c.Do(`update clock set shift = $1::timestamptz - clock_timestamp()`, instant)
 }
 
-// remindersTo are how many reminders someone was ever to have.
+// remindersTo counts a person's reminders.
 func (c *company) remindersTo(person int64) int {
 	c.t.Helper()
 	return schematest.Value[int](c.World, `select count(*) from notifications where kind = 'reminder' and person_id = $1`, person)
 }
 
-// reminders are someone's in Slack.
+// reminders are the texts of a person's reminders in Slack.
 func (s withSlack) reminders(name string) (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "wait for you") || strings.Contains(text, "waits for you") {
+		if strings.Contains(text, "waiting for your approval") {
 			texts = append(texts, text)
 		}
 	}
 	return texts
 }
 
-// sleep lets the request's run sleep as long as it was told, and advances it.
+// sleep waits until the request is due, and advances it.
 func (c *company) sleep(request int64, next activities.Next) activities.Next {
 	c.t.Helper()
 	require.Positive(c.t, next.DueIn)
@@ -51,37 +52,37 @@ func TestReminders(t *testing.T) {
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
 		s.synced(asked.ID)
-		woken := []string{}
+		reminded := []string{}
 		for range 3 {
-			require.Contains(t, next.DueFor, "reminds owen@example.com")
+			require.Contains(t, next.DueFor, "Remind owen@example.com at")
 			next = s.sleep(asked.ID, next)
 			require.True(t, next.MessagesDue)
 			s.synced(asked.ID)
-			woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
-			assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
+			reminded = append(reminded, s.Now().UTC().Format("Mon 2 Jan 15h"))
+			assert.False(t, s.advance(asked.ID).MessagesDue, "and no other sync is due")
 		}
-		assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
-		assert.Contains(t, next.DueFor, "expires if no one decides", "three times is enough")
+		assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, reminded)
+		assert.Contains(t, next.DueFor, "Expire without a decision at", "at most three reminders")
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 3)
-		assert.Contains(t, reminders[0], "1 request waits for you")
-		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
-		assert.Contains(t, reminders[2], "(waits 7 days")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
+		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waiting for 1 day, respond by Tue 15 Dec 2026, 10:00 UTC)")
+		assert.Contains(t, reminders[2], "(waiting for 7 days")
 		assert.Empty(t, s.reminders("ann"))
-		assert.Equal(t, 3, s.Audited("reminded"))
+		assert.Equal(t, 3, s.Audited(schema.ReminderSent))
 	})
 
 	t.Run("no reminder is sent at night or at the weekend", func(t *testing.T) {
 		s := newWithSlack(t)
 		s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
-		s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
+		s.at("2026-12-03 10:00+00") // a Thursday, evening in Tokyo
 		asked := s.posted(0)
 		next := s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
+		assert.Contains(t, next.DueFor, "Remind owen@example.com at 2026-12-07 00:00 UTC", "Monday at nine")
 		s.at("2026-12-06 23:59:30+00")
 		assert.False(t, s.advance(asked.ID).MessagesDue)
 
-		// It was due in time; Slack was away until the evening.
+		// It was due in working hours, but Slack was down until the evening.
 		s.at("2026-12-07 00:00+00")
 		require.True(t, s.advance(asked.ID).MessagesDue)
 		s.at("2026-12-07 08:30+00")
@@ -95,17 +96,17 @@ func TestReminders(t *testing.T) {
 		assert.Len(t, s.reminders("owen"), 1)
 	})
 
-	t.Run("time zone of the Slack profile applies where the directory has none", func(t *testing.T) {
+	t.Run("Slack profile's time zone applies if the directory has none", func(t *testing.T) {
 		s := newWithSlack(t)
 		s.at("2026-12-01 10:00+00")
 		asked := s.posted(0)
 		zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
 		require.NotEmpty(t, zone)
 		s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-		assert.Contains(t, s.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
+		assert.Contains(t, s.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-02 17:00 UTC")
 	})
 
-	t.Run("five requests are one reminder", func(t *testing.T) {
+	t.Run("five requests make one reminder", func(t *testing.T) {
 		s := newWithSlack(t)
 		s.at("2026-12-01 10:00+00")
 		var requests []int64
@@ -126,9 +127,9 @@ func TestReminders(t *testing.T) {
 		}
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "5 requests wait for you")
+		assert.Contains(t, reminders[0], "5 requests are waiting for your approval")
 		for _, id := range requests[1:] {
-			assert.Contains(t, s.advance(id).DueFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
+			assert.Contains(t, s.advance(id).DueFor, "Remind owen@example.com at 2026-12-04 10:", "the reminder counts for each request")
 		}
 		assert.Equal(t, 1, s.remindersTo(s.owen))
 	})
@@ -139,15 +140,15 @@ func TestReminders(t *testing.T) {
 		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
 		s.at("2026-12-01 10:00+00")
 		var requests []int64
-		for n := range 8 {
-			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+n))))
+		for i := range 8 {
+			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+i))))
 			s.advance(asked.ID)
 			requests = append(requests, asked.ID)
 		}
 		s.at("2026-12-02 10:10+00")
-		first, err := s.Beginx() // one of them is not through yet
+		first, err := s.Beginx() // one of them holds the lock
 		require.NoError(t, err)
-		defer first.Rollback() //nolint:errcheck // it is over by then
+		defer first.Rollback() //nolint:errcheck // it is rolled back below
 		_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
 		require.NoError(t, err)
 		errs := make(chan error, len(requests))
@@ -159,7 +160,7 @@ func TestReminders(t *testing.T) {
 		}
 		require.Eventually(t, func() bool {
 			return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
-		}, 10*time.Second, 10*time.Millisecond, "all of them found that it is time")
+		}, 10*time.Second, 10*time.Millisecond, "all requests want to remind")
 		require.NoError(t, first.Rollback())
 		for range requests {
 			assert.NoError(t, <-errs)
@@ -180,14 +181,14 @@ func TestReminders(t *testing.T) {
 		s.synced(first.ID)
 		reminders := s.reminders("owen")
 		require.Len(t, reminders, 1)
-		assert.Contains(t, reminders[0], "1 request waits for you")
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
 		assert.NotContains(t, reminders[0], "Crm: Admin")
 
 		s.at("2026-12-04 10:02+00")
 		require.True(t, s.advance(second.ID).MessagesDue)
 		s.decide(s.owen, second.ID, "deny")
 		s.synced(second.ID)
-		assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
+		assert.Len(t, s.reminders("owen"), 1, "nothing is left to remind of")
 		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
 	})
 
@@ -207,7 +208,7 @@ func TestReminders(t *testing.T) {
 		s.advance(asked.ID)
 		s.synced(asked.ID)
 		assert.Empty(t, s.reminders("owen"))
-		assert.Len(t, s.reminders("olga"), 1, "who is a delegate is")
+		assert.Len(t, s.reminders("olga"), 1, "the delegate is reminded")
 	})
 
 	t.Run("absent approver without a valid delegate is reminded on return", func(t *testing.T) {
@@ -216,8 +217,8 @@ func TestReminders(t *testing.T) {
 		s.away(s.owen, s.ann, 0, 10*24*time.Hour)
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
-		require.Equal(t, []string{"owen@example.com"}, next.Approvers, "no one decides about their own request")
-		assert.Contains(t, next.DueFor, "goes away or comes back 2026-12-11")
+		require.Equal(t, []string{"owen@example.com"}, next.Approvers, "Ann cannot decide her own request")
+		assert.Contains(t, next.DueFor, "Update approvers for a delegation at 2026-12-11")
 		s.at("2026-12-11 10:01+00")
 		assert.True(t, s.advance(asked.ID).MessagesDue)
 		assert.Equal(t, 1, s.remindersTo(s.owen))
@@ -233,7 +234,7 @@ func TestReminders(t *testing.T) {
 		s.advance(first.ID)
 		require.Equal(t, 1, s.remindersTo(s.owen))
 		second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-		assert.Contains(t, s.advance(second.ID).DueFor, "reminds owen@example.com 2026-12-02 11:01")
+		assert.Contains(t, s.advance(second.ID).DueFor, "Remind owen@example.com at 2026-12-02 11:01")
 		s.at("2026-12-02 10:00+00")
 		s.advance(second.ID)
 		assert.Equal(t, 1, s.remindersTo(s.owen))
@@ -242,8 +243,7 @@ func TestReminders(t *testing.T) {
 		assert.Equal(t, 2, s.remindersTo(s.owen))
 	})
 
-	// Case 34.
-	t.Run("unreachable approver does not keep the others from being reminded", func(t *testing.T) {
+	t.Run("unreachable approver does not stop reminders to others", func(t *testing.T) {
 		s := newWithSlack(t)
 		olga := s.Person("Olga")
 		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
@@ -255,11 +255,11 @@ func TestReminders(t *testing.T) {
 		require.True(t, s.advance(asked.ID).MessagesDue)
 		s.synced(asked.ID)
 		assert.Len(t, s.reminders("olga"), 1)
-		assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
-		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not tried for ever")
+		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not retried")
 	})
 
-	t.Run("approval that moves keeps its reminders", func(t *testing.T) {
+	t.Run("reassigned approval keeps its reminders", func(t *testing.T) {
 		s := newWithSlack(t)
 		olga := s.Person("Olga")
 		s.at("2026-12-01 10:00+00")
@@ -277,12 +277,12 @@ func TestReminders(t *testing.T) {
 			}
 			next = s.sleep(asked.ID, next)
 		}
-		assert.Equal(t, 3, s.remindersTo(s.owen), "three at most")
+		assert.Equal(t, 3, s.remindersTo(s.owen), "at most three")
 	})
 }
 
 func TestEscalation(t *testing.T) {
-	t.Run("escalation before the first reminder does not wait for it", func(t *testing.T) {
+	t.Run("escalation that is due before the first reminder does not wait for it", func(t *testing.T) {
 		s := newSmall(t)
 		s.do.Options.EscalateAfter = 20 * time.Hour
 		olga := s.Person("Olga")
@@ -290,7 +290,7 @@ func TestEscalation(t *testing.T) {
 		s.at("2026-12-04 18:00+00") // a Friday
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
-		require.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
+		require.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-05 14:00 UTC")
 		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
 		assert.Zero(t, s.remindersTo(s.owen))
 	})
@@ -300,22 +300,22 @@ func TestEscalation(t *testing.T) {
 rules:
   - name: All
     ask:
-      - from: [application owners]
-        else: [manager]
+      - approvers: [application owners]
+        escalate_to: [manager]
         required_approvals: 2
 `)
 		b.at("2026-12-04 08:00+00")                                                    // a Friday
-		b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
+		b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // where Saturday begins
 		b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.Shift(4*time.Hour + time.Minute)
-		require.Contains(t, b.advance(asked.ID).DueFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
+		require.Contains(t, b.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-06 20:00 UTC", "his Monday morning")
 		b.decideOnly(b.owen, asked, "approve")
-		require.Contains(t, b.advance(asked.ID).DueFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
+		require.Contains(t, b.advance(asked.ID).DueFor, "Escalate to the next approvers at 2026-12-04 14:00 UTC")
 	})
 
-	t.Run("approver is not passed over before the first reminder", func(t *testing.T) {
+	t.Run("escalation waits for the first reminder", func(t *testing.T) {
 		s := newWithSlack(t)
 		s.do.Options.EscalateAfter = 72 * time.Hour
 		olga := s.Person("Olga")
@@ -324,13 +324,13 @@ rules:
 		asked := s.Request(s.ann, 0, s.admin)
 		next := s.advance(asked.ID)
 		for s.remindersTo(s.owen) == 0 {
-			require.Zero(t, s.Audited("escalated"))
+			require.Zero(t, s.Audited(schema.ApprovalEscalated))
 			next = s.sleep(asked.ID, next)
 		}
 		assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
-		assert.Contains(t, next.DueFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
+		assert.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-07 10:00 UTC", "an hour after the reminder")
 		next = s.sleep(asked.ID, next)
 		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
-		assert.Equal(t, 1, s.Audited("escalated"))
+		assert.Equal(t, 1, s.Audited(schema.ApprovalEscalated))
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/activities/connector"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -19,15 +20,15 @@ func TestTarget(t *testing.T) {
 	t.Run("rate limit is obeyed", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
-		s.target.next("give", limitsRate)
+		s.target.next("grant", limitsRate)
 		assert.Equal(t, 42*time.Second, retryDelay(t, s.grant(asked.Items[0])))
-		assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no one asks before that")
-		assert.Equal(t, 1, s.target.called("give"))
+		assert.InDelta(t, 42, retryDelay(t, s.grant(asked.Items[0])).Seconds(), 20, "no call before that")
+		assert.Equal(t, 1, s.target.called("grant"))
 
-		s.do = s.activities(s.Worker) // a worker that was not told
+		s.do = s.activities(s.Worker) // another worker, which does not know the limit
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
-		s.target.next("take", limitsRate)
+		s.target.next("revoke", limitsRate)
 		assert.Equal(t, 42*time.Second, retryDelay(t, s.revoke(s.Claim(asked.Items[0]))))
 	})
 
@@ -37,10 +38,10 @@ func TestTarget(t *testing.T) {
 		s.limits = connector.Limits{Concurrency: 1, PerSecond: 0.1}
 		s.do = s.activities(s.Worker)
 		require.NoError(t, s.grant(asked.Items[0]))
-		assert.True(t, activities.IsBusy(s.reconcile(asked.Items[0])), "its turn would come in ten seconds")
+		assert.True(t, activities.IsBusy(s.reconcile(asked.Items[0])), "the next call is allowed in ten seconds")
 	})
 
-	t.Run("unavailable target alerts once and delays no other", func(t *testing.T) {
+	t.Run("unavailable target raises one alert and does not delay others", func(t *testing.T) {
 		s := newSmall(t)
 		wiki := s.Application("wiki", s.owen)
 		other := s.Request(s.ann, time.Hour, s.Entitlement(wiki, "editor"))
@@ -50,66 +51,66 @@ func TestTarget(t *testing.T) {
 		require.NoError(t, s.grant(other.Items[0]))
 		claim := s.Claim(asked.Items[0])
 		s.target.always("read", refusesConnection)
-		s.target.always("take", refusesConnection)
+		s.target.always("revoke", refusesConnection)
 		for range 24 {
 			s.Shift(time.Hour + time.Minute)
 			require.Error(t, s.revoke(claim))
 		}
-		assert.Equal(t, 1, s.Alerts("revoking is overdue"))
+		assert.Equal(t, 1, s.Alerts(schema.RevocationOverdue))
 		require.NoError(t, s.revoke(s.Claim(other.Items[0])))
 		assert.Zero(t, s.company.target("WIKI").holding())
-		s.target.mend()
+		s.target.repair()
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
-		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
+		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
 	})
 
-	t.Run("assignment that is gone from the target counts as revoked", func(t *testing.T) {
+	t.Run("object that is gone counts as revoked", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
 		s.target.set("ann", "crm/admin", false)
 		s.target.always("read", hasNoObject)
-		s.target.always("take", hasNoObject)
+		s.target.always("revoke", hasNoObject)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
 	})
 
-	t.Run("permanent access is removed by its holder months later", func(t *testing.T) {
+	t.Run("permanent access can be removed by its holder months later", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
 		require.NoError(t, s.grant(asked.Items[0]))
-		require.True(t, s.advance(asked.ID).Settled, "the run is over")
+		require.True(t, s.advance(asked.ID).Complete, "the run is complete")
 		claim := s.Claim(asked.Items[0])
 		s.Shift(200 * 24 * time.Hour)
 
-		order, err := s.do.CheckRelease(context.Background(), activities.ClaimInput{ClaimID: claim})
+		check, err := s.do.CheckClaim(context.Background(), activities.ClaimInput{ClaimID: claim})
 		require.NoError(t, err)
-		assert.False(t, order.Ordered)
-		assert.Equal(t, 1, s.Alerts("asked to revoke without an order"))
+		assert.False(t, check.Over)
+		assert.Equal(t, 1, s.Alerts(schema.DeprovisioningRefused))
 		require.NoError(t, s.revoke(claim))
-		assert.True(t, s.held(), "no one ordered it")
+		assert.True(t, s.held(), "the claim is not over")
 
 		_, err = s.SlackApp.RemoveAccess(context.Background(), claim, s.ann)
 		require.NoError(t, err)
-		order, err = s.do.CheckRelease(context.Background(), activities.ClaimInput{ClaimID: claim})
+		check, err = s.do.CheckClaim(context.Background(), activities.ClaimInput{ClaimID: claim})
 		require.NoError(t, err)
-		assert.Equal(t, activities.CheckReleaseResult{Ordered: true, ItemID: asked.Items[0], RequestID: asked.ID, Label: "Crm / Admin"}, order)
+		assert.Equal(t, activities.CheckClaimResult{Over: true, ItemID: asked.Items[0], RequestID: asked.ID, Label: "Crm / Admin"}, check)
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))
-		assert.True(t, s.advance(asked.ID).Settled)
+		assert.True(t, s.advance(asked.ID).Complete)
 	})
 
-	t.Run("many ends at once neither deadlock nor wait for a silent target", func(t *testing.T) {
+	t.Run("many ends at once do not deadlock or wait for a silent target", func(t *testing.T) {
 		c := newCompany(t)
 		owen := c.Person("Owen")
 		const people, systems = 20, 5
-		var claims, swallowed []int64
+		var claims, unanswered []int64
 		var entitlements []int64
-		for n := range systems {
-			entitlements = append(entitlements, c.Entitlement(c.Application(fmt.Sprintf("app%d", n), owen), "reader"))
+		for i := range systems {
+			entitlements = append(entitlements, c.Entitlement(c.Application(fmt.Sprintf("app%d", i), owen), "reader"))
 		}
 		for n := range people {
 			asked := c.Request(c.Person(fmt.Sprintf("P%d", n)), time.Hour, entitlements...)
@@ -117,25 +118,25 @@ func TestTarget(t *testing.T) {
 				c.Approve(owen, schematest.Asked{ID: asked.ID, Items: []int64{item}})
 				require.NoError(t, c.grant(item))
 				if i == 0 {
-					swallowed = append(swallowed, c.Claim(item))
+					unanswered = append(unanswered, c.Claim(item))
 				} else {
 					claims = append(claims, c.Claim(item))
 				}
 			}
 		}
 		c.Shift(time.Hour)
-		c.target("APP0").always("read", swallows)
-		ctx, giveUp := context.WithCancel(context.Background())
-		defer giveUp()
-		var stuck, group sync.WaitGroup
-		for _, claim := range swallowed {
-			stuck.Go(func() {
-				_ = c.do.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}) // it cannot come through
+		c.target("APP0").always("read", neverAnswers)
+		ctx, cancelAll := context.WithCancel(context.Background())
+		defer cancelAll()
+		var blocked, group sync.WaitGroup
+		for _, claim := range unanswered {
+			blocked.Go(func() {
+				_ = c.do.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}) // it is cancelled
 			})
 		}
 		for _, claim := range claims {
 			group.Go(func() {
-				// As Temporal does: what is busy comes again.
+				// Temporal retries a busy attempt.
 				for {
 					err := c.revoke(claim)
 					if err == nil {
@@ -152,28 +153,28 @@ func TestTarget(t *testing.T) {
 		select {
 		case <-finished:
 		case <-time.After(30 * time.Second):
-			t.Fatal("the other targets wait")
+			t.Fatal("other targets are delayed")
 		}
 		for n := 1; n < systems; n++ {
 			assert.Zero(t, c.target(fmt.Sprintf("APP%d", n)).holding())
 		}
-		giveUp()
-		stuck.Wait()
-		c.target("APP0").mend()
-		for _, claim := range swallowed {
+		cancelAll()
+		blocked.Wait()
+		c.target("APP0").repair()
+		for _, claim := range unanswered {
 			require.NoError(t, c.revoke(claim))
 		}
-		c.targetsShowWhatClaimsSay()
+		c.targetsMatchClaims()
 	})
 
-	t.Run("many silent targets leave the database to the rest", func(t *testing.T) {
+	t.Run("many silent targets leave database connections to others", func(t *testing.T) {
 		c := newCompany(t)
 		owen, ann := c.Person("Owen"), c.Person("Ann")
-		small := c.As(t, "accessbot_worker")
-		small.SetMaxOpenConns(16) // of which reconciling takes four
-		c.do = c.activities(small)
-		ctx, giveUp := context.WithCancel(context.Background())
-		var stuck sync.WaitGroup
+		pool := c.As(t, "accessbot_worker")
+		pool.SetMaxOpenConns(16) // reconciling uses at most four
+		c.do = c.activities(pool)
+		ctx, cancelAll := context.WithCancel(context.Background())
+		var blocked sync.WaitGroup
 		var asked schematest.Asked
 		var items []int64
 		for n := range 8 {
@@ -181,28 +182,28 @@ func TestTarget(t *testing.T) {
 			asked = c.Request(ann, 0, c.Entitlement(app, "reader"), c.Entitlement(app, "writer"))
 			c.Approve(owen, asked)
 			items = append(items, asked.Items...)
-			c.target(fmt.Sprintf("APP%d", n)).always("read", swallows)
+			c.target(fmt.Sprintf("APP%d", n)).always("read", neverAnswers)
 		}
 		for _, item := range items {
-			stuck.Go(func() {
-				_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it cannot come through
+			blocked.Go(func() {
+				_ = c.do.ProvisionAccess(ctx, activities.ItemInput{ItemID: item}) // it is cancelled
 			})
 		}
-		stuckReads := func() (n int) {
+		reads := func() (n int) {
 			for app := range 8 {
 				n += c.target(fmt.Sprintf("APP%d", app)).called("read")
 			}
 			return n
 		}
-		require.Eventually(t, func() bool { return stuckReads() >= 4 && small.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "all that may are stuck")
+		require.Eventually(t, func() bool { return reads() >= 4 && pool.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "four reads are waiting")
 		quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		for range 20 {
 			_, err := c.do.Advance(quick, activities.AdvanceInput{RequestID: asked.ID})
 			require.NoError(t, err)
-			assert.LessOrEqual(t, small.Stats().InUse, 4+2, "those that are stuck, and a moment's")
+			assert.LessOrEqual(t, pool.Stats().InUse, 4+2, "the four, and short queries")
 		}
-		giveUp()
-		stuck.Wait()
+		cancelAll()
+		blocked.Wait()
 	})
 }

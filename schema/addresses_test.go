@@ -14,7 +14,7 @@ import (
 
 func TestSlackAddress(t *testing.T) {
 	t.Parallel()
-	// Whoever bound themselves as someone whom the directory then names otherwise reads nothing of theirs any more.
+	// A Slack user bound to a person whom the directory then gives another user ID must not get their messages.
 	t.Run("Slack user whom the directory contradicts has no address", func(t *testing.T) {
 		t.Parallel()
 		ctx := context.Background()

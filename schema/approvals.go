@@ -43,7 +43,7 @@ func OpenApproval(ctx context.Context, tx *sqlx.Tx, q ApprovalMessage) (id int64
 	if err := addCandidates(ctx, tx, id, 0, q.Answer.Candidates, q.AskNow); err != nil {
 		return 0, err
 	}
-	return id, Audit(ctx, tx, Event{Actor: "worker", Action: "asked", RequestID: q.RequestID, ApprovalID: id,
+	return id, Audit(ctx, tx, Event{Actor: "worker", Action: ApprovalOpened, RequestID: q.RequestID, ApprovalID: id,
 		Details: map[string]any{"stage": q.Stage, "stages": q.Stages, "required_approvals": q.Answer.RequiredApprovals, "candidates": audited(q.Answer.Candidates), "items": q.Items, "policy": q.PolicyVersion}})
 }
 
@@ -82,7 +82,7 @@ func audited(candidates []policy.Candidate) []map[string]any {
 	for n, c := range candidates {
 		all[n] = map[string]any{"person": c.PersonID, "basis": c.Basis}
 		if c.InPlaceOf != 0 {
-			all[n]["in place of"] = c.InPlaceOf
+			all[n]["on_behalf_of"] = c.InPlaceOf
 		}
 	}
 	return all
@@ -102,7 +102,7 @@ func Escalate(ctx context.Context, tx *sqlx.Tx, requestID int64, a Approval, oth
 	if err := addCandidates(ctx, tx, a.ID, len(a.Candidates), others, len(others)); err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "escalated", RequestID: requestID, ApprovalID: a.ID,
+	return Audit(ctx, tx, Event{Actor: "worker", Action: ApprovalEscalated, RequestID: requestID, ApprovalID: a.ID,
 		Details: map[string]any{"level": a.Level + 1, "candidates": audited(others)}})
 }
 
@@ -112,7 +112,7 @@ func CloseApproval(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64
 	if err != nil {
 		return fmt.Errorf("close approval %d: %w", approvalID, err)
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "approval " + state, RequestID: requestID, ApprovalID: approvalID})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: ApprovalClosed, RequestID: requestID, ApprovalID: approvalID, Details: map[string]any{"state": state}})
 }
 
 // AskTheOthers asks the candidates who were not asked at first.
@@ -123,7 +123,7 @@ func AskTheOthers(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64)
 	if err != nil {
 		return fmt.Errorf("ask the other candidates of approval %d: %w", approvalID, err)
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "asked the others", RequestID: requestID, ApprovalID: approvalID})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: ApprovalWidened, RequestID: requestID, ApprovalID: approvalID})
 }
 
 // SetDue records when the request must next be advanced (zero: never again), and whether it is reconciled. It makes its
@@ -132,7 +132,7 @@ func SetDue(ctx context.Context, tx *sqlx.Tx, requestID int64, in time.Duration,
 	_, err := tx.ExecContext(ctx, `
 		update access_requests
 		   set due_at = case when $2::float8 > 0 then app_now() + $2::float8 * interval '1 second' end,
-		       wakes = 0,
+		       signals = 0,
 		       completed_at = case when $3 then coalesce(completed_at, app_now()) end,
 		       messages_due_at = case when $4 then app_now() else messages_due_at end
 		 where id = $1`, requestID, in.Seconds(), settled, changed)
@@ -142,42 +142,59 @@ func SetDue(ctx context.Context, tx *sqlx.Tx, requestID int64, in time.Duration,
 	return nil
 }
 
-// ReleaseRequest orders everything of a request back that is waiting or temporary. Kind is Left or Cancelled; Left takes
-// the permanent claims too.
-func ReleaseRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, reason string) error {
-	var revoked []int64
-	err := tx.SelectContext(ctx, &revoked, `
-		insert into releases (item_id, kind, reason)
+// StopRequest withdraws every item of a request that has no claim yet, and revokes its temporary claims; KindPersonLeft revokes
+// the permanent ones too. Kind is KindPersonLeft or KindWorkflowCancelled.
+func StopRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, reason string) error {
+	var stopped []struct {
+		ItemID  int64 `db:"item_id"`
+		Claimed bool  `db:"claimed"`
+	}
+	err := tx.SelectContext(ctx, &stopped, `
+		insert into stop_orders (item_id, kind, reason)
 		select i.id, $2, $3
 		  from request_items i
 		  left join claims c on c.item_id = i.id
 		 where i.request_id = $1
 		   and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning', 'active')
-		   and not exists (select from releases x where x.item_id = i.id)
-		   and ($2 = 'left' or i.state not in ('provisioning', 'active') or c.ends_at is not null)
-		returning item_id`, requestID, kind, reason)
+		   and not exists (select from stop_orders x where x.item_id = i.id)
+		   and ($2 = 'person_left' or i.state not in ('provisioning', 'active') or c.ends_at is not null)
+		returning item_id, exists (select from claims c where c.item_id = stop_orders.item_id) as claimed`, requestID, kind, reason)
 	if err != nil {
-		return fmt.Errorf("release request %d: %w", requestID, refusal(err))
+		return fmt.Errorf("stop request %d: %w", requestID, mapError(err))
 	}
-	if len(revoked) == 0 {
-		return nil
+	var withdrawn, revoked []int64
+	for _, item := range stopped {
+		if item.Claimed {
+			revoked = append(revoked, item.ItemID)
+		} else {
+			withdrawn = append(withdrawn, item.ItemID)
+		}
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "released: " + kind, RequestID: requestID, Details: map[string]any{"items": revoked, "reason": reason}})
+	var events []Event
+	if len(withdrawn) > 0 {
+		events = append(events, Event{Actor: "worker", Action: WithdrawalRecorded, RequestID: requestID,
+			Details: map[string]any{"kind": kind, "items": withdrawn, "reason": reason}})
+	}
+	if len(revoked) > 0 {
+		events = append(events, Event{Actor: "worker", Action: RevocationRecorded, RequestID: requestID,
+			Details: map[string]any{"kind": kind, "items": revoked, "reason": reason}})
+	}
+	return Audit(ctx, tx, events...)
 }
 
-// ReleaseLeaversClaim orders a claim back whose holder has left. It answers false if its holder has not, or there is nothing to release.
-func (db *DB) ReleaseLeaversClaim(ctx context.Context, claimID int64) (revoked bool, err error) {
+// RevokeLeaversClaim records the revocation of a live claim whose holder has left. It answers false where there is none.
+func (db *DB) RevokeLeaversClaim(ctx context.Context, claimID int64) (revoked bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var c Claim
 		err := tx.GetContext(ctx, &c, selectClaim+` join people p on p.id = c.person_id
 			 where c.id = $1 and p.status = 'left' and c.ended_at is null and c.revoked_at is null`, claimID)
-		if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+		if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 			return nil
 		} else if err != nil {
 			return err
 		}
 		revoked = true
-		return release(ctx, tx, []Claim{c}, KindPersonLeft, sql.NullInt64{}, "left the company")
+		return recordRevocation(ctx, tx, c, KindPersonLeft, sql.NullInt64{}, "left the company")
 	})
 	return revoked, err
 }

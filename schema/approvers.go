@@ -45,7 +45,7 @@ func (j Evaluation) lastLevel(i Item, stage int) int {
 	if stage > len(stages) {
 		return 0
 	}
-	return len(stages[stage-1].Else) + 1
+	return len(stages[stage-1].EscalateTo) + 1
 }
 
 // AskAlike tells whether a stage asks the same people about two items, however often it is escalated.

@@ -10,18 +10,18 @@ import (
 	"github.com/lib/pq"
 )
 
-// Assignment is the thing in a target that several claims may share: an account there, and the object it may hold.
+// Assignment is an account and an object in one target. Several claims may share it.
 type Assignment struct {
 	AccountID     int64  `db:"account_id"`
 	EntitlementID int64  `db:"entitlement_id"`
 	PersonID      int64  `db:"person_id"`
 	Connector     string `db:"connector"` // the kind of target
-	Instance      string `db:"instance"`  // which target of that kind
-	Account       string `db:"account"`   // the account's own name there
-	Object        string `db:"object"`    // the object's own name there
+	Instance      string `db:"instance"`
+	Account       string `db:"account"` // the target's name for it
+	Object        string `db:"object"`  // the target's name for it
 }
 
-// String names the assignment in logs, by what the target calls its parts.
+// String names the assignment in logs, in the target's own words.
 func (s Assignment) String() string {
 	return fmt.Sprintf("%s on %s in %s", s.Account, s.Object, s.Instance)
 }
@@ -34,44 +34,44 @@ select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.i
   join applications p on p.id = e.application_id
  where x.id = $1`
 
-// AssignmentOfItem answers the assignment that an item of a request is about.
+// AssignmentOfItem answers the assignment of a request's item.
 func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "request_items"), itemID); err != nil {
-		return s, fmt.Errorf("the assignment of item %d: %w", itemID, refusal(err))
+		return s, fmt.Errorf("find the assignment of item %d: %w", itemID, mapError(err))
 	}
 	return s, nil
 }
 
-// AssignmentOfClaim answers the assignment that a claim is about.
+// AssignmentOfClaim answers the assignment of a claim.
 func AssignmentOfClaim(ctx context.Context, q Queryer, claimID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "claims"), claimID); err != nil {
-		return s, fmt.Errorf("the assignment of claim %d: %w", claimID, refusal(err))
+		return s, fmt.Errorf("find the assignment of claim %d: %w", claimID, mapError(err))
 	}
 	return s, nil
 }
 
-// Lock is the name of the assignment's lock: whoever changes the target holds it.
+// Lock is the lock under which the target is changed.
 func (s Assignment) Lock() Lock {
 	return Lock(fmt.Sprintf("assignment:%d:%d", s.AccountID, s.EntitlementID))
 }
 
-// Plan is what an assignment's claims say.
+// Plan is what an assignment's claims require.
 type Plan struct {
 	Want bool `db:"want"` // it should be held: a claim is live
-	Ours bool `db:"ours"` // it may be changed: a claim is live, or is over and its access was not seen to be gone
+	Ours bool `db:"ours"` // we may change it: a claim is live, or over without its removal being confirmed
 }
 
-// PlanAssignment decides under the assignment's lock what is to be done, from the claims alone. held is what the target was just seen
-// to show. Items whose approval is proven become claims here, before anything changes in the target. An item whose proof
-// does not hold fails, and the others go on.
+// PlanAssignment decides under the assignment's lock, from the claims alone, what to do. held is what the target just showed.
+// Items with a proven approval become claims here, before anything changes in the target. An item without proof fails, and
+// the others go on.
 func PlanAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (Plan, error) {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan the assignment of %s: %w", s, err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit, and another error is returned already
 	l, err := lockAssignment(ctx, tx, s)
 	if err != nil {
 		return Plan{}, err
@@ -89,21 +89,22 @@ func PlanAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held boo
 	return plan, nil
 }
 
-// lockedAssignment is an assignment whose claims, and the requests that have something open on it, stay as they are until the end of
-// the transaction.
+// lockedAssignment is an assignment whose claims, and the requests with open items for it, do not change until the end of the
+// transaction.
 type lockedAssignment struct {
 	Assignment
 	requests pq.Int64Array
-	now      time.Time // by which all of the transaction evaluates: an end between two of its statements would be lost
+	now      time.Time // used by every statement: an end between two of them would be lost
 }
 
-// lockAssignment locks requests, lowest number first, then claims: the order of everybody else who locks both.
+// lockAssignment locks requests, lowest number first, then claims: the order of every transaction that locks both.
 func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssignment, error) {
 	l := lockedAssignment{Assignment: s}
 	err := tx.SelectContext(ctx, &l.requests, `
 		select id from access_requests
 		 where id in (select i.request_id from request_items i
-		               where i.account_id = $1 and i.entitlement_id = $2 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
+		               where i.account_id = $1 and i.entitlement_id = $2
+		                 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		              union
 		              select i.request_id from claims c join request_items i on i.id = c.item_id
 		               where c.account_id = $1 and c.entitlement_id = $2 and (c.ended_at is null or c.removed_at is null))
@@ -112,7 +113,8 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 		return l, fmt.Errorf("lock the requests of %s: %w", s, err)
 	}
 	_, err = tx.ExecContext(ctx, `
-		select from claims where account_id = $1 and entitlement_id = $2 and removed_at is null order by id for update`, s.AccountID, s.EntitlementID)
+		select from claims where account_id = $1 and entitlement_id = $2 and removed_at is null order by id for update`,
+		s.AccountID, s.EntitlementID)
 	if err != nil {
 		return l, fmt.Errorf("lock the claims of %s: %w", s, err)
 	}
@@ -122,15 +124,15 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 	return l, nil
 }
 
-// plan is the one rule: an assignment should be held while any claim on it is live. Access that no claim explains is not ours to
-// remove; a claim that is on the sweep's list explains it (see MarkDoubtful).
+// plan is the only definition of this rule: an assignment should be held while any claim on it is live. Access that no claim
+// explains is not ours to remove; a claim that is due explains it (see MarkDoubtful).
 func (l lockedAssignment) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
 	err = tx.GetContext(ctx, &p, `
 		select coalesce(bool_or(ended_at is null and revoked_at is null and coalesce(ends_at, 'infinity') > $3), false) as want,
 		       coalesce(bool_or(removed_at is null or due_at is not null), false) as ours
 		  from claims where account_id = $1 and entitlement_id = $2`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
-		return p, fmt.Errorf("the claims of %s: %w", l.Assignment, err)
+		return p, fmt.Errorf("read the claims of %s: %w", l.Assignment, err)
 	}
 	return p, nil
 }
@@ -138,19 +140,19 @@ func (l lockedAssignment) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err er
 // secondLook is how long after the end of a claim that was never seen given its assignment is looked at once more.
 const secondLook = 5 * time.Minute
 
-// sweepAfter is how long past its end a claim's own run has, before the sweep reconciles the assignment itself.
+// sweepAfter is how long after the end a claim's run has before the sweep reconciles the assignment.
 const sweepAfter = 2 * time.Minute
 
-// promoteItems turns the assignment's approved items into claims, each on the proof of its stored decision. An item whose
-// request is not locked was submitted a moment ago: its own granting comes.
+// promoteItems turns the assignment's approved items into claims, each on the proof of its stored decisions. An item whose
+// request is not locked was submitted a moment ago, and has an attempt of its own.
 func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var approved []struct {
 		ID        int64        `db:"id"`
 		RequestID int64        `db:"request_id"`
 		EndsAt    sql.NullTime `db:"ends_at"`
-		Refused   ProblemCode  `db:"refused"` // or released, or past_end: Advance says what becomes of it
+		Refused   ProblemCode  `db:"refused"` // or revoked, or past_end, which Advance handles
 	}
-	// Why not, in the order in which a person would ask. The trigger on claims checks most of it once more.
+	// The first reason that applies. The trigger on claims checks most of this again.
 	err := tx.SelectContext(ctx, &approved, `
 		select i.id, i.request_id, least(d.ends_at, r.ends_at) as ends_at,
 		       case when item_outcome(i.id) is distinct from 'approve' then 'not_approved'
@@ -167,8 +169,10 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		  join people p on p.id = r.requester_id
 		  join accounts a on a.id = i.account_id
 		  join entitlements e on e.id = i.entitlement_id
-		  left join releases x on x.item_id = i.id
-		 cross join lateral (select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms from decisions d where d.item_id = i.id) d
+		  left join stop_orders x on x.item_id = i.id
+		 cross join lateral (
+		       select min(d.ends_at) as ends_at, bool_and(d.terms = request_terms(r.id)) as same_terms
+		         from decisions d where d.item_id = i.id) d
 		 where i.account_id = $1 and i.entitlement_id = $2 and i.state = 'approved' and i.request_id = any($3)
 		 order by i.id`, l.AccountID, l.EntitlementID, l.requests, l.now)
 	if err != nil {
@@ -189,8 +193,8 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 			if err := MoveItems(ctx, tx, []int64{item.ID}, Failed, Problem{Code: item.Refused}); err != nil {
 				return err
 			}
-			err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting refused", Alert: true, RequestID: item.RequestID, ItemID: item.ID,
-				Details: map[string]any{"problem": item.Refused}})
+			err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningRefused, Alert: true,
+				RequestID: item.RequestID, ItemID: item.ID, Details: map[string]any{"problem": item.Refused}})
 			if err != nil {
 				return err
 			}
@@ -208,13 +212,13 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 			values ($1, $2, $3, 'request', $4, $5::timestamptz, $5::timestamptz + $6::interval)
 			returning id`, l.PersonID, l.AccountID, l.EntitlementID, item.ID, item.EndsAt, sweepAfter.String())
 		if err != nil {
-			return refusal(err)
+			return mapError(err)
 		}
 		if err := MoveItems(ctx, tx, []int64{item.ID}, Provisioning, Problem{}); err != nil {
 			return err
 		}
-		err = Audit(ctx, tx, Event{Actor: "worker", Action: "claimed", RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
-			Details: map[string]any{"seat": l.String(), "held before": held}})
+		err = Audit(ctx, tx, Event{Actor: "worker", Action: ClaimCreated, RequestID: item.RequestID, ItemID: item.ID, ClaimID: claimID,
+			Details: map[string]any{"assignment": l.String(), "held_before": held}})
 		if err != nil {
 			return err
 		}
@@ -222,26 +226,27 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 	return nil
 }
 
-// claimUnexpected records access that was there before us: not ours to remove. It is not that if a claim of ours explains it.
+// claimUnexpected records access that existed before the claim and that no other claim explains: it is not ours to remove.
 func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requestID, itemID int64) error {
 	var claimID int64
 	err := tx.GetContext(ctx, &claimID, `
 		insert into claims (person_id, account_id, entitlement_id, source, unexpected_for, granted_at)
-		select $1, $2, $3, 'found', $4, app_now()
-		 where not exists (select from claims where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
+		select $1, $2, $3, 'unexpected', $4, app_now()
+		 where not exists (select from claims
+		                    where account_id = $2 and entitlement_id = $3 and (removed_at is null or due_at is not null))
 		returning id`, l.PersonID, l.AccountID, l.EntitlementID, itemID)
-	if err = refusal(err); err == ErrNotFound { //nolint:errorlint // refusal returns it as it is
+	if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return Audit(ctx, tx, Event{Actor: "worker", Action: "found access that was there before", Alert: true, RequestID: requestID, ItemID: itemID, ClaimID: claimID,
-		Details: map[string]any{"seat": l.String()}})
+	return Audit(ctx, tx, Event{Actor: "worker", Action: AccessFound, Alert: true, RequestID: requestID,
+		ItemID: itemID, ClaimID: claimID, Details: map[string]any{"assignment": l.String()}})
 }
 
-// RecordAssignment writes down what the target was seen to show after the change. It answers false, and records nothing, if
-// what should be held has changed meanwhile: reconcile again.
-func RecordAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (settled bool, err error) {
+// RecordAssignment records what the target showed after the change. It answers false, and records nothing, if the claims
+// changed in the meantime: reconcile again.
+func RecordAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (recorded bool, err error) {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return false, fmt.Errorf("record the assignment of %s: %w", s, err)
@@ -270,18 +275,18 @@ func RecordAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held b
 	return true, nil
 }
 
-// The first look at what is under way comes after firstLook, later ones later and later, up to lastLook apart.
+// How often a pending grant is checked: first after firstCheck, then less often, at least every maxCheck.
 const (
-	firstLook = time.Minute
-	lastLook  = time.Hour
+	firstCheck = time.Minute
+	maxCheck   = time.Hour
 )
 
-// RecordWaiting writes down that granting is under way, what it waits for, and when to look again: not before lookAgain, the
-// target's own wish.
-func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor Problem, lookAgain time.Duration) error {
+// RecordWaiting records that a grant is pending, what it waits for, and when to check again: not before checkAfter, which the
+// target asked for.
+func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor Problem, checkAfter time.Duration) error {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("%s waits: %w", s, err)
+		return fmt.Errorf("record that %s waits: %w", s, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // as above
 	l, err := lockAssignment(ctx, tx, s)
@@ -292,19 +297,19 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 		ClaimID   int64         `db:"id"`
 		ItemID    sql.NullInt64 `db:"item_id"`
 		RequestID sql.NullInt64 `db:"request_id"`
-		Looks     int           `db:"looks"`
+		Checks    int           `db:"checks"`
 	}
 	err = tx.SelectContext(ctx, &waiting, `
 		update claims c
-		   set looks = c.looks + 1,
-		       look_at = $3::timestamptz + greatest($4::interval, backoff(c.looks, $5, $6))
+		   set checks = c.checks + 1,
+		       check_at = $3::timestamptz + greatest($4::interval, backoff(c.checks, $5, $6))
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
 		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
-		returning c.id, c.item_id, i.request_id, c.looks`,
-		l.AccountID, l.EntitlementID, l.now, lookAgain.String(), firstLook.String(), lastLook.String())
+		returning c.id, c.item_id, i.request_id, c.checks`,
+		l.AccountID, l.EntitlementID, l.now, checkAfter.String(), firstCheck.String(), maxCheck.String())
 	if err != nil {
-		return fmt.Errorf("%s waits: %w", s, err)
+		return fmt.Errorf("record that %s waits: %w", s, err)
 	}
 	for _, w := range waiting {
 		if w.ItemID.Valid {
@@ -312,40 +317,41 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 				return err
 			}
 		}
-		if w.Looks > 1 {
+		if w.Checks > 1 {
 			continue
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: "granting is under way", RequestID: w.RequestID.Int64, ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
-			Details: map[string]any{"seat": s.String(), "waits for": waitsFor.Code, "details": waitsFor.Details}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: ProvisioningAccepted, RequestID: w.RequestID.Int64,
+			ItemID: w.ItemID.Int64, ClaimID: w.ClaimID,
+			Details: map[string]any{"assignment": s.String(), "waits_for": waitsFor.Code, "details": waitsFor.Details}})
 		if err != nil {
 			return err
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%s waits: %w", s, err)
+		return fmt.Errorf("record that %s waits: %w", s, err)
 	}
 	return nil
 }
 
-// WaitedFor is how long ago an item's granting began; zero: it has not.
+// WaitedFor is how long ago an item got its claim; zero: it has none.
 func WaitedFor(ctx context.Context, q Queryer, itemID int64) (time.Duration, error) {
 	var seconds float64
 	err := q.GetContext(ctx, &seconds, `
 		select coalesce((select extract(epoch from app_now() - created_at) from claims where item_id = $1), 0)::float8`, itemID)
 	if err != nil {
-		return 0, fmt.Errorf("how long item %d waits: %w", itemID, err)
+		return 0, fmt.Errorf("read how long item %d has waited: %w", itemID, err)
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// recordGranted makes live claims of the assignment active. Only an assignment that is held has live claims here.
+// recordGranted makes the assignment's live claims active. There are live claims only where it is held.
 func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error {
-	var given []struct {
+	var granted []struct {
 		ClaimID   int64         `db:"id"`
 		ItemID    sql.NullInt64 `db:"item_id"`
 		RequestID sql.NullInt64 `db:"request_id"`
 	}
-	err := tx.SelectContext(ctx, &given, `
+	err := tx.SelectContext(ctx, &granted, `
 		update claims c set granted_at = $3
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
@@ -354,40 +360,40 @@ func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error 
 	if err != nil {
 		return err
 	}
-	for _, g := range given {
+	for _, g := range granted {
 		if g.ItemID.Valid {
 			if err := MoveItems(ctx, tx, []int64{g.ItemID.Int64}, Active, Problem{}); err != nil {
 				return err
 			}
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: "given", RequestID: g.RequestID.Int64, ItemID: g.ItemID.Int64, ClaimID: g.ClaimID,
-			Details: map[string]any{"seat": l.String()}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: AccessGranted, RequestID: g.RequestID.Int64,
+			ItemID: g.ItemID.Int64, ClaimID: g.ClaimID, Details: map[string]any{"assignment": l.String()}})
 		if err != nil {
 			return err
 		}
 	}
-	if len(given) == 0 {
+	if len(granted) == 0 {
 		return nil
 	}
-	return lookAtOutages(ctx, tx, l.EntitlementID)
+	return markOutagesDue(ctx, tx, l.EntitlementID)
 }
 
-// recordEnded ends the assignment's claims that are no reason any more, and confirms the removal of all that ended if the
-// target shows no access.
+// recordEnded ends the assignment's claims that are over, and if the target shows no access, confirms the removal of all that
+// ended.
 func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held bool) error {
 	var ended []struct {
 		ClaimID   int64          `db:"id"`
 		ItemID    sql.NullInt64  `db:"item_id"`
 		RequestID sql.NullInt64  `db:"request_id"`
 		State     sql.NullString `db:"state"`
-		Revoked   bool           `db:"released"`
-		Given     bool           `db:"given"` // the target once showed it
+		Revoked   bool           `db:"revoked"`
+		Granted   bool           `db:"granted"` // the target once showed it
 		Problem   Problem        `db:"problem"`
 		JustEnded bool           `db:"just_ended"`
-		LateBy    float64        `db:"late_by"` // seconds past its end or its release
+		LateBy    float64        `db:"late_by"` // seconds past its end or revocation
 		Why       string         `db:"end_reason"`
 	}
-	// What was doubted is looked at now.
+	// The target was just read, so nothing is in doubt any more.
 	_, err := tx.ExecContext(ctx, `
 		update claims set due_at = null, attempts = 0
 		 where account_id = $1 and entitlement_id = $2 and removed_at is not null and due_at is not null`, l.AccountID, l.EntitlementID)
@@ -397,66 +403,69 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 	err = tx.SelectContext(ctx, &ended, `
 		update claims c
 		   set ended_at   = coalesce(c.ended_at, $4),
-		       end_reason = case when c.ended_at is not null then c.end_reason when c.revoked_at is not null then 'revoked' else 'its end was reached' end,
+		       end_reason = case when c.ended_at is not null then c.end_reason
+		                         when c.revoked_at is not null then 'revoked' else 'end reached' end,
 		       removed_at = case when $3 then null else $4::timestamptz end,
-		       -- Never seen given: an answer may have been lost on the way, and what it was about still come.
+		       -- Never seen granted: the answer to a grant may have been lost, and its effect still arrive.
 		       due_at     = case when not $3 and c.granted_at is null and c.item_id is not null then $4::timestamptz + $5::interval end,
 		       attempts   = 0
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
 		   and (c.ended_at is not null or c.revoked_at is not null or c.ends_at <= $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
-		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as released, c.granted_at is not null as given,
-		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details", o.ended_at is null as just_ended, c.end_reason,
-		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`, l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
+		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as revoked, c.granted_at is not null as granted,
+		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details",
+		          o.ended_at is null as just_ended, c.end_reason,
+		          extract(epoch from $4 - least(c.revoked_at, c.ends_at, o.ended_at)) as late_by`,
+		l.AccountID, l.EntitlementID, held, l.now, secondLook.String())
 	if err != nil {
 		return err
 	}
-	var told []int64 // their requests' messages say something else now, also where the item was over before
+	var changed []int64 // requests whose messages change, also where the item was over before
 	for _, e := range ended {
 		if e.RequestID.Valid {
-			told = append(told, e.RequestID.Int64)
+			changed = append(changed, e.RequestID.Int64)
 		}
 		if state := e.State.String; e.ItemID.Valid && (state == Provisioning || state == Active) {
 			var err error
 			switch {
 			case e.Revoked:
 				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Revoked, Problem{})
-			case e.Given:
+			case e.Granted:
 				err = MoveItems(ctx, tx, []int64{e.ItemID.Int64}, Ended, Problem{})
-			case e.JustEnded: // its end passed, and it was never seen to be granted
+			case e.JustEnded: // its end passed before the target showed it
 				err = FailedItem(ctx, tx, e.RequestID.Int64, e.ItemID.Int64, e.Problem.Became(EndPassed))
-			default: // it was given up: see FailItem
+			default: // see FailItem
 				err = FailedItem(ctx, tx, e.RequestID.Int64, e.ItemID.Int64, e.Problem)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		action := "ended: access is gone"
+		action := AccessRevoked
 		if held {
-			action = "ended: access stays for another reason"
+			action = AccessKept
 		}
-		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64, ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
-			Details: map[string]any{"seat": l.String(), "why": e.Why, "late by seconds": e.LateBy}})
+		err := Audit(ctx, tx, Event{Actor: "worker", Action: action, RequestID: e.RequestID.Int64,
+			ItemID: e.ItemID.Int64, ClaimID: e.ClaimID,
+			Details: map[string]any{"assignment": l.String(), "why": e.Why, "late_by_seconds": e.LateBy}})
 		if err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(told)); err != nil {
-		return err
-	}
-	return nil
+	_, err = tx.ExecContext(ctx, `
+		update access_requests set messages_due_at = app_now() where id = any($1)`, pq.Array(changed))
+	return err
 }
 
-// MarkDoubtful puts an assignment on the sweep's list. It is for an attempt that lost the assignment's lock: what it did to the target may
-// have come after what someone else did and recorded.
+// MarkDoubtful makes an assignment due for the sweep. An attempt that lost the assignment's lock may have changed the target
+// after another attempt changed and recorded it.
 func MarkDoubtful(ctx context.Context, q Queryer, s Assignment) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = app_now()
 		 where id = (select max(id) from claims where account_id = $1 and entitlement_id = $2)`, s.AccountID, s.EntitlementID)
 	if err != nil {
-		return fmt.Errorf("have the assignment of %s looked at again: %w", s, err)
+		return fmt.Errorf("mark the assignment of %s doubtful: %w", s, err)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestClaim(t *testing.T) {
-	// What granting checks, the database checks once more: whatever inserts a claim.
+	// The database repeats the checks of provisioning for every new claim.
 	t.Run("claim without a covering decision is refused", func(t *testing.T) {
 		const insert = `
 		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
@@ -20,7 +20,7 @@ func TestClaim(t *testing.T) {
 		approve := func(a asking) { require.NoError(a.t, a.Decide(a.owen, a.approval, "approve", a.asked.Items[0])) }
 		for name, c := range map[string]struct {
 			arrange func(a asking)
-			insert  string // empty: what the request says
+			insert  string // empty: as in the request
 		}{
 			"no one decided": {func(asking) {}, ""},
 			"it was denied":  {func(a asking) { require.NoError(a.t, a.Decide(a.owen, a.approval, "deny", a.asked.Items[0])) }, ""},

@@ -14,7 +14,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// asking is a request of Ann's for two entitlements of an application that Owen and Olga own, who were both asked.
+// asking is a request by Ann for two entitlements of an application that Owen and Olga own. Both were asked.
 type asking struct {
 	*schematest.World
 	t               *testing.T
@@ -36,7 +36,7 @@ func newAsking(t *testing.T, lasts time.Duration) asking {
 	return a
 }
 
-// copyFor is someone's copy of the approval, which shows items as open; the answer approves them.
+// copyFor makes a person's approval message, which shows items as open, and an answer that approves them.
 func (a asking) copyFor(person int64, items ...int64) schema.Answer {
 	a.t.Helper()
 	ctx := context.Background()
@@ -55,14 +55,14 @@ func (a asking) decisions() int {
 	return schematest.Value[int](a.World, `select count(*) from decisions`)
 }
 
-// refused says that an answer was refused for this reason, that nothing was recorded of it, and that someone is told.
+// refused asserts that an answer is refused with this error, records no decision, and is audited as an alert.
 func (a asking) refused(answer schema.Answer, why error) {
 	a.t.Helper()
-	before, alerts := a.decisions(), a.Alerts("decision refused")
+	before, alerts := a.decisions(), a.Alerts(schema.DecisionRefused)
 	_, err := a.SlackApp.Decide(context.Background(), answer)
 	require.ErrorIs(a.t, err, why)
 	assert.Equal(a.t, before, a.decisions())
-	assert.Equal(a.t, alerts+1, a.Alerts("decision refused"))
+	assert.Equal(a.t, alerts+1, a.Alerts(schema.DecisionRefused))
 }
 
 func TestDecision(t *testing.T) {
@@ -80,20 +80,20 @@ func TestDecision(t *testing.T) {
 			assert.Equal(t, decided.Request.Terms, i.Decision.Terms)
 			assert.Equal(t, decided.Request.EndsAt, i.Decision.EndsAt)
 		}
-		assert.Equal(t, 1, a.Audited("decided: approve"))
+		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
 		assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests`), "the request is due at once")
 	})
 
 	t.Run("another approver's copy decides nothing", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		answer := a.copyFor(a.owen, a.asked.Items...)
-		answer.PersonID = a.olga // she may decide, by her own copy
+		answer.PersonID = a.olga // she may decide, with her own message
 		a.refused(answer, schema.ErrNotAllowed)
 	})
 
 	t.Run("requester cannot decide their own request", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
-		// Even an owner, who would be asked about anybody else's.
+		// Even as an owner.
 		a.Do(`insert into application_owners select id, $1 from applications`, a.ann)
 		a.Do(`insert into approval_candidates (approval_id, person_id, position, basis) values ($1, $2, 9, 'x')`, a.approval, a.ann)
 		a.refused(a.copyFor(a.ann, a.asked.Items...), schema.ErrOwnRequest)
@@ -113,9 +113,9 @@ func TestDecision(t *testing.T) {
 				answer := a.copyFor(a.owen, a.asked.Items...)
 				a.Do(change)
 				a.refused(answer, schema.ErrTermsChanged)
-				// The message is drawn again: its new button decides, the old one still does not.
+				// The message was updated: its new button decides, the old one still does not.
 				terms := schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)
-				forged := answer // whatever terms a button names, its copy has to show them
+				forged := answer // the terms of the message count, not those of the button
 				forged.Terms = terms
 				a.refused(forged, schema.ErrTermsChanged)
 				require.NoError(t, schema.OfferMessage(context.Background(), a.Worker, schema.Message{ID: answer.MessageID, ItemIDs: a.asked.Items, Terms: terms}))
@@ -166,7 +166,7 @@ func TestDecision(t *testing.T) {
 		decided, err := a.SlackApp.Decide(context.Background(), answer)
 		require.NoError(t, err)
 		assert.Empty(t, decided.Items)
-		assert.Equal(t, schema.WithdrawnByRequester, decided.Request.Items[0].Release.Kind)
+		assert.Equal(t, schema.KindWithdrawn, decided.Request.Items[0].StopOrder.Kind)
 		assert.Zero(t, a.decisions())
 	})
 
@@ -184,7 +184,7 @@ func TestDecision(t *testing.T) {
 		a.refused(schema.Answer{MessageID: 999, PersonID: a.owen, Approve: true}, schema.ErrNotFound)
 	})
 
-	// What Go checks, the database checks once more: whatever inserts a decision.
+	// The database repeats the checks of Go for every new decision.
 	t.Run("database refuses an invalid decision", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			code     string
@@ -273,7 +273,7 @@ func TestDecisionRace(t *testing.T) {
 		group.Wait()
 		assert.Equal(t, 1, firsts)
 		assert.Equal(t, 2, a.decisions(), "one an item")
-		assert.Equal(t, 1, a.Audited("decided: approve"))
+		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
 	})
 
 	t.Run("first of approve and deny at once wins", func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"accessbot/schema"
 )
 
-// opened is a draft of someone's that is like someone else.
+// opened opens a draft of a person, like another person.
 func (o office) opened(viewID, who, like string) schema.Draft {
 	o.Helper()
 	ctx := context.Background()
@@ -36,7 +36,7 @@ func (o office) change(viewID, who string, f func(tx *sqlx.Tx, d *schema.Draft) 
 	return d
 }
 
-// chosen ticks grants by application/key.
+// chosen selects grants by application/key.
 func (o office) chosen(viewID, who string, ids ...int64) {
 	o.Helper()
 	o.change(viewID, who, func(_ *sqlx.Tx, d *schema.Draft) error {
@@ -81,7 +81,7 @@ func TestDraft(t *testing.T) {
 			require.Len(t, applications, 1)
 		}
 		rest := o.change("V1", "alice", func(tx *sqlx.Tx, d *schema.Draft) error {
-			d.Page = 99 // beyond the end is the last one
+			d.Page = 99 // the last page
 			return d.MakeList(context.Background(), tx)
 		})
 		require.Equal(t, 2, rest.Page)
@@ -110,7 +110,6 @@ func TestDraft(t *testing.T) {
 		}
 	})
 
-	// Case 43, in the database.
 	t.Run("concurrent ticks are all kept", func(t *testing.T) {
 		o := newOffice(t)
 		d := o.opened("V1", "alice", "sam")
@@ -152,7 +151,7 @@ func TestDraft(t *testing.T) {
 	})
 }
 
-// submission asks for what a draft has chosen, permanently.
+// submission requests a draft's selection permanently.
 func (o office) submission(viewID, who string) schema.Submission {
 	return schema.Submission{ViewID: viewID, PersonID: o.person(who).ID, ReasonKey: "project",
 		LastEnd: func(days int) time.Time { return time.Now().AddDate(0, 0, days+1) }}
@@ -166,7 +165,7 @@ func TestSubmission(t *testing.T) {
 		for n := range 5 {
 			o.opened(fmt.Sprint("V", n), "alice", "priya")
 			o.chosen(fmt.Sprint("V", n), "alice", editor)
-			forms.Go(func() { // a connection for each of them, so that they really meet
+			forms.Go(func() { // each with its own connection, so that they run concurrently
 				_, err := o.app.Exec(`select pg_sleep(0.2)`)
 				require.NoError(t, err)
 			})
@@ -224,7 +223,7 @@ func TestSubmission(t *testing.T) {
 		_, err = o.app.Submit(ctx, s)
 		require.ErrorIs(t, err, schema.ErrEndPassed)
 		s = o.submission("V1", "alice")
-		s.Note = strings.Repeat("é", 3001) // the form says so at its field
+		s.Note = strings.Repeat("é", 3001) // the form shows an error at its field
 		_, err = o.app.Submit(ctx, s)
 		require.ErrorContains(t, err, "note_check", "the database takes no more than 3000 characters")
 
@@ -285,7 +284,7 @@ func TestSubmission(t *testing.T) {
 		require.Equal(t, &schema.OverQuota{Open: 2}, over)
 		require.ErrorAs(t, submit(refused[0], schema.Quota{Open: 9, PerMinute: 2}), &over)
 		require.Equal(t, &schema.OverQuota{PerMinute: 2}, over)
-		// What is active, or was denied, is not open.
+		// Active and denied items are not open.
 		o.do(`begin; set local session_replication_role = replica; update request_items set state = case when id % 2 = 0 then 'active' else 'denied' end; commit`)
 		require.NoError(t, submit(refused[0], schema.Quota{Open: 1, PerMinute: 3}))
 	})

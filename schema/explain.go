@@ -59,7 +59,7 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 		select e.id, e.max_days from entitlements e join applications a on a.id = e.application_id
 		 where a.slug = $1 and e.key = $2 and e.gone_at is null`, slug, key)
 	if err != nil {
-		return e, fmt.Errorf("access grant %s: %w", s.Entitlement, refusal(err))
+		return e, fmt.Errorf("access grant %s: %w", s.Entitlement, mapError(err))
 	}
 	subjects, err := SubjectsFor(ctx, q, person.ID, []int64{entitlement.ID}, s.Lasts, s.Reason)
 	if err != nil {
@@ -118,12 +118,12 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 		}
 		e.Levels = append(e.Levels, people)
 	}
-	for _, source := range stage.From {
+	for _, source := range stage.Approvers {
 		for _, p := range f.People[source] {
 			var why string
 			switch {
 			case p.ID == f.RequesterID:
-				why = "no one decides their own request"
+				why = "a requester cannot decide their own request"
 			case !p.Active:
 				why = "is not active"
 			case p.Unreachable:

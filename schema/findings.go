@@ -12,9 +12,9 @@ import (
 )
 
 // ComparisonLock lets one worker at a time compare a target.
-func ComparisonLock(instance string) Lock { return Lock("unexpected or missing access:" + instance) }
+func ComparisonLock(instance string) Lock { return Lock("comparison:" + instance) }
 
-// ComparisonsDue answers the targets that should be compared by now, the longest due first.
+// ComparisonsDue answers the targets whose comparison is due, the longest due first.
 func ComparisonsDue(ctx context.Context, q Queryer) ([]Instance, error) {
 	var due []Instance
 	err := q.SelectContext(ctx, &due, `
@@ -23,13 +23,12 @@ func ComparisonsDue(ctx context.Context, q Queryer) ([]Instance, error) {
 		 where coalesce(d.next_at, '-infinity') <= app_now()
 		 order by d.next_at nulls first`)
 	if err != nil {
-		return nil, fmt.Errorf("targets that should be compared: %w", err)
+		return nil, fmt.Errorf("find targets to compare: %w", err)
 	}
 	return due, nil
 }
 
-// Comparison is one comparison of a target with the claims, on a pinned connection: what the target lists is kept in a
-// temporary table there, and nowhere else.
+// Comparison compares a target with the claims, on a pinned connection with a temporary table of what the target lists.
 type Comparison struct {
 	conn     *sqlx.Conn
 	instance string
@@ -37,10 +36,10 @@ type Comparison struct {
 	listed   int64
 }
 
-// lately is how long before a pass something may have changed and still be on its way to what is listed.
-const lately = 5 * time.Minute
+// changeDelay is how long a change may take to appear in what a target lists.
+const changeDelay = 5 * time.Minute
 
-// StartComparison begins a pass. The next one is due after every, whatever becomes of this one.
+// StartComparison starts a comparison. The next one is due after every, even if this one fails.
 func StartComparison(ctx context.Context, conn *sqlx.Conn, instance string, every time.Duration) (*Comparison, error) {
 	p := &Comparison{conn: conn, instance: instance}
 	err := conn.GetContext(ctx, &p.started, `
@@ -61,9 +60,10 @@ func StartComparison(ctx context.Context, conn *sqlx.Conn, instance string, ever
 	return p, nil
 }
 
-// Listed takes a batch of what the target lists: names as the target has them, accounts[n] having objects[n].
+// Listed adds a batch of what the target lists, in the target's names: accounts[i] has objects[i].
 func (p *Comparison) Listed(ctx context.Context, accounts, objects []string) error {
-	_, err := p.conn.ExecContext(ctx, `insert into listed_assignments select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
+	_, err := p.conn.ExecContext(ctx, `
+		insert into listed_assignments select * from unnest($1::text[], $2::text[])`, pq.Array(accounts), pq.Array(objects))
 	if err != nil {
 		return fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -71,7 +71,7 @@ func (p *Comparison) Listed(ctx context.Context, accounts, objects []string) err
 	return nil
 }
 
-// Failed records why a pass did not finish. What it saw counts for nothing: half a list would be full of unexpected_access.
+// Failed records why a comparison did not finish. Its list is not used: an incomplete one would show missing access.
 func (p *Comparison) Failed(ctx context.Context, problem string) error {
 	_, err := p.conn.ExecContext(ctx, `update comparisons set problem = $2 where instance = $1`, p.instance, problem)
 	if err != nil {
@@ -80,24 +80,24 @@ func (p *Comparison) Failed(ctx context.Context, problem string) error {
 	return nil
 }
 
-// ComparisonResult is what a pass came to.
+// ComparisonResult is the result of a comparison.
 type ComparisonResult struct {
-	Listed    int64 `db:"listed"`
-	Unclaimed int64 `db:"unclaimed"` // held without a claim, for the second time in a row at least
-	Missing   int64 `db:"missing"`   // claimed and not held, the same
-	Reported  int64 `db:"reported"`  // of those, by this pass
-	Corrected int64 `db:"corrected"`
+	Listed     int64 `db:"listed"`
+	Unexpected int64 `db:"unexpected"` // held without a claim, in at least two comparisons in a row
+	Missing    int64 `db:"missing"`    // claimed and not held, likewise
+	Reported   int64 `db:"reported"`   // by this comparison
+	Corrected  int64 `db:"corrected"`
 }
 
-// Bounds of a pass: what is over them waits for the next one.
+// Limits of one comparison. What exceeds them waits for the next one.
 const (
-	reportedMost  = 1000 // of one target
-	correctedMost = 20   // of one application: more is no unexpected_access but a mistake somewhere, and is only reported
-	seenBefore    = 2    // passes that must have seen it: what changes while a target lists itself is no unexpected_access
+	maxReported  = 1000 // of one target
+	maxCorrected = 20   // of one application; more than that is probably a mistake, and only reported
+	minPasses    = 2    // comparisons in a row that must see a finding: access may change while the target is read
 )
 
-// Finish compares what was listed with the claims, reports what is new to the owners, and orders back, or has looked at,
-// what its application wants corrected.
+// Finish compares the list with the claims, reports new findings to the owners, and starts their correction where the
+// application is set to correct.
 func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err error) {
 	tx, err := p.conn.BeginTxx(ctx, nil)
 	if err != nil {
@@ -113,8 +113,8 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
 		}
 	}
-	for _, look := range []string{unclaimed, missing} {
-		if _, err := tx.ExecContext(ctx, look, p.instance, p.started, lately.Seconds()); err != nil {
+	for _, statement := range []string{unexpected, missing} {
+		if _, err := tx.ExecContext(ctx, statement, p.instance, p.started, changeDelay.Seconds()); err != nil {
 			return found, fmt.Errorf("compare %s: %w", p.instance, err)
 		}
 	}
@@ -123,22 +123,25 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 		    update findings set gone_at = app_now() where instance = $1 and gone_at is null and last_seen_at < $2
 		    returning entitlement_id, account, kind, notification_id)
 		insert into audit_events (actor, action, details)
-		select 'sweep', 'unexpected_access: gone', jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
+		select 'sweep', '`+string(FindingClosed)+`',
+		       jsonb_build_object('instance', $1::text, 'entitlement', entitlement_id, 'account', account, 'kind', kind)
 		  from gone where notification_id is not null -- it was reported`, p.instance, p.started)
 	if err != nil {
-		return found, fmt.Errorf("what drifts no more in %s: %w", p.instance, err)
+		return found, fmt.Errorf("close findings in %s: %w", p.instance, err)
 	}
 	if err := p.correct(ctx, tx, &found); err != nil {
-		return found, fmt.Errorf("correct the unexpected or missing access of %s: %w", p.instance, err)
+		return found, fmt.Errorf("correct findings in %s: %w", p.instance, err)
 	}
 	if err := p.report(ctx, tx, &found); err != nil {
-		return found, fmt.Errorf("report the unexpected or missing access of %s: %w", p.instance, err)
+		return found, fmt.Errorf("report findings in %s: %w", p.instance, err)
 	}
 	err = tx.GetContext(ctx, &found, `
 		with pass as (update comparisons set finished_at = app_now(), listed = $2, problem = '' where instance = $1)
-		select $2::bigint as listed, count(*) filter (where kind = 'unclaimed') as unclaimed, count(*) filter (where kind = 'missing') as missing,
+		select $2::bigint as listed,
+		       count(*) filter (where kind = 'unexpected') as unexpected, count(*) filter (where kind = 'missing') as missing,
 		       $4::bigint as reported, $5::bigint as corrected
-		  from findings where instance = $1 and gone_at is null and passes >= $3`, p.instance, p.listed, seenBefore, found.Reported, found.Corrected)
+		  from findings where instance = $1 and gone_at is null and passes >= $3`,
+		p.instance, p.listed, minPasses, found.Reported, found.Corrected)
 	if err != nil {
 		return found, fmt.Errorf("compare %s: %w", p.instance, err)
 	}
@@ -148,15 +151,16 @@ func (p *Comparison) Finish(ctx context.Context) (found ComparisonResult, err er
 	return found, nil
 }
 
-const unclaimed = `
+const unexpected = `
 insert into findings (instance, entitlement_id, account, account_id, kind)
-select distinct e.instance, e.id, l.account, a.id, 'unclaimed'
+select distinct e.instance, e.id, l.account, a.id, 'unexpected'
   from listed_assignments l
   join entitlements e on e.instance = $1 and e.target = l.object and e.gone_at is null
   left join accounts a on a.instance = $1 and a.account = l.account
  where not exists (select from claims c where c.account_id = a.id and c.entitlement_id = e.id
                       and (c.removed_at is null or c.removed_at > $2::timestamptz - $3 * interval '1 second'))
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1, account_id = excluded.account_id`
+on conflict (entitlement_id, account, kind) where gone_at is null do update
+   set last_seen_at = app_now(), passes = findings.passes + 1, account_id = excluded.account_id`
 
 const missing = `
 insert into findings (instance, entitlement_id, account, account_id, kind)
@@ -167,57 +171,60 @@ select distinct e.instance, e.id, a.account, a.id, 'missing'
  where e.instance = $1 and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()
    and c.granted_at < $2::timestamptz - $3 * interval '1 second'
    and not exists (select from listed_assignments l where l.object = e.target and l.account = a.account)
-on conflict (entitlement_id, account, kind) where gone_at is null do update set last_seen_at = app_now(), passes = findings.passes + 1`
+on conflict (entitlement_id, account, kind) where gone_at is null do update
+   set last_seen_at = app_now(), passes = findings.passes + 1`
 
-// correct orders back what no one claims, and has looked at again what requests granted, where the application says so.
-// Looking at an assignment does the rest: see PlanAssignment.
+// correct makes unexpected access, and missing access that a request granted, due for reconciling: see PlanAssignment.
 func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *ComparisonResult) error {
 	var corrected []struct {
 		ID            int64 `db:"id"`
 		AccountID     int64 `db:"account_id"`
 		EntitlementID int64 `db:"entitlement_id"`
 		PersonID      int64 `db:"person_id"`
-		Unclaimed     bool  `db:"unclaimed"`
+		Unexpected    bool  `db:"unexpected"`
 	}
 	err := tx.SelectContext(ctx, &corrected, `
 		with wrong as (
-		    select d.id, d.account_id, d.entitlement_id, a.person_id, d.kind = 'unclaimed' as unclaimed,
+		    select d.id, d.account_id, d.entitlement_id, a.person_id, d.kind = 'unexpected' as unexpected,
 		           count(*) over (partition by e.application_id, d.kind) as many
 		      from findings d
 		      join entitlements e on e.id = d.entitlement_id
 		      join applications p on p.id = e.application_id and p.unexpected_access = 'correct'
 		      join accounts a on a.id = d.account_id
 		     where d.instance = $1 and d.gone_at is null and d.passes >= $2 and d.corrected_at is null
-		       and (d.kind = 'unclaimed' or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
-		                                               and c.source = 'request' and c.ended_at is null)))
+		       and (d.kind = 'unexpected'
+		            or exists (select from claims c where c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
+		                          and c.source = 'request' and c.ended_at is null)))
 		update findings d set corrected_at = app_now() from wrong w where w.id = d.id and w.many <= $3
-		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unclaimed`, p.instance, seenBefore, correctedMost)
+		returning d.id, d.account_id, d.entitlement_id, w.person_id, w.unexpected`, p.instance, minPasses, maxCorrected)
 	if err != nil {
 		return err
 	}
 	var events []Event
-	for _, c := range corrected { // few: see correctedMost
-		events = append(events, Event{Actor: "sweep", Action: "unexpected or missing access: corrected",
-			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID, "person": c.PersonID, "revoked": c.Unclaimed}})
-		if c.Unclaimed {
+	for _, c := range corrected { // few: see maxCorrected
+		events = append(events, Event{Actor: "sweep", Action: FindingCorrected,
+			Details: map[string]any{"instance": p.instance, "entitlement": c.EntitlementID, "account": c.AccountID,
+				"person": c.PersonID, "revoked": c.Unexpected}})
+		if c.Unexpected {
 			_, err = tx.ExecContext(ctx, `
 				insert into claims (person_id, account_id, entitlement_id, source, granted_at, ended_at, end_reason, due_at)
-				select $1, $2, $3, 'finding', app_now(), app_now(), 'nobody claims it', app_now()
-				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`, c.PersonID, c.AccountID, c.EntitlementID)
+				select $1, $2, $3, 'correction', app_now(), app_now(), 'no claim explains it', app_now()
+				 where not exists (select from claims c where c.account_id = $2 and c.entitlement_id = $3 and c.removed_at is null)`,
+				c.PersonID, c.AccountID, c.EntitlementID)
 		} else {
 			err = MarkDoubtful(ctx, tx, Assignment{AccountID: c.AccountID, EntitlementID: c.EntitlementID})
 		}
 		if err != nil {
-			return refusal(err)
+			return mapError(err)
 		}
 	}
 	found.Corrected = int64(len(corrected))
 	return Audit(ctx, tx, events...)
 }
 
-// report writes what is new into the audit, and opens a notification for the owners of each application.
+// report audits new findings, and opens a notification for the owners of each application.
 func (p *Comparison) report(ctx context.Context, tx *sqlx.Tx, found *ComparisonResult) error {
-	var fresh []struct {
+	var findings []struct {
 		ID            int64         `db:"id"`
 		ApplicationID int64         `db:"application_id"`
 		EntitlementID int64         `db:"entitlement_id"`
@@ -226,53 +233,54 @@ func (p *Comparison) report(ctx context.Context, tx *sqlx.Tx, found *ComparisonR
 		Corrected     bool          `db:"corrected"`
 		PersonID      sql.NullInt64 `db:"person_id"`
 	}
-	err := tx.SelectContext(ctx, &fresh, `
+	err := tx.SelectContext(ctx, &findings, `
 		select d.id, e.application_id, d.entitlement_id, d.account, d.kind, d.corrected_at is not null as corrected, a.person_id
 		  from findings d join entitlements e on e.id = d.entitlement_id left join accounts a on a.id = d.account_id
 		 where d.instance = $1 and d.gone_at is null and d.notification_id is null and d.passes >= $2
-		 order by e.application_id, d.id limit $3`, p.instance, seenBefore, reportedMost)
+		 order by e.application_id, d.id limit $3`, p.instance, minPasses, maxReported)
 	if err != nil {
 		return err
 	}
 	byApplication := map[int64][]int64{}
-	for _, d := range fresh {
+	for _, d := range findings {
 		byApplication[d.ApplicationID] = append(byApplication[d.ApplicationID], d.ID)
-		err := Audit(ctx, tx, Event{Actor: "sweep", Action: "unexpected or missing access: " + map[string]string{"unclaimed": "held, and no one claims it", "missing": "claimed, and not held"}[d.Kind],
-			Alert: true, Details: map[string]any{"instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account, "person": d.PersonID.Int64, "corrected": d.Corrected}})
+		err := Audit(ctx, tx, Event{Actor: "sweep", Action: FindingReported, Alert: true,
+			Details: map[string]any{"kind": d.Kind, "instance": p.instance, "entitlement": d.EntitlementID, "account": d.Account,
+				"person": d.PersonID.Int64, "corrected": d.Corrected}})
 		if err != nil {
 			return err
 		}
 	}
 	for application, ids := range byApplication {
 		_, err := tx.ExecContext(ctx, `
-			with notice as (insert into notifications (kind, application_id) values ('finding', $1) returning id)
-			update findings d set notification_id = notice.id from notice where d.id = any($2)`, application, pq.Array(ids))
+			with opened as (insert into notifications (kind, application_id) values ('finding', $1) returning id)
+			update findings d set notification_id = opened.id from opened where d.id = any($2)`, application, pq.Array(ids))
 		if err != nil {
 			return err
 		}
 	}
-	found.Reported = int64(len(fresh))
+	found.Reported = int64(len(findings))
 	return nil
 }
 
-// Unexpected or missing access is one difference between a target and the claims.
+// Finding is one difference between a target and the claims.
 type Finding struct {
-	Kind            string        `db:"kind"` // unclaimed or missing
+	Kind            string        `db:"kind"` // unexpected or missing
 	ApplicationName string        `db:"application_name"`
 	Account         string        `db:"account"`
-	PersonName      string        `db:"person_name"` // empty: the account is no one's in the directory
+	PersonName      string        `db:"person_name"` // empty: the account is not in the directory
 	EntitlementName string        `db:"entitlement_name"`
-	RequestID       sql.NullInt64 `db:"request_id"` // of a missing one's latest claim
+	RequestID       sql.NullInt64 `db:"request_id"` // of the latest claim, if access is missing
 	Corrected       bool          `db:"corrected"`
 	FirstSeenAt     time.Time     `db:"first_seen_at"`
 }
 
-// FindingReport is what one notification tells.
+// FindingReport is the content of one notification.
 type FindingReport struct {
 	ApplicationName string
-	Corrects        bool      // unexpected_access of the application is corrected
+	Corrects        bool      // the application is set to correct findings
 	Findings        []Finding // the first of them
-	Unclaimed       int       // how many in all
+	Unexpected      int       // how many in all
 	Missing         int
 }
 
@@ -280,38 +288,41 @@ const selectFinding = `
 		select d.kind, d.account, coalesce(h.name, '') as person_name, p.name as application_name, e.name as entitlement_name,
 		       d.corrected_at is not null as corrected, d.first_seen_at,
 		       (select i.request_id from claims c join request_items i on i.id = c.item_id
-		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id order by c.id desc limit 1) as request_id
+		         where d.kind = 'missing' and c.account_id = d.account_id and c.entitlement_id = d.entitlement_id
+		         order by c.id desc limit 1) as request_id
 		  from findings d
 		  join entitlements e on e.id = d.entitlement_id
 		  join applications p on p.id = e.application_id
 		  left join accounts a on a.id = d.account_id
 		  left join people h on h.id = a.person_id`
 
-// FindingsOf answers what a notification is about, with as many of them as are shown.
+// FindingsOf answers the content of a notification, with at most so many of its findings.
 func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int) (FindingReport, error) {
 	var r FindingReport
 	var head struct {
-		Name      string `db:"name"`
-		Corrects  bool   `db:"corrects"`
-		Unclaimed int    `db:"unclaimed"`
-		Missing   int    `db:"missing"`
+		Name       string `db:"name"`
+		Corrects   bool   `db:"corrects"`
+		Unexpected int    `db:"unexpected"`
+		Missing    int    `db:"missing"`
 	}
 	err := q.GetContext(ctx, &head, `
-		select p.name, p.unexpected_access = 'correct' as corrects, count(*) filter (where d.kind = 'unclaimed') as unclaimed, count(*) filter (where d.kind = 'missing') as missing
+		select p.name, p.unexpected_access = 'correct' as corrects,
+		       count(*) filter (where d.kind = 'unexpected') as unexpected, count(*) filter (where d.kind = 'missing') as missing
 		  from notifications n join applications p on p.id = n.application_id left join findings d on d.notification_id = n.id
 		 where n.id = $1 group by p.id`, notificationID)
 	if err != nil {
-		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, refusal(err))
+		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, mapError(err))
 	}
-	r.ApplicationName, r.Corrects, r.Unclaimed, r.Missing = head.Name, head.Corrects, head.Unclaimed, head.Missing
-	err = q.SelectContext(ctx, &r.Findings, selectFinding+` where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
+	r.ApplicationName, r.Corrects, r.Unexpected, r.Missing = head.Name, head.Corrects, head.Unexpected, head.Missing
+	err = q.SelectContext(ctx, &r.Findings, selectFinding+`
+		 where d.notification_id = $1 order by d.id limit $2`, notificationID, shown)
 	if err != nil {
-		return r, fmt.Errorf("the unexpected or missing access of notification %d: %w", notificationID, err)
+		return r, fmt.Errorf("read the findings of notification %d: %w", notificationID, err)
 	}
 	return r, nil
 }
 
-// NamesOf answers, for assignments of a target, whose they are and what they are called in the directory: grants.csv.
+// NamesOf answers assignments of a target as rows of grants.csv.
 func NamesOf(ctx context.Context, q Queryer, instance string, accounts, objects []string) (rows [][3]string, err error) {
 	var names []struct {
 		Email       string `db:"email"`
@@ -327,7 +338,7 @@ func NamesOf(ctx context.Context, q Queryer, instance string, accounts, objects 
 		  join applications p on p.id = e.application_id
 		 order by l.n`, instance, pq.Array(accounts), pq.Array(objects))
 	if err != nil {
-		return nil, fmt.Errorf("the names of what %s lists: %w", instance, err)
+		return nil, fmt.Errorf("find the names of what %s lists: %w", instance, err)
 	}
 	for _, n := range names {
 		rows = append(rows, [3]string{n.Email, n.Application, n.Key})
@@ -335,36 +346,37 @@ func NamesOf(ctx context.Context, q Queryer, instance string, accounts, objects 
 	return rows, nil
 }
 
-// ErrNoInstance: the directory names no such target.
-var ErrNoInstance = errors.New("the directory names no such target")
+// ErrNoInstance says that the directory has no such target.
+var ErrNoInstance = errors.New("no such target in the directory")
 
-// InstanceNamed answers a target that the directory names, or ErrNoInstance.
+// InstanceNamed answers a target of the directory, or ErrNoInstance.
 func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error) {
 	var i Instance
-	err := q.GetContext(ctx, &i, `select distinct instance, connector from applications where gone_at is null and instance = $1`, name)
+	err := q.GetContext(ctx, &i, `
+		select distinct instance, connector from applications where gone_at is null and instance = $1`, name)
 	if errors.Is(err, sql.ErrNoRows) {
 		return i, fmt.Errorf("%s: %w", name, ErrNoInstance)
 	}
 	if err != nil {
-		return i, fmt.Errorf("the target %s: %w", name, err)
+		return i, fmt.Errorf("find target %s: %w", name, err)
 	}
 	return i, nil
 }
 
-// FindingsFor answers the unexpected_access that was reported, is still there, and is of what a person looks after, the newest first.
+// FindingsFor answers the open, reported findings in what a person owns, the newest first.
 func FindingsFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (findings []Finding, total int, err error) {
 	ids, total, err := pageOf(ctx, q, `
 		select d.id, count(*) over () as total
 		  from findings d
 		  join entitlements e on e.id = d.entitlement_id
-		  join applications p on p.id = e.application_id and p.gone_at is null -- of those that are gone, nobody looks any more
+		  join applications p on p.id = e.application_id and p.gone_at is null -- a gone application has no owners
 		 where d.gone_at is null and d.notification_id is not null and `+looksAfter+`
 		 order by d.id desc`, personID, limit, offset)
 	if err == nil && len(ids) > 0 {
 		err = q.SelectContext(ctx, &findings, selectFinding+` where d.id = any($1) order by d.id desc`, ids)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("the unexpected or missing access of what person %d looks after: %w", personID, err)
+		return nil, 0, fmt.Errorf("find the findings for owner %d: %w", personID, err)
 	}
 	return findings, total, nil
 }

@@ -28,7 +28,7 @@ func TestSlackIdentity(t *testing.T) {
 		p, err := o.app.BindSlackUser(ctx, slackUser("U1", "Alice@Example.com"), true)
 		require.NoError(t, err)
 		require.Equal(t, "alice@example.com", p.Email)
-		// Whatever the e-mail says later.
+		// Even if the e-mail changes later.
 		again, err := o.app.BindSlackUser(ctx, slackUser("U1", "bob@example.com"), true)
 		require.NoError(t, err)
 		require.Equal(t, p.ID, again.ID)
@@ -42,13 +42,13 @@ func TestSlackIdentity(t *testing.T) {
 	t.Run("unconfirmed, unknown and guest users are not bound", func(t *testing.T) {
 		o := newOffice(t)
 		ctx := context.Background()
-		unconfirmed, guest, nobody := slackUser("U1", "alice@example.com"), slackUser("U2", "alice@example.com"), slackUser("U3", "who@example.com")
+		unconfirmed, guest, unknown := slackUser("U1", "alice@example.com"), slackUser("U2", "alice@example.com"), slackUser("U3", "who@example.com")
 		unconfirmed.EmailConfirmed, guest.Member = false, false
 		for want, u := range map[error]schema.SlackUser{schema.ErrNotConfirmed: unconfirmed, schema.ErrNotMember: guest} {
 			_, err := o.app.BindSlackUser(ctx, u, true)
 			require.ErrorIs(t, err, want)
 		}
-		_, err := o.app.BindSlackUser(ctx, nobody, true)
+		_, err := o.app.BindSlackUser(ctx, unknown, true)
 		require.ErrorIs(t, err, schema.ErrNotInDirectory)
 		_, err = o.app.BindSlackUser(ctx, slackUser("U4", ""), true)
 		require.ErrorIs(t, err, schema.ErrNoEmail)
@@ -98,10 +98,10 @@ func TestSlackIdentity(t *testing.T) {
 			_, err = schema.PersonOfSlackUser(ctx, o.app, id)
 			require.ErrorIs(t, err, schema.ErrNotBound)
 		}
-		// And that person is bound already: whoever that is elsewhere, is refused.
+		// The person is bound already, so a user of another enterprise is refused.
 		_, err = o.app.BindSlackUser(ctx, slackUser("U1", "alice@example.com"), true)
 		require.ErrorIs(t, err, schema.ErrOtherAccount)
-		// The same IDs in another enterprise can be someone else.
+		// The same user ID in another enterprise can be another person.
 		u.EnterpriseID, u.Email = "E2", "bob@example.com"
 		p, err := o.app.BindSlackUser(ctx, u, true)
 		require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestSlackIdentity(t *testing.T) {
 		}
 	})
 
-	t.Run("only the directory binds where e-mail does not count", func(t *testing.T) {
+	t.Run("only the directory binds users if matching by e-mail is off", func(t *testing.T) {
 		o := newOffice(t)
 		ctx := context.Background()
 		_, err := o.app.BindSlackUser(ctx, slackUser("U1", "alice@example.com"), false)
@@ -147,7 +147,7 @@ func TestSlackIdentity(t *testing.T) {
 			_, err := o.app.BindSlackUser(ctx, slackUser(id, email), true)
 			require.NoError(t, err)
 		}
-		_, err := operator.Unbind(ctx, "alice@example.com", "no one@example.com")
+		_, err := operator.Unbind(ctx, "alice@example.com", "no-one@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
 		n, err := operator.Unbind(ctx, "alice@example.com")
 		require.NoError(t, err)
@@ -156,13 +156,13 @@ func TestSlackIdentity(t *testing.T) {
 		require.ErrorIs(t, err, schema.ErrNotBound)
 		var user string
 		require.NoError(t, o.Get(&user, `select details ->> 'user' from audit_events a join people p on p.id = a.person_id
-		where a.alert and a.action = 'unbound from a Slack user' and p.email = 'alice@example.com'`))
+		where a.alert and a.action = 'binding.removed' and p.email = 'alice@example.com'`))
 		require.Equal(t, "U1", user)
 		_, err = o.app.BindSlackUser(ctx, slackUser("U9", "alice@example.com"), true)
 		require.NoError(t, err, "the next contact decides again")
 		n, err = operator.Unbind(ctx)
 		require.NoError(t, err)
-		require.Equal(t, 2, n, "everybody")
+		require.Equal(t, 2, n, "all bindings")
 		_, err = o.app.Unbind(ctx)
 		require.ErrorContains(t, err, "permission denied")
 	})
@@ -175,7 +175,7 @@ func TestSlackIdentity(t *testing.T) {
 		alerts := func() int {
 			return schematest.Value[int](w, `select count(*) from audit_events where alert and actor = 'slackapp' and action = 'binding.refused'`)
 		}
-		t.Run("it binds to no one and is an alert", func(t *testing.T) {
+		t.Run("it is not bound and raises an alert", func(t *testing.T) {
 			for n, address := range []string{"pr\u0130ya@example.com", "\u212Aenji@example.com", "\u017Fam@example.com", "PR\u0130YA@EXAMPLE.COM", "priya@e\u017Fample.com"} {
 				_, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U1", address), true)
 				require.ErrorIs(t, err, schema.ErrNotASCII, "%+q", address)
@@ -190,7 +190,7 @@ func TestSlackIdentity(t *testing.T) {
 			require.ErrorIs(t, err, schema.ErrNotFound)
 			require.ErrorIs(t, w.As(t, "accessbot_directory").RenamePerson(t.Context(), "\u212Aenji@example.com", "other@example.com"), schema.ErrNotFound)
 		})
-		t.Run("not even the person who has it, whom slack_user_id names", func(t *testing.T) {
+		t.Run("not even the person with that address, named by slack_user_id", func(t *testing.T) {
 			w.Do(`insert into people (email, name, status) values ($1, 'Other', 'active')`, "pr\u0130ya@example.com")
 			_, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U1", "pr\u0130ya@example.com"), true)
 			require.ErrorIs(t, err, schema.ErrNotASCII)
@@ -199,26 +199,26 @@ func TestSlackIdentity(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "Other", p.Name)
 		})
-		t.Run("a bound user who takes it in Slack is an alert", func(t *testing.T) {
+		t.Run("a bound user who changes to it in Slack raises an alert", func(t *testing.T) {
 			kenji, err := w.SlackApp.BindSlackUser(t.Context(), slackUser("U2", "KENJI@example.com"), true)
 			require.NoError(t, err)
 			require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "Kenji@Example.com")))
-			require.Zero(t, w.Alerts("Slack e-mail differs from the directory"))
+			require.Zero(t, w.Alerts(schema.BindingContradicted))
 			require.NoError(t, schema.LookAtSlackEmail(t.Context(), w.SlackApp, kenji, slackUser("U2", "\u212Aenji@example.com")))
-			require.Equal(t, 1, w.Alerts("Slack e-mail differs from the directory"))
+			require.Equal(t, 1, w.Alerts(schema.BindingContradicted))
 		})
-		t.Run("an address with ASCII capitals is not stored, one with others is as it is", func(t *testing.T) {
+		t.Run("ASCII capitals are refused and other capitals are stored as they are", func(t *testing.T) {
 			_, err := w.Exec(`insert into people (email, name, status) values ('Ann@example.com', 'Ann', 'active')`)
 			require.ErrorContains(t, err, "people_email_check")
 			w.Do(`insert into people (email, name, status) values ($1, 'Ann', 'active')`, "\u00C4nn@example.com")
 		})
-		t.Run("a person is not renamed to one with an invisible character", func(t *testing.T) {
+		t.Run("an address with an invisible character is refused", func(t *testing.T) {
 			err := w.As(t, "accessbot_directory").RenamePerson(t.Context(), "kenji@example.com", "ken\u200bji@example.com")
 			require.ErrorContains(t, err, "U+200B, which is invisible, as character 4")
 		})
 	})
 
-	// Whatever the address, whoever it binds has the same one but for the case of ASCII letters.
+	// An address only binds to a person with the same address, apart from the case of ASCII letters.
 	t.Run("no two addresses bind to one person", func(t *testing.T) {
 		w := schematest.NewWorld(t)
 		w.Person("Priskay")
@@ -263,7 +263,7 @@ func TestSlackIdentity(t *testing.T) {
 	})
 }
 
-// lookalikes are the ASCII letters' relatives by Unicode's cases, and characters that look like them.
+// lookalikes are characters that Unicode folds to ASCII letters, or that look like them.
 func lookalikes() []rune {
 	found := []rune{'\u0430', '\u0435', '\u0456', '\uff41', '\U0001d41a', '\u0131', '\u200b', '\u00ad'}
 	for r := rune(unicode.MaxASCII + 1); r <= unicode.MaxRune; r++ {

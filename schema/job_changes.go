@@ -60,8 +60,8 @@ func JobChangesOf(ctx context.Context, q Queryer, notificationID int64, limit in
 		    left join request_items i on i.id = c.item_id
 		    left join access_requests r on r.id = i.request_id
 		    left join lateral (select x.kind, x.person_id, by.name
-		                         from (select kind, person_id from releases where item_id = c.item_id union all
-		                               select kind, person_id from releases where claim_id = c.id) x
+		                         from (select kind, person_id from stop_orders where item_id = c.item_id union all
+		                               select kind, person_id from stop_orders where claim_id = c.id) x
 		                         left join people by on by.id = x.person_id) l on true
 		   where n.id = $1),
 		numbered as (

@@ -30,7 +30,7 @@ func TestJobChange(t *testing.T) {
 		taken := func(claim, by int64) error { // straight into the table, past all that RevokeAccess asks; and undone
 			tx := w.SlackApp.MustBegin()
 			defer tx.Rollback() //nolint:errcheck // nothing is kept
-			_, err := tx.Exec(`insert into releases (claim_id, person_id, kind, reason) values ($1, $2, 'revoked', 'moved')`, claim, by)
+			_, err := tx.Exec(`insert into stop_orders (claim_id, person_id, kind, reason) values ($1, $2, 'revoked', 'moved')`, claim, by)
 			return err
 		}
 		refused := func(claim, by int64, why string) {

@@ -10,24 +10,26 @@ import (
 	"github.com/lib/pq"
 )
 
-// Notification is something that the owners of an application are told, or one person, a message to each of them.
+// Notice is a notification for the owners of an application or for one person, with one message to each.
 type Notice struct {
 	ID            int64         `db:"id"`
-	Kind          string        `db:"kind"`           // task, unexpected_access, reminder, job_change or outage
-	ApplicationID int64         `db:"application_id"` // 0: it is for one person
+	Kind          string        `db:"kind"`           // manual_task, finding, reminder, job_change or outage
+	ApplicationID int64         `db:"application_id"` // 0: for one person
 	TaskID        sql.NullInt64 `db:"manual_task_id"`
-	Open          bool          `db:"open"` // it asks for something still: whoever looks after the application now should have it
+	Open          bool          `db:"open"` // it still asks for something: new owners get it too
 	DueAt         sql.NullTime  `db:"messages_due_at"`
-	Readers       pq.Int64Array `db:"readers"` // those who should have it, and those who have
+	Readers       pq.Int64Array `db:"readers"` // those who should get it, and those who got it
 }
 
-// DueNotifications answers notifications whose messages are behind, the longest first. With a request: those that came from it.
+// DueNotifications answers notifications whose messages are due, the longest due first. With a request: only its own.
 func DueNotifications(ctx context.Context, q Queryer, requestID int64, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		select id from notifications where messages_due_at <= app_now() and ($1 = 0 or request_id = $1) order by messages_due_at limit $2`, requestID, limit)
+		select id from notifications
+		 where messages_due_at <= app_now() and ($1 = 0 or request_id = $1)
+		 order by messages_due_at limit $2`, requestID, limit)
 	if err != nil {
-		return nil, fmt.Errorf("notifications that are due: %w", err)
+		return nil, fmt.Errorf("list due notifications: %w", err)
 	}
 	return ids, nil
 }
@@ -36,12 +38,14 @@ func DueNotifications(ctx context.Context, q Queryer, requestID int64, limit int
 func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
 	var n Notice
 	err := q.GetContext(ctx, &n, `
-		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.manual_task_id, n.messages_due_at, coalesce(t.closed_at, n.closed_at) is null as open,
+		select n.id, n.kind, coalesce(n.application_id, 0) as application_id, n.manual_task_id, n.messages_due_at,
+		       coalesce(t.closed_at, n.closed_at) is null as open,
 		       array(select unnest(case when n.person_id is not null then array[n.person_id]
-		                                when n.kind = 'outage' then owners_to_tell(n.application_id) || array(
-		                                     select p.id from people p where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
-		                                when t.id is null then owners_to_tell(n.application_id)
-		                                when t.closed_at is null then owners_to_ask(t.entitlement_id, a.person_id) end)
+		                                when n.kind = 'outage' then notified_owners(n.application_id) || array(
+		                                     select p.id from people p
+		                                      where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
+		                                when t.id is null then notified_owners(n.application_id)
+		                                when t.closed_at is null then task_owners(t.entitlement_id, a.person_id) end)
 		             union select m.person_id from slack_messages m where m.notification_id = n.id and m.ts <> ''
 		             order by 1) as readers
 		  from notifications n
@@ -49,12 +53,12 @@ func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) 
 		  left join accounts a on a.id = t.account_id
 		 where n.id = $1`, id)
 	if err != nil {
-		return n, fmt.Errorf("notification %d: %w", id, refusal(err))
+		return n, fmt.Errorf("notification %d: %w", id, mapError(err))
 	}
 	return n, nil
 }
 
-// ReserveNotification makes the row of a notification's message before it is sent. Reserving again is the same row.
+// ReserveNotification creates the row of a notification's message before it is sent, or answers the existing one.
 func ReserveNotification(ctx context.Context, q Queryer, n Notice, personID int64) (Message, error) {
 	var reserved Message
 	err := q.GetContext(ctx, &reserved, `
@@ -69,19 +73,20 @@ func ReserveNotification(ctx context.Context, q Queryer, n Notice, personID int6
 	return reserved, nil
 }
 
-// NotificationSynced records that a notification's messages are as they should be, unless something changed meanwhile. later says
-// when someone else may have come to look after it; zero: no one is waited for.
+// NotificationSynced records that a notification's messages are in sync, unless something changed in the meantime. later says
+// when to check for new readers; zero: never.
 func NotificationSynced(ctx context.Context, q Queryer, n Notice, later time.Duration) error {
 	_, err := q.ExecContext(ctx, `
-		update notifications set attempts = 0, messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
+		update notifications
+		   set attempts = 0, messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
 		 where id = $1 and messages_due_at is not distinct from $2`, n.ID, n.DueAt, later.Seconds())
 	if err != nil {
-		return fmt.Errorf("the messages of notification %d: %w", n.ID, err)
+		return fmt.Errorf("sync the messages of notification %d: %w", n.ID, err)
 	}
 	return nil
 }
 
-// PostponeNotification says that a notification's messages are tried again later, and later each time.
+// PostponeNotification makes a notification's messages due later, after each attempt less often.
 func PostponeNotification(ctx context.Context, q Queryer, id int64) error {
 	_, err := q.ExecContext(ctx, `
 		update notifications set attempts = attempts + 1, messages_due_at = app_now() + backoff(attempts, '30 seconds', '30 minutes')

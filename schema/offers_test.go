@@ -40,10 +40,10 @@ func TestOffers(t *testing.T) {
 			o.do(c.undo, editor)
 			require.True(t, offers(), "not: "+c.what)
 		}
-		// A claim whose end has passed is no reason to have it, though no one has ended it yet; one removed neither.
+		// A claim whose end has passed is not live, even if it is not ended yet. Nor is a revoked one.
 		o.do(`insert into claims (person_id, account_id, entitlement_id, source, ends_at, due_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second', app_now() from accounts s where s.person_id = $2 and s.instance = 'POSTGRESQL'`, editor, alice)
 		require.True(t, offers())
-		// And nothing of theirs is offered that has ended.
+		// Ended access of the other person is not offered.
 		o.do(`update claims set revoked_at = app_now(), due_at = app_now() where entitlement_id = $1 and person_id = $2`, editor, priya)
 		require.False(t, offers())
 	})
@@ -92,7 +92,7 @@ func TestOffers(t *testing.T) {
 			require.Equal(t, 3, grants[id].Holders, "her own holdings do not count")
 			require.GreaterOrEqual(t, grants[id].HeldBy, 2)
 		}
-		// What one of the three has is not the title's.
+		// One of three holders is not half.
 		holders := func(key string) int {
 			var n int
 			slug, k, _ := strings.Cut(key, "/")
@@ -109,7 +109,7 @@ func TestOffers(t *testing.T) {
 	t.Run("job title without other holders offers nothing", func(t *testing.T) {
 		o := newOffice(t)
 		require.Empty(t, o.offered("sam", schema.LikeJobTitle, o.title("Site Reliability Lead")))
-		// One holder's access is theirs, not the title's.
+		// One holder is not two.
 		require.Empty(t, o.offered("alice", schema.LikeJobTitle, o.title("Site Reliability Lead")))
 	})
 
@@ -124,7 +124,7 @@ func TestOffers(t *testing.T) {
 		require.Equal(t, len(strings.Fields(got)), total)
 	})
 
-	// The queries of the form are asked at every click, by everybody. Each must look things up, not read everything.
+	// Every click in a form runs these queries, so each must use indexes.
 	t.Run("queries use the indexes of claims", func(t *testing.T) {
 		o := newOffice(t)
 		o.do(`insert into people (email, name, status, job_title_id) select 'p' || n || '@example.com', 'Person ' || n, 'active', (select id from job_titles order by id limit 1) + n % 5 from generate_series(1, 1000) n`)
@@ -150,7 +150,7 @@ func TestOffers(t *testing.T) {
 	})
 }
 
-// explain answers the plan of an offer's query, as JSON.
+// explain answers the plan of a query as JSON.
 func (o office) explain(offer schema.Offer) string {
 	o.Helper()
 	var plan string
@@ -158,7 +158,7 @@ func (o office) explain(offer schema.Offer) string {
 	return plan
 }
 
-// scans are the tables that a plan reads from beginning to end.
+// scans are the tables that a plan scans sequentially.
 func scans(plan string) []string {
 	var parsed any
 	if err := json.Unmarshal([]byte(plan), &parsed); err != nil {

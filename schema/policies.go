@@ -25,7 +25,7 @@ type PolicyVersion struct {
 func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.Policy, err error) {
 	err = q.GetContext(ctx, &v, `select version, source, applied_at from policies order by version desc limit 1`)
 	if err != nil {
-		return v, nil, fmt.Errorf("the policy: %w", refusal(err))
+		return v, nil, fmt.Errorf("the policy: %w", mapError(err))
 	}
 	p, err = compiled(v)
 	return v, p, err
@@ -35,7 +35,7 @@ func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.P
 func PolicyOf(ctx context.Context, q Queryer, version int64) (*policy.Policy, error) {
 	v := PolicyVersion{Version: version}
 	if err := q.GetContext(ctx, &v.Source, `select source from policies where version = $1`, version); err != nil {
-		return nil, fmt.Errorf("version %d of the policy: %w", version, refusal(err))
+		return nil, fmt.Errorf("version %d of the policy: %w", version, mapError(err))
 	}
 	return compiled(v)
 }
@@ -86,7 +86,7 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 		if err != nil {
 			return fmt.Errorf("record the policy: %w", err)
 		}
-		return Audit(ctx, tx, Event{Actor: "policy", Action: "policy applied", Details: map[string]any{"version": v.Version, "clauses": len(p.Rules)}})
+		return Audit(ctx, tx, Event{Actor: "policy", Action: PolicyApplied, Details: map[string]any{"version": v.Version, "rules": len(p.Rules)}})
 	})
 	return v, changed, err
 }
@@ -213,7 +213,7 @@ func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject
   join entitlements e on e.id = i.entitlement_id`+joinSubject+`
  where i.id = $1`, itemID)
 	if err != nil {
-		return policy.Subject{}, fmt.Errorf("what the policy evaluates about item %d: %w", itemID, refusal(err))
+		return policy.Subject{}, fmt.Errorf("what the policy evaluates about item %d: %w", itemID, mapError(err))
 	}
 	return s.evaluated(), nil
 }

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-const administratorsDecide = "rules: [{name: all, ask: [{from: [administrators]}]}]"
+const administratorsDecide = "rules: [{name: all, ask: [{approvers: [administrators]}]}]"
 
 func TestPolicy(t *testing.T) {
 	t.Run("database starts with the default policy", func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestPolicy(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, changed, "the same again is no other version")
 		assert.Equal(t, int64(2), v.Version)
-		assert.Equal(t, 1, w.Audited("policy applied"))
+		assert.Equal(t, 1, w.Audited(schema.PolicyApplied))
 
 		for _, role := range []string{"accessbot_directory", "accessbot_worker", "accessbot_slackapp"} {
 			_, err = w.As(t, role).Exec(`update policies set source = 'x'`)
@@ -55,8 +55,8 @@ func TestPolicy(t *testing.T) {
 		directory := w.As(t, "accessbot_directory")
 		w.Policy(administratorsDecide)
 		for _, c := range []struct{ source, why string }{
-			{"rules: [{name: all, ask: [{from: [administrator]}]}]", `policy.yaml:1:37: rule 1 (all): "administrator" is neither`},
-			{"rules: [{name: all, ask: [{from: [dana@example.com]}]}]", "dana@example.com"},
+			{"rules: [{name: all, ask: [{approvers: [administrator]}]}]", `policy.yaml:1:37: rule 1 (all): "administrator" is neither`},
+			{"rules: [{name: all, ask: [{approvers: [dana@example.com]}]}]", "dana@example.com"},
 		} {
 			_, _, err := directory.ApplyPolicy(ctx, "policy.yaml", []byte(c.source))
 			require.ErrorContains(t, err, c.why)
@@ -65,7 +65,7 @@ func TestPolicy(t *testing.T) {
 			assert.Equal(t, administratorsDecide, v.Source)
 		}
 		w.Person("Dana")
-		w.Policy("rules: [{name: all, ask: [{from: [dana@example.com]}]}]")
+		w.Policy("rules: [{name: all, ask: [{approvers: [dana@example.com]}]}]")
 	})
 
 	t.Run("approver of an earlier stage is not asked twice", func(t *testing.T) {
@@ -159,9 +159,9 @@ const both = `
 rules:
   - name: all
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
         required_approvals: 2
-      - from: [olga@example.com, owen@example.com]
+      - approvers: [olga@example.com, owen@example.com]
 `
 
 // openStage opens an approval of a stage as the worker does.

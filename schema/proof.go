@@ -31,7 +31,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		  from request_items i join access_requests r on r.id = i.request_id
 		 where i.id = $1`, itemID)
 	if err != nil {
-		return "", fmt.Errorf("the proof of item %d: %w", itemID, refusal(err))
+		return "", fmt.Errorf("the proof of item %d: %w", itemID, mapError(err))
 	}
 	decisions, err := decisionsAbout(ctx, q, []int64{itemID})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// plans collects how PostgreSQL carried out each statement of one connection.
+// plans collects the plans of all statements of one connection.
 type plans struct {
 	*schema.DB
 	mutex sync.Mutex
@@ -43,16 +43,16 @@ func newPlans(t *testing.T, url string) *plans {
 	_, err = db.Exec(`
 		load 'auto_explain';
 		set auto_explain.log_min_duration = 0;
-		set auto_explain.log_level = notification;
+		set auto_explain.log_level = notice;
 		set auto_explain.log_nested_statements = on`)
 	require.NoError(t, err)
 	p.DB = &schema.DB{DB: db}
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|releases|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_positions)\b`)
+var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|approvals|question_answers|job_change_claims|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
 
-// readWhole are the plans since the last call that read a whole table which grows.
+// readWhole are the plans since the last call that scan a growing table sequentially.
 func (p *plans) readWhole(t *testing.T) []string {
 	t.Helper()
 	p.mutex.Lock()
@@ -73,7 +73,7 @@ func TestQueries(t *testing.T) {
 	t.Run("queries of a running system read no whole tables", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
-		// Two thousand people with ten claims each, five thousand requests: almost all of it over and done with.
+		// Two thousand people with ten claims each, five thousand requests, almost all of them completed.
 		w.Do(`
 		set session_replication_role = replica;
 		insert into people (email, name, status, manager_id) select 'p' || n || '@example.com', 'P' || n, 'active', case when n > 1 then greatest(1, n / 10) end from generate_series(1, 2000) n;
@@ -106,7 +106,7 @@ func TestQueries(t *testing.T) {
 		select distinct on (c.account_id, c.entitlement_id) c.account_id, c.entitlement_id, true, case when c.person_id % 97 > 0 then app_now() end, case when c.person_id % 97 > 0 then 'done' end
 		  from claims c where c.item_id is not null;
 		insert into manual_task_answers (manual_task_id, person_id, done) select id, 1, true from manual_tasks where outcome = 'done';
-		insert into notifications (kind, application_id, manual_task_id, messages_due_at) select 'task', e.application_id, t.id, null from manual_tasks t join entitlements e on e.id = t.entitlement_id;
+		insert into notifications (kind, application_id, manual_task_id, messages_due_at) select 'manual_task', e.application_id, t.id, null from manual_tasks t join entitlements e on e.id = t.entitlement_id;
 		insert into findings (instance, entitlement_id, account, account_id, kind, notification_id, gone_at)
 		select a.instance, e.id, a.account, a.id, 'missing', 1, case when a.person_id % 97 > 0 then app_now() end from accounts a join entitlements e on e.instance = a.instance where (a.person_id + e.id) % 40 = 0;
 		insert into job_titles (name) select 'T' || n from generate_series(1, 100) n;
@@ -114,16 +114,16 @@ func TestQueries(t *testing.T) {
 		insert into job_title_entitlements select t, e from generate_series(1, 50) t, generate_series(1, 100) e;
 		insert into notifications (kind, person_id, opened_at, messages_due_at) select 'job_change', 1 + n % 200, app_now(), null from generate_series(1, 2000) n;
 		insert into job_change_claims select n.id, c.id, 1 from notifications n join claims c on c.id % 4000 = n.id % 4000 where n.kind = 'job_change';
-		insert into releases (item_id, person_id, kind) select id, 1, 'removed_by_holder' from request_items where id % 5 = 0;
+		insert into stop_orders (item_id, person_id, kind) select id, 1, 'removed_by_holder' from request_items where id % 5 = 0;
 		update access_requests set due_at = app_now(), messages_due_at = app_now() where id % 500 = 0;
 		update claims set due_at = app_now() where id % 1000 = 0;
 		insert into questions (request_id, asked_by, text) select id, 1 + (requester_id + 1) % 2000, 'What for?' from access_requests where id <> 4000;
 		insert into question_answers (question_id, answered_by, text) select e.id, r.requester_id, 'A report' from questions e join access_requests r on r.id = e.request_id;
-		insert into audit_events (actor, action, request_id) select 'worker', 'given', 1000 + n from generate_series(1, 5000) n;
-		-- Request 4000 waits, and somebody else than its requester has a copy of its question.
+		insert into audit_events (actor, action, request_id) select 'worker', 'access.granted', 1000 + n from generate_series(1, 5000) n;
+		-- Request 4000 is open, and another person than its requester has its approval message.
 		update approval_candidates set person_id = 78 where approval_id = (select id from approvals where request_id = 4000);
 		delete from decisions where item_id in (select id from request_items where request_id = 4000);
-		delete from releases where item_id in (select id from request_items where request_id = 4000);
+		delete from stop_orders where item_id in (select id from request_items where request_id = 4000);
 		delete from claims where item_id in (select id from request_items where request_id = 4000);
 		update request_items set state = 'awaiting_approval' where request_id = 4000;
 		update approvals set state = 'open', closed_at = null, level = 1 where request_id = 4000;
@@ -246,7 +246,7 @@ func TestQueries(t *testing.T) {
 			"a quota": func() error {
 				_, err := p.Submit(ctx, schema.Submission{ViewID: "none", PersonID: 77, Quota: schema.Quota{Open: 50, PerMinute: 10}})
 				if errors.Is(err, schema.ErrNotFound) {
-					err = nil // there is no draft; what was counted before counts here
+					err = nil // there is no draft; the statements before are what counts
 				}
 				return err
 			},
@@ -273,7 +273,7 @@ func TestQueries(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer conn.Close() // it goes back to the pool
+				defer conn.Close() // back to the pool
 				if _, err := schema.PlanAssignment(ctx, conn, assignment, true); err != nil {
 					return err
 				}
@@ -284,7 +284,7 @@ func TestQueries(t *testing.T) {
 				return err
 			},
 			"who changes job title": func() error {
-				for _, title := range []int{20, 70} { // with a standard set, and without one
+				for _, title := range []int{20, 70} { // with and without a configured set
 					if _, err := p.Exec(`update people set job_title_id = $1, manager_id = 76 where id = 77`, title); err != nil {
 						return err
 					}
@@ -307,7 +307,7 @@ func TestQueries(t *testing.T) {
 				if _, err := p.Exec(`update people set status = 'left' where id = 80`); err != nil {
 					return err
 				}
-				_, err := p.ReleaseLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 80 and ended_at is null`))
+				_, err := p.RevokeLeaversClaim(ctx, schematest.Value[int64](w, `select min(id) from claims where person_id = 80 and ended_at is null`))
 				return err
 			},
 		} {
@@ -413,7 +413,7 @@ func TestQueries(t *testing.T) {
 			"of claim": func() error { _, err := schema.AssignmentOfClaim(ctx, w.Worker, 1); return err },
 			"claim":    func() error { _, err := schema.ClaimForRun(ctx, w.Worker, 1); return err },
 			"person":   func() error { _, err := schema.PersonByID(ctx, w.Worker, 1); return err },
-			"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "no one@example.com"); return err },
+			"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "no-one@example.com"); return err },
 			"address":  func() error { _, err := schema.AddressOf(ctx, w.Worker, 1); return err },
 			"failing":  func() error { return w.Worker.FailItem(ctx, 1, schema.Problem{Code: schema.NotApproved}, false) },
 		} {

@@ -17,10 +17,10 @@ const (
 	MaxAnswer   = 2000
 )
 
-// MaxOpenQuestions is how many approvals about one request may wait for an answer: see the trigger questions_check.
+// MaxOpenQuestions is how many questions about one request may be open: see the trigger questions_check.
 const MaxOpenQuestions = 5
 
-// Question is what an approver asks the requester, and who asked for them, before they decide, and the answer.
+// Question is a question of an approver to the requester and submitter, with its answer.
 type Question struct {
 	ID             int64         `db:"id"`
 	RequestID      int64         `db:"request_id"`
@@ -34,7 +34,7 @@ type Question struct {
 	AnsweredAt     sql.NullTime  `db:"answered_at"` // null: not answered yet
 }
 
-// Waits tells whether anything of the request could still be decided.
+// Waits tells whether any item of the request can still be decided.
 func (r *Request) Waits() bool {
 	for _, i := range r.Items {
 		if i.Waiting() {
@@ -44,7 +44,7 @@ func (r *Request) Waits() bool {
 	return false
 }
 
-// QuestionByID answers a question about this request; false: it has none of that ID.
+// QuestionByID answers a question about this request; false: there is none.
 func (r *Request) QuestionByID(id int64) (Question, bool) {
 	for _, e := range r.Questions {
 		if e.ID == id {
@@ -57,7 +57,8 @@ func (r *Request) QuestionByID(id int64) (Question, bool) {
 func questions(ctx context.Context, q Queryer, requestID int64) ([]Question, error) {
 	var questions []Question
 	err := q.SelectContext(ctx, &questions, `
-		select e.id, e.request_id, e.asked_by, p.name as asked_by_name, e.text, e.asked_at, coalesce(w.text, '') as answer, w.answered_by, coalesce(n.name, '') as answered_by_name, w.answered_at
+		select e.id, e.request_id, e.asked_by, p.name as asked_by_name, e.text, e.asked_at, coalesce(w.text, '') as answer,
+		       w.answered_by, coalesce(n.name, '') as answered_by_name, w.answered_at
 		  from questions e
 		  join people p on p.id = e.asked_by
 		  left join question_answers w on w.question_id = e.id
@@ -67,10 +68,10 @@ func questions(ctx context.Context, q Queryer, requestID int64) ([]Question, err
 	return questions, err
 }
 
-// Enquire records what the reader of a copy of an approval asks the requester, and answers the request. ErrNotFound: the
-// copy is not theirs; ErrNotOpen, ErrEndPassed: nothing waits any more; ErrNotAllowed: nothing of it is theirs to decide
-// (any more); ErrTooMany: MaxOpenQuestions wait for an answer already; ErrNotActive, ErrOwnRequest. What they asked in the same words
-// and is not answered yet is not asked twice: a form whose answer was late is submitted again.
+// AskQuestion records an approver's question and answers the request. ErrNotFound: the approval message is not theirs;
+// ErrNotOpen, ErrEndPassed: nothing is open; ErrNotAllowed: they are no approver (any more); ErrTooMany: MaxOpenQuestions are
+// open; ErrNotActive, ErrOwnRequest. An open question with the same text is not asked twice, so that a form can be submitted
+// again.
 func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text string) (request *Request, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		message, err := approvalMessageOf(ctx, tx, messageID, personID)
@@ -85,7 +86,7 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 		}
 		switch {
 		case !request.Waits():
-			return fmt.Errorf("request %d does not wait: %w", request.ID, ErrNotOpen)
+			return fmt.Errorf("request %d is not open: %w", request.ID, ErrNotOpen)
 		case len(request.DecidableBy(personID)) == 0:
 			return fmt.Errorf("request %d is not for person %d to decide: %w", request.ID, personID, ErrNotAllowed)
 		}
@@ -95,22 +96,25 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 			return nil
 		}
 		var id int64
-		err = tx.GetContext(ctx, &id, `insert into questions (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)
+		err = tx.GetContext(ctx, &id, `
+			insert into questions (request_id, asked_by, text) values ($1, $2, $3) returning id`, request.ID, personID, text)
 		if err != nil {
-			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, refusal(err))
+			return fmt.Errorf("person %d asks about request %d: %w", personID, request.ID, mapError(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "asked the requester", RequestID: request.ID, Details: map[string]any{"question": id}})
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAsked, RequestID: request.ID,
+			Details: map[string]any{"question": id}})
 	})
-	return request, db.auditRefusedQuestion(ctx, personID, "asking the requester refused", messageID, err)
+	return request, db.auditRefusedQuestion(ctx, personID, QuestionRefused, messageID, err)
 }
 
-// QuestionFor answers the request of a question, and that, for the one who may answer it: ErrNotFound for anybody else.
+// QuestionFor answers a question and its request to those who may answer it; ErrNotFound to anyone else.
 func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*Request, Question, error) {
 	var requestID int64
 	err := q.GetContext(ctx, &requestID, `
-		select e.request_id from questions e join access_requests r on r.id = e.request_id where e.id = $1 and $2 in (r.requester_id, r.submitted_by)`, questionID, personID)
+		select e.request_id from questions e join access_requests r on r.id = e.request_id
+		 where e.id = $1 and $2 in (r.requester_id, r.submitted_by)`, questionID, personID)
 	if err != nil {
-		return nil, Question{}, fmt.Errorf("question %d to person %d: %w", questionID, personID, refusal(err))
+		return nil, Question{}, fmt.Errorf("question %d to person %d: %w", questionID, personID, mapError(err))
 	}
 	request, err := RequestByID(ctx, q, requestID)
 	if err != nil {
@@ -120,12 +124,12 @@ func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*R
 	return request, question, nil
 }
 
-// AnswerQuestion records an answer, and answers the number of the request. ErrNotFound, ErrNotAllowed: it is not theirs to
-// answer; ErrDecided: it is answered; ErrNotOpen: nothing of the request waits any more; ErrNotActive.
+// AnswerQuestion records an answer, and answers the request's number. ErrNotFound, ErrNotAllowed: it is not theirs to answer;
+// ErrDecided: it is already answered; ErrNotOpen: nothing of the request is open; ErrNotActive.
 func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, text string) (requestID int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &requestID, `select request_id from questions where id = $1`, questionID); err != nil {
-			return fmt.Errorf("question %d: %w", questionID, refusal(err))
+			return fmt.Errorf("question %d: %w", questionID, mapError(err))
 		}
 		if err := LockRequest(ctx, tx, requestID); err != nil {
 			return err
@@ -135,19 +139,21 @@ func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, te
 			return err
 		}
 		if e, ok := request.QuestionByID(questionID); ok && request.AskedFor(personID) && !e.AnsweredAt.Valid && !request.Waits() {
-			return fmt.Errorf("request %d does not wait: %w", requestID, ErrNotOpen)
+			return fmt.Errorf("request %d is not open: %w", requestID, ErrNotOpen)
 		}
-		_, err = tx.ExecContext(ctx, `insert into question_answers (question_id, answered_by, text) values ($1, $2, $3)`, questionID, personID, text)
+		_, err = tx.ExecContext(ctx, `
+			insert into question_answers (question_id, answered_by, text) values ($1, $2, $3)`, questionID, personID, text)
 		if err != nil {
-			return fmt.Errorf("person %d answers question %d: %w", personID, questionID, refusal(err))
+			return fmt.Errorf("person %d answers question %d: %w", personID, questionID, mapError(err))
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "answered an approver", RequestID: requestID, Details: map[string]any{"question": questionID}})
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: QuestionAnswered, RequestID: requestID,
+			Details: map[string]any{"question": questionID}})
 	})
-	return requestID, db.auditRefusedQuestion(ctx, personID, "answering an approver refused", questionID, err)
+	return requestID, db.auditRefusedQuestion(ctx, personID, AnswerRefused, questionID, err)
 }
 
-// auditRefusedQuestion keeps that someone tried what is not theirs, and answers the error that says so.
-func (db *DB) auditRefusedQuestion(ctx context.Context, personID int64, action string, about int64, err error) error {
+// auditRefusedQuestion audits a refused attempt, and answers its error.
+func (db *DB) auditRefusedQuestion(ctx context.Context, personID int64, action AuditAction, about int64, err error) error {
 	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrOwnRequest) {
 		return err
 	}

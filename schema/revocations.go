@@ -8,112 +8,94 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 )
 
-// Release is an order to stop asking for an item, or to revoke access .
-type Release struct {
+// StopOrder is a recorded order about an item or a claim: a withdrawal stops an item before access is set up, a revocation ends
+// access before its end date. Its signal only tells the run to read it.
+type StopOrder struct {
 	ID         int64         `db:"id"`
 	ItemID     sql.NullInt64 `db:"item_id"`
-	ClaimID    sql.NullInt64 `db:"claim_id"`
-	PersonID   sql.NullInt64 `db:"person_id"` // null: no one pressed anything
+	ClaimID    sql.NullInt64 `db:"claim_id"`  // of a claim that belongs to no item
+	PersonID   sql.NullInt64 `db:"person_id"` // null: the person left, or the workflow was cancelled
 	PersonName string        `db:"person_name"`
-	Kind       string        `db:"kind"` // withdrawn, removed_by_holder, revoked, left or cancelled
+	Kind       string        `db:"kind"`
 	Reason     string        `db:"reason"`
-	RevokedAt  time.Time     `db:"revoked_at"`
+	OrderedAt  time.Time     `db:"ordered_at"`
 }
 
-// Kinds of release.
+// Kinds of orders. KindPersonLeft and KindWorkflowCancelled withdraw an item without a claim, and revoke one with a claim.
 const (
-	WithdrawnByRequester  = "withdrawn"
+	KindWithdrawn         = "withdrawn"
 	KindRemovedByHolder   = "removed_by_holder"
 	KindRevoked           = "revoked"
-	KindPersonLeft        = "left"
-	KindWorkflowCancelled = "cancelled"
+	KindPersonLeft        = "person_left"
+	KindWorkflowCancelled = "workflow_cancelled"
 )
 
-// Withdraw records that the requester no longer asks for what is not being granted yet, and answers those items. None:
-// everything is decided or given already.
+// Withdraw records that the requester or submitter withdraws every item that has no claim yet and was not denied, and
+// answers those items.
 func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := LockRequest(ctx, tx, requestID); err != nil {
 			return err
 		}
 		err := tx.SelectContext(ctx, &items, `
-			insert into releases (item_id, person_id, kind)
-			select i.id, $2, 'withdrawn'
+			insert into stop_orders (item_id, person_id, kind)
+			select i.id, $2, $3
 			  from request_items i
 			 where i.request_id = $1 and i.state in ('submitted', 'awaiting_approval', 'approved')
-			   and not exists (select from releases r where r.item_id = i.id)
+			   and not exists (select from stop_orders x where x.item_id = i.id)
 			   and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')
 			   and not exists (select from claims c where c.item_id = i.id)
-			returning item_id`, requestID, personID)
+			returning item_id`, requestID, personID, KindWithdrawn)
 		if err != nil {
-			return fmt.Errorf("withdraw request %d: %w", requestID, refusal(err))
+			return fmt.Errorf("withdraw request %d: %w", requestID, mapError(err))
 		}
 		if len(items) == 0 {
 			return nil
 		}
-		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: "withdrawn", RequestID: requestID, Details: map[string]any{"items": items}})
+		return Audit(ctx, tx, Event{Actor: "person", PersonID: personID, Action: WithdrawalRecorded, RequestID: requestID,
+			Details: map[string]any{"kind": KindWithdrawn, "items": items}})
 	})
 	return items, err
 }
 
-// RemoveAccess records that the holder removes access  before its end. It answers the released claim; pressing twice is
-// one release.
+// RemoveAccess records that the holder ends their access before its end date. It answers the claim as it was before; a second
+// order changes nothing.
 func (db *DB) RemoveAccess(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1 and c.person_id = $2`, claimID, personID); err != nil {
-			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, refusal(err))
+			return fmt.Errorf("claim %d of person %d: %w", claimID, personID, mapError(err))
 		}
 		if claim.RevokedAt.Valid || claim.EndedAt.Valid {
 			return nil
 		}
-		return release(ctx, tx, []Claim{claim}, KindRemovedByHolder, sql.NullInt64{Int64: personID, Valid: true}, "")
+		return recordRevocation(ctx, tx, claim, KindRemovedByHolder, sql.NullInt64{Int64: personID, Valid: true}, "")
 	})
 	return claim, err
 }
 
-// release orders claims back. Those that are released already, are left alone.
-func release(ctx context.Context, tx *sqlx.Tx, claims []Claim, kind string, person sql.NullInt64, reason string) error {
-	var items, others []int64
-	for _, c := range claims {
-		if c.ItemID.Valid {
-			items = append(items, c.ItemID.Int64)
-		} else {
-			others = append(others, c.ID)
-		}
-	}
-	var recorded []struct {
-		ItemID    int64 `db:"item_id"`
-		ClaimID   int64 `db:"claim_id"`
-		RequestID int64 `db:"request_id"`
-	}
-	err := tx.SelectContext(ctx, &recorded, `
-		insert into releases (item_id, claim_id, person_id, kind, reason)
-		select t.item_id, t.claim_id, $3, $4, $5
-		  from (select unnest($1::bigint[]) as item_id, null::bigint as claim_id
-		        union all
-		        select null, unnest($2::bigint[])) t
+// recordRevocation does nothing where there is an order already. A null person: the worker's own order.
+func recordRevocation(ctx context.Context, tx *sqlx.Tx, claim Claim, kind string, person sql.NullInt64, reason string) error {
+	claimID := sql.NullInt64{Int64: claim.ID, Valid: !claim.ItemID.Valid}
+	var requestID int64
+	err := tx.GetContext(ctx, &requestID, `
+		insert into stop_orders (item_id, claim_id, person_id, kind, reason) values ($1, $2, $3, $4, $5)
 		    on conflict do nothing
-		returning coalesce(item_id, 0) as item_id, coalesce(claim_id, (select c.id from claims c where c.item_id = releases.item_id), 0) as claim_id,
-		          coalesce((select i.request_id from request_items i where i.id = releases.item_id), 0) as request_id`, pq.Array(items), pq.Array(others), person, kind, reason)
+		returning coalesce((select i.request_id from request_items i where i.id = stop_orders.item_id), 0)`,
+		claim.ItemID, claimID, person, kind, reason)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("record the release: %w", refusal(err))
+		return fmt.Errorf("record the revocation of claim %d: %w", claim.ID, mapError(err))
 	}
-	var events []Event
-	for _, r := range recorded {
-		events = append(events, Event{Actor: actorOf(person), PersonID: person.Int64, Action: "released: " + kind,
-			RequestID: r.RequestID, ItemID: r.ItemID, ClaimID: r.ClaimID, Details: map[string]any{"reason": reason}})
-	}
-	return Audit(ctx, tx, events...)
-}
-
-func actorOf(person sql.NullInt64) string {
+	actor := "worker"
 	if person.Valid {
-		return "person"
+		actor = "person"
 	}
-	return "worker"
+	return Audit(ctx, tx, Event{Actor: actor, PersonID: person.Int64, Action: RevocationRecorded, RequestID: requestID,
+		ItemID: claim.ItemID.Int64, ClaimID: claim.ID, Details: map[string]any{"kind": kind, "reason": reason}})
 }
 
 // looksAfter: the person $2 owns the entitlement e or its application, or is an administrator.
@@ -121,13 +103,12 @@ const looksAfter = `(exists (select from people me where me.id = $2 and me.admin
 		    or exists (select from entitlement_owners o where o.entitlement_id = e.id and o.person_id = $2)
 		    or exists (select from application_owners o where o.application_id = e.application_id and o.person_id = $2))`
 
-// RevokeAccess records that someone who looks after what a claim grants, or the manager to whom it was listed after a job change,
-// revokes it  at once, and why. It answers the released claim; ErrNotAllowed: it is not theirs to revoke; ErrNotActive:
-// they are not active; pressing twice is one release.
+// RevokeAccess records that an owner or administrator ends a claim's access at once, and why. It answers the claim as it was
+// before; a second order changes nothing. ErrNotAllowed: the claim is not theirs to revoke; ErrNotActive: they are not active.
 func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
-			return fmt.Errorf("claim %d: %w", claimID, refusal(err))
+			return fmt.Errorf("claim %d: %w", claimID, mapError(err))
 		}
 		if err := mayRevoke(ctx, tx, claimID, personID); err != nil {
 			return err
@@ -135,9 +116,9 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 		if claim.RevokedAt.Valid || claim.EndedAt.Valid {
 			return nil
 		}
-		return release(ctx, tx, []Claim{claim}, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
+		return recordRevocation(ctx, tx, claim, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
-	if err != nil && isRefusal(err) {
+	if err != nil && isRefused(err) {
 		return claim, errors.Join(err, AuditRevocationRefused(ctx, db, claimID, personID, err))
 	}
 	return claim, err
@@ -146,9 +127,11 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 // mayRevoke answers ErrNotAllowed where a claim is not a person's to revoke, and ErrNotFound where there is none.
 func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 	var may bool
-	err := q.GetContext(ctx, &may, `select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`, claimID, personID)
+	err := q.GetContext(ctx, &may, `
+		select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`,
+		claimID, personID)
 	if err != nil {
-		return fmt.Errorf("who looks after claim %d: %w", claimID, refusal(err))
+		return fmt.Errorf("who looks after claim %d: %w", claimID, mapError(err))
 	}
 	if !may {
 		return fmt.Errorf("claim %d is not for person %d to revoke: %w", claimID, personID, ErrNotAllowed)
@@ -156,7 +139,8 @@ func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 	return nil
 }
 
-// AuditRevocationRefused records that someone tried to revoke what is not theirs to.
+// AuditRevocationRefused records an attempt to revoke access that is not the person's to revoke.
 func AuditRevocationRefused(ctx context.Context, q Queryer, claimID, personID int64, why error) error {
-	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: "revoking refused", Alert: true, ClaimID: claimID, Details: map[string]any{"why": why.Error()}})
+	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: RevocationRefused, Alert: true, ClaimID: claimID,
+		Details: map[string]any{"why": why.Error()}})
 }

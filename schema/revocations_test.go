@@ -14,13 +14,13 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// given makes a claim of an approved item, as granting does.
+// given creates the claim of an approved item, as provisioning does.
 func (a asking) given(item int64) int64 {
 	a.t.Helper()
 	ctx := context.Background()
 	conn, err := a.Worker.Connx(ctx)
 	require.NoError(a.t, err)
-	defer conn.Close() // it goes back to the pool
+	defer conn.Close() // back to the pool
 	assignment, err := schema.AssignmentOfItem(ctx, conn, item)
 	require.NoError(a.t, err)
 	_, err = schema.PlanAssignment(ctx, conn, assignment, false)
@@ -48,7 +48,7 @@ func TestWithdrawal(t *testing.T) {
 		again, err := a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.ann)
 		require.NoError(t, err)
 		assert.Empty(t, again)
-		assert.Equal(t, 1, a.Audited("withdrawn"))
+		assert.Equal(t, 1, a.Audited(schema.WithdrawalRecorded))
 	})
 
 	t.Run("only the active requester withdraws", func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestWithdrawal(t *testing.T) {
 		a.Do(`update people set status = 'suspended' where id = $1`, a.ann)
 		_, err = a.SlackApp.Withdraw(context.Background(), a.asked.ID, a.ann)
 		require.ErrorIs(t, err, schema.ErrNotActive)
-		assert.Zero(t, schematest.Value[int](a.World, `select count(*) from releases`))
+		assert.Zero(t, schematest.Value[int](a.World, `select count(*) from stop_orders`))
 	})
 }
 
@@ -75,9 +75,9 @@ func TestRevocation(t *testing.T) {
 			})
 		}
 		group.Wait()
-		assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from releases`))
-		assert.Equal(t, 1, a.Audited("released: removed_by_holder"))
-		assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'released: removed_by_holder'`, a.asked.ID, a.asked.Items[0], claim))
+		assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from stop_orders`))
+		assert.Equal(t, 1, a.Audited(schema.RevocationRecorded))
+		assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'revocation.recorded'`, a.asked.ID, a.asked.Items[0], claim))
 		assert.True(t, schematest.Value[bool](a.World, `select revoked_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if no one else does")
 		assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() from access_requests`))
 	})
@@ -88,18 +88,18 @@ func TestRevocation(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		_, err := a.SlackApp.RemoveAccess(context.Background(), claim, a.owen)
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.owen)
+		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.owen)
 		assert.ErrorContains(t, err, "someone else")
 		imported := a.Imported(a.olga, a.entitlements[0])
-		_, err = a.SlackApp.Exec(`insert into releases (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, imported, a.owen)
+		_, err = a.SlackApp.Exec(`insert into stop_orders (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, imported, a.owen)
 		assert.ErrorContains(t, err, "not for person")
 	})
 
 	t.Run("worker revokes only for people who left and cancelled runs", func(t *testing.T) {
 		a := newAsking(t, 0)
-		_, err := a.Worker.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
+		_, err := a.Worker.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
 		assert.ErrorContains(t, err, "only accessbot_slackapp")
-		_, err = a.Worker.Exec(`insert into releases (item_id, kind) values ($1, 'cancelled')`, a.asked.Items[0])
+		_, err = a.Worker.Exec(`insert into stop_orders (item_id, kind) values ($1, 'workflow_cancelled')`, a.asked.Items[0])
 		assert.NoError(t, err)
 	})
 
@@ -124,20 +124,20 @@ func TestRevocation(t *testing.T) {
 		require.Len(t, due, 2)
 		for _, c := range due {
 			assert.True(t, c.HolderLeft)
-			revoked, err := a.Worker.ReleaseLeaversClaim(context.Background(), c.ID)
+			revoked, err := a.Worker.RevokeLeaversClaim(context.Background(), c.ID)
 			require.NoError(t, err)
 			assert.True(t, revoked)
 		}
-		assert.Equal(t, 2, schematest.Value[int](a.World, `select count(*) from releases where kind = 'left' and person_id is null`))
+		assert.Equal(t, 2, schematest.Value[int](a.World, `select count(*) from stop_orders where kind = 'person_left' and person_id is null`))
 		assert.Equal(t, 2, schematest.Value[int](a.World, `select count(revoked_at) from claims where id in ($1, $2)`, given, imported))
-		again, err := a.Worker.ReleaseLeaversClaim(context.Background(), given)
+		again, err := a.Worker.RevokeLeaversClaim(context.Background(), given)
 		require.NoError(t, err)
 		assert.False(t, again)
 	})
 
 	t.Run("claim of an active person is not revoked", func(t *testing.T) {
 		a := newAsking(t, 0)
-		revoked, err := a.Worker.ReleaseLeaversClaim(context.Background(), a.Imported(a.ann, a.entitlements[0]))
+		revoked, err := a.Worker.RevokeLeaversClaim(context.Background(), a.Imported(a.ann, a.entitlements[0]))
 		require.NoError(t, err)
 		assert.False(t, revoked)
 	})

@@ -45,10 +45,10 @@ func TestRoles(t *testing.T) {
 			{"accessbot_slackapp", `insert into approval_candidates (approval_id, person_id, position) values (1, 1, 1)`, denied},
 			{"accessbot_slackapp", `update decisions set outcome = 'approve'`, denied},
 			{"accessbot_slackapp", `delete from decisions`, denied},
-			{"accessbot_slackapp", `delete from releases`, denied},
+			{"accessbot_slackapp", `delete from stop_orders`, denied},
 			{"accessbot_slackapp", `update slack_identities set person_id = 1`, denied},
 			{"accessbot_slackapp", `update slack_messages set item_ids = '{1}'`, denied},
-			{"accessbot_slackapp", `insert into releases (item_id, kind) values (2, 'withdrawn')`, "someone else"},
+			{"accessbot_slackapp", `insert into stop_orders (item_id, kind) values (2, 'withdrawn')`, "someone else"},
 			{"accessbot_worker", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, denied},
 			{"accessbot_worker", `insert into question_answers (question_id, answered_by, text) values (1, 1, 'x')`, denied},
 			{"accessbot_worker", `update question_answers set text = 'x'`, denied},
@@ -56,15 +56,15 @@ func TestRoles(t *testing.T) {
 			{"accessbot_slackapp", `delete from questions`, denied},
 			{"accessbot_slackapp", `update question_answers set text = 'x'`, denied},
 			{"accessbot_slackapp", `delete from question_answers`, denied},
-			{"accessbot_slackapp", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, "does not wait"},
+			{"accessbot_slackapp", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, "is not open"},
 			{"accessbot_slackapp", `insert into question_answers (question_id, answered_by, text) values (424242, 1, 'x')`, "to answer"},
 			{"accessbot_directory", `insert into questions (request_id, asked_by, text) values (1001, 1, 'x')`, denied},
 			{"accessbot_directory", `select text from question_answers`, denied},
 			{"accessbot_auditor", `insert into question_answers (question_id, answered_by, text) values (1, 1, 'x')`, denied},
-			{"accessbot_slackapp", `insert into releases (item_id, person_id, kind) select 1, requester_id, 'revoked' from access_requests`, "to revoke"},
+			{"accessbot_slackapp", `insert into stop_orders (item_id, person_id, kind) select 1, requester_id, 'revoked' from access_requests`, "to revoke"},
 			{"accessbot_directory", `insert into decisions (item_id, outcome, basis, policy_version, terms) values (1, 'approve', 'x', 1, 'x')`, denied},
 			{"accessbot_directory", `update request_items set state = 'approved'`, denied},
-			{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'found')`, "may not make claims"},
+			{"accessbot_directory", `insert into claims (person_id, account_id, entitlement_id, source) values (1, 1, 1, 'unexpected')`, "may not make claims"},
 			{"accessbot_auditor", `insert into audit_events (actor, action) values ('worker', 'x')`, denied},
 			{"accessbot_auditor", `update people set name = 'x'`, denied},
 			{"accessbot_worker", `update audit_events set action = 'x'`, denied},
@@ -118,7 +118,7 @@ func TestMigration(t *testing.T) {
 		assert.Equal(t, before, again)
 	})
 
-	t.Run("migration renews statistics", func(t *testing.T) {
+	t.Run("migration updates statistics", func(t *testing.T) {
 		w := schematest.NewWorld(t)
 		w.Person("Ann")
 		w.Do(`create index people_department on people (lower(department))`) // as a migration might
@@ -138,7 +138,7 @@ func TestMigration(t *testing.T) {
 			u.Path += "_" + name
 			must(t, admin, `create database `+u.Path[1:])
 			t.Cleanup(func() { must(t, admin, `drop database `+u.Path[1:]+` with (force)`) })
-			for range 3 { // and each from three places
+			for range 3 { // each from three programs
 				group.Go(func() {
 					version, err := schema.Migrate(ctx, u.String())
 					assert.NoError(t, err)

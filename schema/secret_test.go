@@ -18,7 +18,7 @@ func TestSecret(t *testing.T) {
 		require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
 		for _, c := range []struct{ value, file, want, problem string }{
 			{"", "", "", ""}, {"swordfish", "", "swordfish", ""}, {"", file, "hunter2", ""},
-			{"swordfish", file, "", "leave one of them out"}, {"", empty, "", "is empty"}, {"", filepath.Join(dir, "none"), "", "TOKEN_FILE: open "},
+			{"swordfish", file, "", "are both set"}, {"", empty, "", "is empty"}, {"", filepath.Join(dir, "none"), "", "TOKEN_FILE: open "},
 		} {
 			got, err := schema.Secret(func(name string) string { return map[string]string{"TOKEN": c.value, "TOKEN_FILE": c.file}[name] }, "TOKEN")
 			require.Equal(t, c.want, got)

@@ -18,8 +18,8 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What docs/security.md says that a role may or may not, it may or may not: these tests connect as the role and try. Neither the docs,
-// nor the migrations, nor these tests can change alone.
+// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests can
+// only change together.
 
 var programRoles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
 
@@ -28,12 +28,12 @@ const (
 	readOnly = "" // allowed, for reading
 )
 
-// power is one thing that the table of credentials says of a role, and a statement that tries it. One without a refusal is allowed.
+// power is one statement of the docs about a role, and SQL that tries it. No refusal: it is allowed.
 type power struct {
 	says, statement, refusal string
 }
 
-// powers by role, those that it has and those that it has not.
+// powers are what each role may and may not do.
 var powers = map[string]struct{ may, mayNot []power }{
 	"accessbot_slackapp": {
 		may: []power{
@@ -42,10 +42,10 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"record requests and their items", `insert into request_items (request_id, entitlement_id, account_id) values ({request}, {third}, {account of ann})`, ""},
 			{"bind Slack users to people", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, ""},
 			{"record decisions: **forge one of a person who is asked**", forgedDecision("{owen}"), ""},
-			{"withdraw and revoke in the name of people who may", `insert into releases (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
-			{"withdraw and revoke in the name of people who may", `insert into releases (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
-			{"ask and answer approvals", `insert into questions (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
-			{"ask and answer approvals", `insert into question_answers (question_id, answered_by, text) values ({enquiry}, {ann}, 'so')`, ""},
+			{"withdraw and revoke in the name of people who may", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
+			{"withdraw and revoke in the name of people who may", `insert into stop_orders (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
+			{"ask and answer questions", `insert into questions (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
+			{"ask and answer questions", `insert into question_answers (question_id, answered_by, text) values ({question}, {ann}, 'so')`, ""},
 			{"answer manual tasks", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, ""},
 			{"delegate approvals", `insert into delegations (person_id, delegate_id, starts_at, ends_at) values ({owen}, {ann}, now(), now() + interval '1 day')`, ""},
 			{"say which rule of the policy evaluates an item, and ask beyond the limits that the form holds (another rule than now is an alert)",
@@ -58,7 +58,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 		},
 		mayNot: []power{
 			{"decide for a person who is not asked, or about their own request", forgedDecision("{mallory}"), "not for person"},
-			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "no one decides their own request"},
+			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "cannot decide their own request"},
 			{"number or date what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
 				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
 			{"number or date what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
@@ -66,14 +66,14 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"number or date what it records", `insert into decisions (id, item_id, outcome, basis, policy_version, terms)
 				overriding system value values (99999, {item}, 'deny', 'x', 1, 'x')`, denied},
 			{"number or date what it records", `insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
-			{"number or date what it records", `insert into releases (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
+			{"number or date what it records", `insert into stop_orders (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
 			{"number or date what it records", `insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
 			{"number or date what it records", `insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
 			{"number or date what it records", `insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
 			{"number or date what it records", `insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`, denied},
 			{"number or date what it records", `insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`, denied},
 			{"change or delete what is recorded", `update decisions set outcome = 'approve'`, denied},
-			{"change or delete what is recorded", `delete from releases`, denied},
+			{"change or delete what is recorded", `delete from stop_orders`, denied},
 			{"change or delete what is recorded", `update access_requests set ends_at = null`, denied},
 			{"change or delete what is recorded", `update slack_identities set person_id = {owen}`, denied},
 			{"change states, claims or due dates", `update request_items set state = 'approved'`, denied},
@@ -81,8 +81,8 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change states, claims or due dates", `update claims set due_at = '2999-01-01'`, denied},
 			{"change states, claims or due dates", `update access_requests set due_at = null`, denied},
 			{"change states, claims or due dates", forgedClaim("imported", "now()", "null"), denied},
-			{"say that a person left or a run was cancelled", `insert into releases (item_id, kind) values ({granted item}, 'left')`, "only accessbot_worker"},
-			{"say that a person left or a run was cancelled", `insert into releases (item_id, kind) values ({granted item}, 'cancelled')`, "only accessbot_worker"},
+			{"say that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'person_left')`, "only accessbot_worker"},
+			{"say that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, "only accessbot_worker"},
 			{"write the directory or a policy", `update people set administrator = true`, denied},
 			{"write the directory or a policy", `insert into policies (source) values ('x')`, denied},
 			{"write the directory or a policy", `delete from slack_identities`, denied},
@@ -96,14 +96,14 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"move states forward", `update request_items set state = 'expired' where id = {item}`, ""},
 			{"make claims that decisions cover", approvedClaim(`r.ends_at`, `r.ends_at`), ""},
 			{"say that access was granted or has ended", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`, ""},
-			{"revoke for leavers and cancelled runs", `insert into releases (item_id, kind) values ({granted item}, 'cancelled')`, ""},
+			{"revoke for leavers and cancelled runs", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, ""},
 			{"read open forms", `select from form_drafts`, ""},
 		},
 		mayNot: []power{
 			{"record decisions, requests or bindings", forgedDecision("{owen}"), denied},
 			{"record decisions, requests or bindings", forgedRequest, denied},
 			{"record decisions, requests or bindings", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, denied},
-			{"record decisions, requests or bindings", `insert into releases (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, "only accessbot_slackapp"},
+			{"record decisions, requests or bindings", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, "only accessbot_slackapp"},
 			{"record decisions, requests or bindings", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, denied},
 			{"change what was asked for or granted", `update access_requests set ends_at = null`, denied},
 			{"change what was asked for or granted", `update request_items set entitlement_id = {third}`, denied},
@@ -111,7 +111,7 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change what was asked for or granted", `update decisions set ends_at = null`, denied},
 			{"change what was asked for or granted", approvedClaim(`null`, `null`), "no decision covers"},
 			{"reopen an approval, or a claim that has ended", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
-			{"reopen an approval, or a claim that has ended", `update claims set ended_at = null where id = {ended claim}`, "stays"},
+			{"reopen an approval, or a claim that has ended", `update claims set ended_at = null where id = {ended claim}`, "never changed"},
 			{"reopen an approval, or a claim that has ended", `update claims set revoked_at = null`, denied},
 			{"reopen an approval, or a claim that has ended", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
 			{"make a claim that ends and is never due", approvedClaim(`r.ends_at`, `null`), "claims_due"},
@@ -121,8 +121,8 @@ var powers = map[string]struct{ may, mayNot []power }{
 				select 1 / (due_at > ends_at + interval '1 day')::int from put_off`, "division by zero"},
 			{"put off a claim's end for more than a day at a time", strings.Replace(approvedClaim(`r.ends_at`, `'2999-01-01'`), "insert", "with made as (insert", 1) + `
 				returning due_at, ends_at) select 1 / (due_at > ends_at + interval '1 day')::int from made`, "division by zero"},
-			{"date what it records to another time", `update claims set ended_at = '1999-01-01' where id = {claim}`, "seen now"},
-			{"date what it records to another time", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "seen now"},
+			{"date what it records to another time", `update claims set ended_at = '1999-01-01' where id = {claim}`, "must record the present"},
+			{"date what it records to another time", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "must record the present"},
 			{"date what it records to another time", `update request_items set state_at = '1999-01-01'`, denied},
 			{"date what it records to another time", strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1), denied},
 			{"date what it records to another time", `insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
@@ -150,11 +150,11 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"decide, or change requests", forgedDecision("{owen}"), denied},
 			{"decide, or change requests", `update request_items set state = 'approved'`, denied},
 			{"decide, or change requests", `update access_requests set ends_at = null`, denied},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "app_now()", "app_now()"), "there already"},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "there already"},
+			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "app_now()", "app_now()"), "exists already"},
+			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "exists already"},
 			{"make a claim that is reconciled at once, by which access would be granted", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
-			{"make claims of other sources than imported and birthright", forgedClaim("found", "app_now()", "null"), "may not make claims"},
-			{"make claims of other sources than imported and birthright", forgedClaim("unexpected_access", "app_now()", "null"), "may not make claims"},
+			{"make claims of other sources than imported and birthright", forgedClaim("unexpected", "app_now()", "null"), "may not make claims"},
+			{"make claims of other sources than imported and birthright", forgedClaim("correction", "app_now()", "null"), "may not make claims"},
 			{"end a request's claims", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
 			{"end a request's claims", `update claims set due_at = null where id = {claim}`, "may not end"},
 			{"move when a claim is due", `update claims set due_at = '2999-01-01' where id = {claim}`, "may not move"},
@@ -265,8 +265,7 @@ func TestSecurityDocs(t *testing.T) {
 		}
 	})
 
-	// Every column of every table is tried as each role. A new table, column or role that is not in the docs fails here, and so does a
-	// right that is there no more.
+	// Tries every column of every table as each role, so that a new or lost right fails here until the docs list it.
 	t.Run("each role has the rights that the docs list", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
@@ -351,7 +350,7 @@ func TestSecurityDocs(t *testing.T) {
 	})
 }
 
-// said are the phrases of powers, each once.
+// said are the distinct phrases of powers.
 func said(powers []power) (phrases []string) {
 	for _, p := range powers {
 		if !slices.Contains(phrases, p.says) {
@@ -361,7 +360,7 @@ func said(powers []power) (phrases []string) {
 	return phrases
 }
 
-// docsRow is the row of a role in the docs' table of credentials, as cells.
+// docsRow answers the cells of a role's row in the docs.
 func docsRow(t *testing.T, role string) []string {
 	t.Helper()
 	for _, row := range docsTable(t, "| credential |") {
@@ -373,7 +372,7 @@ func docsRow(t *testing.T, role string) []string {
 	return nil
 }
 
-// docsTable reads the rows of the table in docs/security.md whose header begins so.
+// docsTable reads the rows of the table in docs/security.md with this header.
 func docsTable(t *testing.T, header string) (rows [][]string) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/security.md")
@@ -381,7 +380,7 @@ func docsTable(t *testing.T, header string) (rows [][]string) {
 	_, table, found := strings.Cut(string(text), "\n"+header)
 	require.True(t, found, "docs/security.md has no table %s", header)
 	for n, line := range strings.Split(table, "\n") {
-		if n < 2 { // the rest of the header, and the line below it
+		if n < 2 { // the header and the line below it
 			continue
 		}
 		if !strings.HasPrefix(line, "|") {

@@ -25,7 +25,7 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
 		   where item_outcome(i.id) is null
-		     and not exists (select from releases l where l.item_id = i.id))
+		     and not exists (select from stop_orders l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, coalesce(by.name, '') as submitter_name, w.items, w.high_risk, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
 		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
 		  join access_requests r on r.id = w.request_id
@@ -95,10 +95,10 @@ func (db *DB) DecideAsAdministrator(ctx context.Context, answer StuckAnswer) (De
 		decided, err = decideAsAdministrator(ctx, tx, answer)
 		return err
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return decided, err
 	}
-	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: "decision refused", Alert: true, RequestID: answer.RequestID,
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true, RequestID: answer.RequestID,
 		Details: map[string]any{"why": err.Error(), "override": true}})
 	return Decided{}, errors.Join(err, auditErr)
 }

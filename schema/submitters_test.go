@@ -12,7 +12,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// askFor records, as the Slack app, that someone asked for another.
+// askFor records a request for another person, as the Slack app.
 func askFor(w *schematest.World, submitter, requester int64) error {
 	_, err := w.SlackApp.Exec(`
 		insert into access_requests (view_id, requester_id, submitted_by, access_like, time_zone, reason_key, policy_version)
@@ -39,7 +39,7 @@ func TestSubmitter(t *testing.T) {
 		refused(above, ann, "AB006")
 		refused(ann, boss, "AB006")
 		refused(ann, ann, "AB006")
-		// Nor for anybody, or by anybody, who is not here.
+		// Nor if one of the two is not active.
 		for _, c := range []struct{ absent, submitter int64 }{{boss, boss}, {root, root}, {ann, boss}, {ann, root}} {
 			for _, is := range []string{`status = 'suspended'`, `status = 'left'`, `gone_at = app_now()`} {
 				w.Do(`update people set `+is+` where id = $1`, c.absent)
@@ -49,7 +49,7 @@ func TestSubmitter(t *testing.T) {
 		}
 	})
 
-	// The manager owns what is asked for, and asked for it themselves: they are not asked, and whatever says they approved is no proof.
+	// The manager submitted the request and owns the entitlement: they are not asked, and their approval would be no proof.
 	t.Run("submitter is not asked and their approval is no proof", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		a.Manages(a.owen, a.ann)
@@ -63,7 +63,7 @@ func TestSubmitter(t *testing.T) {
 		}
 		a.refused(a.copyFor(a.owen, a.asked.Items...), schema.ErrOwnRequest)
 
-		// The role itself, past the program.
+		// The database refuses it too.
 		decide := func() error {
 			_, err := a.SlackApp.Exec(`
 			insert into decisions (item_id, approval_id, stage, stages, required_approvals, basis, outcome, decided_by, policy_version, terms, ends_at)
@@ -75,7 +75,7 @@ func TestSubmitter(t *testing.T) {
 		require.ErrorAs(t, decide(), &why)
 		require.Equal(t, "AB004", string(why.Code))
 
-		// And past the database's rules: granting does not believe it.
+		// Provisioning does not accept it, even if it is in the database.
 		a.Do(`alter table decisions disable trigger submitter`)
 		require.NoError(t, decide())
 		a.Do(`update request_items set state = 'approved' where id = $1`, a.asked.Items[0])
@@ -115,7 +115,7 @@ func TestSubmitter(t *testing.T) {
 		require.Equal(t, &schema.OverQuota{PerMinute: 2}, over)
 		require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{PerMinute: 1}, ann))
 
-		// And while something of it is open.
+		// Only while something is open.
 		reader := w.Entitlement(w.Application("crm", boss), "reader")
 		for _, person := range []int64{ann, bea} {
 			w.Do(`insert into request_items (request_id, entitlement_id, account_id, rule) select id, $2, $3, 1 from access_requests where requester_id = $1`, person, reader, w.Account(person, reader))
@@ -125,7 +125,7 @@ func TestSubmitter(t *testing.T) {
 		require.NoError(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 1}, ann))
 	})
 
-	// What was granted is the requester's: whoever asked for it revokes their asking, and nothing else.
+	// Granted access belongs to the requester: the submitter may only withdraw.
 	t.Run("submitter may withdraw but not remove or extend access", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		a.Manages(a.olga, a.ann)
@@ -134,7 +134,7 @@ func TestSubmitter(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		_, err := a.SlackApp.RemoveAccess(t.Context(), claim, a.olga)
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		_, err = a.SlackApp.Exec(`insert into releases (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
+		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
 		require.ErrorContains(t, err, "someone else")
 		for _, mode := range []string{schema.Extend, schema.Again} {
 			_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID)
@@ -147,7 +147,7 @@ func TestSubmitter(t *testing.T) {
 		require.Equal(t, a.asked.Items[1:], items)
 	})
 
-	// Nor as an administrator, when no one else is left.
+	// Nor as an administrator at the last escalation level.
 	t.Run("submitter cannot decide as an administrator either", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		root, other := a.Person("Root"), a.Person("Other")

@@ -14,7 +14,7 @@ import (
 )
 
 func TestRoleTimeouts(t *testing.T) {
-	// On a cluster of its own: roles belong to all of its databases.
+	// On a cluster of its own, because roles belong to the whole cluster.
 	t.Run("timeouts of each role end its statements and transactions", func(t *testing.T) {
 		t.Setenv("TEST_DATABASE_URL", schematest.StartServer(t).URL)
 		w := schematest.NewWorld(t)
@@ -35,13 +35,13 @@ func TestRoleTimeouts(t *testing.T) {
 				assert.Equal(t, want[role], timeouts(w.As(t, role)))
 			})
 		}
-		t.Run("an operator's own value stays", func(t *testing.T) {
+		t.Run("an operator's value stays", func(t *testing.T) {
 			w.Do(`alter role accessbot_worker set lock_timeout = '7s'`)
 			_, err := schema.Migrate(t.Context(), w.URL)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"1min", "7s", "30s"}, timeouts(w.As(t, "accessbot_worker")))
 		})
-		t.Run("a long transaction has longer ones, and its connection has not", func(t *testing.T) {
+		t.Run("a long transaction has longer timeouts, and its connection keeps the role's", func(t *testing.T) {
 			u, err := url.Parse(w.RoleURL("accessbot_auditor"))
 			require.NoError(t, err)
 			db, err := schema.Open(u.String(), 1)

@@ -12,7 +12,7 @@ import (
 )
 
 func TestDatabaseTLS(t *testing.T) {
-	// What stands after DATABASE_URL's approval mark is all that TLS needs.
+	// The parameters of DATABASE_URL are all that TLS needs.
 	t.Run("settings of the URL decide what is accepted and refused", func(t *testing.T) {
 		ours, others := schematest.NewAuthority(t), schematest.NewAuthority(t)
 		cert, key := ours.Issue("accessbot")

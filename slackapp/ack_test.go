@@ -61,7 +61,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			}
 			const (
 				decisions   = `select count(*) from decisions`
-				releases    = `select count(*) from releases`
+				releases    = `select count(*) from stop_orders`
 				delegations = `select count(*) from delegations`
 				answers     = `select count(*) from manual_task_answers`
 			)
@@ -78,39 +78,39 @@ func TestRecordedBeforeAck(t *testing.T) {
 			approvalMessage := bob.WaitForMessage("#1001")
 			bob.OpenHome() // which binds him
 
-			bob.PressIn(approvalMessage, "Ask…")
-			bob.WaitForModal("your approval about request")
-			bob.Fill("Approval", "What for?")
+			bob.PressIn(approvalMessage, "Ask a question…")
+			bob.WaitForModal("your question about request")
+			bob.Fill("Question", "What for?")
 			submit(views.CallbackAskQuestion, `select count(*) from questions`, bob)
 			s.work(first)
-			alice.PressIn(alice.WaitForMessage("Bob Fischer asks about your request"), "Answer")
+			alice.PressIn(alice.WaitForMessage("Bob Fischer asks about your request"), "Answer…")
 			alice.WaitForModal("What for")
 			alice.Fill("Answer", "The board")
 			submit(views.CallbackAnswer, `select count(*) from question_answers`, alice)
 
-			bob.Press("I will be away…")
-			bob.WaitForModal("Who decides in your place")
-			bob.Pick("Who decides in your place", "gómez", "Lucía Gómez")
+			bob.Press("Delegate approvals…")
+			bob.WaitForModal("Delegate")
+			bob.Pick("Delegate", "gómez", "Lucía Gómez")
 			bob.PickDate("First day", time.Now().AddDate(0, 0, -1).Format(time.DateOnly))
 			bob.PickDate("Last day", time.Now().AddDate(0, 0, 5).Format(time.DateOnly))
 			submit(views.CallbackAway, delegations, bob)
-			bob.WaitForHome("I decide myself again")
-			press(views.ActionBack, delegations, func() { bob.Press("I decide myself again") })
-			bob.WaitForHome("I will be away…")
+			bob.WaitForHome("End delegation")
+			press(views.ActionBack, delegations, func() { bob.Press("End delegation") })
+			bob.WaitForHome("Delegate approvals…")
 
-			bob.PressIn(approvalMessage, "Choose…")
-			bob.WaitForModal("What you tick is approved")
+			bob.PressIn(approvalMessage, "Approve with changes…")
+			bob.WaitForModal("Select the ones to approve")
 			bob.Tick("Analyst sandbox")
 			submit(views.CallbackChoose, decisions, bob)
 			s.work(first)
-			bob.PressIn(bob.Again(approvalMessage), "Deny")
+			bob.PressIn(bob.Again(approvalMessage), "Deny…")
 			bob.WaitForModal("Deny")
 			bob.Fill("Reason", "not for analysts")
 			submit(views.CallbackDeny, decisions, bob)
 			s.work(first)
 			s.grant(first)
-			bob.Press("Who has access…")
-			bob.WaitForModal("You see what you look after")
+			bob.Press("Review access…")
+			bob.WaitForModal("You see and can revoke")
 			bob.Pick("Person", "alice", "Alice Martin")
 			bob.WaitForModal("Analyst sandbox")
 			bob.PressBeside("Analyst sandbox", "Revoke…")
@@ -129,16 +129,16 @@ func TestRecordedBeforeAck(t *testing.T) {
 			s.work(third)
 			s.grant(third)
 			alice.OpenHome()
-			press(views.ActionRemoveAccess, releases, func() { alice.PressBeside("Dashboard editor", "Remove") })
-			alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
+			press(views.ActionRemoveAccess, releases, func() { alice.PressBeside("Dashboard editor", "Remove my access…") })
+			alice.WaitForModal("Removing your access.") // Temporal is away
 			alice.CloseAllModals()
 
 			s.lookAfter("building", "bob")
 			s.manualTasks("alice", "building", "evening")
 			message := bob.WaitForMessage("Alice Martin (alice@example.com)")
-			press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Done") })
+			press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Mark as done") })
 			s.manualTasks("zoe", "building", "evening")
-			bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Cannot")
+			bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Can't do it…")
 			bob.WaitForModal("Why")
 			bob.Fill("Why", "no badges left")
 			submit(views.CallbackCannot, answers, bob)
@@ -201,7 +201,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 		s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now() - interval '1 day', app_now() + interval '1 day')`,
 			s.person("bob").ID, s.person("lucia").ID)
 		bob.OpenHome()
-		bob.Press("I decide myself again")
+		bob.Press("End delegation")
 		_, again, err := s.slack.LastPayload("block_actions")
 		require.NoError(t, err)
 		const ended = `select count(*) from delegations where delegate_id is null`
@@ -215,7 +215,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 	})
 
 	t.Run("late commit is said in time", func(t *testing.T) {
-		const none = `select (select count(*) from decisions) + (select count(*) from releases) + (select count(*) from audit_events where action ~ 'decided|withdrawn|released')`
+		const none = `select (select count(*) from decisions) + (select count(*) from stop_orders) + (select count(*) from audit_events where action ~ '^(decision|withdrawal|revocation)[.]recorded')`
 		t.Run("the request is locked", func(t *testing.T) {
 			onBothTransports(t, func(s *stage) {
 				number, approvalMessage := s.approvalMessage()
@@ -224,13 +224,13 @@ func TestRecordedBeforeAck(t *testing.T) {
 				card := alice.WaitForMessage("#1001")
 				s.locked(number, func() {
 					bob.PressIn(approvalMessage, "Approve") // fails if there is no ack within Slack's three seconds
-					bob.WaitForEphemeral("Nothing was changed. Please try again")
+					bob.WaitForEphemeral("Nothing was changed. Try again")
 					alice.PressIn(card, "Withdraw")
-					alice.WaitForEphemeral("Nothing was changed. Please try again")
-					bob.PressIn(approvalMessage, "Deny")
+					alice.WaitForEphemeral("Nothing was changed. Try again")
+					bob.PressIn(approvalMessage, "Deny…")
 					bob.WaitForModal("Deny")
 					bob.Fill("Reason", "no")
-					require.Contains(s, bob.Submit()["Reason"], "Nothing was changed. Please try again")
+					require.Contains(s, bob.Submit()["Reason"], "Nothing was changed. Try again")
 					require.Zero(s, one[int](s, none))
 				})
 				require.Zero(s, one[int](s, none), "nor when the lock is gone")
@@ -244,20 +244,20 @@ func TestRecordedBeforeAck(t *testing.T) {
 				_, approvalMessage := s.approvalMessage()
 				bob := s.as("bob")
 				bob.OpenHome()
-				bob.PressIn(approvalMessage, "Deny")
+				bob.PressIn(approvalMessage, "Deny…")
 				bob.WaitForModal("Deny")
 				bob.Fill("Reason", "no")
 				q.be(true)
-				require.Regexp(s, "Submit again in a moment|Please try again", bob.Submit()["Reason"])
+				require.Regexp(s, "Submit again in a moment|Try again", bob.Submit()["Reason"])
 				bob.CloseAllModals()
 				bob.PressIn(approvalMessage, "Approve")
-				bob.WaitForEphemeral("try again")
+				bob.WaitForEphemeral("ry again")
 				q.be(false)
 				s.eventually("pressing again records it", func() bool {
 					bob.PressIn(approvalMessage, "Approve")
 					return s.decisions() == 2
 				})
-				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action like 'decided: %'`))
+				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 			})
 		})
 		t.Run("the answer to the commit is lost", func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 					return strings.Contains(told[len(told)-1].Text(), "You approved this on")
 				})
 				require.Equal(s, 2, s.decisions())
-				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action like 'decided: %'`))
+				require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 			})
 		})
 		t.Run("the pool has no free connection", func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 				number, approvalMessage := s.approvalMessage()
 				bob, alice := s.as("bob"), s.as("alice")
 				bob.OpenHome()
-				bob.PressIn(approvalMessage, "Deny")
+				bob.PressIn(approvalMessage, "Deny…")
 				bob.WaitForModal("Deny")
 				_, press, err := s.slack.LastPayload("block_actions")
 				require.NoError(s, err)

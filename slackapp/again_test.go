@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -27,18 +28,18 @@ func TestAskAgain(t *testing.T) {
 			alice.SubmitAccepted()
 			first := s.newest()
 			alice.OpenHome()
-			require.NotContains(s, alice.Home(), "[Ask again]", "it waits")
+			require.NotContains(s, alice.Home(), "[Request again]", "it waits")
 			s.work(first)
 			bob := s.as("bob")
-			bob.PressIn(bob.WaitForMessage(fmt.Sprintf("#%d", first)), "Deny")
+			bob.PressIn(bob.WaitForMessage(fmt.Sprintf("#%d", first)), "Deny…")
 			bob.WaitForModal("Reason")
 			bob.Fill("Reason", "Not yet")
 			bob.SubmitAccepted()
 			s.work(first)
 
 			alice.OpenHome()
-			alice.PressBeside(fmt.Sprintf("#%d", first), "Ask again")
-			alice.WaitForModal(fmt.Sprintf("What you asked for in request #%d and lack.", first))
+			alice.PressBeside(fmt.Sprintf("#%d", first), "Request again")
+			alice.WaitForModal(fmt.Sprintf("Access from request #%d that you don't have.", first))
 			require.Len(s, alice.Ticked(), 2)
 			require.Equal(s, "Temporary", strings.Split(alice.Value("Duration"), " (")[0], "as it was asked for")
 			require.Equal(s, "Project work", alice.Value("Reason"))
@@ -66,7 +67,7 @@ func TestAskAgain(t *testing.T) {
 		s.work(number)
 		s.grant(number)
 		alice.OpenHome()
-		require.NotContains(t, alice.Home(), "[Ask again]", "nothing of it is over")
+		require.NotContains(t, alice.Home(), "[Request again]", "nothing of it is over")
 		end := func(key string) {
 			s.do(`update claims set ended_at = app_now(), removed_at = app_now(), revoked_at = app_now()
 		       where item_id in (select i.id from request_items i join entitlements e on e.id = i.entitlement_id where i.request_id = $1 and e.key = $2)`, number, key)
@@ -76,8 +77,8 @@ func TestAskAgain(t *testing.T) {
 
 		// One of two has ended: it alone is offered.
 		alice.OpenHome()
-		alice.PressBeside(fmt.Sprintf("#%d", number), "Ask again")
-		alice.WaitForModal("What you asked for")
+		alice.PressBeside(fmt.Sprintf("#%d", number), "Request again")
+		alice.WaitForModal("Access from request")
 		require.Len(t, alice.Boxes(), 1)
 		require.Contains(t, alice.Boxes()[0], "Analyst sandbox")
 		require.Equal(t, "Permanent", strings.Split(alice.Value("Duration"), " (")[0])
@@ -88,9 +89,9 @@ func TestAskAgain(t *testing.T) {
 
 		// Case 40: it waits already. Nothing is left.
 		alice.OpenHome()
-		alice.PressBeside("1 active, 1 ended", "Ask again")
-		nothing := alice.WaitForModal(fmt.Sprintf("There is nothing of request #%d that you lack and could ask for.", number))
-		require.Contains(t, nothing, "Data Warehouse: Analyst sandbox – already asked for in")
+		alice.PressBeside("1 active, 1 ended", "Request again")
+		nothing := alice.WaitForModal(fmt.Sprintf("Nothing from request #%d can be requested again.", number))
+		require.Contains(t, nothing, "Data Warehouse: Analyst sandbox – already requested in")
 		require.Contains(t, nothing, fmt.Sprintf("#%d", again))
 		require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link")
 		require.NotContains(t, nothing, "Submit")
@@ -100,8 +101,8 @@ func TestAskAgain(t *testing.T) {
 		end("mkt-marts")
 		s.do(`update entitlements set gone_at = app_now() where key = 'mkt-marts'`)
 		alice.OpenHome()
-		alice.PressBeside(fmt.Sprintf("#%d", number), "Ask again")
-		alice.WaitForModal("There is nothing of request")
+		alice.PressBeside(fmt.Sprintf("#%d", number), "Request again")
+		alice.WaitForModal("Nothing from request")
 		require.Empty(t, alice.Boxes())
 	})
 
@@ -109,21 +110,21 @@ func TestAskAgain(t *testing.T) {
 		s := newStage(t, 1, false)
 		number, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
-		bob.PressIn(approvalMessage, "Deny")
+		bob.PressIn(approvalMessage, "Deny…")
 		bob.WaitForModal("Reason")
 		bob.Fill("Reason", "Not yet")
 		bob.SubmitAccepted()
 		s.work(number)
 		alice := s.as("alice")
 		outcome := alice.WaitForMessage("Not yet")
-		require.Equal(t, []string{"Ask again"}, outcome.Buttons())
+		require.Equal(t, []string{"Request again"}, outcome.Buttons())
 
-		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Ask again"))
-		s.eventually("someone else is refused", func() bool { return s.alerts("ask again refused") == 1 })
-		s.as("lucia").WaitForModal("Only the one who asked for this access can do that.")
+		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(outcome, "Request again"))
+		s.eventually("someone else is refused", func() bool { return s.alerts(schema.FormRefused) == 1 })
+		s.as("lucia").WaitForModal("Only the requester can do this.")
 
-		alice.PressIn(outcome, "Ask again")
-		alice.WaitForModal("What you asked for")
+		alice.PressIn(outcome, "Request again")
+		alice.WaitForModal("Access from request")
 		require.Len(t, alice.Ticked(), 2)
 		alice.CloseModal()
 		// With a copied button she has no form.

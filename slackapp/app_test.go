@@ -75,7 +75,7 @@ func TestStartup(t *testing.T) {
 		}
 		require.Equal(t, http.StatusServiceUnavailable, post(), "no one is let in before it knows whose app it is")
 		require.NoError(t, slack.Away(false))
-		wait("it takes payloads once Slack is back", func() bool { return post() == http.StatusOK })
+		wait("it accepts payloads once Slack is up", func() bool { return post() == http.StatusOK })
 		require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the database is away")
 		stop()
 		require.NoError(t, <-ended)
@@ -115,7 +115,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return slacksim.Dial(web.URL), config{
-		databaseURL: "postgres://no one@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
+		databaseURL: "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
 		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
 		limit: unlimited,
 	}
@@ -130,7 +130,7 @@ func TestHomeTab(t *testing.T) {
 		alice.VisitHome()
 		home := alice.WaitForHome("Alice Martin")
 		require.Contains(t, home, "Request Access")
-		require.Contains(t, home, "cannot be shown at the moment")
+		require.Contains(t, home, "We can't show your requests and access right now")
 		s.openForm(alice)
 	})
 
@@ -139,9 +139,9 @@ func TestHomeTab(t *testing.T) {
 		alice := s.as("alice")
 		s.recordAway(true)
 		alice.VisitHome()
-		alice.WaitForHome("Your access cannot be shown right now.")
+		alice.WaitForHome("We can't show your access right now.")
 		alice.Press("Request Access")
-		alice.WaitForModal("Our records cannot be reached right now.")
+		alice.WaitForModal("We can't reach our database right now.")
 		s.recordAway(false)
 		alice.CloseAllModals()
 		alice.OpenHome()
@@ -155,14 +155,14 @@ func TestHomeTab(t *testing.T) {
 		alice.OpenHome()
 		require.Contains(t, alice.Home(), "My current access (35)")
 		alice.Press("Show all 35")
-		require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in all")
+		require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in total")
 		alice.Press("Next")
 		alice.WaitForModal("page 2 of 3")
 		alice.Press("Next")
 		alice.WaitForModal("page 3 of 3")
 		s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
 		alice.Press("Previous") // by now there is no such page
-		alice.WaitForModal("2 in all, page 1 of 1")
+		alice.WaitForModal("2 in total, page 1 of 1")
 	})
 }
 
@@ -242,7 +242,7 @@ func TestAcknowledgement(t *testing.T) {
 			s.openForm(alice)
 			require.NoError(s, s.slack.Break(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 3500, Times: 1}))
 			alice.Choose("Access Like", "Custom") // fails if there is no ack within three seconds
-			alice.WaitForModal("Everything that can be requested")
+			alice.WaitForModal("Everything that you can request")
 		})
 	})
 
@@ -255,7 +255,7 @@ func TestAcknowledgement(t *testing.T) {
 			_, err = blocker.Exec(`select from form_drafts for update`)
 			require.NoError(s, err)
 			alice.Choose("Access Like", "Custom")
-			alice.WaitForModal("Our records cannot be reached right now. Nothing was changed.")
+			alice.WaitForModal("We can't reach our database right now. Nothing was changed.")
 			require.NoError(s, blocker.Rollback())
 			alice.CloseModal()
 			alice.Choose("Access Like", "Job Title")

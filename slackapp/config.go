@@ -16,30 +16,30 @@ import (
 	"accessbot/workflows"
 )
 
-// config is everything that the Slack app takes from its environment.
+// config is the Slack app's configuration, from its environment.
 type config struct {
 	databaseURL   string
 	temporal      client.Options
 	taskQueue     string
 	showPeople    bool
-	bindByEmail   bool // at first contact; else the directory's slack_user_id alone says who someone is
+	bindByEmail   bool // at first contact; else only the directory's slack_user_id identifies a user
 	botToken      string
 	appToken      string // set: Socket Mode
 	signingSecret string // HTTP mode
 	apiURL        string // empty: Slack itself
 	listenAddr    string
-	listener      net.Listener // in place of listenAddr; for tests
-	maxDays       int          // the longest that anything can be asked for temporarily
+	listener      net.Listener // instead of listenAddr; for tests
+	maxDays       int          // the longest temporary access
 	quota         schema.Quota
 	limit         limit  // of each user's payloads
-	timeZone      string // of people for whom no one knows one; IANA name
-	beginWork     func() // for tests: called before everything that is done after an ack
+	timeZone      string // of people without one; IANA name
+	beginWork     func() // for tests: called before each job after an ack
 }
 
-// socketMode tells over which transport Slack reaches the app.
+// socketMode tells whether Slack reaches the app over Socket Mode, not HTTP.
 func (c config) socketMode() bool { return c.appToken != "" }
 
-// configure reads the environment, and names everything that is wrong with it at once.
+// configure reads the environment, and reports all problems at once.
 func configure(getenv func(string) string) (config, error) {
 	var problems []error
 	wrong := func(name, what string) { problems = append(problems, fmt.Errorf("%s: %s", name, what)) }
@@ -76,13 +76,13 @@ func configure(getenv func(string) string) (config, error) {
 	}
 	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("MATCH_SLACK_BY_EMAIL")
 	if c.databaseURL == "" {
-		wrong("DATABASE_URL", "is not set: grant the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
+		wrong("DATABASE_URL", "is not set: set it to the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
 	}
 	if c.botToken == "" {
-		wrong("SLACK_BOT_TOKEN", "is not set: grant the app's bot token (xoxb-...)")
+		wrong("SLACK_BOT_TOKEN", "is not set: set it to the app's bot token (xoxb-...)")
 	}
 	if !c.socketMode() && c.signingSecret == "" {
-		wrong("SLACK_SIGNING_SECRET", "is not set: grant the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
+		wrong("SLACK_SIGNING_SECRET", "is not set: set it to the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
 	}
 	if c.apiURL != "" && !strings.HasSuffix(c.apiURL, "/") {
 		wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
@@ -109,7 +109,7 @@ func configure(getenv func(string) string) (config, error) {
 	return c, errors.Join(problems...)
 }
 
-// knownZone tells whether zone is the IANA name of a time zone that a person can have.
+// knownZone tells whether zone is an IANA time zone that a person can have.
 func knownZone(zone string) bool {
 	if zone == "" || zone == "Local" {
 		return false

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -35,7 +36,7 @@ func TestApproval(t *testing.T) {
 			s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 			require.Equal(s, []string{"approve"}, s.verdicts())
 			bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.") // case 37
-			bob.WaitForHome("Nothing waits for you.")
+			bob.WaitForHome("Nothing is waiting for you.")
 			s.work(number)
 			require.NotContains(s, bob.Again(approvalMessage).Buttons(), "Approve")
 		})
@@ -56,11 +57,11 @@ func TestApproval(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			number, approvalMessage := s.approvalMessage()
 			bob := s.as("bob")
-			bob.PressIn(approvalMessage, "Deny")
+			bob.PressIn(approvalMessage, "Deny…")
 			bob.WaitForModal("Reason")
 			require.NotEmpty(s, bob.Submit(), "a reason is required")
 			bob.Fill("Reason", "\u200b") // nothing that anybody could read
-			require.Contains(s, bob.Submit()["Reason"], "Say why")
+			require.Contains(s, bob.Submit()["Reason"], "Enter a reason")
 			bob.Fill("Reason", "ask <!channel> first")
 			bob.SubmitAccepted()
 			bob.WaitForNoModal()
@@ -102,7 +103,7 @@ func TestApproval(t *testing.T) {
 		}
 		require.LessOrEqual(t, faster, 2, "once by each replica, not for each click")
 		require.Equal(t, 2, s.decisions(), "one for each item")
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
 	// Case 4.
@@ -118,13 +119,13 @@ func TestApproval(t *testing.T) {
 					screen, err := presses.Screen()
 					require.NoError(s, err)
 					for _, m := range screen.Messages {
-						if strings.Contains(m.Text(), "This is not yours to decide") {
+						if strings.Contains(m.Text(), "You're not an approver for this request") {
 							return true
 						}
 					}
 					return false
 				})
-				require.Equal(s, n+1, s.alerts("decision refused"))
+				require.Equal(s, n+1, s.alerts(schema.DecisionRefused))
 				require.Zero(s, s.decisions())
 			}
 		})
@@ -136,16 +137,16 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		alice := s.slack.As("alice@example.com")
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 1 })
 		// Even an approval that was put to her by mistake.
 		s.do(`update slack_messages set person_id = $1 where kind = 'approval'`, s.person("alice").ID)
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 2 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 2 })
 		s.eventually("she is told", func() bool {
 			screen, err := alice.Screen()
 			require.NoError(t, err)
 			for _, m := range screen.Messages {
-				if strings.Contains(m.Text(), "You can't decide a request that you made") {
+				if strings.Contains(m.Text(), "You can't approve your own request") {
 					return true
 				}
 			}
@@ -160,9 +161,9 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		s.do(`update access_requests set note = 'and the payroll, too'`)
 		s.as("bob").PressIn(approvalMessage, "Approve")
-		s.as("bob").WaitForEphemeral("no longer what this message shows")
+		s.as("bob").WaitForEphemeral("This request has changed since this message was sent")
 		require.Zero(t, s.decisions())
-		require.Equal(t, 1, s.alerts("decision refused"))
+		require.Equal(t, 1, s.alerts(schema.DecisionRefused))
 	})
 
 	// Case 9, the click.
@@ -171,7 +172,7 @@ func TestApproval(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		s.do(`update people set status = 'suspended' where email = 'bob@example.com'`)
 		s.as("bob").PressIn(approvalMessage, "Approve")
-		s.as("bob").WaitForEphemeral("You are not active in the directory")
+		s.as("bob").WaitForEphemeral("You aren't active in the directory")
 		require.Zero(t, s.decisions())
 	})
 
@@ -184,7 +185,7 @@ func TestApproval(t *testing.T) {
 			bob.OpenHome()
 			lucia.OpenHome()
 			toBob, toLucia := bob.WaitForMessage("#1001"), lucia.WaitForMessage("#1001")
-			lucia.PressIn(toLucia, "Deny")
+			lucia.PressIn(toLucia, "Deny…")
 			lucia.WaitForModal("Reason")
 			lucia.Fill("Reason", "not now")
 			bob.PressIn(toBob, "Approve")
@@ -215,7 +216,7 @@ func TestApproval(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, answer.Acked)
 				n++
-				s.eventually(action+" with "+value, func() bool { return s.alerts("button with a value of its own refused") == n })
+				s.eventually(action+" with "+value, func() bool { return s.alerts(schema.ButtonRefused) == n })
 			}
 		}
 		require.Zero(t, s.decisions())
@@ -239,12 +240,12 @@ func TestRequesterActions(t *testing.T) {
 			alice.Press("Next")
 			alice.WaitForModal(fmt.Sprintf("page %d of", page))
 		}
-		alice.PressBeside("Analyst sandbox", "Remove")
-		alice.WaitForModal("It is recorded that you remove this access .") // Temporal is away
+		alice.PressBeside("Analyst sandbox", "Remove my access…")
+		alice.WaitForModal("Removing your access.") // Temporal is away
 		alice.CloseModal()
 		alice.WaitForModal("Being revoked")
-		alice.PressBeside("Marketing marts", "Remove")
-		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
+		alice.PressBeside("Marketing marts", "Remove my access…")
+		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from stop_orders`) == 2 })
 	})
 
 	t.Run("requester withdraws and another person cannot", func(t *testing.T) {
@@ -254,11 +255,11 @@ func TestRequesterActions(t *testing.T) {
 			card := alice.WaitForMessage("has been created")
 			priya := s.slack.As("priya@example.com")
 			require.NoError(s, priya.PressForwarded(card, "Withdraw"))
-			s.eventually("someone else may not", func() bool { return s.alerts("withdraw refused") == 1 })
-			require.Zero(s, one[int](s, `select count(*) from releases`))
+			s.eventually("someone else may not", func() bool { return s.alerts(schema.WithdrawalRefused) == 1 })
+			require.Zero(s, one[int](s, `select count(*) from stop_orders`))
 			alice.PressIn(card, "Withdraw")
-			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
-			alice.WaitForEphemeral("It is recorded that you withdraw this.") // Temporal is away
+			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from stop_orders`) == 2 })
+			alice.WaitForEphemeral("Withdrawing request #") // Temporal is away
 			alice.WaitForHome("Withdrawn")
 			alice.PressIn(card, "Withdraw")
 			alice.WaitForEphemeral("There is nothing left to withdraw")
@@ -278,8 +279,10 @@ func TestRequesterActions(t *testing.T) {
 			alice := s.as("alice")
 			alice.OpenHome()
 			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove]"), "not for what did not come from a request")
-			alice.PressBeside("Analyst sandbox", "Remove")
-			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
+			alice.PressBeside("Analyst sandbox", "Remove my access…")
+			s.eventually("it is recorded", func() bool {
+				return one[int](s, `select count(*) from stop_orders where kind = 'removed_by_holder'`) == 1
+			})
 			alice.WaitForHome("Being revoked")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove]"))
 			// Someone else's, by a payload of their own.
@@ -289,8 +292,8 @@ func TestRequesterActions(t *testing.T) {
 			payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(one[int64](s, `select max(id) from claims where source = 'request'`))
 			_, err = s.slack.Deliver("interactivity", payload)
 			require.NoError(s, err)
-			s.eventually("it is refused", func() bool { return s.alerts("remove refused") == 1 })
-			require.Equal(s, 1, one[int](s, `select count(*) from releases`))
+			s.eventually("it is refused", func() bool { return s.alerts(schema.RevocationRefused) == 1 })
+			require.Equal(s, 1, one[int](s, `select count(*) from stop_orders`))
 		})
 	})
 
@@ -317,14 +320,14 @@ func TestRequesterActions(t *testing.T) {
 		s.grant(first)
 
 		alice.OpenHome()
-		alice.PressBeside("Analyst sandbox", "Extend")
-		alice.WaitForModal("What you have from request #1001 and that ends.")
+		alice.PressBeside("Analyst sandbox", "Extend…")
+		alice.WaitForModal("Access from request #1001 that has an end date.")
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1, "the one that was pressed")
 		require.Equal(t, "Temporary", strings.Split(alice.Value("Duration"), " (")[0])
 		alice.PickDate("End date", day(5))
 		alice.Choose("Reason", "Project work")
-		require.Equal(t, map[string]string{"End date": "You have this until then already, or longer: Analyst sandbox."}, alice.Submit())
+		require.Equal(t, map[string]string{"End date": "You have this until then or longer already: Analyst sandbox."}, alice.Submit())
 		alice.PickDate("End date", day(9))
 		alice.SubmitAccepted()
 		require.Equal(t, []string{"warehouse/sandbox"}, s.asked(s.newest()))
@@ -358,10 +361,10 @@ func TestRequesterActions(t *testing.T) {
 		require.Contains(t, soon.Text(), "Analyst sandbox")
 		require.NotContains(t, soon.Text(), "Marketing marts")
 
-		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend"))
-		s.eventually("it is refused", func() bool { return s.alerts("extend refused") == 1 })
-		alice.PressIn(soon, "Extend")
-		alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends.", number))
+		require.NoError(t, priya.Actor().PressForwarded(soon, "Extend…"))
+		s.eventually("it is refused", func() bool { return s.alerts(schema.FormRefused) == 1 })
+		alice.PressIn(soon, "Extend…")
+		alice.WaitForModal(fmt.Sprintf("Access from request #%d that has an end date.", number))
 		require.Len(t, alice.Boxes(), 2)
 		require.Len(t, alice.Ticked(), 1)
 		require.Contains(t, alice.Ticked()[0], "Analyst sandbox")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -24,7 +25,7 @@ import (
 func (s *stage) writes() int {
 	s.Helper()
 	return one[int](s, `select (select count(*) from access_requests) + (select count(*) from audit_events) + (select count(*) from form_drafts)
-		+ (select count(*) from slack_events) + (select count(*) from slack_identities) + (select count(*) from decisions) + (select count(*) from releases)`)
+		+ (select count(*) from slack_events) + (select count(*) from slack_identities) + (select count(*) from decisions) + (select count(*) from stop_orders)`)
 }
 
 // send sends a request and answers its status and text.
@@ -97,7 +98,7 @@ func TestSignature(t *testing.T) {
 				sign(r, body)
 				got, said := send(t, r)
 				require.Equal(t, http.StatusBadRequest, got, said)
-				require.Contains(t, said, "there is no payload in the body")
+				require.Contains(t, said, "no payload in the body")
 			}
 		}
 		require.Equal(t, before, s.writes())
@@ -174,7 +175,7 @@ func TestEvents(t *testing.T) {
 				change(copied)
 				_, err = s.slack.Deliver(route, copied)
 				require.NoError(s, err)
-				require.Equal(s, n+1, s.alerts("payload from elsewhere refused"))
+				require.Equal(s, n+1, s.alerts(schema.PayloadRefused))
 			}
 			for n, from := range []map[string]any{
 				{"team_id": "T0OTHER", "api_app_id": "A0LOCALSIM"}, {"team_id": "T0LOCALSIM", "api_app_id": "A0OTHER"}, {"team_id": "T0LOCALSIM"},
@@ -184,7 +185,7 @@ func TestEvents(t *testing.T) {
 				from["event"] = map[string]any{"type": "app_home_opened", "tab": "home", "user": slacksim.UserID("alice@example.com")}
 				_, err = s.slack.Deliver("events", from)
 				require.NoError(s, err)
-				require.Equal(s, 9+n, s.alerts("payload from elsewhere refused"))
+				require.Equal(s, 9+n, s.alerts(schema.PayloadRefused))
 			}
 			alice.CloseAllModals()
 			alice.OpenHome()

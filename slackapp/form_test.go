@@ -71,7 +71,7 @@ func TestRequestForm(t *testing.T) {
 			alice := s.as("alice")
 			s.openForm(alice)
 			alice.Choose("Access Like", "Custom")
-			modal := alice.WaitForModal("Everything that can be requested")
+			modal := alice.WaitForModal("Everything that you can request")
 			require.NotContains(s, modal, "Select all access grants")
 			alice.Tick("Support desk")
 			alice.Choose("Duration", "Temporary")
@@ -131,6 +131,6 @@ func TestRequestForm(t *testing.T) {
 		s.openForm(alice)
 		s.do(`delete from form_drafts`)
 		alice.Choose("Access Like", "Custom")
-		alice.WaitForModal("This form is too old.")
+		alice.WaitForModal("This form has expired.")
 	})
 }

@@ -26,7 +26,7 @@ import (
 
 // bare is the app with no one around it: no record, no Slack. What it reads of a payload it reads all the same.
 func bare(t testing.TB, log *syncBuffer) *app {
-	db, err := schema.Open("postgres://no one@127.0.0.1:1/none?connect_timeout=1", 1)
+	db, err := schema.Open("postgres://no-one@127.0.0.1:1/none?connect_timeout=1", 1)
 	require.NoError(t, err)
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", maxDays: 365, timeZone: "UTC", bindByEmail: true}

@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
+	"accessbot/slackapp/views"
 )
 
 // held is what alice was granted of the warehouse, which bob looks after: claim IDs.
@@ -26,8 +29,8 @@ func TestRevocation(t *testing.T) {
 			s.held()
 			bob := s.as("bob")
 			bob.OpenHome()
-			bob.Press("Who has access…")
-			bob.WaitForModal("You see what you look after")
+			bob.Press("Review access…")
+			bob.WaitForModal("You see and can revoke")
 			bob.Pick("Person", "alice", "Alice Martin")
 			bob.WaitForModal("Marketing marts")
 			bob.PressBeside("Marketing marts", "Revoke…")
@@ -37,14 +40,14 @@ func TestRevocation(t *testing.T) {
 			_, pressed, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
 			bob.Fill("Reason", "\u200b")
-			require.Contains(s, bob.Submit()["Reason"], "Say why")
+			require.Contains(s, bob.Submit()["Reason"], "Enter a reason")
 			bob.Fill("Reason", "not needed any more")
 			bob.SubmitAccepted()
-			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from releases`))
+			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from stop_orders`))
 			bob.WaitForModal("Being revoked")
 			_, err = s.slack.Deliver("interactivity", pressed)
 			require.NoError(s, err)
-			bob.WaitForMessage("being revoked already") // the trigger of the press is used up
+			bob.WaitForMessage("already being removed") // the trigger of the press is used up
 		})
 	})
 
@@ -53,13 +56,13 @@ func TestRevocation(t *testing.T) {
 		claims := s.held()
 		alice := s.as("alice")
 		alice.OpenHome()
-		require.NotContains(t, alice.Home(), "Who has access…")
+		require.NotContains(t, alice.Home(), "Review access…")
 
 		lucia := s.as("lucia") // looks after the dashboards, not the warehouse
 		lucia.OpenHome()
-		lucia.Press("Who has access…")
+		lucia.Press("Review access…")
 		lucia.Pick("Person", "alice", "Alice Martin")
-		lucia.WaitForModal("in all, page 1")
+		lucia.WaitForModal("in total, page 1")
 		require.NotContains(t, lucia.Modal(), "Marketing marts")
 		lucia.PressBeside("Dashboard viewer", "Revoke…")
 		lucia.WaitForModal("The access ends now")
@@ -68,22 +71,22 @@ func TestRevocation(t *testing.T) {
 		payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.NotContains(t, lucia.WaitForMessage("it is not yours to revoke").Text(), "Alice")
-		require.Equal(t, 1, s.alerts("revoking refused"))
+		require.NotContains(t, lucia.WaitForMessage("isn't yours to revoke").Text(), "Alice")
+		require.Equal(t, 1, s.alerts(schema.RevocationRefused))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"
-		payload["view"] = map[string]any{"type": "modal", "callback_id": "take_back", "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
+		payload["view"] = map[string]any{"type": "modal", "callback_id": views.CallbackRevoke, "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
 			"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.Contains(t, answer.Body, "Only those who look after")
-		require.Equal(t, 2, s.alerts("revoking refused"))
-		require.Zero(t, one[int](s, `select count(*) from releases`))
+		require.Contains(t, answer.Body, "Only owners and administrators")
+		require.Equal(t, 2, s.alerts(schema.RevocationRefused))
+		require.Zero(t, one[int](s, `select count(*) from stop_orders`))
 
 		s.do(`update people set administrator = true where email = 'lucia@example.com'`)
 		answer, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.NotContains(t, answer.Body, "Only those")
-		require.Equal(t, 1, one[int](s, `select count(*) from releases`))
+		require.NotContains(t, answer.Body, "Only owners")
+		require.Equal(t, 1, one[int](s, `select count(*) from stop_orders`))
 	})
 }

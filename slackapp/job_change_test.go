@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -44,8 +45,8 @@ func TestJobChange(t *testing.T) {
 			require.NoError(s, err)
 			require.NotContains(s, answer.Body, "errors", "twice is once")
 			require.Equal(s, "revoked an analyst reads priya@example.com writer", one[string](s, `select string_agg(r.kind || ' ' || r.reason || ' ' || p.email || ' ' || e.key, ', ')
-			from releases r join people p on p.id = r.person_id join claims c on c.id = r.claim_id join entitlements e on e.id = c.entitlement_id`))
-			require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'released: revoked'`))
+			from stop_orders r join people p on p.id = r.person_id join claims c on c.id = r.claim_id join entitlements e on e.id = c.entitlement_id`))
+			require.Equal(s, 1, one[int](s, `select count(*) from audit_events where action = 'revocation.recorded'`))
 			s.sendNotifications()
 			require.Contains(s, priya.Again(message).Text(), "revoked by you")
 		})
@@ -57,7 +58,7 @@ func TestJobChange(t *testing.T) {
 		zoe := s.as("zoe")
 		zoe.OpenHome()
 		require.NoError(t, zoe.Actor().PressForwarded(message, "Revoke…"))
-		require.NotContains(t, zoe.WaitForModal("They have nothing that you can revoke"), "Warehouse writer")
+		require.NotContains(t, zoe.WaitForModal("This person has no access that you can revoke"), "Warehouse writer")
 
 		priya := s.as("priya")
 		priya.PressIn(message, "Revoke…")
@@ -76,12 +77,12 @@ func TestJobChange(t *testing.T) {
 			require.NoError(t, err)
 			return answer.Body
 		}
-		require.Contains(t, submit("zoe", "warehouse", "scheduler"), "Only those who look after")
-		require.Contains(t, submit("priya", "dashboards", "viewer"), "Only those who look after")
-		require.Contains(t, submit("priya", "warehouse", "reader"), "Only those who look after")
-		require.Equal(t, 3, s.alerts("revoking refused"))
-		require.Equal(t, 1, one[int](s, `select count(*) from releases`))
-		require.NotContains(t, submit("priya", "warehouse", "scheduler"), "Only those")
-		require.Equal(t, 2, one[int](s, `select count(*) from releases`))
+		require.Contains(t, submit("zoe", "warehouse", "scheduler"), "Only owners and administrators")
+		require.Contains(t, submit("priya", "dashboards", "viewer"), "Only owners and administrators")
+		require.Contains(t, submit("priya", "warehouse", "reader"), "Only owners and administrators")
+		require.Equal(t, 3, s.alerts(schema.RevocationRefused))
+		require.Equal(t, 1, one[int](s, `select count(*) from stop_orders`))
+		require.NotContains(t, submit("priya", "warehouse", "scheduler"), "Only owners")
+		require.Equal(t, 2, one[int](s, `select count(*) from stop_orders`))
 	})
 }

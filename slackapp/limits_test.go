@@ -113,11 +113,11 @@ func TestUserLimit(t *testing.T) {
 					return w
 				}
 				post()
-				require.NotContains(t, log.String(), "faster than the limit")
+				require.NotContains(t, log.String(), "rate limit exceeded")
 				for range 3 {
 					require.Equal(t, c.answer, strings.TrimSpace(post().Body.String()))
 				}
-				require.Equal(t, 1, strings.Count(log.String(), "faster than the limit"))
+				require.Equal(t, 1, strings.Count(log.String(), "rate limit exceeded"))
 				for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 					j.wait(t.Context())
 				}
@@ -133,7 +133,7 @@ func TestUserLimit(t *testing.T) {
 				alice := s.as("alice")
 				card := alice.WaitForMessage("#1001")
 				alice.PressIn(card, "Withdraw")
-				alice.WaitForEphemeral("It is recorded that you withdraw this.")
+				alice.WaitForEphemeral("Withdrawing request #")
 				_, click, err := s.slack.LastPayload("block_actions")
 				require.NoError(t, err)
 				start := time.Now()

@@ -62,7 +62,7 @@ func TestManualTask(t *testing.T) {
 			alice := s.as("alice")
 			s.openForm(alice)
 			alice.Choose("Access Like", "Custom")
-			alice.WaitForModal("Everything that can be requested")
+			alice.WaitForModal("Everything that you can request")
 			alice.Pick("Application", "build", "Building Access")
 			s.drawn(alice)
 			alice.Tick("Evening entry")
@@ -81,8 +81,8 @@ func TestManualTask(t *testing.T) {
 			bob.OpenHome()
 			lucia.OpenHome()
 			task, _, _ := strings.Cut(lucia.Home(), "My requests")
-			message := lucia.WaitForMessage("Please grant by hand")
-			for _, said := range []string{"To do by hand (1)", "*Please grant:* Building Access: *Evening entry* (badge)", "*Who:* Alice Martin (alice@example.com)", "*Duration:* permanent", "*Approved by:* Dana Levi", "*Request:* #1001"} {
+			message := lucia.WaitForMessage("Manual task: set up access")
+			for _, said := range []string{"Manual tasks (1)", "*Set up access:* Building Access: *Evening entry* (badge)", "*Person:* Alice Martin (alice@example.com)", "*Duration:* permanent", "*Approved by:* Dana Levi", "*Request:* #1001"} {
 				require.Contains(s, task, said)
 				if strings.HasPrefix(said, "*Who") || strings.HasPrefix(said, "*Dur") {
 					require.Contains(s, message.Text(), said)
@@ -91,17 +91,17 @@ func TestManualTask(t *testing.T) {
 			for _, button := range message.Buttons() {
 				require.Contains(s, task, "["+button+"]")
 			}
-			lucia.PressBeside("Evening entry", "Done")
-			s.homeWithout(lucia, "To do by hand")
+			lucia.PressBeside("Evening entry", "Mark as done")
+			s.homeWithout(lucia, "Manual tasks")
 			require.Equal(s, "done", s.outcome(1))
 
 			// What bob has before him is behind: he is told, and it shows what is so.
-			bob.PressBeside("Evening entry", "Done")
-			bob.WaitForModal("This was answered already.")
+			bob.PressBeside("Evening entry", "Mark as done")
+			bob.WaitForModal("This task is already answered.")
 			bob.CloseModal()
-			s.homeWithout(bob, "To do by hand")
+			s.homeWithout(bob, "Manual tasks")
 			dana.OpenHome()
-			require.NotContains(s, dana.Home(), "To do by hand")
+			require.NotContains(s, dana.Home(), "Manual tasks")
 			require.Equal(s, 1, one[int](s, `select count(*) from manual_task_answers`))
 
 			require.NoError(s, s.worker.ProvisionAccess(s.Context(), item))
@@ -118,17 +118,17 @@ func TestManualTask(t *testing.T) {
 		second := s.manualTasks("zoe", "building", "evening")
 		cannot := lucia.WaitForMessage("Zoë Laurent")
 		lucia.OpenHome()
-		require.Contains(t, lucia.Home(), "To do by hand (2)")
+		require.Contains(t, lucia.Home(), "Manual tasks (2)")
 
-		lucia.PressIn(done, "Done")
-		require.NotContains(t, lucia.WaitForHome("To do by hand (1)"), "Alice Martin")
+		lucia.PressIn(done, "Mark as done")
+		require.NotContains(t, lucia.WaitForHome("Manual tasks (1)"), "Alice Martin")
 		require.Equal(t, "done", s.outcome(first))
 
-		lucia.PressIn(cannot, "Cannot")
+		lucia.PressIn(cannot, "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.Fill("Why", "no badges left")
 		lucia.SubmitAccepted()
-		s.homeWithout(lucia, "To do by hand")
+		s.homeWithout(lucia, "Manual tasks")
 		require.Equal(t, "cannot no badges left", s.outcome(second))
 	})
 
@@ -139,10 +139,10 @@ func TestManualTask(t *testing.T) {
 		for who, sees := range map[string]bool{"lucia": true, "noor": true /* an administrator */, "alice": false, "tom": false /* owns another application */} {
 			a := s.as(who)
 			a.OpenHome()
-			require.Equal(t, sees, strings.Contains(a.Home(), "To do by hand (1)"), who)
+			require.Equal(t, sees, strings.Contains(a.Home(), "Manual tasks (1)"), who)
 		}
 		lucia := s.as("lucia")
-		lucia.PressBeside("Evening entry", "Cannot")
+		lucia.PressBeside("Evening entry", "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.CloseModal()
 		_, click, err := s.slack.LastPayload("block_actions")
@@ -157,26 +157,26 @@ func TestManualTask(t *testing.T) {
 		}
 		for n, who := range []string{"alice", "tom"} {
 			press(who, fmt.Sprint(task))
-			s.eventually(who+" is refused", func() bool { return s.alerts("answer to a task refused") == n+1 })
+			s.eventually(who+" is refused", func() bool { return s.alerts(schema.ManualTaskRefused) == n+1 })
 		}
 		press("lucia", fmt.Sprint(task+7))
-		s.eventually("there is no such task", func() bool { return s.alerts("answer to a task refused") == 3 })
+		s.eventually("there is no such task", func() bool { return s.alerts(schema.ManualTaskRefused) == 3 })
 		for n, value := range []string{"", "x", "1; drop table tasks"} {
 			press("lucia", value)
-			s.eventually("refused: "+value, func() bool { return s.alerts("button with a value of its own refused") == n+1 })
+			s.eventually("refused: "+value, func() bool { return s.alerts(schema.ButtonRefused) == n+1 })
 		}
 		require.Equal(t, "open", s.outcome(task))
 
 		// Who does not look after it any more still has it before them, and is refused.
 		s.do(`delete from application_owners where person_id = $1`, s.person("lucia").ID)
-		lucia.PressBeside("Evening entry", "Done")
-		lucia.WaitForModal("This is for those who look after the application.")
+		lucia.PressBeside("Evening entry", "Mark as done")
+		lucia.WaitForModal("Only owners of the application can do this.")
 		lucia.CloseModal()
-		s.homeWithout(lucia, "To do by hand")
+		s.homeWithout(lucia, "Manual tasks")
 		require.Equal(t, "open", s.outcome(task))
 		noor := s.as("noor")
-		noor.PressBeside("Evening entry", "Done")
-		s.homeWithout(noor, "To do by hand")
+		noor.PressBeside("Evening entry", "Mark as done")
+		s.homeWithout(noor, "Manual tasks")
 		require.Equal(t, "done", s.outcome(task))
 	})
 
@@ -190,21 +190,21 @@ func TestManualTask(t *testing.T) {
 		}
 		lucia := s.as("lucia")
 		lucia.OpenHome()
-		require.Equal(t, views.TaskLines, strings.Count(lucia.Home(), "Please grant"))
+		require.Equal(t, views.TaskLines, strings.Count(lucia.Home(), "Set up access"))
 		lucia.Press("Show all 18")
-		lucia.WaitForModal("18 in all, page 1 of 2")
+		lucia.WaitForModal("18 in total, page 1 of 2")
 		lucia.Press("Next")
 		lucia.WaitForModal("page 2 of 2")
 		at := func(n int) string { return people[n] + "@example.com" }
-		lucia.PressBeside(at(17), "Done")
-		require.NotContains(t, lucia.WaitForModal("17 in all, page 2 of 2"), at(17))
-		lucia.PressBeside(at(16), "Cannot")
+		lucia.PressBeside(at(17), "Mark as done")
+		require.NotContains(t, lucia.WaitForModal("17 in total, page 2 of 2"), at(17))
+		lucia.PressBeside(at(16), "Can't do it…")
 		lucia.WaitForModal("Why")
 		lucia.Fill("Why", "no badges left")
 		lucia.SubmitAccepted()
-		require.NotContains(t, lucia.WaitForModal("16 in all, page 2 of 2"), at(16))
+		require.NotContains(t, lucia.WaitForModal("16 in total, page 2 of 2"), at(16))
 		lucia.CloseModal()
-		lucia.WaitForHome("To do by hand (16)")
+		lucia.WaitForHome("Manual tasks (16)")
 	})
 
 	t.Run("tasks assigned to the reader come first", func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestManualTask(t *testing.T) {
 		noor := s.as("noor") // an administrator
 		noor.OpenHome()
 		tasks, _, _ := strings.Cut(noor.Home(), "My requests")
-		require.Contains(t, tasks, "To do by hand (6)")
+		require.Contains(t, tasks, "Manual tasks (6)")
 		require.Less(t, strings.Index(tasks, "Thandi Nkosi"), strings.Index(tasks, "Alice Martin"))
 		require.NotContains(t, tasks, "Mateusz")
 	})
@@ -271,27 +271,27 @@ func TestUnexpectedAccess(t *testing.T) {
 		bob.OpenHome()
 		finding, _, _ := strings.Cut(bob.Home(), "My requests")
 		for _, said := range []string{
-			"Differs from what is recorded (3)", "Tom O'Brien: *Dashboard publisher*", "Dashboards · held there, and no one asked for it here",
-			"account stranger (no one's in the directory): *Warehouse reader*", "Priya Nair: *Analyst sandbox*", "Data Warehouse · recorded as given, and not there any more", "Please look in the application who changed it",
+			"Unexpected or missing access (3)", "Tom O'Brien: *Dashboard publisher*", "Dashboards · Unexpected: not requested here",
+			"account stranger (not in the directory): *Warehouse reader*", "Priya Nair: *Analyst sandbox*", "Data Warehouse · Missing: granted here, but no longer there", "Check in the application who changed it",
 		} {
 			require.Contains(t, finding, said)
 		}
 		lucia.OpenHome() // owns the dashboards, and not the whole warehouse
-		require.Contains(t, lucia.Home(), "Differs from what is recorded (1)")
+		require.Contains(t, lucia.Home(), "Unexpected or missing access (1)")
 		require.NotContains(t, lucia.Home(), "Priya Nair")
 		for who, sees := range map[string]bool{"noor": true /* an administrator */, "alice": false, "hannah": false /* owns another application */} {
 			a := s.as(who)
 			a.OpenHome()
-			require.Equal(t, sees, strings.Contains(a.Home(), "Differs from what is recorded (3)"), who)
-			require.Equal(t, sees, strings.Contains(a.Home(), "Differs from"), who)
+			require.Equal(t, sees, strings.Contains(a.Home(), "Unexpected or missing access (3)"), who)
+			require.Equal(t, sees, strings.Contains(a.Home(), "Unexpected or missing access"), who)
 		}
 		s.compare(nil, lost)
 		bob.OpenHome()
-		require.Contains(t, bob.Home(), "Differs from what is recorded (1)")
+		require.Contains(t, bob.Home(), "Unexpected or missing access (1)")
 		require.NotContains(t, bob.Home(), "stranger")
 		s.compare(nil, nil)
 		bob.OpenHome()
-		require.NotContains(t, bob.Home(), "Differs from")
+		require.NotContains(t, bob.Home(), "Unexpected or missing access")
 	})
 
 	t.Run("differences beyond the room on Home are in the whole list", func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		lucia.OpenHome()
 		require.Equal(t, views.FindingLines, strings.Count(lucia.Home(), "account stranger-"))
 		lucia.Press("Show all 18")
-		lucia.WaitForModal("18 in all, page 1 of 2")
+		lucia.WaitForModal("18 in total, page 1 of 2")
 		lucia.Press("Next")
 		require.Equal(t, 3, strings.Count(lucia.WaitForModal("page 2 of 2"), "account stranger-"))
 		lucia.CloseModal()

@@ -14,16 +14,16 @@ import (
 	"accessbot/workflows"
 )
 
-// openQuestion opens the modal in which an approver asks the requester something.
+// openQuestion opens the modal in which an approver asks the requester a question.
 func (a *app) openQuestion(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	request, _, refused := a.askedOf(ctx, ic, action.Value)
 	if refused != "" {
 		return telling(refused)
 	}
-	return outcome{opens: &opening{view: views.AskQuestion(request, action.Value), button: "Ask"}}
+	return outcome{opens: &opening{view: views.AskQuestion(request, action.Value), button: "Ask a question…"}}
 }
 
-// submitQuestion records what an approver asks. What is in its way stands at the field.
+// submitQuestion records an approver's question. Problems are shown at the field.
 func (a *app) submitQuestion(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	text, wrong := written(ic, schema.MaxQuestion)
 	if wrong != nil {
@@ -42,17 +42,17 @@ func (a *app) submitQuestion(ctx context.Context, ic *slack.InteractionCallback)
 	if err != nil {
 		return wrongAt(views.BlockWritten, plainWords(a.refusedQuestion(ctx, err)))
 	}
-	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your approval is recorded. It will be passed on shortly.")}
+	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your question is recorded. We'll send it as soon as our systems are back.")}
 }
 
 func (a *app) refusedQuestion(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrTooMany):
-		return fmt.Sprintf("%d approvals about this request wait for an answer already. Ask again when one of them is answered.", schema.MaxOpenQuestions)
+		return fmt.Sprintf("%d questions about this request already wait for an answer. Ask again when one is answered.", schema.MaxOpenQuestions)
 	case errors.Is(err, schema.ErrNotOpen):
-		return "Nothing of this request waits any more, so there is nothing left to ask."
+		return "This request is no longer waiting, so there is nothing to ask."
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "You can't ask an approval about a request that you made, or that was made for you."
+		return "You can't ask about your own request."
 	}
 	return a.refusedDecision(ctx, err)
 }
@@ -75,16 +75,16 @@ func (a *app) openAnswer(ctx context.Context, ic *slack.InteractionCallback, act
 	case !request.Waits():
 		return telling(nothingToAnswer)
 	}
-	return outcome{opens: &opening{view: views.AnswerQuestion(request, question), button: "Answer"}}
+	return outcome{opens: &opening{view: views.AnswerQuestion(request, question), button: "Answer…"}}
 }
 
 const (
-	notAsked        = "This was asked of someone else."
-	answeredAlready = "This was answered already."
-	nothingToAnswer = "Nothing of this request waits any more, so there is nothing left to answer."
+	notAsked        = "This question wasn't for you."
+	answeredAlready = "This question is already answered."
+	nothingToAnswer = "This request is no longer waiting, so no answer is needed."
 )
 
-// submitAnswer records what the requester answers. What is in its way stands at the field.
+// submitAnswer records the requester's answer. Problems are shown at the field.
 func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	text, wrong := written(ic, schema.MaxAnswer)
 	if wrong != nil {
@@ -110,17 +110,17 @@ func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) o
 	case err != nil:
 		return wrongAt(views.BlockWritten, plainWords(a.words(ctx, err)))
 	}
-	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. It will be passed on shortly.")}
+	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. We'll send it as soon as our systems are back.")}
 }
 
-// written is what someone wrote into a modal, or what is wrong with it.
+// written is the text of a modal, or what is wrong with it.
 func written(ic *slack.InteractionCallback, atMost int) (text string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	field, _ := s.field(views.BlockWritten, views.ActionWritten)
 	text = writable(field.Value)
 	switch {
 	case views.Clean(text) == "":
-		return "", fieldErrors{views.BlockWritten: "Write something."}
+		return "", fieldErrors{views.BlockWritten: "Enter a text."}
 	case utf8.RuneCountInString(text) > atMost:
 		return "", fieldErrors{views.BlockWritten: fmt.Sprintf("This is too long. Shorten it to %d characters.", atMost)}
 	}

@@ -21,13 +21,13 @@ func (s *stage) slackID(name string) string {
 	return users[n].ID
 }
 
-// enquire lets someone ask the requester something, by their copy of an approval.
+// askQuestion asks the requester a question as an approver, in their approval message.
 func (s *stage) askQuestion(who string, approvalMessage slacksim.Message, text string) {
 	s.Helper()
 	a := s.as(who)
-	a.PressIn(approvalMessage, "Ask…")
-	a.WaitForModal("your approval about request")
-	a.Fill("Approval", text)
+	a.PressIn(approvalMessage, "Ask a question…")
+	a.WaitForModal("your question about request")
+	a.Fill("Question", text)
 	a.SubmitAccepted()
 	a.WaitForNoModal()
 }
@@ -41,12 +41,12 @@ func TestQuestion(t *testing.T) {
 			his, hers := bob.WaitForMessage(fmt.Sprintf("#%d", number)), lucia.WaitForMessage(fmt.Sprintf("#%d", number))
 			card := alice.WaitForMessage("successfully created")
 
-			bob.PressIn(his, "Ask…")
+			bob.PressIn(his, "Ask a question…")
 			bob.WaitForModal("gets your approval about request")
-			require.Contains(s, bob.Submit()["Approval"], "complete this required field", "it is not sent empty")
-			bob.Fill("Approval", "\u2060")
-			require.Contains(s, bob.Submit()["Approval"], "Write something")
-			bob.Fill("Approval", "What for, <!channel>?")
+			require.Contains(s, bob.Submit()["Question"], "complete this required field", "it is not sent empty")
+			bob.Fill("Question", "\u2060")
+			require.Contains(s, bob.Submit()["Question"], "Enter a text")
+			bob.Fill("Question", "What for, <!channel>?")
 			bob.SubmitAccepted()
 			s.eventually("the request is due", func() bool {
 				return one[bool](s, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests where id = $1`, number)
@@ -56,9 +56,9 @@ func TestQuestion(t *testing.T) {
 			require.Contains(s, asked.Text(), "What for, <!channel>?", "as it was written, in plain text")
 			require.Equal(s, []string{"Answer"}, asked.Buttons())
 			require.Contains(s, alice.Again(card).Text(), "Bob Fischer asks: “What for")
-			require.Contains(s, lucia.Again(hers).Text(), "This is not answered yet.")
+			require.Contains(s, lucia.Again(hers).Text(), "Not answered yet.")
 
-			alice.PressIn(asked, "Answer")
+			alice.PressIn(asked, "Answer…")
 			alice.WaitForModal("What for")
 			alice.Fill("Answer", "The board’s report & more")
 			alice.SubmitAccepted()
@@ -71,9 +71,9 @@ func TestQuestion(t *testing.T) {
 				require.Contains(s, text, "Alice Martin answered")
 				require.Contains(s, text, "The board’s report & more")
 			}
-			require.Contains(s, bob.WaitForMessage("Alice Martin answered your approval").Text(), "The board’s report & more")
+			require.Contains(s, bob.WaitForMessage("Alice Martin answered your question").Text(), "The board’s report & more")
 			messages := lucia.Messages()
-			require.NotContains(s, messages[len(messages)-1].Text(), "answered your approval", "only the one who asked is notified")
+			require.NotContains(s, messages[len(messages)-1].Text(), "answered your question", "only the one who asked is notified")
 			require.Contains(s, bob.Again(his).Buttons(), "Approve", "it goes on waiting")
 			const sent = `select string_agg(id || ts || digest || sent_at, ' ' order by id) from slack_messages`
 			before := one[string](s, sent)
@@ -85,8 +85,8 @@ func TestQuestion(t *testing.T) {
 	t.Run("only an approver asks and only the requester answers, once", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		number, approvalMessage := s.approvalMessage()
-		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(approvalMessage, "Ask…"))
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 1 })
+		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(approvalMessage, "Ask a question…"))
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) == 1 })
 
 		s.askQuestion("bob", approvalMessage, "What for?")
 		_, payload, err := s.slack.LastPayload("view_submission")
@@ -95,15 +95,15 @@ func TestQuestion(t *testing.T) {
 		s.as("lucia").OpenHome() // she is known
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("a forged one is audited", func() bool { return s.alerts("asking the requester refused") == 1 })
+		s.eventually("a forged one is audited", func() bool { return s.alerts(schema.QuestionRefused) == 1 })
 		require.Equal(t, 1, one[int](s, `select count(*) from questions`))
 
 		s.work(number)
 		alice := s.as("alice")
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
-		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(asked, "Answer"))
-		s.eventually("it is audited", func() bool { return s.alerts("button with a value of its own refused") == 2 })
-		alice.PressIn(asked, "Answer")
+		require.NoError(t, s.slack.As("lucia@example.com").PressForwarded(asked, "Answer…"))
+		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) == 2 })
+		alice.PressIn(asked, "Answer…")
 		alice.WaitForModal("What for?")
 		alice.Fill("Answer", "A report")
 		alice.SubmitAccepted()
@@ -111,11 +111,11 @@ func TestQuestion(t *testing.T) {
 		require.NoError(t, err)
 		reply, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(reply), "This was answered already.")
+		require.Contains(t, fmt.Sprint(reply), "This task is already answered.")
 		payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("a forged answer is audited", func() bool { return s.alerts("answering an approver refused") == 1 })
+		s.eventually("a forged answer is audited", func() bool { return s.alerts(schema.AnswerRefused) == 1 })
 		require.Equal(t, "A report", one[string](s, `select text from question_answers`))
 	})
 
@@ -126,9 +126,9 @@ func TestQuestion(t *testing.T) {
 		s.work(number)
 		alice, bob := s.as("alice"), s.as("bob")
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
-		alice.PressIn(asked, "Answer")
+		alice.PressIn(asked, "Answer…")
 		alice.WaitForModal("What for?")
-		bob.PressIn(approvalMessage, "Ask…")
+		bob.PressIn(approvalMessage, "Ask a question…")
 		bob.WaitForModal("gets your approval")
 		// Decided meanwhile, by the same button in another window.
 		_, err := s.db.As(t, "accessbot_slackapp").Decide(t.Context(), schema.Answer{
@@ -138,15 +138,15 @@ func TestQuestion(t *testing.T) {
 		require.NoError(t, err)
 
 		alice.Fill("Answer", "Too late")
-		require.Contains(t, alice.Submit()["Answer"], "nothing left to answer")
-		bob.Fill("Approval", "And why?")
-		require.Contains(t, bob.Submit()["Approval"], "nothing left to ask")
+		require.Contains(t, alice.Submit()["Answer"], "no answer is needed")
+		bob.Fill("Question", "And why?")
+		require.Contains(t, bob.Submit()["Question"], "nothing to ask")
 		alice.CloseAllModals()
 		s.work(number)
 		asked = alice.Again(asked)
 		require.Empty(t, asked.Buttons())
-		require.Contains(t, asked.Text(), "nothing left to answer")
-		require.Contains(t, bob.Again(approvalMessage).Text(), "This was not answered.")
+		require.Contains(t, asked.Text(), "no answer is needed")
+		require.Contains(t, bob.Again(approvalMessage).Text(), "Not answered.")
 		require.Zero(t, one[int](s, `select count(*) from question_answers`))
 	})
 
@@ -157,10 +157,10 @@ func TestQuestion(t *testing.T) {
 			s.askQuestion("bob", approvalMessage, fmt.Sprintf("What for, %d?", n))
 		}
 		bob := s.as("bob")
-		bob.PressIn(approvalMessage, "Ask…")
+		bob.PressIn(approvalMessage, "Ask a question…")
 		bob.WaitForModal("gets your approval")
-		bob.Fill("Approval", "And why?")
-		require.Contains(t, bob.Submit()["Approval"], "5 approvals about this request wait for an answer already")
+		bob.Fill("Question", "And why?")
+		require.Contains(t, bob.Submit()["Question"], "5 approvals about this request wait for an answer already")
 		require.Equal(t, 5, one[int](s, `select count(*) from questions`))
 	})
 
@@ -171,9 +171,9 @@ func TestQuestion(t *testing.T) {
 		s.askQuestion("bob", approvalMessage, "What for?")
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "user_disabled", Times: 2}))
 		s.work(number) // the other time, the app tells bob that it continues shortly
-		require.Equal(t, 1, s.alerts("cannot be reached in Slack"))
+		require.Equal(t, 1, s.alerts(schema.MessageUndelivered))
 		bob := s.as("bob")
-		require.Contains(t, bob.Again(approvalMessage).Text(), "This is not answered yet.")
+		require.Contains(t, bob.Again(approvalMessage).Text(), "Not answered yet.")
 		require.Contains(t, bob.Again(approvalMessage).Buttons(), "Approve")
 	})
 
@@ -183,9 +183,9 @@ func TestQuestion(t *testing.T) {
 			s.againAndAgain(11) // so many that Home does not show them all
 			bob, alice := s.as("bob"), s.as("alice")
 			bob.OpenHome()
-			bob.PressBeside("#1001", "Ask…")
-			bob.WaitForModal("your approval about request")
-			bob.Fill("Approval", "Asked on Home?")
+			bob.PressBeside("#1001", "Ask a question…")
+			bob.WaitForModal("your question about request")
+			bob.Fill("Question", "Asked on Home?")
 			bob.SubmitAccepted()
 			bob.WaitForNoModal()
 			s.work(1001)
@@ -193,9 +193,9 @@ func TestQuestion(t *testing.T) {
 
 			bob.Press("Show all 12")
 			bob.WaitForModal("12 in all")
-			bob.PressBeside("#1012", "Ask…")
-			bob.WaitForModal("your approval about request")
-			bob.Fill("Approval", "Asked in the list?")
+			bob.PressBeside("#1012", "Ask a question…")
+			bob.WaitForModal("your question about request")
+			bob.Fill("Question", "Asked in the list?")
 			bob.SubmitAccepted()
 			s.work(1012)
 			require.Contains(s, alice.WaitForMessage("Asked in the list?").Text(), "#1012")

@@ -19,7 +19,7 @@ func TestRetryNow(t *testing.T) {
 			number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 			s.work(number)
 			bob := s.as("bob")
-			bob.PressIn(bob.WaitForMessage("Alice Martin asks for"), "Approve")
+			bob.PressIn(bob.WaitForMessage("Alice Martin requests"), "Approve")
 			s.eventually("it is decided", func() bool { return one[int](s, `select count(*) from decisions`) == 1 })
 			s.work(number)
 			item := one[int64](s, `select id from request_items where request_id = $1`, number)
@@ -34,7 +34,7 @@ func TestRetryNow(t *testing.T) {
 			orders := func() int { return one[int](s, `select count(*) from retry_orders where request_id = $1`, number) }
 			s.do(`update access_requests set due_at = app_now() + interval '1 hour' where id = $1`, number)
 			dana.PressIn(waiting, "Retry now")
-			dana.WaitForEphemeral(fmt.Sprintf("Trying request #%d now", number))
+			dana.WaitForEphemeral(fmt.Sprintf("Retrying request #%d", number))
 			require.Equal(t, 1, orders())
 			require.True(t, one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number), "Temporal is away here: the sweep has it tried")
 			dana.WaitForMessage(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
@@ -54,7 +54,7 @@ func TestRetryNow(t *testing.T) {
 				s.eventually(who+" is refused", func() bool { return s.alerts(schema.RetryRefused) == n+1 })
 			}
 			press("dana", "1; drop table retry_orders")
-			s.eventually("a value of its own is refused", func() bool { return s.alerts("button with a value of its own refused") == 1 })
+			s.eventually("a value of its own is refused", func() bool { return s.alerts(schema.ButtonRefused) == 1 })
 
 			// An administrator no longer still has the button before them.
 			s.do(`update people set administrator = false where id = $1`, s.person("dana").ID)
@@ -75,7 +75,7 @@ func TestRetryNow(t *testing.T) {
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 		s.work(number)
 		bob := s.as("bob")
-		bob.PressIn(bob.WaitForMessage("Alice Martin asks for"), "Approve")
+		bob.PressIn(bob.WaitForMessage("Alice Martin requests"), "Approve")
 		s.eventually("it is decided", func() bool { return one[int](s, `select count(*) from decisions`) == 1 })
 		s.work(number)
 		item := one[int64](s, `select id from request_items where request_id = $1`, number)

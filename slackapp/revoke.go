@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/slack-go/slack"
@@ -11,7 +12,7 @@ import (
 	"accessbot/workflows"
 )
 
-// withdraw records that a requester no longer asks for what is not being granted yet.
+// withdraw records the withdrawal of everything in a request that is not being set up yet.
 func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	number, person, refused := a.pressed(ctx, ic, action)
 	if refused != "" {
@@ -20,15 +21,15 @@ func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, actio
 	items, err := a.db.Withdraw(ctx, number, person.ID)
 	switch {
 	case err != nil:
-		return telling(a.refusedRelease(ctx, person, "withdraw", number, err))
+		return telling(a.refusedOrder(ctx, person, schema.WithdrawalRefused, number, err))
 	case len(items) == 0:
-		return telling("There is nothing left to withdraw: all of it is decided, given or withdrawn already.")
+		return telling("There is nothing left to withdraw.")
 	}
 	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalWithdrawalRecorded,
-		"It is recorded that you withdraw this. It will take effect shortly.")}
+		fmt.Sprintf("Withdrawing request #%d. This will take effect as soon as our systems are back.", number))}
 }
 
-// removeAccess records that someone removes access  before its end.
+// removeAccess records that a holder removes their access before its end date.
 func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	claimID, person, refused := a.pressed(ctx, ic, action)
 	if refused != "" {
@@ -36,14 +37,14 @@ func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, a
 	}
 	claim, err := a.db.RemoveAccess(ctx, claimID, person.ID)
 	if err != nil {
-		return telling(a.refusedRelease(ctx, person, "remove", claimID, err))
+		return telling(a.refusedOrder(ctx, person, schema.RevocationRefused, claimID, err))
 	}
 	o := outcome{home: &person}
-	const recorded = "It is recorded that you remove this access . It will take effect shortly."
+	const recorded = "Removing your access. We'll tell you if it is delayed."
 	switch {
 	case claim.EndedAt.Valid:
-		o.tell = "You do not have this access any more."
-	case claim.RevokedAt.Valid: // pressed twice: its run need not hear of it again
+		o.tell = "You no longer have this access."
+	case claim.RevokedAt.Valid: // pressed twice: the run knows
 		o.tell = recorded
 	default:
 		o.wake = &wakeUp{claim: &claim, otherwise: recorded}
@@ -51,12 +52,12 @@ func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, a
 	return o.alsoListed(ic)
 }
 
-// pressed reads what a button is about and who pressed it, or why that counts for nothing (mrkdwn).
+// pressed returns the ID in a button and who pressed it, or why it is refused (mrkdwn).
 func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) (id int64, person schema.Person, refused string) {
 	id, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return 0, schema.Person{}, "This button cannot be used."
+		return 0, schema.Person{}, badButton
 	}
 	if person, err = a.who(ctx, ic.User.ID); err != nil {
 		return 0, schema.Person{}, a.words(ctx, err)
@@ -64,16 +65,16 @@ func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action
 	return id, person, ""
 }
 
-// refusedRelease tells why nothing was recorded.
-func (a *app) refusedRelease(ctx context.Context, person schema.Person, what string, id int64, err error) string {
+// refusedOrder says why nothing was recorded.
+func (a *app) refusedOrder(ctx context.Context, person schema.Person, refusedAs schema.AuditAction, id int64, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: what + " refused", Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
-		return "Only the one who asked for this access can do that."
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: refusedAs, Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
+		return "Only the requester can do this."
 	case errors.Is(err, schema.ErrNotOpen):
-		return "This is over already."
+		return "This has already ended."
 	case errors.Is(err, schema.ErrWrongKind):
-		return "This is being granted at this moment. As soon as you have it, it can be removed on the Home tab."
+		return "This access is being set up right now. Once it is active, you can remove it on the Home tab."
 	}
 	return a.words(ctx, err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -15,7 +16,7 @@ import (
 type replay struct {
 	what, route string
 	payload     map[string]any
-	answers     string // what the ack says to whoever may use the app; empty: nothing to tell by
+	answers     string // what the ack says to a user who may use the app; empty: nothing
 	refusal     string // what it says to others
 }
 
@@ -31,7 +32,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	_, approvalMessage := s.approvalMessage()
 	bob, alice := s.as("bob"), s.as("alice")
 	bob.OpenHome() // which binds him
-	bob.PressIn(approvalMessage, "Deny")
+	bob.PressIn(approvalMessage, "Deny…")
 	bob.WaitForModal("Deny")
 	approve := last("a button in a message", "block_actions")
 	approve.payload["actions"].([]any)[0].(map[string]any)["action_id"] = views.ActionApprove
@@ -39,7 +40,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	bob.Submit()
 	deny := last("a reason that is submitted", "view_submission")
 	stateOf(deny.payload, views.BlockReason, views.ActionReason)["value"] = "no"
-	deny.refusal = "members of this workspace only"
+	deny.refusal = "full members of this workspace"
 
 	s.openForm(alice)
 	require.NotEmpty(s, alice.Search("Person", "pri"))
@@ -53,7 +54,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	alice.Choose("Reason", "Project work")
 	alice.Submit()
 	submit := last("a form that is submitted", "view_submission")
-	submit.answers, submit.refusal = "at most 1 day", "members of this workspace only"
+	submit.answers, submit.refusal = "at most 1 day", "full members of this workspace"
 	return []replay{search, choose, submit}, []replay{approve, deny}
 }
 
@@ -97,7 +98,7 @@ func TestRoutes(t *testing.T) {
 			bound := one[int](s, `select count(*) from slack_identities`)
 			state := func() string {
 				return one[string](s, `select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
-				(select count(*) from decisions), (select count(*) from releases), (select count(*) from slack_identities))::text`)
+				(select count(*) from decisions), (select count(*) from stop_orders), (select count(*) from slack_identities))::text`)
 			}
 			n := 0
 			type sent struct{ kind, who, user string }
@@ -139,9 +140,9 @@ func TestRoutes(t *testing.T) {
 					_, err := s.slack.ChangeUser(user, change)
 					require.NoError(s, err)
 					n++
-					alerts := s.alerts("bound Slack user is no full member any more")
+					alerts := s.alerts(schema.MembershipLost)
 					s.opens(user, n)
-					s.eventually(kind, func() bool { return s.alerts("bound Slack user is no full member any more") > alerts })
+					s.eventually(kind, func() bool { return s.alerts(schema.MembershipLost) > alerts })
 					theirs := alices
 					if user == bob {
 						theirs = bobs

@@ -9,13 +9,13 @@ import (
 	"accessbot/workflows"
 )
 
-// wakeUp are the runs that should read the database again.
+// wakeUp is the runs to start or signal.
 type wakeUp struct {
 	requests  []int64
 	signal    string
-	claim     *schema.Claim // in their place: the run that ends this claim
-	otherwise string        // what the user who acted is told where Temporal does not take it; empty: nothing
-	// Of a request that was just submitted: who did, and is told in its place what will become of it.
+	claim     *schema.Claim // instead: the run that ends this claim
+	otherwise string        // what the user is told if Temporal is down; empty: nothing
+	// The submitter of a new request, who is told what happens next to it.
 	submittedBy int64
 }
 
@@ -23,8 +23,7 @@ func wakeRequest(number int64, signal, otherwise string) *wakeUp {
 	return &wakeUp{requests: []int64{number}, signal: signal, otherwise: otherwise}
 }
 
-// wake wakes runs, apart from all other work: Temporal may take its time. Where it does not take a signal, the sweep will see to
-// it and to the rest.
+// wake starts or signals runs, apart from all other work: Temporal may be slow. If it is down, the sweep does it later.
 func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
 	otherwise := func(ctx context.Context) {
 		switch {
@@ -36,12 +35,12 @@ func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
 	}
 	done := a.signals.do(ic.User.ID, ic.User.ID, func(ctx context.Context) {
 		if err := a.wakeAll(ctx, w); err != nil {
-			a.log.Warn("a run was not woken: the sweep will do it", "requests", w.requests, "error", err)
+			a.log.Warn("signal failed, left to the sweep", "requests", w.requests, "error", err)
 			otherwise(ctx)
 		}
 	})
 	if !done {
-		a.log.Error("too many runs to wake: the sweep will do it", "requests", w.requests)
+		a.log.Error("signal queue full, left to the sweep", "requests", w.requests)
 		a.also(ic.User.ID, ic.User.ID, otherwise)
 	}
 }
@@ -53,21 +52,21 @@ func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
 		return a.wakeClaim(ctx, *w.claim)
 	}
 	for _, number := range w.requests {
-		if err := a.starter.Request(ctx, number, w.signal); err != nil {
+		if err := a.starter.SignalRequest(ctx, number, w.signal); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wakeClaim wakes the run that ends a claim: its request's, or where that is over, one of its own.
+// wakeClaim starts or signals the run that ends a claim: its request's, or one of its own.
 func (a *app) wakeClaim(ctx context.Context, claim schema.Claim) error {
 	if !claim.ItemID.Valid || !claim.EndsAt.Valid {
-		return a.starter.Claim(ctx, claim.ID)
+		return a.starter.StartEndAccess(ctx, claim.ID)
 	}
 	number, err := schema.RequestOfItem(ctx, a.db, claim.ItemID.Int64)
 	if err != nil {
 		return err
 	}
-	return a.starter.Request(ctx, number, workflows.SignalRevocationRecorded)
+	return a.starter.SignalRequest(ctx, number, workflows.SignalRevocationRecorded)
 }

@@ -60,8 +60,8 @@ func TestSlackFailure(t *testing.T) {
 				s.failing("views.update", fault, 0)
 				alice.Press("Request Access")
 				alice.WaitForMessage(formNotShown)
-				require.Contains(t, alice.Modal(), "If this does not change within half a minute, close it and try again.")
-				require.Contains(t, s.log.String(), "the form could not be drawn")
+				require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds, close it and try again.")
+				require.Contains(t, s.log.String(), "draw form failed")
 				require.NoError(t, s.slack.Mend())
 				alice.CloseAllModals()
 				s.openForm(alice)
@@ -108,7 +108,7 @@ func TestSlackFailure(t *testing.T) {
 			s.failing("views.update", fault, 0)
 			alice.Press("Show all 35")
 			alice.WaitForMessage(modalNotShown)
-			require.Contains(t, alice.Modal(), "If this does not change within half a minute")
+			require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds")
 		})
 	})
 
@@ -121,7 +121,7 @@ func TestSlackFailure(t *testing.T) {
 				s.failing("views.publish", fault, 0)
 				alice.VisitHome()
 				alice.WaitForMessage(homeNotShown)
-				require.Contains(t, s.log.String(), "a Home tab could not be published")
+				require.Contains(t, s.log.String(), "publish Home tab failed")
 				require.NoError(t, s.slack.Mend())
 				alice.OpenHome()
 			})
@@ -136,7 +136,7 @@ func TestSlackFailure(t *testing.T) {
 				s.grantMany("alice", 33)
 				alice.OpenHome()
 				for press, told := range map[string]string{
-					"Request Access": "The form could not be opened. Please press Request Access again.",
+					"Request Access": "We couldn't open the form. Press “Request Access” again.",
 					"Show all 35":    modalNotOpened,
 				} {
 					before := s.traffic("views.open")
@@ -145,7 +145,7 @@ func TestSlackFailure(t *testing.T) {
 					alice.WaitForMessage(told)
 					require.Equal(t, 1, s.traffic("views.open")-before, "a trigger is used once")
 					if fault.After { // it stands there
-						alice.WaitForModal("If this does not change within half a minute")
+						alice.WaitForModal("If this doesn't change within 30 seconds")
 						alice.CloseModal()
 					}
 				}
@@ -156,7 +156,7 @@ func TestSlackFailure(t *testing.T) {
 			bob := s.as("bob") // who looks after something
 			bob.OpenHome()
 			s.failing("views.open", failures["502"], 0)
-			bob.Press("Who has access…")
+			bob.Press("Review access…")
 			bob.WaitForMessage(modalNotOpened)
 		})
 	})

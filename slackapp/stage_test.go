@@ -209,7 +209,7 @@ func (s *stage) newest() int64 {
 	return one[int64](s, `select coalesce(max(id), 0) from access_requests`)
 }
 
-func (s *stage) alerts(action string) int {
+func (s *stage) alerts(action schema.AuditAction) int {
 	s.Helper()
 	return one[int](s, `select count(*) from audit_events where alert and action = $1`, action)
 }
@@ -254,7 +254,7 @@ func (s *stage) openForm(a *slacksim.MustActor) {
 	a.WaitForModal("Access Like")
 }
 
-// drawn waits until the form that someone has before them is what its draft says, and whoever drew it has said so: nothing
+// drawn waits until the form that a user has open shows its draft, and the drawing is recorded: nothing
 // more of what was done before is on its way.
 func (s *stage) drawn(a *slacksim.MustActor) {
 	s.Helper()

@@ -74,7 +74,7 @@ func TestSubmission(t *testing.T) {
 			require.Empty(t, strings.TrimSpace(again.Body), "accepted, as the first time")
 		}
 		require.Equal(t, 1, one[int](s, `select count(*) from access_requests`))
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'submitted'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'request.submitted'`))
 	})
 
 	// Case 31, at the same moment.
@@ -121,7 +121,7 @@ func TestSubmission(t *testing.T) {
 			s.do(`update entitlements set gone_at = app_now() where id = $1`, s.entitlement("dashboards", "editor"))
 			errors := alice.Submit()
 			require.Len(s, errors, 1)
-			require.Contains(s, fmt.Sprint(errors), "No longer offered: Dashboard editor.")
+			require.Contains(s, fmt.Sprint(errors), "No longer available: Dashboard editor.")
 			require.Zero(s, s.newest())
 			// Said again while the tick is there; without it the rest goes.
 			require.NotEmpty(s, alice.Submit())
@@ -142,7 +142,7 @@ func TestSubmission(t *testing.T) {
 		alice.WaitForModal("All 6 selected")
 		alice.Choose("Reason", "Project work")
 		s.do(`update claims set ended_at = app_now() where entitlement_id = $1 and person_id = $2`, s.entitlement("dashboards", "editor"), s.person("priya").ID)
-		require.Contains(t, alice.Submit()["Access Grants"], "No longer offered: Dashboard editor.")
+		require.Contains(t, alice.Submit()["Access Grants"], "No longer available: Dashboard editor.")
 		alice.SubmitAccepted()
 		require.Len(t, s.asked(s.newest()), 5)
 	})
@@ -171,8 +171,8 @@ func TestSubmission(t *testing.T) {
 				}
 				answer, err := s.slack.Deliver(route, payload)
 				require.NoError(s, err)
-				require.Contains(s, answer.Body, "that this form did not offer", value)
-				require.Equal(s, n+1, s.alerts("asked for what was not offered"), value)
+				require.Contains(s, answer.Body, "that this form doesn't offer", value)
+				require.Equal(s, n+1, s.alerts(schema.SelectionRefused), value)
 			}
 			require.Zero(s, s.newest())
 		})
@@ -230,13 +230,13 @@ func TestSubmission(t *testing.T) {
 			alice.Choose("Reason", "Project work")
 			alice.Fill("Note", "please")
 			s.recordAway(true)
-			require.Contains(s, alice.Submit()["Access Like"], "Our records cannot be reached right now, so nothing was sent.")
+			require.Contains(s, alice.Submit()["Access Like"], "We couldn't save your request. Nothing was sent")
 			for _, kept := range []struct{ field, value string }{{"Person", "Priya Nair – Data Analyst"}, {"Reason", "Project work"}, {"Note", "please"}} {
 				require.Equal(s, kept.value, alice.Value(kept.field))
 			}
 			require.Len(s, alice.Ticked(), 1)
 			alice.Choose("Duration", "Temporary") // acknowledged, and told
-			alice.WaitForModal("Our records cannot be reached right now. Nothing was changed.")
+			alice.WaitForModal("We can't reach our database right now. Nothing was changed.")
 			alice.CloseModal()
 			for _, address := range s.apps {
 				require.Equal(s, 503, status(address+"/readyz"))
@@ -261,12 +261,12 @@ func TestSubmission(t *testing.T) {
 		lost := func(do func()) map[string]string {
 			s.recordAway(true)
 			do()
-			alice.WaitForModal("Our records cannot be reached right now.")
+			alice.WaitForModal("We can't reach our database right now.")
 			alice.CloseModal()
 			s.recordAway(false)
 			return alice.Submit()
 		}
-		again := "This was not kept. Please choose it again."
+		again := "We couldn't save this choice. Choose again."
 		require.Equal(t, map[string]string{"Access Grants": again}, lost(func() { alice.Tick("Select all") }))
 		alice.Untick("Select all")
 		s.drawn(alice)
@@ -293,7 +293,7 @@ func TestSubmission(t *testing.T) {
 		s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been away when it was to be drawn
 		require.NotEmpty(t, alice.Submit())
 		s.drawn(alice)
-		require.Contains(t, alice.Modal(), "The list has changed at the same moment.")
+		require.Contains(t, alice.Modal(), "The list has just changed.")
 		require.Len(t, alice.Ticked(), 1, "what was ticked before is kept")
 		s.do(`update form_drafts set generation = generation + 1`)
 		alice.Tick("Customer reader") // does not count, and shows that
@@ -317,13 +317,13 @@ func TestSubmission(t *testing.T) {
 		require.Empty(t, submit("Dashboard editor"))
 		require.Empty(t, submit("Analyst sandbox"))
 		require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and no one may have more.")
-		s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 		s.work(s.newest())
 		require.Empty(t, alice.Submit(), "the form was kept")
 		require.Equal(t, []string{"warehouse/marketing-marts"}, s.asked(s.newest()))
-		require.Contains(t, submit("Analyst sandbox")["Access Like"], "You have made 3 requests within a minute")
+		require.Contains(t, submit("Analyst sandbox")["Access Like"], "You've made 3 requests within a minute")
 		s.do(`update clock set shift = interval '61 seconds'`)
-		s.do(`insert into releases (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 		s.work(s.newest())
 		require.Empty(t, alice.Submit())
 	})

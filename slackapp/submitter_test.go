@@ -39,7 +39,7 @@ func TestSubmitter(t *testing.T) {
 			alice, bob, lucia := s.as("alice"), s.as("bob"), s.as("lucia")
 			hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", number))
 			his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been created", number))
-			approvalMessage := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
+			approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 			require.Contains(s, approvalMessage.Text(), "for Alice Martin")
 			for _, m := range bob.Messages() {
 				require.NotContains(s, m.Buttons(), "Approve", "bob owns it, and asked for it")
@@ -54,7 +54,7 @@ func TestSubmitter(t *testing.T) {
 			s.askQuestion("lucia", approvalMessage, "What for?")
 			s.work(number)
 			toBob, toAlice := bob.WaitForMessage(fmt.Sprintf("asks about your request #%d for Alice Martin", number)), alice.WaitForMessage(fmt.Sprintf("asks about Bob Fischer's request #%d for you", number))
-			bob.PressIn(toBob, "Answer")
+			bob.PressIn(toBob, "Answer…")
 			bob.WaitForModal("What for?")
 			bob.Fill("Answer", "The board's report")
 			bob.SubmitAccepted()
@@ -89,11 +89,11 @@ func TestSubmitter(t *testing.T) {
 			lucia := s.as("lucia")
 			if who == "bob" {
 				require.NoError(t, lucia.Actor().PressForwarded(card, "Withdraw"))
-				lucia.WaitForMessage("Only the one who asked")
+				lucia.WaitForMessage("Only the requester can do this")
 			}
 			a.PressIn(card, "Withdraw")
 			s.eventually("it is withdrawn", func() bool {
-				return one[int](s, `select count(*) from releases l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`, number) == 1
+				return one[int](s, `select count(*) from stop_orders l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`, number) == 1
 			})
 			s.work(number)
 		}
@@ -111,7 +111,7 @@ func TestSubmitter(t *testing.T) {
 		require.Equal(t, []string{"Myself", "Mateusz Wójcik – Data Engineer"}, lucia.Search("For", ""))
 		require.Equal(t, []string{"Myself"}, lucia.Search("For", "alice"))
 		lucia.Pick("For", "mateusz", "Mateusz Wójcik")
-		lucia.WaitUntil("the form is for him", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "they lack") })
+		lucia.WaitUntil("the form is for him", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "they don't") })
 
 		// What was never offered comes back all the same.
 		draft := one[string](s, `select view_id from form_drafts where person_id = $1`, s.person("lucia").ID)
@@ -120,7 +120,7 @@ func TestSubmitter(t *testing.T) {
 		payload["actions"].([]any)[0].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		s.eventually("an alert", func() bool { return s.alerts("asked for what was not offered") == 1 })
+		s.eventually("an alert", func() bool { return s.alerts(schema.SelectionRefused) == 1 })
 		require.Equal(t, s.person("mateusz").ID, one[int64](s, `select for_person_id from form_drafts where view_id = $1`, draft))
 
 		// Who was theirs when the form was filled in, and is not any more.
@@ -130,7 +130,7 @@ func TestSubmitter(t *testing.T) {
 		lucia.Choose("Reason", "Project work")
 		s.drawn(lucia)
 		s.do(`update people set manager_id = $1 where id = $2`, s.person("bob").ID, s.person("mateusz").ID)
-		require.Contains(t, lucia.Submit()["For"], "You cannot ask for this person")
+		require.Contains(t, lucia.Submit()["For"], "You can't request access for this person")
 		require.Zero(t, s.newest())
 
 		// Nor is what the form shows taken for whom its list is about.
@@ -143,7 +143,7 @@ func TestSubmitter(t *testing.T) {
 
 		// For herself it is hers again.
 		lucia.Pick("For", "", "Myself")
-		lucia.WaitUntil("the form is for her", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "you lack") })
+		lucia.WaitUntil("the form is for her", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "you don't") })
 		s.drawn(lucia)
 		require.Equal(t, schema.LikePerson, one[string](s, `select mode from form_drafts where view_id = $1 and for_person_id is null`, draft))
 	})

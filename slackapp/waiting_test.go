@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/schema"
 )
 
 func TestWaitingList(t *testing.T) {
@@ -29,9 +31,9 @@ func TestWaitingList(t *testing.T) {
 			})
 		}
 		clicks.Wait()
-		bob.WaitForHome("Nothing waits for you.")
+		bob.WaitForHome("Nothing is waiting for you.")
 		require.Equal(t, 2, s.decisions(), "one for each item")
-		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decided: approve'`))
+		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
 	// Case 4, from the Home tab.
@@ -40,7 +42,7 @@ func TestWaitingList(t *testing.T) {
 		_, approvalMessage := s.approvalMessage()
 		bob := s.as("bob")
 		bob.OpenHome()
-		bob.PressBeside("#1001", "Deny")
+		bob.PressBeside("#1001", "Deny…")
 		bob.WaitForModal("Reason")
 		bob.CloseModal()
 		_, click, err := s.slack.LastPayload("block_actions")
@@ -55,7 +57,7 @@ func TestWaitingList(t *testing.T) {
 		user["id"], action["action_id"] = priya, "approve"
 		_, err = s.slack.Deliver("interactivity", click)
 		require.NoError(t, err)
-		s.eventually("it is refused", func() bool { return s.alerts("decision refused") == 1 })
+		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 1 })
 		require.Zero(t, s.decisions())
 	})
 
@@ -67,7 +69,7 @@ func TestWaitingList(t *testing.T) {
 		bob, lucia := s.as("bob"), s.as("lucia")
 		bob.OpenHome()
 		lucia.OpenHome()
-		lucia.PressBeside("#1001", "Deny")
+		lucia.PressBeside("#1001", "Deny…")
 		lucia.WaitForModal("Reason")
 		lucia.Fill("Reason", "not now")
 		bob.PressBeside("#1001", "Approve")
@@ -75,7 +77,7 @@ func TestWaitingList(t *testing.T) {
 		require.Contains(t, lucia.Submit()["Reason"], "Bob Fischer approved this on ")
 		require.Equal(t, []string{"approve"}, s.verdicts())
 		lucia.CloseModal()
-		lucia.WaitForHome("Nothing waits for you.")
+		lucia.WaitForHome("Nothing is waiting for you.")
 	})
 
 	t.Run("approval is decided from the whole list too", func(t *testing.T) {
@@ -97,7 +99,7 @@ func TestWaitingList(t *testing.T) {
 		bob.WaitForModal("Your decision is recorded.") // Temporal is away
 		bob.CloseModal()
 		bob.WaitForModal("11 in all")
-		bob.PressBeside("#1003", "Deny")
+		bob.PressBeside("#1003", "Deny…")
 		bob.WaitForModal("Reason")
 		bob.Fill("Reason", "not now")
 		bob.SubmitAccepted()
@@ -112,32 +114,32 @@ func TestWaitingList(t *testing.T) {
 			lucia.OpenHome()
 			bob.OpenHome()
 			bob.Press("Show all 18")
-			bob.WaitForModal("18 in all, page 1 of 2")
+			bob.WaitForModal("18 in total, page 1 of 2")
 			bob.Press("Next")
 			bob.WaitForModal("page 2 of 2")
 
-			bob.PressBeside("#1017", "Deny")
-			bob.WaitForModal("The requester reads it")
+			bob.PressBeside("#1017", "Deny…")
+			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")
 			bob.SubmitAccepted()
-			require.NotContains(s, bob.WaitForModal("17 in all, page 2 of 2"), "#1017")
+			require.NotContains(s, bob.WaitForModal("17 in total, page 2 of 2"), "#1017")
 
-			bob.PressBeside("#1016", "Choose…")
-			bob.WaitForModal("What you tick is approved")
+			bob.PressBeside("#1016", "Approve with changes…")
+			bob.WaitForModal("Select the ones to approve")
 			bob.Tick("Dashboard editor")
 			bob.SubmitAccepted()
-			require.NotContains(s, bob.WaitForModal("16 in all, page 2 of 2"), "#1016")
+			require.NotContains(s, bob.WaitForModal("16 in total, page 2 of 2"), "#1016")
 			require.Equal(s, []string{"approve", "deny"}, s.verdicts())
 
 			// Where someone else was first, the list shows that too, and a page that is no more gives way to the last.
-			bob.PressBeside("#1018", "Deny")
-			bob.WaitForModal("The requester reads it")
+			bob.PressBeside("#1018", "Deny…")
+			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")
 			lucia.PressIn(lucia.WaitForMessage("#1018"), "Approve")
 			s.eventually("lucia's is recorded", func() bool { return s.decisions() == 3 })
 			require.NotEmpty(s, bob.Submit())
 			bob.CloseModal()
-			require.NotContains(s, bob.WaitForModal("15 in all, page 1 of 1"), "#1018")
+			require.NotContains(s, bob.WaitForModal("15 in total, page 1 of 1"), "#1018")
 			bob.CloseModal()
 			bob.WaitForHome("Waiting for my approval (15)")
 		})
@@ -149,7 +151,7 @@ func TestWaitingList(t *testing.T) {
 		s.do(`delete from slack_messages where kind = 'approval'`)
 		bob := s.as("bob")
 		bob.OpenHome()
-		require.Contains(t, bob.Home(), "arrives in a moment")
+		require.Contains(t, bob.Home(), "is on its way")
 		require.NotContains(t, bob.Home(), "[Approve]")
 		s.do(`update access_requests set messages_due_at = app_now()`)
 		s.work(number)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -48,7 +49,7 @@ func TestSlackUser(t *testing.T) {
 				_, err = s.slack.Deliver("events", event)
 				require.NoError(s, err)
 				if u.ID != "U0BOT" && u.ID != "U0GONE" { // to those Slack shows nothing
-					home, err := s.slack.As(u.ID).WaitForHome("Please ask")
+					home, err := s.slack.As(u.ID).WaitForHome(" Ask ")
 					require.NoError(s, err)
 					require.NotContains(s, home, "Request Access")
 					require.Contains(s, home, "Noor Haddad")
@@ -86,7 +87,7 @@ func TestSlackUser(t *testing.T) {
 		require.NoError(t, err)
 		newHire := s.as("new")
 		newHire.OpenHome()
-		for _, said := range []string{"You are not in the directory", "new@example.com", "Dana Levi", "Noor Haddad"} {
+		for _, said := range []string{"You aren't in the directory", "new@example.com", "Dana Levi", "Noor Haddad"} {
 			require.Contains(t, newHire.Home(), said)
 		}
 	})
@@ -95,7 +96,7 @@ func TestSlackUser(t *testing.T) {
 		s := newStage(t, 1, false)
 		viktor := s.as("viktor")
 		viktor.OpenHome()
-		require.Contains(t, viktor.Home(), "You are not active in the directory")
+		require.Contains(t, viktor.Home(), "You aren't active in the directory")
 		require.NotContains(t, viktor.Home(), "Request Access")
 		// Suspended while the form is open: nothing can be done with it.
 		alice := s.as("alice")
@@ -105,10 +106,10 @@ func TestSlackUser(t *testing.T) {
 		alice.Tick("Dashboard editor")
 		alice.Choose("Reason", "Project work")
 		s.do(`update people set status = 'suspended' where email = 'alice@example.com'`)
-		require.Contains(t, alice.Submit()["Access Like"], "You are not active in the directory")
+		require.Contains(t, alice.Submit()["Access Like"], "You aren't active in the directory")
 		require.Empty(t, alice.Search("Person", "zo"))
 		alice.Choose("Access Like", "Custom")
-		alice.WaitForModal("You are not active in the directory")
+		alice.WaitForModal("You aren't active in the directory")
 		require.Zero(t, s.newest())
 	})
 
@@ -123,7 +124,7 @@ func TestSlackUser(t *testing.T) {
 		named := s.slack.As("U0PRIVATE").Must(t)
 		named.OpenHome()
 		require.Contains(t, named.Home(), "Alice Martin")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
 	// Case 12.
@@ -141,8 +142,8 @@ func TestSlackUser(t *testing.T) {
 				actor.OpenHome()
 				require.Contains(s, actor.Home(), "Alice Martin")
 			}
-			require.Equal(s, 1, s.alerts("Slack e-mail differs from the directory"), "once a day")
-			require.Equal(s, s.person("bob").ID, one[int64](s, `select (details ->> 'e-mail of person')::bigint from audit_events where action = 'Slack e-mail differs from the directory'`))
+			require.Equal(s, 1, s.alerts(schema.BindingContradicted), "once a day")
+			require.Equal(s, s.person("bob").ID, one[int64](s, `select (details ->> 'email_of_person_id')::bigint from audit_events where action = 'binding.contradicted'`))
 			require.Equal(s, s.person("alice").ID, one[int64](s, `select person_id from slack_identities where user_id = $1`, alice))
 		})
 	})
@@ -158,7 +159,7 @@ func TestSlackUser(t *testing.T) {
 		second := s.slack.As("U0SECOND").Must(t)
 		second.OpenHome()
 		require.Contains(t, second.Home(), "belongs to another Slack account")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 		require.Equal(t, 1, one[int](s, `select count(*) from slack_identities`))
 	})
 
@@ -166,7 +167,7 @@ func TestSlackUser(t *testing.T) {
 		s := newStage(t, 1, false, func(c *config) { c.bindByEmail = false })
 		alice := s.as("alice")
 		alice.OpenHome()
-		for _, said := range []string{"The directory does not name your Slack user (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {
+		for _, said := range []string{"The directory doesn't name your Slack user ID (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {
 			require.Contains(t, alice.Home(), said)
 		}
 		require.Zero(t, one[int](s, `select count(*) from slack_identities`))
@@ -185,7 +186,7 @@ func TestSlackUser(t *testing.T) {
 		alice.CloseAllModals()
 		alice.OpenHome()
 		require.Contains(t, alice.Home(), "belongs to another Slack account")
-		require.Equal(t, 1, s.alerts("second Slack account refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
 	t.Run("look-alike address binds to no one", func(t *testing.T) {
@@ -198,7 +199,7 @@ func TestSlackUser(t *testing.T) {
 			require.Contains(t, lookalike.Home(), said)
 		}
 		require.NotContains(t, lookalike.Home(), "Request Access")
-		require.Equal(t, 1, s.alerts("binding.refused"))
+		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 		require.Zero(t, one[int](s, `select count(*) from slack_identities`))
 		s.as("priya").OpenHome()
 		require.Equal(t, slacksim.UserID("priya@example.com"), one[string](s, `select user_id from slack_identities`))
@@ -227,7 +228,7 @@ func TestRefusalCause(t *testing.T) {
 		s := withoutZoe(t)
 		known := refused(s, slacksim.User{ID: "U0HEARSAY", Email: "zoe@example.com", EmailUnconfirmed: true})
 		unknown := refused(s, slacksim.User{ID: "U0STRANGE", Email: "nil@example.com", EmailUnconfirmed: true})
-		require.Contains(t, known, "Your e-mail address in Slack (zoe@example.com) is not confirmed")
+		require.Contains(t, known, "Your email address in Slack (zoe@example.com) is not confirmed")
 		require.Contains(t, known, "Confirm it in Slack")
 		require.NotContains(t, known, "directory")
 		require.Equal(t, strings.ReplaceAll(known, "zoe@", "nil@"), unknown)
@@ -235,12 +236,12 @@ func TestRefusalCause(t *testing.T) {
 	t.Run("a profile without an address says so", func(t *testing.T) {
 		s := withoutZoe(t)
 		home := refused(s, slacksim.User{ID: "U0BLANK", Name: "Blank"})
-		require.Contains(t, home, "Slack doesn't tell us your e-mail address")
+		require.Contains(t, home, "Slack doesn't tell us your email address")
 		require.NotContains(t, home, "directory")
 	})
 	t.Run("a confirmed address that is not in the directory says so", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You are not in the directory (new@example.com)")
+		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You aren't in the directory (new@example.com)")
 	})
 	t.Run("who was granted a new Slack account is not sent back to the old one", func(t *testing.T) {
 		s := newStage(t, 1, false)
@@ -251,18 +252,18 @@ func TestRefusalCause(t *testing.T) {
 		second := s.slack.As("U0SECOND").Must(t)
 		second.OpenHome()
 		require.Contains(t, second.Home(), "An administrator has to unlink that one first.")
-		require.NotContains(t, second.Home(), "Please use that one")
+		require.NotContains(t, second.Home(), "Use that one")
 	})
 	t.Run("an invitation that is not accepted is among the causes", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "have not accepted their invitation")
+		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "haven't accepted their invitation")
 	})
 	t.Run("a Slack that does not answer is not said to be our records", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: "internal_error"}))
 		alice := s.as("alice")
 		alice.OpenHome()
-		require.Contains(t, alice.Home(), "Slack did not answer when we asked who you are")
+		require.Contains(t, alice.Home(), "Slack didn't answer when we asked who you are")
 		require.NotContains(t, alice.Home(), "records")
 	})
 }

@@ -11,66 +11,66 @@ import (
 )
 
 const (
-	comparisonLook    = time.Minute      // how often is looked whether a target is due
-	compareFor        = 30 * time.Minute // one target's time to list itself
-	comparisonsAtOnce = 4                // compared at a time, each on a connection of its own
+	checkComparisonsEvery = time.Minute      // whether one is due
+	comparisonTimeout     = 30 * time.Minute // of one target
+	maxComparisons        = 4                // at once, each with its own database connection
 )
 
-// unexpected_access compares the targets with the claims, a few at a time and apart from the sweep: a list may take long, and neither what
-// is overdue nor the other targets wait for it.
-type finding struct {
+// comparisons compare the targets with the claims, a few at a time. They are not part of the sweep, as listing a target can take
+// long, and neither overdue claims nor other targets should wait for it.
+type comparisons struct {
 	db         *schema.DB
 	reconciler *activities.Reconciler
 	every      time.Duration
 	log        *slog.Logger
 
 	group sync.WaitGroup
-	busy  chan struct{} // one place each for those that are compared now
+	slots chan struct{}
 }
 
-func newComparisons(db *schema.DB, reconciler *activities.Reconciler, every time.Duration, log *slog.Logger) *finding {
-	return &finding{db: db, reconciler: reconciler, every: every, log: log, busy: make(chan struct{}, comparisonsAtOnce)}
+func newComparisons(db *schema.DB, reconciler *activities.Reconciler, every time.Duration, log *slog.Logger) *comparisons {
+	return &comparisons{db: db, reconciler: reconciler, every: every, log: log, slots: make(chan struct{}, maxComparisons)}
 }
 
-// run compares what is due, and then again and again, until ctx is done.
-func (d *finding) run(ctx context.Context) {
-	defer d.group.Wait()
+// run compares due targets until ctx is done.
+func (c *comparisons) run(ctx context.Context) {
+	defer c.group.Wait()
 	for ctx.Err() == nil {
-		d.once(ctx)
-		sleep(ctx, min(comparisonLook, d.every))
+		c.once(ctx)
+		sleep(ctx, min(checkComparisonsEvery, c.every))
 	}
 }
 
-// once begins to compare what is due, as far as there are places: the rest stays due.
-func (d *finding) once(ctx context.Context) {
-	due, err := schema.ComparisonsDue(ctx, d.db)
+// once starts comparing due targets, one per free slot. The others stay due.
+func (c *comparisons) once(ctx context.Context) {
+	due, err := schema.ComparisonsDue(ctx, c.db)
 	if err != nil {
-		d.log.Error("what should be compared is not known", "error", err)
+		c.log.Error("due comparisons not loaded", "error", err)
 		return
 	}
-	for _, i := range due {
+	for _, instance := range due {
 		select {
-		case d.busy <- struct{}{}:
+		case c.slots <- struct{}{}:
 		default:
 			return
 		}
-		d.group.Go(func() {
-			defer func() { <-d.busy }()
-			d.compare(ctx, i)
+		c.group.Go(func() {
+			defer func() { <-c.slots }()
+			c.compare(ctx, instance)
 		})
 	}
 }
 
-func (d *finding) compare(ctx context.Context, i schema.Instance) {
-	bounded, cancel := context.WithTimeout(ctx, compareFor)
+func (c *comparisons) compare(ctx context.Context, instance schema.Instance) {
+	bounded, cancel := context.WithTimeout(ctx, comparisonTimeout)
 	defer cancel()
-	found, err := d.reconciler.CompareTarget(bounded, i, d.every)
+	found, err := c.reconciler.CompareTarget(bounded, instance, c.every)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		d.log.Warn("a target could not be compared with the database", "target", i.Instance, "error", err)
+		c.log.Warn("comparison failed", "target", instance.Instance, "error", err)
 	case found.Reported > 0:
-		d.log.Warn("a target differs from the database", "target", i.Instance, "listed", found.Listed,
-			"unclaimed", found.Unclaimed, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
+		c.log.Warn("unexpected or missing access found", "target", instance.Instance, "listed", found.Listed,
+			"unexpected", found.Unexpected, "missing", found.Missing, "reported", found.Reported, "corrected", found.Corrected)
 	}
 }

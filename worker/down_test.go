@@ -14,13 +14,12 @@ import (
 )
 
 func TestUnavailableTarget(t *testing.T) {
-	// Case 24: a target that refuses connections, with as many ends as the other, which goes on at its normal speed.
-	t.Run("refused connections slow no other target", func(t *testing.T) {
+	t.Run("refused connections do not slow other targets", func(t *testing.T) {
 		const ends = 200
 		var alone, beside time.Duration
-		t.Run("at once", func(t *testing.T) {
-			for down, took := range map[bool]*time.Duration{false: &alone, true: &beside} { // both at the same time: machines are slow at times
-				t.Run(fmt.Sprintf("one of them down %t", down), func(t *testing.T) {
+		t.Run("in parallel", func(t *testing.T) {
+			for down, took := range map[bool]*time.Duration{false: &alone, true: &beside} { // in parallel, so that both run on an equally slow machine
+				t.Run(fmt.Sprintf("other target down: %t", down), func(t *testing.T) {
 					o, s := storm(t, ends, &busyTarget{takes: 2 * time.Millisecond}, connector.Limits{Concurrency: 3})
 					o.Do(`insert into accounts (person_id, instance, account) select id, 'WIKI', email from people where email like 'storm%'`)
 					o.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, ends_at, due_at)
@@ -31,9 +30,9 @@ func TestUnavailableTarget(t *testing.T) {
 						require.NoError(t, err)
 						address := listener.Addr().String()
 						require.NoError(t, listener.Close())
-						o.targets["WIKI"].goWrong(func(ctx context.Context) error {
+						o.targets["WIKI"].failWith(func(ctx context.Context) error {
 							connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-							require.Error(t, err, "no one listens there")
+							require.Error(t, err, "the port is closed")
 							require.Nil(t, connection)
 							return &connector.Unavailable{Err: err}
 						})
@@ -51,12 +50,12 @@ func TestUnavailableTarget(t *testing.T) {
 					*took = time.Since(began)
 					require.Zero(t, o.targets["CRM"].holding())
 					if down {
-						require.Equal(t, ends, left("WIKI"), "not said to be gone before the target says so")
+						require.Equal(t, ends, left("WIKI"), "no end is recorded before the target confirms it")
 					}
 				})
 			}
 		})
-		t.Logf("%d ends took %s, and %s beside a target that is down", ends, alone, beside)
+		t.Logf("%d ends took %s, and %s with another target down", ends, alone, beside)
 		require.Less(t, beside, 3*alone+2*time.Second)
 	})
 }

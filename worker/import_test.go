@@ -14,7 +14,7 @@ import (
 )
 
 func TestImport(t *testing.T) {
-	t.Run("GitHub account is not named by the e-mail", func(t *testing.T) {
+	t.Run("GitHub account name is not derived from the e-mail address", func(t *testing.T) {
 		db := schematest.New(t)
 		dir := t.TempDir()
 		for name, text := range map[string]string{
@@ -32,7 +32,7 @@ func TestImport(t *testing.T) {
 		require.Contains(t, out.String(), "accounts.csv")
 	})
 
-	t.Run("losses that its flags name are allowed", func(t *testing.T) {
+	t.Run("removals that --allow names are imported", func(t *testing.T) {
 		db := schematest.New(t)
 		dir := t.TempDir()
 		people := func(status string) {

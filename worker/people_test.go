@@ -11,7 +11,7 @@ import (
 )
 
 func TestPeopleCommand(t *testing.T) {
-	t.Run("operator unbinds and renames people", func(t *testing.T) {
+	t.Run("people are unbound and renamed", func(t *testing.T) {
 		w := schematest.NewWorld(t)
 		ann := w.Person("Ann")
 		w.Person("Bea")
@@ -28,28 +28,28 @@ func TestPeopleCommand(t *testing.T) {
 		}
 		_, err := command("rename", "ann@example.com", "bea@example.com")
 		require.ErrorIs(t, err, schema.ErrAddressInUse)
-		_, err = command("rename", "no one@example.com", "someone@example.com")
+		_, err = command("rename", "missing@example.com", "someone@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		said, err := command("rename", "Ann@example.com", "Ann.New@example.com")
+		output, err := command("rename", "Ann@example.com", "Ann.New@example.com")
 		require.NoError(t, err)
-		require.Contains(t, said, "import a people.csv")
+		require.Contains(t, output, "people.csv before the next import")
 		p, err := schema.PersonOfSlackUser(t.Context(), w.SlackApp, id)
 		require.NoError(t, err)
 		require.Equal(t, ann, p.ID)
 		require.Equal(t, "ann.new@example.com", p.Email)
-		require.Equal(t, 1, w.Alerts("e-mail changed"))
+		require.Equal(t, 1, w.Alerts(schema.EmailChanged))
 
 		_, err = command("unbind")
 		require.ErrorContains(t, err, "worker unbind EMAIL...")
 		_, err = command("unbind", "ann@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		said, err = command("unbind", "ANN.new@example.com")
+		output, err = command("unbind", "ANN.new@example.com")
 		require.NoError(t, err)
-		require.Contains(t, said, "1 undone")
-		require.Equal(t, 1, w.Alerts("unbound from a Slack user"))
+		require.Contains(t, output, "Unbound from their Slack users: 1.")
+		require.Equal(t, 1, w.Alerts(schema.BindingRemoved))
 		bind("bea@example.com")
-		said, err = command("unbind", "--all")
+		output, err = command("unbind", "--all")
 		require.NoError(t, err)
-		require.Contains(t, said, "1 undone")
+		require.Contains(t, output, "Unbound from their Slack users: 1.")
 	})
 }

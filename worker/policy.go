@@ -35,7 +35,7 @@ func policyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if command == "check" && getenv("DATABASE_URL") == "" && getenv("DATABASE_URL_FILE") == "" {
 		return checkPolicy(ctx, args, nil, stdout)
 	}
-	db, err := openRecord(getenv, 2)
+	db, err := openDatabase(getenv, 2)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func explanation(called string, e schema.Explained) string {
 		fmt.Fprintf(&b, "Limit: %s\n", limit)
 	}
 	for n, stage := range e.Stages {
-		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.RequiredApprovals)
+		fmt.Fprintf(&b, "Stage %d of %d, required approvals: %d\n", n+1, len(e.Stages), stage.RequiredApprovals)
 		if len(stage.Levels[0]) == 0 {
 			b.WriteString("  no one could be asked\n")
 		}

@@ -43,12 +43,12 @@ func TestPolicyCommand(t *testing.T) {
 		o.w.Manages(mia, max)
 		o.w.Entitlement(o.w.Application("crm", owen, ann), "export")
 
-		wrong := o.file("rules:\n  - name: a\n    ask:\n      - from: [bosses]\n")
+		wrong := o.file("rules:\n  - name: a\n    ask:\n      - approvers: [bosses]\n")
 		_, err := o.run("policy", "check", wrong)
 		require.ErrorContains(t, err, wrong+`:4:16: rule 1 (a): "bosses" is neither`)
 		_, err = o.run("policy", "apply", wrong)
 		require.ErrorContains(t, err, "nothing was applied")
-		_, err = o.run("policy", "check", o.file("rules: [{name: a, ask: [{from: [dana@example.com]}]}]"))
+		_, err = o.run("policy", "check", o.file("rules: [{name: a, ask: [{approvers: [dana@example.com]}]}]"))
 		require.ErrorContains(t, err, "dana@example.com")
 		shown, err := o.run("policy", "show")
 		require.NoError(t, err)
@@ -60,9 +60,9 @@ rules:
     when: entitlement.key == "export" && days > 3
     limits: {max_days: 30, note: required}
     ask:
-      - from: [manager]
-        else: [manager's manager]
-      - from: [application owners]
+      - approvers: [manager]
+        escalate_to: [manager's manager]
+      - approvers: [application owners]
 `)
 		_, err = o.run("policy", "check", right)
 		require.ErrorContains(t, err, "the last rule must have no condition")
@@ -77,12 +77,12 @@ rules:
 		assert.Equal(t, `By `+right+`, rule 1 (Exports) evaluates it: entitlement.key == "export" && days > 3
 Limit: at most 30 days, by the policy
 Limit: a note has to say what it is for
-Stage 1 of 2, 1 has to required_approvals:
+Stage 1 of 2, required approvals: 1
   Max <max@example.com> (manager)
   Mia <mia@example.com> (manager's manager), if no one has answered by escalation 1
-Stage 2 of 2, 1 has to required_approvals:
+Stage 2 of 2, required approvals: 1
   Owen <owen@example.com> (application owner)
-  not Ann <ann@example.com> (application owner): no one decides their own request
+  not Ann <ann@example.com> (application owner): a requester cannot decide their own request
 `, said)
 		said, err = o.run("policy", "apply", right)
 		require.NoError(t, err)
@@ -95,7 +95,7 @@ Stage 2 of 2, 1 has to required_approvals:
 		assert.Equal(t, "By version 2 of the policy, rule 2 (The rest) evaluates it\nIt is denied: Not yet.\n", said)
 
 		for _, args := range [][]string{{"policy"}, {"policy", "explain", "ann@example.com"}, {"policy", "explain", "ann@example.com", "crm/none"},
-			{"policy", "explain", "no one@example.com", "crm/export"}, {"policy", "apply"}, {"policy", "apply", "no-such-file"}, {"policy", "rule"}} {
+			{"policy", "explain", "no-one@example.com", "crm/export"}, {"policy", "apply"}, {"policy", "apply", "no-such-file"}, {"policy", "rule"}} {
 			_, err = o.run(args...)
 			assert.Error(t, err, "%v", args)
 		}

@@ -12,10 +12,10 @@ import (
 )
 
 func TestReplay(t *testing.T) {
-	// A run sleeps for months. Code that would have gone another way than a run that is under way stops it for good, so
-	// every history that was ever recorded from a commit that ran somewhere must replay. A history is never recorded again:
-	// code that changes goes on from it by workflow.GetVersion. What replay does not see (the length of a timer, the input
-	// of an activity) the other tests assert.
+	// A run can sleep for months. Code that takes another path than the run's history blocks the run, so every history that a
+	// released version recorded must replay. After a release no history is recorded again: changed code uses
+	// workflow.GetVersion. The other tests assert what replay does not check, such as the length of a timer or the input of an
+	// activity.
 	t.Run("every recorded history replays", func(t *testing.T) {
 		histories, err := filepath.Glob("testdata/*/*.json")
 		require.NoError(t, err)

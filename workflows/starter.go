@@ -17,104 +17,103 @@ import (
 	"accessbot/schema"
 )
 
-// DefaultTaskQueue is where runs and activities are queued unless TEMPORAL_TASK_QUEUE says otherwise.
+// DefaultTaskQueue is the task queue of workflows and activities unless TEMPORAL_TASK_QUEUE names another.
 const DefaultTaskQueue = "access-requests"
 
-// askAttributesAgain is how long runs are started without search attributes, once the namespace did not know them.
-const askAttributesAgain = 5 * time.Minute
+// retryAttributesAfter is how long runs are started without search attributes after the namespace did not know them.
+const retryAttributesAfter = 5 * time.Minute
 
-// Waker starts runs and wakes them. What it fails to wake is woken by the sweep: the database knows what is due.
+// Starter starts and signals runs. If it fails, the sweep does it later: the database knows what is due.
 type Starter struct {
 	Client     client.Client
 	TaskQueue  string
 	DB         *schema.DB
-	ShowPeople bool // whether a requester is named in Temporal; otherwise p<id>
+	ShowPeople bool // whether people are named in Temporal by e-mail address; otherwise by p<id>
 	Log        *slog.Logger
 
-	unknownUntil atomic.Int64 // Unix time: until then the namespace counts as not knowing our search attributes
+	unknownUntil atomic.Int64 // Unix time until which runs start without search attributes
 }
 
-// Request wakes the run of a request with a signal, and starts it if there is none. A request about which nothing is due
-// is left alone.
-func (w *Starter) Request(ctx context.Context, requestID int64, signal string) error {
-	s, err := schema.SummaryOf(ctx, w.DB, requestID)
+// SignalRequest signals the run of a request, and starts it if there is none. It does nothing if nothing is due.
+func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal string) error {
+	r, err := schema.SummaryOf(ctx, s.DB, requestID)
 	if err != nil {
-		return fmt.Errorf("wake request %d: %w", requestID, err)
+		return fmt.Errorf("signal request %d: %w", requestID, err)
 	}
-	if !s.Due {
+	if !r.Due {
 		return nil
 	}
-	options := w.options(RequestWorkflowID(requestID), w.sentence(s), fmt.Sprintf("Request #%d, %d items", s.ID, s.Items))
+	options := s.options(RequestWorkflowID(requestID), s.summary(r), fmt.Sprintf("Request #%d, items: %d", r.ID, r.Items))
 	in := AccessRequestInput{RequestID: requestID}
-	if time.Now().Unix() >= w.unknownUntil.Load() {
+	if time.Now().Unix() >= s.unknownUntil.Load() {
 		in.Attributes = true
-		options.TypedSearchAttributes = w.attributes(s)
+		options.TypedSearchAttributes = s.attributes(r)
 	}
-	_, err = w.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, AccessRequest, in)
+	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, AccessRequest, in)
 	if in.Attributes && isUnknownAttribute(err) {
-		w.unknownUntil.Store(time.Now().Add(askAttributesAgain).Unix())
-		w.Log.Warn("Temporal does not know the search attributes: runs that start now cannot be filtered by them", "error", err)
-		return w.Request(ctx, requestID, signal)
+		s.unknownUntil.Store(time.Now().Add(retryAttributesAfter).Unix())
+		s.Log.Warn("search attributes unknown, runs start without them", "error", err)
+		return s.SignalRequest(ctx, requestID, signal)
 	}
 	if err != nil {
-		return fmt.Errorf("wake request %d: %w", requestID, err)
+		return fmt.Errorf("signal request %d: %w", requestID, err)
 	}
 	return nil
 }
 
-// Claim starts the run that revokes a claim whose request has none any more.
-func (w *Starter) Claim(ctx context.Context, claimID int64) error {
-	c, err := schema.ClaimForRun(ctx, w.DB, claimID)
+// StartEndAccess starts the run that ends a claim which no request's run ends.
+func (s *Starter) StartEndAccess(ctx context.Context, claimID int64) error {
+	c, err := schema.ClaimForRun(ctx, s.DB, claimID)
 	if err != nil {
-		return fmt.Errorf("revoke claim %d: %w", claimID, err)
+		return fmt.Errorf("start ending claim %d: %w", claimID, err)
 	}
-	summary := fmt.Sprintf("revokes %s / %s from %s", c.Application, c.Entitlement, w.person(c.HolderID, c.Holder))
-	options := w.options(EndWorkflowID(claimID), summary, "")
-	if _, err := w.Client.ExecuteWorkflow(ctx, options, EndAccess, EndAccessInput{ClaimID: claimID}); err != nil {
-		return fmt.Errorf("revoke claim %d: %w", claimID, err)
+	summary := fmt.Sprintf("Revoke %s / %s from %s", c.Application, c.Entitlement, s.person(c.HolderID, c.Holder))
+	options := s.options(EndWorkflowID(claimID), summary, "")
+	if _, err := s.Client.ExecuteWorkflow(ctx, options, EndAccess, EndAccessInput{ClaimID: claimID}); err != nil {
+		return fmt.Errorf("start ending claim %d: %w", claimID, err)
 	}
 	return nil
 }
 
-func (w *Starter) options(id, summary, details string) client.StartWorkflowOptions {
+func (s *Starter) options(id, summary, details string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:        id,
-		TaskQueue: w.TaskQueue,
-		// A run that was terminated, or lost to retention, is simply started again: it goes on from the database.
+		TaskQueue: s.TaskQueue,
+		// A run that was terminated, or lost to retention, is started again and continues from the database.
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            cut(summary, 190),
 		StaticDetails:            details,
-		// No execution or run timeout: it would end a run without revoking access .
+		// No execution or run timeout: it would end the run without revoking access.
 	}
 }
 
-// sentence says who asks for what until when.
-func (w *Starter) sentence(s schema.RequestSummary) string {
-	what := s.Application + " / " + s.Entitlement
-	if s.Items > 1 {
-		what += fmt.Sprintf(" and %d more", s.Items-1)
+// summary says who requested what, and until when.
+func (s *Starter) summary(r schema.RequestSummary) string {
+	access := r.Application + " / " + r.Entitlement
+	if r.Items > 1 {
+		access += fmt.Sprintf(" and %d more", r.Items-1)
 	}
-	until := "permanently"
-	if s.EndsAt.Valid {
-		until = "until " + s.EndsAt.Time.UTC().Format("2006-01-02 15:04 MST")
+	until := "permanent"
+	if r.EndsAt.Valid {
+		until = "until " + r.EndsAt.Time.UTC().Format("2006-01-02 15:04 MST")
 	}
-	return fmt.Sprintf("#%d: %s asks for %s, %s", s.ID, w.person(s.RequesterID, s.Requester), what, until)
+	return fmt.Sprintf("#%d: %s requests %s, %s", r.ID, s.person(r.RequesterID, r.Requester), access, until)
 }
 
-func (w *Starter) attributes(s schema.RequestSummary) temporal.SearchAttributes {
+func (s *Starter) attributes(r schema.RequestSummary) temporal.SearchAttributes {
 	attributes := []temporal.SearchAttributeUpdate{
-		AccessRequester.ValueSet(w.person(s.RequesterID, s.Requester)),
-		AccessApplication.ValueSet(bounded(s.Applications)),
+		AccessRequester.ValueSet(s.person(r.RequesterID, r.Requester)),
+		AccessApplication.ValueSet(bounded(r.Applications)),
 	}
-	if s.EndsAt.Valid {
-		attributes = append(attributes, AccessUntil.ValueSet(s.EndsAt.Time.UTC().Truncate(time.Millisecond)))
+	if r.EndsAt.Valid {
+		attributes = append(attributes, AccessUntil.ValueSet(r.EndsAt.Time.UTC().Truncate(time.Millisecond)))
 	}
 	return temporal.NewSearchAttributes(attributes...)
 }
 
-func (w *Starter) person(id int64, email string) string {
-	if w.ShowPeople {
+func (s *Starter) person(id int64, email string) string {
+	if s.ShowPeople {
 		return email
 	}
 	return fmt.Sprintf("p%d", id)
@@ -125,7 +124,7 @@ func isUnknownAttribute(err error) bool {
 	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.Message), "search attribute")
 }
 
-// cut shortens s to at most n bytes, at the border of a character.
+// cut shortens s to at most n bytes, without splitting a character.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema"
 )
 
 const accountsFile = "accounts.csv"
@@ -104,7 +106,7 @@ func (im *importing) renameAccounts(ctx context.Context) error {
 		`update accounts a set account = n.account from import_accounts n where n.id = a.id and n.change = 'changed'`,
 		// Whose access it is that is granted and taken: worth an event of its own.
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'account-changed', jsonb_build_object('person_id', a.person_id, 'instance', n.instance, 'before', n.before, 'after', n.account)
+		 select 'import', '` + string(schema.AccountChanged) + `', jsonb_build_object('person_id', a.person_id, 'instance', n.instance, 'before', n.before, 'after', n.account)
 		   from import_accounts n join accounts a on a.id = n.id
 		  where n.change = 'changed'
 		  order by n.line`,

@@ -51,9 +51,9 @@ func TestAccounts(t *testing.T) {
 		summary := c.imports(t, named(t))
 		assert.Contains(t, summary.Files, directory.FileSummary{File: "accounts.csv", Changed: 2})
 		assert.Equal(t, "ann", c.names(t, "POSTGRESQL")["ann@example.com"])
-		assert.Equal(t, 2, c.count(t, `select count(*) from audit_events where action = 'account-changed'`))
+		assert.Equal(t, 2, c.count(t, `select count(*) from audit_events where action = 'account.changed'`))
 		assert.Equal(t, "ann@example.com>ann", c.text(t, `
-		select details ->> 'before' || '>' || (details ->> 'after') from audit_events where action = 'account-changed' order by id limit 1`))
+		select details ->> 'before' || '>' || (details ->> 'after') from audit_events where action = 'account.changed' order by id limit 1`))
 
 		// They may even change names with each other, and a new colleague may get one that has become free.
 		c.imports(t, folder{"accounts.csv": accountsHeader + "ann@example.com,POSTGRESQL,di\ndi@example.com,POSTGRESQL,ann\n"})

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema"
 )
 
 const applicationsFile = "applications.csv"
@@ -163,7 +165,7 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		 on conflict do nothing`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'owners-changed', jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
+		 select 'import', '` + string(schema.OwnersChanged) + `', jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
 		   from import_applications where change = 'changed' and owner_ids <> owner_ids_before order by line`,
 	} {
 		if err := im.exec(ctx, statement); err != nil {

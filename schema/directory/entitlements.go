@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema"
 )
 
 const entitlementsFile = "entitlements.csv"
@@ -94,7 +96,7 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 		 on conflict do nothing`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'owners-changed', jsonb_build_object('entitlement_id', id, 'before', owner_ids_before, 'after', owner_ids)
+		 select 'import', '` + string(schema.OwnersChanged) + `', jsonb_build_object('entitlement_id', id, 'before', owner_ids_before, 'after', owner_ids)
 		   from import_entitlements where change = 'changed' and owner_ids <> owner_ids_before order by line`,
 	} {
 		if err := im.exec(ctx, statement); err != nil {

@@ -196,7 +196,7 @@ func (c company) claims(t testing.TB) []string {
 }
 
 // events are the details of the import's audit events of one action, oldest first, after the event with that ID.
-func (c company) events(t testing.TB, action string, after int64) []map[string]any {
+func (c company) events(t testing.TB, action schema.AuditAction, after int64) []map[string]any {
 	t.Helper()
 	var rows []string
 	require.NoError(t, c.Select(&rows, `select details::text from audit_events where actor = 'import' and action = $1 and id > $2 order by id`, action, after))

@@ -3,6 +3,8 @@ package directory
 import (
 	"context"
 	"time"
+
+	"accessbot/schema"
 )
 
 const grantsFile = "grants.csv"
@@ -85,10 +87,10 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		with ended as (
 		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
 		      from import_grants g
-		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
+		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'unexpected' and c.ended_at is null
 		       and g.change = 'added'
 		    returning c.id)
-		insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
+		insert into audit_events (actor, action, claim_id, details) select 'import', '`+string(schema.ClaimEnded)+`', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
 		return err
 	}
 	// A leaver's access is revoked by the sweep, whenever we learn of it.
@@ -101,7 +103,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		     order by g.line
 		    returning id, account_id, entitlement_id)
 		insert into audit_events (actor, action, claim_id, details)
-		select 'import', 'claim-imported', id, jsonb_build_object('account', account_id, 'entitlement', entitlement_id) from made order by id`); err != nil {
+		select 'import', '`+string(schema.ClaimImported)+`', id, jsonb_build_object('account', account_id, 'entitlement', entitlement_id) from made order by id`); err != nil {
 		return err
 	}
 	// The target was seen without the access, by whoever made the export. Where that leaves nothing but claims whose
@@ -114,7 +116,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		       and not exists (select from import_grants g where g.account_id = c.account_id and g.entitlement_id = c.entitlement_id)
 		    returning c.id, c.account_id, c.entitlement_id),
 		audited as (
-		    insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "no longer in grants.csv"}' from ended),
+		    insert into audit_events (actor, action, claim_id, details) select 'import', '`+string(schema.ClaimEnded)+`', id, '{"why": "no longer in grants.csv"}' from ended),
 		woken as (
 		    update claims c set due_at = app_now()
 		      from ended

@@ -49,7 +49,7 @@ func TestImportedGrant(t *testing.T) {
 		for _, step := range []struct{ what, then string }{
 			{"while it is live", ``},
 			{"after its end, before it was revoked", `update clock set shift = interval '7 days 1 minute'`},
-			{"after its end was recorded, before the target was seen without it", `update claims set ended_at = app_now(), end_reason = 'its end was reached' where id = $1`},
+			{"after its end was recorded, before the target was seen without it", `update claims set ended_at = app_now(), end_reason = 'end reached' where id = $1`},
 			{"after the target was seen without it", `update claims set removed_at = app_now() where id = $1`},
 		} {
 			t.Run(step.what, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestImportedGrant(t *testing.T) {
 		dir := office().write(t)
 		c.importsFrom(t, dir)
 		const anns = `(select c.id from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com')`
-		c.exec(t, `insert into releases (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
+		c.exec(t, `insert into stop_orders (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
 		for _, then := range []string{
 			``, `update claims set ended_at = app_now() where revoked_at is not null`, `update claims set removed_at = app_now() where revoked_at is not null`,
 		} {
@@ -115,8 +115,8 @@ func TestImportedGrant(t *testing.T) {
 
 		c.imports(t, office())
 		assert.Equal(t, 2, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com'`))
-		assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim-ended' and claim_id = $1`, claim))
-		assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim-imported'`))
+		assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim.ended' and claim_id = $1`, claim))
+		assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim.imported'`))
 	})
 
 	t.Run("unconfirmed removals are due once the last claim ends", func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestImportedGrant(t *testing.T) {
 		c.imports(t, office())
 		c.gets(t, "di@example.com", "crm/writer", 0)
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
-		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('found'), ('birthright')) s (source)
+		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('unexpected'), ('birthright')) s (source)
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 		c.imports(t, office().with(t, "grants.csv", "ann@example.com,crm,reader\n", ""))
 		assert.Equal(t, []string{
@@ -157,7 +157,7 @@ func TestImportedGrant(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
-		select p.id, a.id, e.id, 'found', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
+		select p.id, a.id, e.id, 'unexpected', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 		named := office().plus("grants.csv", "bo@example.com,wiki,reader\n")
 		c.imports(t, named)
@@ -167,7 +167,7 @@ func TestImportedGrant(t *testing.T) {
 
 		c.imports(t, office())
 		assert.NotContains(t, c.claims(t), "bo@example.com wiki/reader imported", "and it ends with its row")
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'found' and due_at <= app_now()`), "no one has seen it gone since it was found")
+		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'unexpected' and due_at <= app_now()`), "no one has seen it gone since it was found")
 	})
 
 	t.Run("grant of a retired entitlement stays known", func(t *testing.T) {

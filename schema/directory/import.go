@@ -320,7 +320,7 @@ func (im *importing) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := im.exec(ctx, `insert into audit_events (actor, action, details) values ('import', 'directory-imported', $1)`, details); err != nil {
+	if err := im.exec(ctx, `insert into audit_events (actor, action, details) values ('import', $1, $2)`, schema.DirectoryImported, details); err != nil {
 		return fmt.Errorf("record the import: %w", err)
 	}
 	return nil

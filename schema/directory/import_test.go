@@ -139,7 +139,7 @@ func TestImport(t *testing.T) {
 		assert.Equal(t, directory.FileSummary{File: "grants.csv", Added: 1, Gone: 1, Unchanged: 2}, of(t, summary, "grants.csv"))
 		assert.Contains(t, summary.String(), "gone from people.csv: di@example.com")
 
-		recorded := c.events(t, "directory-imported", 0)
+		recorded := c.events(t, schema.DirectoryImported, 0)
 		require.Len(t, recorded, 2)
 		assert.Equal(t, map[string]any{"file": "people.csv", "added": 1.0, "changed": 1.0, "gone": 1.0, "unchanged": 2.0, "names": []any{"di@example.com"}},
 			recorded[1]["files"].([]any)[0])

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"accessbot/schema"
 )
 
 const peopleFile = "people.csv"
@@ -152,7 +154,7 @@ func (im *importing) applyPeople(ctx context.Context) error {
 
 		// Who may decide, and whose access goes: worth an event of its own.
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'person-changed', jsonb_build_object('person_id', p.id,
+		 select 'import', '` + string(schema.PersonChanged) + `', jsonb_build_object('person_id', p.id,
 		            'before', case when s.change = 'changed' then
 		                jsonb_build_object('status', p.status, 'manager_id', p.manager_id, 'administrator', p.administrator, 'gone', p.gone_at is not null) end,
 		            'after', jsonb_build_object('status', s.status, 'manager_id', m.id, 'administrator', coalesce(s.administrator, false), 'gone', false))
@@ -163,7 +165,7 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		  order by s.line`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'job title changed', jsonb_build_object('person_id', p.id, 'before', t.name, 'after', nullif(s.job_title, ''))
+		 select 'import', '` + string(schema.JobTitleChanged) + `', jsonb_build_object('person_id', p.id, 'before', t.name, 'after', nullif(s.job_title, ''))
 		   from import_people s join people p on p.id = s.id left join job_titles t on t.id = p.job_title_id
 		  where s.change = 'changed' and coalesce(t.name, '') <> s.job_title
 		  order by s.line`,
@@ -188,7 +190,7 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		    returning p.id, p.email, p.status, p.manager_id, p.administrator),
 		recorded as (
 		    insert into audit_events (actor, action, details)
-		    select 'import', 'person-changed', jsonb_build_object('person_id', id,
+		    select 'import', '`+string(schema.PersonChanged)+`', jsonb_build_object('person_id', id,
 		               'before', jsonb_build_object('status', status, 'manager_id', manager_id, 'administrator', administrator, 'gone', false),
 		               'after',  jsonb_build_object('status', status, 'manager_id', manager_id, 'administrator', administrator, 'gone', true))
 		      from gone)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/schema/directory"
 )
 
@@ -111,7 +112,7 @@ func TestPeopleChanges(t *testing.T) {
 			{"person_id": id("cy@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("suspended", id("ann@example.com"), false, false)},
 			{"person_id": id("ed@example.com"), "before": nil, "after": state("active", nil, true, false)},
 			{"person_id": id("di@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("active", id("bo@example.com"), false, true)},
-		}, c.events(t, "person-changed", event), "Ann's new name decides nothing")
+		}, c.events(t, schema.PersonChanged, event), "Ann's new name decides nothing")
 	})
 
 	t.Run("change of owners is audited", func(t *testing.T) {
@@ -129,7 +130,7 @@ func TestPeopleChanges(t *testing.T) {
 			{"application_id": float64(c.count(t, `select id from applications where slug = 'wiki'`)),
 				"before": []any{id("bo@example.com"), id("di@example.com")}, "after": []any{id("bo@example.com"), id("ann@example.com")}},
 			{"entitlement_id": float64(c.count(t, `select id from entitlements where key = 'writer'`)), "before": []any{id("cy@example.com")}, "after": []any{}},
-		}, c.events(t, "owners-changed", event))
+		}, c.events(t, schema.OwnersChanged, event))
 		assert.Equal(t, 2, c.count(t, `select count(*) from application_owners o join applications a on a.id = o.application_id where slug = 'wiki'`))
 		assert.Zero(t, c.count(t, `select count(*) from entitlement_owners`))
 	})
@@ -201,7 +202,7 @@ func TestJobTitles(t *testing.T) {
 		}
 		titles := func() string {
 			return c.text(t, `select coalesce(string_agg(p.email || ': ' || coalesce(details->>'before', '-') || ', ' || coalesce(details->>'after', '-'), '; ' order by a.id), '')
-			from audit_events a join people p on p.id = (details->>'person_id')::bigint where a.action = 'job title changed' and a.actor = 'import' and a.written_by = 'accessbot_directory'`)
+			from audit_events a join people p on p.id = (details->>'person_id')::bigint where a.action = 'job_title.changed' and a.actor = 'import' and a.written_by = 'accessbot_directory'`)
 		}
 		standard := office()
 		standard["job_titles.csv"] = "job_title,application,key\nAnalyst,crm,reader\nAnalyst,wiki,reader\n"
@@ -214,7 +215,7 @@ func TestJobTitles(t *testing.T) {
 
 		// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title grants too as this same import says.
 		moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
-		_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no one@example.com").write(t), directory.Options{})
+		_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no-one@example.com").write(t), directory.Options{})
 		require.Error(t, err)
 		assert.Empty(t, listed(), "what is refused lists nothing")
 		c.imports(t, moved)

@@ -1,9 +1,9 @@
--- The import may not touch requests; what it changed about an entitlement must reach those that wait for it all the same.
+-- The import has no rights on requests, and its changes to entitlements must still reach open requests.
 
 -- +goose Up
 
--- Owners, risk or object changed, or the entitlement was retired: open requests look again at whom to ask and what to show.
--- people_changed does the same for people. Answers how many were woken.
+-- If owners, risk or object changed, or the entitlement was retired, open requests find their approvers and sync their messages
+-- again. people_changed does the same for people. Answers how many requests became due.
 -- +goose StatementBegin
 create function mark_requests_due(entitlements bigint[]) returns bigint
     language plpgsql security definer

@@ -1,5 +1,5 @@
--- Policies: who is asked about what, in which order. Every request keeps the version that evaluated it, and every item the
--- rule; every decision says how many stages and how many agreements it was granted under, so that it is proof by itself.
+-- Policies: who approves what, in which order. A request keeps the version that evaluated it, an item its rule, and a decision
+-- the number of stages and of required approvals, so that decisions are proof by themselves.
 
 -- +goose Up
 
@@ -10,27 +10,27 @@ create table policies (
 );
 -- The policy that comes with the program: schema/policy/default.yaml.
 insert into policies (source) values ('# Who decides about access, as long as no other policy was applied.
-clauses:
+rules:
   - name: The owners decide
     ask:
-      - from: [entitlement owners]
-        else: [application owners, manager]
+      - approvers: [entitlement owners]
+        escalate_to: [application owners, manager]
 ');
 
 -- +goose StatementBegin
-create function policies_stay() returns trigger language plpgsql as $$
+create function policies_immutable() returns trigger language plpgsql as $$
 begin
-    raise exception 'a version of the policy is never changed: apply another' using errcode = '42501';
+    raise exception 'a policy version is never changed: apply a new one' using errcode = '42501';
 end $$;
 -- +goose StatementEnd
-create trigger stay before update or delete or truncate on policies for each statement execute function policies_stay();
+create trigger immutable before update or delete or truncate on policies for each statement execute function policies_immutable();
 
 alter table access_requests add column policy_version bigint not null default 1 references policies;
 
 alter table request_items
-    add column rule smallint not null default 1 check (rule >= 1); -- of that version: the one that evaluates the item
+    add column rule smallint not null default 1 check (rule >= 1); -- in that version: the rule that applies to the item
 
--- What was evaluated at its submission stays.
+-- The rule of an item never changes.
 -- +goose StatementBegin
 create function request_items_rule() returns trigger language plpgsql as $$
 begin
@@ -40,12 +40,12 @@ end $$;
 create trigger rule before update on request_items for each row when (new.rule <> old.rule) execute function request_items_rule();
 
 alter table approvals
-    add column required_approvals        smallint not null default 1 check (required_approvals >= 1), -- how many candidates have to
-    add column stages       smallint not null default 1,                    -- how many there are
-    add column level        smallint not null default 0,                    -- how often it was escalated
-    add column since        timestamptz not null default app_now(),         -- when this stage was first asked about
+    add column required_approvals        smallint not null default 1 check (required_approvals >= 1), -- of this stage
+    add column stages       smallint not null default 1,                    -- of the rule
+    add column level        smallint not null default 0,                    -- escalation level
+    add column since        timestamptz not null default app_now(),         -- when this stage was first put to approvers
     add column remind_after interval not null default '24 hours',
-    add column escalate_at  timestamptz,                                    -- null: there is no one else to ask
+    add column escalate_at  timestamptz,                                    -- null: no further approvers
     add column expires_at   timestamptz;
 update approvals set since = opened_at;
 alter table approvals alter column policy_version type bigint using 1;
@@ -59,9 +59,9 @@ alter table approvals drop column basis;
 alter table decisions
     drop constraint decisions_item_id_stage_key,
     drop constraint decisions_check,
-    add column stages   smallint not null default 1 check (stages >= stage), -- how many the item has to pass
-    add column required_approvals    smallint not null default 1 check (required_approvals >= 1),      -- how many have to required_approvals in this one
-    add column override boolean  not null default false,                    -- by an administrator, about what was stuck: passes its stage alone
+    add column stages   smallint not null default 1 check (stages >= stage), -- of the item
+    add column required_approvals    smallint not null default 1 check (required_approvals >= 1),      -- in this stage
+    add column override boolean  not null default false,                    -- by an administrator: decides its stage alone
     add constraint decisions_by check (decided_by is not null or (approval_id is null and not override)),
     add constraint decisions_asked check (approval_id is not null or decided_by is null or override);
 alter table decisions alter column policy_version type bigint using 1;
@@ -69,10 +69,9 @@ alter table decisions add foreign key (policy_version) references policies;
 create unique index decisions_once on decisions (item_id, stage, coalesce(decided_by, 0));
 
 create index approvals_escalated    on approvals (id) where state = 'open' and level > 0;
-create index request_items_unasked  on request_items (id) where state = 'awaiting_approval' and problem <> '';
+create index request_items_unassigned  on request_items (id) where state = 'awaiting_approval' and problem <> '';
 
--- What the decisions about an item come to: 'deny' by anybody, 'approve' once every stage is passed, null while something
--- is missing.
+-- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
 -- +goose StatementBegin
 create function item_outcome(item bigint) returns text
     language sql stable
@@ -106,16 +105,16 @@ declare
 begin
     select * into item from request_items where id = new.item_id;
     select * into request from access_requests where id = item.request_id for update;
-    select * into item from request_items where id = new.item_id; -- again: it may have moved while we waited
+    select * into item from request_items where id = new.item_id; -- again: its state may have changed during the wait
     if request is null then
         raise exception 'there is no item %', new.item_id using errcode = 'AB001';
     end if;
     if item_outcome(item.id) is not null
        or stage_passed(item.id, new.stage)
        or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
-        raise exception 'item % is decided already', item.id using errcode = 'AB002';
+        raise exception 'item % is already decided', item.id using errcode = 'AB002';
     end if;
-    if exists (select from releases r where r.item_id = item.id) then
+    if exists (select from stop_orders r where r.item_id = item.id) then
         raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
     end if;
     if item.state not in ('submitted', 'awaiting_approval') then
@@ -126,13 +125,13 @@ begin
     end if;
     if new.decided_by is not null then
         if new.decided_by = request.requester_id then
-            raise exception 'no one decides their own request' using errcode = 'AB004';
+            raise exception 'a requester cannot decide their own request' using errcode = 'AB004';
         end if;
         if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
         end if;
         if new.override then
-            -- Only what is stuck: no one is asked any more, or those who were asked did not answer in time.
+            -- Only without an approver, or after the approval was escalated.
             if not exists (select from people p where p.id = new.decided_by and p.administrator)
                or item.state <> 'awaiting_approval'
                or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
@@ -145,14 +144,14 @@ begin
                          join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
                          join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
                         where a.id = new.approval_id and a.state = 'open'
-                          and a.stage <= new.stage -- whoever agreed before is not asked again in a later stage
+                          and a.stage <= new.stage -- an approval in an earlier stage counts in later ones too
                           and a.stages = new.stages and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
             raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
         end if;
     end if;
     if new.terms is distinct from request_terms(request.id)
        or coalesce(new.ends_at, 'infinity') > coalesce(request.ends_at, 'infinity') then
-        raise exception 'the request is not what was shown' using errcode = 'AB007';
+        raise exception 'the request changed after it was shown' using errcode = 'AB007';
     end if;
     if coalesce(request.ends_at, 'infinity') <= app_now() then
         raise exception 'the end of the request has passed' using errcode = 'AB008';
@@ -182,7 +181,7 @@ begin
                                 where d.item_id = i.id
                                   and (d.terms is distinct from request_terms(i.request_id) or coalesce(d.ends_at, 'infinity') < coalesce(new.ends_at, 'infinity')))
                and coalesce(new.ends_at, 'infinity') > app_now()
-               and not exists (select from releases r where r.item_id = i.id))
+               and not exists (select from stop_orders r where r.item_id = i.id))
         then
             raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
         end if;
@@ -195,13 +194,13 @@ begin
     or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)
     or (old.removed_at  is not null and new.removed_at  is distinct from old.removed_at)
     then
-        raise exception 'claim %: what is recorded stays', old.id using errcode = 'AB011';
+        raise exception 'claim %: recorded values are never changed', old.id using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 
--- A manager's manager is asked too: their coming and going wakes what two levels below waits.
+-- A manager's manager can be an approver too, so this reaches two levels down.
 -- +goose StatementBegin
 create or replace function people_changed() returns trigger
     language plpgsql security definer
@@ -220,12 +219,12 @@ begin
          where (c.person_id = new.id or c.for_person_id = new.id) and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
-    -- Whom someone else was asked instead of: they may be the ones to ask again.
+    -- An owner who is back may be the one to ask instead of the next approvers.
     perform mark_requests_due(array(
         select entitlement_id from entitlement_owners where person_id = new.id
         union
         select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
-    -- After the requests: reconciling locks in this order too.
+    -- After the requests: the order in which reconciling locks them.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;
     end if;

@@ -1,4 +1,4 @@
--- What approvers ask a requester before they decide, and what is answered. Appended to, and never changed.
+-- Questions of approvers to a requester, and the answers. Never changed.
 
 -- +goose Up
 
@@ -12,14 +12,14 @@ create table questions (
 create index questions_request on questions (request_id, id);
 
 create table question_answers (
-    question_id  bigint primary key references questions, -- answered once
+    question_id  bigint primary key references questions, -- one answer for each question
     answered_by bigint not null references people,
     text        text   not null check (text <> '' and length(text) <= 2000),
     answered_at timestamptz not null default app_now()
 );
 
--- Whoever may decide something of a request that waits may ask, under the request's lock as decisions are. Beside the
--- SQLSTATEs of decisions_check: AB014 too many wait for an answer.
+-- A candidate of an open approval may ask, under the request's lock like a decision. SQLSTATEs as in decisions_check, and
+-- AB014: too many open questions.
 -- +goose StatementBegin
 create function questions_check() returns trigger
     language plpgsql security definer
@@ -31,14 +31,14 @@ begin
     select * into request from access_requests where id = new.request_id for update;
     if request.id is null or not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
-        raise exception 'request % does not wait', new.request_id using errcode = 'AB001';
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+        raise exception 'request % is not open', new.request_id using errcode = 'AB001';
     end if;
     if coalesce(request.ends_at, 'infinity') <= app_now() then
         raise exception 'the end of the request has passed' using errcode = 'AB008';
     end if;
     if new.asked_by = request.requester_id then
-        raise exception 'no one asks themselves' using errcode = 'AB004';
+        raise exception 'a requester cannot ask themselves' using errcode = 'AB004';
     end if;
     if not exists (select from people p where p.id = new.asked_by and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.asked_by using errcode = 'AB005';
@@ -49,12 +49,12 @@ begin
           join approval_items ai on ai.approval_id = a.id
           join request_items i on i.id = ai.item_id and i.state in ('submitted', 'awaiting_approval')
          where a.request_id = request.id and a.state = 'open'
-           and not exists (select from releases l where l.item_id = i.id)
+           and not exists (select from stop_orders l where l.item_id = i.id)
            and not exists (select from decisions d where d.item_id = i.id and (d.outcome = 'deny' or d.approval_id = a.id and d.decided_by = new.asked_by))) then
         raise exception 'request % is not for person % to decide', request.id, new.asked_by using errcode = 'AB006';
     end if;
     if (select count(*) from questions q left join question_answers w on w.question_id = q.id where q.request_id = request.id and w.question_id is null) >= 5 then
-        raise exception 'five approvals about request % wait for an answer', request.id using errcode = 'AB014';
+        raise exception 'request % has five open questions', request.id using errcode = 'AB014';
     end if;
     new.asked_at := app_now();
     update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
@@ -63,9 +63,9 @@ end $$;
 -- +goose StatementEnd
 create trigger checked before insert on questions for each row execute function questions_check();
 
--- Only the one who was asked answers, once, and as long as something of the request waits.
+-- Only the requester answers, once, while something of the request is open.
 -- +goose StatementBegin
-create function questions_answers_check() returns trigger
+create function question_answers_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -80,19 +80,19 @@ begin
         raise exception 'person % is not active', new.answered_by using errcode = 'AB005';
     end if;
     if exists (select from question_answers w where w.question_id = new.question_id) then
-        raise exception 'question % is answered already', new.question_id using errcode = 'AB002';
+        raise exception 'question % is already answered', new.question_id using errcode = 'AB002';
     end if;
     if not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
-        raise exception 'request % does not wait', request.id using errcode = 'AB001';
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+        raise exception 'request % is not open', request.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();
     update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger checked before insert on question_answers for each row execute function questions_answers_check();
+create trigger checked before insert on question_answers for each row execute function question_answers_check();
 
 grant select on questions, question_answers to accessbot_slackapp, accessbot_worker, accessbot_auditor;
 grant insert on questions, question_answers to accessbot_slackapp;
@@ -100,5 +100,5 @@ revoke update, delete, truncate on questions, question_answers from public;
 
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'finding',
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding',
         'question', 'question_answer'));

@@ -149,7 +149,7 @@ begin
 end $$;
 
 -- Only those who look after it revoke something , and the manager to whom it was listed.
-create function releases_taken_back() returns trigger
+create function stop_orders_revoker() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -165,7 +165,7 @@ end $$;
 create trigger listed after update of revoked_at, ended_at on claims for each row
     when ((old.revoked_at is null, old.ended_at is null) is distinct from (new.revoked_at is null, new.ended_at is null))
     execute function claims_listed();
-create trigger revoked before insert on releases for each row when (new.kind = 'revoked') execute function releases_taken_back();
+create trigger revoked before insert on stop_orders for each row when (new.kind = 'revoked') execute function stop_orders_revoker();
 
 revoke execute on function job_change_unread(bigint) from public;
 grant execute on function job_change_unread(bigint) to accessbot_worker;

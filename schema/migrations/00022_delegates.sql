@@ -1,18 +1,18 @@
--- Who is a delegate may be away too: what waits for whoever is a delegate for them moves when the one in the middle comes back.
+-- A delegate may have a delegate, so a change in the middle of the chain moves approvals too.
 
 -- +goose Up
 
 create index delegations_delegate on delegations (delegate_id, person_id) where delegate_id is not null;
 
--- The requests whose open approvals may move when someone goes away or comes back: those that ask them, or anybody whose
--- approvals are put to them, now or later, through however many others.
+-- The requests whose open approvals may move when a person's delegation starts or ends: those with the person as a candidate, or
+-- with a candidate whose chain of delegates includes the person.
 -- +goose StatementBegin
-create function requests_asked_through(person bigint) returns setof bigint
+create function requests_routed_through(person bigint) returns setof bigint
     language sql stable rows 10
     set search_path = pg_catalog, public, pg_temp
 as $$
     with recursive through (person_id) as (
-        select requests_asked_through.person
+        select requests_routed_through.person
         union
         select d.person_id
           from through t
@@ -40,7 +40,7 @@ begin
     if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.delegate_id using errcode = 'AB005';
     end if;
-    with locked as (select r.id from access_requests r where r.id in (select id from requests_asked_through(new.person_id) id) order by r.id for update)
+    with locked as (select r.id from access_requests r where r.id in (select id from requests_routed_through(new.person_id) id) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
     return new;
 end $$;

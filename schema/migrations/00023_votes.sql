@@ -1,8 +1,8 @@
--- No one's word counts twice: who is a delegate for someone says that person's word, so the two of them together have one.
+-- No vote counts twice: a delegate's approval is the vote of the approver they decide for.
 
 -- +goose Up
 
--- vote_of is whose word a candidate's is.
+-- vote_of is the person whose vote a candidate casts.
 -- +goose StatementBegin
 create function vote_of(approval bigint, person bigint) returns bigint
     language sql stable
@@ -20,11 +20,11 @@ begin
         select from decisions d
          where d.item_id = new.item_id and d.stage = new.stage and d.outcome = 'approve' and d.decided_by is not null
            and vote_of(d.approval_id, d.decided_by) = vote_of(new.approval_id, new.decided_by)) then
-        raise exception 'item %: person % has agreed already, or someone in their place', new.item_id, vote_of(new.approval_id, new.decided_by) using errcode = 'AB002';
+        raise exception 'item %: person % or their delegate has already approved', new.item_id, vote_of(new.approval_id, new.decided_by) using errcode = 'AB002';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 
 revoke execute on function decisions_vote() from public;
-create trigger voice before insert on decisions for each row execute function decisions_vote();
+create trigger vote before insert on decisions for each row execute function decisions_vote();

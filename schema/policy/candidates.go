@@ -36,7 +36,7 @@ func (c Candidate) Vote() int64 {
 // Answer is whom a stage asks about an item, in the order in which they are asked. No one: there are too few who may.
 type Answer struct {
 	Candidates        []Candidate
-	RequiredApprovals int // how many of them have to required_approvals
+	RequiredApprovals int // how many of them have to approve
 }
 
 // Ask answers whom the stage asks. level is how often the approval was escalated; agreed are those who have approved in
@@ -68,8 +68,8 @@ func (s Stage) Ask(f Facts, level int, agreed []Candidate) Answer {
 
 // tiers are whom the stage asks, and whom if those are too few or do not answer.
 func (s Stage) tiers() [][]Source {
-	tiers := [][]Source{s.From}
-	for _, source := range append(slices.Clone(s.Else), Administrators) {
+	tiers := [][]Source{s.Approvers}
+	for _, source := range append(slices.Clone(s.EscalateTo), Administrators) {
 		tiers = append(tiers, []Source{source})
 	}
 	return tiers
@@ -142,7 +142,7 @@ func (f Facts) delegate(p Person) Person {
 	}
 }
 
-// enough tells whether so many can required_approvals as have to, those included who have.
+// enough tells whether so many can approve as have to, those included who have.
 func (a Answer) enough(agreed []Candidate) bool {
 	n := len(agreed)
 	for _, c := range a.Candidates {

@@ -46,7 +46,7 @@ func with(source policy.Source, who ...policy.Person) policy.Facts {
 }
 
 // owners is the stage of the policy that comes with the program.
-var owners = policy.Stage{From: []policy.Source{policy.EntitlementOwners}, Else: []policy.Source{policy.ApplicationOwners, policy.Managers}, RequiredApprovals: 1}
+var owners = policy.Stage{Approvers: []policy.Source{policy.EntitlementOwners}, EscalateTo: []policy.Source{policy.ApplicationOwners, policy.Managers}, RequiredApprovals: 1}
 
 func by(basis policy.Basis, ids ...int64) (all []policy.Candidate) {
 	for _, id := range ids {
@@ -57,7 +57,7 @@ func by(basis policy.Basis, ids ...int64) (all []policy.Candidate) {
 
 func TestCandidates(t *testing.T) {
 	t.Run("stage asks the first in its chain who are enough", func(t *testing.T) {
-		two := policy.Stage{From: []policy.Source{policy.ApplicationOwners}, Else: []policy.Source{policy.Managers}, RequiredApprovals: 2}
+		two := policy.Stage{Approvers: []policy.Source{policy.ApplicationOwners}, EscalateTo: []policy.Source{policy.Managers}, RequiredApprovals: 2}
 		for name, c := range map[string]struct {
 			stage policy.Stage
 			facts policy.Facts
@@ -69,7 +69,7 @@ func TestCandidates(t *testing.T) {
 			"else the administrators":         {owners, without(policy.EntitlementOwners, policy.ApplicationOwners, policy.Managers), by(policy.Administrator, 8, 9)},
 			"else no one":                     {owners, policy.Facts{RequesterID: ann}, nil},
 			"all of its sources, each on its basis": {
-				policy.Stage{From: []policy.Source{policy.ManagersManagers, policy.ApplicationOwners, "dana@example.com"}, RequiredApprovals: 1}, without(),
+				policy.Stage{Approvers: []policy.Source{policy.ManagersManagers, policy.ApplicationOwners, "dana@example.com"}, RequiredApprovals: 1}, without(),
 				append(by(policy.ApplicationOwner, 6), append(by(policy.Named, 20), by(policy.ManagersManager, 70)...)...),
 			},
 			"too few, so the next as well":                       {two, without(), append(by(policy.ApplicationOwner, 6), by(policy.Manager, 7)...)},
@@ -82,8 +82,8 @@ func TestCandidates(t *testing.T) {
 			"no one who cannot be found in Slack":                {owners, with(policy.EntitlementOwners, policy.Person{ID: 4, Active: true, Unreachable: true}), by(policy.ApplicationOwner, 6)},
 			"the manager first among the owners":                 {owners, with(policy.EntitlementOwners, active(9, 7, 4)...), by(policy.EntitlementOwner, 7, 4, 9)},
 			"named twice, asked once":                            {owners, with(policy.EntitlementOwners, active(4, 5, 4)...), by(policy.EntitlementOwner, 4, 5)},
-			"the same person from two sources, on the first":     {policy.Stage{From: []policy.Source{policy.Managers, policy.ApplicationOwners}, RequiredApprovals: 1}, with(policy.ApplicationOwners, active(7)...), by(policy.Manager, 7)},
-			"the same person twice is not two who agree (agree)": {policy.Stage{From: []policy.Source{policy.Managers, policy.ApplicationOwners}, RequiredApprovals: 2}, with(policy.ApplicationOwners, active(7)...), append(by(policy.Manager, 7), by(policy.Administrator, 8, 9)...)},
+			"the same person from two sources, on the first":     {policy.Stage{Approvers: []policy.Source{policy.Managers, policy.ApplicationOwners}, RequiredApprovals: 1}, with(policy.ApplicationOwners, active(7)...), by(policy.Manager, 7)},
+			"the same person twice is not two who agree (agree)": {policy.Stage{Approvers: []policy.Source{policy.Managers, policy.ApplicationOwners}, RequiredApprovals: 2}, with(policy.ApplicationOwners, active(7)...), append(by(policy.Manager, 7), by(policy.Administrator, 8, 9)...)},
 		} {
 			t.Run(name, func(t *testing.T) {
 				got := c.stage.Ask(c.facts, 0, nil)
@@ -95,7 +95,7 @@ func TestCandidates(t *testing.T) {
 	})
 
 	t.Run("vote counts even if its voter would not be asked today", func(t *testing.T) {
-		two := policy.Stage{From: []policy.Source{policy.ApplicationOwners}, RequiredApprovals: 2}
+		two := policy.Stage{Approvers: []policy.Source{policy.ApplicationOwners}, RequiredApprovals: 2}
 		f := with(policy.ApplicationOwners, active(6, 10)...)
 		asked := by(policy.ApplicationOwner, 6, 10)
 		assert.Equal(t, asked, two.Ask(f, 0, nil).Candidates)
@@ -106,7 +106,7 @@ func TestCandidates(t *testing.T) {
 	})
 
 	t.Run("vote and the delegate's vote count once", func(t *testing.T) {
-		two := policy.Stage{From: []policy.Source{policy.ApplicationOwners}, RequiredApprovals: 2}
+		two := policy.Stage{Approvers: []policy.Source{policy.ApplicationOwners}, RequiredApprovals: 2}
 		f := with(policy.ApplicationOwners, active(6, 10)...)
 		away := f
 		away.Delegates = map[int64]policy.Person{6: {ID: 9, Active: true}}

@@ -87,7 +87,7 @@ func (r *reader) syntax(err error) error {
 func (r *reader) fields(node *yaml.Node, what string, known ...string) map[string]*yaml.Node {
 	fields := map[string]*yaml.Node{}
 	if node.Kind != yaml.MappingNode {
-		r.wrong(node, "%s should be granted by: %s", what, strings.Join(known, ", "))
+		r.wrong(node, "%s should have only: %s", what, strings.Join(known, ", "))
 		return fields
 	}
 	for n := 0; n+1 < len(node.Content); n += 2 {
@@ -112,8 +112,8 @@ func read(fields map[string]*yaml.Node, key string, by func(*yaml.Node)) {
 }
 
 func (r *reader) rules(root *yaml.Node) []Rule {
-	fields := r.fields(root, "a policy", "clauses")
-	list := fields["clauses"]
+	fields := r.fields(root, "a policy", "rules")
+	list := fields["rules"]
 	switch {
 	case list == nil:
 		if len(r.problems) == 0 {
@@ -232,20 +232,20 @@ const vocabulary = "; a condition knows requester (email, name, job_title, depar
 
 func (r *reader) stages(node *yaml.Node) (stages []Stage) {
 	if node.Kind != yaml.SequenceNode || len(node.Content) == 0 {
-		r.wrong(node, "ask should be a list of stages, such as\n- from: [manager]\n- from: [application owners]\n  required_approvals: 2")
+		r.wrong(node, "ask should be a list of stages, such as\n- approvers: [manager]\n- approvers: [application owners]\n  required_approvals: 2")
 		return nil
 	}
 	if len(node.Content) > maxStages {
 		r.wrong(node, "there are %d stages, and %d at most", len(node.Content), maxStages)
 	}
 	for _, n := range node.Content {
-		fields := r.fields(n, "a stage", "from", "else", "required_approvals")
+		fields := r.fields(n, "a stage", "approvers", "escalate_to", "required_approvals")
 		s := Stage{RequiredApprovals: 1}
-		read(fields, "from", func(n *yaml.Node) { s.From = r.sources(n) })
-		read(fields, "else", func(n *yaml.Node) { s.Else = r.sources(n) })
+		read(fields, "approvers", func(n *yaml.Node) { s.Approvers = r.sources(n) })
+		read(fields, "escalate_to", func(n *yaml.Node) { s.EscalateTo = r.sources(n) })
 		read(fields, "required_approvals", func(n *yaml.Node) { s.RequiredApprovals = r.number(n, maxAgree) })
-		if fields["from"] == nil && n.Kind == yaml.MappingNode {
-			r.wrong(n, "a stage says whom it asks: from: [%s]", EntitlementOwners)
+		if fields["approvers"] == nil && n.Kind == yaml.MappingNode {
+			r.wrong(n, "a stage says whom it asks: approvers: [%s]", EntitlementOwners)
 		}
 		stages = append(stages, s)
 	}

@@ -46,10 +46,10 @@ type Limits struct {
 	NoteRequired bool
 }
 
-// Stage is one approval: so many of these people have to required_approvals. Stages are asked one after the other.
+// Stage is one approval: so many of these people have to approve. Stages are asked one after the other.
 type Stage struct {
-	From              []Source // all of them are candidates
-	Else              []Source // tried one by one where there are too few, or no one answers; then the administrators
+	Approvers         []Source // all of them are candidates
+	EscalateTo        []Source // tried one by one where there are too few, or no one answers; then the administrators
 	RequiredApprovals int      // how many; at least 1
 }
 
@@ -124,7 +124,7 @@ func (p *Policy) Named() []Source {
 	var named []Source
 	for _, c := range p.Rules {
 		for _, s := range c.Stages {
-			for _, source := range slices.Concat(s.From, s.Else) {
+			for _, source := range slices.Concat(s.Approvers, s.EscalateTo) {
 				if source.Basis() == Named {
 					named = append(named, source)
 				}

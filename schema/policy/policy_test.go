@@ -27,9 +27,9 @@ rules:
         && !requester.administrator
     limits: {max_days: 30, note: required}
     ask:
-      - from: [manager]
-        else: [manager's manager]
-      - from: [entitlement owners, application owners, Dana@example.com]
+      - approvers: [manager]
+        escalate_to: [manager's manager]
+      - approvers: [entitlement owners, application owners, Dana@example.com]
         required_approvals: 2
     remind_after: 4h
     escalate_after: 2d
@@ -38,12 +38,12 @@ rules:
   - name: Never for good
     when: 'entitlement.kind.startsWith("team") && permanent || duration > duration("2000h")'
     limits: {permanent: false}
-    ask: [{from: [application owners]}]
+    ask: [{approvers: [application owners]}]
 
   - name: Everything else
     ask:
-      - from: [entitlement owners]
-        else: [application owners, manager]
+      - approvers: [entitlement owners]
+        escalate_to: [application owners, manager]
 `
 
 func parse(t *testing.T, source string) *policy.Policy {
@@ -62,8 +62,8 @@ func TestPolicy(t *testing.T) {
 		high := p.Rules[2]
 		assert.Equal(t, policy.Limits{MaxDays: 30, NoPermanent: true, NoteRequired: true}, high.Limits)
 		assert.Equal(t, []policy.Stage{
-			{From: []policy.Source{policy.Managers}, Else: []policy.Source{policy.ManagersManagers}, RequiredApprovals: 1},
-			{From: []policy.Source{policy.EntitlementOwners, policy.ApplicationOwners, "dana@example.com"}, RequiredApprovals: 2},
+			{Approvers: []policy.Source{policy.Managers}, EscalateTo: []policy.Source{policy.ManagersManagers}, RequiredApprovals: 1},
+			{Approvers: []policy.Source{policy.EntitlementOwners, policy.ApplicationOwners, "dana@example.com"}, RequiredApprovals: 2},
 		}, high.Stages)
 		assert.Equal(t, []time.Duration{4 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}, []time.Duration{high.RemindAfter, high.EscalateAfter, high.ExpireAfter})
 		assert.Equal(t, policy.Limits{NoPermanent: true}, p.Rules[3].Limits)
@@ -127,8 +127,8 @@ func TestPolicy(t *testing.T) {
 			"in quotes":                        {swap(`'entitlement.kind`, `'entitlement.kinds`), `policy.yaml:26:23: rule 4 (Never for good): when: undefined field 'kinds'`},
 			"no condition at all":              {swap(`risk == "low" && days`, `risk + "low" #`), "policy.yaml:8:11: rule 2 (A short look at little): when: this is a string"},
 			"two kinds compared":               {swap(`days <= 7`, `days <= "7"`), "policy.yaml:8:33: rule 2 (A short look at little): when: found no matching overload"},
-			"the fifth rule asks no one":       {swap("      - from: [entitlement owners]\n", "      - from: [owners]\n"), `policy.yaml:32:16: rule 5 (Everything else): "owners" is neither someone's e-mail address nor one of: entitlement owners, application owners`},
-			"agree is no number":               {swap("required_approvals: 2", "required_approvals: two"), `policy.yaml:20:16: rule 3 (High risk): "two" should be a number from 1 to 20`},
+			"the fifth rule asks no one":       {swap("      - approvers: [entitlement owners]\n", "      - approvers: [owners]\n"), `policy.yaml:32:21: rule 5 (Everything else): "owners" is neither someone's e-mail address nor one of: entitlement owners, application owners`},
+			"agree is no number":               {swap("required_approvals: 2", "required_approvals: two"), `policy.yaml:20:29: rule 3 (High risk): "two" should be a number from 1 to 20`},
 			"no one has to agree":              {swap("required_approvals: 2", "required_approvals: 0"), `"0" should be a number from 1 to 20`},
 			"a duration without a unit":        {swap("remind_after: 4h", "remind_after: 4"), `policy.yaml:21:19: rule 3 (High risk): "4" should be a duration such as 30m, 24h or 14d`},
 			"two outcomes":                     {swap("    approve: true", "    approve: true\n    deny: no"), "policy.yaml:7:5: rule 2 (A short look at little): a rule has one of: approve: true, deny"},
@@ -137,10 +137,10 @@ func TestPolicy(t *testing.T) {
 			"a rule that is never reached":     {swap("    when: |\n      risk == \"high\"\n        && !requester.administrator\n", ""), "rule 4 (Never for good): this is never reached: rule 3 has no condition"},
 			"nothing for the rest":             {whole[:strings.Index(whole, "  - name: Everything else")], "the last rule must have no condition"},
 			"the same name twice":              {swap("name: High risk", "name: Everything else"), "rule 5 (Everything else): rule 3 has this name already"},
-			"a stage asks no one":              {swap("- from: [manager]\n        else", "- else"), "policy.yaml:17:9: rule 3 (High risk): a stage says whom it asks"},
-			"a stage is a word":                {swap("ask: [{from: [application owners]}]", "ask: application owners"), "policy.yaml:28:10: rule 4 (Never for good): ask should be a list of stages"},
+			"a stage asks no one":              {swap("- approvers: [manager]\n        escalate_to", "- escalate_to"), "policy.yaml:17:9: rule 3 (High risk): a stage says whom it asks"},
+			"a stage is a word":                {swap("ask: [{approvers: [application owners]}]", "ask: application owners"), "policy.yaml:28:10: rule 4 (Never for good): ask should be a list of stages"},
 			"limits of nothing":                {swap("{permanent: false}", "{permanent: yes}"), "permanent can only be false"},
-			"a rule is a word":                 {"rules: [all]", "policy.yaml:1:11: rule 1: a rule should be granted by: name, when"},
+			"a rule is a word":                 {"rules: [all]", "policy.yaml:1:9: rule 1: a rule should have only: name, when"},
 			"everything that is wrong at once": {strings.NewReplacer("required_approvals: 2", "required_approvals: x", "4h", "x").Replace(whole), `"x" should be a duration`},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestPolicy(t *testing.T) {
 			})
 		}
 		_, err := policy.Parse("policy.yaml", []byte(strings.NewReplacer("required_approvals: 2", "required_approvals: x", "4h", "x").Replace(whole)))
-		assert.ErrorContains(t, err, `policy.yaml:20:16: rule 3`, "all of them")
+		assert.ErrorContains(t, err, `policy.yaml:20:29: rule 3`, "all of them")
 	})
 
 	t.Run("default policy asks the owners", func(t *testing.T) {
@@ -166,16 +166,16 @@ func TestPolicy(t *testing.T) {
 	})
 
 	t.Run("address is lowered in ASCII alone", func(t *testing.T) {
-		p, err := policy.Parse("p.yaml", []byte("rules:\n- name: all\n  ask:\n  - from: [Priya@Example.com, \"pr\u0130ya@example.com\"]\n"))
+		p, err := policy.Parse("p.yaml", []byte("rules:\n- name: all\n  ask:\n  - approvers: [Priya@Example.com, \"pr\u0130ya@example.com\"]\n"))
 		require.NoError(t, err)
-		require.Equal(t, []policy.Source{"priya@example.com", "pr\u0130ya@example.com"}, p.Rules[0].Stages[0].From)
+		require.Equal(t, []policy.Source{"priya@example.com", "pr\u0130ya@example.com"}, p.Rules[0].Stages[0].Approvers)
 	})
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add(policy.Default)
-	f.Add([]byte("rules: [{name: a, when: 'a.b(', ask: [{from: [x@y], required_approvals: 3}]}]"))
+	f.Add([]byte("rules: [{name: a, when: 'a.b(', ask: [{approvers: [x@y], required_approvals: 3}]}]"))
 	f.Add([]byte("rules:\n- {name: !!binary x, approve: &a true}\n- *a"))
 	f.Fuzz(func(t *testing.T, source []byte) {
 		p, err := policy.Parse("f", source)

@@ -241,13 +241,13 @@ func (w *World) Imported(person, entitlement int64) int64 {
 }
 
 // Audited is how many events of an action there are.
-func (w *World) Audited(action string) int {
+func (w *World) Audited(action schema.AuditAction) int {
 	w.t.Helper()
 	return Value[int](w, `select count(*) from audit_events where action = $1`, action)
 }
 
 // Alerts is how many alerts of an action there are.
-func (w *World) Alerts(action string) int {
+func (w *World) Alerts(action schema.AuditAction) int {
 	w.t.Helper()
 	return Value[int](w, `select count(*) from audit_events where action = $1 and alert`, action)
 }

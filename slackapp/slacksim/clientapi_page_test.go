@@ -209,7 +209,7 @@ func TestPageAPI(t *testing.T) {
 		require.Len(t, p.Screen.Messages, 2)
 		require.Contains(t, p.Screen.Messages[1].Plain, "message 4")
 		require.Equal(t, map[string]string{slacksim.UserID(ben): "Ben Example"}, p.Names)
-		require.Equal(t, http.StatusNotFound, look(t, ws.Address()+"/client/users/no one@example.com/page").status)
+		require.Equal(t, http.StatusNotFound, look(t, ws.Address()+"/client/users/no-one@example.com/page").status)
 	})
 
 	t.Run("waiting page learns of a restart at once", func(t *testing.T) {

@@ -83,7 +83,7 @@ func TestServer(t *testing.T) {
 		api, ws := alone(t)
 		_, err := api.PublishView(slacksim.UserID(ann), home(slack.NewActionBlock("x", button("b", "", "Button"))), "")
 		require.NoError(t, err)
-		require.ErrorContains(t, ws.As("no one@example.com").VisitHome(), "no user no one@example.com")
+		require.ErrorContains(t, ws.As("no-one@example.com").VisitHome(), "no user no-one@example.com")
 		status := func(path, body string) (int, string) {
 			resp, err := http.Post(ws.Address()+path, "application/json", strings.NewReader(body))
 			require.NoError(t, err)

@@ -40,7 +40,7 @@ func everything() slack.ModalViewRequest {
 	who := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, text("Search people"), "who")
 	who.MinQueryLength = &least
 	reasons := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Choose a reason"), "why", option("project"), option("role"), option("other"))
-	search := slack.NewPlainTextInputBlockElement(text("Name, then Enter"), "search")
+	search := slack.NewPlainTextInputBlockElement(text("Type a name, press Enter"), "search")
 	search.DispatchActionConfig = &slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}}
 	searching := slack.NewInputBlock("search", text("Search"), nil, search)
 	searching.DispatchAction, searching.Optional = true, true

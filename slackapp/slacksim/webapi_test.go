@@ -76,7 +76,7 @@ func TestWebAPI(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, u.Profile.Email, byID.Profile.Email)
 
-		_, err = api.GetUserByEmail("no one@example.com")
+		_, err = api.GetUserByEmail("no-one@example.com")
 		require.Equal(t, "users_not_found", code(t, err))
 		_, err = api.GetUserInfo("U0NOBODY00")
 		require.Equal(t, "user_not_found", code(t, err))

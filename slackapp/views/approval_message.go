@@ -11,25 +11,25 @@ import (
 	"accessbot/schema/policy"
 )
 
-// ApprovalMessageFor is one approver's copy of an approval.
+// ApprovalMessageFor is one approver's copy of an approval message.
 type ApprovalMessageFor struct {
-	MessageID int64           // the row in slack_messages: the buttons name it
+	MessageID int64           // the row in slack_messages, which the buttons name
 	PersonID  int64           // the reader
 	TimeZone  string          // the reader's
-	Held      []schema.HeldIn // what the requester has in the applications that the reader decides about
-	AskedAnew bool            // a newer message asks the reader about the same request, and has the buttons
+	Held      []schema.HeldIn // what the requester has in the applications that the reader decides
+	AskedAnew bool            // a newer message to the reader about the same request has the buttons
 }
 
-// Approval asks an approver, with everything in one request that they can decide. Its buttons stay as long as this
+// ApprovalMessage asks an approver to decide everything in one request that they can decide. Its buttons stay as long as the
 // reader can decide something; then it says who decided what, and when.
 func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	var b body
 	mine := tell(r, askedOf(r, q.PersonID), q.TimeZone, q.PersonID)
 	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone, q.PersonID)
-	text := approvalHeadline(r, mine, open)
+	text := approvalHeadline(r, q, mine, open)
 	b.line(bold(text), about(r.Requester))
 	if q.AskedAnew && len(open) > 0 {
-		b.line("More of this request has come to you. What you can decide, with its buttons, is a delegate a newer message.")
+		b.line("There is more to decide in this request. Decide in the newer message.")
 		b.gap()
 		b.line(decided(r, q, mine)...)
 		b.small("Created " + When(r.CreatedAt, q.TimeZone))
@@ -39,17 +39,17 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	b.line(progress(r, open, q.TimeZone)...)
 	b.gap()
 	if len(open) > 0 {
-		b.line(listed(riskiestFirst(open), listRoom, wantedLine, wantedRest)...)
+		b.line(listed(riskiestFirst(open), listRoom, requestedLine, requestedRest)...)
 		b.gap()
 	}
 	b.line(decided(r, q, mine)...)
 	b.gap()
 	b.line(bold("Duration:") + " " + Until(r, q.TimeZone))
-	if len(open) > 0 { // what the requester has later may come from this very request
+	if len(open) > 0 { // later, what the requester has may come from this request
 		b.line(alreadyHas(q.Held, open)...)
 	}
 	if n := len(r.Items) - len(mine); n > 0 {
-		b.line(fmt.Sprintf("The request is also for %s that you are not asked about.", grants(n)))
+		b.line(fmt.Sprintf("The request also includes %s that other approvers decide.", grants(n)))
 	}
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
@@ -59,11 +59,11 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 		value := DecisionValue(q.MessageID, r.Terms)
 		buttons := []slack.BlockElement{
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny", slack.StyleDanger),
-			button(ActionChoose, value, "Choose…", slack.StyleDefault),
-			button(ActionAskQuestion, value, "Ask…", slack.StyleDefault),
+			button(ActionDeny, value, "Deny…", slack.StyleDanger),
+			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault),
+			button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault),
 		}
-		if len(open) > namedAtMost { // no one decides about what they cannot see
+		if len(open) > namedAtMost { // approvers can see all that they decide
 			buttons = append(buttons, seeAll(r, len(mine)))
 		}
 		b.buttons(BlockDecide, buttons...)
@@ -90,16 +90,30 @@ func askedOf(r *schema.Request, personID int64) []schema.Item {
 	return items
 }
 
-func approvalHeadline(r *schema.Request, mine, open []told) string {
-	who, whom := askedBy(r)
+// approvalHeadline says what the reader is asked to decide, or that nothing is left, and who decided it if that was one outcome.
+func approvalHeadline(r *schema.Request, q ApprovalMessageFor, mine, open []told) string {
 	if len(open) > 0 {
-		return fmt.Sprintf("%s asks for %s %s%s: request #%d", who, grants(len(open)), inApplications(open), whom, r.ID)
+		who, forWhom := submittedBy(r)
+		return fmt.Sprintf("%s requests %s %s%s: request #%d", who, grants(len(open)), inApplications(open), forWhom, r.ID)
 	}
-	return fmt.Sprintf("Nothing left for you to decide: %s asked for %s %s%s, request #%d", who, grants(len(mine)), inApplications(mine), whom, r.ID)
+	requester := name(r.Requester.Name)
+	outcomes := grouped(mine, func(i told) string {
+		switch {
+		case i.Decision == nil:
+			return ""
+		case i.Decision.Approves():
+			return "✅ " + sentence(deciders(i.Item, q.PersonID)) + " approved"
+		}
+		return "⛔ " + sentence(deciders(i.Item, q.PersonID)) + " denied"
+	})
+	if len(outcomes) == 1 && outcomes[0].words != "" {
+		return fmt.Sprintf("%s this for %s: request #%d", outcomes[0].words, requester, r.ID)
+	}
+	return fmt.Sprintf("No decision is needed from you: request #%d for %s", r.ID, requester)
 }
 
-// askedBy names who asked, and for whom if that is someone else.
-func askedBy(r *schema.Request) (who, whom string) {
+// submittedBy names who submitted a request, and for whom if that is someone else.
+func submittedBy(r *schema.Request) (who, forWhom string) {
 	if r.SubmittedBy.Valid {
 		return name(r.SubmitterName), " for " + name(r.Requester.Name)
 	}
@@ -122,13 +136,13 @@ func about(p schema.Person) string {
 	return strings.Join(append(parts, Escape(Cut(Clean(p.Email), 120))), ", ")
 }
 
-// why is what a reader is told about why they are asked, around the names of the applications.
+// why is the reason why a reader is an approver, around the names of the applications.
 type why struct{ before, after string }
 
-// whyYou says why the reader is the one who is asked, a line for each basis. What they were asked before, perhaps on another
-// basis, counts only while nothing is open to them, and what has moved on to others does not at all.
+// whyYou says why the reader is an approver, a line for each basis. Earlier approvals count only while none is open to the
+// reader, and approvals that were reassigned do not count.
 func whyYou(r *schema.Request, personID int64) []string {
-	var own, inPlace []why
+	var own, delegated []why
 	apps := map[why][]string{}
 	open := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
 		_, asked := a.Candidate(personID)
@@ -142,8 +156,8 @@ func whyYou(r *schema.Request, personID int64) []string {
 		}
 		reasons, because := &own, whyOwn(r, a, c)
 		if c.InPlaceOf.Valid {
-			reasons = &inPlace
-			because = why{"🌴 You are asked about ", fmt.Sprintf(" in the place of %s (%s), who is away.", name(c.InPlaceOfName), basisWords(c.Basis))}
+			reasons = &delegated
+			because = why{"🌴 You're an approver for ", fmt.Sprintf(" on behalf of %s (%s).", name(c.InPlaceOfName), basisWords(c.Basis))}
 		}
 		if !slices.Contains(*reasons, because) {
 			*reasons = append(*reasons, because)
@@ -153,7 +167,7 @@ func whyYou(r *schema.Request, personID int64) []string {
 		}
 	}
 	var lines []string
-	for _, because := range append(own, inPlace...) {
+	for _, because := range append(own, delegated...) {
 		lines = append(lines, because.before+andMore(apps[because], len(apps[because]))+because.after)
 	}
 	return lines
@@ -162,26 +176,26 @@ func whyYou(r *schema.Request, personID int64) []string {
 func whyOwn(r *schema.Request, a schema.Approval, c schema.Candidate) why {
 	switch policy.Basis(c.Basis) {
 	case policy.EntitlementOwner:
-		return why{"You are asked as an owner of access grants in ", "."}
+		return why{"You're an approver because you own access grants in ", "."}
 	case policy.ApplicationOwner:
-		return why{"You are asked as an owner of ", "."}
+		return why{"You're an approver because you own ", "."}
 	case policy.Manager:
-		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s.", name(r.Requester.Name))}
+		return why{"You're an approver for ", fmt.Sprintf(" because you manage %s.", name(r.Requester.Name))}
 	case policy.ManagersManager:
-		return why{"You are asked about ", fmt.Sprintf(" as the manager of %s's manager.", name(r.Requester.Name))}
+		return why{"You're an approver for ", fmt.Sprintf(" because you manage %s's manager.", name(r.Requester.Name))}
 	case policy.Administrator:
-		if a.Level > 0 && c.AskedAt.Time.After(a.OpenedAt) { // else they are asked first of all
-			return why{"You are asked about ", " as an administrator: those who were asked have not answered."}
+		if a.Level > 0 && c.AskedAt.Time.After(a.OpenedAt) { // else they were asked from the start
+			return why{"You're an approver for ", " because there was no response, and you're an administrator."}
 		}
-		return why{"You are asked about ", " as an administrator."}
+		return why{"You're an approver for ", " because you're an administrator."}
 	case policy.Named:
-		return why{"You are asked about ", ": the policy names you."}
+		return why{"You're an approver for ", " because the policy names you."}
 	}
-	return why{"You are asked about ", fmt.Sprintf(" as %s.", basisWords(c.Basis))}
+	return why{"You're an approver for ", fmt.Sprintf(" (%s).", basisWords(c.Basis))}
 }
 
-// progress says how far the open items of a reader have come that several people are asked about, and until when they can
-// be decided: a line for what is the same.
+// progress says how far the open items of a reader are that require several approvals, and when to respond by. What is the same
+// is said once.
 func progress(r *schema.Request, open []told, zone string) []string {
 	var lines []string
 	add := func(line string) {
@@ -194,8 +208,8 @@ func progress(r *schema.Request, open []told, zone string) []string {
 			add("🪜 " + sentence(words) + ".")
 		}
 		if a, ok := r.OpenApproval(i.Item); ok {
-			if until, ok := decidableUntil(r, a); ok {
-				add("Can be decided until " + When(until, zone) + ".")
+			if until, ok := respondBy(r, a); ok {
+				add("Respond by " + When(until, zone) + ".")
 			}
 		}
 	}
@@ -209,7 +223,7 @@ var risks = []struct{ risk, emoji, words string }{
 	{"low", "🟢", "low risk"},
 }
 
-// riskiestFirst orders what one application is asked for, so that what is named is what matters most.
+// riskiestFirst orders the items of each application by risk, so that those that a message names matter most.
 func riskiestFirst(items []told) []told {
 	rank := func(i told) int {
 		for n, k := range risks {
@@ -227,7 +241,7 @@ func riskiestFirst(items []told) []told {
 	return ordered
 }
 
-func wantedLine(i told) string {
+func requestedLine(i told) string {
 	emoji, words := "⚪", Escape(i.Risk)+" risk"
 	for _, k := range risks {
 		if k.risk == i.Risk {
@@ -241,7 +255,7 @@ func wantedLine(i told) string {
 	return line
 }
 
-func wantedRest(left []told) string {
+func requestedRest(left []told) string {
 	var parts []string
 	for _, k := range risks {
 		n := 0
@@ -257,10 +271,10 @@ func wantedRest(left []told) string {
 	return fmt.Sprintf("%d more (%s)", len(left), strings.Join(parts, ", "))
 }
 
-// HeldShown is how many access grants of one application an approver is told that the requester has.
+// HeldShown is how many access grants that the requester has in one application an approver is shown.
 const HeldShown = 10
 
-// alreadyHas says what the requester has in each application of the items that a reader decides about.
+// alreadyHas says what the requester has in each application of the items that a reader decides.
 func alreadyHas(held []schema.HeldIn, open []told) []string {
 	var lines []string
 	room := shortRoom / 2
@@ -278,17 +292,17 @@ func alreadyHas(held []schema.HeldIn, open []told) []string {
 			}
 		}
 		if room -= length(line); room < 0 && n > 0 {
-			return append(lines, fmt.Sprintf("What they have in %d more applications is not shown here.", len(apps)-n))
+			return append(lines, fmt.Sprintf("Access in %d more applications isn't shown here.", len(apps)-n))
 		}
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-// decided says what became of the items that the reader was asked about and cannot decide any more: a line of words, then
-// what they are about.
+// decided says what happened to the items that the reader was asked about and can no longer decide: a line of words, then the
+// items.
 func decided(r *schema.Request, q ApprovalMessageFor, mine []told) []string {
-	groups := grouped(mine, func(i told) string { return verdict(r, i, q) })
+	groups := grouped(mine, func(i told) string { return outcome(r, i, q) })
 	var lines []string
 	room := shortRoom
 	for n, g := range groups {
@@ -300,7 +314,7 @@ func decided(r *schema.Request, q ApprovalMessageFor, mine []told) []string {
 			for _, g := range groups[n:] {
 				left += len(g.items)
 			}
-			return append(lines, fmt.Sprintf("and %d more that are decided", left))
+			return append(lines, fmt.Sprintf("and %d more that are already decided", left))
 		}
 		room -= length(g.words)
 		lines = append(lines, g.words)
@@ -312,16 +326,16 @@ func decided(r *schema.Request, q ApprovalMessageFor, mine []told) []string {
 	return lines
 }
 
-// outcome says who decided an item, and when, or why there is nothing to decide: empty while the reader can. What comes
-// after a decision is not told here.
-func verdict(r *schema.Request, i told, q ApprovalMessageFor) string {
+// outcome says who decided an item, and when, or why there is nothing to decide. It is empty while the reader can decide, and
+// does not say what follows a decision.
+func outcome(r *schema.Request, i told, q ApprovalMessageFor) string {
 	switch d := i.Decision; {
 	case d != nil && d.Approves():
 		return "✅ Approved by " + deciders(i.Item, q.PersonID) + sooner(r, i.Item, q.TimeZone) + ", " + When(d.DecidedAt, q.TimeZone)
 	case d != nil:
 		return "⛔ " + because("Denied by "+deciders(i.Item, q.PersonID)+", "+When(d.DecidedAt, q.TimeZone), d.Reason)
-	case i.Release != nil:
-		return sentence(withdrawal(r, i.Release, q.PersonID)) + ", " + When(i.Release.RevokedAt, q.TimeZone)
+	case i.StopOrder != nil:
+		return sentence(withdrawal(r, i.StopOrder, q.PersonID)) + ", " + When(i.StopOrder.OrderedAt, q.TimeZone)
 	case !i.Waiting():
 		return i.phase.emoji() + " " + sentence(i.words) + ", " + When(i.StateAt, q.TimeZone)
 	}
@@ -331,11 +345,11 @@ func verdict(r *schema.Request, i told, q ApprovalMessageFor) string {
 	case ok && candidate && !mine:
 		return ""
 	case ok && len(i.Decisions) > 0:
-		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; it waits for " + candidates(a, []schema.Item{i.Item})
+		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; waiting for " + candidates(a, []schema.Item{i.Item})
 	case ok:
-		return "➡️ This has moved on to " + candidates(a, []schema.Item{i.Item})
+		return "➡️ Reassigned to " + candidates(a, []schema.Item{i.Item})
 	case len(i.Decisions) > 0:
-		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; others are asked next"
+		return "✅ Approved so far by " + deciders(i.Item, q.PersonID) + "; the next approvers will be asked"
 	}
-	return "➡️ This is no longer yours to decide; no one else has been asked yet"
+	return "➡️ You're no longer an approver for this. No other approver has been asked yet."
 }

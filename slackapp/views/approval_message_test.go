@@ -24,25 +24,25 @@ func TestApprovalMessage(t *testing.T) {
 		withApproval(r, "open", "application owner", []int64{3}, candidate(dave, "Dave Owner", true))
 		m := ApprovalMessage(r, forBob())
 		requireFits(t, m)
-		assert.Equal(t, "Alice Example asks for 2 access grants in GitHub: request #1042", m.Text)
+		assert.Equal(t, "Alice Example requests 2 access grants in GitHub: request #1042", m.Text)
 		assert.Equal(t, strings.TrimSpace(`
-*Alice Example asks for 2 access grants in GitHub: request #1042*
+*Alice Example requests 2 access grants in GitHub: request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
-You are asked as an owner of GitHub.
+You're an approver because you own GitHub.
 *GitHub*
 🔴 writer (team, high risk): Push to &lt;every&gt; branch
 🟢 reader (team, low risk)
 *Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
 *Already has in GitHub:* reviewer, triage and 3 more
-The request is also for 1 access grant that you are not asked about.
+The request also includes 1 access grant that other approvers decide.
 *Reason:* Project work
 “for the
 migration”
 Created Mon 23 Nov 2026, 04:00 EST
 [Approve]
-[Deny]
-[Choose…]
-[Ask…]`), text(m))
+[Deny…]
+[Approve with changes…]
+[Ask a question…]`), text(m))
 		for action, style := range map[string]slack.Style{ActionApprove: slack.StylePrimary, ActionDeny: slack.StyleDanger} {
 			assert.Equal(t, DecisionValue(7, terms), buttons(m)[action].Value)
 			assert.Equal(t, style, buttons(m)[action].Style)
@@ -58,31 +58,35 @@ Created Mon 23 Nov 2026, 04:00 EST
 			change(r)
 			return r
 		}
+		const notNeeded = "No decision is needed from you: request #1042 for Alice Example"
 		for _, c := range []struct {
-			what    string
-			request *schema.Request
-			buttons bool
-			says    string
+			what     string
+			request  *schema.Request
+			buttons  bool
+			headline string
+			says     string
 		}{
-			{"waiting", sent(), true, "⏳"},
-			{"one of two decided", changed(func(r *schema.Request) { r.Items[0] = approvedBy(r.Items[0], carol, "Carol Owner") }), true,
+			{"waiting", sent(), true, "", "⏳"},
+			{"one of two decided", changed(func(r *schema.Request) { r.Items[0] = approvedBy(r.Items[0], carol, "Carol Owner") }), true, "",
 				"✅ Approved by Carol Owner, Mon 23 Nov 2026, 05:00 EST\n*GitHub*: reader\n"},
 			{"approved by another", changed(func(r *schema.Request) {
 				r.Items[0], r.Items[1] = approvedBy(r.Items[0], carol, "Carol Owner"), approvedBy(r.Items[1], carol, "Carol Owner")
-			}), false, "✅ Approved by Carol Owner, Mon 23 Nov 2026, 05:00 EST\n*GitHub*: reader, writer\n"},
+			}), false, "✅ Carol Owner approved this for Alice Example: request #1042",
+				"✅ Approved by Carol Owner, Mon 23 Nov 2026, 05:00 EST\n*GitHub*: reader, writer\n"},
 			{"denied by the reader", changed(func(r *schema.Request) {
 				r.Items[0], r.Items[1] = deniedBy(r.Items[0], bob, "Bob Owner", "not <yours>"), deniedBy(r.Items[1], bob, "Bob Owner", "not <yours>")
-			}), false, "⛔ Denied by you, Mon 23 Nov 2026, 05:00 EST (not &lt;yours&gt;)\n*GitHub*: reader, writer\n"},
-			{"moved on to others", moved, false, "➡️ This has moved on to Dave Boss (manager)\n*GitHub*: reader, writer\n"},
-			{"moved on, to no one yet", changed(func(r *schema.Request) { r.Approvals[0].State = "moved" }), false,
-				"➡️ This is no longer yours to decide; no one else has been asked yet\n*GitHub*: reader, writer\n"},
+			}), false, "⛔ You denied this for Alice Example: request #1042",
+				"⛔ Denied by you, Mon 23 Nov 2026, 05:00 EST (not &lt;yours&gt;)\n*GitHub*: reader, writer\n"},
+			{"moved on to others", moved, false, notNeeded, "➡️ Reassigned to Dave Boss (manager)\n*GitHub*: reader, writer\n"},
+			{"moved on, to no one yet", changed(func(r *schema.Request) { r.Approvals[0].State = "moved" }), false, notNeeded,
+				"➡️ You're no longer an approver for this. No other approver has been asked yet.\n*GitHub*: reader, writer\n"},
 			{"withdrawn", changed(func(r *schema.Request) {
 				for n := range r.Items {
-					r.Items[n] = revokedItem(r.Items[n], schema.WithdrawnByRequester, "Alice Example", "")
+					r.Items[n] = revokedItem(r.Items[n], schema.KindWithdrawn, "Alice Example", "")
 				}
-			}), false, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
-			{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false,
-				"⌛ Expired (no one decided in time), Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
+			}), false, notNeeded, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
+			{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false, notNeeded,
+				"⌛ No response in time, Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
 		} {
 			t.Run(c.what, func(t *testing.T) {
 				m := ApprovalMessage(c.request, forBob())
@@ -91,7 +95,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 					assert.Len(t, buttons(m), 4)
 				} else {
 					assert.Empty(t, buttons(m))
-					assert.Equal(t, "Nothing left for you to decide: Alice Example asked for 2 access grants in GitHub, request #1042", m.Text)
+					assert.Equal(t, c.headline, m.Text)
 					assert.NotContains(t, text(m), "Already has", "it may come from this very request")
 				}
 				if c.says != "⏳" {
@@ -118,11 +122,11 @@ Created Mon 23 Nov 2026, 04:00 EST
 
 	t.Run("basis of the reader is named", func(t *testing.T) {
 		for basis, want := range map[string]string{
-			"entitlement owner": "You are asked as an owner of access grants in GitHub.",
-			"application owner": "You are asked as an owner of GitHub.",
-			"manager":           "You are asked about GitHub as the manager of Alice Example.",
-			"administrator":     "You are asked about GitHub as an administrator.",
-			"a later <policy>":  "You are asked about GitHub as a later &lt;policy&gt;.",
+			"entitlement owner": "You're an approver because you own access grants in GitHub.",
+			"application owner": "You're an approver because you own GitHub.",
+			"manager":           "You're an approver for GitHub because you manage Alice Example.",
+			"administrator":     "You're an approver for GitHub because you're an administrator.",
+			"a later <policy>":  "You're an approver for GitHub (a later &lt;policy&gt;).",
 		} {
 			r := newRequest(item(1, schema.AwaitingApproval, "reader"))
 			withApproval(r, "open", basis, []int64{1}, candidate(bob, "Bob Owner", true))
@@ -155,22 +159,22 @@ Created Mon 23 Nov 2026, 04:00 EST
 	})
 
 	t.Run("basis is the current one, with delegation", func(t *testing.T) {
-		inPlaceOfBob := candidate(dave, "Dave Owner", true)
-		inPlaceOfBob.InPlaceOf, inPlaceOfBob.InPlaceOfName = sql.NullInt64{Int64: bob, Valid: true}, "Bob Owner"
+		forBobOwner := candidate(dave, "Dave Owner", true)
+		forBobOwner.InPlaceOf, forBobOwner.InPlaceOfName = sql.NullInt64{Int64: bob, Valid: true}, "Bob Owner"
 		before := func(state string) *schema.Request {
 			r := newRequest(item(1, schema.AwaitingApproval, "reader"))
-			return withApproval(r, state, "application owner", []int64{1}, inPlaceOfBob)
+			return withApproval(r, state, "application owner", []int64{1}, forBobOwner)
 		}
 		q := ApprovalMessageFor{PersonID: dave}
-		assert.Contains(t, text(ApprovalMessage(before("open"), q)), "in the place of Bob Owner")
-		assert.Contains(t, text(ApprovalMessage(before("decided"), q)), "in the place of Bob Owner", "as it was then")
+		assert.Contains(t, text(ApprovalMessage(before("open"), q)), "on behalf of Bob Owner")
+		assert.Contains(t, text(ApprovalMessage(before("decided"), q)), "on behalf of Bob Owner", "as it was then")
 
 		again := withApproval(before("decided"), "open", "manager", []int64{1}, candidate(dave, "Dave Owner", true))
-		assert.NotContains(t, text(ApprovalMessage(again, q)), "in the place of", "Bob is back")
-		assert.Contains(t, text(ApprovalMessage(again, q)), "You are asked about GitHub as the manager of Alice Example.")
+		assert.NotContains(t, text(ApprovalMessage(again, q)), "on behalf of", "Bob is back")
+		assert.Contains(t, text(ApprovalMessage(again, q)), "You're an approver for GitHub because you manage Alice Example.")
 
 		moved := withApproval(before("moved"), "open", "application owner", []int64{1}, candidate(bob, "Bob Owner", true))
-		assert.NotContains(t, text(ApprovalMessage(moved, q)), "in the place of", "Bob is back, and asked himself")
+		assert.NotContains(t, text(ApprovalMessage(moved, q)), "on behalf of", "Bob is back, and was asked")
 	})
 
 	t.Run("existing access is listed for each of two applications", func(t *testing.T) {
@@ -188,11 +192,11 @@ Created Mon 23 Nov 2026, 04:00 EST
 			return text(ApprovalMessage(r, forBob()))
 		}
 		t.Run("asked by the escalation: says that others have not answered", func(t *testing.T) {
-			assert.Contains(t, ask(1, "2026-11-20T09:00:00Z"), "as an administrator: those who were asked have not answered.")
+			assert.Contains(t, ask(1, "2026-11-20T09:00:00Z"), "because there was no response, and you're an administrator.")
 		})
 		t.Run("asked from the beginning: says nothing about others", func(t *testing.T) {
-			assert.Contains(t, ask(1, "2026-11-23T09:00:01Z"), "You are asked about GitHub as an administrator.")
-			assert.Contains(t, ask(0, "2026-11-20T09:00:00Z"), "You are asked about GitHub as an administrator.")
+			assert.Contains(t, ask(1, "2026-11-23T09:00:01Z"), "You're an approver for GitHub because you're an administrator.")
+			assert.Contains(t, ask(0, "2026-11-20T09:00:00Z"), "You're an approver for GitHub because you're an administrator.")
 		})
 	})
 }

@@ -8,26 +8,26 @@ import (
 	"accessbot/schema"
 )
 
-// FindingShown is how many differences a message names.
+// FindingShown is how many findings a message names.
 const FindingShown = 20
 
-// ListFindings is the list of Home, which shows FindingLines of it.
+// ListFindings is the list of findings on Home, which shows FindingLines of them.
 const (
 	ListFindings = "unexpected_access"
 	FindingLines = 5
 )
 
-// Unexpected or missing access tells an owner, whose clock is in zone, that an application shows other access than what is recorded.
+// Finding tells an owner, whose clock is in zone, about unexpected and missing access in an application.
 func Finding(r schema.FindingReport, zone string) Message {
 	var b body
 	app := name(r.ApplicationName)
-	text := fmt.Sprintf("Access in %s differs from what is recorded", app)
+	text := fmt.Sprintf("Unexpected or missing access in %s", app)
 	b.line(bold(text))
-	if r.Unclaimed > 0 {
-		b.line(fmt.Sprintf("%d held there, and no one asked for it here.", r.Unclaimed))
+	if r.Unexpected > 0 {
+		b.line(fmt.Sprintf("%d unexpected: in the application, but not requested here.", r.Unexpected))
 	}
 	if r.Missing > 0 {
-		b.line(fmt.Sprintf("%d recorded as given, and not there any more.", r.Missing))
+		b.line(fmt.Sprintf("%d missing: granted here, but no longer in the application.", r.Missing))
 	}
 	b.gap()
 	room, shown := listRoom, 0
@@ -39,51 +39,51 @@ func Finding(r schema.FindingReport, zone string) Message {
 		b.line(line)
 		shown++
 	}
-	if more := r.Unclaimed + r.Missing - shown; more > 0 {
+	if more := r.Unexpected + r.Missing - shown; more > 0 {
 		b.line(fmt.Sprintf("and %d more", more))
 	}
 	b.gap()
-	b.small(lookThere + " The audit has every case.")
+	b.small(whatToCheck + " The audit lists every case.")
 	return b.message(text)
 }
 
 func findingLine(d schema.Finding, zone string) string {
 	who := name(d.PersonName)
 	if d.PersonName == "" {
-		who = "account " + name(d.Account) + " (no one's in the directory)"
+		who = "account " + name(d.Account) + " (not in the directory)"
 	}
-	line := fmt.Sprintf("➕ %s: %s, seen first %s", who, bold(name(d.EntitlementName)), When(d.FirstSeenAt, zone))
+	line := fmt.Sprintf("➕ %s: %s, first seen %s", who, bold(name(d.EntitlementName)), When(d.FirstSeenAt, zone))
 	if d.Kind == "missing" {
-		line = fmt.Sprintf("➖ %s: %s, seen first %s", who, bold(name(d.EntitlementName)), When(d.FirstSeenAt, zone))
+		line = fmt.Sprintf("➖ %s: %s, first seen %s", who, bold(name(d.EntitlementName)), When(d.FirstSeenAt, zone))
 		if d.RequestID.Valid {
 			line += fmt.Sprintf(", from request #%d", d.RequestID.Int64)
 		}
 	}
 	switch {
 	case d.Corrected && d.Kind == "missing":
-		line += ". It is being granted again"
+		line += ". It is being set up again"
 	case d.Corrected:
-		line += ". It is being revoked"
+		line += ". It is being removed"
 	}
 	return line
 }
 
-const lookThere = "Please look in the application who changed it, and whether it should be so."
+const whatToCheck = "Check in the application who changed it, and whether it is right."
 
-// findingLines are differences of several applications, and what to do about them.
+// findingLines are findings in several applications, and what to do about them.
 func findingLines(findings []schema.Finding, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, d := range findings {
-		what := "held there, and no one asked for it here"
+		what := "Unexpected: not requested here"
 		if d.Kind == "missing" {
-			what = "recorded as given, and not there any more"
+			what = "Missing: granted here, but no longer there"
 		}
 		blocks = append(blocks, section(findingLine(d, zone)+"\n"+name(d.ApplicationName)+" · "+what))
 	}
-	return append(blocks, small(lookThere+" What is as recorded again vanishes from here."))
+	return append(blocks, small(whatToCheck+" Findings disappear from this list when they are resolved."))
 }
 
-// FindingList is a page of where what the reader looks after differs from what is recorded.
+// FindingList is a page of the findings in what the reader owns.
 func FindingList(findings []schema.Finding, total, page int, zone string) slack.ModalViewRequest {
-	return list(ListFindings, "Differs from the database", total, page, findingLines(findings, zone))
+	return list(ListFindings, "Unexpected or missing", total, page, findingLines(findings, zone))
 }

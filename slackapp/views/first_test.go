@@ -23,16 +23,16 @@ func TestLateDecision(t *testing.T) {
 		}{
 			{"approved", approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), approved},
 			{"removed since", revokedItem(given(item(1, schema.Revoked, "reader")), schema.KindRemovedByHolder, "Alice Example", ""), approved},
-			{"withdrawn", revokedItem(item(1, schema.Withdrawn, "reader"), schema.WithdrawnByRequester, "Alice Example", ""), "It was withdrawn on Wed 25 Nov 2026, 08:00 UTC."},
-			{"withdrawn after the first stage", revokedItem(firstStage(schema.Withdrawn), schema.WithdrawnByRequester, "Alice Example", ""),
+			{"withdrawn", revokedItem(item(1, schema.Withdrawn, "reader"), schema.KindWithdrawn, "Alice Example", ""), "It was withdrawn on Wed 25 Nov 2026, 08:00 UTC."},
+			{"withdrawn after the first stage", revokedItem(firstStage(schema.Withdrawn), schema.KindWithdrawn, "Alice Example", ""),
 				approved + "\nIt was withdrawn on Wed 25 Nov 2026, 08:00 UTC."},
-			{"expired", item(1, schema.Expired, "reader"), "No one decided about this in time."},
-			{"expired after the first stage", firstStage(schema.Expired), approved + "\nIt expired on Mon 23 Nov 2026, 10:30 UTC (no one decided in time)."},
+			{"expired", item(1, schema.Expired, "reader"), "It expired on Mon 23 Nov 2026, 10:30 UTC: no response in time."},
+			{"expired after the first stage", firstStage(schema.Expired), approved + "\nIt expired on Mon 23 Nov 2026, 10:30 UTC: no response in time."},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				r := withApproval(newRequest(c.item), "closed", "application owner", []int64{1}, candidate(carol, "Carol Owner", true))
 				assert.Equal(t, c.says, DecidedBy(r, carol, "UTC"))
-				assert.Equal(t, "There is nothing left here for you to decide.", DecidedBy(r, dave, "UTC"), "he was not asked")
+				assert.Equal(t, "There is nothing left for you to decide here.", DecidedBy(r, dave, "UTC"), "he was not asked")
 			})
 		}
 	})

@@ -156,11 +156,11 @@ func TestViewLimits(t *testing.T) {
 		}
 		empty := views.Home{Person: schema.Person{Name: "Alice", Email: "alice@example.com"}}
 		fits(t, "an empty home", empty.View())
-		for _, said := range []string{"Nothing waits for you.", "You have not asked for anything yet.", "You have no access that is known here."} {
+		for _, said := range []string{"Nothing is waiting for you.", "You haven't requested anything yet.", "You have no access that we know of."} {
 			require.Contains(t, text(empty.View()), said)
 		}
 		fits(t, "away", views.HomeAway())
-		fits(t, "refused", views.HomeRefused("You are not in the directory."))
+		fits(t, "refused", views.HomeRefused("You aren't in the directory."))
 		fits(t, "loading", views.Loading("Request access"))
 		fits(t, "deny", views.Deny(views.DecisionValue(1, strings.Repeat("f", 64))))
 	})
@@ -212,16 +212,16 @@ func TestForm(t *testing.T) {
 	t.Run("empty list is explained in words", func(t *testing.T) { // case 33
 		f := draftOf(0, schema.LikePerson, func(int) string { return "Priya Nair" })
 		f.Draft.Total, f.Offer.AskedAlready = 0, nil
-		require.Contains(t, text(f.View()), "Priya Nair has nothing that you lack")
+		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request that you don't already have")
 		f.Draft.Mode, f.Draft.LikeName = schema.LikeJobTitle, "Site Reliability Lead"
-		require.Contains(t, text(f.View()), "No one else has that job title, and no standard access is configured for it.")
+		require.Contains(t, text(f.View()), "No other employee has this job title, and no access is configured for it.")
 		f.Draft.Mode = schema.Custom
-		require.Contains(t, text(f.View()), "There is nothing that can be requested and that you lack.")
+		require.Contains(t, text(f.View()), "There is nothing that you can request that you don't already have.")
 	})
 
 	t.Run("item requested already is named with its link", func(t *testing.T) { // case 40
 		f := draftOf(5, schema.Custom, func(n int) string { return fmt.Sprintf("Thing %d", n) })
-		require.Contains(t, text(f.View()), `Thing 0: Thing 1 – already asked for in \u003chttps://example.slack.com/archives/D1/p12|#1042\u003e`)
+		require.Contains(t, text(f.View()), `Thing 0: Thing 1 – already requested in \u003chttps://example.slack.com/archives/D1/p12|#1042\u003e`)
 	})
 
 	t.Run("people with one name can be told apart", func(t *testing.T) {

@@ -44,16 +44,16 @@ func TestHomeTab(t *testing.T) {
 		}
 	})
 
-	t.Run("everyone who may be asked can go away", func(t *testing.T) {
+	t.Run("everyone who may be asked can delegate", func(t *testing.T) {
 		for name, h := range map[string]views.Home{
 			"manages":              {Office: schema.Office{Manages: true}},
 			"named in the policy":  {Office: schema.Office{Named: true}},
 			"is a delegate":        {Office: schema.Office{StandsIn: true}},
 			"something waits only": {WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}},
 		} {
-			require.Contains(t, text(h.View()), "I will be away…", name)
+			require.Contains(t, text(h.View()), "Delegate approvals…", name)
 		}
-		require.NotContains(t, text(views.Home{}.View()), "I will be away…")
+		require.NotContains(t, text(views.Home{}.View()), "Delegate approvals…")
 	})
 
 	t.Run("revoked access is not called removed by its holder", func(t *testing.T) {
@@ -61,12 +61,12 @@ func TestHomeTab(t *testing.T) {
 			line := schema.RequestLine{RequestID: 1001, Items: 1, Names: []string{"GitHub: reader"}, CreatedAt: time.Now(), TimeZone: "UTC", States: states}
 			return text(views.RequestList([]schema.RequestLine{line}, 1, 1, "UTC", ""))
 		}
-		taken := says(map[string]int{schema.Revoked: 1})
-		require.Contains(t, taken, "Revoked ·")
-		require.Contains(t, taken, "Ask again")
-		given := says(map[string]int{schema.KindRemovedByHolder: 1})
-		require.Contains(t, given, "Given back ·")
-		require.Contains(t, given, "Ask again")
-		require.Contains(t, says(map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 2, schema.Active: 1}), "1 active, 1 removed, 2 revoked")
+		revoked := says(map[string]int{schema.Revoked: 1})
+		require.Contains(t, revoked, "Revoked ·")
+		require.Contains(t, revoked, "Request again")
+		removed := says(map[string]int{schema.KindRemovedByHolder: 1})
+		require.Contains(t, removed, "Removed by you ·")
+		require.Contains(t, removed, "Request again")
+		require.Contains(t, says(map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 2, schema.Active: 1}), "1 active, 1 removed by you, 2 revoked")
 	})
 }

@@ -56,7 +56,7 @@ func largeRequest(say string) *schema.Request {
 			i.Decisions = []schema.Decision{*i.Decision}
 		}
 		if n%7 == 0 {
-			i.Release = &schema.Release{Kind: schema.KindRevoked, PersonName: say, Reason: say, RevokedAt: when}
+			i.StopOrder = &schema.StopOrder{Kind: schema.KindRevoked, PersonName: say, Reason: say, OrderedAt: when}
 		}
 		if n%2 == 0 {
 			i.Claim = &schema.Claim{ID: n, EndsAt: at, GrantedAt: at}
@@ -108,8 +108,7 @@ func jobChanges(say string) (changes []schema.JobChange) {
 	return changes
 }
 
-// everything is all that this package draws, by the names of the functions that do, each in as bad a form as data can make
-// it. A function of this package that draws something and stands not here fails TestNothingThatIsDrawnIsLeftOut.
+// everything is all that this package draws, by the names of the functions, each with the worst data. TestHostileText fails for a function of this package that draws something and is not here.
 func everything(say string) map[string][]any {
 	r := largeRequest(say)
 	none := &schema.Request{Requester: schema.Person{}}
@@ -121,14 +120,14 @@ func everything(say string) map[string][]any {
 		return schema.Task{ID: math.MaxInt64, Held: held, Outcome: outcome, Reason: say, AnsweredBy: id(3), AnsweredName: say, AnsweredAt: when, PersonName: say, PersonEmail: say,
 			Account: say, ApplicationName: say, EntitlementName: say, Kind: say, Object: say, RequestID: id(math.MaxInt64), EndsAt: when, ApprovedBy: sql.NullString{String: say, Valid: true}}
 	}
-	finding := schema.FindingReport{ApplicationName: say, Corrects: true, Unclaimed: 100_000, Missing: 100_000}
+	finding := schema.FindingReport{ApplicationName: say, Corrects: true, Unexpected: 100_000, Missing: 100_000}
 	outage := schema.Outage{ApplicationName: say, Total: 100_000}
 	for n := range views.OutageShown {
 		outage.Waiting = append(outage.Waiting, schema.OutageLine{RequestID: math.MaxInt64, RequesterName: say, Names: []string{say, say, say, say},
 			Problem: schema.Problem{Code: schema.ProblemCodes[n], Details: schema.ProblemDetails{Reason: say, WaitsFor: say, People: []string{say}}}})
 	}
 	for n := range views.FindingShown {
-		finding.Findings = append(finding.Findings, schema.Finding{Kind: []string{"unclaimed", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
+		finding.Findings = append(finding.Findings, schema.Finding{Kind: []string{"unexpected", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
 			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
 	}
 	var already []schema.HeldIn
@@ -154,17 +153,17 @@ func everything(say string) map[string][]any {
 	return map[string][]any{
 		"Card":    {views.Card(r, 1), views.Card(none, 1), views.Card(forOther, 1), views.Card(forOther, 9)},
 		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
-		"Approval message": {
+		"ApprovalMessage": {
 			views.ApprovalMessage(r, views.ApprovalMessageFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, Held: already}),
 			views.ApprovalMessage(r, views.ApprovalMessageFor{MessageID: 1, PersonID: 2, TimeZone: say, AskedAnew: true}),
 			views.ApprovalMessage(none, views.ApprovalMessageFor{}),
 		},
-		"Enquire":       {views.AskQuestion(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.AskQuestion(none, "1:x")},
-		"AnswerEnquiry": {views.AnswerQuestion(r, r.Questions[0]), views.AnswerQuestion(none, schema.Question{})},
-		"Question":      {views.Question(r, 1, r.Questions[0]), views.Question(r, 1, r.Questions[1]), views.Question(none, 1, schema.Question{Text: say}), views.Question(forOther, 9, r.Questions[1])},
-		"EnquiryAnswer": {views.QuestionAnswer(r, r.Questions[1]), views.QuestionAnswer(none, schema.Question{})},
-		"EndingSoon":    {views.EndingSoon(r, allItems(r), math.MaxInt64), views.EndingSoon(none, nil, 0)},
-		"Ended":         {views.Ended(r), views.Ended(none)},
+		"AskQuestion":    {views.AskQuestion(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.AskQuestion(none, "1:x")},
+		"AnswerQuestion": {views.AnswerQuestion(r, r.Questions[0]), views.AnswerQuestion(none, schema.Question{})},
+		"Question":       {views.Question(r, 1, r.Questions[0]), views.Question(r, 1, r.Questions[1]), views.Question(none, 1, schema.Question{Text: say}), views.Question(forOther, 9, r.Questions[1])},
+		"QuestionAnswer": {views.QuestionAnswer(r, r.Questions[1]), views.QuestionAnswer(none, schema.Question{})},
+		"EndingSoon":     {views.EndingSoon(r, allItems(r), math.MaxInt64), views.EndingSoon(none, nil, 0)},
+		"Ended":          {views.Ended(r), views.Ended(none)},
 		"Report": {
 			views.Report(r, views.ReportUnexpected, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),
 			views.Report(r, views.ReportOverdue, allItems(r), say), views.Report(r, say, allItems(r), say),
@@ -174,8 +173,8 @@ func everything(say string) map[string][]any {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Outage":                       {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
-		"Unexpected or missing access": {views.Finding(finding, say), views.Finding(schema.FindingReport{}, "")},
+		"Outage":  {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
+		"Finding": {views.Finding(finding, say), views.Finding(schema.FindingReport{}, "")},
 		"JobChanges": {
 			views.JobChanges(jobChanges(say), 0, say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, 0, ""),
 		},
@@ -185,30 +184,30 @@ func everything(say string) map[string][]any {
 			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
 			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(), others.View(),
 		},
-		"Small":              {home.Small()},
-		"HomeAway":           {views.HomeAway()},
-		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
-		"Loading":            {views.Loading("Request access")},
-		"Notification":       {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
-		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
-		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
-		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
-		"DriftList":          {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
-		"ChooseStuck":        {views.ChooseAsAdministrator(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say, nil), views.ChooseAsAdministrator(none, schema.Person{}, "UTC", nil)},
-		"StuckList":          {views.StuckList(lines.Waiting, 100_000, 9, say)},
-		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
-		"Holders":            {views.Holders()},
-		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
-		"TakeBack":           {views.RevokeAccess(lines.Access[0], r.Requester, say), views.RevokeAccess(schema.AccessLine{}, schema.Person{}, "")},
-		"Cannot":             {views.Cannot("9223372036854775807")},
-		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
-		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
-		"AccessList":         {views.AccessList(lines.Access, 100_000, 9, say)},
-		"ItemList":           {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
-		"ForOptions":         {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
-		"PeopleOptions":      {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
-		"NameOptions":        {views.NameOptions(found(300, say)), views.NameOptions(nil)},
-		"ApplicationOptions": {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},
+		"Small":                 {home.Small()},
+		"HomeAway":              {views.HomeAway()},
+		"HomeRefused":           {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
+		"Loading":               {views.Loading("Request access")},
+		"Notice":                {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
+		"Deny":                  {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
+		"Choose":                {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
+		"TaskList":              {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
+		"FindingList":           {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
+		"ChooseAsAdministrator": {views.ChooseAsAdministrator(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say, nil), views.ChooseAsAdministrator(none, schema.Person{}, "UTC", nil)},
+		"StuckList":             {views.StuckList(lines.Waiting, 100_000, 9, say)},
+		"Away":                  {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
+		"Holders":               {views.Holders()},
+		"HolderList":            {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
+		"RevokeAccess":          {views.RevokeAccess(lines.Access[0], r.Requester, say), views.RevokeAccess(schema.AccessLine{}, schema.Person{}, "")},
+		"Cannot":                {views.Cannot("9223372036854775807")},
+		"WaitingList":           {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
+		"RequestList":           {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
+		"AccessList":            {views.AccessList(lines.Access, 100_000, 9, say)},
+		"ItemList":              {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
+		"ForOptions":            {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
+		"PeopleOptions":         {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
+		"NameOptions":           {views.NameOptions(found(300, say)), views.NameOptions(nil)},
+		"ApplicationOptions":    {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},
 	}
 }
 
@@ -261,7 +260,7 @@ func TestHostileText(t *testing.T) {
 			names = append(names, name)
 		}
 		for name := range drawn {
-			require.True(t, slices.Contains(names, name), "%s draws something, and is not tried with hostile data: add it to everything", name)
+			require.True(t, slices.Contains(names, name), "%s draws something, and is not tested with hostile data: add it to everything", name)
 		}
 	})
 }

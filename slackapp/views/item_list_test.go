@@ -19,7 +19,7 @@ func TestItemList(t *testing.T) {
 			items = append(items, item(n+1, schema.AwaitingApproval, fmt.Sprintf("team-%02d", n)))
 		}
 		r := newRequest(items...)
-		assert.Equal(t, "See all 40", buttons(Card(r, alice))[ActionShowAll].Text.Text)
+		assert.Equal(t, "Show all 40", buttons(Card(r, alice))[ActionShowAll].Text.Text)
 		few := newRequest(items[:10]...)
 		assert.NotContains(t, buttons(Card(few, alice)), ActionShowAll)
 

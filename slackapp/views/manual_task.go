@@ -10,7 +10,7 @@ import (
 	"accessbot/schema"
 )
 
-// Action, block and callback IDs of a task.
+// Action, block and callback IDs of a manual task.
 const (
 	ActionTaskDone   = "task_done"   // the task's ID
 	ActionTaskCannot = "task_cannot" // the task's ID
@@ -22,63 +22,63 @@ const (
 // TaskLines is how many of them the Home tab shows.
 const TaskLines = 5
 
-// Task asks a reader, whose clock is in zone, to do something by hand in a system that has no interface. Once it is answered,
-// or not needed any more, it says so.
+// Task asks a reader, whose clock is in zone, to set up or remove access in a system without an interface. Once the task is
+// answered or no longer needed, it says so.
 func Task(t schema.Task, readerID int64, zone string) Message {
 	var b body
-	what, verb := taskWhat(t), taskVerb(t)
-	done := "Done: " + name(t.PersonName) + " has it"
+	what, todo := taskWhat(t), taskTodo(t)
+	done := "Done: " + name(t.PersonName) + " has the access"
 	if !t.Held {
-		done = "Done: " + name(t.PersonName) + " does not have it any more"
+		done = "Done: " + name(t.PersonName) + " no longer has the access"
 	}
-	text := fmt.Sprintf("%s by hand: %s, %s %s", verb, name(t.PersonName), name(t.ApplicationName), name(t.EntitlementName))
+	text := fmt.Sprintf("Manual task: %s for %s, %s %s", lower(todo), name(t.PersonName), name(t.ApplicationName), name(t.EntitlementName))
 	who := "you"
 	if t.AnsweredBy.Int64 != readerID {
 		who = name(t.AnsweredName)
 	}
 	switch t.Outcome {
 	case "":
-		b.line(bold(verb+" by hand"), what)
+		b.line(bold("Manual task: "+lower(todo)), what)
 	case "done":
-		b.line(bold(done), what, "✅ Said by "+who+", "+When(t.AnsweredAt.Time, zone))
+		b.line(bold(done), what, "✅ Marked as done by "+who+", "+When(t.AnsweredAt.Time, zone))
 	case "cannot":
-		b.line(bold("It cannot be done"), what, "⛔ "+because("Said by "+who+", "+When(t.AnsweredAt.Time, zone), t.Reason))
+		b.line(bold("This can't be done"), what, "⛔ "+because("Reported by "+who+", "+When(t.AnsweredAt.Time, zone), t.Reason))
 	default:
-		b.line(bold("Not needed any more"), what, "If you have done it already, please say so: then you are asked to undo it.")
+		b.line(bold("No longer needed"), what, "If you already did it, tell us, and we'll ask you to undo it.")
 	}
 	b.gap()
 	b.line(taskFacts(t, zone)...)
-	b.small("This system has no interface that this app could use. Asked " + When(t.OpenedAt, zone))
+	b.small("This application has no interface that we can use. Requested " + When(t.OpenedAt, zone))
 	switch t.Outcome {
 	case "":
 		b.buttons(BlockTask, taskButtons(t)...)
 	case "dropped":
-		b.buttons(BlockTask, button(ActionTaskDone, taskValue(t), "I have done it already", slack.StyleDefault))
+		b.buttons(BlockTask, button(ActionTaskDone, taskValue(t), "I already did it", slack.StyleDefault))
 	}
 	return b.message(text)
 }
 
-func taskVerb(t schema.Task) string {
+func taskTodo(t schema.Task) string {
 	if t.Held {
-		return "Please grant"
+		return "Set up access"
 	}
-	return "Please revoke"
+	return "Remove access"
 }
 
 func taskWhat(t schema.Task) string {
 	return fmt.Sprintf("%s: %s (%s)", name(t.ApplicationName), bold(name(t.EntitlementName)), name(t.Kind))
 }
 
-// taskFacts are what whoever does it has to know.
+// taskFacts are what the owner needs to know to do the task.
 func taskFacts(t schema.Task, zone string) []string {
 	facts := []string{
-		fmt.Sprintf("%s %s (%s), account %s", bold("Who:"), name(t.PersonName), name(t.PersonEmail), name(t.Account)),
-		bold("Its name there:") + " " + Escape(Cut(Clean(t.Object), 255)),
+		fmt.Sprintf("%s %s (%s), account %s", bold("Person:"), name(t.PersonName), name(t.PersonEmail), name(t.Account)),
+		bold("Name in the application:") + " " + Escape(Cut(Clean(t.Object), 255)),
 	}
 	if t.Held {
 		until := "permanent"
 		if t.EndsAt.Valid {
-			until = "until " + When(t.EndsAt.Time, zone) + ". You will be asked to revoke it  then"
+			until = "until " + When(t.EndsAt.Time, zone) + ". You'll be asked to remove it then"
 		}
 		facts = append(facts, bold("Duration:")+" "+until)
 		if t.ApprovedBy.Valid {
@@ -95,40 +95,40 @@ func taskValue(t schema.Task) string { return strconv.FormatInt(t.ID, 10) }
 
 func taskButtons(t schema.Task) []slack.BlockElement {
 	return []slack.BlockElement{
-		button(ActionTaskDone, taskValue(t), "Done", slack.StylePrimary),
-		button(ActionTaskCannot, taskValue(t), "Cannot", slack.StyleDanger),
+		button(ActionTaskDone, taskValue(t), "Mark as done", slack.StylePrimary),
+		button(ActionTaskCannot, taskValue(t), "Can't do it…", slack.StyleDanger),
 	}
 }
 
-// taskLines are open manual_tasks, each with the buttons of its message.
+// taskLines are open manual tasks, each with the buttons of its message.
 func taskLines(tasks []schema.Task, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, t := range tasks {
-		facts := append(taskFacts(t, zone), "asked "+When(t.OpenedAt, zone))
-		lines := []string{bold(taskVerb(t)+":") + " " + taskWhat(t), facts[0], facts[1], strings.Join(facts[2:], " · ")}
+		facts := append(taskFacts(t, zone), "requested "+When(t.OpenedAt, zone))
+		lines := []string{bold(taskTodo(t)+":") + " " + taskWhat(t), facts[0], facts[1], strings.Join(facts[2:], " · ")}
 		blocks = append(blocks, section(cutLines(lines, sectionRoom)), slack.NewActionBlock("", taskButtons(t)...))
 	}
 	return blocks
 }
 
-// TaskList is a page of what the reader is to do by hand.
+// TaskList is a page of the reader's manual tasks.
 func TaskList(tasks []schema.Task, total, page int, zone string) slack.ModalViewRequest {
-	return list(ListTasks, "To do by hand", total, page, taskLines(tasks, zone))
+	return list(ListTasks, "Manual tasks", total, page, taskLines(tasks, zone))
 }
 
-// Cannot asks why a task cannot be done. The value is the one of the button that was pressed.
+// Cannot asks why a task can't be done. The value is that of the button.
 func Cannot(value string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain("The requester reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackCannot,
 		PrivateMetadata: value,
-		Title:           plain("It cannot be done"),
+		Title:           plain("Can't do it"),
 		Submit:          plain("Send"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("Granting fails with your words. What is to be revoked, you are asked for again tomorrow."),
-			slack.NewInputBlock(BlockReason, plain("Why"), nil, reason),
+			section("If you can't set up access, the request fails with your reason. If you can't remove access, we'll ask you again tomorrow."),
+			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
 		}},
 	}
 }

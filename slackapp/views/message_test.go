@@ -125,7 +125,7 @@ func given(i schema.Item) schema.Item {
 }
 
 func revokedItem(i schema.Item, kind, by, reason string) schema.Item {
-	i.Release = &schema.Release{Kind: kind, PersonName: by, Reason: reason, RevokedAt: instant("2026-11-25T08:00:00Z")}
+	i.StopOrder = &schema.StopOrder{Kind: kind, PersonName: by, Reason: reason, OrderedAt: instant("2026-11-25T08:00:00Z")}
 	return i
 }
 
@@ -177,7 +177,7 @@ func TestMessage(t *testing.T) {
 	t.Run("plain message has no blocks", func(t *testing.T) {
 		m := Plain("Alice asks &lt;you&gt;")
 		assert.Empty(t, m.Blocks)
-		assert.Equal(t, "Alice asks &lt;you&gt;\nThis message could not be shown in full: the app's Home tab has the rest.", m.Text)
+		assert.Equal(t, "Alice asks &lt;you&gt;\nWe couldn't show this message in full. See the app's Home tab.", m.Text)
 		requireFits(t, Plain(strings.Repeat("👩‍👩‍👧 ", 5000)))
 	})
 

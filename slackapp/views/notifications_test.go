@@ -23,7 +23,7 @@ func TestEndNotification(t *testing.T) {
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: reader
 *Jira*: user
-[Extend]`), text(m))
+[Extend…]`), text(m))
 		assert.Equal(t, "77", buttons(m)[ActionExtendSoon].Value)
 	})
 
@@ -31,7 +31,7 @@ func TestEndNotification(t *testing.T) {
 		r := newRequest(revokedItem(given(item(1, schema.Active, "reader")), schema.KindRemovedByHolder, "Alice Example", ""))
 		m := EndingSoon(r, []int64{1, 2, 3, 4}, 77)
 		assert.Empty(t, buttons(m))
-		assert.Contains(t, text(m), "*Your request #1042 is being revoked*")
+		assert.Contains(t, text(m), "*Your request #1042: the access is being removed*")
 		r = newRequest(deniedBy(item(1, schema.Denied, "reader"), bob, "Bob Owner", "no"))
 		assert.Contains(t, text(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "*Your request #1042 was denied*")
 	})
@@ -43,19 +43,19 @@ func TestEndNotification(t *testing.T) {
 
 		m := Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no")))
 		requireFits(t, m)
-		assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader\n[Ask again]", text(m))
+		assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader\n[Request again]", text(m))
 		assert.Equal(t, "Your request #1042 has ended (1 access grant in GitHub)", m.Text)
 
 		m = Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), claimed(item(2, schema.Ended, "writer"), over), given(item(3, schema.Active, "admin"))))
 		assert.Equal(t, strings.TrimSpace(`
-*Your request #1042: 1 active, 1 ended, 1 ended but still held for another reason*
+*Your request #1042: 1 active, 2 ended*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: admin
 🏁 Ended on Wed 2 Dec 2026, 00:00 CET
 *GitHub*: reader
-🔁 Ended on Wed 2 Dec 2026, 00:00 CET, the access stays for another reason
+🔁 Ended on Wed 2 Dec 2026, 00:00 CET; the access is kept for another reason
 *GitHub*: writer
-[Ask again]`), text(m))
+[Request again]`), text(m))
 	})
 }
 
@@ -74,18 +74,18 @@ func TestOwnerNotification(t *testing.T) {
 Engineer, Payments, manager Erin Boss, alice@example.com
 ⚠️ Couldn't be set up (an owner can't set it up: no licenses left)
 *GitHub*: reader
-The rest of the request goes on. Once the cause is gone, it can be asked for again.`},
+The rest of the request continues. Once the cause is fixed, it can be requested again.`},
 			{ReportUnexpected, []int64{3}, `
-*Alice Example had 1 access grant in Jira before request #1042 granted anything*
+*Unexpected access: Alice Example already had 1 access grant in Jira before request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
 *Jira*: user
-No one asked for that here, so it stays when the request ends. Please look in the application whether it should be there.`},
+It wasn't requested here, so it stays when this request ends. Check in the application whether it is right.`},
 			{ReportOverdue, []int64{2}, `
-*Taking back 1 access grant in GitHub from Alice Example is late, request #1042*
+*Revocation of 1 access grant in GitHub for Alice Example is overdue, request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
 *GitHub*: writer
-It is tried again until it succeeds. Please look whether the application can be reached.`},
+We keep trying until it succeeds. Check that the application is available.`},
 		} {
 			t.Run(c.kind, func(t *testing.T) {
 				m := Report(r, c.kind, c.items, "America/New_York")
@@ -104,7 +104,7 @@ It is tried again until it succeeds. Please look whether the application can be 
 	t.Run("overdue revocation says when it is over", func(t *testing.T) {
 		over := schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
 		m := Report(newRequest(claimed(item(1, schema.Ended, "reader"), over)), ReportOverdue, []int64{1}, "UTC")
-		assert.Contains(t, m.Text, "was late and is reconciled")
+		assert.Contains(t, m.Text, "was overdue and is now confirmed")
 		assert.Contains(t, text(m), "🏁 Ended on Tue 1 Dec 2026, 23:20 UTC")
 	})
 

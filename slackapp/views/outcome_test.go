@@ -17,37 +17,37 @@ func TestOutcome(t *testing.T) {
 			problem(approvedBy(item(3, schema.Failed, "bots"), bob, "Bob Owner"), schema.ObjectGone, "bots"),
 			given(jira(item(4, schema.Active, "user"))),
 			jira(item(5, schema.Expired, "admin")),
-			revokedItem(jira(item(6, schema.Withdrawn, "sprints")), schema.WithdrawnByRequester, "Alice Example", ""),
+			revokedItem(jira(item(6, schema.Withdrawn, "sprints")), schema.KindWithdrawn, "Alice Example", ""),
 			problem(claimed(jira(item(7, schema.Provisioning, "boards")), schema.Claim{}), schema.TargetUnavailable, ""),
 		)
 		m := Outcome(r, alice)
 		requireFits(t, m)
-		assert.Equal(t, "Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 couldn't be set up, 1 expired, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
+		assert.Equal(t, "Your request #1042: 2 active, 1 being set up, 1 denied, 1 couldn't be set up, 1 no response in time, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
 		assert.Equal(t, strings.TrimSpace(`
-*Your request #1042: 2 active, 1 being provisioned, 1 denied, 1 couldn't be set up, 1 expired, 1 withdrawn*
+*Your request #1042: 2 active, 1 being set up, 1 denied, 1 couldn't be set up, 1 no response in time, 1 withdrawn*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
 *GitHub*: reader
 *Jira*: user
-⚙️ Waiting for Jira, which isn't responding
+⚙️ Being set up, waiting for Jira, which isn't responding
 *Jira*: boards
 ⛔ Denied by Bob Owner
 *GitHub*: writer
 “Ask *again*
 after the <audit>”
-⚠️ Couldn't be set up (bots doesn't exist in GitHub any more)
+⚠️ Couldn't be set up (bots no longer exists in GitHub)
 *GitHub*: bots
-⌛ Expired (no one decided in time)
+⌛ No response in time
 *Jira*: admin
 ↩️ Withdrawn
 *Jira*: sprints
-[Ask again]`), text(m))
+[Request again]`), text(m))
 		assert.Equal(t, "1042", buttons(m)[ActionAgain].Value)
 	})
 
 	t.Run("access is not called active before the target shows it", func(t *testing.T) {
 		r := newRequest(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), claimed(item(2, schema.Provisioning, "writer"), schema.Claim{}))
 		for _, m := range []Message{Card(r, alice), Outcome(r, alice)} {
-			assert.Contains(t, text(m), "*Your request #1042 is approved and being provisioned*")
+			assert.Contains(t, text(m), "*Your request #1042 is approved and being set up*")
 			for _, word := range []string{"active", "Active", "granted", "given"} {
 				assert.NotContains(t, text(m)+m.Text, word)
 			}

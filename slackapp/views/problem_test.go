@@ -42,7 +42,7 @@ func TestProblem(t *testing.T) {
 				{schema.WaitsForInvitation, "waiting for you to accept the invitation to GitHub", "waiting for Alice Example to accept the invitation to GitHub",
 					"waiting for the requester to accept the invitation to GitHub"},
 				{schema.WaitsForManualTask, "waiting for Dana Lee to set it up", "waiting for Dana Lee to set it up", "waiting for an owner of GitHub to set it up"},
-				{schema.TargetDenied, "waiting until our connection to GitHub is fixed; its owners have been told",
+				{schema.TargetDenied, "waiting until our connection to GitHub is fixed; its owners have been notified",
 					"waiting until our connection to GitHub is fixed: it doesn't accept our credentials or configuration",
 					"waiting until our connection to GitHub is fixed: it doesn't accept our credentials or configuration"},
 			} {
@@ -54,8 +54,8 @@ func TestProblem(t *testing.T) {
 		})
 		t.Run("what ended while it waited says for what it waited", func(t *testing.T) {
 			down := schema.Problem{Code: schema.TargetUnavailable}
-			assert.Equal(t, "its end passed while it was waiting for GitHub, which isn't responding", problemWords(down.Became(schema.EndPassed), "GitHub", "", toOwner))
-			assert.Equal(t, "its end passed before it was set up", problemWords(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", toOwner))
+			assert.Equal(t, "its end date passed while it was waiting for GitHub, which isn't responding", problemWords(down.Became(schema.EndPassed), "GitHub", "", toOwner))
+			assert.Equal(t, "its end date passed before it was set up", problemWords(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", toOwner))
 			task := schema.Problem{Code: schema.WaitsForManualTask, Details: secret}
 			assert.Equal(t, "it waited too long, waiting for Dana Lee to set it up", problemWords(task.Became(schema.WaitedTooLong), "GitHub", "", toOwner))
 		})
@@ -91,7 +91,7 @@ func TestProblem(t *testing.T) {
 		t.Run("nothing waits any more", func(t *testing.T) {
 			o := schema.Outage{ApplicationName: "GitHub", OpenedAt: instant("2026-11-23T10:30:00Z"), ClosedAt: at("2026-11-23T12:30:00Z")}
 			m := Outage(o, true, "UTC")
-			assert.Equal(t, "No approved request is waiting for GitHub any more", m.Text)
+			assert.Equal(t, "No approved requests are waiting for GitHub", m.Text)
 			assert.Empty(t, buttons(m))
 		})
 	})

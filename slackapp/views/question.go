@@ -11,37 +11,35 @@ import (
 	"accessbot/schema"
 )
 
-// Callbacks, actions and fields of asking the requester, and of answering.
+// Callbacks, actions and fields of questions and answers.
 const (
-	CallbackAskQuestion = "enquire"
+	CallbackAskQuestion = "ask_question"
 	CallbackAnswer      = "answer"
-	ActionAskQuestion   = "enquire" // see DecisionValue
-	ActionAnswer        = "answer"  // the question's ID
+	ActionAskQuestion   = "ask_question" // see DecisionValue
+	ActionAnswer        = "answer"       // the question's ID
 	ActionWritten       = "written"
 	BlockWritten        = "written"
 	BlockAnswer         = "answer"
 )
 
-// Enquire asks an approver what they want to know. The value is the one of the button that was pressed.
+// AskQuestion asks an approver for their question to the requester. The value is that of the button.
 func AskQuestion(r *schema.Request, value string) slack.ModalViewRequest {
 	who := name(r.Requester.Name)
 	if r.SubmittedBy.Valid {
-		who = name(r.SubmitterName) + " and " + who + " get"
-	} else {
-		who += " gets"
+		who = name(r.SubmitterName) + " and " + who
 	}
-	return writing("Ask the requester", "Ask", CallbackAskQuestion, value, "Approval", schema.MaxQuestion,
-		section(fmt.Sprintf("%s your approval about request #%d, and can answer it. Everybody who decides about the request sees both. The request goes on waiting meanwhile.", who, r.ID)))
+	return writing("Ask a question", "Send", CallbackAskQuestion, value, "Question", schema.MaxQuestion,
+		section(fmt.Sprintf("We'll send your question about request #%d to %s. All approvers will see the question and the answer. The request waits meanwhile.", r.ID, who)))
 }
 
 // AnswerQuestion asks the requester for the answer to a question.
 func AnswerQuestion(r *schema.Request, e schema.Question) slack.ModalViewRequest {
-	return writing("Answer", "Answer", CallbackAnswer, strconv.FormatInt(e.ID, 10), "Answer", schema.MaxAnswer,
+	return writing("Answer", "Send", CallbackAnswer, strconv.FormatInt(e.ID, 10), "Answer", schema.MaxAnswer,
 		section(fmt.Sprintf("%s asks about request #%d:", name(e.AskedByName), r.ID)), asWritten(e.Text, schema.MaxQuestion),
-		small("Everybody who decides about the request reads your answer."))
+		small("All approvers of the request will see your answer."))
 }
 
-// writing is a modal in which something is written.
+// writing is a modal with one text field.
 func writing(title, submit, callback, metadata, label string, atMost int, before ...slack.Block) slack.ModalViewRequest {
 	text := slack.NewPlainTextInputBlockElement(nil, ActionWritten).WithMultiline(true).WithMaxLength(atMost)
 	return slack.ModalViewRequest{
@@ -64,15 +62,15 @@ func asWritten(text string, atMost int) slack.Block {
 	return slack.NewSectionBlock(plain("“"+text+"”"), nil, nil)
 }
 
-// Question asks the requester, and who asked for them, what an approver wants to know. Once that is answered it says so, and once nothing of the
-// request waits any more there is nothing left to answer.
+// Question asks the requester and submitter an approver's question. It says so once the question is answered, or once the request
+// no longer waits.
 func Question(r *schema.Request, readerID int64, e schema.Question) Message {
 	var b body
-	asked := yours(r, readerID)
-	if strings.HasPrefix(asked, "Your") {
-		asked = "your" + strings.TrimPrefix(asked, "Your")
+	request := yours(r, readerID)
+	if strings.HasPrefix(request, "Your") {
+		request = lower(request)
 	}
-	text := fmt.Sprintf("%s asks about %s", name(e.AskedByName), asked)
+	text := fmt.Sprintf("%s asks about %s", name(e.AskedByName), request)
 	items := tell(r, r.Items, r.TimeZone, 0)
 	b.line(bold(text) + fmt.Sprintf(" (%s %s):", grants(len(items)), inApplications(items)))
 	b.quote(e.Text)
@@ -85,35 +83,35 @@ func Question(r *schema.Request, readerID int64, e schema.Question) Message {
 		b.line(bold(who+" answered") + ", " + When(e.AnsweredAt.Time, r.TimeZone) + ":")
 		b.quote(e.Answer)
 	case r.Waits():
-		b.small("Everybody who decides about the request reads your answer. The request goes on waiting meanwhile.")
-		b.buttons(BlockAnswer, button(ActionAnswer, strconv.FormatInt(e.ID, 10), "Answer", slack.StylePrimary))
+		b.small("All approvers of the request will see your answer. The request waits meanwhile.")
+		b.buttons(BlockAnswer, button(ActionAnswer, strconv.FormatInt(e.ID, 10), "Answer…", slack.StylePrimary))
 	default:
-		b.small("Nothing of this request waits any more, so there is nothing left to answer.")
+		b.small("This request is no longer waiting, so no answer is needed.")
 	}
 	return b.message(text + ": " + remark(e.Text))
 }
 
-// QuestionAnswer tells an approver what the requester answered to them.
+// QuestionAnswer tells an approver the answer to their question.
 func QuestionAnswer(r *schema.Request, e schema.Question) Message {
 	var b body
-	text := fmt.Sprintf("%s answered your approval about request #%d", name(e.AnsweredByName), r.ID)
+	text := fmt.Sprintf("%s answered your question about request #%d", name(e.AnsweredByName), r.ID)
 	b.line(bold(text) + ":")
 	b.quote(e.Answer)
 	b.small("You asked: “" + remark(e.Text) + "”")
 	return b.message(text + ": " + remark(e.Answer))
 }
 
-// How much of what was asked and answered is a delegate a copy of an approval, beside everything else that it says: of the
-// newest as much as there is room for, of the others the beginning.
+// How much of the questions and answers an approval message shows: the newest as far as there is room, of the others the
+// beginning.
 const (
 	questionRoom   = 1200
 	questionShare  = 150
 	questionsShown = 3
 )
 
-// approvals says to a reader what approvers asked so far, and what was answered.
+// questions shows a reader the questions and answers so far.
 func (b *body) questions(r *schema.Request, readerID int64, zone string) {
-	type said struct{ asked, approvalMessage, answered, answer string }
+	type said struct{ asked, question, answered, answer string }
 	var shown []said // the newest first
 	room, share := questionRoom, questionRoom/2
 	for n := len(r.Questions) - 1; n >= 0 && room > 0 && len(shown) < questionsShown; n-- {
@@ -122,16 +120,16 @@ func (b *body) questions(r *schema.Request, readerID int64, zone string) {
 		if e.AskedBy == readerID {
 			who = "You"
 		}
-		s := said{asked: fmt.Sprintf("💬 %s asked, %s:", who, When(e.AskedAt, zone)), answered: "This was not answered."}
+		s := said{asked: fmt.Sprintf("💬 %s asked, %s:", who, When(e.AskedAt, zone)), answered: "Not answered."}
 		switch {
 		case e.AnsweredAt.Valid:
 			s.answered = fmt.Sprintf("%s answered, %s:", name(e.AnsweredByName), When(e.AnsweredAt.Time, zone))
 		case r.Waits():
-			s.answered = "This is not answered yet."
+			s.answered = "Not answered yet."
 		}
 		room -= length(s.asked) + length(s.answered)
-		s.approvalMessage = Cut(CleanLines(e.Text), min(share, max(room/3, questionShare)))
-		room -= length(s.approvalMessage)
+		s.question = Cut(CleanLines(e.Text), min(share, max(room/3, questionShare)))
+		room -= length(s.question)
 		s.answer = Cut(CleanLines(e.Answer), min(share, max(room, questionShare)))
 		room -= length(s.answer)
 		share = questionShare
@@ -139,18 +137,18 @@ func (b *body) questions(r *schema.Request, readerID int64, zone string) {
 	}
 	b.gap()
 	if n := len(r.Questions) - len(shown); n > 0 {
-		b.line(fmt.Sprintf("💬 %d earlier approvals to the requester are not shown here.", n))
+		b.line(fmt.Sprintf("💬 %d earlier questions aren't shown here.", n))
 	}
 	for _, s := range slices.Backward(shown) {
 		b.line(s.asked)
-		b.quote(s.approvalMessage)
+		b.quote(s.question)
 		b.line(s.answered)
 		b.quote(s.answer)
 		b.gap()
 	}
 }
 
-// openQuestions tells the requester who waits for an answer of theirs.
+// openQuestions lists the questions that wait for the requester's answer.
 func openQuestions(r *schema.Request) []string {
 	if !r.Waits() {
 		return nil
@@ -163,11 +161,11 @@ func openQuestions(r *schema.Request) []string {
 		case len(lines) == 2:
 			left++
 		default:
-			lines = append(lines, fmt.Sprintf("💬 %s asks: “%s” – answer it in the message of its own.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))))
+			lines = append(lines, fmt.Sprintf("💬 %s asks: “%s” Answer in the separate message.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))))
 		}
 	}
 	if left > 0 {
-		lines = append(lines, fmt.Sprintf("💬 and %d more approvals wait for your answer", left))
+		lines = append(lines, fmt.Sprintf("💬 and %d more questions wait for your answer", left))
 	}
 	return lines
 }

@@ -42,7 +42,7 @@ func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.M
 
 // ChooseAsAdministrator lets an administrator decide, in the place of everybody, what no one has. Times are in the administrator's zone.
 func ChooseAsAdministrator(r *schema.Request, administrator schema.Person, zone string, limits map[int64]int) slack.ModalViewRequest {
-	who, whom := askedBy(r)
+	who, whom := submittedBy(r)
 	lines := []string{
 		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + who + whom + ", created " + When(r.CreatedAt, zone),
 		bold("Duration:") + " " + Until(r, zone),
@@ -51,12 +51,12 @@ func ChooseAsAdministrator(r *schema.Request, administrator schema.Person, zone 
 	if note := Escape(Cut(Clean(r.Note), 500)); note != "" {
 		lines = append(lines, "“"+note+"”")
 	}
-	waits := append(asked(r, zone), "No one could be asked, or no one has answered.")
+	waits := append(approvers(r, zone), "No one could be asked, or no one has answered.")
 	boxes, shown := choice(r, r.Stuck(administrator), limits)
 	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(waits, 2900))}
 	blocks = append(append(blocks, boxes...),
 		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),
-		small("What you decide here is a delegate the place of all who have to agree, and is marked as that."))
+		small("You decide on behalf of all approvers, in the place of all who have to agree, and your decision is marked as that."))
 	return choiceModal("Stuck request", CallbackDecideAsAdministrator, StuckValue(r.ID, r.Terms), shown, blocks)
 }
 

@@ -17,7 +17,7 @@ import (
 	"accessbot/workflows"
 )
 
-// The people of the demo, and what it is about. They are delegates the sample directory.
+// The people and access grants of the demo, from the sample directory.
 const (
 	demoRequester = "alice@example.com"
 	demoZone      = "Europe/Paris" // Alice's
@@ -61,7 +61,7 @@ func runDemo(ctx context.Context, args []string, out io.Writer) error {
 	}
 	number, ends, err := d.ask(ctx)
 	if err != nil {
-		return fmt.Errorf("Alice asks: %w", err)
+		return fmt.Errorf("Alice requests: %w", err)
 	}
 	if err := d.decide(number); err != nil {
 		return fmt.Errorf("Bob decides: %w", err)
@@ -155,7 +155,7 @@ func (d *demo) decide(number int64) error {
 	if err != nil {
 		return err
 	}
-	d.heading("Bob, who owns both systems, is asked")
+	d.heading("Bob, who owns both systems, is asked to approve")
 	d.screen(approvalMessage.Text())
 	if err := d.approver.PressIn(approvalMessage, "Approve"); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (d *demo) given(ctx context.Context, number int64) error {
 }
 
 func (d *demo) revoked(ctx context.Context, number int64, ends time.Time) error {
-	d.heading("Everybody waits for the end, " + ends.Format("15:04 MST"))
+	d.heading("Everyone waits for the end date, " + ends.Format("15:04 MST"))
 	d.say("Meanwhile the run sleeps: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
 	patient := d.requester.Within(time.Until(ends) + demoPatience)
 	news, err := told(patient, fmt.Sprintf("#%d has ended", number))
@@ -193,7 +193,7 @@ func (d *demo) revoked(ctx context.Context, number int64, ends time.Time) error 
 	if early := time.Until(ends); early > 0 {
 		return fmt.Errorf("the access ended %s before its end", early)
 	}
-	d.heading("Alice is told that it is over")
+	d.heading("Alice is told that the access has ended")
 	d.screen(news.Text())
 	if err := d.showTarget(ctx, "The target system, after"); err != nil {
 		return err

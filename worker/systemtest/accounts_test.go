@@ -77,7 +77,7 @@ func TestAccountCreation(t *testing.T) {
 		require.True(t, s.holds(newcomer, "dashboards", "editor"))
 		s.oneClaim(request)
 		var found int
-		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
+		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'unexpected'`))
 		require.Zero(t, found)
 	})
 

@@ -36,9 +36,9 @@ func TestKilledSlackApp(t *testing.T) {
 				s.startSlackApp()
 				alice := s.as("alice")
 				alice.OpenHome()
-				alice.PressBeside("Dashboard editor", "Remove")
+				alice.PressBeside("Dashboard editor", "Remove my access…")
 				s.slackapp.kill()
-				require.Equal(t, 1, recorded(`select count(*) from releases where kind = 'removed_by_holder'`))
+				require.Equal(t, 1, recorded(`select count(*) from stop_orders where kind = 'removed_by_holder'`))
 				s.eventually("access is gone, without the app", func() bool { return !s.holds("alice", "dashboards", "editor") })
 
 				other := s.ask("alice", "warehouse", "sandbox", time.Hour)
@@ -46,7 +46,7 @@ func TestKilledSlackApp(t *testing.T) {
 				s.startSlackApp()
 				alice.PressIn(card, "Withdraw")
 				s.slackapp.kill()
-				require.Equal(t, 1, recorded(`select count(*) from releases where kind = 'withdrawn'`))
+				require.Equal(t, 1, recorded(`select count(*) from stop_orders where kind = 'withdrawn'`))
 				s.eventually("it is withdrawn, without the app", func() bool { return s.itemState(other) == "withdrawn" })
 			})
 		}

@@ -41,7 +41,7 @@ func TestRequestLife(t *testing.T) {
 		s.startSlackApp()
 		bob := s.open("bob")
 		bob.Pick("For", "alice", "Alice Martin")
-		bob.WaitForModal("they lack")
+		bob.WaitForModal("they don't")
 		bob.Pick("Person", "priya", "Priya Nair")
 		bob.Tick("Dashboard editor") // of which Bob and Lucía are the owners
 		bob.Choose("Duration", "Temporary")
@@ -52,7 +52,7 @@ func TestRequestLife(t *testing.T) {
 		request := number(t, his.Text())
 		alice, lucia := s.as("alice"), s.as("lucia")
 		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))
-		approvalMessage := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
+		approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 		require.Contains(t, approvalMessage.Text(), "for Alice Martin")
 		for _, m := range bob.Messages() {
 			require.NotContains(t, m.Buttons(), "Approve", "he asked for it himself")
@@ -79,18 +79,18 @@ func TestRequestLife(t *testing.T) {
 		alice.WaitForMessage(fmt.Sprintf("#%d is active", first))
 		s.shiftClock(25 * time.Hour)
 		soon := alice.WaitForMessage(fmt.Sprintf("Your access from request #%d ends soon", first))
-		alice.PressIn(soon, "Extend")
-		alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends", first))
+		alice.PressIn(soon, "Extend…")
+		alice.WaitForModal(fmt.Sprintf("Access from request #%d that has an end date", first))
 		require.Len(t, alice.Ticked(), 1)
 		alice.PickDate("End date", inDays(6))
 		alice.SubmitAccepted()
-		approvalMessage := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+		approvalMessage := bob.WaitForMessage("Alice Martin requests 1 access grant")
 		second := number(t, approvalMessage.Text())
 		bob.PressIn(approvalMessage, "Approve")
 		alice.WaitForMessage(fmt.Sprintf("#%d is active", second))
 		s.shiftClock(25 * time.Hour)
 		s.eventually("the first has ended", func() bool { return s.itemState(first) == "ended" })
-		alice.WaitForMessage("you still have the access for another reason")
+		alice.WaitForMessage("You still have the access for another reason")
 		require.True(t, s.holds("alice", "warehouse", "sandbox"))
 		s.shiftClock(6 * 24 * time.Hour)
 		s.eventually("the second has ended", func() bool { return s.itemState(second) == "ended" })
@@ -121,7 +121,7 @@ func TestPersonChange(t *testing.T) {
 		for _, request := range []int64{given, waits} {
 			s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		}
-		approvalMessage = bob.WaitForEdit(approvalMessage, "Nothing left for you to decide")
+		approvalMessage = bob.WaitForEdit(approvalMessage, "No decision is needed from you")
 		require.Empty(t, approvalMessage.Buttons())
 		var asked string
 		s.eventually("someone else is asked", func() bool {

@@ -70,10 +70,10 @@ func TestTerminatedRun(t *testing.T) {
 			Why  string  `db:"why"`
 		}
 		require.NoError(t, s.db.Get(&says, `
-		select (details->>'late by seconds')::float8 as late, details->>'why' as why from audit_events where request_id = $1 and action like 'ended%'`, request))
+		select (details->>'late_by_seconds')::float8 as late, details->>'why' as why from audit_events where request_id = $1 and action = 'access.revoked'`, request))
 		require.Greater(t, says.Late, 110.0)
 		require.Less(t, says.Late, 180.0, "within three minutes after the end")
-		require.Equal(t, "its end was reached", says.Why)
+		require.Equal(t, "end reached", says.Why)
 	})
 
 	// As an operator would, by hand.

@@ -45,7 +45,7 @@ func TestDurability(t *testing.T) {
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 		s.oneClaim(request)
 		var late float64
-		require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
+		require.NoError(t, s.db.Get(&late, `select (details->>'late_by_seconds')::float8 from audit_events where request_id = $1 and action = 'access.revoked'`, request))
 		require.Greater(t, late, 3000.0, "its lateness is recorded")
 	})
 
@@ -83,7 +83,7 @@ func TestDurability(t *testing.T) {
 		s.eventually("it is recorded", func() bool { return s.itemState(request) == "active" })
 		s.oneClaim(request)
 		var found int
-		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
+		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'unexpected'`))
 		require.Zero(t, found, "our own access is not mistaken for access that was there before")
 		s.shiftClock(2 * time.Hour)
 		s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
@@ -131,7 +131,7 @@ func TestDurability(t *testing.T) {
 		s := start(t)
 		s.startWorker()
 		request := s.ask("alice", "dashboards", "editor", 4*time.Second)
-		approvalMessage := s.as(approver).WaitForMessage("Alice Martin asks for")
+		approvalMessage := s.as(approver).WaitForMessage("Alice Martin requests")
 		s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
@@ -161,7 +161,7 @@ func TestDurability(t *testing.T) {
 		s.shiftClock(2 * time.Hour)
 		s.eventually("someone is alerted", func() bool {
 			var alerts int
-			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'revocation.overdue'`) == nil && alerts == 1
 		})
 		require.Equal(t, "active", s.itemState(request), "no one says ended before it is true")
 		proxy.cut(false)
@@ -187,7 +187,7 @@ func TestDurability(t *testing.T) {
 		})
 		s.eventually("an alert is audited", func() bool {
 			var alerts int
-			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal.unconfirmed' and request_id = $1`, request) == nil && alerts > 0
 		})
 		require.Equal(t, "awaiting_approval", s.itemState(request), "the database believes none of it")
 		require.False(t, s.holds("alice", "dashboards", "editor"))

@@ -24,10 +24,10 @@ func TestUnexpectedAccess(t *testing.T) {
 		}
 		s.shiftClock(time.Hour) // what was granted a moment ago may not be listed yet
 		s.startWorker("COMPARE_EVERY=1s")
-		report := s.as("bob").WaitForMessage("Access in Dashboards differs from what is recorded").Text()
-		require.Contains(t, report, "1 held there, and no one asked for it here.")
+		report := s.as("bob").WaitForMessage("Unexpected or missing access in Dashboards").Text()
+		require.Contains(t, report, "1 Unexpected: not requested here.")
 		require.Contains(t, report, "Alice Martin: *Dashboard editor*")
-		require.Contains(t, report, "1 recorded as given, and not there any more.")
+		require.Contains(t, report, "1 Missing: granted here, but no longer there.")
 		require.Contains(t, report, "Ingrid Solberg")
 		s.as("lucia").WaitForMessage("Access in Dashboards differs")
 		require.True(t, s.holds("alice", "dashboards", "editor"), "it is only reported")

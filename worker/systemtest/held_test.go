@@ -57,7 +57,7 @@ func TestHeldMessagesLock(t *testing.T) {
 		}()
 		<-held
 		s.startWorker()
-		s.eventually("it was tried three times", func() bool { return s.attempts(run, "ConvergeMessages") >= 3 })
+		s.eventually("it was tried three times", func() bool { return s.attempts(run, "SyncMessages") >= 3 })
 		events := s.eventTypes(run)
 		require.Equal(t, 1, events[enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED], "%v", events)
 		require.Zero(t, events[enums.EVENT_TYPE_TIMER_FIRED], "%v", events)

@@ -77,7 +77,7 @@ func TestRealOrganization(t *testing.T) {
 		a.SubmitAccepted()
 		card := a.WaitForMessage("has been successfully created and sent for approval")
 		request := number(t, card.Text())
-		a.PressIn(card, fmt.Sprintf("See all %d", len(expected)))
+		a.PressIn(card, fmt.Sprintf("Show all %d", len(expected)))
 		a.WaitForModal("page 1 of")
 		a.Press("Next")
 		a.WaitForModal("page 2 of")

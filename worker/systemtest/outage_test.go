@@ -46,7 +46,7 @@ func TestTargetOutage(t *testing.T) {
 		select extract(epoch from c.created_at - o.ordered_at)::float8 from claims c join request_items i on i.id = c.item_id
 		  join retry_orders o on o.request_id = i.request_id where i.request_id = $1`, request))
 		require.Less(t, took, 10.0)
-		administrator.WaitForEdit(told, "No approved request is waiting for Dashboards any more")
+		administrator.WaitForEdit(told, "No approved requests are waiting for Dashboards")
 		s.as("alice").WaitForMessage(fmt.Sprintf("#%d is active", request))
 		var decisions, alerts int
 		require.NoError(t, s.db.Get(&decisions, `select count(*) from decisions`))
@@ -89,7 +89,7 @@ func TestTargetOutage(t *testing.T) {
 		s.shiftClock(2 * time.Hour)
 		s.wake(request, workflows.SignalDue)
 		s.as("alice").WaitForMessage("couldn't be set up")
-		require.Contains(t, s.as("alice").Latest("couldn't be set up").Text(), "its end passed while it was waiting for Dashboards")
+		require.Contains(t, s.as("alice").Latest("couldn't be set up").Text(), "its end date passed while it was waiting for Dashboards")
 		require.Equal(t, "failed", s.itemState(request))
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		proxy.cut(false)

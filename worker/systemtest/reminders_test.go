@@ -32,7 +32,7 @@ func (s *system) toTheMorning(person string, after time.Duration) {
 // reminders are those that are delegates someone's Slack, the oldest first.
 func reminders(a *slacksim.MustActor) (found []slacksim.Message) {
 	for _, m := range a.Messages() {
-		if strings.Contains(m.Text(), "1 request waits for you") {
+		if strings.Contains(m.Text(), "1 request is waiting for your approval") {
 			found = append(found, m)
 		}
 	}
@@ -48,8 +48,8 @@ func TestHistoryLength(t *testing.T) {
 rules:
   - name: The manager, and then two others together
     ask:
-      - from: [manager]
-      - from: ["%s", "%s"]
+      - approvers: [manager]
+      - approvers: ["%s", "%s"]
         required_approvals: 2
     remind_after: 12h
     escalate_after: 40d
@@ -66,7 +66,7 @@ rules:
 		request := number(t, card.Text())
 
 		bob := s.as("bob")
-		approvalMessage := bob.WaitForMessage("Alice Martin asks for 1 access grant")
+		approvalMessage := bob.WaitForMessage("Alice Martin requests 1 access grant")
 		for n, after := range []time.Duration{12 * time.Hour, 24 * time.Hour, 48 * time.Hour} { // each after twice the time of the one before
 			s.toTheMorning("bob", after)
 			s.eventually("Bob is reminded once more", func() bool { return len(reminders(bob)) == n+1 })
@@ -75,7 +75,7 @@ rules:
 		bob.PressIn(approvalMessage, "Approve")
 		lucia, carla := s.as("lucia"), s.as("carla")
 		lucia.PressIn(lucia.WaitForMessage("Stage 2 of 2"), "Approve")
-		alice.WaitForEdit(card, "1 more to agree")
+		alice.WaitForEdit(card, "1 more approval required")
 		carla.PressIn(carla.WaitForMessage("Stage 2 of 2"), "Approve")
 		alice.WaitForEdit(card, "Marketing marts: active")
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })

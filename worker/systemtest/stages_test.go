@@ -51,12 +51,12 @@ rules:
   - name: Dashboards take their readers' word
     when: application.slug == "%s-dashboards"
     ask:
-      - from: [manager]
-      - from: ["%s", "%s", "%s"]
+      - approvers: [manager]
+      - approvers: ["%s", "%s", "%s"]
         required_approvals: 2
   - name: The owners
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
 `, s.id, s.email("lucia"), s.email("carla"), s.email("sam"))
 		s.startWorker()
 		s.startSlackApp()
@@ -64,42 +64,42 @@ rules:
 
 		alice := s.open("alice")
 		alice.Choose("Access Like", "Custom")
-		alice.WaitForModal("Everything that can be requested")
+		alice.WaitForModal("Everything that you can request")
 		s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
 		alice.Choose("Reason", "Project work")
 		alice.SubmitAccepted()
 		card := alice.WaitForMessage("has been successfully created and sent for approval")
 		request := number(t, card.Text())
-		require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
+		require.Contains(t, card.Text(), "Dashboard editor: waiting for approval, stage 1 of 2")
 
 		bob, hannah := s.as("bob"), s.as("hannah")
-		approvalMessage := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-		require.Contains(t, approvalMessage.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
-		require.Contains(t, approvalMessage.Text(), "You are asked as an owner of Data Warehouse.")
+		approvalMessage := bob.WaitForMessage("Alice Martin requests 2 access grants")
+		require.Contains(t, approvalMessage.Text(), "You're an approver for Dashboards because you manage Alice Martin.")
+		require.Contains(t, approvalMessage.Text(), "You're an approver because you own Data Warehouse.")
 		story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
 		bob.PressIn(approvalMessage, "Approve")
 		alice.WaitForEdit(card, "Marketing marts: active")
 		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
 		require.False(t, s.holds("alice", "dashboards", "editor"))
-		card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "it waits for")
+		card = alice.WaitForEdit(card, "Dashboard editor: waiting for approval, stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
+		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "waiting for")
 
-		denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
-		hannah.PressIn(denial, "Deny")
+		denial := hannah.WaitForMessage("Alice Martin requests 1 access grant")
+		hannah.PressIn(denial, "Deny…")
 		hannah.WaitForModal("Reason")
 		hannah.Fill("Reason", "write to the wiki instead")
 		hannah.SubmitAccepted()
 		card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
 
 		lucia, carla := s.as("lucia"), s.as("carla")
-		second := lucia.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
+		second := lucia.WaitForMessage("Stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
 		lucia.PressIn(second, "Approve")
-		card = alice.WaitForEdit(card, "approved so far by Bob Fischer, Lucía Gómez, 1 more to agree")
-		lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
+		card = alice.WaitForEdit(card, "1 more approval required, approved so far by Bob Fischer, Lucía Gómez")
+		lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; waiting for")
 		alice.OpenHome()
 		alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
 		story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
-		carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
+		carla.PressIn(carla.WaitForMessage("Stage 2 of 2: 1 more approval required, approved so far by Bob Fischer, Lucía Gómez"), "Approve")
 		alice.WaitForEdit(card, "Dashboard editor: active")
 		require.True(t, s.holds("alice", "dashboards", "editor"))
 		sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
@@ -117,8 +117,8 @@ rules:
 rules:
   - name: The manager, and then theirs
     ask:
-      - from: [manager]
-        else: [manager's manager]
+      - approvers: [manager]
+        escalate_to: [manager's manager]
     remind_after: 3d
     escalate_after: 2d
     expire_after: 9d
@@ -131,11 +131,11 @@ rules:
 		alice.Choose("Reason", "Project work")
 		alice.SubmitAccepted()
 		card := alice.WaitForMessage("has been successfully created and sent for approval")
-		approvalMessage := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
+		approvalMessage := s.as("bob").WaitForMessage("Alice Martin requests 1 access grant")
 		s.shiftClock(49 * time.Hour)
 		boss := s.managerOf("bob")
-		escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
-		require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
+		escalated := s.as(boss).WaitForMessage("Alice Martin requests 1 access grant")
+		require.Contains(t, escalated.Text(), "because you manage Alice Martin's manager")
 		require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
 		s.as(boss).PressIn(escalated, "Approve")
 		s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })

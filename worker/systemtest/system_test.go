@@ -160,7 +160,7 @@ func (s *system) ask(person, application, key string, lasts time.Duration) (requ
 func (s *system) wake(request int64, signal string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := s.starter.Request(ctx, request, signal); err != nil {
+	if err := s.starter.SignalRequest(ctx, request, signal); err != nil {
 		s.t.Logf("not woken, the sweep will: %v", err)
 	}
 }

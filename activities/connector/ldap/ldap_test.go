@@ -55,7 +55,7 @@ func TestPlaceholder(t *testing.T) {
 
 	t.Run("placeholder is neither held nor revoked", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "no one@example.org"} {
+			for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "no-one@example.org"} {
 				c := h.connect(t, func(s *Settings) { s.PlaceholderDN = setting })
 				members := []string{botDN, nobodyDN}
 				a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), members...)}
@@ -86,8 +86,8 @@ func TestPlaceholder(t *testing.T) {
 			require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 			require.Len(t, h.members(t, a.Object), 1)
-			requireHeld(t, c, connector.Assignment{Account: "no one@example.org", Object: a.Object}, false)
-			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "no one@example.org", Object: a.Object})
+			requireHeld(t, c, connector.Assignment{Account: "no-one@example.org", Object: a.Object}, false)
+			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "no-one@example.org", Object: a.Object})
 		})
 	})
 }

@@ -52,7 +52,7 @@ func TestGuard(t *testing.T) {
 				t.Cleanup(func() { _ = c.Close() }) // its connections are cut
 				for range 3 {                       // nothing stays taken
 					_, err = c.Read(t.Context(), connector.Assignment{Account: "ann", Object: "reader"})
-					require.ErrorContains(t, err, "makes no sense")
+					require.ErrorContains(t, err, "invalid message")
 					assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
 				}
 				assert.Zero(t, c.pool.Stats().InUse)

@@ -75,9 +75,9 @@ async function look() {
   try {
     page = await get(userPath(who, `/page?messages=${state.messages}`), stop.signal)
   } catch (e) {
-    if (!e.no one) throw e
+    if (!e.unknown) throw e
     state.page = null
-    state.no one = who
+    state.unknown = who
     draw()
     return
   }
@@ -88,7 +88,7 @@ async function look() {
   if (who !== state.as) return
   const first = !state.page || state.page.screen.user.id !== page.screen.user.id
   const before = first ? null : state.page
-  state.no one = ''
+  state.unknown = ''
   if (before && before.seq > page.seq) return
   tell(before, page)
   state.page = page
@@ -100,7 +100,7 @@ async function look() {
   await refreshTraffic()
 }
 
-// tell shows what Slack itself says, once. "No result" is a delegate the list, and trouble with a form in the form.
+// tell shows what Slack itself says, once. "No result" is shown in the list, and trouble with a form in the form.
 function tell(before, page) {
   if (!before) return
   const seen = before.screen.notices || []
@@ -158,7 +158,7 @@ export function go(as, tab, { message = '', replace = false } = {}) {
   const other = as !== state.as
   if (other) {
     state.page = null
-    state.no one = ''
+    state.unknown = ''
     state.messages = 100
   }
   Object.assign(state, { as, tab, jump: message, divider: '', visit: '', select: null, menu: '', sidebar: false })

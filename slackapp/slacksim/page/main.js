@@ -61,8 +61,8 @@ function drawMain() {
 }
 
 function drawPanel() {
-  if (state.no one) {
-    return h('div', { class: 'empty' }, h('p', { dir: 'auto' }, `No one here is ${state.no one}.`),
+  if (state.unknown) {
+    return h('div', { class: 'empty' }, h('p', { dir: 'auto' }, `No one here is ${state.unknown}.`),
       h('button', { type: 'button', class: 'button primary', onclick: () => go(state.workspace.as, 'home') }, `Be ${state.workspace.as}`))
   }
   if (!state.page) return h('p', { class: 'empty', role: 'status' }, 'Loading…')

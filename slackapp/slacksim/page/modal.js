@@ -135,7 +135,7 @@ function begin(dialog) {
   (wanted || dialog).focus({ preventScroll: !wanted })
 }
 
-// back grants the focus to what is a delegate the place of what had it.
+// back moves the focus to what replaced the element that had it.
 function back(was, otherwise) {
   let to = was && was.element.isConnected ? was.element : null
   if (!to && was && was.action) {

@@ -8,7 +8,7 @@ export const emoji = {
   hourglass_flowing_sand: '⏳', checkered_flag: '🏁', repeat: '🔁', leftwards_arrow_with_hook: '↩️', thumbsup: '👍', '+1': '👍',
   thumbsdown: '👎', '-1': '👎', red_circle: '🔴', large_orange_circle: '🟠', large_green_circle: '🟢', white_circle: '⚪', lock: '🔒',
   key: '🔑', wave: '👋', tada: '🎉', bell: '🔔', rocket: '🚀', eyes: '👀', smile: '😄', information_source: 'ℹ️', arrow_right: '➡️',
-  robot_face: '🤖', link: '🔗', bulb: '💡', approval: '❓', exclamation: '❗', heart: '❤️', clock1: '🕐', calendar: '📆', mag: '🔍',
+  robot_face: '🤖', link: '🔗', bulb: '💡', question: '❓', exclamation: '❗', heart: '❤️', clock1: '🕐', calendar: '📆', mag: '🔍',
 }
 
 const entities = { '&lt;': '<', '&gt;': '>', '&amp;': '&' }

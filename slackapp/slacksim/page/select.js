@@ -6,7 +6,7 @@ import { textOf, plainOf } from './text.js'
 import { options as load } from './actions.js'
 import { state, draw } from './state.js'
 
-let asked = 0 // the newest approval to the app; answers to older ones come too late
+let asked = 0 // the newest question to the app; answers to older ones come too late
 
 export function drawSelect(c) {
   const e = c.element

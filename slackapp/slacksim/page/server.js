@@ -9,7 +9,7 @@ export class Refused extends Error {
     super(message)
     this.status = status
     this.gone = status === 409
-    this.no one = status === 404
+    this.unknown = status === 404
   }
 }
 

@@ -4,7 +4,7 @@ export const state = {
   workspace: null, // what stays while the server runs; see /client/workspace
   page: null, // what one person has before them; see /client/users/{user}/page
   as: '', // whom the page shows: e-mail or ID
-  no one: '', // as, if there is no such person
+  unknown: '', // as, if there is no such person
   tab: 'home',
   connected: false,
   visit: '', // how the app took the opening of this tab: '', 'asked', 'acked' or why not
@@ -12,7 +12,7 @@ export const state = {
   divider: '', // ts: what came after it was not read when the tab was opened
   jump: '', // ts of the message to be scrolled to
   toasts: [],
-  confirm: null, // the approval that is open: {confirm, yes}
+  confirm: null, // the question that is open: {confirm, yes}
   select: null, // the open list of a select; see select.js
   menu: '', // key of the open overflow menu
   people: { open: false, query: '', found: [], total: 0, active: 0, asked: 0 },
