@@ -277,11 +277,11 @@ func TestRequesterActions(t *testing.T) {
 			s.grant(number)
 			alice := s.as("alice")
 			alice.OpenHome()
-			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove]"), "not for what did not come from a request")
+			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove my access…]"), "not for what did not come from a request")
 			alice.PressBeside("Analyst sandbox", "Remove my access…")
 			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
 			alice.WaitForHome("Being revoked")
-			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove]"))
+			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove my access…]"))
 			// Someone else's, by a payload of their own.
 			_, payload, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
