@@ -251,7 +251,7 @@ func TestRequesterActions(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			_, approvalMessage := s.approvalMessage()
 			alice := s.as("alice")
-			card := alice.WaitForMessage("has been created")
+			card := alice.WaitForMessage("has been successfully created")
 			priya := s.slack.As("priya@example.com")
 			require.NoError(s, priya.PressForwarded(card, "Withdraw"))
 			s.eventually("someone else may not", func() bool { return s.alerts("withdraw refused") == 1 })
