@@ -234,7 +234,7 @@ func TestRequesterActions(t *testing.T) {
 		alice := s.as("alice")
 		alice.OpenHome()
 		alice.Press("Show all")
-		alice.WaitForModal("24 in all")
+		alice.WaitForModal("24 in total")
 		for page := 2; !strings.Contains(alice.Modal(), "Analyst sandbox"); page++ {
 			alice.Press("Next")
 			alice.WaitForModal(fmt.Sprintf("page %d of", page))

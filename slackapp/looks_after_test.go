@@ -316,7 +316,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.grantMany("alice", 20)
 		alice.OpenHome()
 		alice.Press("Show all 22")
-		alice.WaitForModal("22 in all")
+		alice.WaitForModal("22 in total")
 		for _, list := range []string{views.ListTasks, views.ListFindings} {
 			alice.Press("Next")
 			alice.WaitForModal("page 2 of 2")
@@ -325,7 +325,7 @@ func TestUnexpectedAccess(t *testing.T) {
 			click["actions"].([]any)[0].(map[string]any)["value"] = views.ListValue(list, 1)
 			_, err = s.slack.Deliver("interactivity", click)
 			require.NoError(t, err)
-			alice.WaitForModal("0 in all")
+			alice.WaitForModal("0 in total")
 			alice.CloseModal()
 			alice.Press("Show all 22")
 			alice.WaitForModal("page 1 of 2")
