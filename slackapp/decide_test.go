@@ -242,7 +242,7 @@ func TestRequesterActions(t *testing.T) {
 		alice.PressBeside("Analyst sandbox", "Remove my access…")
 		alice.WaitForModal("Removing your access.") // Temporal is away
 		alice.CloseModal()
-		alice.WaitForModal("Being revoked")
+		alice.WaitForModal("Being removed")
 		alice.PressBeside("Marketing marts", "Remove my access…")
 		s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases`) == 2 })
 	})
@@ -280,7 +280,7 @@ func TestRequesterActions(t *testing.T) {
 			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove my access…]"), "not for what did not come from a request")
 			alice.PressBeside("Analyst sandbox", "Remove my access…")
 			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from releases where kind = 'removed_by_holder'`) == 1 })
-			alice.WaitForHome("Being revoked")
+			alice.WaitForHome("Being removed")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove my access…]"))
 			// Someone else's, by a payload of their own.
 			_, payload, err := s.slack.LastPayload("block_actions")
