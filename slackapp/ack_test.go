@@ -139,8 +139,8 @@ func TestRecordedBeforeAck(t *testing.T) {
 			press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Mark as done") })
 			s.manualTasks("zoe", "building", "evening")
 			bob.PressIn(bob.WaitForMessage("Zoë Laurent"), "Can't do it…")
-			bob.WaitForModal("Why")
-			bob.Fill("Why", "no badges left")
+			bob.WaitForModal("Can't do it")
+			bob.Fill("Reason", "no badges left")
 			submit(views.CallbackCannot, answers, bob)
 
 			s.worker.Options.EscalateAfter = time.Hour

@@ -32,7 +32,7 @@ func TestDelegation(t *testing.T) {
 			bob.SubmitAccepted()
 			bob.WaitForHome("decides on your behalf from")
 			s.work(number)
-			bob.WaitForEdit(approvalMessage, "This has moved on to Lucía")
+			bob.WaitForEdit(approvalMessage, "Reassigned to Lucía")
 			require.Empty(s, bob.Again(approvalMessage).Buttons())
 			require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "on behalf of Bob Fischer (application owner)")
 			require.Contains(s, s.as("alice").WaitForMessage("has been created").Text(), "for Bob Fischer")

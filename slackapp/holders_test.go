@@ -44,7 +44,7 @@ func TestRevocation(t *testing.T) {
 			bob.Fill("Reason", "not needed any more")
 			bob.SubmitAccepted()
 			require.Equal(s, "revoked not needed any more", one[string](s, `select kind || ' ' || reason from stop_orders`))
-			bob.WaitForModal("Being revoked")
+			bob.WaitForModal("Being removed")
 			_, err = s.slack.Deliver("interactivity", pressed)
 			require.NoError(s, err)
 			bob.WaitForMessage("already being removed") // the trigger of the press is used up

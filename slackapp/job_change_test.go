@@ -38,7 +38,7 @@ func TestJobChange(t *testing.T) {
 			priya.WaitForModal("The access ends now")
 			priya.Fill("Reason", "an analyst reads")
 			priya.SubmitAccepted()
-			priya.WaitForModal("Being revoked")
+			priya.WaitForModal("Being removed")
 			_, again, err := s.slack.LastPayload("view_submission")
 			require.NoError(s, err)
 			answer, err := s.slack.Deliver("interactivity", again)

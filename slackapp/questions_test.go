@@ -192,14 +192,14 @@ func TestQuestion(t *testing.T) {
 			require.Contains(s, alice.WaitForMessage("asks about your request").Text(), "Asked on Home?")
 
 			bob.Press("Show all 12")
-			bob.WaitForModal("12 in all")
+			bob.WaitForModal("12 in total")
 			bob.PressBeside("#1012", "Ask a question…")
 			bob.WaitForModal("your question about request")
 			bob.Fill("Question", "Asked in the list?")
 			bob.SubmitAccepted()
 			s.work(1012)
 			require.Contains(s, alice.WaitForMessage("Asked in the list?").Text(), "#1012")
-			bob.WaitForModal("12 in all") // which lay below
+			bob.WaitForModal("12 in total") // which lay below
 			require.Equal(s, 2, one[int](s, `select count(*) from questions`))
 		})
 	})

@@ -73,9 +73,9 @@ func TestSubmitter(t *testing.T) {
 			require.Contains(s, bob.Again(his).Text(), fmt.Sprintf("Your request #%d for Alice Martin is active", number))
 			require.NotEqual(s, his.TS, bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", number)).TS, "and told again")
 			alice.OpenHome()
-			require.Contains(s, alice.Home(), "[Remove]")
+			require.Contains(s, alice.Home(), "[Remove my access…]")
 			bob.OpenHome()
-			require.NotContains(s, bob.Home(), "[Remove]", "it is not his access")
+			require.NotContains(s, bob.Home(), "[Remove my access…]", "it is not his access")
 		})
 	})
 

@@ -355,7 +355,7 @@ func (s *system) selectAll(asker, model string, lacking int) {
 	s.t.Helper()
 	page := s.request(asker)
 	page.Pick("Person", model[:4], model)
-	page.See(fmt.Sprintf("%d in all", lacking))
+	page.See(fmt.Sprintf("%d in total", lacking))
 	page.Tick(fmt.Sprintf("Select all access grants (%d)", lacking))
 	page.See(fmt.Sprintf("All %d selected", lacking))
 	page.Pick("Reason", "", "Project work")

@@ -141,7 +141,7 @@ func TestFlow(t *testing.T) {
 		bob.SubmitAccepted()
 		bob.WaitForHome("decides on your behalf")
 		moved := lucia.WaitForMessage("on behalf of Bob Fischer (application owner)")
-		bob.WaitForEdit(approvalMessage, "This has moved on to Lucía Gómez for Bob Fischer")
+		bob.WaitForEdit(approvalMessage, "Reassigned to Lucía Gómez on behalf of Bob Fischer")
 		require.Empty(t, bob.Again(approvalMessage).Buttons())
 		s.as("alice").WaitForMessage("Lucía Gómez for Bob Fischer")
 		lucia.PressIn(moved, "Approve")
