@@ -147,7 +147,7 @@ func TestSlackIdentity(t *testing.T) {
 			_, err := o.app.BindSlackUser(ctx, slackUser(id, email), true)
 			require.NoError(t, err)
 		}
-		_, err := operator.Unbind(ctx, "alice@example.com", "no-one@example.com")
+		_, err := operator.Unbind(ctx, "alice@example.com", "unknown@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
 		n, err := operator.Unbind(ctx, "alice@example.com")
 		require.NoError(t, err)

@@ -55,7 +55,7 @@ func TestPolicy(t *testing.T) {
 		directory := w.As(t, "accessbot_directory")
 		w.Policy(administratorsDecide)
 		for _, c := range []struct{ source, why string }{
-			{"rules: [{name: all, ask: [{approvers: [administrator]}]}]", `policy.yaml:1:37: rule 1 (all): "administrator" is neither`},
+			{"rules: [{name: all, ask: [{approvers: [administrator]}]}]", `policy.yaml:1:40: rule 1 (all): "administrator" is neither`},
 			{"rules: [{name: all, ask: [{approvers: [dana@example.com]}]}]", "dana@example.com"},
 		} {
 			_, _, err := directory.ApplyPolicy(ctx, "policy.yaml", []byte(c.source))

@@ -413,7 +413,7 @@ func TestQueries(t *testing.T) {
 			"of claim": func() error { _, err := schema.AssignmentOfClaim(ctx, w.Worker, 1); return err },
 			"claim":    func() error { _, err := schema.ClaimForRun(ctx, w.Worker, 1); return err },
 			"person":   func() error { _, err := schema.PersonByID(ctx, w.Worker, 1); return err },
-			"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "no-one@example.com"); return err },
+			"e-mail":   func() error { _, err := schema.PersonByEmail(ctx, w.Worker, "unknown@example.com"); return err },
 			"address":  func() error { _, err := schema.AddressOf(ctx, w.Worker, 1); return err },
 			"failing":  func() error { return w.Worker.FailItem(ctx, 1, schema.Problem{Code: schema.NotApproved}, false) },
 		} {

@@ -55,7 +55,7 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 		return err
 	}
 	if err := im.refuse(ctx, `
-		select 'accounts.csv', n.line, 'email', 'nobody has the e-mail ' || n.email
+		select 'accounts.csv', n.line, 'email', 'no one has the e-mail ' || n.email
 		  from import_accounts n
 		 where not exists (select from import_people s where s.email = n.email)
 		   and not exists (select from people p where p.email = n.email)`); err != nil {
@@ -84,7 +84,7 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 	}
 	if err := im.refuse(ctx, `
 		select 'accounts.csv', n.line, 'account',
-		       format('has claims that are not confirmed removed, %s of them, as %s: take that access back first', count(*), n.before)
+		       format('has claims that are not confirmed removed, %s of them, as %s: revoke that access first', count(*), n.before)
 		  from import_accounts n join claims c on c.account_id = n.id
 		 where n.change = 'changed' and c.removed_at is null
 		 group by n.line, n.before`); err != nil {
@@ -92,7 +92,7 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'accounts.csv', n.line, 'account',
-		       format('is asked for as %s in request #%s, which is not decided or not given yet: let it end first', n.before, min(i.request_id))
+		       format('is asked for as %s in request #%s, which is not decided or not granted yet: let it end first', n.before, min(i.request_id))
 		  from import_accounts n join request_items i on i.account_id = n.id
 		 where n.change = 'changed' and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		   and not exists (select from claims c where c.account_id = n.id and c.removed_at is null)
@@ -161,7 +161,7 @@ func (im *importing) makeAccounts(ctx context.Context) error {
 	if err := im.refuse(ctx, `
 		select case when n.line is null then 'people.csv' else 'accounts.csv' end, coalesce(n.line, s.line, 0),
 		       case when n.line is null then 'email' else 'account' end,
-		       format('the account of %s in %s is somebody else''s already: an account keeps its person for good', p.email, i.instance)`+without, ownNames); err != nil {
+		       format('the account of %s in %s is someone else''s already: an account keeps its person for good', p.email, i.instance)`+without, ownNames); err != nil {
 		return err
 	}
 	return im.problems.refused() // or each of their grants would be refused too

@@ -68,7 +68,7 @@ func TestAccounts(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		renamed := folder{"accounts.csv": accountsHeader + "ann@example.com,POSTGRESQL,ann\n"}
-		says := "accounts.csv:2: account: has claims that are not confirmed removed, 1 of them, as ann@example.com: revoke that access  first"
+		says := "accounts.csv:2: account: has claims that are not confirmed removed, 1 of them, as ann@example.com: revoke that access first"
 		refused := c.refuses(t, renamed, directory.Options{})
 		require.Len(t, refused.Problems, 1)
 		assert.Equal(t, says, refused.Problems[0].String())

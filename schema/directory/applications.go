@@ -121,7 +121,7 @@ func (im *importing) checkApplications(ctx context.Context) error {
 
 func (im *importing) refuseUnknownOwners(ctx context.Context, file, table string) error {
 	return im.refuse(ctx, fmt.Sprintf(`
-		select '%s', s.line, 'owners', 'nobody has the e-mail ' || owner
+		select '%s', s.line, 'owners', 'no one has the e-mail ' || owner
 		  from %s s cross join unnest(s.owners) owner
 		 where not exists (select from import_people p where p.email = owner)
 		   and not exists (select from people p where p.email = owner)`, file, table))

@@ -32,7 +32,7 @@ func (im *importing) checkGrants(ctx context.Context) error {
 	}
 	// Who is gone and what is retired is known still, and may be held all the same.
 	if err := im.refuse(ctx, `
-		select 'grants.csv', g.line, 'email', 'nobody has the e-mail ' || g.email
+		select 'grants.csv', g.line, 'email', 'no one has the e-mail ' || g.email
 		  from import_grants g
 		 where not exists (select from import_people s where s.email = g.email)
 		   and not exists (select from people p where p.email = g.email)`); err != nil {

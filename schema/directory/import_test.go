@@ -268,10 +268,10 @@ func TestImport(t *testing.T) {
 			return c.text(t, `select unexpected_access from applications`)
 		}
 		assert.Equal(t, "report", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "correct", finding("slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,correct\n"))
+		assert.Equal(t, "correct", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,correct\n"))
 		assert.Equal(t, "correct", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "report", finding("slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,\n"))
-		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,unexpected or missing access\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+		assert.Equal(t, "report", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,\n"))
+		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
 		assert.Contains(t, refused.Error(), "neither report nor correct")
 	})
 }

@@ -67,7 +67,7 @@ func TestImportLosses(t *testing.T) {
 			_ = c.refuses(t, left, directory.Options{Allow: map[string]int{"people-left": 28, "managers-inactive": 9}})
 			_, err := directory.Import(t.Context(), c.importer, left.write(t), directory.Options{Allow: map[string]int{"people-left": 30, "managers-inactive": 9}})
 			require.NoError(t, err)
-			assert.Equal(t, 30, c.count(t, `select count(*) from people where status = 'left'`))
+			assert.Equal(t, 31, c.count(t, `select count(*) from people where status = 'left'`))
 		})
 	})
 
@@ -282,7 +282,7 @@ func guild() folder {
 	text := map[string]*strings.Builder{}
 	for file, header := range map[string]string{
 		"people.csv":       "email,name,job_title,department,manager_email,status,slack_user_id,administrator",
-		"applications.csv": "slug,name,connector,owners,unexpected or missing access",
+		"applications.csv": "slug,name,connector,owners,unexpected_access",
 		"entitlements.csv": "application,key,name,kind,description,risk,owners,requestable",
 		"accounts.csv":     "email,instance,account",
 		"grants.csv":       "email,application,key",

@@ -55,7 +55,7 @@ func (im *importing) checkPeople(ctx context.Context) error {
 	}
 	// Someone who is gone is known still: an export that names them as a manager is behind, not wrong.
 	if err := im.refuse(ctx, `
-		select 'people.csv', s.line, 'manager_email', 'nobody has the e-mail ' || s.manager_email
+		select 'people.csv', s.line, 'manager_email', 'no one has the e-mail ' || s.manager_email
 		  from import_people s
 		 where s.manager_email <> ''
 		   and not exists (select from import_people m where m.email = s.manager_email)

@@ -40,7 +40,7 @@ func (im *importing) checkReasons(ctx context.Context) error {
 		return err
 	}
 	return im.refuse(ctx, `
-		select 'reasons.csv', 0, '', 'has no reason: nobody could ask for anything'
+		select 'reasons.csv', 0, '', 'has no reason: no one could ask for anything'
 		 where not exists (select from import_reasons)`)
 }
 
