@@ -46,7 +46,7 @@ rules:
 		require.Len(t, s.reads("ann"), 1)
 		require.Len(t, s.reads("olga"), 1)
 		require.Contains(t, s.reads("olga")[0], "No approver is available for 1 access grant in Wiki that Ann requested: request #1001")
-		require.Equal(t, []string{"Decide…"}, s.buttons("olga", 0))
+		require.Equal(t, []string{"Decide as administrator…"}, s.buttons("olga", 0))
 		s.synced(asked.ID)
 		require.Len(t, s.reads("olga"), 1, "notified once")
 

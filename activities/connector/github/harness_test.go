@@ -141,7 +141,7 @@ func (h *harness) MissingAccount(t *testing.T) string {
 	if h.byID {
 		return "9" + strconv.Itoa(int(time.Now().UnixNano()%1e9))
 	}
-	return "No one-" + word()
+	return "Nobody-" + word()
 }
 
 func (h *harness) MissingObject(t *testing.T) string {

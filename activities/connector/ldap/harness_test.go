@@ -150,7 +150,7 @@ func (h harness) Refused(t *testing.T) map[string]connector.Assignment {
 	account, object := h.Account(t), h.Object(t)
 	return map[string]connector.Assignment{
 		"the connector's own entry":             {Account: "accessbot@example.org", Object: object},
-		"the placeholder":                       {Account: "no-one@example.org", Object: object},
+		"the placeholder":                       {Account: "nobody@example.org", Object: object},
 		"no name as object":                     {Account: account},
 		"no name as account":                    {Object: object},
 		"a name of spaces as account":           {Account: "  ", Object: object},

@@ -55,7 +55,7 @@ func TestPlaceholder(t *testing.T) {
 
 	t.Run("placeholder is neither held nor revoked", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "no-one@example.org"} {
+			for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "nobody@example.org"} {
 				c := h.connect(t, func(s *Settings) { s.PlaceholderDN = setting })
 				members := []string{botDN, nobodyDN}
 				a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), members...)}
@@ -80,14 +80,14 @@ func TestPlaceholder(t *testing.T) {
 
 	t.Run("placeholder in another spelling changes nothing", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			other := "CN=No one, OU=People,DC=Example,DC=ORG"
+			other := "CN=Nobody, OU=People,DC=Example,DC=ORG"
 			c := h.connect(t, func(s *Settings) { s.PlaceholderDN = other })
 			a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 			require.Len(t, h.members(t, a.Object), 1)
-			requireHeld(t, c, connector.Assignment{Account: "no-one@example.org", Object: a.Object}, false)
-			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "no-one@example.org", Object: a.Object})
+			requireHeld(t, c, connector.Assignment{Account: "nobody@example.org", Object: a.Object}, false)
+			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "nobody@example.org", Object: a.Object})
 		})
 	})
 }

@@ -27,7 +27,7 @@ const (
 	adminDN       = "cn=admin," + suffix
 	botDN         = "uid=accessbot,ou=people," + suffix // the connector's
 	limitedDN     = "uid=limited,ou=people," + suffix   // reads, and no more than 500 entries
-	nobodyDN      = "cn=no one,ou=people," + suffix     // a placeholder with an entry
+	nobodyDN      = "cn=nobody,ou=people," + suffix     // a placeholder with an entry
 	testPassword  = "correct horse"
 	groupsOfTests = "ou=groups," + suffix
 	peopleOfTests = "ou=people," + suffix
