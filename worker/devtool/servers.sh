@@ -33,7 +33,7 @@ is_home() { [[ $1 =~ $home_pattern && -d $1 && ! -L $1 && -O $1 && -f $1/clone &
 
 pg_user=
 if ((EUID == 0)); then
-  if id postgres >/dev/null 2>&1; then pg_user=postgres; else pg_user=no one; fi
+  if id postgres >/dev/null 2>&1; then pg_user=postgres; else pg_user=nobody; fi
 fi
 
 # as_pg COMMAND...: takes the shell's place, as the user that PostgreSQL runs as, from a directory that it can read.

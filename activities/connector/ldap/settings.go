@@ -62,7 +62,7 @@ func (s *Settings) open() (*Connector, error) {
 		{"bind_dn", s.BindDN, "cn=accessbot,dc=example,dc=org", &c.bind},
 		{"people_base", s.PeopleBase, "ou=people,dc=example,dc=org", &c.people},
 		{"groups_base", s.GroupsBase, "ou=groups,dc=example,dc=org", new(*ldap.DN)},
-		{"placeholder_dn", c.holdsPlace, "cn=no one,dc=example,dc=org", &c.placeholder},
+		{"placeholder_dn", c.holdsPlace, "cn=nobody,dc=example,dc=org", &c.placeholder},
 	} {
 		dn, err := ldap.ParseDN(setting.value)
 		if err != nil || len(dn.RDNs) == 0 {
