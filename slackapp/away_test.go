@@ -35,7 +35,7 @@ func TestDelegation(t *testing.T) {
 			bob.WaitForEdit(approvalMessage, "Reassigned to Lucía")
 			require.Empty(s, bob.Again(approvalMessage).Buttons())
 			require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "on behalf of Bob Fischer (application owner)")
-			require.Contains(s, s.as("alice").WaitForMessage("has been created").Text(), "for Bob Fischer")
+			require.Contains(s, s.as("alice").WaitForMessage("successfully created").Text(), "on behalf of Bob Fischer")
 
 			bob.Press("End delegation")
 			bob.WaitForHome("Delegate approvals…")

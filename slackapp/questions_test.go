@@ -42,7 +42,7 @@ func TestQuestion(t *testing.T) {
 			card := alice.WaitForMessage("successfully created")
 
 			bob.PressIn(his, "Ask a question…")
-			bob.WaitForModal("gets your approval about request")
+			bob.WaitForModal("your question about request")
 			require.Contains(s, bob.Submit()["Question"], "complete this required field", "it is not sent empty")
 			bob.Fill("Question", "\u2060")
 			require.Contains(s, bob.Submit()["Question"], "Enter a text")
@@ -54,7 +54,7 @@ func TestQuestion(t *testing.T) {
 			s.work(number)
 			asked := alice.WaitForMessage("Bob Fischer asks about your request")
 			require.Contains(s, asked.Text(), "What for, <!channel>?", "as it was written, in plain text")
-			require.Equal(s, []string{"Answer"}, asked.Buttons())
+			require.Equal(s, []string{"Answer…"}, asked.Buttons())
 			require.Contains(s, alice.Again(card).Text(), "Bob Fischer asks: “What for")
 			require.Contains(s, lucia.Again(hers).Text(), "Not answered yet.")
 
@@ -111,7 +111,7 @@ func TestQuestion(t *testing.T) {
 		require.NoError(t, err)
 		reply, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(reply), "This task is already answered.")
+		require.Contains(t, fmt.Sprint(reply), "This question is already answered.")
 		payload["user"] = map[string]any{"id": s.slackID("lucia"), "team_id": payload["user"].(map[string]any)["team_id"]}
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestQuestion(t *testing.T) {
 		alice.PressIn(asked, "Answer…")
 		alice.WaitForModal("What for?")
 		bob.PressIn(approvalMessage, "Ask a question…")
-		bob.WaitForModal("gets your approval")
+		bob.WaitForModal("your question about request")
 		// Decided meanwhile, by the same button in another window.
 		_, err := s.db.As(t, "accessbot_slackapp").Decide(t.Context(), schema.Answer{
 			MessageID: one[int64](s, `select id from slack_messages where kind = 'approval'`), PersonID: s.person("bob").ID,
@@ -158,9 +158,9 @@ func TestQuestion(t *testing.T) {
 		}
 		bob := s.as("bob")
 		bob.PressIn(approvalMessage, "Ask a question…")
-		bob.WaitForModal("gets your approval")
+		bob.WaitForModal("your question about request")
 		bob.Fill("Question", "And why?")
-		require.Contains(t, bob.Submit()["Question"], "5 approvals about this request wait for an answer already")
+		require.Contains(t, bob.Submit()["Question"], "5 questions about this request already wait for an answer.")
 		require.Equal(t, 5, one[int](s, `select count(*) from questions`))
 	})
 

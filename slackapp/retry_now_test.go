@@ -37,7 +37,7 @@ func TestRetryNow(t *testing.T) {
 			dana.WaitForEphemeral(fmt.Sprintf("Retrying request #%d", number))
 			require.Equal(t, 1, orders())
 			require.True(t, one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number), "Temporal is away here: the sweep has it tried")
-			dana.WaitForMessage(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
+			dana.WaitForEphemeral(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
 
 			_, click, err := s.slack.LastPayload("block_actions")
 			require.NoError(t, err)
@@ -83,6 +83,6 @@ func TestRetryNow(t *testing.T) {
 		require.NoError(t, err)
 		alice := s.as("alice")
 		alice.OpenHome()
-		alice.WaitForHome("Approved, waiting to be set up")
+		alice.WaitForHome("Being set up")
 	})
 }

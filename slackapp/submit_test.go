@@ -22,7 +22,7 @@ func TestSubmission(t *testing.T) {
 		alice.Tick("Support desk", "Break glass") // break glass: at most one day
 		alice.Choose("Reason", "Project work")
 
-		require.Equal(t, map[string]string{"Duration": "This cannot be held permanently, but for at most 1 day: Break glass."}, alice.Submit())
+		require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Break glass (at most 1 day)."}, alice.Submit())
 		alice.Choose("Duration", "Temporary")
 		alice.WaitForModal("End date")
 		require.Contains(t, alice.Submit()["End date"], "required") // Slack's own
@@ -33,8 +33,8 @@ func TestSubmission(t *testing.T) {
 			{day(-1), "", "This end has passed."},
 			{"2020-02-29", "", "This end has passed."},
 			{day(31), "", "Temporary access lasts at most 30 days."},
-			{day(30), "", "This can be held for at most 1 day: Break glass."},
-			{day(2), "00:01", "This can be held for at most 1 day: Break glass."},
+			{day(30), "", "This is longer than some access grants allow: Break glass (at most 1 day)."},
+			{day(2), "00:01", "This is longer than some access grants allow: Break glass (at most 1 day)."},
 			{day(31), "00:01", "Temporary access lasts at most 30 days."},
 			{day(0), "00:00", "This end has passed."},
 		} {
@@ -199,7 +199,7 @@ func TestSubmission(t *testing.T) {
 		held["value"] = strings.Repeat("é", 3001) // Slack's field takes no more than 3000
 		answer, err := s.slack.Deliver(route, payload)
 		require.NoError(t, err)
-		require.Contains(t, answer.Body, "more than 3000 characters")
+		require.Contains(t, answer.Body, "Shorten it to 3000 characters")
 		held["value"] = strings.Repeat("x", 1<<20)
 		answer, err = s.slack.Deliver(route, payload)
 		require.NoError(t, err)
@@ -293,7 +293,7 @@ func TestSubmission(t *testing.T) {
 		s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been away when it was to be drawn
 		require.NotEmpty(t, alice.Submit())
 		s.drawn(alice)
-		require.Contains(t, alice.Modal(), "The list has just changed.")
+		require.Contains(t, alice.Modal(), "just changed")
 		require.Len(t, alice.Ticked(), 1, "what was ticked before is kept")
 		s.do(`update form_drafts set generation = generation + 1`)
 		alice.Tick("Customer reader") // does not count, and shows that
@@ -316,7 +316,7 @@ func TestSubmission(t *testing.T) {
 		}
 		require.Empty(t, submit("Dashboard editor"))
 		require.Empty(t, submit("Analyst sandbox"))
-		require.Contains(t, submit("Marketing marts")["Access Like"], "2 requests of yours are open, and no one may have more.")
+		require.Contains(t, submit("Marketing marts")["Access Like"], "You have 2 open requests, which is the limit.")
 		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
 		s.work(s.newest())
 		require.Empty(t, alice.Submit(), "the form was kept")

@@ -37,8 +37,8 @@ func TestSubmitter(t *testing.T) {
 			select p.email from request_items i join accounts a on a.id = i.account_id join people p on p.id = a.person_id where i.request_id = $1`, number), "it is her account")
 			s.work(number)
 			alice, bob, lucia := s.as("alice"), s.as("bob"), s.as("lucia")
-			hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", number))
-			his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been created", number))
+			hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", number))
+			his := bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin has been successfully created", number))
 			approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 			require.Contains(s, approvalMessage.Text(), "for Alice Martin")
 			for _, m := range bob.Messages() {
@@ -139,7 +139,7 @@ func TestSubmitter(t *testing.T) {
 		payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)[views.BlockFor].(map[string]any)[views.ActionFor].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.Contains(t, answer.Body, "This was not kept")
+		require.Contains(t, answer.Body, "We couldn't save this choice")
 
 		// For herself it is hers again.
 		lucia.Pick("For", "", "Myself")

@@ -195,7 +195,7 @@ func TestSlackUser(t *testing.T) {
 		require.NoError(t, err)
 		lookalike := s.slack.As("U0LOOKALIKE").Must(t)
 		lookalike.OpenHome()
-		for _, said := range []string{"it can't identify you", "Slack user (U0LOOKALIKE)", "Dana Levi"} {
+		for _, said := range []string{"it can't identify you", "Slack user ID (U0LOOKALIKE)", "Dana Levi"} {
 			require.Contains(t, lookalike.Home(), said)
 		}
 		require.NotContains(t, lookalike.Home(), "Request Access")
@@ -228,7 +228,7 @@ func TestRefusalCause(t *testing.T) {
 		s := withoutZoe(t)
 		known := refused(s, slacksim.User{ID: "U0HEARSAY", Email: "zoe@example.com", EmailUnconfirmed: true})
 		unknown := refused(s, slacksim.User{ID: "U0STRANGE", Email: "nil@example.com", EmailUnconfirmed: true})
-		require.Contains(t, known, "Your email address in Slack (zoe@example.com) is not confirmed")
+		require.Contains(t, known, "Your email address in Slack (zoe@example.com) isn't confirmed")
 		require.Contains(t, known, "Confirm it in Slack")
 		require.NotContains(t, known, "directory")
 		require.Equal(t, strings.ReplaceAll(known, "zoe@", "nil@"), unknown)

@@ -45,7 +45,7 @@ func TestPolicyCommand(t *testing.T) {
 
 		wrong := o.file("rules:\n  - name: a\n    ask:\n      - approvers: [bosses]\n")
 		_, err := o.run("policy", "check", wrong)
-		require.ErrorContains(t, err, wrong+`:4:16: rule 1 (a): "bosses" is neither`)
+		require.ErrorContains(t, err, wrong+`:4:21: rule 1 (a): "bosses" is neither`)
 		_, err = o.run("policy", "apply", wrong)
 		require.ErrorContains(t, err, "nothing was applied")
 		_, err = o.run("policy", "check", o.file("rules: [{name: a, ask: [{approvers: [dana@example.com]}]}]"))
