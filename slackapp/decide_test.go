@@ -280,7 +280,9 @@ func TestRequesterActions(t *testing.T) {
 			alice.OpenHome()
 			require.Equal(s, 2, strings.Count(alice.Home(), "[Remove my access…]"), "not for what did not come from a request")
 			alice.PressBeside("Analyst sandbox", "Remove my access…")
-			s.eventually("it is recorded", func() bool { return one[int](s, `select count(*) from stop_orders where kind = 'removed_by_holder'`) == 1 })
+			s.eventually("it is recorded", func() bool {
+				return one[int](s, `select count(*) from stop_orders where kind = 'removed_by_holder'`) == 1
+			})
 			alice.WaitForHome("Being removed")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove my access…]"))
 			// Someone else's, by a payload of their own.
