@@ -23,6 +23,7 @@ func TestPolicy(t *testing.T) {
 		assert.Equal(t, int64(1), v.Version)
 		assert.Equal(t, string(policy.Default), v.Source)
 		assert.Len(t, p.Rules, 1)
+		assert.Equal(t, 365, p.Defaults.MaxDays)
 	})
 
 	t.Run("policy is applied as a version of its own", func(t *testing.T) {
@@ -174,7 +175,7 @@ func openStage(t *testing.T, w *schematest.World, asked schematest.Asked, stage,
 	tx := w.Worker.MustBegin()
 	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
 	ctx := context.Background()
-	id, err := schema.OpenApproval(ctx, tx, schema.ApprovalMessage{RequestID: asked.ID, ApplicationID: 1, PolicyVersion: schematest.Value[int64](w, `select max(version) from policies`),
+	id, err := schema.OpenApproval(ctx, tx, schema.NewApproval{RequestID: asked.ID, ApplicationID: 1, PolicyVersion: schematest.Value[int64](w, `select max(version) from policies`),
 		Items: asked.Items, Stage: stage, Stages: stages, Answer: answer, AskNow: 3, RemindAfter: time.Hour})
 	require.NoError(t, err)
 	require.NoError(t, schema.MoveItems(ctx, tx, asked.Items, schema.AwaitingApproval, schema.Problem{}))

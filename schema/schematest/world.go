@@ -165,6 +165,12 @@ func (w *World) Policy(source string) int64 {
 	return v.Version
 }
 
+// WithDefaults is the source of the default policy with these lines of defaults, separated by commas.
+func WithDefaults(lines string) string {
+	_, rules, _ := strings.Cut(string(policy.Default), "\nrules:")
+	return "defaults: {" + lines + "}\nrules:" + rules
+}
+
 // Ask opens an approval about the items for the candidates, as the worker does, and answers its number.
 func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	w.t.Helper()
@@ -179,8 +185,9 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	for _, c := range candidates {
 		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.EntitlementOwner})
 	}
-	id, err := schema.OpenApproval(ctx, tx, schema.ApprovalMessage{RequestID: asked.ID, ApplicationID: application, PolicyVersion: 1, Items: items, Stage: 1, Stages: 1,
-		Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
+	version := Value[int64](w, `select policy_version from access_requests where id = $1`, asked.ID)
+	id, err := schema.OpenApproval(ctx, tx, schema.NewApproval{RequestID: asked.ID, ApplicationID: application, PolicyVersion: version,
+		Items: items, Stage: 1, Stages: 1, Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
 	if err != nil {
 		w.t.Fatal(err)
 	}
