@@ -52,9 +52,8 @@ func OpenApproval(ctx context.Context, tx *sqlx.Tx, a NewApproval) (id int64, er
 			"candidates": audited(a.Answer.Candidates), "items": a.Items, "policy": a.PolicyVersion}})
 }
 
-// addCandidates adds candidates to an approval, after the existing ones. A candidate who was asked about all of its items before, in the same stage
-// by other approvals of the request, keeps that time: a moved approval does not start again for
-// them.
+// addCandidates adds candidates to an approval, after the existing ones. A candidate who was asked about all of its items before,
+// in the same stage by other approvals of the request, keeps that time: a moved approval does not start again for them.
 func addCandidates(
 	ctx context.Context, tx *sqlx.Tx, approvalID int64, existing int, candidates []policy.Candidate, askNow int,
 ) error {
@@ -119,7 +118,8 @@ func Escalate(ctx context.Context, tx *sqlx.Tx, requestID int64, a Approval, add
 
 // CloseApproval ends an open approval. state is decided, moved (to other candidates) or closed (with its items).
 func CloseApproval(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64, state string) error {
-	_, err := tx.ExecContext(ctx, `update approvals set state = $2, closed_at = app_now() where id = $1 and state = 'open'`, approvalID, state)
+	_, err := tx.ExecContext(ctx, `
+		update approvals set state = $2, closed_at = app_now() where id = $1 and state = 'open'`, approvalID, state)
 	if err != nil {
 		return fmt.Errorf("close approval %d: %w", approvalID, err)
 	}
@@ -194,7 +194,7 @@ func StopRequest(ctx context.Context, tx *sqlx.Tx, requestID int64, kind, reason
 	return Audit(ctx, tx, events...)
 }
 
-// RevokeLeaversClaim records the revocation of a live claim whose holder has left. It answers false where there is none.
+// RevokeLeaversClaim records the revocation of a live claim whose holder has left. It returns false if there is none.
 func (db *DB) RevokeLeaversClaim(ctx context.Context, claimID int64) (revoked bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var c Claim

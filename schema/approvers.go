@@ -23,7 +23,7 @@ type Evaluation struct {
 	facts map[int64]policy.Facts // by item
 }
 
-// Ask answers the candidates of an item's stage at an escalation level. Without candidates there are too few.
+// Ask returns the candidates of an item's stage at an escalation level. Without candidates there are too few.
 func (e Evaluation) Ask(i Item, stage, level int) policy.Answer {
 	rule, err := e.Policy.Rule(i.Rule)
 	if err != nil || stage > len(rule.Stages) {
@@ -32,7 +32,7 @@ func (e Evaluation) Ask(i Item, stage, level int) policy.Answer {
 	return rule.Stages[stage-1].Ask(e.facts[i.ID], level, i.votes(stage))
 }
 
-// askLast answers the candidates of an item's stage at its last escalation level.
+// askLast returns the candidates of an item's stage at its last escalation level.
 func (e Evaluation) askLast(i Item, stage int) policy.Answer {
 	if stage < 1 {
 		return policy.Answer{}
@@ -88,8 +88,8 @@ func Evaluate(ctx context.Context, q Queryer, r *Request) (e Evaluation, err err
 	return e, nil
 }
 
-// ApproverFacts reads the people whom a policy could ask about entitlements that a person requests, by entitlement. submitterID is
-// 0 if the requester submits; named are the e-mail addresses in the policy. changes is as in Evaluation.
+// ApproverFacts reads the people whom a policy could ask about entitlements that a person requests, by entitlement. submitterID
+// is 0 if the requester submits; named are the e-mail addresses in the policy. changes is as in Evaluation.
 func ApproverFacts(
 	ctx context.Context, q Queryer, requesterID, submitterID int64, entitlements []int64, named []policy.Source,
 ) (facts map[int64]policy.Facts, changes time.Time, err error) {
@@ -147,7 +147,7 @@ func ApproverFacts(
 	return facts, changes, nil
 }
 
-// delegatesFor answers the current delegates of people who are away, and of their delegates in turn, by who is away; and when a
+// delegatesFor returns the current delegates of people who are away, and of their delegates in turn, by who is away; and when a
 // delegation starts or ends next.
 func delegatesFor(
 	ctx context.Context, q Queryer, people []int64,

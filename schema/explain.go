@@ -43,7 +43,7 @@ type ExplainedPerson struct {
 	Why        string // they are excluded
 }
 
-// Explain evaluates a supposed request and answers who would approve it, and why. It changes nothing.
+// Explain evaluates a supposed request and returns who would approve it, and why. It changes nothing.
 func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Explained, err error) {
 	person, err := PersonByEmail(ctx, q, s.Email)
 	if err != nil {
@@ -145,7 +145,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 	return e
 }
 
-// namesOf answers the names and e-mail addresses of the people in facts, by ID.
+// namesOf returns the names and e-mail addresses of the people in facts, by ID.
 func namesOf(ctx context.Context, q Queryer, f policy.Facts) (map[int64]string, error) {
 	var ids []int64
 	for _, people := range f.People {

@@ -28,8 +28,8 @@ func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, 
 	return decisions, nil
 }
 
-// conclude returns the decision that makes the outcome of an item: the first denial, or the last approval once every stage is passed, with the
-// earliest of the granted ends. nil: the item is still open.
+// conclude returns the decision that makes the outcome of an item: the first denial, or the last approval once every stage is
+// passed, with the earliest of the granted ends. nil: the item is still open.
 func conclude(decisions []Decision) *Decision {
 	var last *Decision
 	for _, d := range decisions {

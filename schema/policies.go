@@ -21,7 +21,7 @@ type PolicyVersion struct {
 	AppliedAt time.Time `db:"applied_at"`
 }
 
-// CurrentPolicy answers the version in force: it evaluates what is submitted now.
+// CurrentPolicy returns the version in force: it evaluates what is submitted now.
 func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.Policy, err error) {
 	err = q.GetContext(ctx, &v, `select version, source, applied_at from policies order by version desc limit 1`)
 	if err != nil {
@@ -31,7 +31,7 @@ func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.P
 	return v, p, err
 }
 
-// PolicyOf answers a version of the policy, or ErrNotFound.
+// PolicyOf returns a version of the policy, or ErrNotFound.
 func PolicyOf(ctx context.Context, q Queryer, version int64) (*policy.Policy, error) {
 	v := PolicyVersion{Version: version}
 	if err := q.GetContext(ctx, &v.Source, `select source from policies where version = $1`, version); err != nil {
@@ -87,7 +87,8 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 		if err != nil {
 			return fmt.Errorf("record the policy: %w", err)
 		}
-		return Audit(ctx, tx, Event{Actor: "policy", Action: PolicyApplied, Details: map[string]any{"version": v.Version, "rules": len(p.Rules)}})
+		return Audit(ctx, tx, Event{Actor: "policy", Action: PolicyApplied,
+			Details: map[string]any{"version": v.Version, "rules": len(p.Rules)}})
 	})
 	return v, changed, err
 }
@@ -183,7 +184,7 @@ func SubjectsFor(
 	return subjects, nil
 }
 
-// EvaluatedOtherwise answers the submitted items of a request to which a different rule applies now than the recorded one: the
+// EvaluatedOtherwise returns the submitted items of a request to which a different rule applies now than the recorded one: the
 // directory has changed, or someone wrote to the database directly.
 func (e Evaluation) EvaluatedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
 	var rows []struct {

@@ -9,7 +9,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// unproven answers why the decisions about an approved item do not prove the approval; empty: they do. The recorded decisions are
+// unproven returns why the decisions about an approved item do not prove the approval; empty: they do. The recorded decisions are
 // compared with what the item's version of the policy requires. A rule that approves by itself is evaluated again, with the
 // directory as it is now.
 func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
@@ -25,8 +25,9 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		select i.rule, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
-		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
-		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
+		           and not exists (
+		               select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
+		                where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
 		       exists (select from decisions d join approvals a on a.id = d.approval_id
 		                where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
 		  from request_items i join access_requests r on r.id = i.request_id
@@ -73,7 +74,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	return "", nil
 }
 
-// decidedAhead answers StageNotAsked if an approver of one stage has also approved a later one that does not ask them.
+// decidedAhead returns StageNotAsked if an approver of one stage has also approved a later one that does not ask them.
 func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	number, err := RequestOfItem(ctx, q, itemID)
 	if err != nil {
@@ -118,7 +119,7 @@ func passes(rule *policy.Rule, decisions []Decision) bool {
 	return len(rule.Stages) > 0
 }
 
-// stillApproved answers PolicyChanged if a rule that approves by itself does not apply to the item any more.
+// stillApproved returns PolicyChanged if a rule that approves by itself does not apply to the item any more.
 func stillApproved(ctx context.Context, q Queryer, p *policy.Policy, rule int, itemID int64) (why ProblemCode, err error) {
 	about, err := subjectOfItem(ctx, q, itemID)
 	if err != nil {

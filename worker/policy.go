@@ -58,7 +58,8 @@ func showPolicy(ctx context.Context, db *schema.DB, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, v.AppliedAt.UTC().Format("2006-01-02 15:04 MST"), v.Source)
+	applied := v.AppliedAt.UTC().Format("2006-01-02 15:04 MST")
+	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, applied, v.Source)
 	return err
 }
 

@@ -96,8 +96,15 @@ Reminded after 24h, escalated after 3d, expired after 90m
 		require.NoError(t, err)
 		assert.Equal(t, "By version 2 of the policy, rule 2 (The rest) applies\nDenied: Not yet.\n", said)
 
-		for _, args := range [][]string{{"policy"}, {"policy", "explain", "ann@example.com"}, {"policy", "explain", "ann@example.com", "crm/none"},
-			{"policy", "explain", "no-one@example.com", "crm/export"}, {"policy", "apply"}, {"policy", "apply", "no-such-file"}, {"policy", "rule"}} {
+		for _, args := range [][]string{
+			{"policy"},
+			{"policy", "explain", "ann@example.com"},
+			{"policy", "explain", "ann@example.com", "crm/none"},
+			{"policy", "explain", "no-one@example.com", "crm/export"},
+			{"policy", "apply"},
+			{"policy", "apply", "no-such-file"},
+			{"policy", "rule"},
+		} {
 			_, err = o.run(args...)
 			assert.Error(t, err, "%v", args)
 		}

@@ -155,7 +155,7 @@ func TestCandidates(t *testing.T) {
 			two.Ask(one, 0, approved(6)).Candidates, "each person has one vote")
 	})
 
-	t.Run("approver and delegate have one vote together", func(t *testing.T) {
+	t.Run("vote and the delegate's vote count once", func(t *testing.T) {
 		two := stage(2, policy.ApplicationOwners)
 		present := with(policy.ApplicationOwners, active(6, 10)...)
 		away := present
@@ -164,8 +164,8 @@ func TestCandidates(t *testing.T) {
 			{PersonID: 10, Basis: policy.ApplicationOwner}, onBehalfOf(6, policy.ApplicationOwner, 9),
 		}
 		require.ElementsMatch(t, delegated, two.Ask(away, 0, nil).Candidates)
-		assert.Equal(t, approved(6, 10), two.Ask(away, 0, approved(6)).Candidates, "who voted and left then is not asked through a delegate")
-		assert.ElementsMatch(t, delegated, two.Ask(present, 0, delegated[1:]).Candidates, "nor who returns after their delegate voted")
+		assert.Equal(t, approved(6, 10), two.Ask(away, 0, approved(6)).Candidates, "the delegate of an approver who voted is not asked")
+		assert.ElementsMatch(t, delegated, two.Ask(present, 0, delegated[1:]).Candidates, "nor an approver whose delegate voted")
 		one := with(policy.ApplicationOwners, active(6)...)
 		assert.Equal(t, []int64{9, 8}, two.Ask(one, 0, delegated[1:]).IDs()[:2], "the administrators are asked for the second vote")
 	})

@@ -134,7 +134,7 @@ func TestPolicy(t *testing.T) {
 		assert.ErrorContains(t, err, "cost", "the evaluation is bounded")
 	})
 
-	t.Run("mistake is named with line, column and what is expected", func(t *testing.T) {
+	t.Run("mistake is named with line, column and what was expected", func(t *testing.T) {
 		swap := func(old, by string) string {
 			require.Contains(t, whole, old)
 			return strings.Replace(whole, old, by, 1)
