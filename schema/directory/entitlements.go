@@ -27,11 +27,11 @@ func (im *importing) entitlements() source {
 			case target == "":
 				target = shorten(application+"/"+key, longest)
 			case longest > 0 && len(target) > longest:
-				s.refuse("target", fmt.Sprintf("is %d bytes long: %s has no names beyond %d", len(target), connector, longest))
+				s.refuse("target", fmt.Sprintf("is %d bytes long; the limit in %s is %d", len(target), connector, longest))
 			}
 			return []any{
 				application, key, s.required("name", s.text("name")), s.required("kind", s.text("kind")), s.raw("description", maxDescription),
-				s.oneOf("risk", "low", "medium", "high"), pq.StringArray(s.emails("owners")), s.yes("requestable", true), s.days("max_days"),
+				s.oneOf("risk", "low", "medium", "high"), pq.StringArray(s.emails("owners")), s.boolean("requestable", true), s.days("max_days"),
 				target, s.has("target"),
 			}
 		},
@@ -110,8 +110,8 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retireWithApplications marks gone what belongs to an application that is: no one can ask for it any more. Where both
-// files are there the entitlements' own has done so, or was refused.
+// retireWithApplications marks the entitlements of gone applications as gone, so that they can't be requested any more. An
+// import that has entitlements.csv has done so from that file already.
 func (im *importing) retireWithApplications(ctx context.Context) error {
 	gone, err := im.retire(ctx, `e.application_id in (select id from applications where gone_at is not null)`)
 	if err != nil || len(gone) == 0 {
@@ -120,7 +120,7 @@ func (im *importing) retireWithApplications(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retire marks entitlements gone and answers their names, "application/key".
+// retire marks entitlements as gone and returns their names, "application/key".
 func (im *importing) retire(ctx context.Context, which string) ([]string, error) {
 	var gone []struct {
 		ID   int64

@@ -29,7 +29,7 @@ func FuzzSheet(f *testing.F) {
 			before := len(noted.list) + noted.more
 			email, name, key := s.required("email", s.email("email")), s.required("name", s.text("name")), s.key("key")
 			emails, status := s.emails("emails"), s.oneOf("status", "active", "left", "")
-			s.yes("yes", true)
+			s.boolean("yes", true)
 			days, zone, user := s.days("days"), s.zone("zone"), s.slackUserID("user")
 			if len(noted.list)+noted.more > before {
 				continue

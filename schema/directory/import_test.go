@@ -259,19 +259,19 @@ func TestImport(t *testing.T) {
 		})
 	})
 
-	t.Run("absent column keeps the setting for unexpected access", func(t *testing.T) {
+	t.Run("absent column keeps the setting for findings", func(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\nbo@example.com,Bo,,,,active\n"
-		finding := func(applications string) string {
+		onFinding := func(applications string) string {
 			_, err := directory.Import(context.Background(), c.importer, folder{"people.csv": people, "applications.csv": applications}.write(t), directory.Options{})
 			require.NoError(t, err)
-			return c.text(t, `select unexpected_access from applications`)
+			return c.text(t, `select on_finding from applications`)
 		}
-		assert.Equal(t, "report", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "correct", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,correct\n"))
-		assert.Equal(t, "correct", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "report", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,\n"))
-		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+		assert.Equal(t, "report", onFinding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+		assert.Equal(t, "correct", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,correct\n"))
+		assert.Equal(t, "correct", onFinding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+		assert.Equal(t, "report", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,\n"))
+		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
 		assert.Contains(t, refused.Error(), "neither report nor correct")
 	})
 }

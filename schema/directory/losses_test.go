@@ -132,7 +132,7 @@ func TestImportLosses(t *testing.T) {
 			{"applications-gone", "applications.csv", `(?m)^app2[4-9],.*\n`, ``, "mark 6 of 20 applications as gone", "entitlements-gone"},
 			{"application-owners", "applications.csv", `(?m)^(app2[4-9],.*,)p..@example.com;`, `$1`, "remove 6 of 39 owners of applications", ""},
 			{"application-owners", "applications.csv", `(?m)^(app2[4-9],.*,)p..@example.com;`, `${1}p11@example.com;`, "remove 6 of 39 owners of applications", ""},
-			{"applications-correct", "applications.csv", `(?m)^(app2[4-9],.*,)report`, `${1}correct`, "let unexpected access be revoked in 6 of 20 applications", ""},
+			{"applications-correct", "applications.csv", `(?m)^(app2[4-9],.*,)report`, `${1}correct`, "turn on the correction of findings in 6 of 20 applications", ""},
 			{"entitlements-gone", "entitlements.csv", `(?m)^app2[4-9],.*\n`, ``, "mark 6 of 20 entitlements as gone", ""},
 			{"entitlement-owners", "entitlements.csv", `(?m)^(app2[4-9],.*,)p..@example.com;`, `$1`, "remove 6 of 39 owners of entitlements", ""},
 			{"entitlements-unrequestable", "entitlements.csv", `(?m)^(app2[4-9],.*,)true`, `${1}false`, "make 6 of 20 requestable entitlements not requestable", ""},
@@ -282,7 +282,7 @@ func guild() folder {
 	text := map[string]*strings.Builder{}
 	for file, header := range map[string]string{
 		"people.csv":       "email,name,job_title,department,manager_email,status,slack_user_id,administrator",
-		"applications.csv": "slug,name,connector,owners,unexpected_access",
+		"applications.csv": "slug,name,connector,owners,on_finding",
 		"entitlements.csv": "application,key,name,kind,description,risk,owners,requestable",
 		"accounts.csv":     "email,instance,account",
 		"grants.csv":       "email,application,key",
