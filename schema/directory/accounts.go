@@ -70,7 +70,8 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 	}
 	// The locks keep out new claims and requests: both need the account's row.
 	if err := im.exec(ctx, `
-		select from accounts where id in (select id from import_accounts where change = 'changed') order by id for update`); err != nil {
+		select from accounts where id in (select id from import_accounts where change = 'changed')
+		 order by id for update`); err != nil {
 		return err
 	}
 	if err := im.refuse(ctx, `
@@ -92,7 +93,8 @@ func (im *importing) checkAccounts(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'accounts.csv', n.line, 'account',
-		       format('is used as %s by request #%s, which is still open; wait until its access is set up, or withdraw it', n.before, min(i.request_id))
+		       format('is used as %s by request #%s, which is still open; wait until its access is set up, or withdraw it',
+		              n.before, min(i.request_id))
 		  from import_accounts n join request_items i on i.account_id = n.id
 		 where n.change = 'changed' and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		   and not exists (select from claims c where c.account_id = n.id and c.removed_at is null)
@@ -106,7 +108,8 @@ func (im *importing) renameAccounts(ctx context.Context) error {
 		`update accounts a set account = n.account from import_accounts n where n.id = a.id and n.change = 'changed'`,
 		// The name decides whose access is granted and revoked, so each change has an event of its own.
 		`insert into audit_events (actor, action, details)
-		 select 'import', '` + string(schema.AccountChanged) + `', jsonb_build_object('person_id', a.person_id, 'instance', n.instance, 'before', n.before, 'after', n.account)
+		 select 'import', '` + string(schema.AccountChanged) + `',
+		        jsonb_build_object('person_id', a.person_id, 'instance', n.instance, 'before', n.before, 'after', n.account)
 		   from import_accounts n join accounts a on a.id = n.id
 		  where n.change = 'changed'
 		  order by n.line`,
@@ -162,7 +165,7 @@ func (im *importing) createAccounts(ctx context.Context) error {
 	if err := im.refuse(ctx, `
 		select case when n.line is null then 'people.csv' else 'accounts.csv' end, coalesce(n.line, s.line, 0),
 		       case when n.line is null then 'email' else 'account' end,
-		       format('the account of %s in %s already belongs to another person; an account is never reassigned', p.email, i.instance)`+
+		       format('the account of %s in %s already belongs to another person; accounts are never reassigned', p.email, i.instance)`+
 		without, ownNames); err != nil {
 		return err
 	}

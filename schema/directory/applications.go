@@ -110,7 +110,8 @@ func (im *importing) checkApplications(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'applications.csv', s.line, 'instance',
-		       format('%s already uses the connector %s, for %s; one instance is one target system', s.instance, min(o.connector), min(o.slug))
+		       format('%s already uses the connector %s, for %s; one instance is one target system',
+		              s.instance, min(o.connector), min(o.slug))
 		  from import_applications s
 		  join (select slug, instance, connector from import_applications
 		        union all
@@ -152,11 +153,13 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		  where a.slug = s.slug`,
 
 		`update applications a
-		    set name = s.name, connector = s.connector, instance = s.instance, on_finding = coalesce(s.on_finding, a.on_finding), gone_at = null
+		    set name = s.name, connector = s.connector, instance = s.instance,
+		        on_finding = coalesce(s.on_finding, a.on_finding), gone_at = null
 		   from import_applications s where a.id = s.id and s.change = 'changed'`,
 
 		`insert into applications (slug, name, connector, instance, on_finding)
-		 select slug, name, connector, instance, coalesce(on_finding, 'report') from import_applications where change = 'added' order by line`,
+		 select slug, name, connector, instance, coalesce(on_finding, 'report')
+		   from import_applications where change = 'added' order by line`,
 
 		`update import_applications s set id = a.id from applications a where a.slug = s.slug and s.id is null`,
 
@@ -168,7 +171,8 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		 on conflict do nothing`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', '` + string(schema.OwnersChanged) + `', jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
+		 select 'import', '` + string(schema.OwnersChanged) + `',
+		        jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
 		   from import_applications where change = 'changed' and owner_ids <> owner_ids_before order by line`,
 	} {
 		if err := im.exec(ctx, statement); err != nil {

@@ -12,7 +12,7 @@ import (
 	address "accessbot/schema/email"
 )
 
-// FuzzSheet reads any bytes as a sheet with a column of each type: what is not refused fits into the database.
+// FuzzSheet reads any bytes as a sheet with a column of each type. Values that are not refused must fit into the database.
 func FuzzSheet(f *testing.F) {
 	for _, seed := range []string{
 		"email,name,key,emails,status,yes,days,zone,user\na@b.example,A,k,a@b.example;c@d.example,active,yes,3,Europe/Berlin,U024BE7LH\n",

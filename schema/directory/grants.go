@@ -19,7 +19,9 @@ func (im *importing) grants() source {
 		table:    "import_grants",
 		columns:  []string{"email", "application", "key"},
 		row: func(s *sheet) []any {
-			return []any{s.required("email", s.email("email")), s.required("application", s.key("application")), s.required("key", s.key("key"))}
+			return []any{
+				s.required("email", s.email("email")), s.required("application", s.key("application")), s.required("key", s.key("key")),
+			}
 		},
 		check: im.checkGrants,
 		apply: im.applyGrants,
@@ -88,7 +90,8 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		with ended as (
 		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
 		      from import_grants g
-		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'unexpected' and c.ended_at is null
+		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
+		       and c.source = 'unexpected' and c.ended_at is null
 		       and g.change = 'added'
 		    returning c.id)
 		insert into audit_events (actor, action, claim_id, details)
@@ -105,7 +108,8 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		     order by g.line
 		    returning id, account_id, entitlement_id)
 		insert into audit_events (actor, action, claim_id, details)
-		select 'import', '`+string(schema.ClaimImported)+`', id, jsonb_build_object('account', account_id, 'entitlement', entitlement_id)
+		select 'import', '`+string(schema.ClaimImported)+`', id,
+		       jsonb_build_object('account', account_id, 'entitlement', entitlement_id)
 		  from inserted order by id`); err != nil {
 		return err
 	}

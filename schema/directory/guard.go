@@ -42,8 +42,9 @@ var losses = []loss{
 		                      or exists (select from entitlement_owners e where e.person_id = o.id))`},
 	// A binding that slack_user_id contradicts is ignored, see schema.PersonOfSlackUser.
 	{"slack-users", peopleFile, "remove the Slack user of %d of %d people", false, `
-		select count(*) filter (where p.staged and (coalesce(nullif(p.slack_user_id, ''), i.user_id) is distinct from coalesce(p.was_slack_user_id, i.user_id)
-		                                         or other.email is not null)), count(*)
+		select count(*) filter (where p.staged and (
+		           coalesce(nullif(p.slack_user_id, ''), i.user_id) is distinct from coalesce(p.was_slack_user_id, i.user_id)
+		           or other.email is not null)), count(*)
 		  from person p
 		  left join slack_identities i on i.person_id = p.id
 		  left join import_people other on other.slack_user_id = i.user_id and other.email <> p.email

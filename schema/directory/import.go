@@ -317,8 +317,8 @@ func (im *importing) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = im.exec(ctx, `insert into audit_events (actor, action, details) values ('import', $1, $2)`, schema.DirectoryImported, details)
-	if err != nil {
+	if err := im.exec(ctx, `
+		insert into audit_events (actor, action, details) values ('import', $1, $2)`, schema.DirectoryImported, details); err != nil {
 		return fmt.Errorf("record the import: %w", err)
 	}
 	return nil

@@ -51,7 +51,8 @@ func (im *importing) checkObjects(ctx context.Context) error {
 	if err := im.refuse(ctx, `
 		select case when line is null then 'applications.csv' else 'entitlements.csv' end, coalesce(line, place_line),
 		       case when line is null then 'instance' else 'target' end,
-		       format('%s in %s is already the object of %s/%s%s', target, instance, first_slug, first_key, coalesce(' on line ' || first_line, ''))
+		       format('%s in %s is already the object of %s/%s%s',
+		              target, instance, first_slug, first_key, coalesce(' on line ' || first_line, ''))
 		  from (select *, first_value(slug) over same as first_slug, first_value(key) over same as first_key,
 		               first_value(line) over same as first_line
 		          from import_objects
@@ -61,13 +62,14 @@ func (im *importing) checkObjects(ctx context.Context) error {
 	}
 	// The lock keeps out new claims: inserting one needs the entitlement's row.
 	if err := im.exec(ctx, `
-		select from entitlements where id in (select id from import_objects where moves or place_moves) order by id for update`); err != nil {
+		select from entitlements where id in (select id from import_objects where moves or place_moves)
+		 order by id for update`); err != nil {
 		return err
 	}
 	if err := im.refuse(ctx, `
 		select 'applications.csv', place_line, 'instance',
-		       format('access is still held in %s (claims not confirmed removed: %s); keep that instance, or retire this application and add one with a new slug',
-		              instance_before, count(*))
+		       format('access is still held in %s (claims not confirmed removed: %s); '
+		              'keep that instance, or retire this application and add one with a new slug', instance_before, count(*))
 		  from import_objects o join claims c on c.entitlement_id = o.id
 		 where o.place_moves and c.removed_at is null
 		 group by place_line, instance_before`); err != nil {
@@ -75,8 +77,8 @@ func (im *importing) checkObjects(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'entitlements.csv', line, 'target',
-		       format('access is still held through %s (claims not confirmed removed: %s); keep that target, or retire this entitlement and add one with a new key',
-		              target_before, count(*))
+		       format('access is still held through %s (claims not confirmed removed: %s); '
+		              'keep that target, or retire this entitlement and add one with a new key', target_before, count(*))
 		  from import_objects o join claims c on c.entitlement_id = o.id
 		 where o.moves and not o.place_moves and c.removed_at is null
 		 group by line, target_before`)

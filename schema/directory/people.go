@@ -21,7 +21,8 @@ func (im *importing) people() source {
 		required: []string{"email", "name", "job_title", "department", "manager_email", "status"},
 		optional: []string{"time_zone", "slack_user_id", "administrator"},
 		table:    "import_people",
-		columns:  []string{"email", "name", "job_title", "department", "manager_email", "status", "time_zone", "slack_user_id", "administrator"},
+		columns: []string{"email", "name", "job_title", "department", "manager_email", "status",
+			"time_zone", "slack_user_id", "administrator"},
 		row: func(s *sheet) []any {
 			email, manager := s.required("email", s.email("email")), s.email("manager_email")
 			if email == manager && email != "" {
@@ -64,7 +65,8 @@ func (im *importing) checkPeople(ctx context.Context) error {
 		return err
 	}
 	if err := im.refuse(ctx, `
-		select 'people.csv', line, 'slack_user_id', format('%s already belongs to %s on line %s', slack_user_id, first_email, first_line)
+		select 'people.csv', line, 'slack_user_id',
+		       format('%s already belongs to %s on line %s', slack_user_id, first_email, first_line)
 		  from (select *, first_value(email) over same as first_email, first_value(line) over same as first_line
 		          from import_people where slack_user_id <> ''
 		        window same as (partition by slack_user_id order by line)) staged
@@ -126,7 +128,8 @@ func describeLoop(loop []string) string {
 	if len(loop) < 10 {
 		return strings.Join(append(slices.Clone(loop), loop[0]), ", whose manager is ")
 	}
-	return fmt.Sprintf("%s, and so on through %d others back to %s", strings.Join(loop[:9], ", whose manager is "), len(loop)-9, loop[0])
+	return fmt.Sprintf("%s, and so on through %d others back to %s",
+		strings.Join(loop[:9], ", whose manager is "), len(loop)-9, loop[0])
 }
 
 func (im *importing) applyPeople(ctx context.Context) error {
@@ -149,7 +152,8 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		  where p.email = s.email`,
 
 		`insert into people (email, name, job_title_id, department, status, time_zone, slack_user_id, administrator)
-		 select s.email, s.name, t.id, s.department, s.status, coalesce(s.time_zone, ''), nullif(s.slack_user_id, ''), coalesce(s.administrator, false)
+		 select s.email, s.name, t.id, s.department, s.status, coalesce(s.time_zone, ''), nullif(s.slack_user_id, ''),
+		        coalesce(s.administrator, false)
 		   from import_people s left join job_titles t on t.name = s.job_title
 		  where s.change = 'added'
 		  order by s.line`,
@@ -160,16 +164,18 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		            'before', case when s.change = 'changed' then
 		                jsonb_build_object('status', p.status, 'manager_id', p.manager_id, 'administrator', p.administrator,
 		                                   'gone', p.gone_at is not null) end,
-		            'after', jsonb_build_object('status', s.status, 'manager_id', m.id, 'administrator', coalesce(s.administrator, false),
-		                                        'gone', false))
+		            'after', jsonb_build_object('status', s.status, 'manager_id', m.id,
+		                                        'administrator', coalesce(s.administrator, false), 'gone', false))
 		   from import_people s join people p on p.email = s.email left join people m on m.email = s.manager_email
 		  where s.change = 'changed'
-		        and (p.status, p.manager_id, p.administrator, p.gone_at is null) is distinct from (s.status, m.id, s.administrator, true)
+		        and (p.status, p.manager_id, p.administrator, p.gone_at is null)
+		            is distinct from (s.status, m.id, s.administrator, true)
 		     or s.change = 'added' and s.administrator
 		  order by s.line`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', '` + string(schema.JobTitleChanged) + `', jsonb_build_object('person_id', p.id, 'before', t.name, 'after', nullif(s.job_title, ''))
+		 select 'import', '` + string(schema.JobTitleChanged) + `',
+		        jsonb_build_object('person_id', p.id, 'before', t.name, 'after', nullif(s.job_title, ''))
 		   from import_people s join people p on p.id = s.id left join job_titles t on t.id = p.job_title_id
 		  where s.change = 'changed' and coalesce(t.name, '') <> s.job_title
 		  order by s.line`,
@@ -196,8 +202,10 @@ func (im *importing) applyPeople(ctx context.Context) error {
 		recorded as (
 		    insert into audit_events (actor, action, details)
 		    select 'import', '`+string(schema.PersonChanged)+`', jsonb_build_object('person_id', id,
-		               'before', jsonb_build_object('status', status, 'manager_id', manager_id, 'administrator', administrator, 'gone', false),
-		               'after', jsonb_build_object('status', status, 'manager_id', manager_id, 'administrator', administrator, 'gone', true))
+		               'before', jsonb_build_object('status', status, 'manager_id', manager_id,
+		                                            'administrator', administrator, 'gone', false),
+		               'after', jsonb_build_object('status', status, 'manager_id', manager_id,
+		                                           'administrator', administrator, 'gone', true))
 		      from gone)
 		select email from gone order by email`); err != nil {
 		return err

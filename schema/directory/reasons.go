@@ -47,7 +47,8 @@ func (im *importing) checkReasons(ctx context.Context) error {
 func (im *importing) applyReasons(ctx context.Context) error {
 	for _, statement := range []string{
 		`update import_reasons s
-		    set change = case when (r.label, r.note_required, r.position, r.gone_at is null) is distinct from (s.label, s.note_required, s.position, true)
+		    set change = case when (r.label, r.note_required, r.position, r.gone_at is null)
+		           is distinct from (s.label, s.note_required, s.position, true)
 		                 then 'changed' else 'unchanged' end
 		   from reasons r where r.key = s.key`,
 
