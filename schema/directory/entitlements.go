@@ -32,7 +32,8 @@ func (im *importing) entitlements() source {
 			}
 			return []any{
 				application, key, s.required("name", s.text("name")), s.required("kind", s.text("kind")),
-				s.raw("description", maxDescription), s.oneOf("risk", "low", "medium", "high"), pq.StringArray(s.emails("owners")), s.boolean("requestable", true), s.days("max_days"),
+				s.raw("description", maxDescription), s.oneOf("risk", "low", "medium", "high"),
+				pq.StringArray(s.emails("owners")), s.boolean("requestable", true), s.days("max_days"),
 				target, s.has("target"),
 			}
 		},

@@ -12,7 +12,8 @@ func (im *importing) jobTitles() source {
 		columns:  []string{"job_title", "application", "key"},
 		row: func(s *sheet) []any {
 			return []any{
-				s.required("job_title", s.text("job_title")), s.required("application", s.key("application")), s.required("key", s.key("key")),
+				s.required("job_title", s.text("job_title")), s.required("application", s.key("application")),
+				s.required("key", s.key("key")),
 			}
 		},
 		check: im.checkJobTitles,
