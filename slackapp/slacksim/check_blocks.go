@@ -8,8 +8,8 @@ import (
 )
 
 // The tables of this file follow docs.slack.dev, reference/block-kit: blocks, block-elements and
-// composition-objects. An option's value is held to 75 characters, the smaller of the two limits that
-// Slack's own sources name.
+// composition-objects. An option's value may have 75 characters, the smaller of the two limits in
+// Slack's own sources.
 
 var views = map[string]shape{
 	"modal": {
@@ -43,7 +43,7 @@ var blockShapes = map[string]shape{
 	},
 }
 
-// openBlocks exist, but this program does not use them: only their place is checked.
+// openBlocks exist, but accessbot does not use them: only their surface is checked.
 var openBlocks = map[string][]string{
 	"rich_text": {"modal", "home", "message"},
 	"video":     {"modal", "home", "message"},
@@ -125,7 +125,7 @@ var (
 	selects = []string{"static_select", "external_select", "users_select", "conversations_select", "channels_select"}
 	multis  = []string{"multi_static_select", "multi_external_select", "multi_users_select", "multi_conversations_select", "multi_channels_select"}
 
-	// elementPlaces says which elements may stand where.
+	// elementPlaces lists the elements that each type of block may contain.
 	elementPlaces = map[string][]string{
 		"actions": append([]string{"button", "checkboxes", "datepicker", "datetimepicker", "overflow", "radio_buttons", "timepicker", "workflow_button"}, selects...),
 		"section": append(append([]string{"button", "checkboxes", "datepicker", "image", "overflow", "radio_buttons", "timepicker", "workflow_button"}, selects...), multis...),
@@ -185,7 +185,7 @@ func contextElement(c *checker, ptr string, v any) {
 	rich(2000)(c, ptr, v)
 }
 
-// elementIn checks one element; the place is the type of the block that holds it.
+// elementIn checks one element; place is the type of its block.
 func elementIn(place string) rule {
 	return func(c *checker, ptr string, v any) {
 		e, ok := v.(object)
@@ -210,7 +210,7 @@ func elementIn(place string) rule {
 	}
 }
 
-// elementRest checks what concerns several properties of an element at once.
+// elementRest checks rules about several properties of an element.
 func elementRest(c *checker, ptr, kind string, e object) {
 	switch kind {
 	case "static_select", "multi_static_select":
@@ -230,7 +230,7 @@ func elementRest(c *checker, ptr, kind string, e object) {
 	}
 	offered := options(e)
 	if len(offered) == 0 {
-		return // an external select's options are not known yet
+		return // the options of an external select are not known yet
 	}
 	initial := objects(list(e, "initial_options"))
 	name := "initial_options"
@@ -245,14 +245,15 @@ func elementRest(c *checker, ptr, kind string, e object) {
 	}
 }
 
-// sameOption: an initial option must match one of the options exactly ("Checkboxes", initial_options).
+// sameOption reports whether two options are equal: an initial option must match one of the options exactly ("Checkboxes",
+// initial_options).
 func sameOption(a, b object) bool {
 	return str(a, "value") == str(b, "value") &&
 		str(obj(a, "text"), "text") == str(obj(b, "text"), "text") &&
 		str(obj(a, "description"), "text") == str(obj(b, "description"), "text")
 }
 
-// options are the options that an element itself names, those of its groups included.
+// options returns the options that an element itself lists, including those of its groups.
 func options(e object) []object {
 	all := objects(list(e, "options"))
 	for _, g := range objects(list(e, "option_groups")) {
@@ -261,7 +262,7 @@ func options(e object) []object {
 	return all
 }
 
-// checkOptionsReply checks what an app answers to an options request ("Select menus", external data source).
+// checkOptionsReply checks an app's answer to an options request ("Select menus", external data source).
 func checkOptionsReply(reply object) []Problem {
 	c := &checker{}
 	shape{might("options", items(0, 100, choice)), might("option_groups", items(0, 100, group))}.check(c, "", reply)

@@ -41,7 +41,7 @@ func TestLocalSlack(t *testing.T) {
 		require.NoError(t, err)
 		defer l.Close()
 		err = run(t.Context(), []string{"-listen", l.Addr().String()}, env, io.Discard)
-		require.ErrorContains(t, err, l.Addr().String()+" is taken")
+		require.ErrorContains(t, err, l.Addr().String()+" is in use")
 		require.ErrorContains(t, err, "-listen")
 	})
 
@@ -124,7 +124,7 @@ func TestLocalSlack(t *testing.T) {
 		for _, link := range []string{"nothing", "http://127.0.0.1:8233", "Text=javascript:alert(1)", "=http://127.0.0.1"} {
 			require.ErrorContains(t, run(t.Context(), []string{"-link", link}, env, io.Discard), "a link is Text=URL", link)
 		}
-		require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "no one in the workspace is eve@example.com")
+		require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "the workspace has no user eve@example.com")
 	})
 }
 
