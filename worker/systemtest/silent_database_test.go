@@ -44,13 +44,13 @@ func TestSilentPostgreSQL(t *testing.T) {
 		for n := range 30 { // more than the app's pool has
 			group.Go(func() {
 				a := s.post("/slack/events", fmt.Sprintf(`{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM",
-					"event_id": "Ev%d-%d", "event": {"type": "app_home_opened", "user": "U0NOBODY", "tab": "home"}}`, round, n))
+					"event_id": "Ev%d-%d", "event": {"type": "app_home_opened", "user": "U0UNKNOWN", "tab": "home"}}`, round, n))
 				assert.Equal(t, http.StatusOK, a.status)
 				assert.Less(t, a.took, ackLimit, "the ack of an event")
 			})
 			group.Go(func() {
 				a := s.post("/slack/options", url.Values{"payload": {`{"type": "block_suggestion", "team": {"id": "T0LOCALSIM"}, "api_app_id": "A0LOCALSIM",
-					"user": {"id": "U0NOBODY", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode())
+					"user": {"id": "U0UNKNOWN", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode())
 				assert.Equal(t, http.StatusOK, a.status)
 				assert.Less(t, a.took, ackLimit, "the ack of what was typed")
 			})

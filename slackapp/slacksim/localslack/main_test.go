@@ -63,7 +63,7 @@ func TestLocalSlack(t *testing.T) {
 		require.ErrorContains(t, run(t.Context(), []string{"-people", path}, env, io.Discard), `no column "name"`)
 	})
 
-	t.Run("people of the directory are served until it stops", func(t *testing.T) {
+	t.Run("people of the directory are users until the server stops", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		require.NoError(t, os.WriteFile(path, []byte("email,name,status\nann@example.com,Ann,active\nbob@example.com,Bob,left\n"), 0o600))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -94,7 +94,7 @@ func TestLocalSlack(t *testing.T) {
 		require.NoError(t, <-ended)
 	})
 
-	t.Run("flags of the page reach it", func(t *testing.T) {
+	t.Run("flags for the page are passed to it", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		require.NoError(t, os.WriteFile(path, []byte("email,name\nann@example.com,Ann\nbob@example.com,Bob\n"), 0o600))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -128,7 +128,7 @@ func TestLocalSlack(t *testing.T) {
 	})
 }
 
-// output is where the program prints its address.
+// output collects what the program prints.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -159,7 +159,7 @@ func (o *output) address(t *testing.T) string {
 		select {
 		case <-o.more:
 		case <-time.After(10 * time.Second):
-			t.Fatal("it printed no address")
+			t.Fatal("the program printed no address")
 		}
 	}
 }
