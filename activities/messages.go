@@ -70,6 +70,7 @@ func (a *Activities) sync(ctx context.Context, conn *sqlx.Conn, requestID int64)
 	if err != nil {
 		return SyncResult{}, err
 	}
+	wanted = newFirst(wanted)
 	asOf := request.MessagesDueAt
 	unreachable, posted := false, 0
 	var failed error
@@ -107,6 +108,13 @@ func (a *Activities) sync(ctx context.Context, conn *sqlx.Conn, requestID int64)
 		later = 0 // something changed meanwhile: the run or the sweep syncs again
 	}
 	return SyncResult{DueIn: int64((later + time.Second - 1) / time.Second), ApproverUnreachable: unreachable}, nil
+}
+
+// newFirst puts new messages before edits: an edit that Slack keeps refusing must not hold up what its reader does not know yet.
+func newFirst(keys []key) []key {
+	sent := func(k key) bool { return k.sent.TS != "" }
+	edits := slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return !sent(k) })
+	return append(slices.DeleteFunc(keys, sent), edits...)
 }
 
 // key names one message of a request.

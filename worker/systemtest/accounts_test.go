@@ -42,7 +42,7 @@ func TestAccountCreation(t *testing.T) {
 		nadia.PickDate("End date", inDays(3))
 		nadia.Choose("Reason", "New role or team")
 		nadia.SubmitAccepted()
-		request := number(t, nadia.WaitForMessage("has been created and sent for approval").Text())
+		request := number(t, nadia.WaitForMessage("has been successfully created and sent for approval").Text())
 		bob := s.as("bob")
 		bob.PressIn(bob.WaitForMessage("Nadia Berger asks for"), "Approve")
 		nadia.WaitForMessage(fmt.Sprintf("#%d is active", request))

@@ -51,7 +51,7 @@ func TestRequestLife(t *testing.T) {
 		his := bob.WaitForMessage("for Alice Martin has been successfully created and sent for approval")
 		request := number(t, his.Text())
 		alice, lucia := s.as("alice"), s.as("lucia")
-		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))
+		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", request))
 		approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 		require.Contains(t, approvalMessage.Text(), "for Alice Martin")
 		for _, m := range bob.Messages() {

@@ -359,7 +359,7 @@ func TestRevocation(t *testing.T) {
 		s.keepHistory("released_early", workflows.RequestWorkflowID(request))
 
 		again := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-		card := alice.WaitForMessage(fmt.Sprintf("#%d has been created", again))
+		card := alice.WaitForMessage(fmt.Sprintf("#%d has been successfully created", again))
 		approvalMessage := s.as(approver).WaitForMessage(fmt.Sprintf("request #%d", again))
 		alice.PressIn(card, "Withdraw")
 		alice.WaitForEdit(card, "was withdrawn")

@@ -64,7 +64,7 @@ func TestHeldMessagesLock(t *testing.T) {
 
 		close(release)
 		require.NoError(t, <-done)
-		s.as("alice").WaitForMessage("has been created and sent for approval")
+		s.as("alice").WaitForMessage("has been successfully created and sent for approval")
 		s.approve(approver, request)
 		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
 	})

@@ -66,6 +66,8 @@ func TestTargetOutage(t *testing.T) {
 		s.startWorker()
 		request := s.ask("alice", "dashboards", "editor", 24*time.Hour)
 		s.target.MustExec(`alter role ` + connector + ` nologin`)
+		s.target.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, "connector_"+s.id)
+		s.target.MustExec(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, "connector_"+s.id)
 		s.approve(approver, request)
 		s.eventually("it is recorded what it waits for", func() bool { return s.problem(request) == "target_denied" })
 		s.as("dana").WaitForMessage("Approved requests are waiting for Dashboards")

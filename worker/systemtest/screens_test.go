@@ -96,7 +96,7 @@ func TestScreens(t *testing.T) {
 		alice.Set("End date", inDays(30))
 		alice.Press("Submit")
 		alice.NoDialog()
-		alice.Message(fmt.Sprintf("#%d has been created", s.newest()))
+		alice.Message(fmt.Sprintf("#%d has been successfully created", s.newest()))
 		require.NotEqual(t, request, s.newest())
 	})
 
@@ -130,7 +130,7 @@ func TestScreens(t *testing.T) {
 
 		alice := bob.Another()
 		alice.Visit(s.email("alice"), "messages")
-		alice.Message(fmt.Sprintf("Bob Fischer's request #%d for you has been created", request))
+		alice.Message(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", request))
 		s.keepPicture(alice, "for-another-requester-card")
 
 		lucia := bob.Another()
