@@ -104,9 +104,10 @@ func createTemplate(ctx context.Context, t testing.TB, admin *sqlx.DB, server *u
 	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, templateLock); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.ExecContext(ctx, `select pg_advisory_unlock($1)`, templateLock) //nolint:errcheck // closing the connection unlocks too
+	defer conn.ExecContext(ctx, `select pg_advisory_unlock($1)`, templateLock) //nolint:errcheck // Close unlocks too
 	var ready bool
-	err = conn.QueryRowContext(ctx, `select exists (select from pg_database where datname = $1 and datistemplate)`, name).Scan(&ready)
+	err = conn.QueryRowContext(ctx, `
+		select exists (select from pg_database where datname = $1 and datistemplate)`, name).Scan(&ready)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,8 @@ func (a *Authority) Issue(name string) (certFile, keyFile string) {
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, &key.PublicKey, a.key)
 	require.NoError(a.t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
@@ -153,7 +154,8 @@ func postgreSQL(conn net.Conn, behind string, config *tls.Config) {
 	}
 	if string(request) != "\x04\xd2\x16\x2f" {
 		const refusal = "SFATAL\x00VFATAL\x00C28000\x00Mno encryption\x00\x00"
-		_, _ = conn.Write(append(binary.BigEndian.AppendUint32([]byte("E"), uint32(4+len(refusal))), refusal...)) // the client may be gone
+		message := binary.BigEndian.AppendUint32([]byte("E"), uint32(4+len(refusal)))
+		_, _ = conn.Write(append(message, refusal...)) // the client may be gone
 		return
 	}
 	if _, err := conn.Write([]byte("S")); err != nil {

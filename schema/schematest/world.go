@@ -100,7 +100,8 @@ func (w *World) Entitlement(application int64, key string, owners ...int64) int6
 	w.t.Helper()
 	id := Value[int64](w, `
 		insert into entitlements (application_id, instance, key, name, kind, risk, target)
-		select id, instance, $2, initcap($2), 'role', 'low', slug || '/' || $2 from applications where id = $1 returning id`, application, key)
+		select id, instance, $2, initcap($2), 'role', 'low', slug || '/' || $2
+		  from applications where id = $1 returning id`, application, key)
 	w.Do(`insert into entitlement_owners select $1, unnest($2::bigint[])`, id, pq.Array(owners))
 	return id
 }
@@ -202,8 +203,10 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 // Decide records a decision about items of an approval as the Slack app does, and returns the database's error.
 func (w *World) Decide(by, approval int64, outcome string, items ...int64) error {
 	_, err := w.SlackApp.Exec(`
-		insert into decisions (item_id, approval_id, decided_by, outcome, reason, basis, policy_version, terms, ends_at, stage, stages, required_approvals)
-		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version, request_terms(r.id), r.ends_at,
+		insert into decisions (item_id, approval_id, decided_by, outcome, reason, basis, policy_version, terms, ends_at,
+		                       stage, stages, required_approvals)
+		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version,
+		       request_terms(r.id), r.ends_at,
 		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.required_approvals, 1)
 		  from request_items i join access_requests r on r.id = i.request_id left join approvals a on a.id = $2
 		 where i.id = any($4)`, by, approval, outcome, pq.Array(items))

@@ -25,7 +25,8 @@ func (s *Server) clientRoutes() {
 					return
 				}
 			}
-			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method != http.MethodGet && kind != "" && kind != "application/json" {
+			kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if r.Method != http.MethodGet && kind != "" && kind != "application/json" {
 				writeJSON(w, http.StatusUnsupportedMediaType, object{"error": "the client API takes JSON, not " + kind})
 				return
 			}

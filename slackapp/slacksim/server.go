@@ -106,7 +106,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	switch {
 	case urls != 0 && urls != 3:
-		return nil, fmt.Errorf("slacksim: HTTP mode needs the URLs for events, interactivity and options, Socket Mode needs none of them")
+		return nil, fmt.Errorf("slacksim: HTTP mode needs URLs for events, interactivity and options, Socket Mode needs none of them")
 	case urls == 3 && cfg.SigningSecret == "":
 		return nil, fmt.Errorf("slacksim: HTTP mode needs a signing secret: the app would refuse unsigned requests")
 	case urls == 0 && cfg.AppToken == "":

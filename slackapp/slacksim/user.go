@@ -142,7 +142,9 @@ func (u *User) profile() object {
 	if u.Stranger {
 		o["is_stranger"] = true
 	}
-	for flag, set := range map[string]bool{"is_invited_user": u.Invited, "is_connector_bot": u.ConnectorBot, "is_workflow_bot": u.WorkflowBot} {
+	for flag, set := range map[string]bool{
+		"is_invited_user": u.Invited, "is_connector_bot": u.ConnectorBot, "is_workflow_bot": u.WorkflowBot,
+	} {
 		if set {
 			o[flag] = true
 		}

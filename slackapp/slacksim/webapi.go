@@ -248,7 +248,9 @@ func (s *Server) botsInfo(c *call) (object, *refusal) {
 		return nil, refuse("bot_not_found")
 	}
 	bot := s.users[botUserID]
-	return object{"bot": object{"id": botID, "app_id": s.cfg.AppID, "user_id": botUserID, "name": bot.Name, "deleted": false, "updated": 1, "icons": object{}}}, nil
+	return object{"bot": object{
+		"id": botID, "app_id": s.cfg.AppID, "user_id": botUserID, "name": bot.Name, "deleted": false, "updated": 1, "icons": object{},
+	}}, nil
 }
 
 func (s *Server) usersInfo(c *call) (object, *refusal) {

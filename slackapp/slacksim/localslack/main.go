@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 		return fmt.Errorf("-listen %q: %w", *listen, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("-listen %q is not on loopback: anyone can act as any user in the local Slack, so it serves only this machine",
+		return fmt.Errorf("-listen %q is not on loopback: the local Slack lets anyone act as any user, so it only serves this machine",
 			*listen)
 	}
 	level := slog.LevelInfo
