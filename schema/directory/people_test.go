@@ -22,7 +22,7 @@ func TestPeople(t *testing.T) {
 		summary := c.imports(t, without)
 		assert.Equal(t, []string{"cy@example.com"}, of(t, summary, "people.csv").Names)
 		assert.Equal(t, 1, c.count(t, `select count(*) from people where gone_at is not null`))
-		assert.Equal(t, held, c.claims(t), "grants.csv still names them, and only who has left loses access")
+		assert.Equal(t, held, c.claims(t), "grants.csv still has their access, and only status left revokes it")
 		assert.Zero(t, c.count(t, `select count(*) from claims where due_at is not null`))
 		assert.False(t, c.imports(t, without).Changed())
 
@@ -61,8 +61,8 @@ func TestPeople(t *testing.T) {
 			plus("grants.csv", "cy@example.com,crm,writer\n")
 		c.imports(t, left)
 		assert.Equal(t, 3, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'cy@example.com' and c.due_at <= app_now()`),
-			"what they held, and what the same export says that they hold too")
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "and no one else's")
+			"the claims from before, and the one from this import")
+		assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "claims of other people are not due")
 	})
 
 	t.Run("Slack user ID moves to the person's new address", func(t *testing.T) {
@@ -72,15 +72,15 @@ func TestPeople(t *testing.T) {
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0A\nbo@example.com,Bo,,,,active,U0B\n"})
 		assert.Equal(t, "ann@new.example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`))
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0B\nbo@example.com,Bo,,,,active,U0A\n"})
-		assert.Equal(t, "bo@example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`), "two IDs are exchanged in one import")
+		assert.Equal(t, "bo@example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`), "two people exchange IDs in one import")
 	})
 
-	t.Run("look-alike addresses are people of their own", func(t *testing.T) {
+	t.Run("look-alike addresses are different people", func(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\n"
 		addresses := []string{"priya@example.com", "pr\u0130ya@example.com", "kenji@example.com", "\u212aenji@example.com", "sam@example.com", "\u017fam@example.com"}
 		for _, address := range addresses {
-			people += address + ",Someone,,,,active\n"
+			people += address + ",Name,,,,active\n"
 		}
 		c.imports(t, folder{"people.csv": people})
 		var known []string
@@ -112,7 +112,7 @@ func TestPeopleChanges(t *testing.T) {
 			{"person_id": id("cy@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("suspended", id("ann@example.com"), false, false)},
 			{"person_id": id("ed@example.com"), "before": nil, "after": state("active", nil, true, false)},
 			{"person_id": id("di@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("active", id("bo@example.com"), false, true)},
-		}, c.events(t, schema.PersonChanged, event), "Ann's new name decides nothing")
+		}, c.events(t, schema.PersonChanged, event), "Ann's new name is not audited")
 	})
 
 	t.Run("change of owners is audited", func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestPeopleChanges(t *testing.T) {
 		for _, test := range []struct {
 			what  string
 			files folder
-			woken bool
+			due   bool
 		}{
 			{"nothing", office(), false},
 			{"the requester's manager", office().with(t, "people.csv", "Ann,Analyst,Data,bo@example.com", "Ann,Analyst,Data,di@example.com"), true},
@@ -154,13 +154,13 @@ func TestPeopleChanges(t *testing.T) {
 			t.Run(test.what, func(t *testing.T) {
 				c.imports(t, office())
 				open, _ := c.asks(t, "ann@example.com", "crm/writer", 0)
-				settled, item := c.asks(t, "di@example.com", "crm/writer", 0)
+				completed, item := c.asks(t, "di@example.com", "crm/writer", 0)
 				c.exec(t, `update request_items set state = 'withdrawn' where id = $1`, item)
-				c.exec(t, `update access_requests set completed_at = app_now() where id = $1`, settled)
+				c.exec(t, `update access_requests set completed_at = app_now() where id = $1`, completed)
 
 				c.imports(t, test.files)
-				assert.Equal(t, test.woken, c.count(t, `select count(*) from access_requests where id = $1 and due_at <= app_now()`, open) == 1)
-				assert.Zero(t, c.count(t, `select count(*) from access_requests where id = $1 and due_at is not null`, settled))
+				assert.Equal(t, test.due, c.count(t, `select count(*) from access_requests where id = $1 and due_at <= app_now()`, open) == 1)
+				assert.Zero(t, c.count(t, `select count(*) from access_requests where id = $1 and due_at is not null`, completed))
 			})
 		}
 	})
@@ -190,7 +190,7 @@ func TestJobTitles(t *testing.T) {
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets())
 		c.imports(t, office())
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets(), "an absent file leaves them")
-		assert.Equal(t, 1, c.count(t, `select count(*) from job_titles where name = 'Pilot'`), "a title that was there stays")
+		assert.Equal(t, 1, c.count(t, `select count(*) from job_titles where name = 'Pilot'`), "the title itself stays")
 	})
 
 	t.Run("change of job title lists earlier access to the manager", func(t *testing.T) {
@@ -213,33 +213,33 @@ func TestJobTitles(t *testing.T) {
 		assert.Empty(t, listed(), "neither a first import nor a first title is a change")
 		assert.Equal(t, "di@example.com: -, Analyst", titles())
 
-		// Title and manager at once: Cy has crm/reader, and wiki/reader, which the new title grants too as this same import says.
+		// A new title and a new manager at once. Cy holds crm/reader and wiki/reader, and this import adds wiki/reader to the new title.
 		moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
 		_, err := directory.Import(context.Background(), c.importer, moved.with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com", "cy@example.com,Cy,Head,Data,no-one@example.com").write(t), directory.Options{})
 		require.Error(t, err)
-		assert.Empty(t, listed(), "what is refused lists nothing")
+		assert.Empty(t, listed(), "a refused import lists nothing")
 		c.imports(t, moved)
-		const told = "di@example.com: cy@example.com reader Analyst"
-		assert.Equal(t, told, listed(), "to the manager of after the import")
+		const notified = "di@example.com: cy@example.com reader Analyst"
+		assert.Equal(t, notified, listed(), "to the new manager")
 		assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
 		c.imports(t, moved)
-		assert.Equal(t, told, listed(), "once")
+		assert.Equal(t, notified, listed(), "once")
 		assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
 
-		// Without an active manager the administrators are told; of a leaver no one.
+		// Without an active manager the administrators are notified. Nothing is listed for a person who left.
 		left := moved.with(t, "people.csv", "email,name,job_title,department,manager_email,status", "email,name,job_title,department,manager_email,status,administrator").
 			with(t, "people.csv", "Bo,Head,Data,,active", "Bo,Head,Data,,active,yes").
 			with(t, "people.csv", "cy@example.com,Cy,Head,Data,di@example.com,active", "cy@example.com,Cy,,Data,bo@example.com,left,no").
 			with(t, "people.csv", "Ann,Analyst,Data,bo@example.com,active", "Ann,,Data,di@example.com,active,no").
 			with(t, "people.csv", "Di,Analyst,,bo@example.com,active", "Di,Analyst,,bo@example.com,suspended,no")
 		c.imports(t, left)
-		assert.Equal(t, told+", bo@example.com: ann@example.com reader Analyst", listed())
-		assert.Equal(t, "cy@example.com: Head, -", c.text(t, `select split_part($1, '; ', 4)`, titles()), "it is audited all the same")
+		assert.Equal(t, notified+", bo@example.com: ann@example.com reader Analyst", listed())
+		assert.Equal(t, "cy@example.com: Head, -", c.text(t, `select split_part($1, '; ', 4)`, titles()), "the change is audited")
 	})
 }
 
 func TestReasons(t *testing.T) {
-	t.Run("reasons keep the file's order and retired ones stay", func(t *testing.T) {
+	t.Run("reasons have the file's order and retired ones are kept", func(t *testing.T) {
 		c := newCompany(t)
 		reasons := func() string {
 			return c.text(t, `select string_agg(key || ':' || label || ':' || note_required, ' ' order by position) from reasons where gone_at is null`)
@@ -248,7 +248,7 @@ func TestReasons(t *testing.T) {
 		assert.Equal(t, "other:Other:true project:Work:false move:Move:false", reasons())
 		f := of(t, summary, "reasons.csv")
 		assert.Equal(t, []int{1, 2, 4}, []int{f.Added, f.Changed, f.Gone})
-		require.Equal(t, 7, c.count(t, `select count(*) from reasons`), "requests point at them")
+		require.Equal(t, 7, c.count(t, `select count(*) from reasons`), "requests refer to them")
 		c.imports(t, folder{"reasons.csv": "key,label,note_required\naudit,Audit,no\n"})
 		assert.Equal(t, "audit:Audit:false", reasons())
 	})
