@@ -153,7 +153,6 @@ const (
 	report          = "report"
 	task            = "manual_task"
 	reminder        = "reminder"
-	jobChange       = "job_change"
 	outage          = "outage"
 
 	question       = "question"

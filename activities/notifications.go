@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -96,7 +95,7 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 	if err != nil {
 		return err
 	}
-	if n.Kind != task && n.Kind != jobChange && n.Kind != outage && m.Digest != "" {
+	if n.Kind != task && n.Kind != outage && m.Digest != "" {
 		return nil // sent once
 	}
 	found, err := a.findSlackUser(ctx, conn, &address) // before rendering: it may find the time zone
@@ -112,11 +111,6 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 	}
 	if found && !errors.Is(err, errNoReader) || m.Problem == notInSlack {
 		return err
-	}
-	if n.Kind == jobChange {
-		if err := schema.JobChangesUnread(ctx, conn, n.ID); err != nil {
-			return err
-		}
 	}
 	m.Problem = notInSlack
 	if err := schema.MessageFailed(ctx, conn, m); err != nil {
@@ -139,12 +133,6 @@ func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n
 			return views.Message{}, err
 		}
 		return views.Task(task, to.PersonID, zone), nil
-	case jobChange:
-		changes, err := schema.JobChangesOf(ctx, q, n.ID, views.JobChangeShown)
-		if err != nil || !sent && !slices.ContainsFunc(changes, func(c schema.JobChange) bool { return c.Open > 0 }) {
-			return views.Message{}, err
-		}
-		return views.JobChanges(changes, to.PersonID, zone), nil
 	case outage:
 		o, err := schema.OutageOf(ctx, q, n.ID, views.OutageShown)
 		if err != nil || !sent && o.Total == 0 {

@@ -209,7 +209,7 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 func AccessUnder(
 	ctx context.Context, q Queryer, personID, readerID int64, limit, offset int,
 ) (lines []AccessLine, total int, err error) {
-	return access(ctx, q, personID, selectAccess+` and (`+looksAfter+` or `+listedToManager+`)
+	return access(ctx, q, personID, selectAccess+` and `+looksAfter+`
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 

@@ -13,7 +13,7 @@ import (
 // Notice is a notification for the owners of an application or for one person, with one message to each.
 type Notice struct {
 	ID            int64         `db:"id"`
-	Kind          string        `db:"kind"`           // manual_task, finding, reminder, job_change or outage
+	Kind          string        `db:"kind"`           // manual_task, finding, reminder or outage
 	ApplicationID int64         `db:"application_id"` // 0: for one person
 	TaskID        sql.NullInt64 `db:"manual_task_id"`
 	Open          bool          `db:"open"` // it still asks for something: new owners get it too

@@ -76,7 +76,7 @@ func (o Offer) source() string {
 	case LikePerson:
 		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and ` + live("t") + `)`
 	case LikeJobTitle:
-		return `e.id in (select * from given_by_job_title($2, $1))`
+		return `e.id in (select * from granted_by_job_title($2, $1))`
 	case Extend:
 		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
 		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`

@@ -128,7 +128,7 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 	var may bool
 	err := q.GetContext(ctx, &may, `
-		select `+looksAfter+` or `+listedToManager+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`,
+		select `+looksAfter+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`,
 		claimID, personID)
 	if err != nil {
 		return fmt.Errorf("who looks after claim %d: %w", claimID, mapError(err))

@@ -168,4 +168,24 @@ func TestRevocation(t *testing.T) {
 		require.Len(t, lines, 1)
 		assert.Equal(t, map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 1}, lines[0].States)
 	})
+
+	t.Run("database refuses revocations by all but owners and administrators", func(t *testing.T) {
+		w := schematest.NewWorld(t)
+		ann, owen, manager, admin := w.Person("Ann"), w.Person("Owen"), w.Person("Mia"), w.Person("Adam")
+		w.Manages(manager, ann)
+		w.Administrator(admin)
+		claim := w.Imported(ann, w.Entitlement(w.Application("crm", owen), "reader"))
+		revoke := func(by int64) error { // without the checks of RevokeAccess, and undone
+			tx := w.SlackApp.MustBegin()
+			defer tx.Rollback() //nolint:errcheck // nothing is kept
+			_, err := tx.Exec(`insert into stop_orders (claim_id, person_id, kind, reason) values ($1, $2, 'revoked', 'moved')`, claim, by)
+			return err
+		}
+		require.NoError(t, revoke(owen))
+		require.NoError(t, revoke(admin))
+		require.ErrorContains(t, revoke(manager), "to revoke")
+		require.ErrorContains(t, revoke(ann), "to revoke", "the holder removes instead")
+		w.Do(`update people set status = 'suspended' where id = $1`, owen)
+		require.ErrorContains(t, revoke(owen), "not active")
+	})
 }

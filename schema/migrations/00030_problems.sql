@@ -29,13 +29,13 @@ create index request_items_target_problem on request_items (entitlement_id)
 alter table notifications
     add column closed_at timestamptz,
     drop constraint notifications_kind_check,
-    add constraint notifications_kind_check check (kind in ('manual_task', 'finding', 'reminder', 'job_change', 'outage')),
+    add constraint notifications_kind_check check (kind in ('manual_task', 'finding', 'reminder', 'outage')),
     add constraint notifications_closed check (closed_at is null or kind = 'outage');
 create unique index notifications_outage on notifications (application_id) where kind = 'outage' and closed_at is null;
 grant update (closed_at) on notifications to accessbot_worker;
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding', 'reminder', 'job_change',
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding', 'reminder',
         'question', 'question_answer', 'outage'));
 
 -- An administrator orders a new attempt. The signal only makes the run read the newest order.

@@ -94,20 +94,6 @@ func found(n int, say string) (all []schema.Found) {
 	return all
 }
 
-// jobChanges are those of as many people as one notification lists.
-func jobChanges(say string) (changes []schema.JobChange) {
-	for n := range 5 {
-		c := schema.JobChange{PersonID: math.MaxInt64, PersonName: say, OldTitle: say, NewTitle: []string{say, ""}[n%2], Theirs: n != 1, Open: 100_000 * (n % 3), Total: 300_000}
-		for i, l := range homeOf(views.JobChangeShown, say).Access {
-			l.Leaving = i > 8
-			c.Lines = append(c.Lines, schema.JobChangeLine{AccessLine: l, Open: i < 6, Needed: i == 6, ReleasedByName: sql.NullString{String: say, Valid: i == 7},
-				Release: sql.NullString{String: []string{schema.KindRevoked, schema.KindRemovedByHolder}[i%2], Valid: i == 7 || i == 8}})
-		}
-		changes = append(changes, c)
-	}
-	return changes
-}
-
 // everything is all that this package draws, by the names of the functions, each with the worst data. TestHostileText fails for a function of this package that draws something and is not here.
 func everything(say string) map[string][]any {
 	r := largeRequest(say)
@@ -173,11 +159,8 @@ func everything(say string) map[string][]any {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Outage":  {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
-		"Finding": {views.Finding(finding, say), views.Finding(schema.FindingReport{}, "")},
-		"JobChanges": {
-			views.JobChanges(jobChanges(say), 0, say), views.JobChanges([]schema.JobChange{{NewTitle: say}}, 0, ""),
-		},
+		"Outage":        {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
+		"Finding":       {views.Finding(finding, say), views.Finding(schema.FindingReport{}, "")},
 		"Reminder":      {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View": {
