@@ -314,8 +314,8 @@ func TestReconciliation(t *testing.T) {
 		}
 		_, err := s.Worker.Exec(replaceID(`update claims set ends_at = ends_at + interval '1 day' where id = $1`, claim))
 		assert.ErrorContains(t, err, "permission denied")
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'birthright')`, s.ann, s.Account(s.ann, s.admin), s.admin)
-		assert.ErrorContains(t, err, "may not make claims of source birthright")
+		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'imported')`, s.ann, s.Account(s.ann, s.admin), s.admin)
+		assert.ErrorContains(t, err, "may not make claims of source imported")
 		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, item_id) values ($1, $2, $3, 'request', $4)`,
 			s.ann, s.Account(s.ann, s.admin), s.admin, sql.NullInt64{Int64: asked.Items[0], Valid: true})
 		assert.Error(t, err)

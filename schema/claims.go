@@ -16,7 +16,7 @@ type Claim struct {
 	PersonID      int64         `db:"person_id"`
 	AccountID     int64         `db:"account_id"`
 	EntitlementID int64         `db:"entitlement_id"`
-	Source        string        `db:"source"` // request, imported, unexpected, correction or birthright
+	Source        string        `db:"source"` // request, imported, unexpected or correction
 	ItemID        sql.NullInt64 `db:"item_id"`
 	EndsAt        sql.NullTime  `db:"ends_at"` // null: no end of its own
 	CreatedAt     time.Time     `db:"created_at"`

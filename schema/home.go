@@ -178,7 +178,7 @@ type AccessLine struct {
 	ClaimID         int64          `db:"claim_id"`
 	ApplicationName string         `db:"application_name"`
 	Name            string         `db:"name"`
-	Source          string         `db:"source"`     // request, imported, unexpected or birthright
+	Source          string         `db:"source"`     // request, imported or unexpected
 	RequestID       sql.NullInt64  `db:"request_id"` // null: no request
 	EndsAt          sql.NullTime   `db:"ends_at"`
 	EndsOn          sql.NullTime   `db:"ends_on"`

@@ -98,7 +98,7 @@ func TestQueries(t *testing.T) {
 		insert into claims (person_id, account_id, entitlement_id, source, item_id, granted_at)
 		select a.person_id, a.id, i.entitlement_id, 'request', i.id, app_now() from request_items i join accounts a on a.id = i.account_id;
 		insert into claims (person_id, account_id, entitlement_id, source, granted_at, ended_at, removed_at)
-		select a.person_id, a.id, e.id, 'birthright', app_now(), app_now(), app_now()
+		select a.person_id, a.id, e.id, 'imported', app_now(), app_now(), app_now()
 		  from accounts a join entitlements e on e.instance = a.instance where (a.id + e.id) % 40 = 0;
 		insert into slack_messages (request_id, person_id, kind, channel, ts, digest) select id, requester_id, 'card', 'D', id::text, 'x' from access_requests;
 		insert into notifications (kind, person_id, opened_at, messages_due_at) select 'reminder', 1 + n % 2000, app_now() - n * interval '1 minute', null from generate_series(1, 5000) n;

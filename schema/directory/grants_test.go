@@ -144,11 +144,11 @@ func TestImportedGrant(t *testing.T) {
 		c.imports(t, office())
 		c.gets(t, "di@example.com", "crm/writer", 0)
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
-		select p.id, a.id, e.id, s.source, app_now() from people p join accounts a on a.person_id = p.id, entitlements e, (values ('unexpected'), ('birthright')) s (source)
+		select p.id, a.id, e.id, 'unexpected', app_now() from people p join accounts a on a.person_id = p.id, entitlements e
 		 where p.email = 'bo@example.com' and e.target = 'wiki/reader'`)
 		c.imports(t, office().with(t, "grants.csv", "ann@example.com,crm,reader\n", ""))
 		assert.Equal(t, []string{
-			"bo@example.com wiki/reader birthright", "bo@example.com wiki/reader unexpected",
+			"bo@example.com wiki/reader unexpected",
 			"cy@example.com crm/reader imported", "cy@example.com wiki/reader imported", "di@example.com crm/writer request",
 		}, c.claims(t))
 	})

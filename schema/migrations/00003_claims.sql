@@ -8,7 +8,7 @@ create table claims (
     person_id      bigint not null references people,
     account_id     bigint not null,
     entitlement_id bigint not null references entitlements,
-    source         text   not null check (source in ('request', 'imported', 'unexpected', 'birthright')),
+    source         text   not null check (source in ('request', 'imported', 'unexpected')),
     item_id        bigint unique references request_items,
     unexpected_for      bigint unique references request_items, -- of source unexpected: the item that was being provisioned
     ends_at        timestamptz,          -- null: no end date
@@ -82,7 +82,7 @@ begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+    if not pg_has_role(current_user, case when new.source = 'imported' then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
     if new.source = 'unexpected' and not exists (

@@ -37,7 +37,7 @@ create index claims_by_entitlement  on claims (entitlement_id, account_id) where
 -- A correction is a claim that was never live, so that reconciling revokes unexpected access.
 alter table claims
     drop constraint claims_source_check,
-    add constraint claims_source_check check (source in ('request', 'imported', 'unexpected', 'birthright', 'correction')),
+    add constraint claims_source_check check (source in ('request', 'imported', 'unexpected', 'correction')),
     add constraint claims_correction_check check (source <> 'correction' or ended_at is not null);
 
 -- +goose StatementBegin
@@ -46,7 +46,7 @@ begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+    if not pg_has_role(current_user, case when new.source = 'imported' then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
     if new.source = 'unexpected' and not exists (

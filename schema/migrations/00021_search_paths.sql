@@ -22,7 +22,7 @@ begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+    if not pg_has_role(current_user, case when new.source = 'imported' then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
     if new.source = 'unexpected' and not exists (

@@ -108,14 +108,14 @@ begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+    if not pg_has_role(current_user, case when new.source = 'imported' then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
     if not is_now(new.granted_at) or not is_now(new.ended_at) then
         raise exception 'a claim must record the present' using errcode = 'AB011';
     end if;
     -- A due claim is reconciled at once, which would grant it. A claim of a person who left is revoked.
-    if new.source in ('imported', 'birthright') and (new.granted_at is null
+    if new.source = 'imported' and (new.granted_at is null
        or new.due_at is not null and not exists (select from people p where p.id = new.person_id and p.status = 'left'))
     then
         raise exception 'a claim of source % must be for access that exists already', new.source using errcode = 'AB011';

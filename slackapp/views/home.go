@@ -211,14 +211,10 @@ func removeAccess(l schema.AccessLine) *slack.ButtonBlockElement {
 }
 
 func sourceWords(source string) string {
-	switch source {
-	case "imported":
+	if source == "imported" {
 		return "from the directory"
-	case "birthright":
-		return "everyone's"
-	default:
-		return "found in the application"
 	}
+	return "found in the application"
 }
 
 func untilLine(temporary bool, r schema.Request, zone string) string {
