@@ -25,9 +25,6 @@ type Activities struct {
 
 // Options are settings of the company.
 type Options struct {
-	RemindAfter     time.Duration  // then the approval's other candidates are asked
-	EscalateAfter   time.Duration  // then the next approvers are asked too; 0: never
-	ExpireAfter     time.Duration  // then an undecided item expires
 	ShowPeople      bool           // whether Temporal shows people's e-mail addresses; otherwise p<id>
 	DefaultTimeZone *time.Location // of people whose time zone is not known
 }

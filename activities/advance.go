@@ -210,7 +210,7 @@ func (a *Activities) decidedState(r *schema.Request, item schema.Item, evaluated
 			return schema.Approved // if its end has passed: see failPastEnd
 		case past:
 			return schema.Expired
-		case !a.expiresAt(r, evaluated.Rule(item)).After(r.ReadAt):
+		case !expiresAt(r, evaluated.Rule(item)).After(r.ReadAt):
 			return schema.Expired
 		default:
 			return schema.AwaitingApproval
@@ -258,7 +258,7 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 			}
 		case item.State == schema.AwaitingApproval:
 			next.Complete = false
-			timer.at(a.expiresAt(r, evaluated.Rule(item)), "Expire without a decision at")
+			timer.at(expiresAt(r, evaluated.Rule(item)), "Expire without a decision at")
 			if end := r.EndOf(item); end.Valid {
 				timer.at(end.Time, "Expire at the requested end")
 			}

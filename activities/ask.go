@@ -50,7 +50,7 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ev
 		}
 		changed = changed || widened
 	}
-	approvals, withoutApprover := a.newApprovals(r, waiting, covered, evaluated)
+	approvals, withoutApprover := newApprovals(r, waiting, covered, evaluated)
 	for _, approval := range approvals {
 		changed = true
 		if _, err := schema.OpenApproval(ctx, tx, *approval); err != nil {
@@ -73,7 +73,7 @@ func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 				added = append(added, c)
 			}
 		}
-		next := a.nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated)
+		next := nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated)
 		return true, schema.Escalate(ctx, tx, r.ID, approval, added, next)
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
@@ -84,11 +84,11 @@ func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 
 // nextEscalation is when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each level
 // gets at least an hour, so that overdue levels do not follow at once.
-func (a *Activities) nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
+func nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
 	evaluated schema.Evaluation,
 ) time.Time {
-	after := a.escalateAfter(evaluated.Rule(item))
-	if after == 0 || evaluated.Ask(item, stage, level).Equal(evaluated.Ask(item, stage, level+1)) {
+	after := evaluated.Rule(item).EscalateAfter
+	if evaluated.Ask(item, stage, level).Equal(evaluated.Ask(item, stage, level+1)) {
 		return time.Time{}
 	}
 	at := since.Add(time.Duration(level+1) * after)
@@ -99,34 +99,15 @@ func (a *Activities) nextEscalation(r *schema.Request, item schema.Item, stage, 
 }
 
 // expiresAt is when an item of a rule expires without a decision.
-func (a *Activities) expiresAt(r *schema.Request, rule *policy.Rule) time.Time {
-	if rule.ExpireAfter > 0 {
-		return r.CreatedAt.Add(rule.ExpireAfter)
-	}
-	return r.CreatedAt.Add(a.Options.ExpireAfter)
-}
-
-// escalateAfter is how long each escalation level of a rule's approvals lasts; 0: without limit.
-func (a *Activities) escalateAfter(rule *policy.Rule) time.Duration {
-	if rule.EscalateAfter > 0 {
-		return rule.EscalateAfter
-	}
-	return a.Options.EscalateAfter
-}
-
-// remindAfter is how long after being asked an approver of a rule is reminded.
-func (a *Activities) remindAfter(rule *policy.Rule) time.Duration {
-	if rule.RemindAfter > 0 {
-		return rule.RemindAfter
-	}
-	return a.Options.RemindAfter
+func expiresAt(r *schema.Request, rule *policy.Rule) time.Time {
+	return r.CreatedAt.Add(rule.ExpireAfter)
 }
 
 // newApprovals are the approvals to open, for waiting items that no open approval covers. Items of one application share an
 // approval if they have the same candidates, for the same reasons, on every escalation level.
-func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
+func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
 	evaluated schema.Evaluation,
-) (approvals []*schema.ApprovalMessage, withoutApprover []int64) {
+) (approvals []*schema.NewApproval, withoutApprover []int64) {
 	var firstItems []schema.Item // of each approval
 	for _, item := range r.Items {
 		if _, ok := waiting[item.ID]; !ok || covered[item.ID] {
@@ -143,10 +124,10 @@ func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.It
 			since = r.ReadAt
 		}
 		rule := evaluated.Rule(item)
-		approval := &schema.ApprovalMessage{RequestID: r.ID, ApplicationID: item.ApplicationID, PolicyVersion: r.PolicyVersion,
+		approval := &schema.NewApproval{RequestID: r.ID, ApplicationID: item.ApplicationID, PolicyVersion: r.PolicyVersion,
 			Stage: stage, Stages: len(rule.Stages), Answer: answer, AskNow: max(firstAsked, answer.RequiredApprovals),
-			Level: level, Since: since, RemindAfter: a.remindAfter(rule),
-			EscalateAt: a.nextEscalation(r, item, stage, level, since, evaluated), ExpiresAt: a.expiresAt(r, rule)}
+			Level: level, Since: since, RemindAfter: rule.RemindAfter,
+			EscalateAt: nextEscalation(r, item, stage, level, since, evaluated), ExpiresAt: expiresAt(r, rule)}
 		if level > 0 {
 			approval.AskNow = len(answer.Candidates)
 		}
@@ -163,7 +144,7 @@ func (a *Activities) newApprovals(r *schema.Request, waiting map[int64]schema.It
 }
 
 // sameApproval tells whether two approvals with the same candidates can be one.
-func sameApproval(a, b *schema.ApprovalMessage) bool {
+func sameApproval(a, b *schema.NewApproval) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
 		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
@@ -218,7 +199,7 @@ func isCurrent(approval schema.Approval, answer policy.Answer) bool {
 	}
 	for _, c := range approval.Candidates {
 		now, ok := answer.Of(c.PersonID)
-		if !ok || string(now.Basis) != c.Basis || now.InPlaceOf != c.InPlaceOf.Int64 {
+		if !ok || string(now.Basis) != c.Basis || now.OnBehalfOf != c.OnBehalfOf.Int64 {
 			return false
 		}
 	}

@@ -35,7 +35,7 @@ func (s small) sweep() {
 	}
 }
 
-func (s small) corrects() { s.Do(`update applications set unexpected_access = 'correct'`) }
+func (s small) corrects() { s.Do(`update applications set on_finding = 'correct'`) }
 
 // findingNotifications counts the notifications about unexpected or missing access.
 func (s small) findingNotifications() int {

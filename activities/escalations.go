@@ -19,7 +19,7 @@ func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, it
 	reminded []schema.Reminded,
 ) (at time.Time, ok bool) {
 	at = approval.EscalateAt.Time
-	if !approval.EscalateAt.Valid || a.escalateAfter(evaluated.Rule(item)) <= approval.RemindAfter() {
+	if !approval.EscalateAt.Valid || evaluated.Rule(item).EscalateAfter <= approval.RemindAfter() {
 		return at, approval.EscalateAt.Valid
 	}
 	for _, p := range reminded {

@@ -258,7 +258,7 @@ func (c *company) activities(db *schema.DB) *activities.Activities {
 	}
 	return &activities.Activities{
 		DB: db, Log: log, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log},
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, ShowPeople: true, DefaultTimeZone: time.UTC},
+		Options: activities.Options{ShowPeople: true, DefaultTimeZone: time.UTC},
 	}
 }
 

@@ -41,7 +41,7 @@ func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	case connector.ClassNone:
 		return nil
 	case connector.ClassPending: // Advance schedules the next check
-		return a.failIfPendingTooLong(ctx, in.ItemID, assignment, err)
+		return a.failIfPendingTooLong(ctx, in.ItemID, granting, assignment, err)
 	case connector.ClassGone, connector.ClassRefused:
 		return a.fail(ctx, in.ItemID, assignment, err, problemOf(err), false)
 	default: // a retry may help
@@ -66,20 +66,35 @@ func (a *Activities) hasExpired(ctx context.Context, g schema.Granting) (bool, e
 	if g.Temporary {
 		return false, nil
 	}
-	policy, err := schema.PolicyOf(ctx, a.DB, g.Version)
+	expireAfter, err := a.expireAfter(ctx, g)
 	if err != nil {
 		return false, err
 	}
-	expiry := a.Options.ExpireAfter
-	if rule, err := policy.Rule(g.Rule); err == nil && rule.ExpireAfter > 0 {
-		expiry = rule.ExpireAfter
-	}
-	return g.Approved >= expiry.Seconds(), nil
+	return g.Approved >= expireAfter.Seconds(), nil
 }
 
-func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, assignment schema.Assignment, why error) error {
+// expireAfter is how long an item waits, by its rule in its version of the policy.
+func (a *Activities) expireAfter(ctx context.Context, g schema.Granting) (time.Duration, error) {
+	policy, err := schema.PolicyOf(ctx, a.DB, g.Version)
+	if err != nil {
+		return 0, err
+	}
+	rule, err := policy.Rule(g.Rule)
+	if err != nil {
+		return policy.Defaults.ExpireAfter, nil //nolint:nilerr // such an item proves no approval, and fails for that
+	}
+	return rule.ExpireAfter, nil
+}
+
+func (a *Activities) failIfPendingTooLong(
+	ctx context.Context, itemID int64, g schema.Granting, assignment schema.Assignment, why error,
+) error {
 	waited, err := schema.WaitedFor(ctx, a.DB, itemID)
-	if err != nil || waited < a.Options.ExpireAfter {
+	if err != nil {
+		return err
+	}
+	expireAfter, err := a.expireAfter(ctx, g)
+	if err != nil || waited < expireAfter {
 		return err
 	}
 	return a.fail(ctx, itemID, assignment, why, problemOf(why).Became(schema.WaitedTooLong), false)

@@ -113,7 +113,7 @@ func TestClaim(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600))
 		summary, err := directory.Import(context.Background(), s.As(t, "accessbot_directory"), dir, directory.Options{Connectors: map[string]int{"fake": 0}})
 		require.NoError(t, err)
-		assert.Equal(t, 1, summary.LeftOut)
+		assert.Equal(t, 1, summary.Skipped)
 		s.Shift(time.Hour)
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		assert.False(t, s.held())

@@ -226,7 +226,7 @@ func TestReminders(t *testing.T) {
 
 	t.Run("two reminders are at least twenty hours apart", func(t *testing.T) {
 		s := newSmall(t)
-		s.do.Options.RemindAfter = 4 * time.Hour
+		s.Policy(schematest.WithDefaults("remind_after: 4h"))
 		s.at("2026-12-01 11:00+00")
 		first := s.Request(s.ann, 0, s.admin)
 		s.advance(first.ID)
@@ -284,7 +284,7 @@ func TestReminders(t *testing.T) {
 func TestEscalation(t *testing.T) {
 	t.Run("escalation that is due before the first reminder does not wait for it", func(t *testing.T) {
 		s := newSmall(t)
-		s.do.Options.EscalateAfter = 20 * time.Hour
+		s.Policy(schematest.WithDefaults("escalate_after: 20h"))
 		olga := s.Person("Olga")
 		s.Manages(olga, s.ann)
 		s.at("2026-12-04 18:00+00") // a Friday
@@ -297,6 +297,7 @@ func TestEscalation(t *testing.T) {
 
 	t.Run("approver who voted is not waited for", func(t *testing.T) {
 		b := newBoard(t, `
+defaults: {remind_after: 4h, escalate_after: 6h}
 rules:
   - name: All
     ask:
@@ -306,7 +307,6 @@ rules:
 `)
 		b.at("2026-12-04 08:00+00")                                                    // a Friday
 		b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // where Saturday begins
-		b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.Shift(4*time.Hour + time.Minute)
@@ -317,7 +317,6 @@ rules:
 
 	t.Run("escalation waits for the first reminder", func(t *testing.T) {
 		s := newWithSlack(t)
-		s.do.Options.EscalateAfter = 72 * time.Hour
 		olga := s.Person("Olga")
 		s.Manages(olga, s.ann)
 		s.at("2026-12-03 18:00+00") // a Thursday

@@ -46,7 +46,6 @@ func newBoard(t *testing.T, policy string) board {
 	c := newCompany(t)
 	b := board{company: c, ann: c.Person("Ann"), max: c.Person("Max"), mia: c.Person("Mia"),
 		owen: c.Person("Owen"), olga: c.Person("Olga"), otto: c.Person("Otto"), ada: c.Person("Ada")}
-	c.do.Options.EscalateAfter = 3 * 24 * time.Hour
 	c.at("2026-11-30 10:00+00") // a Monday, as weekends delay escalations
 	c.Manages(b.max, b.ann)
 	c.Manages(b.mia, b.max)

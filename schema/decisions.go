@@ -19,7 +19,7 @@ type Decision struct {
 	ApprovalID        sql.NullInt64 `db:"approval_id"`
 	DecidedBy         sql.NullInt64 `db:"decided_by"` // null: a rule of the policy
 	DeciderName       string        `db:"decider_name"`
-	InPlaceOf         sql.NullInt64 `db:"for_person_id"`      // the approver who was away; null: not a delegate
+	OnBehalfOf        sql.NullInt64 `db:"for_person_id"`      // the approver who was away; null: not a delegate
 	Stage             int           `db:"stage"`              // from 1
 	Stages            int           `db:"stages"`             // of the item
 	RequiredApprovals int           `db:"required_approvals"` // in this stage
@@ -151,19 +151,19 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 
 // decisions are a person's answer about an item as it is recorded: one decision for the current stage and, if it is an approval,
 // one for every later stage that would ask them too, so that no approver is asked twice. None: it is not theirs to decide.
-func (j Evaluation) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
+func (e Evaluation) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
 	approval, open := r.OpenApproval(i)
 	if !open {
 		return nil
 	}
-	stages := j.Rule(i).Stages
+	stages := e.Rule(i).Stages
 	var decisions []Decision
 	for stage := approval.Stage; stage <= len(stages); stage++ {
 		level := 0
 		if stage == approval.Stage {
 			level = approval.Level
 		}
-		candidate, may := j.Ask(i, stage, level).Of(personID)
+		candidate, may := e.Ask(i, stage, level).Of(personID)
 		if may && !slices.Contains(i.ApprovedIn(stage), personID) {
 			decisions = append(decisions, Decision{
 				ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true},

@@ -332,6 +332,7 @@ type CompleteOffer struct {
 	Reasons        []Reason
 	Today          time.Time // the database's clock
 	ForOthers      bool      // the person may request for someone else
+	MaxDays        int       // the longest temporary access, by the policy
 }
 
 // Complete reads it, with at most askedLimit grants that are part of open requests.
@@ -347,6 +348,11 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.ForOthers, err = AsksForOthers(ctx, q, d.PersonID); err != nil {
 		return c, err
 	}
+	_, p, err := CurrentPolicy(ctx, q)
+	if err != nil {
+		return c, err
+	}
+	c.MaxDays = p.Defaults.MaxDays
 	o := d.Offer()
 	if !o.Chosen() {
 		return c, nil
@@ -354,7 +360,7 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.Grants, err = o.Grants(ctx, q, d.ShownIDs()); err != nil {
 		return c, err
 	}
-	if err := limitByPolicy(ctx, q, o.PersonID, c.Grants, c.Reasons); err != nil {
+	if err := limitByPolicy(ctx, q, p, o.PersonID, c.Grants, c.Reasons); err != nil {
 		return c, err
 	}
 	if c.AskedAlready, err = o.AskedAlready(ctx, q, askedLimit); err != nil {
@@ -371,10 +377,11 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 
 // limitByPolicy shortens the limits of grants to those of the policy, if these apply for every reason and duration: neither is
 // selected yet.
-func limitByPolicy(ctx context.Context, q Queryer, personID int64, grants map[int64]Grant, reasons []Reason) error {
-	_, p, err := CurrentPolicy(ctx, q)
-	if err != nil || !slices.ContainsFunc(p.Rules, func(c policy.Rule) bool { return c.Limits.MaxDays > 0 }) {
-		return err
+func limitByPolicy(
+	ctx context.Context, q Queryer, p *policy.Policy, personID int64, grants map[int64]Grant, reasons []Reason,
+) error {
+	if !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Limits.MaxDays > 0 }) {
+		return nil
 	}
 	subjects, err := SubjectsFor(ctx, q, personID, slices.Collect(maps.Keys(grants)), policy.Forever, "")
 	if err != nil {

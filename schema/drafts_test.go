@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
+	"accessbot/schema/schematest"
 )
 
 // opened opens a draft of a person, like another person.
@@ -246,6 +247,38 @@ func TestSubmission(t *testing.T) {
 		require.Equal(t, schema.Receipt{RequestID: receipt.RequestID, Before: true}, again)
 		_, err = o.app.Submit(ctx, schema.Submission{ViewID: "V1", PersonID: o.person("bob").ID})
 		require.ErrorIs(t, err, schema.ErrNotFound, "a view is its owner's")
+	})
+
+	t.Run("longest temporary access is that of the policy in force", func(t *testing.T) {
+		ctx := context.Background()
+		o := newOffice(t)
+		directory := o.As(t, "accessbot_directory")
+		apply := func(source string) {
+			_, _, err := directory.ApplyPolicy(ctx, "policy.yaml", []byte(source))
+			require.NoError(t, err)
+		}
+		apply(schematest.WithDefaults("max_days: 10"))
+		d := o.opened("V1", "alice", "priya")
+		offer, err := d.Complete(ctx, o.app, 1)
+		require.NoError(t, err)
+		require.Equal(t, 10, offer.MaxDays, "the form says so")
+		editor := o.entitlement("dashboards", "editor")
+		o.chosen("V1", "alice", editor)
+		s := o.submission("V1", "alice")
+		s.EndsAt.Time, s.EndsAt.Valid = time.Now().AddDate(0, 0, 9), true
+		apply(schematest.WithDefaults("max_days: 7")) // while the form is open
+		var long *schema.TooLong
+		_, err = o.app.Submit(ctx, s)
+		require.ErrorAs(t, err, &long)
+		require.Equal(t, 7, long.Limited[0].MaxDays)
+		o.do(`update entitlements set max_days = 3 where id = $1`, editor)
+		_, err = o.app.Submit(ctx, s)
+		require.ErrorAs(t, err, &long)
+		require.Equal(t, 3, long.Limited[0].MaxDays, "the shorter of the two")
+		o.do(`update entitlements set max_days = 300 where id = $1`, editor)
+		apply(schematest.WithDefaults("max_days: 9"))
+		_, err = o.app.Submit(ctx, s)
+		require.NoError(t, err)
 	})
 
 	t.Run("inactive person submits nothing", func(t *testing.T) {

@@ -189,7 +189,7 @@ func (p *Comparison) correct(ctx context.Context, tx *sqlx.Tx, found *Comparison
 		           count(*) over (partition by e.application_id, d.kind) as many
 		      from findings d
 		      join entitlements e on e.id = d.entitlement_id
-		      join applications p on p.id = e.application_id and p.unexpected_access = 'correct'
+		      join applications p on p.id = e.application_id and p.on_finding = 'correct'
 		      join accounts a on a.id = d.account_id
 		     where d.instance = $1 and d.gone_at is null and d.passes >= $2 and d.corrected_at is null
 		       and (d.kind = 'unexpected'
@@ -306,7 +306,7 @@ func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int)
 		Missing    int    `db:"missing"`
 	}
 	err := q.GetContext(ctx, &head, `
-		select p.name, p.unexpected_access = 'correct' as corrects,
+		select p.name, p.on_finding = 'correct' as corrects,
 		       count(*) filter (where d.kind = 'unexpected') as unexpected, count(*) filter (where d.kind = 'missing') as missing
 		  from notifications n join applications p on p.id = n.application_id left join findings d on d.notification_id = n.id
 		 where n.id = $1 group by p.id`, notificationID)

@@ -9,29 +9,31 @@ import (
 	"accessbot/schema/policy"
 )
 
-// unproven answers why the decisions about an item, which come to an approval, do not prove it; empty: they do. What the
-// policy asked for when the item was submitted is held against what is recorded, and a rule that approves by itself is
-// evaluated again, on the directory as it is now.
+// unproven returns why the decisions about an approved item do not prove the approval; empty: they do. The recorded decisions are
+// compared with what the item's version of the policy requires. A rule that approves by itself is evaluated again, with the
+// directory as it is now.
 func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	var item struct {
 		Rule        int           `db:"rule"`
 		Version     int64         `db:"policy_version"`
 		RequesterID int64         `db:"requester_id"`
 		SubmittedBy sql.NullInt64 `db:"submitted_by"`
-		Strangers   int           `db:"strangers"`
-		Ahead       bool          `db:"ahead"` // someone who was asked in one stage answered for a later one too
+		Strangers   int           `db:"strangers"` // decisions by people who were no candidates
+		Ahead       bool          `db:"ahead"`     // an approver of one stage has also decided a later one
 	}
 	err = q.GetContext(ctx, &item, `
 		select i.rule, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
-		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
-		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
-		       exists (select from decisions d join approvals a on a.id = d.approval_id where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
+		           and not exists (
+		               select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
+		                where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
+		       exists (select from decisions d join approvals a on a.id = d.approval_id
+		                where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
 		  from request_items i join access_requests r on r.id = i.request_id
 		 where i.id = $1`, itemID)
 	if err != nil {
-		return "", fmt.Errorf("the proof of item %d: %w", itemID, mapError(err))
+		return "", fmt.Errorf("read the proof of item %d: %w", itemID, mapError(err))
 	}
 	decisions, err := decisionsAbout(ctx, q, []int64{itemID})
 	if err != nil {
@@ -43,7 +45,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	}
 	rule, err := p.Rule(item.Rule)
 	if err != nil {
-		return RuleUnknown, nil //nolint:nilerr // that is why it is refused
+		return RuleUnknown, nil //nolint:nilerr // the answer says so
 	}
 	for _, d := range decisions {
 		switch {
@@ -58,7 +60,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		case !d.DecidedBy.Valid && !rule.Approve:
 			return ApproverNotAsked, nil
 		case !d.DecidedBy.Valid:
-			return approvesStill(ctx, q, p, item.Rule, itemID)
+			return stillApproved(ctx, q, p, item.Rule, itemID)
 		}
 	}
 	switch {
@@ -67,13 +69,13 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	case !passes(rule, decisions):
 		return ApprovalsMissing, nil
 	case item.Ahead:
-		return unasked(ctx, q, itemID)
+		return decidedAhead(ctx, q, itemID)
 	}
 	return "", nil
 }
 
-// unasked answers that someone approved a later stage than the one they were asked in, and would not be asked there.
-func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
+// decidedAhead returns StageNotAsked if an approver of one stage has also approved a later one that does not ask them.
+func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	number, err := RequestOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
@@ -88,42 +90,43 @@ func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err
 	}
 	item := request.Items[slices.IndexFunc(request.Items, func(i Item) bool { return i.ID == itemID })]
 	for _, d := range item.Decisions {
-		n := slices.IndexFunc(request.Approvals, func(a Approval) bool { return a.ID == d.ApprovalID.Int64 })
-		if d.Override || n < 0 || d.Stage <= request.Approvals[n].Stage {
+		at := slices.IndexFunc(request.Approvals, func(a Approval) bool { return a.ID == d.ApprovalID.Int64 })
+		if d.Override || at < 0 || d.Stage <= request.Approvals[at].Stage {
 			continue
 		}
-		if _, may := evaluated.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
+		if _, may := evaluated.askLast(item, d.Stage).Of(d.DecidedBy.Int64); !may {
 			return StageNotAsked, nil
 		}
 	}
 	return "", nil
 }
 
-// passes tells whether decisions pass every stage of a rule, by its own numbers.
+// passes tells whether decisions pass every stage of a rule, by the rule's numbers, not by those in the decisions.
 func passes(rule *policy.Rule, decisions []Decision) bool {
-	for n, stage := range rule.Stages {
-		agreed := map[int64]bool{}
+	for i, stage := range rule.Stages {
+		votes := map[int64]bool{}
 		override := false
 		for _, d := range decisions {
-			if d.Stage == n+1 && d.Approves() {
-				agreed[d.word().Vote()] = true // whoever is a delegate for two people says one word
+			if d.Stage == i+1 && d.Approves() {
+				votes[d.voter().Vote()] = true
 				override = override || d.Override
 			}
 		}
-		if len(agreed) < stage.RequiredApprovals && !override {
+		if len(votes) < stage.RequiredApprovals && !override {
 			return false
 		}
 	}
 	return len(rule.Stages) > 0
 }
 
-func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, rule int, itemID int64) (why ProblemCode, err error) {
+// stillApproved returns PolicyChanged if a rule that approves by itself does not apply to the item any more.
+func stillApproved(ctx context.Context, q Queryer, p *policy.Policy, rule int, itemID int64) (why ProblemCode, err error) {
 	about, err := subjectOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
 	}
 	if now, err := p.Evaluate(about); err != nil || now != rule {
-		return PolicyChanged, nil //nolint:nilerr // what cannot be judged is not approved
+		return PolicyChanged, nil //nolint:nilerr // an item that cannot be evaluated is not approved
 	}
 	return "", nil
 }

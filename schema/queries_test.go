@@ -185,7 +185,7 @@ func TestQueries(t *testing.T) {
 			},
 			"an approval that moves": func() error {
 				return p.InTx(ctx, func(tx *sqlx.Tx) error {
-					_, err := schema.OpenApproval(ctx, tx, schema.ApprovalMessage{RequestID: request, ApplicationID: 1, PolicyVersion: 1, Items: []int64{item}, Stage: 1, Stages: 1,
+					_, err := schema.OpenApproval(ctx, tx, schema.NewApproval{RequestID: request, ApplicationID: 1, PolicyVersion: 1, Items: []int64{item}, Stage: 1, Stages: 1,
 						Answer: policy.Answer{Candidates: []policy.Candidate{{PersonID: 1 + request%2000}, {PersonID: 78}}, RequiredApprovals: 1}, AskNow: 3})
 					return err
 				})

@@ -137,8 +137,8 @@ type Candidate struct {
 	Basis      string       `db:"basis"` // why they may decide: see policy.Basis
 	AskedAt    sql.NullTime `db:"asked_at"`
 	Sent       bool         `db:"sent"` // an approval message of the request was sent to them
-	// InPlaceOf is the approver on whose behalf a delegate decides; null: no delegate.
-	InPlaceOf     sql.NullInt64 `db:"for_person_id"`
+	// OnBehalfOf is the approver on whose behalf a delegate decides; null: no delegate.
+	OnBehalfOf    sql.NullInt64 `db:"for_person_id"`
 	InPlaceOfName string        `db:"for_name"`
 }
 

@@ -240,7 +240,7 @@ func evaluate(
 	return v.Version, p, nil
 }
 
-// checkLimits checks the limits of the entitlements and of the rules that apply to them.
+// checkLimits checks the limits of the entitlements, of the rules that apply to them, and of the policy.
 func checkLimits(s Submission, p *policy.Policy, assignments []requestedAssignment) error {
 	long, noted := &TooLong{Permanent: !s.EndsAt.Valid}, &NoteNeeded{}
 	for _, assignment := range assignments {
@@ -252,9 +252,16 @@ func checkLimits(s Submission, p *policy.Policy, assignments []requestedAssignme
 			continue // denied anyway, with a reason
 		}
 		days := limitOf(assignment.MaxDays, rule)
+		longest := p.Defaults.MaxDays
+		if days > 0 {
+			longest = min(longest, days)
+		}
 		switch {
 		case !s.EndsAt.Valid && (days > 0 || rule.Limits.NoPermanent),
-			s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
+			s.EndsAt.Valid && s.EndsAt.Time.After(s.LastEnd(longest)):
+			if s.EndsAt.Valid {
+				days = longest
+			}
 			long.Limited = append(long.Limited, Limited{assignment.Name, days})
 		case rule.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
 			noted.Names = append(noted.Names, assignment.Name)

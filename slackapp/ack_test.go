@@ -143,7 +143,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			bob.Fill("Reason", "no badges left")
 			submit(views.CallbackCannot, answers, bob)
 
-			s.worker.Options.EscalateAfter = time.Hour
+			s.defaults("escalate_after: 1h")
 			fourth := s.asks("alice", "priya", "Priya Nair", "Marketing marts")
 			s.work(fourth)
 			s.do(`update clock set shift = shift + interval '61 minutes'`)

@@ -22,9 +22,9 @@ import (
 func TestStartup(t *testing.T) {
 	t.Run("every wrong setting is reported at once", func(t *testing.T) {
 		_, err := configure(func(name string) string {
-			return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_DAYS": "soon", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
+			return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
 		})
-		for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_DAYS", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
+		for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
 			require.ErrorContains(t, err, name+": ")
 		}
 		settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
@@ -35,7 +35,6 @@ func TestStartup(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, c.socketMode())
 		require.Equal(t, "127.0.0.1:3000", c.listenAddr)
-		require.Equal(t, 365, c.maxDays)
 		require.Equal(t, "UTC", c.timeZone)
 		require.Equal(t, "access-requests", c.taskQueue)
 		require.True(t, c.showPeople)
@@ -43,6 +42,17 @@ func TestStartup(t *testing.T) {
 		c, err = configure(func(name string) string { return settings[name] })
 		require.NoError(t, err)
 		require.False(t, c.showPeople)
+	})
+
+	t.Run("removed setting stops the start", func(t *testing.T) {
+		for _, name := range []string{"REMIND_AFTER", "ESCALATE_AFTER", "EXPIRE_AFTER", "MAX_DAYS", "BIND_BY_EMAIL"} {
+			settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+			_, err := configure(func(name string) string { return settings[name] })
+			require.NoError(t, err)
+			settings[name] = "true"
+			_, err = configure(func(name string) string { return settings[name] })
+			require.ErrorContains(t, err, name+": no longer a setting")
+		}
 	})
 
 	t.Run("token that Slack refuses ends the program and is not shown", func(t *testing.T) {
@@ -116,7 +126,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	require.NoError(t, err)
 	return slacksim.Dial(web.URL), config{
 		databaseURL: "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
-		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
+		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC",
 		limit: unlimited,
 	}
 }

@@ -29,7 +29,6 @@ type config struct {
 	apiURL        string // empty: Slack itself
 	listenAddr    string
 	listener      net.Listener // instead of listenAddr; for tests
-	maxDays       int          // the longest temporary access
 	quota         schema.Quota
 	limit         limit  // of each user's payloads
 	timeZone      string // of people without one; IANA name
@@ -75,6 +74,9 @@ func configure(getenv func(string) string) (config, error) {
 		return is
 	}
 	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("MATCH_SLACK_BY_EMAIL")
+	if err := schema.CheckRemovedSettings(getenv); err != nil {
+		problems = append(problems, err)
+	}
 	if c.databaseURL == "" {
 		wrong("DATABASE_URL", "is not set: set it to the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
 	}
@@ -95,7 +97,6 @@ func configure(getenv func(string) string) (config, error) {
 		}
 		return n
 	}
-	c.maxDays = number("MAX_DAYS", "365", "days", 36500)
 	c.quota = schema.Quota{Open: number("MAX_OPEN_REQUESTS", "50", "requests", 10000), PerMinute: number("MAX_REQUESTS_PER_MINUTE", "10", "requests", 10000)}
 	c.limit = userLimit
 	c.limit.perMinute = number("MAX_ACTIONS_PER_MINUTE", strconv.Itoa(userLimit.perMinute), "actions", 100000)

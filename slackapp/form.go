@@ -101,7 +101,7 @@ func (a *app) drawn(ctx context.Context, draft schema.Draft, notice string) bool
 			a.log.Error("draw form failed", "view", draft.ViewID, "error", err)
 			return false
 		}
-		form := views.Form{Draft: draft, Offer: offer, MaxDays: a.config.maxDays, WorkspaceURL: a.home.url, Notice: notice}
+		form := views.Form{Draft: draft, Offer: offer, WorkspaceURL: a.home.url, Notice: notice}
 		updated, err := a.slack.UpdateViewContext(ctx, form.View(), "", hash, draft.ViewID)
 		switch {
 		case err == nil:

@@ -8,6 +8,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/schema"
+	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -16,6 +17,12 @@ func (s *stage) policy(source string) {
 	s.Helper()
 	_, _, err := s.db.As(s, "accessbot_directory").ApplyPolicy(s.Context(), "policy.yaml", []byte(source))
 	require.NoError(s, err)
+}
+
+// defaults applies the default rules with these defaults.
+func (s *stage) defaults(lines string) {
+	s.Helper()
+	s.policy(schematest.WithDefaults(lines))
 }
 
 const mixedPolicy = `
@@ -128,7 +135,7 @@ func managerOf(s *stage, name string) string {
 func TestAdministratorDecision(t *testing.T) {
 	t.Run("request without a response is decided and marked", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
-			s.worker.Options.EscalateAfter = time.Hour
+			s.defaults("escalate_after: 1h")
 			number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 			s.work(number)
 			administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
@@ -157,7 +164,7 @@ func TestAdministratorDecision(t *testing.T) {
 
 	t.Run("person without the role, or before the last escalation, is refused", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.worker.Options.EscalateAfter = time.Hour
+		s.defaults("escalate_after: 1h")
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 		s.work(number)
 		administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)

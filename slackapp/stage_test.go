@@ -67,7 +67,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	t.Parallel() // most of the time is waiting
 	s := &stage{T: t, db: schematest.New(t), log: &syncBuffer{}}
 	s.worker = &activities.Activities{DB: s.db.As(t, "accessbot_worker"), Log: slog.New(slog.DiscardHandler),
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC}}
+		Options: activities.Options{DefaultTimeZone: time.UTC}}
 	_, err := directory.Import(t.Context(), s.db.As(t, "accessbot_directory"), "../schema/directory/sample", directory.Options{})
 	require.NoError(t, err)
 
@@ -102,7 +102,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	for _, l := range listeners {
 		c := config{
 			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",
-			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC", bindByEmail: true,
+			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC", bindByEmail: true,
 			limit: unlimited,
 		}
 		if socket {

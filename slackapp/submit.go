@@ -76,10 +76,14 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 	if err != nil {
 		return schema.Receipt{}, err
 	}
+	_, policy, err := schema.CurrentPolicy(ctx, a.db)
+	if err != nil {
+		return schema.Receipt{}, err
+	}
 	s.checkShown(&draft)
 	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota}
 	result.ReasonKey, result.Note = s.why(reasons)
-	result.EndsAt, result.EndsOn = s.ends(&draft, now, a.config.maxDays)
+	result.EndsAt, result.EndsOn = s.ends(&draft, now, policy.Defaults.MaxDays)
 	zone, err := time.LoadLocation(draft.TimeZone)
 	if err != nil {
 		return schema.Receipt{}, fmt.Errorf("the time zone of form %s: %w", viewID, err)

@@ -14,7 +14,8 @@ import (
 func TestSubmission(t *testing.T) {
 	// Case 18.
 	t.Run("impossible end is an error at its field", func(t *testing.T) {
-		s := newStage(t, 1, false, func(c *config) { c.maxDays = 30 })
+		s := newStage(t, 1, false)
+		s.defaults("max_days: 30")
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Choose("Access Like", "Custom")

@@ -45,12 +45,12 @@ func configure(getenv func(string) string) (config, error) {
 		sweepEvery:   e.duration("SWEEP_EVERY", time.Minute),
 		compareEvery: e.duration("COMPARE_EVERY", time.Hour),
 		options: activities.Options{
-			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
-			EscalateAfter:   e.duration("ESCALATE_AFTER", 3*24*time.Hour),
-			ExpireAfter:     e.duration("EXPIRE_AFTER", 14*24*time.Hour),
 			ShowPeople:      e.boolean("TEMPORAL_SHOW_PEOPLE", true),
 			DefaultTimeZone: e.zone("DEFAULT_TIME_ZONE"),
 		},
+	}
+	if err := schema.CheckRemovedSettings(getenv); err != nil {
+		e.problems = append(e.problems, err)
 	}
 	if c.slackAPIURL != "" && !strings.HasSuffix(c.slackAPIURL, "/") {
 		e.addProblem("SLACK_API_URL", "must end with a slash, such as http://127.0.0.1:3002/api/")

@@ -49,7 +49,7 @@ func TestImport(t *testing.T) {
 		people("active")
 		require.NoError(t, command())
 		people("left")
-		require.ErrorContains(t, command("--allow", "people-gone=6"), "allow it with --allow people-left=6")
+		require.ErrorContains(t, command("--allow", "people-gone=6"), "use --allow people-left=6")
 		require.ErrorContains(t, command("--allow", "people-left"), "use KIND=N")
 		require.NoError(t, command("--allow", "people-gone=1", "--allow", "people-left=6"))
 	})

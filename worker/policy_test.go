@@ -63,6 +63,7 @@ rules:
       - approvers: [manager]
         escalate_to: [manager's manager]
       - approvers: [application owners]
+    expire_after: 90m
 `)
 		_, err = o.run("policy", "check", right)
 		require.ErrorContains(t, err, "the last rule must have no condition")
@@ -71,18 +72,19 @@ rules:
 		right = o.file(string(text) + "  - name: The rest\n    deny: Not yet.\n")
 		said, err := o.run("policy", "check", right)
 		require.NoError(t, err)
-		assert.Contains(t, said, "a policy of 2 rules; everybody whom it names is there")
+		assert.Contains(t, said, "a policy of 2 rules; all people in it are in the directory")
 		said, err = o.run("policy", "explain", "Ann@example.com", "crm/export", "--days", "9", "--file", right)
 		require.NoError(t, err)
-		assert.Equal(t, `By `+right+`, rule 1 (Exports) evaluates it: entitlement.key == "export" && days > 3
+		assert.Equal(t, `By `+right+`, rule 1 (Exports) applies: entitlement.key == "export" && days > 3
 Limit: at most 30 days, by the policy
-Limit: a note has to say what it is for
+Limit: a note is required
 Stage 1 of 2, required approvals: 1
   Max <max@example.com> (manager)
-  Mia <mia@example.com> (manager's manager), if no one has answered by escalation 1
+  Mia <mia@example.com> (manager's manager), from escalation level 1
 Stage 2 of 2, required approvals: 1
   Owen <owen@example.com> (application owner)
   not Ann <ann@example.com> (application owner): a requester cannot decide their own request
+Reminded after 24h, escalated after 3d, expired after 90m
 `, said)
 		said, err = o.run("policy", "apply", right)
 		require.NoError(t, err)
@@ -92,10 +94,17 @@ Stage 2 of 2, required approvals: 1
 		assert.Contains(t, said, "nothing was changed")
 		said, err = o.run("policy", "explain", "ann@example.com", "crm/export", "--days=3")
 		require.NoError(t, err)
-		assert.Equal(t, "By version 2 of the policy, rule 2 (The rest) evaluates it\nIt is denied: Not yet.\n", said)
+		assert.Equal(t, "By version 2 of the policy, rule 2 (The rest) applies\nDenied: Not yet.\n", said)
 
-		for _, args := range [][]string{{"policy"}, {"policy", "explain", "ann@example.com"}, {"policy", "explain", "ann@example.com", "crm/none"},
-			{"policy", "explain", "no-one@example.com", "crm/export"}, {"policy", "apply"}, {"policy", "apply", "no-such-file"}, {"policy", "rule"}} {
+		for _, args := range [][]string{
+			{"policy"},
+			{"policy", "explain", "ann@example.com"},
+			{"policy", "explain", "ann@example.com", "crm/none"},
+			{"policy", "explain", "no-one@example.com", "crm/export"},
+			{"policy", "apply"},
+			{"policy", "apply", "no-such-file"},
+			{"policy", "rule"},
+		} {
 			_, err = o.run(args...)
 			assert.Error(t, err, "%v", args)
 		}

@@ -136,7 +136,7 @@ func (o office) worker(temporal client.Client) *sweep {
 	a := &activities.Activities{
 		DB: o.Worker, Reconciler: &activities.Reconciler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
 		Slack:   slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC},
+		Options: activities.Options{DefaultTimeZone: time.UTC},
 	}
 	starter := &workflows.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
 	return &sweep{db: o.Worker, activities: a, starter: starter, every: time.Minute, log: log}

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/directory"
 )
 
-// exportedAt writes the folder as if its grants.csv had last been written then.
+// exportedAt writes the folder, with a grants.csv last written at that time.
 func (f folder) exportedAt(t testing.TB, at time.Time) string {
 	t.Helper()
 	dir := f.write(t)
@@ -37,7 +37,7 @@ func TestImportedGrant(t *testing.T) {
 		 where c.source = 'imported' and c.granted_at <= app_now() and c.ends_at is null and c.due_at is null and c.item_id is null`))
 	})
 
-	// Case 46: an export taken during a temporary grant is imported: no imported claim, and the end holds.
+	// Otherwise the imported claim would keep the access after its end.
 	t.Run("export taken during a temporary grant imports no claim", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
@@ -62,8 +62,8 @@ func TestImportedGrant(t *testing.T) {
 				}
 				before := c.contents(t)
 				summary := c.importsFrom(t, during)
-				assert.Equal(t, 1, summary.LeftOut)
-				assert.Contains(t, summary.String(), "1 rows of grants.csv were left out")
+				assert.Equal(t, 1, summary.Skipped)
+				assert.Contains(t, summary.String(), "rows of grants.csv skipped, because accessbot granted or revoked that access itself: 1")
 				assert.False(t, summary.Changed(), summary)
 				assert.Equal(t, before, c.contents(t))
 			})
@@ -73,8 +73,8 @@ func TestImportedGrant(t *testing.T) {
 
 		later := office().plus("grants.csv", "ann@example.com,crm,writer\n").exportedAt(t, now.AddDate(0, 0, 8))
 		summary := c.importsFrom(t, later)
-		assert.Zero(t, summary.LeftOut)
-		assert.Contains(t, c.claims(t), "ann@example.com crm/writer imported", "an export of later on shows access of another origin")
+		assert.Zero(t, summary.Skipped)
+		assert.Contains(t, c.claims(t), "ann@example.com crm/writer imported", "a later export shows access of another origin")
 	})
 
 	t.Run("old export does not revive revoked access", func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestImportedGrant(t *testing.T) {
 		c.gets(t, "ann@example.com", "crm/reader", 7)
 		summary := c.imports(t, office())
 		assert.False(t, summary.Changed())
-		assert.Zero(t, summary.LeftOut)
+		assert.Zero(t, summary.Skipped)
 		assert.Contains(t, c.claims(t), "ann@example.com crm/reader imported")
 	})
 
@@ -134,12 +134,12 @@ func TestImportedGrant(t *testing.T) {
 		due := func(claim int64) bool {
 			return c.count(t, `select count(*) from claims where id = $1 and due_at <= app_now()`, claim) == 1
 		}
-		assert.True(t, due(over), "the sweep looks at the assignment")
-		assert.False(t, due(before), "a request still wants that access")
-		assert.False(t, due(earlier), "the import has nothing to say about this one")
+		assert.True(t, due(over), "no live claim is left, so the sweep reconciles the assignment")
+		assert.False(t, due(before), "another request still keeps that access")
+		assert.False(t, due(earlier), "the import did not end a claim on this assignment")
 	})
 
-	t.Run("import ends only imported claims that its file leaves out", func(t *testing.T) {
+	t.Run("claims of other sources are not ended", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		c.gets(t, "di@example.com", "crm/writer", 0)
@@ -153,7 +153,7 @@ func TestImportedGrant(t *testing.T) {
 		}, c.claims(t))
 	})
 
-	t.Run("access found before is imported once an export names it", func(t *testing.T) {
+	t.Run("unexpected access that an export names becomes imported", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		c.exec(t, `insert into claims (person_id, account_id, entitlement_id, source, granted_at)
@@ -166,11 +166,12 @@ func TestImportedGrant(t *testing.T) {
 		assert.False(t, c.imports(t, named).Changed())
 
 		c.imports(t, office())
-		assert.NotContains(t, c.claims(t), "bo@example.com wiki/reader imported", "and it ends with its row")
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'unexpected' and due_at <= app_now()`), "no one has seen it gone since it was found")
+		assert.NotContains(t, c.claims(t), "bo@example.com wiki/reader imported", "the claim ends when its row is gone")
+		assert.Equal(t, 1, c.count(t, `select count(*) from claims where source = 'unexpected' and due_at <= app_now()`),
+			"the sweep must confirm that the access is gone")
 	})
 
-	t.Run("grant of a retired entitlement stays known", func(t *testing.T) {
+	t.Run("grant of a retired entitlement is kept", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		held := c.claims(t)

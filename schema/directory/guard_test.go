@@ -12,13 +12,13 @@ import (
 	"accessbot/schema/directory"
 )
 
-// cut is the folder with only the first lines of one of its files.
+// cut returns the folder with only the first lines of one file.
 func (f folder) cut(file string, lines int) folder {
 	all := strings.SplitAfter(f[file], "\n")
 	return f.without(file).plus(file, strings.Join(all[:lines], ""))
 }
 
-// hall is 200 people, 8 applications with 100 entitlements, and 400 grants, a line each.
+// hall is 200 people, 8 applications with 100 entitlements, and 400 grants, with one line for each.
 func hall(t *testing.T) folder {
 	f := town(t, 200, 100, 400)
 	f["entitlements.csv"] = strings.ReplaceAll(strings.ReplaceAll(f["entitlements.csv"], "\ndoes", " does"), "\"What", "\"Does what")
@@ -26,8 +26,7 @@ func hall(t *testing.T) folder {
 }
 
 func TestImportGuard(t *testing.T) {
-	// Case 41: an import whose people or grants file was cut short is refused with the counts, nothing changed.
-	t.Run("file that was cut short is refused with the counts", func(t *testing.T) {
+	t.Run("truncated file is refused with the counts", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, hall(t))
 		for _, test := range []struct {
@@ -35,7 +34,7 @@ func TestImportGuard(t *testing.T) {
 			lines int
 			says  string
 		}{
-			{"people.csv", 1 + 189, "would mark 11 of 200 people as gone: is the file complete and right? If so, allow it with --allow people-gone=11"},
+			{"people.csv", 1 + 189, "would mark 11 of 200 people as gone. If the file is complete and correct, use --allow people-gone=11"},
 			{"people.csv", 1, "would mark 200 of 200 people as gone"},
 			{"entitlements.csv", 1 + 94, "would mark 6 of 100 entitlements as gone"},
 			{"applications.csv", 1, "would mark 8 of 8 applications as gone"},
@@ -52,7 +51,7 @@ func TestImportGuard(t *testing.T) {
 		}
 	})
 
-	t.Run("removals up to five percent, five rows or the allowance are taken", func(t *testing.T) {
+	t.Run("loss of up to five percent, five rows or the allowance is accepted", func(t *testing.T) {
 		for _, test := range []struct {
 			what  string
 			lines int
@@ -61,7 +60,7 @@ func TestImportGuard(t *testing.T) {
 		}{
 			{"5 % of 200", 190, 0, true},
 			{"one more", 189, 0, false},
-			{"one more, allowed one too few", 189, 10, false},
+			{"one more, with one too few allowed", 189, 10, false},
 			{"one more, allowed", 189, 11, true},
 			{"all, allowed", 0, 200, true},
 		} {
@@ -88,22 +87,22 @@ func TestImportGuard(t *testing.T) {
 		})
 	})
 
-	t.Run("application takes its entitlements along and they count too", func(t *testing.T) {
+	t.Run("entitlements of a missing application count as lost", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, hall(t))
 		one := folder{"applications.csv": hall(t).cut("applications.csv", 1+7)["applications.csv"]}
 		refused := c.refuses(t, one, directory.Options{})
-		require.Len(t, refused.Problems, 1, "one application in eight is let pass")
+		require.Len(t, refused.Problems, 1, "one application in eight is accepted")
 		assert.Contains(t, refused.Problems[0].String(), "applications.csv: would mark 12 of 100 entitlements as gone")
 
 		summary, err := directory.Import(context.Background(), c.importer, one.write(t), directory.Options{Allow: map[string]int{"entitlements-gone": 12}})
 		require.NoError(t, err)
 		assert.Equal(t, 12, of(t, summary, "entitlements.csv").Gone)
 		assert.Equal(t, 12, c.count(t, `select count(*) from entitlements where gone_at is not null`))
-		assert.Equal(t, 400, c.count(t, `select count(*) from claims where ended_at is null`), "what is held is held")
+		assert.Equal(t, 400, c.count(t, `select count(*) from claims where ended_at is null`), "access is still held")
 	})
 
-	t.Run("ended claims do not count", func(t *testing.T) {
+	t.Run("claims that ended before are not counted", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, hall(t))
 		for lines := 380; lines >= 340; lines -= 10 {

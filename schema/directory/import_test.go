@@ -24,12 +24,12 @@ import (
 )
 
 func TestImport(t *testing.T) {
-	t.Run("sample directory has what every feature needs", func(t *testing.T) {
+	t.Run("sample directory has data for every feature", func(t *testing.T) {
 		c := newCompany(t)
 		summary, err := directory.Import(context.Background(), c.importer, "sample", directory.Options{})
 		require.NoError(t, err)
 		for _, f := range summary.Files {
-			if f.File != "reasons.csv" { // which are in the schema already
+			if f.File != "reasons.csv" { // the schema has these already
 				assert.NotZero(t, f.Added, f.File)
 			}
 			assert.Zero(t, f.Gone, f.File)
@@ -47,14 +47,14 @@ func TestImport(t *testing.T) {
 		assert.Equal(t, 2, c.count(t, `select count(*) from people where administrator`))
 		assert.Equal(t, "nadia@example.com", c.text(t, `
 		select string_agg(email, ' ') from people p where status = 'active' and not exists (select from claims c where c.person_id = p.id)`),
-			"a newcomer, who holds nothing")
+			"a new employee, who holds no access")
 		assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'suspended'`))
 		assert.Equal(t, 1, c.count(t, `select count(*) from people where status = 'left'`))
 		assert.Equal(t, 1, c.count(t, `select count(*) from entitlements where not requestable`))
 		assert.NotZero(t, c.count(t, `select count(*) from entitlements where max_days = 1`))
 		assert.Greater(t, c.count(t, `select max(n) from (select count(*) as n from claims group by person_id) held`), 50)
 		assert.Equal(t, 3, c.count(t, `select count(distinct job_title_id) from job_title_entitlements`))
-		assert.Equal(t, 2*c.count(t, `select count(*) from people`), c.count(t, `select count(*) from accounts`), "everybody has a name in both targets")
+		assert.Equal(t, 2*c.count(t, `select count(*) from people`), c.count(t, `select count(*) from accounts`), "each person has an account in both targets")
 	})
 
 	t.Run("second import of the same files changes nothing", func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestImport(t *testing.T) {
 				assert.False(t, second.Changed(), second)
 				assert.Contains(t, second.String(), "nothing has changed")
 				assert.Equal(t, before, c.contents(t))
-				assert.Equal(t, event+1, c.lastEvent(t), "nothing but the import itself is recorded")
+				assert.Equal(t, event+1, c.lastEvent(t), "only the import itself is recorded")
 				for i, f := range second.Files {
 					assert.Equal(t, first.Files[i].Added+first.Files[i].Changed+first.Files[i].Unchanged, f.Unchanged, f.File)
 				}
@@ -107,7 +107,7 @@ func TestImport(t *testing.T) {
 		assert.Contains(t, summary.String(), "grant.csv was not read")
 	})
 
-	t.Run("byte order mark, line ends, spaces and letter case do not matter", func(t *testing.T) {
+	t.Run("byte order mark, line ends, spaces and letter case are ignored", func(t *testing.T) {
 		c := newCompany(t)
 		f := folder{}
 		for file, text := range office() {
@@ -117,7 +117,7 @@ func TestImport(t *testing.T) {
 			with(t, "people.csv", "active", " Active ").
 			with(t, "applications.csv", "bo@example.com;di@example.com", " Bo@example.com ; DI@example.com; ")
 		c.imports(t, f)
-		assert.False(t, c.imports(t, office()).Changed(), "it is the same directory")
+		assert.False(t, c.imports(t, office()).Changed(), "the directory is the same")
 		assert.Equal(t, "Change\nanything", c.text(t, `select description from entitlements where key = 'writer'`))
 	})
 
@@ -165,7 +165,7 @@ func TestImport(t *testing.T) {
 				first++
 			}
 		}
-		assert.Equal(t, 1, first, "the first one imports, the others find it done")
+		assert.Equal(t, 1, first, "the first import changes the directory, the others change nothing")
 	})
 
 	t.Run("import that deadlocks with a revocation is retried", func(t *testing.T) {
@@ -174,16 +174,16 @@ func TestImport(t *testing.T) {
 		requestID, _ := c.asks(t, "ann@example.com", "wiki/reader", 0)
 
 		const anns = `(select id from people where email = 'ann@example.com')`
-		release, err := c.Beginx()
+		revocation, err := c.Beginx()
 		require.NoError(t, err)
-		defer release.Rollback() //nolint:errcheck // committed below
-		// Who looks for the deadlock once both wait, is the one that gives way: the import, however slow the machine.
-		_, err = release.Exec(`set local deadlock_timeout = '1min'`)
+		defer revocation.Rollback() //nolint:errcheck // committed below
+		// PostgreSQL cancels the transaction that detects the deadlock. The timeouts make that the import, even on a slow machine.
+		_, err = revocation.Exec(`set local deadlock_timeout = '1min'`)
 		require.NoError(t, err)
 		_, err = c.Exec(`alter role accessbot_directory in database ` + pq.QuoteIdentifier(c.Name) + ` set deadlock_timeout = '4s'`)
 		require.NoError(t, err)
 		importer := c.As(t, "accessbot_directory")
-		_, err = release.Exec(`select from claims where person_id = ` + anns + ` for update`)
+		_, err = revocation.Exec(`select from claims where person_id = ` + anns + ` for update`)
 		require.NoError(t, err)
 		done := make(chan error, 1)
 		changed := office().
@@ -196,16 +196,16 @@ func TestImport(t *testing.T) {
 		eventually(t, func() bool {
 			return c.count(t, `select count(*) from pg_stat_activity where datname = current_database() and usename = 'accessbot_directory' and wait_event_type = 'Lock'`) == 1
 		}, "the import has locked the request, whose approver changes, and waits for the claim")
-		// Now each has what the other wants.
-		_, err = release.Exec(`update access_requests set due_at = app_now() where id = $1`, requestID)
+		// Now each waits for the other's lock.
+		_, err = revocation.Exec(`update access_requests set due_at = app_now() where id = $1`, requestID)
 		require.NoError(t, err)
-		require.NoError(t, release.Commit())
+		require.NoError(t, revocation.Commit())
 		require.NoError(t, <-done)
 		assert.NotContains(t, c.claims(t), "ann@example.com crm/reader imported")
 	})
 
-	t.Run("every table that was filled has statistics", func(t *testing.T) {
-		t.Run("after an import on a fresh database every table that it filled has them", func(t *testing.T) {
+	t.Run("statistics", func(t *testing.T) {
+		t.Run("every table filled by an import into a new database has them", func(t *testing.T) {
 			c := newCompany(t)
 			summary, err := directory.Import(context.Background(), c.importer, "sample", directory.Options{})
 			require.NoError(t, err)
@@ -218,7 +218,7 @@ func TestImport(t *testing.T) {
 				assert.NotZero(t, c.count(t, `select count(*) from pg_stats where schemaname = 'public' and tablename = $1`, table), table)
 			}
 		})
-		t.Run("every table that has rows after an import, and had none before, is among them", func(t *testing.T) {
+		t.Run("no table that an import can fill is forgotten", func(t *testing.T) {
 			c := newCompany(t)
 			f := guild()
 			_, err := directory.Import(context.Background(), c.importer, f.write(t), directory.Options{Allow: map[string]int{"reasons-gone": 6}})
@@ -229,13 +229,13 @@ func TestImport(t *testing.T) {
 				}
 			}
 		})
-		t.Run("a table without rows stays one that was never analyzed", func(t *testing.T) {
+		t.Run("table without rows is not analyzed", func(t *testing.T) {
 			c := newCompany(t)
 			c.imports(t, folder{"people.csv": office()["people.csv"]})
 			assert.Equal(t, 4, c.count(t, `select reltuples::int from pg_class where oid = 'people'::regclass`))
 			assert.Equal(t, -1, c.count(t, `select reltuples::int from pg_class where oid = 'claims'::regclass`))
 		})
-		t.Run("no other role may ask for them", func(t *testing.T) {
+		t.Run("other roles may not update them", func(t *testing.T) {
 			c := newCompany(t)
 			for _, role := range []string{"accessbot_slackapp", "accessbot_worker", "accessbot_auditor"} {
 				_, err := c.As(t, role).Exec(`select analyze_directory()`)
@@ -246,7 +246,7 @@ func TestImport(t *testing.T) {
 			assert.Zero(t, c.count(t, `select count(*) from pg_proc p cross join aclexplode(p.proacl) a
 			where p.proname = 'analyze_directory' and a.grantee not in (p.proowner, 'accessbot_directory'::regrole)`))
 		})
-		t.Run("a temporary table of the importer's is not what is analyzed", func(t *testing.T) {
+		t.Run("temporary table with the same name is not analyzed", func(t *testing.T) {
 			c := newCompany(t)
 			db, err := schema.Open(c.RoleURL("accessbot_directory"), 1)
 			require.NoError(t, err)
@@ -259,24 +259,24 @@ func TestImport(t *testing.T) {
 		})
 	})
 
-	t.Run("absent column keeps the setting for unexpected access", func(t *testing.T) {
+	t.Run("absent column keeps the setting for findings", func(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\nbo@example.com,Bo,,,,active\n"
-		finding := func(applications string) string {
+		onFinding := func(applications string) string {
 			_, err := directory.Import(context.Background(), c.importer, folder{"people.csv": people, "applications.csv": applications}.write(t), directory.Options{})
 			require.NoError(t, err)
-			return c.text(t, `select unexpected_access from applications`)
+			return c.text(t, `select on_finding from applications`)
 		}
-		assert.Equal(t, "report", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "correct", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,correct\n"))
-		assert.Equal(t, "correct", finding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
-		assert.Equal(t, "report", finding("slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,\n"))
-		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,unexpected_access\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+		assert.Equal(t, "report", onFinding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+		assert.Equal(t, "correct", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,correct\n"))
+		assert.Equal(t, "correct", onFinding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
+		assert.Equal(t, "report", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,\n"))
+		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
 		assert.Contains(t, refused.Error(), "neither report nor correct")
 	})
 }
 
-// town generates a directory of a given size: names that need quoting, a tree of managers, a few owners.
+// town generates a directory of a given size, with names that need quoting, a tree of managers, and a few owners.
 func town(t testing.TB, people, entitlements, grants int) folder {
 	t.Helper()
 	require.LessOrEqual(t, grants, people*entitlements)
@@ -307,7 +307,7 @@ func town(t testing.TB, people, entitlements, grants int) folder {
 	return folder{"people.csv": p.String(), "applications.csv": a.String(), "entitlements.csv": e.String(), "grants.csv": g.String()}
 }
 
-// wire counts what is written to the database's connections: a statement is one to three writes, a copied row is none.
+// wire counts writes to the database's connections: one to three for each statement, none for a copied row.
 type wire struct{ writes atomic.Int64 }
 
 type countedConn struct {
@@ -365,19 +365,19 @@ func TestImportSize(t *testing.T) {
 	})
 }
 
-// bulk is how long an organization of some 1,500 people and 6,300 grants may take. It is under a second on a machine
-// that does nothing else; a query that compares every row with every other one takes minutes.
+// bulk is how long the import of about 1,500 people and 6,300 grants may take. It takes under a second on an idle machine, and
+// minutes with a query that compares every row with every other one.
 const bulk = 20 * time.Second
 
-// realOrganization is the folder with the Kubernetes organization's directory, if there is a copy of it.
+// realOrganization returns the folder with the Kubernetes organization's directory, and skips the test if there is none.
 func realOrganization(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("ACCESSBOT_KUBERNETES_DATA")
 	if dir == "" {
-		dir = "../../../shared/data/kubernetes-org" // beside the checkout
+		dir = "../../../shared/data/kubernetes-org" // next to the checkout
 	}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		t.Skip("there is no copy of the Kubernetes organization's directory: ACCESSBOT_KUBERNETES_DATA says where one is")
+		t.Skip("no copy of the Kubernetes organization's directory: set ACCESSBOT_KUBERNETES_DATA to its folder")
 	}
 	return dir
 }

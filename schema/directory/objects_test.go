@@ -21,7 +21,7 @@ func (c company) targets(t testing.TB) []string {
 	return targets
 }
 
-// targeted is the office with a target column, empty everywhere.
+// targeted is the office with an empty target column.
 func targeted(t testing.TB) folder {
 	return office().with(t, "entitlements.csv", "risk,owners\n", "risk,owners,target\n").
 		with(t, "entitlements.csv", "crm,reader,Read,role,,low,\n", "crm,reader,Read,role,,low,,\n").
@@ -30,7 +30,6 @@ func targeted(t testing.TB) folder {
 }
 
 func TestObjects(t *testing.T) {
-	// Case 42: two applications with an entitlement of the same key are two objects in the target.
 	t.Run("same key in two applications is two objects", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
@@ -38,10 +37,10 @@ func TestObjects(t *testing.T) {
 		assert.Equal(t, []string{"ann@example.com crm/reader imported", "cy@example.com crm/reader imported", "cy@example.com wiki/reader imported"}, c.claims(t))
 
 		c.imports(t, office().with(t, "grants.csv", "cy@example.com,crm,reader\n", ""))
-		assert.Equal(t, []string{"ann@example.com crm/reader imported", "cy@example.com wiki/reader imported"}, c.claims(t), "ending one leaves the other")
+		assert.Equal(t, []string{"ann@example.com crm/reader imported", "cy@example.com wiki/reader imported"}, c.claims(t), "ending one keeps the other")
 	})
 
-	t.Run("instance is named after the connector unless the file says", func(t *testing.T) {
+	t.Run("instance defaults to the connector's name", func(t *testing.T) {
 		c := newCompany(t)
 		summary, err := directory.Import(context.Background(), c.importer, folder{"applications.csv": `slug,name,connector,owners,instance
 a,A,postgresql,,
@@ -89,7 +88,7 @@ c,C,open-ldap.v3,,
 		target := c.text(t, `select target from entitlements where name = 'Long'`)
 		assert.Equal(t, cut("crm/"+long, "crm/"+strings.Repeat("k", 49)), target)
 		assert.LessOrEqual(t, len(target), 63)
-		assert.NotEqual(t, target, c.text(t, `select target from entitlements where name = 'Longer'`), "names that begin alike stay two")
+		assert.NotEqual(t, target, c.text(t, `select target from entitlements where name = 'Longer'`), "names with the same beginning stay different")
 
 		account := c.text(t, `select account from accounts a join people p on p.id = a.person_id where p.name = 'Em'`)
 		assert.Equal(t, cut(mailbox, mailbox[:54]), account)
@@ -101,10 +100,10 @@ c,C,open-ldap.v3,,
 		c.imports(t, targeted(t))
 		refused := c.refuses(t, targeted(t).with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,viewer,Read,role,,low,,wiki/reader"), directory.Options{})
 		require.Len(t, refused.Problems, 1)
-		assert.Equal(t, "entitlements.csv:5: target: wiki/reader of POSTGRESQL is the object of wiki/reader already", refused.Problems[0].String())
+		assert.Equal(t, "entitlements.csv:5: target: wiki/reader in POSTGRESQL is already the object of wiki/reader", refused.Problems[0].String())
 	})
 
-	t.Run("object that is held is not exchanged", func(t *testing.T) {
+	t.Run("object that is held can't be changed", func(t *testing.T) {
 		moved := targeted(t).with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,reader,Read,role,,low,,wiki/other")
 		elsewhere := office().with(t, "applications.csv", "connector,owners\n", "connector,owners,instance\n").
 			with(t, "applications.csv", ",bo@example.com\n", ",bo@example.com,\n").with(t, "applications.csv", "di@example.com\n", "di@example.com,WIKI\n")
@@ -117,9 +116,12 @@ c,C,open-ldap.v3,,
 			files folder
 			says  string
 		}{
-			{moved, "entitlements.csv:5: target: has claims that are not confirmed removed, 1 of them, on wiki/reader: leave that as it is, or retire it and add a new key"},
-			{elsewhere, "applications.csv:3: instance: has claims that are not confirmed removed, 1 of them, in POSTGRESQL: leave it there, or retire it and add a new slug"},
-			{otherKind, "applications.csv:3: instance: has claims that are not confirmed removed, 1 of them, in POSTGRESQL: leave it there, or retire it and add a new slug"},
+			{moved, "entitlements.csv:5: target: access is still held through wiki/reader (claims not confirmed removed: 1); " +
+				"keep that target, or retire this entitlement and add one with a new key"},
+			{elsewhere, "applications.csv:3: instance: access is still held in POSTGRESQL (claims not confirmed removed: 1); " +
+				"keep that instance, or retire this application and add one with a new slug"},
+			{otherKind, "applications.csv:3: instance: access is still held in POSTGRESQL (claims not confirmed removed: 1); " +
+				"keep that instance, or retire this application and add one with a new slug"},
 		} {
 			refused := c.refuses(t, test.files, connectors)
 			require.Len(t, refused.Problems, 1)
@@ -135,7 +137,7 @@ c,C,open-ldap.v3,,
 			then  string
 		}{
 			{moved, "wiki/reader POSTGRESQL wiki/other"},
-			{elsewhere, "wiki/reader WIKI wiki/other"}, // whose entitlements.csv does not speak of targets
+			{elsewhere, "wiki/reader WIKI wiki/other"}, // without a target column
 			{otherKind, "wiki/reader LDAP wiki/other"},
 		} {
 			summary, err := directory.Import(context.Background(), c.importer, free.files.without("grants.csv").write(t), connectors)
@@ -166,7 +168,8 @@ c,C,open-ldap.v3,,
 
 		refused := c.refuses(t, renamed.plus("people.csv", "ann@example.com,Another Ann,,,,active\n"), directory.Options{})
 		require.Len(t, refused.Problems, 1)
-		assert.Equal(t, "people.csv:6: email: the account of ann@example.com in POSTGRESQL is someone else's already: an account keeps its person for good", refused.Problems[0].String())
+		assert.Equal(t, "people.csv:6: email: the account of ann@example.com in POSTGRESQL already belongs to another person; "+
+			"accounts are never reassigned", refused.Problems[0].String())
 	})
 
 	t.Run("new instance adds an account for every person", func(t *testing.T) {

@@ -21,7 +21,7 @@ func TestPeople(t *testing.T) {
 		summary := c.imports(t, without)
 		assert.Equal(t, []string{"cy@example.com"}, of(t, summary, "people.csv").Names)
 		assert.Equal(t, 1, c.count(t, `select count(*) from people where gone_at is not null`))
-		assert.Equal(t, held, c.claims(t), "grants.csv still names them, and only who has left loses access")
+		assert.Equal(t, held, c.claims(t), "grants.csv still has their access, and only status left revokes it")
 		assert.Zero(t, c.count(t, `select count(*) from claims where due_at is not null`))
 		assert.False(t, c.imports(t, without).Changed())
 
@@ -60,8 +60,8 @@ func TestPeople(t *testing.T) {
 			plus("grants.csv", "cy@example.com,crm,writer\n")
 		c.imports(t, left)
 		assert.Equal(t, 3, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'cy@example.com' and c.due_at <= app_now()`),
-			"what they held, and what the same export says that they hold too")
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "and no one else's")
+			"the claims from before, and the one from this import")
+		assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "claims of other people are not due")
 	})
 
 	t.Run("Slack user ID moves to the person's new address", func(t *testing.T) {
@@ -71,15 +71,15 @@ func TestPeople(t *testing.T) {
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0A\nbo@example.com,Bo,,,,active,U0B\n"})
 		assert.Equal(t, "ann@new.example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`))
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0B\nbo@example.com,Bo,,,,active,U0A\n"})
-		assert.Equal(t, "bo@example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`), "two IDs are exchanged in one import")
+		assert.Equal(t, "bo@example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`), "two people exchange IDs in one import")
 	})
 
-	t.Run("look-alike addresses are people of their own", func(t *testing.T) {
+	t.Run("look-alike addresses are different people", func(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\n"
 		addresses := []string{"priya@example.com", "pr\u0130ya@example.com", "kenji@example.com", "\u212aenji@example.com", "sam@example.com", "\u017fam@example.com"}
 		for _, address := range addresses {
-			people += address + ",Someone,,,,active\n"
+			people += address + ",Name,,,,active\n"
 		}
 		c.imports(t, folder{"people.csv": people})
 		var known []string
@@ -111,7 +111,7 @@ func TestPeopleChanges(t *testing.T) {
 			{"person_id": id("cy@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("suspended", id("ann@example.com"), false, false)},
 			{"person_id": id("ed@example.com"), "before": nil, "after": state("active", nil, true, false)},
 			{"person_id": id("di@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("active", id("bo@example.com"), false, true)},
-		}, c.events(t, schema.PersonChanged, event), "Ann's new name decides nothing")
+		}, c.events(t, schema.PersonChanged, event), "Ann's new name is not audited")
 	})
 
 	t.Run("change of owners is audited", func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestPeopleChanges(t *testing.T) {
 		for _, test := range []struct {
 			what  string
 			files folder
-			woken bool
+			due   bool
 		}{
 			{"nothing", office(), false},
 			{"the requester's manager", office().with(t, "people.csv", "Ann,Analyst,Data,bo@example.com", "Ann,Analyst,Data,di@example.com"), true},
@@ -153,13 +153,13 @@ func TestPeopleChanges(t *testing.T) {
 			t.Run(test.what, func(t *testing.T) {
 				c.imports(t, office())
 				open, _ := c.asks(t, "ann@example.com", "crm/writer", 0)
-				settled, item := c.asks(t, "di@example.com", "crm/writer", 0)
+				completed, item := c.asks(t, "di@example.com", "crm/writer", 0)
 				c.exec(t, `update request_items set state = 'withdrawn' where id = $1`, item)
-				c.exec(t, `update access_requests set completed_at = app_now() where id = $1`, settled)
+				c.exec(t, `update access_requests set completed_at = app_now() where id = $1`, completed)
 
 				c.imports(t, test.files)
-				assert.Equal(t, test.woken, c.count(t, `select count(*) from access_requests where id = $1 and due_at <= app_now()`, open) == 1)
-				assert.Zero(t, c.count(t, `select count(*) from access_requests where id = $1 and due_at is not null`, settled))
+				assert.Equal(t, test.due, c.count(t, `select count(*) from access_requests where id = $1 and due_at <= app_now()`, open) == 1)
+				assert.Zero(t, c.count(t, `select count(*) from access_requests where id = $1 and due_at is not null`, completed))
 			})
 		}
 	})
@@ -189,7 +189,7 @@ func TestJobTitles(t *testing.T) {
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets())
 		c.imports(t, office())
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets(), "an absent file leaves them")
-		assert.Equal(t, 1, c.count(t, `select count(*) from job_titles where name = 'Pilot'`), "a title that was there stays")
+		assert.Equal(t, 1, c.count(t, `select count(*) from job_titles where name = 'Pilot'`), "the title itself stays")
 	})
 
 	t.Run("change of job title is audited and changes no access", func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestJobTitles(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	t.Run("reasons keep the file's order and retired ones stay", func(t *testing.T) {
+	t.Run("reasons have the file's order and retired ones are kept", func(t *testing.T) {
 		c := newCompany(t)
 		reasons := func() string {
 			return c.text(t, `select string_agg(key || ':' || label || ':' || note_required, ' ' order by position) from reasons where gone_at is null`)
@@ -230,7 +230,7 @@ func TestReasons(t *testing.T) {
 		assert.Equal(t, "other:Other:true project:Work:false move:Move:false", reasons())
 		f := of(t, summary, "reasons.csv")
 		assert.Equal(t, []int{1, 2, 4}, []int{f.Added, f.Changed, f.Gone})
-		require.Equal(t, 7, c.count(t, `select count(*) from reasons`), "requests point at them")
+		require.Equal(t, 7, c.count(t, `select count(*) from reasons`), "requests refer to them")
 		c.imports(t, folder{"reasons.csv": "key,label,note_required\naudit,Audit,no\n"})
 		assert.Equal(t, "audit:Audit:false", reasons())
 	})

@@ -9,7 +9,13 @@ create table policies (
     applied_at timestamptz not null default app_now()
 );
 -- The policy that comes with the program: schema/policy/default.yaml.
-insert into policies (source) values ('# Who decides about access, as long as no other policy was applied.
+insert into policies (source) values ('# The policy that applies until another one is applied. See docs/policies.md.
+defaults:
+  remind_after: 24h
+  escalate_after: 3d
+  expire_after: 14d
+  max_days: 365
+
 rules:
   - name: The owners decide
     ask:

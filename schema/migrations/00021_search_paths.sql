@@ -33,7 +33,7 @@ begin
         raise exception 'no approved item explains this unexpected access' using errcode = 'AB011';
     end if;
     if new.source = 'correction' and (
-        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.on_finding = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
         raise exception 'unexpected access in this application is only reported, or a claim explains it' using errcode = 'AB011';

@@ -47,7 +47,7 @@ revoke insert on claims from accessbot_directory;
 grant insert (email, name, job_title_id, department, status, time_zone, slack_user_id, administrator),
       update (email, name, job_title_id, department, manager_id, status, time_zone, slack_user_id, administrator, gone_at) on people to accessbot_directory;
 grant insert (name), update (search) on job_titles to accessbot_directory;
-grant insert (slug, name, connector, instance, unexpected_access), update (name, connector, instance, unexpected_access, gone_at, search) on applications to accessbot_directory;
+grant insert (slug, name, connector, instance, on_finding), update (name, connector, instance, on_finding, gone_at, search) on applications to accessbot_directory;
 grant insert (application_id, instance, key, name, kind, description, risk, requestable, max_days, target),
       update (name, kind, description, risk, requestable, max_days, target, gone_at, search) on entitlements to accessbot_directory;
 grant insert (person_id, instance, account), update (account) on accounts to accessbot_directory;
@@ -128,7 +128,7 @@ begin
         raise exception 'no approved item explains this unexpected access' using errcode = 'AB011';
     end if;
     if new.source = 'correction' and (
-        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.unexpected_access = 'correct')
+        not exists (select from entitlements e join applications a on a.id = e.application_id where e.id = new.entitlement_id and a.on_finding = 'correct')
         or exists (select from claims c where c.account_id = new.account_id and c.entitlement_id = new.entitlement_id and c.removed_at is null))
     then
         raise exception 'unexpected access in this application is only reported, or a claim explains it' using errcode = 'AB011';

@@ -15,18 +15,21 @@ import (
 )
 
 func TestBolt(t *testing.T) {
-	// An app made with Slack's own library, @slack/bolt, over Socket Mode: it does not know that this is not Slack.
-	t.Run("Slack's own library works with the simulator", func(t *testing.T) {
+	// An app made with Slack's own library, @slack/bolt, in Socket Mode.
+	t.Run("Slack's own library works with the local Slack", func(t *testing.T) {
 		modules := os.Getenv("TEST_BOLT_MODULES")
 		if modules == "" {
-			t.Skip("TEST_BOLT_MODULES names no folder in which boltcheck's node_modules are: ./temporal-dev.sh test fetches them from npm, and says so where it cannot")
+			t.Skip("TEST_BOLT_MODULES is not set to a folder with boltcheck's node_modules: " +
+				"./temporal-dev.sh test fetches them from npm, and reports if it cannot")
 		}
-		server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-bolt", AppToken: "xapp-bolt", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}})
+		server, err := slacksim.New(slacksim.Config{
+			BotToken: "xoxb-bolt", AppToken: "xapp-bolt", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}},
+		})
 		require.NoError(t, err)
 		listener := httptest.NewServer(server.Handler())
 		t.Cleanup(func() { server.Close(); listener.Close() })
 
-		// Node looks for modules beside the script.
+		// Node looks for modules next to the script.
 		dir := t.TempDir()
 		script, err := os.ReadFile("boltcheck/app.js")
 		require.NoError(t, err)
@@ -45,21 +48,21 @@ func TestBolt(t *testing.T) {
 			}
 		}()
 		t.Cleanup(func() {
-			_ = cmd.Process.Kill() // it may have ended
-			_ = cmd.Wait()         // killed is how it ends
+			_ = cmd.Process.Kill() // it may have ended already
+			_ = cmd.Wait()         // reports that it was killed
 		})
-		says := func() string {
+		printed := func() string {
 			select {
 			case line := <-lines:
 				return line
 			case <-time.After(30 * time.Second):
-				t.Fatal("the app says nothing")
+				t.Fatal("the app printed nothing")
 				return ""
 			}
 		}
 
 		workspace := slacksim.Dial(listener.URL)
-		require.JSONEq(t, `{"started": true}`, says())
+		require.JSONEq(t, `{"started": true}`, printed())
 		require.NoError(t, workspace.WaitForSockets(1, 30*time.Second))
 		ann := workspace.As("ann@example.com").Within(30 * time.Second).Must(t)
 		ann.OpenHome()
@@ -71,8 +74,8 @@ func TestBolt(t *testing.T) {
 		require.Equal(t, map[string]string{"Why": "Say something better"}, ann.Submit())
 		ann.Fill("Why", "a good reason")
 		ann.SubmitAccepted()
-		require.JSONEq(t, `{"who": "found", "why": "a good reason", "team": "T0LOCALSIM"}`, says())
+		require.JSONEq(t, `{"who": "found", "why": "a good reason", "team": "T0LOCALSIM"}`, printed())
 		ann.WaitForMessage("Thank you again, ann@example.com")
-		require.Empty(t, lines, "the library had nothing to complain about")
+		require.Empty(t, lines, "the library reported no error")
 	})
 }

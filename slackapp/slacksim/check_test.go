@@ -75,8 +75,8 @@ func strs(problems []slacksim.Problem) []string {
 }
 
 func TestLimits(t *testing.T) {
-	// Each case names the page of docs.slack.dev or the thread that its rule comes from. An empty want says
-	// that Slack takes it: the largest that is allowed stands beside the smallest that is not.
+	// Each case names the page of docs.slack.dev or the thread with its rule. An empty want means that Slack
+	// accepts it. For each limit there is the largest value allowed and the smallest one refused.
 	t.Run("each limit of a view is checked", func(t *testing.T) {
 		element := "/view/blocks/0/element"
 		for _, c := range []struct {
@@ -260,7 +260,7 @@ func TestLimits(t *testing.T) {
 			{"a section of 3001", m{"blocks": l{m{"type": "section", "text": mrkdwn(of(3001))}}}, "[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]"},
 			{"12,000 characters in all", m{"text": "x", "blocks": repeat(4, func(int) any { return m{"type": "section", "text": mrkdwn(of(3000))} })}, ""},
 			{"12,001 characters in all", m{"text": "x", "blocks": append(repeat(4, func(int) any { return m{"type": "section", "text": mrkdwn(of(3000))} }), m{"type": "section", "text": mrkdwn("x")})},
-				"[ERROR] msg_blocks_too_long: more text than a message may have [json-pointer:/blocks]"}, // bolt-js#2509
+				"[ERROR] msg_blocks_too_long: more text than a message can have [json-pointer:/blocks]"}, // bolt-js#2509
 			{"a file input", m{"blocks": l{inputOf(m{"type": "file_input"})}}, "[ERROR] unsupported type: file_input [json-pointer:/blocks/0/element/type]"},
 		} {
 			t.Run(c.name, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is what came back to a GET that follows no redirect.
+// answer is the response to a GET that follows no redirect.
 type answer struct {
 	status int
 	header http.Header
@@ -46,7 +46,7 @@ func fetch(t testing.TB, address string, into any) {
 	require.NoError(t, json.Unmarshal([]byte(got.body), into))
 }
 
-// post sends JSON and answers the status.
+// post sends a body and returns the status and body of the response.
 func post(t testing.TB, address, kind, body string) (status int, says string) {
 	t.Helper()
 	resp, err := http.Post(address, kind, strings.NewReader(body))
@@ -57,7 +57,7 @@ func post(t testing.TB, address, kind, body string) (status int, says string) {
 	return resp.StatusCode, string(raw)
 }
 
-// pageOf is what the page shows of one person.
+// pageOf is the data that the page shows for one person.
 type pageOf struct {
 	Start       string            `json:"start"`
 	Seq         int64             `json:"seq"`
@@ -127,7 +127,7 @@ func TestPageAPI(t *testing.T) {
 			return names, found.Total
 		}
 		names, total := search("q=laur")
-		require.Equal(t, []string{"Laura Bell", "Zoë Laurent", "Tom"}, names, "whose name begins so comes first")
+		require.Equal(t, []string{"Laura Bell", "Zoë Laurent", "Tom"}, names, "names that begin with the query come first")
 		require.Equal(t, 3, total)
 		names, _ = search("q=LAURENT+zo")
 		require.Equal(t, []string{"Zoë Laurent"}, names, "every word, in any order and case")
@@ -135,9 +135,9 @@ func TestPageAPI(t *testing.T) {
 		require.Len(t, names, 20)
 		require.Equal(t, 40, total)
 		names, total = search("")
-		require.Len(t, names, 20, "never all")
-		require.Equal(t, 43, total, "the app's own bot is no one to be")
-		names, _ = search("ids=" + slacksim.UserID("zoe@example.com") + ",U0NOBODY")
+		require.Len(t, names, 20, "limited by default")
+		require.Equal(t, 43, total, "without the app's own bot")
+		names, _ = search("ids=" + slacksim.UserID("zoe@example.com") + ",U0UNKNOWN")
 		require.Equal(t, []string{"Zoë Laurent"}, names)
 		status, _ := post(t, url+"/client/people", "application/json", "{}")
 		require.Equal(t, http.StatusMethodNotAllowed, status)
@@ -159,19 +159,19 @@ func TestPageAPI(t *testing.T) {
 		_, _, _, err = api.UpdateMessage(channel, first, say("one, edited"))
 		require.NoError(t, err)
 		p := seePage(t, ws, ann, "")
-		require.Equal(t, 2, p.Unread, "neither edits nor what only she sees count")
+		require.Equal(t, 2, p.Unread, "edits and ephemeral messages do not count")
 		require.Empty(t, p.Read)
 		require.Equal(t, []slacksim.Unread{{ID: benID, Name: "Ben Example", Email: ben, Unread: 1, Latest: p.Others[0].Latest}}, p.Others)
 		require.Equal(t, 1, p.OthersTotal)
 
-		// Read up to the first: one is left.
+		// After the first is read, one is left.
 		status, says := post(t, ws.Address()+"/client/users/"+ann+"/read", "application/json", `{"ts":"`+first+`"}`)
 		require.Equal(t, http.StatusOK, status, says)
 		p = seePage(t, ws, ann, "")
 		require.Equal(t, 1, p.Unread)
 		require.Equal(t, first, p.Read)
 
-		// A message that goes is no longer unread; one that was read changes nothing.
+		// A deleted message is no longer unread. Deleting one that was read changes nothing.
 		_, _, err = api.DeleteMessage(channel, first)
 		require.NoError(t, err)
 		require.Equal(t, 1, seePage(t, ws, ann, "").Unread)
@@ -179,18 +179,18 @@ func TestPageAPI(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, seePage(t, ws, ann, "").Unread)
 
-		// Others are listed by who got something last; opening the Messages tab reads all of it.
+		// Others are listed with the newest message first. Opening the Messages tab marks everything as read.
 		_, _, err = api.PostMessage(annID, say("three"))
 		require.NoError(t, err)
 		_, err = ws.AddUser(slacksim.User{Email: "cam@example.com", Name: "Cam"})
 		require.NoError(t, err)
 		others := seePage(t, ws, "cam@example.com", "").Others
 		require.Equal(t, []string{annID, benID}, []string{others[0].ID, others[1].ID})
-		require.Error(t, ws.As(ann).OpenMessages(), "there is no app that would acknowledge it")
+		require.Error(t, ws.As(ann).OpenMessages(), "there is no app to acknowledge it")
 		require.Zero(t, seePage(t, ws, ann, "").Unread)
 		require.Len(t, seePage(t, ws, "cam@example.com", "").Others, 1)
 
-		// An older mark revokes nothing .
+		// An older mark changes nothing.
 		status, _ = post(t, ws.Address()+"/client/users/"+ann+"/read", "application/json", `{"ts":"`+first+`"}`)
 		require.Equal(t, http.StatusOK, status)
 		require.Zero(t, seePage(t, ws, ann, "").Unread)
@@ -201,7 +201,7 @@ func TestPageAPI(t *testing.T) {
 	t.Run("page has the newest messages and the mentioned people", func(t *testing.T) {
 		api, ws := alone(t)
 		for i := range 5 {
-			_, _, err := api.PostMessage(slacksim.UserID(ann), say(fmt.Sprintf("message %d of <@%s> and <@U0NOBODY00>", i, slacksim.UserID(ben))))
+			_, _, err := api.PostMessage(slacksim.UserID(ann), say(fmt.Sprintf("message %d of <@%s> and <@U0UNKNOWN0>", i, slacksim.UserID(ben))))
 			require.NoError(t, err)
 		}
 		p := seePage(t, ws, ann, "?messages=2")
@@ -226,7 +226,7 @@ func TestPageAPI(t *testing.T) {
 		require.NotEmpty(t, one.Start)
 		require.NotEqual(t, one.Start, other.Start)
 		require.Equal(t, ben, one.As)
-		require.Equal(t, ann, other.As, "the first of the people, where no one is named")
+		require.Equal(t, ann, other.As, "the first user, if none is configured")
 		require.Equal(t, []slacksim.Link{link}, one.Links)
 
 		began := time.Now()
@@ -240,8 +240,8 @@ func TestPageAPI(t *testing.T) {
 
 	t.Run("wrong configuration of the page is refused", func(t *testing.T) {
 		for want, cfg := range map[string]slacksim.Config{
-			"no one in the workspace is eve": {As: "eve@example.com"},
-			"is no link":                     {Links: []slacksim.Link{{Text: "x", URL: "javascript:alert(1)"}}},
+			"the workspace has no user eve": {As: "eve@example.com"},
+			"is not a link":                 {Links: []slacksim.Link{{Text: "x", URL: "javascript:alert(1)"}}},
 		} {
 			cfg.BotToken, cfg.AppToken = botToken, appToken
 			_, err := slacksim.New(cfg)
@@ -294,7 +294,7 @@ func TestPageAPI(t *testing.T) {
 
 		all, err := in.ws.Traffic(0)
 		require.NoError(t, err)
-		said := map[string]string{} // by direction and name, the newest
+		contents := map[string]string{} // the newest, by direction and name
 		users := map[string]string{}
 		for _, row := range all {
 			got := look(t, fmt.Sprintf("%s/client/traffic/%d", in.url, row.Seq))
@@ -303,14 +303,14 @@ func TestPageAPI(t *testing.T) {
 				require.NotContains(t, got.body, token, row.Name)
 			}
 			require.NotRegexp(t, `/response/R0`, got.body)
-			said[row.Direction+": "+row.Name] = got.body
+			contents[row.Direction+": "+row.Name] = got.body
 			users[row.Name] = row.User
 		}
-		require.Contains(t, said["app to slack: views.publish"], `"text":"Request Access"`)
-		require.Contains(t, said["app to slack: chat.postMessage"], `"action_id":"approve"`, "blocks are JSON, not JSON in a string")
-		require.Contains(t, said["slack to app: block_actions"], `/response/•••`)
-		require.Contains(t, said["slack to app: view_submission"], `"answer":{"errors":{"reason":"Say more"}`)
-		require.Contains(t, said["slack to app: block_suggestion"], `"value":"an"`)
+		require.Contains(t, contents["app to slack: views.publish"], `"text":"Request Access"`)
+		require.Contains(t, contents["app to slack: chat.postMessage"], `"action_id":"approve"`, "blocks are JSON, not JSON in a string")
+		require.Contains(t, contents["slack to app: block_actions"], `/response/•••`)
+		require.Contains(t, contents["slack to app: view_submission"], `"answer":{"errors":{"reason":"Say more"}`)
+		require.Contains(t, contents["slack to app: block_suggestion"], `"value":"an"`)
 		require.Equal(t, slacksim.UserID(ann), users["views.publish"])
 		require.Equal(t, slacksim.UserID(ann), users["views.open"], "by its trigger")
 		require.Equal(t, slacksim.UserID(ben), users["chat.update"], "by its channel")
@@ -322,8 +322,8 @@ func TestPageAPI(t *testing.T) {
 		require.Equal(t, http.StatusConflict, look(t, in.url+"/client/traffic/1000000").status)
 	})
 
-	// Source: views.publish; a block_id that is not granted is made up, each time again.
-	t.Run("button drawn again since can be pressed", func(t *testing.T) {
+	// Source: views.publish; a block without block_id gets a new random one each time.
+	t.Run("button that was redrawn meanwhile can be pressed", func(t *testing.T) {
 		api, ws := alone(t)
 		publish := func() slacksim.Screen {
 			_, err := api.PublishView(slacksim.UserID(ann), home(slack.NewActionBlock("", button("b", "seven", "Button"))), "")

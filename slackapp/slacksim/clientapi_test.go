@@ -42,15 +42,15 @@ func TestServer(t *testing.T) {
 		}
 	})
 
-	t.Run("contradictory configuration is refused", func(t *testing.T) {
+	t.Run("inconsistent configuration is refused", func(t *testing.T) {
 		for want, cfg := range map[string]slacksim.Config{
 			"no bot token":         {AppToken: appToken},
 			"needs an app token":   {BotToken: botToken},
 			"needs a signing":      {BotToken: botToken, EventsURL: "http://x/1", InteractivityURL: "http://x/2", OptionsURL: "http://x/3"},
 			"none of them":         {BotToken: botToken, AppToken: appToken, EventsURL: "http://x/1"},
-			"is no address":        {BotToken: botToken, AppToken: appToken, EventsURL: "nowhere"},
+			"is not an app's URL":  {BotToken: botToken, AppToken: appToken, EventsURL: "nowhere"},
 			"two users with the I": {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{ID: "U1"}, {ID: "U1"}}},
-			"needs an id or an e":  {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{Name: "No one"}}},
+			"needs an id or an e":  {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{Name: "Ann"}}},
 			"time zone of":         {BotToken: botToken, AppToken: appToken, Users: []slacksim.User{{ID: "U1", TZ: "Mars/Base"}}},
 		} {
 			_, err := slacksim.New(cfg)
@@ -71,7 +71,7 @@ func TestServer(t *testing.T) {
 			{ID: "U0ANN00000", Email: "ann@example.com", Name: "Ann", TZ: "Europe/Berlin"},
 			{Email: "sue@example.com", Name: "Sue"},
 		}, users)
-		require.Equal(t, slacksim.UserID("Sue@Example.com"), slacksim.UserID("sue@example.com"), "stable, whatever the case")
+		require.Equal(t, slacksim.UserID("Sue@Example.com"), slacksim.UserID("sue@example.com"), "the same in any case")
 		require.Regexp(t, `^U[A-Z2-7]{10}$`, slacksim.UserID("sue@example.com"))
 
 		require.NoError(t, os.WriteFile(path, []byte("email,name\nann@example.com\n"), 0o600))
@@ -104,7 +104,7 @@ func TestServer(t *testing.T) {
 			{"/open", `{"tabs":"home"}`, 400, "unknown field"},
 			{"/press", `{"view_id":"V0NOWHERE"}`, 409, "no such view"},
 			{"/press", `{"ts":"1.2","action_id":"x"}`, 409, "no such message"},
-			{"/press", `{"ts":"` + ts + `","block_id":"x","action_id":"b"}`, 409, "no such message"}, // it is Ben's
+			{"/press", `{"ts":"` + ts + `","block_id":"x","action_id":"b"}`, 409, "no such message"}, // Ben's message
 			{"/press", `{"view_id":"` + id + `","block_id":"x","action_id":"c"}`, 409, "no element c"},
 			{"/set", `{"view_id":"` + id + `","block_id":"x","action_id":"b","change":{"text":"x"}}`, 400, "cannot fill in a button"},
 			{"/submit", `{"view_id":"` + id + `"}`, 400, "nothing to submit"},
@@ -121,20 +121,20 @@ func TestServer(t *testing.T) {
 }
 
 func TestScreen(t *testing.T) {
-	t.Run("waiting client is told of the next change", func(t *testing.T) {
+	t.Run("waiting client is notified of the next change", func(t *testing.T) {
 		api, ws := alone(t)
 		seq := ws.As(ann).Must(t).Screen().Seq
-		told := make(chan error, 1)
+		notified := make(chan error, 1)
 		go func() {
 			_, err := ws.As(ann).WaitForMessage("news")
-			told <- err
+			notified <- err
 		}()
 		_, _, err := api.PostMessage(slacksim.UserID(ann), say("news"))
 		require.NoError(t, err)
-		require.NoError(t, <-told)
+		require.NoError(t, <-notified)
 		require.Greater(t, ws.As(ann).Must(t).Screen().Seq, seq)
 		_, err = ws.As(ann).Within(time.Millisecond).WaitForMessage("no such news")
-		require.ErrorContains(t, err, "news", "the error says what is on the screen")
+		require.ErrorContains(t, err, "news", "the error shows the screen")
 	})
 
 	t.Run("screen of another user does not change", func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestScreen(t *testing.T) {
 			"<!channel> look":                                            "@channel look",
 			"&lt;!channel&gt; look":                                      "<!channel> look",
 			"<mailto:ann@example.com|Ann>":                               "Ann",
-			"<@U0NOBODY00>":                                              "@U0NOBODY00",
+			"<@U0UNKNOWN0>":                                              "@U0UNKNOWN0",
 			"<!subteam^S1|@admins> and <#C1>":                            "@admins and #",
 		} {
 			_, _, err := api.PostMessage(slacksim.UserID(ann), say(sent))
@@ -166,7 +166,7 @@ func TestScreen(t *testing.T) {
 		}
 	})
 
-	t.Run("pings are the mentions that notify", func(t *testing.T) {
+	t.Run("pings are the mentions that notify people", func(t *testing.T) {
 		api, ws := alone(t)
 		id := slacksim.UserID(ann)
 		for _, c := range []struct {

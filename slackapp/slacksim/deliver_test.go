@@ -43,7 +43,7 @@ func TestDelivery(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, send(req), "tampered")
 		req, err = in.ws.SignedRequest("interactivity", nil, slacksim.SignedBody([]byte("payload=%7B%22type%22%3A%22view_closed%22%7D")))
 		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, send(req), "a body of one's own")
+		require.Equal(t, http.StatusOK, send(req), "another body")
 		_, err = in.ws.SignedRequest("commands", payload)
 		require.ErrorContains(t, err, "no address")
 	})
@@ -62,7 +62,7 @@ func TestDelivery(t *testing.T) {
 	})
 
 	// Source: apis/events-api, "Retries": three times, with x-slack-retry-num and -reason.
-	t.Run("event is sent again until it is acknowledged", func(t *testing.T) {
+	t.Run("event is retried until it is acknowledged", func(t *testing.T) {
 		a := sample()
 		var tries atomic.Int32
 		a.status = func(kind string) int {
@@ -94,8 +94,8 @@ func TestDelivery(t *testing.T) {
 		require.Len(t, a.headers, 4)
 	})
 
-	// Source: apis/events-api: an event may come twice; event_id says so.
-	t.Run("event can come twice with one ID", func(t *testing.T) {
+	// Source: apis/events-api: an event may be delivered twice, with the same event_id.
+	t.Run("event can be delivered twice with one ID", func(t *testing.T) {
 		onEach(t, func(t *testing.T, transport string) {
 			ids := make(chan string, 2)
 			a := &app{onEvent: func(e slackevents.EventsAPIEvent) { ids <- e.Data.(*slackevents.EventsAPICallbackEvent).EventID }}
@@ -118,7 +118,7 @@ func TestDelivery(t *testing.T) {
 			e := <-opened
 			require.Equal(t, slacksim.UserID(ann), e.User)
 			require.Equal(t, "home", e.Tab)
-			require.Nil(t, e.View, "nothing was published yet")
+			require.Nil(t, e.View, "nothing is published yet")
 			view, err := a.api.PublishView(e.User, home(slack.NewDividerBlock()), "")
 			require.NoError(t, err)
 			u.VisitHome()
@@ -134,7 +134,7 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
-// waitForTraffic waits until something of that kind went between app and Slack.
+// waitForTraffic waits for traffic that meets a condition.
 func waitForTraffic(t testing.TB, ws *slacksim.Workspace, is func(slacksim.Traffic) bool) slacksim.Traffic {
 	t.Helper()
 	var found slacksim.Traffic
@@ -192,7 +192,7 @@ func TestSocketMode(t *testing.T) {
 	})
 
 	// Source: using-socket-mode, "Connections": disconnect with a reason; the client reconnects.
-	t.Run("client that is told to reconnect does", func(t *testing.T) {
+	t.Run("client reconnects when it is told to", func(t *testing.T) {
 		in := install(t, "socket", sample())
 		for _, reason := range []string{"warning", "refresh_requested"} {
 			require.NoError(t, in.ws.Disconnect(reason))
@@ -202,7 +202,7 @@ func TestSocketMode(t *testing.T) {
 		require.Error(t, in.ws.Disconnect("boredom"))
 	})
 
-	t.Run("app reconnects once Slack is back", func(t *testing.T) {
+	t.Run("app reconnects when Slack is available again", func(t *testing.T) {
 		in := install(t, "socket", sample())
 		require.NoError(t, in.ws.Away(true))
 		require.NoError(t, in.ws.WaitForSockets(0, 10*time.Second))
@@ -255,8 +255,8 @@ func TestSocketMode(t *testing.T) {
 		require.Error(t, connect(t, address))
 	})
 
-	// Source: apps.connections.open: an address is good for one connection.
-	t.Run("ticket is good for one connection", func(t *testing.T) {
+	// Source: apps.connections.open: a URL is valid for one connection.
+	t.Run("ticket is valid for one connection", func(t *testing.T) {
 		api, _ := alone(t)
 		_, address, err := api.StartSocketModeContext(t.Context())
 		require.NoError(t, err)

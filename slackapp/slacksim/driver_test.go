@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// form is a paged request form, as the real one works: one view, replaced by views.update.
+// form is a request form with pages, which works like the real one: one view, replaced by views.update.
 func form(page int, mode string) slack.ModalViewRequest {
 	radio := slack.NewRadioButtonsBlockElement("mode", option("person"), option("custom"))
 	radio.InitialOption = option("person")
@@ -42,7 +42,7 @@ func form(page int, mode string) slack.ModalViewRequest {
 	return modal(blocks...)
 }
 
-// sample is an app with a home tab, a form, and a message that it edits.
+// sample is an app with a Home tab, a form, and a message that it edits.
 func sample() *app {
 	a := &app{}
 	page := map[string]int{}
@@ -164,7 +164,7 @@ func TestDriver(t *testing.T) {
 		require.ErrorContains(t, err, "[Request Access]")
 	})
 
-	t.Run("two buttons of one text are an error unless narrowed", func(t *testing.T) {
+	t.Run("two buttons with the same text are an error unless the text beside them differs", func(t *testing.T) {
 		a := sample()
 		in := install(t, "http", a)
 		id := slacksim.UserID(ann)

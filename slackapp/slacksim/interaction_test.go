@@ -39,10 +39,10 @@ func TestAction(t *testing.T) {
 			require.Equal(t, "grant2", action.SelectedOptions[0].Value)
 			require.NotEmpty(t, action.ActionTs)
 			values := ic.View.State.Values
-			require.Equal(t, "person", values["mode"]["mode"].SelectedOption.Value, "initial options are reported as chosen")
+			require.Equal(t, "person", values["mode"]["mode"].SelectedOption.Value, "initial options are reported as selected")
 			require.Equal(t, "not dispatched", values["reason"]["reason"].Value)
 			require.Equal(t, "grant2", values["grants-0"]["grants"].SelectedOptions[0].Value)
-			require.Contains(t, values["who"], "who", "also what is empty")
+			require.Contains(t, values["who"], "who", "empty fields too")
 		})
 	})
 
@@ -81,7 +81,7 @@ func TestAction(t *testing.T) {
 		})
 	})
 
-	t.Run("button of an ephemeral message is answered by its response URL", func(t *testing.T) {
+	t.Run("ephemeral message is replaced through its response URL", func(t *testing.T) {
 		actions := make(chan slack.InteractionCallback, 1)
 		a := &app{onAction: func(ic slack.InteractionCallback) { actions <- ic }}
 		in := install(t, "http", a)
@@ -94,12 +94,12 @@ func TestAction(t *testing.T) {
 		u.PressIn(u.WaitForEphemeral("[Yes]"), "Yes")
 		ic := <-actions
 		require.True(t, ic.Container.IsEphemeral)
-		require.Empty(t, ic.Message.Timestamp, "Slack leaves an ephemeral message out")
+		require.Empty(t, ic.Message.Timestamp, "Slack does not send an ephemeral message")
 		require.NoError(t, slack.PostWebhook(ic.ResponseURL, &slack.WebhookMessage{Text: "Done", ReplaceOriginal: true}))
 		require.Equal(t, "Done", u.Ephemerals()[0].Text())
 	})
 
-	t.Run("forwarded button is pressed by another user", func(t *testing.T) {
+	t.Run("another user presses a forwarded button", func(t *testing.T) {
 		actions := make(chan slack.InteractionCallback, 1)
 		a := &app{onAction: func(ic slack.InteractionCallback) { actions <- ic }}
 		in := install(t, "http", a)
@@ -133,7 +133,7 @@ func TestAction(t *testing.T) {
 			require.ErrorAs(t, err, &late)
 			require.Contains(t, late.Cause, "within 100ms")
 			require.Contains(t, u.Notices()[0].Text, "something went wrong")
-			require.Len(t, a.of(slack.InteractionTypeBlockActions), 1, "an interaction is not sent again")
+			require.Len(t, a.of(slack.InteractionTypeBlockActions), 1, "interactions are not retried")
 		})
 	})
 
@@ -150,12 +150,12 @@ func TestAction(t *testing.T) {
 			for _, ic := range a.of(slack.InteractionTypeBlockActions) {
 				triggers[ic.TriggerID] = true
 			}
-			require.Len(t, triggers, 50, "each is an action of its own")
+			require.Len(t, triggers, 50, "each press is a separate action")
 		})
 	})
 }
 
-// submitter opens one modal with a required note, an optional one and a section, and answers submissions.
+// submitter opens a modal with a required note, an optional one and a section. answer answers submissions.
 func submitter(t testing.TB, answer func(slack.InteractionCallback) any) (*installed, *slacksim.MustActor) {
 	t.Helper()
 	in, u := opener(t, func() slack.ModalViewRequest {
@@ -177,7 +177,7 @@ func TestViewSubmission(t *testing.T) {
 		require.Len(t, u.Submit(), 1)
 		u.Fill("Note", strings.Repeat("x", 3001))
 		require.Equal(t, map[string]string{"Note": "Please enter no more than 3000 characters."}, u.Submit())
-		require.Empty(t, in.app.of(slack.InteractionTypeViewSubmission), "the app learns nothing of it")
+		require.Empty(t, in.app.of(slack.InteractionTypeViewSubmission), "the app is not told")
 		u.Fill("Note", "x")
 		u.SubmitAccepted()
 		u.WaitForNoModal()
@@ -194,9 +194,9 @@ func TestViewSubmission(t *testing.T) {
 		}{
 			{"nothing closes the view", nil, 0, ""},
 			{"update replaces it", slack.NewUpdateViewSubmissionResponse(&next), 1, "Second page"},
-			{"push lays one over it", slack.NewPushViewSubmissionResponse(&next), 2, "Second page"},
+			{"push opens one on top", slack.NewPushViewSubmissionResponse(&next), 2, "Second page"},
 			{"clear closes all", slack.NewClearViewSubmissionResponse(), 0, ""},
-			{"errors stand at their fields", slack.NewErrorsViewSubmissionResponse(map[string]string{"more": "Too little"}), 1, "! Too little"},
+			{"errors are shown at their fields", slack.NewErrorsViewSubmissionResponse(map[string]string{"more": "Too little"}), 1, "! Too little"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				_, u := submitter(t, func(slack.InteractionCallback) any { return c.answer })
@@ -209,7 +209,7 @@ func TestViewSubmission(t *testing.T) {
 		}
 	})
 
-	// Source: slack-go's NewErrorsViewSubmissionResponse, bolt-python#1318, deno-slack-sdk#275: one text for all.
+	// Source: slack-go's NewErrorsViewSubmissionResponse, bolt-python#1318, deno-slack-sdk#275: one text for all errors.
 	t.Run("wrong response is shown as a connection problem", func(t *testing.T) {
 		broken := modal()
 		broken.Title = text(strings.Repeat("x", 25))
@@ -234,7 +234,7 @@ func TestViewSubmission(t *testing.T) {
 		}
 	})
 
-	// Source: "Handling user interaction": an answer is JSON only if it is said to be.
+	// Source: "Handling user interaction": an answer needs the content type of JSON.
 	t.Run("response of another content type is refused", func(t *testing.T) {
 		in, u := submitter(t, nil)
 		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -298,8 +298,8 @@ func TestOptions(t *testing.T) {
 			{"none", many(0, "x"), 0, ""},
 			{"101 options", many(101, "x"), 0, "no more than 100 items"},
 			{"a text of 76", many(1, of(76)), 0, "less than 76 characters"},
-			{"an empty object, as slack-go makes of no options", slack.OptionsResponse{}, 0, "must define either"},
-			{"nothing at all", nil, 0, "no JSON object"},
+			{"an empty object, as slack-go encodes no options", slack.OptionsResponse{}, 0, "must define either"},
+			{"nothing at all", nil, 0, "not a JSON object"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				a := sample()
@@ -340,8 +340,8 @@ func TestOptions(t *testing.T) {
 		})
 	})
 
-	// Source: reference/block-kit/block-elements, min_query_length: 3 unless it says otherwise.
-	t.Run("app is asked from the minimum query length on", func(t *testing.T) {
+	// Source: reference/block-kit/block-elements, min_query_length: 3 by default.
+	t.Run("app is only asked from the minimum query length on", func(t *testing.T) {
 		in, u := opener(t, func() slack.ModalViewRequest {
 			return modal(slack.NewInputBlock("who", text("Person"), nil, slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, nil, "who")))
 		})
@@ -400,7 +400,7 @@ func TestInput(t *testing.T) {
 		require.Len(t, in.app.of(slack.InteractionTypeViewSubmission)[1].View.State.Values["grants"]["grants"].SelectedOptions, 2)
 	})
 
-	// Source: reference/block-kit/blocks/input-block, dispatch_action: false unless it says otherwise.
+	// Source: reference/block-kit/blocks/input-block, dispatch_action: false by default.
 	t.Run("input is dispatched only if it asks for it", func(t *testing.T) {
 		for _, dispatch := range []bool{false, true} {
 			in, u := opener(t, func() slack.ModalViewRequest {
@@ -416,7 +416,7 @@ func TestInput(t *testing.T) {
 			for _, ic := range in.app.of(slack.InteractionTypeBlockActions)[1:] {
 				chosen = append(chosen, ic.ActionCallback.BlockActions[0].SelectedOption.Value)
 			}
-			want := []string{"wiki"} // outside an input block always
+			want := []string{"wiki"} // always dispatched: not in an input block
 			if dispatch {
 				want = []string{"project", "wiki"}
 			}

@@ -22,12 +22,12 @@ func TestControls(t *testing.T) {
 		require.Equal(t, "custom", acted(a, "kind")[0].SelectedOption.Value)
 		ticked := acted(a, "grants")
 		require.Len(t, ticked, 2)
-		require.Len(t, ticked[1].SelectedOptions, 2, "all that is ticked, in the order of the list")
+		require.Len(t, ticked[1].SelectedOptions, 2, "all ticked options, in the order of the list")
 		require.Equal(t, "r", ticked[1].SelectedOptions[0].Value)
 
 		p.click(`[data-action-id=who]`)
 		p.waitText(`[role=option]`, "Anna")
-		js[bool](p, `(async () => { // two letters at the pace of someone who types fast
+		js[bool](p, `(async () => { // types two letters fast
 		const e = document.activeElement
 		for (const typed of ['b', 'be']) {
 			e.value = typed
@@ -45,9 +45,9 @@ func TestControls(t *testing.T) {
 		p.idle()
 		require.Equal(t, "Ben", js[string](p, `document.querySelector('[data-action-id=who]').value`))
 		queries := a.of(slack.InteractionTypeBlockSuggestion)
-		require.Empty(t, queries[0].Value, "offered before a letter is typed")
-		require.Equal(t, "be", queries[1].Value, "while someone types, the app is asked once")
-		require.Empty(t, acted(a, "who"), "an input block without dispatch_action tells nothing")
+		require.Empty(t, queries[0].Value, "options are offered before typing")
+		require.Equal(t, "be", queries[1].Value, "fast typing is one query")
+		require.Empty(t, acted(a, "who"), "an input block without dispatch_action sends nothing")
 
 		p.click(`[data-action-id=why]`)
 		require.Equal(t, 3, js[int](p, `document.querySelectorAll('[role=option]').length`))
@@ -79,7 +79,7 @@ func TestControls(t *testing.T) {
 
 		p.click(`[data-action-id=note]`)
 		p.keys(kb.Backspace + "!")
-		p.press("Send") // what is still being typed goes first
+		p.press("Send") // sends text that is still being typed first
 		p.wait(`!document.querySelector('[role=dialog]')`)
 		submitted := a.of(slack.InteractionTypeViewSubmission)
 		require.Len(t, submitted, 1)
@@ -109,7 +109,7 @@ func TestControls(t *testing.T) {
 
 	t.Run("errors show at their fields and the first has the focus", func(t *testing.T) {
 		in, p := opened(t)
-		p.press("Send") // Slack's own client refuses: nothing reaches the app
+		p.press("Send") // refused by the client, and not sent to the app
 		p.wait(`document.querySelectorAll('.error[role=alert]').length === 4`)
 		require.Empty(t, in.app.of(slack.InteractionTypeViewSubmission))
 		p.wait(`document.activeElement.dataset.actionId === 'who'`)
@@ -119,7 +119,7 @@ func TestControls(t *testing.T) {
 		p.waitText(`[role=option]`, "Ben")
 		p.keys(kb.Enter)
 		p.idle()
-		require.Equal(t, 3, js[int](p, `document.querySelectorAll('.error').length`), "what is filled in has no error any more")
+		require.Equal(t, 3, js[int](p, `document.querySelectorAll('.error').length`), "a filled in field has no error any more")
 		p.click(`[data-action-id=why]`)
 		p.keys(kb.Enter)
 		p.click(`[data-action-id=note]`)
@@ -151,7 +151,7 @@ func TestControls(t *testing.T) {
 		p.idle()
 		require.Equal(t, "ab-X-cd", in.ws.As(ann).Must(t).Screen().Modals[0].State["note"]["note"]["value"])
 
-		// A control that comes back under another block_id keeps the focus by its action.
+		// A control that gets another block_id keeps the focus, because its action_id is the same.
 		p.click(`[data-action-id=search]`)
 		for i, b := range v.Blocks.BlockSet {
 			if input, ok := b.(*slack.InputBlock); ok && input.BlockID == "search" {
@@ -200,16 +200,16 @@ func TestControls(t *testing.T) {
 				}
 				p.keys(kb.Tab, modifiers...)
 			}
-			t.Fatalf("Tab never comes to %q", name)
+			t.Fatalf("Tab never reaches %q", name)
 		}
 		tabTo("Request Access")
-		require.NotEqual(t, "none", js[string](p, `getComputedStyle(document.activeElement).outlineStyle`), "the focus can be seen")
+		require.NotEqual(t, "none", js[string](p, `getComputedStyle(document.activeElement).outlineStyle`), "the focus is visible")
 		p.keys(kb.Enter)
 		p.wait(`document.querySelector('[role=dialog] [data-action-id=note]')`)
 		p.wait(`document.activeElement.dataset.actionId === 'kind'`) // the first field
 		p.idle()
 
-		// Tab stays in the dialog, both ways round.
+		// Tab stays in the dialog, in both directions.
 		seen := map[string]bool{}
 		for range 30 {
 			p.keys(kb.Tab)
@@ -217,14 +217,14 @@ func TestControls(t *testing.T) {
 			seen[p.focused()] = true
 		}
 		for _, name := range []string{"Send", "Cancel", "Close all", "Reason", "Note", "Who"} {
-			require.True(t, seen[name], "Tab comes to %s, not only to %v", name, seen)
+			require.True(t, seen[name], "Tab reaches %s, not only %v", name, seen)
 		}
 		tabTo("Who", shift)
 		p.keys(kb.ArrowDown)
 		p.waitText(`[role=option]`, "Ben")
 		p.keys(kb.ArrowDown + kb.ArrowDown)
 		p.wait(`document.getElementById(document.activeElement.getAttribute('aria-activedescendant')).innerText.includes('Ben')`)
-		p.keys(kb.Escape) // closes the list, and nothing else
+		p.keys(kb.Escape) // only closes the list
 		p.wait(`!document.querySelector('[role=listbox]')`)
 		require.Equal(t, 1, js[int](p, `document.querySelectorAll('[role=dialog]').length`))
 		p.keys("be")
@@ -247,6 +247,6 @@ func TestControls(t *testing.T) {
 			p.wait(fmt.Sprintf(`document.querySelectorAll('[role=dialog]').length === %d`, left))
 			p.idle()
 		}
-		require.Equal(t, "Request Access", p.focused(), "the focus is back where it came from")
+		require.Equal(t, "Request Access", p.focused(), "the focus returns to where it was")
 	})
 }

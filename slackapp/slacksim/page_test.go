@@ -27,7 +27,7 @@ func described(value, text, description string) *slack.OptionBlockObject {
 	return slack.NewOptionBlockObject(value, slack.NewTextBlockObject("plain_text", text, false, false), slack.NewTextBlockObject("plain_text", description, false, false))
 }
 
-// everything is a form with each kind of control that a form can have here.
+// everything is a form with every kind of control.
 func everything() slack.ModalViewRequest {
 	least := 0
 	radio := slack.NewRadioButtonsBlockElement("kind", described("person", "Person", "What a colleague has"), described("custom", "Custom", "Anything"))
@@ -98,7 +98,7 @@ func gallery() *app {
 	return a
 }
 
-// opened is the page with that form open.
+// opened returns the page with that form open.
 func opened(t *testing.T) (*installed, *tab) {
 	in := install(t, "http", gallery())
 	p := browse(t, in.url+"/?as="+ann+"&tab=home")
@@ -108,7 +108,7 @@ func opened(t *testing.T) (*installed, *tab) {
 	return in, p
 }
 
-// acted are the actions that the app got, by action_id.
+// acted returns the actions with an action_id that the app received.
 func acted(a *app, id string) []*slack.BlockAction {
 	var found []*slack.BlockAction
 	for _, ic := range a.of(slack.InteractionTypeBlockActions) {
@@ -167,7 +167,7 @@ func TestPage(t *testing.T) {
 		in := install(t, "http", gallery())
 		api := in.app.api
 		p := browse(t, in.url)
-		require.Equal(t, ann, js[string](p, `document.body.dataset.as`), "the first person, until someone else is chosen")
+		require.Equal(t, ann, js[string](p, `document.body.dataset.as`), "the first person by default")
 		require.Equal(t, "accessbot – local Slack", js[string](p, `document.title`))
 		p.waitText(`#hint`, "Press “Request Access”")
 		p.waitText(`#me`, "Europe/Berlin")
@@ -195,7 +195,7 @@ func TestPage(t *testing.T) {
 		require.NoError(t, err)
 		p.waitText(`article`, "third")
 		require.Eventually(t, func() bool { return seePage(t, in.ws, ann, "").Unread == 0 }, patience, 20*time.Millisecond,
-			"what comes while one looks is read")
+			"messages that arrive while the tab is visible are read")
 
 		_, _, err = api.PostMessage(slacksim.UserID(ben), say("for Ben"))
 		require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestPage(t *testing.T) {
 		require.NoError(t, err)
 		p := browse(t, in.url+"/?as="+ann+"&tab=messages")
 		p.waitText(`article a`, "#1001")
-		require.Equal(t, 100, js[int](p, `document.querySelectorAll('article').length`), "the newest; the others when asked for")
+		require.Equal(t, 100, js[int](p, `document.querySelectorAll('article').length`), "only the newest, until more are requested")
 		p.click(`article a`)
 		p.wait(fmt.Sprintf(`document.activeElement.dataset.ts === %q`, ts))
 		p.open(address)
@@ -275,7 +275,7 @@ func TestPage(t *testing.T) {
 		first := js[string](p, `document.body.dataset.start`)
 
 		stop()
-		p.waitText(`#connection`, "Not connected, trying again")
+		p.waitText(`#connection`, "Not connected. Trying again…")
 		require.Equal(t, "false", js[string](p, `document.body.dataset.connected`))
 		l, err = net.Listen("tcp", address)
 		require.NoError(t, err)
@@ -284,7 +284,7 @@ func TestPage(t *testing.T) {
 		p.wait(`document.body.dataset.connected === 'true' && document.body.dataset.start !== ` + string(mustJSON(t, first)))
 		p.wait(`!document.querySelector('[role=dialog]') && !document.querySelector('#connection')`)
 		p.waitText(`.toast`, "has forgotten")
-		p.waitText(`#panel-home`, "Request Access") // opened again, so that the app shows its Home tab again
+		p.waitText(`#panel-home`, "Request Access") // the page opened the tab again, so the app published it again
 		p.press("Messages")
 		_, _, err = a.api.PostMessage(slacksim.UserID(ann), say("new"))
 		require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestPage(t *testing.T) {
 			slack.NewImageBlock("javascript:window.hacked=1", hostile, "", nil),
 		), "")
 		require.NoError(t, err)
-		a.onEvent = nil // what is published stays
+		a.onEvent = nil // the app publishes nothing else
 		p := browse(t, in.url+"/?as="+ann+"&tab=home")
 		p.waitText(`#panel-home`, hostile)
 		p.waitText(`#panel-home .mention`, "@"+hostile)
@@ -323,7 +323,7 @@ func TestPage(t *testing.T) {
 		p.click(`#people`)
 		p.waitText(`[role=option]`, hostile)
 		p.keys("eve@")
-		p.wait(`document.querySelectorAll('[role=option]').length === 1`) // only then Enter means her
+		p.wait(`document.querySelectorAll('[role=option]').length === 1`) // only then Enter selects her
 		p.keys(kb.Enter)
 		p.waitText(`#me`, hostile)
 		harmless()
@@ -376,18 +376,18 @@ func TestPage(t *testing.T) {
 		p.waitText(`#panel-home`, "Request Access")
 		p.click(`#traffic-toggle`)
 		p.waitText(`#traffic li[data-name="app_home_opened"]`, "Ann Example")
-		require.Contains(t, p.text(`#traffic`), "It holds no tokens.")
+		require.Contains(t, p.text(`#traffic`), "Tokens are removed.")
 		p.press("Request Access")
 		p.waitText(`#traffic li.late[data-name="block_actions"]`, "late ack")
 		close(release)
-		p.wait(`document.querySelector('[role=dialog]')`) // its trigger is still good
+		p.wait(`document.querySelector('[role=dialog]')`) // its trigger is still valid
 		p.keys(kb.Escape)
 		p.wait(`!document.querySelector('[role=dialog]')`)
 		_, err := in.app.api.PublishView(slacksim.UserID(ann), home(slack.NewHeaderBlock(text(strings.Repeat("x", 200)))), "")
 		require.Error(t, err)
 		refused := `#traffic li[data-name="views.publish"][data-ok=false]`
 		p.waitText(refused, "invalid_arguments")
-		p.waitText(refused, "/view/blocks/0/text/text") // where it is wrong
+		p.waitText(refused, "/view/blocks/0/text/text") // the place of the error
 		p.click(`#traffic [aria-label=Show]`)
 		js[bool](p, `(() => { const s = document.querySelector('#traffic [aria-label=Show]'); s.value = 'refused'; s.dispatchEvent(new Event('change')); return true })()`)
 		p.wait(`document.querySelectorAll('#traffic li').length === 2`)
@@ -398,6 +398,6 @@ func TestPage(t *testing.T) {
 		require.NotContains(t, payload, "token")
 		p.click(`[aria-label="Filter traffic"]`)
 		p.keys("nothing like it")
-		p.waitText(`#traffic`, "Nothing matches.")
+		p.waitText(`#traffic`, "No matching traffic.")
 	})
 }

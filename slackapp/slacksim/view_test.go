@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opener is an app whose home tab has a button that opens a modal, in HTTP mode.
+// opener installs an app in HTTP mode, whose Home tab has a button that opens a modal.
 func opener(t testing.TB, view func() slack.ModalViewRequest, change ...func(*slacksim.Config)) (*installed, *slacksim.MustActor) {
 	t.Helper()
 	a := &app{}
@@ -27,7 +27,7 @@ func opener(t testing.TB, view func() slack.ModalViewRequest, change ...func(*sl
 	return in, in.ws.As(ann).Must(t)
 }
 
-// top is the modal that is open.
+// top returns the top modal.
 func top(u *slacksim.MustActor) slacksim.View {
 	sc := u.Screen()
 	return sc.Modals[len(sc.Modals)-1]
@@ -54,9 +54,9 @@ func TestBlockState(t *testing.T) {
 		update("b1", "a1", "theirs")
 		require.Equal(t, "mine", u.Value("Note"))
 		update("b2", "a1", "theirs")
-		require.Equal(t, "theirs", u.Value("Note"), "a new block_id makes initial_value count")
-		require.Equal(t, "theirs", top(u).State["b2"]["a1"]["value"], "and it is reported as if put in")
-		require.Len(t, top(u).State, 1, "only what is shown is in the state")
+		require.Equal(t, "theirs", u.Value("Note"), "with a new block_id, initial_value applies")
+		require.Equal(t, "theirs", top(u).State["b2"]["a1"]["value"], "and is reported as input")
+		require.Len(t, top(u).State, 1, "only elements that are shown are in the state")
 	})
 
 	// Source: bolt-python#1036.
@@ -71,7 +71,7 @@ func TestBlockState(t *testing.T) {
 		require.Equal(t, "stale", u.Value("Note"))
 	})
 
-	// Source: docs.slack.dev, reference/block-kit/blocks: a block_id that is not granted is made up.
+	// Source: docs.slack.dev, reference/block-kit/blocks: a block without block_id gets a random one.
 	t.Run("block without an ID loses its input", func(t *testing.T) {
 		in, u := opener(t, func() slack.ModalViewRequest { return modal(textField("", "", "Note", "")) })
 		u.Press("Open")
@@ -128,7 +128,7 @@ func TestView(t *testing.T) {
 	})
 
 	// Source: docs.slack.dev, surfaces/modals: a stack of three; views.push, push_limit_reached.
-	t.Run("three modals may be stacked", func(t *testing.T) {
+	t.Run("three modals can be stacked", func(t *testing.T) {
 		a := &app{}
 		results := make(chan error, 4)
 		a.onAction = func(ic slack.InteractionCallback) {
@@ -172,7 +172,7 @@ func TestView(t *testing.T) {
 	})
 
 	// Source: reference/views/modal-views, notify_on_close, clear_on_close, external_id.
-	t.Run("view closes silently unless it asks", func(t *testing.T) {
+	t.Run("app is told of a closed view only if it asked", func(t *testing.T) {
 		in, u := opener(t, func() slack.ModalViewRequest { return modal() })
 		u.Press("Open")
 		u.WaitForModal("Request Access")
@@ -180,7 +180,7 @@ func TestView(t *testing.T) {
 		require.Empty(t, in.app.of(slack.InteractionTypeViewClosed))
 	})
 
-	t.Run("external ID names one view", func(t *testing.T) {
+	t.Run("external ID identifies one view", func(t *testing.T) {
 		v := modal(textField("b", "a", "Note", ""))
 		v.ExternalID = "mine"
 		in, u := opener(t, func() slack.ModalViewRequest { return v })

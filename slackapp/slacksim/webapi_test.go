@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// alone is a workspace whose app only calls the Web API.
+// alone starts a workspace whose app only calls the Web API.
 func alone(t testing.TB, change ...func(*slacksim.Config)) (*slack.Client, *slacksim.Workspace) {
 	t.Helper()
 	var cfg slacksim.Config
@@ -45,12 +45,12 @@ func TestWebAPI(t *testing.T) {
 		require.Equal(t, "not_allowed_token_type", code(t, err))
 	})
 
-	t.Run("token may be a form field or a bearer", func(t *testing.T) {
+	t.Run("token can be a form field or a bearer token", func(t *testing.T) {
 		u := serve(t, slacksim.Config{})
 		for _, token := range []string{botToken, "xoxb-other"} {
 			resp, err := http.PostForm(u+"/api/auth.test", url.Values{"token": {token}})
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, resp.StatusCode, "Slack says ok: false with 200")
+			require.Equal(t, http.StatusOK, resp.StatusCode, "Slack answers ok: false with 200")
 			require.NoError(t, resp.Body.Close())
 		}
 		api := slack.New(botToken, slack.OptionAPIURL(u+"/api/"))
@@ -78,7 +78,7 @@ func TestWebAPI(t *testing.T) {
 
 		_, err = api.GetUserByEmail("no-one@example.com")
 		require.Equal(t, "users_not_found", code(t, err))
-		_, err = api.GetUserInfo("U0NOBODY00")
+		_, err = api.GetUserInfo("U0UNKNOWN0")
 		require.Equal(t, "user_not_found", code(t, err))
 
 		_, err = ws.ChangeUser(ann, map[string]any{"deleted": true})
@@ -136,7 +136,7 @@ func TestWebAPI(t *testing.T) {
 		_, err = api.PublishView(id, home(slack.NewHeaderBlock(text("Three"))), first.Hash)
 		require.Equal(t, "hash_conflict", code(t, err))
 		require.Equal(t, "Two", ws.As(ann).Must(t).Home())
-		_, err = api.PublishView("U0NOBODY00", home(), "")
+		_, err = api.PublishView("U0UNKNOWN0", home(), "")
 		require.Equal(t, "user_not_found", code(t, err))
 		_, err = api.UpdateView(modal(), "", "", "V0NOWHERE")
 		require.Equal(t, "not_found", code(t, err))
@@ -146,7 +146,7 @@ func TestWebAPI(t *testing.T) {
 		api, ws := alone(t)
 		_, _, err := api.PostMessage(slacksim.UserID(ann), say("a secret reason"))
 		require.NoError(t, err)
-		_, err = api.GetUserInfo("U0NOBODY00")
+		_, err = api.GetUserInfo("U0UNKNOWN0")
 		require.Error(t, err)
 		log, err := ws.Traffic(0)
 		require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestWebAPI(t *testing.T) {
 }
 
 func TestMessage(t *testing.T) {
-	// Source: chat.postMessage: channel may be a user's ID; chat.update: it may not, and message_not_found.
+	// Source: chat.postMessage: channel may be a user's ID; chat.update: it may not; message_not_found.
 	t.Run("message is posted to a user but updated by its channel", func(t *testing.T) {
 		api, ws := alone(t)
 		id := slacksim.UserID(ann)
@@ -188,7 +188,7 @@ func TestMessage(t *testing.T) {
 		m := ws.As(ann).Must(t).Latest("Two")
 		require.NotEmpty(t, m.Edited)
 
-		_, _, err = api.PostMessage("U0NOBODY00", say("x"))
+		_, _, err = api.PostMessage("U0UNKNOWN0", say("x"))
 		require.Equal(t, "channel_not_found", code(t, err))
 		_, _, err = api.PostMessage(id, say(""))
 		require.Equal(t, "no_text", code(t, err))
@@ -217,7 +217,7 @@ func TestMessage(t *testing.T) {
 	})
 
 	// Source: slack-go#1446 and the documentation of response_metadata.
-	t.Run("invalid blocks name where they are invalid", func(t *testing.T) {
+	t.Run("error of invalid blocks names the place", func(t *testing.T) {
 		api, ws := alone(t)
 		_, _, err := api.PostMessage(slacksim.UserID(ann), say("x"), slack.MsgOptionBlocks(
 			slack.NewActionBlock("x", button("approve", "1", strings.Repeat("x", 76)))))
@@ -241,15 +241,15 @@ func TestMessage(t *testing.T) {
 		api, ws := alone(t)
 		_, err := ws.ChangeUser(ben, map[string]any{"deleted": true})
 		require.NoError(t, err)
-		for users, want := range map[string]string{"U0NOBODY00": "user_not_found", slacksim.UserID(ben): "user_disabled", "": "users_list_not_supplied"} {
+		for users, want := range map[string]string{"U0UNKNOWN0": "user_not_found", slacksim.UserID(ben): "user_disabled", "": "users_list_not_supplied"} {
 			_, _, _, err := api.OpenConversation(&slack.OpenConversationParameters{Users: []string{users}})
 			require.Equal(t, want, code(t, err))
 		}
 		_, _, err = api.PostMessage(slacksim.UserID(ben), say("x"))
-		require.Equal(t, "channel_not_found", code(t, err), "no one reads it there")
+		require.Equal(t, "channel_not_found", code(t, err), "the user cannot read it")
 	})
 
-	// Source: chat.postEphemeral: shown to one user, not part of what can be updated.
+	// Source: chat.postEphemeral: shown to one user, and cannot be updated.
 	t.Run("ephemeral message has one reader and cannot be updated", func(t *testing.T) {
 		api, ws := alone(t)
 		both, _, _, err := api.OpenConversation(&slack.OpenConversationParameters{Users: []string{slacksim.UserID(ann), slacksim.UserID(ben)}})
@@ -261,14 +261,14 @@ func TestMessage(t *testing.T) {
 		require.Empty(t, ws.As(ben).Must(t).Ephemerals())
 		_, _, _, err = api.UpdateMessage(both.ID, ts, say("x"))
 		require.Equal(t, "message_not_found", code(t, err))
-		_, err = api.PostEphemeral(both.ID, "U0NOBODY00", say("x"))
+		_, err = api.PostEphemeral(both.ID, "U0UNKNOWN0", say("x"))
 		require.Equal(t, "user_not_in_channel", code(t, err))
 	})
 }
 
 func TestFaults(t *testing.T) {
 	// Source: docs.slack.dev, "Rate limits": 429 with Retry-After in seconds.
-	t.Run("rate limits apply where they are switched on", func(t *testing.T) {
+	t.Run("rate limits apply if they are switched on", func(t *testing.T) {
 		api, ws := alone(t, func(c *slacksim.Config) { c.RateLimits = true })
 		id := slacksim.UserID(ann)
 		_, _, err := api.PostMessage(id, say("One"))
@@ -278,7 +278,7 @@ func TestFaults(t *testing.T) {
 		require.ErrorAs(t, err, &limited)
 		require.GreaterOrEqual(t, limited.RetryAfter, time.Second)
 		_, _, err = api.PostMessage(slacksim.UserID(ben), say("One"))
-		require.NoError(t, err, "the limit is a channel's own")
+		require.NoError(t, err, "the limit applies to each channel")
 		require.Len(t, ws.As(ann).Must(t).Messages(), 1)
 		for range 50 {
 			_, err = api.GetUserByEmail(ann)
@@ -298,7 +298,7 @@ func TestFaults(t *testing.T) {
 		var limited *slack.RateLimitedError
 		require.ErrorAs(t, post(), &limited)
 		require.Equal(t, 7*time.Second, limited.RetryAfter)
-		require.NoError(t, post(), "once only")
+		require.NoError(t, post(), "the fault applied once")
 
 		require.NoError(t, ws.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 2}))
 		require.Equal(t, "invalid_blocks", code(t, post()))
@@ -308,15 +308,15 @@ func TestFaults(t *testing.T) {
 		var status slack.StatusCodeError
 		require.ErrorAs(t, post(), &status)
 		require.Equal(t, 503, status.Code)
-		require.ErrorAs(t, post(), &status, "until it is mended")
+		require.ErrorAs(t, post(), &status, "until Mend")
 		require.NoError(t, ws.Mend())
 
 		require.NoError(t, ws.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", Times: 1}))
 		require.Error(t, post())
-		require.Equal(t, 1, count(), "none of the failed calls has posted")
+		require.Equal(t, 1, count(), "none of the failed calls posted")
 		require.NoError(t, ws.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", After: true, Times: 1}))
 		require.Error(t, post())
-		require.Equal(t, 2, count(), "posted, but its answer was lost")
+		require.Equal(t, 2, count(), "posted, but the answer was lost")
 
 		require.NoError(t, ws.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "slow", DelayMS: 60_000, Times: 1}))
 		impatient := slack.New(botToken, slack.OptionAPIURL(ws.Address()+"/api/"), slack.OptionHTTPClient(&http.Client{Timeout: 20 * time.Millisecond}))
@@ -329,7 +329,7 @@ func TestFaults(t *testing.T) {
 		}
 	})
 
-	t.Run("Slack can be away and return", func(t *testing.T) {
+	t.Run("Slack can be away and available again", func(t *testing.T) {
 		api, ws := alone(t)
 		require.NoError(t, ws.Away(true))
 		_, err := api.AuthTest()

@@ -155,7 +155,7 @@ func whyYou(r *schema.Request, personID int64) []string {
 			continue
 		}
 		reasons, because := &own, whyOwn(r, a, c)
-		if c.InPlaceOf.Valid {
+		if c.OnBehalfOf.Valid {
 			reasons = &delegated
 			because = why{"🌴 You're an approver for ", fmt.Sprintf(" on behalf of %s (%s).", name(c.InPlaceOfName), basisWords(c.Basis))}
 		}

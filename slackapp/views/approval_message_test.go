@@ -160,7 +160,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 
 	t.Run("basis is the current one, with delegation", func(t *testing.T) {
 		forBobOwner := candidate(dave, "Dave Owner", true)
-		forBobOwner.InPlaceOf, forBobOwner.InPlaceOfName = sql.NullInt64{Int64: bob, Valid: true}, "Bob Owner"
+		forBobOwner.OnBehalfOf, forBobOwner.InPlaceOfName = sql.NullInt64{Int64: bob, Valid: true}, "Bob Owner"
 		before := func(state string) *schema.Request {
 			r := newRequest(item(1, schema.AwaitingApproval, "reader"))
 			return withApproval(r, state, "application owner", []int64{1}, forBobOwner)

@@ -320,7 +320,7 @@ func unsentTo(a schema.Approval) string {
 }
 
 func candidateName(c schema.Candidate) string {
-	if c.InPlaceOf.Valid {
+	if c.OnBehalfOf.Valid {
 		return name(c.Name) + " on behalf of " + name(c.InPlaceOfName)
 	}
 	return name(c.Name)

@@ -14,7 +14,6 @@ import (
 type Form struct {
 	Draft        schema.Draft
 	Offer        schema.CompleteOffer
-	MaxDays      int    // the longest temporary access
 	WorkspaceURL string // for links to messages; empty: no links
 	Notice       string // mrkdwn, escaped: shown first; empty: none
 }
@@ -131,7 +130,7 @@ func (f Form) duration() []slack.Block {
 	date := slack.NewDatePickerBlockElement(ActionEndDate)
 	date.Placeholder = plain("Choose the last day")
 	zone := location(f.Draft.TimeZone).String()
-	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today. Some access grants have a shorter limit.", zone, days(f.MaxDays))
+	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today. Some access grants have a shorter limit.", zone, days(f.Offer.MaxDays))
 	timeHint := fmt.Sprintf("In %s. Without a time, the access lasts until the end of the day.", zone)
 	return append(blocks,
 		slack.NewInputBlock(BlockEndDate, plain("End date"), plain(dateHint), date),

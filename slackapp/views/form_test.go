@@ -32,7 +32,8 @@ var hostile = []string{
 
 // draftOf is a form that shows n grants, of applications with five grants each, some of them chosen.
 func draftOf(n int, mode string, text func(n int) string) views.Form {
-	f := views.Form{MaxDays: 365, WorkspaceURL: "https://example.slack.com/"}
+	f := views.Form{WorkspaceURL: "https://example.slack.com/"}
+	f.Offer.MaxDays = 365
 	d := &f.Draft
 	*d = schema.Draft{ViewID: "V1", PersonID: 1, Mode: mode, LikePersonID: id(2), LikeJobTitleID: id(3), LikeName: text(0), ExtendsID: id(1042), ReasonKey: "r7", Note: text(2),
 		Total: 500, Matching: 500, Page: 2, Generation: 7, OfferGeneration: 3, Temporary: true, TimeZone: "Pacific/Apia", Search: text(1)}

@@ -31,7 +31,7 @@ func TestKilledSlackApp(t *testing.T) {
 				bob.PressIn(approvalMessage, "Approve")
 				s.slackapp.kill()
 				require.Equal(t, 1, recorded(`select count(*) from decisions where outcome = 'approve'`))
-				s.eventually("access is granted, without the app", func() bool { return s.itemState(request) == "active" })
+				s.eventually("access is granted without the Slack app", func() bool { return s.itemState(request) == "active" })
 
 				s.startSlackApp()
 				alice := s.as("alice")
@@ -39,7 +39,7 @@ func TestKilledSlackApp(t *testing.T) {
 				alice.PressBeside("Dashboard editor", "Remove my access…")
 				s.slackapp.kill()
 				require.Equal(t, 1, recorded(`select count(*) from stop_orders where kind = 'removed_by_holder'`))
-				s.eventually("access is gone, without the app", func() bool { return !s.holds("alice", "dashboards", "editor") })
+				s.eventually("access is revoked without the Slack app", func() bool { return !s.holds("alice", "dashboards", "editor") })
 
 				other := s.ask("alice", "warehouse", "sandbox", time.Hour)
 				card := alice.WaitForMessage(fmt.Sprintf("#%d", other))
@@ -47,7 +47,7 @@ func TestKilledSlackApp(t *testing.T) {
 				alice.PressIn(card, "Withdraw")
 				s.slackapp.kill()
 				require.Equal(t, 1, recorded(`select count(*) from stop_orders where kind = 'withdrawn'`))
-				s.eventually("it is withdrawn, without the app", func() bool { return s.itemState(other) == "withdrawn" })
+				s.eventually("the request is withdrawn without the Slack app", func() bool { return s.itemState(other) == "withdrawn" })
 			})
 		}
 	})

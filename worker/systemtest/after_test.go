@@ -13,7 +13,7 @@ import (
 	"accessbot/workflows"
 )
 
-// imports imports the directory once more with other lines of people.csv; each change is what a line said, and what it says now.
+// imports imports the directory again with changed lines of people.csv: pairs of the old and the new text.
 func (s *system) imports(changes ...string) {
 	s.t.Helper()
 	own := s.ownDirectory("../../schema/directory/sample")
@@ -21,12 +21,12 @@ func (s *system) imports(changes ...string) {
 	before, err := os.ReadFile(file)
 	require.NoError(s.t, err)
 	text := string(before)
-	for n := 0; n < len(changes); n += 2 {
-		for _, c := range []*string{&changes[n], &changes[n+1]} {
+	for i := 0; i < len(changes); i += 2 {
+		for _, c := range []*string{&changes[i], &changes[i+1]} {
 			*c = strings.ReplaceAll(*c, "@", "@"+s.id+".example")
 		}
-		require.Contains(s.t, text, changes[n])
-		text = strings.Replace(text, changes[n], changes[n+1], 1)
+		require.Contains(s.t, text, changes[i])
+		text = strings.Replace(text, changes[i], changes[i+1], 1)
 	}
 	require.NoError(s.t, os.WriteFile(file, []byte(text), 0o600))
 	s.runOnce("worker", []string{"import", own}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
@@ -55,7 +55,7 @@ func TestRequestLife(t *testing.T) {
 		approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
 		require.Contains(t, approvalMessage.Text(), "for Alice Martin")
 		for _, m := range bob.Messages() {
-			require.NotContains(t, m.Buttons(), "Approve", "he asked for it himself")
+			require.NotContains(t, m.Buttons(), "Approve", "submitters can't approve their own request")
 		}
 		lucia.PressIn(approvalMessage, "Approve")
 		alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you is active", request))
@@ -103,30 +103,34 @@ func TestPersonChange(t *testing.T) {
 	t.Run("person who leaves loses access, a suspended approver is replaced", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.startWorker("SWEEP_EVERY=2s") // an import wakes no one: the sweep sees what it changed
+		s.startWorker("SWEEP_EVERY=2s") // an import sends no signals: the sweep finds what it made due
 		s.startSlackApp()
-		given, waits := s.ask("alice", "warehouse", "sandbox", 48*time.Hour), s.ask("alice", "dashboards", "editor", 0)
-		s.approve("bob", given)
-		s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+		granted, waiting := s.ask("alice", "warehouse", "sandbox", 48*time.Hour), s.ask("alice", "dashboards", "editor", 0)
+		s.approve("bob", granted)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
 		moves := s.ask("priya", "warehouse", "raw-events", 0)
 		bob := s.as("bob")
 		approvalMessage := bob.WaitForMessage(fmt.Sprintf("request #%d", moves))
 
 		s.imports("alice@,Alice Martin,Data Analyst,Data,bob@,active", "alice@,Alice Martin,Data Analyst,Data,bob@,left",
 			"bob@,Bob Fischer,Head of Data,Data,ingrid@,active", "bob@,Bob Fischer,Head of Data,Data,ingrid@,suspended")
-		s.eventually("what she had is revoked", func() bool {
+		s.eventually("all her access is revoked", func() bool {
 			return !s.holds("alice", "warehouse", "sandbox") && !s.holds("alice", "warehouse", "reader")
 		})
-		s.eventually("what she waited for is withdrawn", func() bool { return s.itemState(waits) == "withdrawn" && s.itemState(given) == "revoked" })
-		for _, request := range []int64{given, waits} {
+		s.eventually("the waiting request is withdrawn", func() bool {
+			return s.itemState(waiting) == "withdrawn" && s.itemState(granted) == "revoked"
+		})
+		for _, request := range []int64{granted, waiting} {
 			s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		}
 		approvalMessage = bob.WaitForEdit(approvalMessage, "No decision is needed from you")
 		require.Empty(t, approvalMessage.Buttons())
 		var asked string
-		s.eventually("someone else is asked", func() bool {
-			require.NoError(t, s.db.Get(&asked, `select coalesce(string_agg(p.name, ', ' order by p.name), '') from approvals a join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
-			join people p on p.id = c.person_id where a.request_id = $1 and a.state = 'open'`, moves))
+		s.eventually("another approver is asked", func() bool {
+			require.NoError(t, s.db.Get(&asked, `
+			select coalesce(string_agg(p.name, ', ' order by p.name), '') from approvals a
+			  join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
+			  join people p on p.id = c.person_id where a.request_id = $1 and a.state = 'open'`, moves))
 			return asked != "" && !strings.Contains(asked, "Bob")
 		})
 		require.Equal(t, "awaiting_approval", s.itemState(moves))

@@ -16,7 +16,7 @@ import (
 	"accessbot/workflows"
 )
 
-// browse opens the local Slack's page as someone of the sample directory.
+// browse opens the local Slack's page as a person of the sample directory.
 func (s *system) browse(person, tab string) *slackpage.Tab {
 	s.t.Helper()
 	p := slackpage.Open(s.t, s.slack.Address())
@@ -34,7 +34,7 @@ func (s *system) request(person string) *slackpage.Tab {
 	return p
 }
 
-// number is that of the newest request.
+// newest returns the number of the newest request.
 func (s *system) newest() int64 {
 	s.t.Helper()
 	var id int64
@@ -55,7 +55,7 @@ func TestBrowser(t *testing.T) {
 		page.Tick("Marketing marts")
 		page.Pick("Reason", "", "Project work")
 		page.Fill("Note", "for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
-		page.Choose("Temporary") // which updates the view: what was put in stays
+		page.Choose("Temporary") // updates the view; input is kept
 		page.See("End date")
 		require.Equal(t, []string{"Dashboard editor", "Marketing marts"}, firstWords(page.Ticked()))
 		page.Set("End date", inDays(3))
@@ -68,7 +68,7 @@ func TestBrowser(t *testing.T) {
 			s.findInTheWebUI(page.Another(), ui, "awaiting_approval", request)
 		}
 
-		// The page itself says whom one could be next.
+		// The page shows who has unread messages.
 		page.Become("Bob Fischer")
 		page.Message("Alice Martin requests 2 access grants")
 		page.See("for <!channel> & the *quarter* <img src=x onerror=alert(1)>")
@@ -125,7 +125,7 @@ func TestBrowser(t *testing.T) {
 		page.See("Evening entry")
 	})
 
-	t.Run("denial has a reason and the second click is told", func(t *testing.T) {
+	t.Run("denial has a reason and a second decision is refused", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -145,7 +145,7 @@ func TestBrowser(t *testing.T) {
 		lucia.Visit(s.email("lucia"), "messages")
 		lucia.Message("Alice Martin requests")
 
-		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy is not updated
 		bob.PressIn("Alice Martin requests", "Deny…")
 		bob.Dialog("Deny")
 		bob.Press("Deny")
@@ -164,7 +164,7 @@ func TestBrowser(t *testing.T) {
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 	})
 
-	t.Run("both copies of an approval message change while they are read", func(t *testing.T) {
+	t.Run("both copies of an open approval message are updated", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -181,18 +181,18 @@ func TestBrowser(t *testing.T) {
 			p.Wait(`document.querySelectorAll('article button').length === 0`)
 		}
 		lucia.See("Approved by Bob Fischer")
-		s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 	})
 
-	t.Run("withdrawal and removal ask first", func(t *testing.T) {
+	t.Run("withdrawal and removal need a confirmation", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
 		s.startSlackApp()
 		waiting := s.ask("alice", "warehouse", "marketing-marts", 0)
-		given := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-		s.approve("bob", given)
-		s.eventually("it is active", func() bool { return s.itemState(given) == "active" })
+		granted := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+		s.approve("bob", granted)
+		s.eventually("the item is active", func() bool { return s.itemState(granted) == "active" })
 		page := s.browse("alice", "messages")
 		page.PressIn(fmt.Sprintf("#%d has been successfully created", waiting), "Withdraw")
 		page.Dialog("Withdraw this request?")
@@ -253,7 +253,7 @@ func TestBrowser(t *testing.T) {
 		require.Positive(t, s.newest())
 	})
 
-	t.Run("pages of a large list keep what is ticked", func(t *testing.T) {
+	t.Run("pages of a large list keep their selection", func(t *testing.T) {
 		t.Parallel()
 		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
 		s.startWorker()
@@ -279,7 +279,7 @@ func TestBrowser(t *testing.T) {
 		require.Equal(t, []string{"Grant 00-00", "Grant 00-13", "Grant 03-05"}, asked)
 	})
 
-	t.Run("select all takes a large list", func(t *testing.T) {
+	t.Run("select all selects a large list", func(t *testing.T) {
 		t.Parallel()
 		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), bigDirectory(t, 6, 20))
 		s.startWorker()
@@ -287,26 +287,26 @@ func TestBrowser(t *testing.T) {
 		s.selectAll("alice", "Priya Nair", 120)
 	})
 
-	t.Run("select all takes the list of a real organization", func(t *testing.T) {
+	t.Run("select all selects the list of a real organization", func(t *testing.T) {
 		t.Parallel()
 		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
 		s.startWorker()
 		s.startSlackApp()
-		model, asker := s.busiest(), s.contributor()
-		name, _, _ := strings.Cut(asker.Email, "@")
-		s.selectAll(name, model.Name, len(s.lacks(asker.ID, model.ID)))
+		model, requester := s.busiest(), s.contributor()
+		name, _, _ := strings.Cut(requester.Email, "@")
+		s.selectAll(name, model.Name, len(s.lacks(requester.ID, model.ID)))
 	})
 }
 
-// firstWords are the names of boxes without their descriptions.
+// firstWords returns the names of checkboxes without their descriptions.
 func firstWords(names []string) []string {
-	for n, name := range names {
-		names[n], _, _ = strings.Cut(name, "\n")
+	for i, name := range names {
+		names[i], _, _ = strings.Cut(name, "\n")
 	}
 	return names
 }
 
-// findInTheWebUI finds a request's run as an operator does: in the list filtered by its state, and then the run itself.
+// findInTheWebUI finds a request's run as an operator does: in the list filtered by state, then the run itself.
 func (s *system) findInTheWebUI(p *slackpage.Tab, ui, state string, request int64) {
 	s.t.Helper()
 	id := workflows.RequestWorkflowID(request)
@@ -318,7 +318,7 @@ func (s *system) findInTheWebUI(p *slackpage.Tab, ui, state string, request int6
 	p.See("what is next")
 }
 
-// bigDirectory is a company in which one person has so much that a colleague lacks that it takes pages.
+// bigDirectory is a company in which Priya has so much access that Alice lacks that the form needs several pages.
 func bigDirectory(t *testing.T, applications, each int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -350,10 +350,10 @@ func bigDirectory(t *testing.T, applications, each int) string {
 	return dir
 }
 
-// selectAll asks for all that someone has and the asker lacks, in the browser, and sees it asked for.
-func (s *system) selectAll(asker, model string, lacking int) {
+// selectAll requests in the browser all access that the model has and the requester lacks.
+func (s *system) selectAll(requester, model string, lacking int) {
 	s.t.Helper()
-	page := s.request(asker)
+	page := s.request(requester)
 	page.Pick("Person", model[:4], model)
 	page.See(fmt.Sprintf("%d in total", lacking))
 	page.Tick(fmt.Sprintf("Select all access grants (%d)", lacking))
@@ -363,10 +363,10 @@ func (s *system) selectAll(asker, model string, lacking int) {
 	page.NoDialog()
 	var items int
 	require.NoError(s.t, s.db.Get(&items, `select count(*) from request_items where request_id = $1`, s.newest()))
-	require.Equal(s.t, lacking, items, "all and only those offered")
+	require.Equal(s.t, lacking, items, "exactly the access grants offered")
 	page.Press("Messages")
 	page.Message("has been successfully created and sent for approval")
-	for range 3 { // on a slow machine a trigger runs out: one presses again
+	for range 3 { // on a slow machine the trigger may expire: press again
 		page.Press(fmt.Sprintf("Show all %d", lacking))
 		if page.SeesWithin(15*time.Second, "page 1 of") {
 			break

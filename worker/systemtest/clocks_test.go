@@ -13,13 +13,11 @@ import (
 
 func TestClocks(t *testing.T) {
 	t.Parallel()
-	// Two clocks that disagree are, to each of them, one that is off: the database's is set five minutes before and after
-	// that of the worker and of Temporal.
 	t.Run("access ends on time with clocks five minutes apart", func(t *testing.T) {
 		t.Parallel()
 		for name, skew := range map[string]time.Duration{
-			"the worker's and Temporal's are ahead":  -5 * time.Minute,
-			"the worker's and Temporal's are behind": 5 * time.Minute,
+			"database's clock is behind the worker's and Temporal's":   -5 * time.Minute,
+			"database's clock is ahead of the worker's and Temporal's": 5 * time.Minute,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -32,16 +30,16 @@ func TestClocks(t *testing.T) {
 				s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 				var over bool
 				require.NoError(t, s.db.Get(&over, `select ends_at <= app_now() from access_requests where id = $1`, request))
-				require.True(t, over, "never early")
+				require.True(t, over, "access never ends early")
 				s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 				var late float64
 				require.NoError(t, s.db.Get(&late, `
 				select extract(epoch from c.removed_at - c.ends_at) from claims c join request_items i on i.id = c.item_id where i.request_id = $1`, request))
 				require.GreaterOrEqual(t, late, 0.0)
-				require.Less(t, late, 60.0, "its lateness is bounded, whatever the clocks say")
+				require.Less(t, late, 60.0, "access ends within a minute by any clock")
 				description, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.RequestWorkflowID(request), "")
 				require.NoError(t, err)
-				require.Less(t, description.WorkflowExecutionInfo.HistoryLength, int64(150), "its history does not spin")
+				require.Less(t, description.WorkflowExecutionInfo.HistoryLength, int64(150), "the run does not loop")
 			})
 		}
 	})
@@ -49,7 +47,7 @@ func TestClocks(t *testing.T) {
 
 func TestTerminatedRun(t *testing.T) {
 	t.Parallel()
-	// Its run is terminated in mid-sleep, then Temporal goes away altogether.
+	// The run is terminated while it sleeps, then Temporal is killed.
 	t.Run("access is revoked while Temporal is stopped", func(t *testing.T) {
 		t.Parallel()
 		server := startTemporal(t)
@@ -60,23 +58,23 @@ func TestTerminatedRun(t *testing.T) {
 		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
 		server.kill()
-		var left float64 // until the sweep takes it upon itself: two minutes after the end
+		var left float64 // until the sweep reconciles the claim: two minutes after the end
 		require.NoError(t, s.db.Get(&left, `select extract(epoch from ends_at + interval '2 minutes' - app_now()) from access_requests where id = $1`, request))
 		s.shiftClock(time.Duration((left - 5) * float64(time.Second)))
-		s.eventually("access is revoked without its run, and without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked without its run and without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
-		var says struct {
+		var audited struct {
 			Late float64 `db:"late"`
 			Why  string  `db:"why"`
 		}
-		require.NoError(t, s.db.Get(&says, `
-		select (details->>'late_by_seconds')::float8 as late, details->>'why' as why from audit_events where request_id = $1 and action = 'access.revoked'`, request))
-		require.Greater(t, says.Late, 110.0)
-		require.Less(t, says.Late, 180.0, "within three minutes after the end")
-		require.Equal(t, "end reached", says.Why)
+		require.NoError(t, s.db.Get(&audited, `
+		select (details->>'late_by_seconds')::float8 as late, details->>'why' as why
+		  from audit_events where request_id = $1 and action = 'access.revoked'`, request))
+		require.Greater(t, audited.Late, 110.0)
+		require.Less(t, audited.Late, 180.0, "within three minutes after the end")
+		require.Equal(t, "end reached", audited.Why)
 	})
 
-	// As an operator would, by hand.
 	t.Run("run terminated in the Web UI still ends its access", func(t *testing.T) {
 		t.Parallel()
 		slackpage.Chromium(t)
@@ -100,7 +98,7 @@ func TestTerminatedRun(t *testing.T) {
 		s.eventually("the run is terminated", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Terminated" })
 		require.True(t, s.holds("alice", "dashboards", "editor"))
 		s.shiftClock(time.Hour)
-		s.eventually("access is revoked all the same", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 	})
 }

@@ -13,7 +13,7 @@ func TestUnexpectedAccess(t *testing.T) {
 	t.Run("access changed by hand is reported to the owners", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		// Before the worker looks: one that no one asked for, and one that is not there any more.
+		// Before the worker starts: access that was not requested, and access that is gone.
 		for _, statement := range []string{`grant %q to %q`, `revoke %q from %q`} {
 			object, who := s.object("dashboards", "editor"), s.email("alice")
 			if statement[0] == 'r' {
@@ -22,7 +22,7 @@ func TestUnexpectedAccess(t *testing.T) {
 			_, err := s.target.Exec(fmt.Sprintf(statement, object, who))
 			require.NoError(t, err)
 		}
-		s.shiftClock(time.Hour) // what was granted a moment ago may not be listed yet
+		s.shiftClock(time.Hour) // recent changes are not compared yet
 		s.startWorker("COMPARE_EVERY=1s")
 		report := s.as("bob").WaitForMessage("Unexpected or missing access in Dashboards").Text()
 		require.Contains(t, report, "1 Unexpected: not requested here.")

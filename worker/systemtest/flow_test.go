@@ -13,12 +13,12 @@ import (
 	"accessbot/workflows"
 )
 
-// as answers someone of the sample directory, before their Slack.
+// as returns a person of the sample directory as a user of Slack.
 func (s *system) as(person string) *slacksim.MustActor {
 	return s.slack.As(s.email(person)).Within(time.Minute).Must(s.t)
 }
 
-// open starts the form as someone does.
+// open opens the request form.
 func (s *system) open(person string) *slacksim.MustActor {
 	a := s.as(person)
 	a.OpenHome()
@@ -38,7 +38,7 @@ func number(t *testing.T, text string) int64 {
 	return n
 }
 
-// inDays is a day so many days from now, as a date picker takes it.
+// inDays returns the date in so many days, for a date picker.
 func inDays(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }
 
 func TestFlow(t *testing.T) {
@@ -54,7 +54,7 @@ func TestFlow(t *testing.T) {
 		alice.Tick("Dashboard editor", "Marketing marts")
 		alice.Choose("Duration", "Temporary")
 		alice.WaitForModal("End date")
-		require.ElementsMatch(t, []string{"Dashboard editor", "Marketing marts"}, alice.Ticked(), "what was ticked stays when the view is updated")
+		require.ElementsMatch(t, []string{"Dashboard editor", "Marketing marts"}, alice.Ticked(), "the selection is kept when the view is updated")
 		alice.PickDate("End date", inDays(3))
 		alice.Choose("Reason", "Project work")
 		alice.Fill("Note", "for <!channel> & the *quarter*")
@@ -88,7 +88,7 @@ func TestFlow(t *testing.T) {
 		s.keepHistory("two_items", workflows.RequestWorkflowID(request))
 		run, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.RequestWorkflowID(request), "")
 		require.NoError(t, err)
-		require.Less(t, run.WorkflowExecutionInfo.HistoryLength, int64(150), "a run stays readable")
+		require.Less(t, run.WorkflowExecutionInfo.HistoryLength, int64(150), "the history stays readable")
 	})
 
 	t.Run("items are approved one by one with a sooner end", func(t *testing.T) {
@@ -112,22 +112,22 @@ func TestFlow(t *testing.T) {
 		bob.Fill("Reason", "the marts are enough")
 		bob.PickDate("Earlier end date", inDays(3))
 		bob.SubmitAccepted()
-		told := alice.WaitForMessage("1 active, 1 denied")
-		require.Contains(t, told.Text(), "sooner than requested")
-		require.Contains(t, told.Text(), "the marts are enough")
+		notification := alice.WaitForMessage("1 active, 1 denied")
+		require.Contains(t, notification.Text(), "sooner than requested")
+		require.Contains(t, notification.Text(), "the marts are enough")
 		bob.WaitForEdit(approvalMessage, "Approved by you until")
 		require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 		require.False(t, s.holds("alice", "warehouse", "sandbox"))
 
 		s.shiftClock(5 * 24 * time.Hour)
-		s.eventually("it ends when its approver said", func() bool { return !s.holds("alice", "warehouse", "marketing-marts") })
+		s.eventually("access ends at the approver's date", func() bool { return !s.holds("alice", "warehouse", "marketing-marts") })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 	})
 
 	t.Run("approval moves to the delegate of an absent approver", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.startWorker("SWEEP_EVERY=1h") // the Slack app wakes the run
+		s.startWorker("SWEEP_EVERY=1h") // so that only the Slack app signals the run
 		s.startSlackApp()
 		request := s.ask("alice", "warehouse", "sandbox", time.Hour)
 		bob, lucia := s.as("bob"), s.as("lucia")
@@ -136,7 +136,7 @@ func TestFlow(t *testing.T) {
 		bob.Press("Delegate approvals…")
 		bob.WaitForModal("Delegate")
 		bob.Pick("Delegate", "gómez", "Lucía Gómez")
-		bob.PickDate("First day", inDays(-1)) // whatever the zones are
+		bob.PickDate("First day", inDays(-1)) // in the past in any time zone
 		bob.PickDate("Last day", inDays(5))
 		bob.SubmitAccepted()
 		bob.WaitForHome("decides on your behalf")
@@ -145,11 +145,11 @@ func TestFlow(t *testing.T) {
 		require.Empty(t, bob.Again(approvalMessage).Buttons())
 		s.as("alice").WaitForMessage("Lucía Gómez for Bob Fischer")
 		lucia.PressIn(moved, "Approve")
-		s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
 		s.oneClaim(request)
 	})
 
-	t.Run("denial has a reason and the second click is told who was first", func(t *testing.T) {
+	t.Run("denial has a reason and a second decision is told who decided", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -164,10 +164,10 @@ func TestFlow(t *testing.T) {
 		approvalMessage := bob.WaitForMessage("Alice Martin requests")
 		other := lucia.WaitForMessage("Alice Martin requests")
 
-		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy stays behind
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy is not updated
 		bob.PressIn(approvalMessage, "Deny…")
 		bob.WaitForModal("Reason")
-		require.NotEmpty(t, bob.Submit(), "a denial needs its reason")
+		require.NotEmpty(t, bob.Submit(), "a denial needs a reason")
 		bob.Fill("Reason", "Ask your <@team> lead first")
 		bob.SubmitAccepted()
 		alice.WaitForMessage("was denied")
@@ -182,7 +182,7 @@ func TestFlow(t *testing.T) {
 		s.keepHistory("denied", workflows.RequestWorkflowID(request))
 	})
 
-	t.Run("item that cannot be granted leaves the others", func(t *testing.T) {
+	t.Run("item that cannot be granted does not affect the others", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -196,9 +196,9 @@ func TestFlow(t *testing.T) {
 		require.NoError(t, err)
 		bob := s.as("bob")
 		bob.PressIn(bob.WaitForMessage("Alice Martin requests"), "Approve")
-		news := alice.WaitForMessage("1 active, 1 couldn't be set up").Text()
-		require.Contains(t, news, "Analyst sandbox")
-		require.Contains(t, news, "no longer exists in Data Warehouse")
+		notification := alice.WaitForMessage("1 active, 1 couldn't be set up").Text()
+		require.Contains(t, notification, "Analyst sandbox")
+		require.Contains(t, notification, "no longer exists in Data Warehouse")
 		bob.WaitForMessage("couldn't be set up")
 		require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 	})
@@ -207,13 +207,13 @@ func TestFlow(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
-		// What was there before, unknown to the directory, stays.
+		// Access that was there before, but not in the directory, stays.
 		_, err := s.target.Exec(fmt.Sprintf(`grant %q to %q`, s.object("dashboards", "editor"), s.email("ingrid")))
 		require.NoError(t, err)
 		over := s.ask("ingrid", "dashboards", "editor", time.Hour)
-		// What the directory says that he has, stays too.
+		// Access in the directory stays too.
 		listed := s.ask("kenji", "dashboards", "editor", time.Hour)
-		// Two of Alice's overlap.
+		// Two requests of Alice overlap.
 		first := s.ask("alice", "dashboards", "editor", time.Hour)
 		second := s.ask("alice", "dashboards", "editor", 5*time.Hour)
 		for _, request := range []int64{over, listed, first, second} {
@@ -224,9 +224,9 @@ func TestFlow(t *testing.T) {
 		for _, request := range []int64{over, listed, first} {
 			s.eventually("the first ends", func() bool { return s.itemState(request) == "ended" })
 		}
-		require.True(t, s.holds("ingrid", "dashboards", "editor"), "it was there before us")
-		require.True(t, s.holds("kenji", "dashboards", "editor"), "the directory says so")
-		require.True(t, s.holds("alice", "dashboards", "editor"), "the second still grants it")
+		require.True(t, s.holds("ingrid", "dashboards", "editor"), "the access was there before the request")
+		require.True(t, s.holds("kenji", "dashboards", "editor"), "the access is in the directory")
+		require.True(t, s.holds("alice", "dashboards", "editor"), "the second request still grants the access")
 		s.as("ingrid").WaitForMessage("for another reason")
 		s.as("kenji").WaitForMessage("for another reason")
 		s.shiftClock(4 * time.Hour)
@@ -234,7 +234,7 @@ func TestFlow(t *testing.T) {
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		require.True(t, s.holds("ingrid", "dashboards", "editor"))
 		require.True(t, s.holds("kenji", "dashboards", "editor"))
-		require.Contains(t, s.as("bob").WaitForMessage("had 1 access grant in Dashboards before request").Text(), "Ingrid", "the owner is told what was found")
+		require.Contains(t, s.as("bob").WaitForMessage("had 1 access grant in Dashboards before request").Text(), "Ingrid", "the owner is notified of unexpected access")
 	})
 
 	t.Run("same key in two applications is two objects", func(t *testing.T) {
@@ -248,16 +248,16 @@ func TestFlow(t *testing.T) {
 		select split_part(p.email, '@', 1) from application_owners o join applications a on a.id = o.application_id join people p on p.id = o.person_id
 		 where a.slug = $1 order by p.id limit 1`, s.id+"-crm"))
 		s.approve(owner, request)
-		s.eventually("it is granted", func() bool { return s.holds("zoe", "crm", "reader") })
+		s.eventually("access is granted", func() bool { return s.holds("zoe", "crm", "reader") })
 		s.shiftClock(2 * time.Hour)
-		s.eventually("it is revoked", func() bool { return !s.holds("zoe", "crm", "reader") })
-		require.True(t, s.holds("zoe", "warehouse", "reader"), "the other stays")
+		s.eventually("access is revoked", func() bool { return !s.holds("zoe", "crm", "reader") })
+		require.True(t, s.holds("zoe", "warehouse", "reader"), "the other access stays")
 	})
 }
 
 func TestRevocation(t *testing.T) {
 	t.Parallel()
-	t.Run("owner revokes access at once, whatever its source", func(t *testing.T) {
+	t.Run("owner revokes access from any source at once", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -273,22 +273,22 @@ func TestRevocation(t *testing.T) {
 		bob.WaitForModal("You see and can revoke")
 		bob.Pick("Person", "alice", "Alice Martin")
 		bob.WaitForModal("Analyst sandbox")
-		require.NotContains(t, bob.Modal(), "Source Code", "others look after that")
+		require.NotContains(t, bob.Modal(), "Source Code", "Bob does not own that application")
 		bob.PressBeside("Analyst sandbox", "Revoke…")
 		bob.WaitForModal("The access ends now")
 		bob.Fill("Reason", "the laptop was <!channel> stolen")
 		bob.SubmitAccepted()
 		s.eventually("access is revoked", func() bool { return !s.holds("alice", "warehouse", "sandbox") })
-		told := s.as("alice").WaitForMessage("revoked by Bob Fischer")
-		require.Contains(t, told.Text(), "the laptop was <!channel> stolen")
-		require.Empty(t, told.Pings())
+		notification := s.as("alice").WaitForMessage("revoked by Bob Fischer")
+		require.Contains(t, notification.Text(), "the laptop was <!channel> stolen")
+		require.Empty(t, notification.Pings())
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "revoked" })
 
-		bob.PressBeside("Dashboard viewer", "Revoke…") // hers by the directory
+		bob.PressBeside("Dashboard viewer", "Revoke…") // access from the directory
 		bob.WaitForModal("The access ends now")
 		bob.Fill("Reason", "likewise")
 		bob.SubmitAccepted()
-		s.eventually("what the directory granted too", func() bool { return !s.holds("alice", "dashboards", "viewer") })
+		s.eventually("access from the directory is revoked", func() bool { return !s.holds("alice", "dashboards", "viewer") })
 	})
 
 	t.Run("run cancelled during the grant and reset grants nothing", func(t *testing.T) {
@@ -300,7 +300,7 @@ func TestRevocation(t *testing.T) {
 		request := s.ask("alice", "dashboards", "editor", time.Hour)
 		proxy.swallowAnswersAfter("GRANT", "COMMIT")
 		s.approve(approver, request)
-		s.eventually("it is being granted", func() bool { return s.itemState(request) == "provisioning" })
+		s.eventually("access is being granted", func() bool { return s.itemState(request) == "provisioning" })
 		id := workflows.RequestWorkflowID(request)
 		require.NoError(t, s.temporal.CancelWorkflow(t.Context(), id, ""))
 		var revoked bool
@@ -308,7 +308,7 @@ func TestRevocation(t *testing.T) {
 			return s.db.Get(&revoked, `select exists (select from stop_orders where kind = 'workflow_cancelled')`) == nil && revoked
 		})
 		proxy.answer()
-		s.eventually("it is revoked", func() bool { return s.itemState(request) == "revoked" })
+		s.eventually("the item is revoked", func() bool { return s.itemState(request) == "revoked" })
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
 
@@ -332,11 +332,11 @@ func TestRevocation(t *testing.T) {
 		alice.OpenHome()
 		alice.WaitForHome("Remove my access…")
 		alice.Press("Remove my access…")
-		s.eventually("it is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "revoked" })
 		var claim int64
 		require.NoError(t, s.db.Get(&claim, `select id from claims where item_id is not null`))
-		s.eventually("by a run of its own", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
+		s.eventually("the claim's own run is over", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
 		s.keepHistory("approved_permanent", workflows.RequestWorkflowID(request))
 		s.keepHistory("end_access", workflows.EndWorkflowID(claim))
 	})
@@ -353,7 +353,7 @@ func TestRevocation(t *testing.T) {
 		alice.OpenHome()
 		alice.WaitForHome("Remove my access…")
 		alice.Press("Remove my access…")
-		s.eventually("it is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		require.Equal(t, "revoked", s.itemState(request))
 		s.keepHistory("released_early", workflows.RequestWorkflowID(request))
@@ -372,7 +372,7 @@ func TestRevocation(t *testing.T) {
 
 func TestOutage(t *testing.T) {
 	t.Parallel()
-	t.Run("Temporal away at submission and decision delays the request only", func(t *testing.T) {
+	t.Run("Temporal down at submission and decision only delays the request", func(t *testing.T) {
 		t.Parallel()
 		server := startTemporal(t)
 		s := startOn(t, server.address, sample)
@@ -399,7 +399,7 @@ func TestOutage(t *testing.T) {
 		require.True(t, s.holds("alice", "warehouse", "marketing-marts"))
 	})
 
-	t.Run("Slack away around the end delays the message only", func(t *testing.T) {
+	t.Run("Slack away at the end only delays the message", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -410,7 +410,7 @@ func TestOutage(t *testing.T) {
 		s.shiftClock(2 * time.Hour)
 		s.eventually("access is revoked on time", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		require.NoError(t, s.slack.Away(false))
-		s.shiftClock(15 * time.Minute) // the sweep's patience with Slack
+		s.shiftClock(15 * time.Minute) // the sweep retries late messages after that
 		s.as("alice").WaitForMessage(fmt.Sprintf("#%d has ended", request))
 	})
 }

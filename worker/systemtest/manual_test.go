@@ -10,7 +10,7 @@ import (
 
 func TestManualTask(t *testing.T) {
 	t.Parallel()
-	t.Run("owners grant and revoke where there is no interface", func(t *testing.T) {
+	t.Run("owner sets up and removes access by hand", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.startWorker()
@@ -39,17 +39,17 @@ func TestManualTask(t *testing.T) {
 		require.Empty(t, task.Buttons())
 
 		s.shiftClock(4 * 24 * time.Hour)
-		back := dana.WaitForMessage("Manual task: remove access")
-		require.Equal(t, "active", s.itemState(request), "it is not said to have ended before someone did it")
-		dana.PressIn(back, "Can't do it…")
+		removal := dana.WaitForMessage("Manual task: remove access")
+		require.Equal(t, "active", s.itemState(request), "the item is not ended before the task is done")
+		dana.PressIn(removal, "Can't do it…")
 		dana.WaitForModal("Can't do it")
 		require.NotEmpty(t, dana.Submit(), "a reason is needed")
 		dana.Fill("Reason", "She has left the <!channel> building")
 		dana.SubmitAccepted()
-		dana.WaitForEdit(back, "She has left the <!channel> building")
+		dana.WaitForEdit(removal, "She has left the <!channel> building")
 		s.shiftClock(25 * time.Hour)
 		again := dana.WaitForMessage("Manual task: remove access")
-		require.NotEqual(t, back.TS, again.TS)
+		require.NotEqual(t, removal.TS, again.TS)
 		dana.PressIn(again, "Mark as done")
 		alice.WaitForMessage(fmt.Sprintf("#%d has ended", request))
 	})

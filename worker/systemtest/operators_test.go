@@ -31,7 +31,7 @@ func TestOperator(t *testing.T) {
 		request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
 		other := s.ask("zoe", "crm", "reader", 0)
 		id := workflows.RequestWorkflowID(request)
-		s.eventually("it waits for approval", func() bool { return s.itemState(request) == "awaiting_approval" })
+		s.eventually("the request waits for approval", func() bool { return s.itemState(request) == "awaiting_approval" })
 
 		for query, want := range map[string][]string{
 			`AccessState = 'awaiting_approval'`:                                               {id, workflows.RequestWorkflowID(other)},
@@ -67,14 +67,14 @@ func TestOperator(t *testing.T) {
 		require.Contains(t, next.Approvers, s.email(approver))
 
 		s.approve(approver, request)
-		s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
-		s.eventually("the sleep until the end says what it is", func() bool {
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		s.eventually("the timer until the end has a summary", func() bool {
 			return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notification before the end")
 		})
 		require.Contains(t, s.summaries(id), "grant Dashboards / Dashboard editor")
 	})
 
-	t.Run("Temporal has no names where they are switched off", func(t *testing.T) {
+	t.Run("Temporal has no names if they are switched off", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		s.starter.ShowPeople = false
@@ -84,7 +84,7 @@ func TestOperator(t *testing.T) {
 		s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
 		denied := s.ask("alice", "dashboards", "editor", 24*time.Hour)
 		s.answer(approver, denied, schema.Answer{Reason: "privately reasoned"})
-		s.eventually("it is denied", func() bool { return s.itemState(denied) == "denied" })
+		s.eventually("the request is denied", func() bool { return s.itemState(denied) == "denied" })
 		for _, id := range []string{workflows.RequestWorkflowID(request), workflows.RequestWorkflowID(denied)} {
 			kept := s.history(id) + s.description(id)
 			require.Contains(t, kept, "dashboards")
@@ -95,7 +95,8 @@ func TestOperator(t *testing.T) {
 	})
 }
 
-// description is all that Temporal shows of a run beside its history: memo, search attributes, summary, details, what is pending.
+// description returns all that Temporal shows of a run besides its history: memo, search attributes, summary, details and
+// pending activities.
 func (s *system) description(workflowID string) string {
 	s.t.Helper()
 	d, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
@@ -108,7 +109,7 @@ func (s *system) description(workflowID string) string {
 	return d.String() + metadata.String()
 }
 
-// summaries are the summaries of a run's activities and timers, as the Web UI shows them.
+// summaries returns the summaries of a run's activities and timers, as the Web UI shows them.
 func (s *system) summaries(workflowID string) string {
 	s.t.Helper()
 	var summaries []string
@@ -126,7 +127,7 @@ func (s *system) summaries(workflowID string) string {
 	return strings.Join(summaries, "\n")
 }
 
-// history is all that Temporal keeps of a run, payloads as text.
+// history returns a run's whole history, with payloads as text.
 func (s *system) history(workflowID string) string {
 	s.t.Helper()
 	var text strings.Builder

@@ -31,27 +31,27 @@ func TestQuestion(t *testing.T) {
 		bob.Fill("Question", "Which dashboard, <!channel>?\nAnd until when?")
 		bob.SubmitAccepted()
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
-		require.Contains(t, asked.Text(), "Which dashboard, <!channel>?\nAnd until when?", "as it was written")
+		require.Contains(t, asked.Text(), "Which dashboard, <!channel>?\nAnd until when?", "exactly as written")
 		require.Empty(t, asked.Pings())
 		require.Contains(t, alice.WaitForEdit(card, "Bob Fischer asks").Text(), "Dashboard editor: waiting for approval")
 		require.Contains(t, lucia.WaitForEdit(hers, "Not answered yet").Text(), "Which dashboard")
 		bob.WaitForEdit(his, "You asked")
 
 		s.toTheMorning("lucia", 24*time.Hour)
-		require.Contains(t, lucia.WaitForMessage("1 request is waiting for your approval").Text(), "Alice Martin", "who is asked is reminded all the same")
-		require.Equal(t, clock, s.approvalsClock(request), "what no one answers moves on and expires when it would have")
+		require.Contains(t, lucia.WaitForMessage("1 request is waiting for your approval").Text(), "Alice Martin", "approvers are still reminded")
+		require.Equal(t, clock, s.approvalsClock(request), "a question does not delay escalation and expiry")
 
 		alice.PressIn(asked, "Answer…")
 		alice.WaitForModal("Bob Fischer asks about request")
 		alice.Fill("Answer", "The one of the *spring* campaign")
 		alice.SubmitAccepted()
-		require.Empty(t, alice.WaitForEdit(asked, "You answered").Buttons(), "it is answered once")
+		require.Empty(t, alice.WaitForEdit(asked, "You answered").Buttons(), "a question is answered once")
 		bob.WaitForMessage("Alice Martin answered your question")
 		for _, text := range []string{bob.WaitForEdit(his, "Alice Martin answered").Text(), lucia.WaitForEdit(hers, "Alice Martin answered").Text()} {
 			require.Contains(t, text, "Which dashboard")
 			require.Contains(t, text, "The one of the *spring* campaign")
 		}
-		require.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, lucia.Again(hers).Buttons(), "it waits to be decided")
+		require.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, lucia.Again(hers).Buttons(), "the request can be decided")
 		require.Equal(t, clock, s.approvalsClock(request))
 
 		lucia.PressIn(hers, "Approve")
@@ -59,11 +59,11 @@ func TestQuestion(t *testing.T) {
 		require.True(t, s.holds("alice", "dashboards", "editor"))
 		closed := bob.WaitForEdit(his, "Approved by Lucía Gómez")
 		require.Empty(t, closed.Buttons())
-		require.Contains(t, closed.Text(), "The one of the *spring* campaign", "what was answered stays beside what was decided")
+		require.Contains(t, closed.Text(), "The one of the *spring* campaign", "the answer is still shown after the decision")
 	})
 }
 
-// approvalsClock says since when a request's only open approval is asked, and when it moves on and expires.
+// approvalsClock returns when a request's only open approval was opened, and when it escalates and expires.
 func (s *system) approvalsClock(request int64) (clock string) {
 	s.t.Helper()
 	require.NoError(s.t, s.db.Get(&clock, `

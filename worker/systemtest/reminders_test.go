@@ -11,7 +11,7 @@ import (
 	"accessbot/workflows"
 )
 
-// toTheMorning moves the clock on by so much, and then to ten o'clock of someone's next working day.
+// toTheMorning moves the clock on by a duration, and then to ten o'clock on a person's next working day.
 func (s *system) toTheMorning(person string, after time.Duration) {
 	s.t.Helper()
 	var clock struct {
@@ -29,7 +29,7 @@ func (s *system) toTheMorning(person string, after time.Duration) {
 	s.shiftClock(at.Sub(clock.Now))
 }
 
-// reminders are those that are delegates someone's Slack, the oldest first.
+// reminders returns the reminders in a user's Slack, the oldest first.
 func reminders(a *slacksim.MustActor) (found []slacksim.Message) {
 	for _, m := range a.Messages() {
 		if strings.Contains(m.Text(), "1 request is waiting for your approval") {
@@ -67,11 +67,11 @@ rules:
 
 		bob := s.as("bob")
 		approvalMessage := bob.WaitForMessage("Alice Martin requests 1 access grant")
-		for n, after := range []time.Duration{12 * time.Hour, 24 * time.Hour, 48 * time.Hour} { // each after twice the time of the one before
+		for n, after := range []time.Duration{12 * time.Hour, 24 * time.Hour, 48 * time.Hour} { // each takes twice as long
 			s.toTheMorning("bob", after)
-			s.eventually("Bob is reminded once more", func() bool { return len(reminders(bob)) == n+1 })
+			s.eventually("Bob gets another reminder", func() bool { return len(reminders(bob)) == n+1 })
 		}
-		s.toTheMorning("bob", 8*24*time.Hour) // a fourth would be due
+		s.toTheMorning("bob", 8*24*time.Hour) // time for a fourth reminder, which must not come
 		bob.PressIn(approvalMessage, "Approve")
 		lucia, carla := s.as("lucia"), s.as("carla")
 		lucia.PressIn(lucia.WaitForMessage("Stage 2 of 2"), "Approve")
@@ -85,7 +85,7 @@ rules:
 		select count(*) from notifications n join people p on p.id = n.person_id where n.kind = 'reminder' and p.email = $1 and n.request_id = $2`, s.email("bob"), request))
 		require.NoError(t, s.db.Get(&sent, `
 		select count(distinct ts) from slack_messages m join people p on p.id = m.person_id where m.kind = 'reminder' and p.email = $1 and ts <> ''`, s.email("bob")))
-		require.Equal(t, []int{3, 3, 3}, []int{recorded, sent, len(reminders(bob))}, "in the database, sent, and in his Slack")
+		require.Equal(t, []int{3, 3, 3}, []int{recorded, sent, len(reminders(bob))}, "reminders in the database, sent, and in Slack")
 		require.Less(t, s.events(request), int64(120))
 	})
 }

@@ -10,7 +10,6 @@ import (
 
 func TestScreens(t *testing.T) {
 	t.Parallel()
-	// What people see around an approval that waits: it is asked back, reminded of, stuck, denied, and asked for again.
 	t.Run("question, reminder, an administrator's denial and the new request are shown", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
@@ -35,12 +34,12 @@ func TestScreens(t *testing.T) {
 		bob.Visit(s.email("bob"), "messages")
 		approvalMessage := "Alice Martin requests 1 access grant"
 		for _, m := range []string{approvalMessage, "Zoë Laurent requests 1 access grant", "Kenji Tanaka (田中 健二) requests 1 access grant"} {
-			bob.Message(m) // what arrives later moves what is to be pressed
+			bob.Message(m) // wait for all: messages that arrive later move the buttons
 		}
 		bob.PressIn(approvalMessage, "Ask a question…")
 		bob.Dialog("Ask a question")
 		bob.Fill("Question", "Which campaign is that, and is the finance view not enough?")
-		s.keepPicture(bob, "enquire-form")
+		s.keepPicture(bob, "question-form")
 		bob.Press("Send")
 		bob.NoDialog()
 
@@ -71,16 +70,16 @@ func TestScreens(t *testing.T) {
 		noor := bob.Another()
 		noor.Visit(s.email("noor"), "messages")
 		noor.Message(approvalMessage)
-		s.keepPicture(noor, "stuck-messages")
+		s.keepPicture(noor, "no-response-messages")
 		noor.Press("Home")
 		noor.SeeIn("#panel-home", fmt.Sprintf("#%d", request))
 		noor.Wait(`[...document.querySelectorAll('#panel-home button')].find((b) => b.innerText === 'Decide…').scrollIntoView() ?? true`)
-		s.keepPicture(noor, "stuck-home")
-		noor.SeeIn("#panel-home", "1 high risk") // also of those that are stuck
+		s.keepPicture(noor, "no-response-home")
+		noor.SeeIn("#panel-home", "1 high risk")
 		noor.Press("Decide…")
 		noor.Dialog("Stuck request")
 		noor.See("until the end of")
-		s.keepPicture(noor, "stuck-form")
+		s.keepPicture(noor, "no-response-form")
 		noor.Choose("Deny")
 		noor.Fill("Why you decide", "Bob is on leave, and the finance view is enough")
 		noor.Press("Decide")
@@ -92,7 +91,7 @@ func TestScreens(t *testing.T) {
 		alice.Dialog("Request again")
 		alice.See("Marketing marts")
 		require.Equal(t, []string{"Marketing marts"}, firstWords(alice.Ticked()))
-		s.keepPicture(alice, "ask-again-form")
+		s.keepPicture(alice, "request-again-form")
 		alice.Set("End date", inDays(30))
 		alice.Press("Submit")
 		alice.NoDialog()
@@ -100,7 +99,7 @@ func TestScreens(t *testing.T) {
 		require.NotEqual(t, request, s.newest())
 	})
 
-	// A manager asks for someone of theirs: both see it as theirs, and the one who has the access is told everything.
+	// Submitter and requester both see the request, and the requester gets every notification.
 	t.Run("manager requests for a report", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)

@@ -14,7 +14,7 @@ import (
 	"accessbot/workflows"
 )
 
-// policy applies one, as an operator does, with the names of this system in it.
+// policy applies a policy as an operator does, with this system's names.
 func (s *system) policy(format string, names ...any) {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "policy.yaml")
@@ -22,18 +22,18 @@ func (s *system) policy(format string, names ...any) {
 	s.runOnce("worker", []string{"policy", "apply", file}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
 }
 
-// search finds grants by name in the form, one after the other, and ticks them.
+// search finds access grants by name in the form, one after the other, and ticks them.
 func (s *system) search(a *slacksim.MustActor, grants ...string) {
 	s.t.Helper()
 	for _, grant := range grants {
 		a.Fill("Search", grant)
 		a.Enter("Search")
-		s.eventually("the list has just "+grant, func() bool { boxes := a.Boxes(); return len(boxes) == 1 && boxes[0] == grant })
+		s.eventually("the list only has "+grant, func() bool { boxes := a.Boxes(); return len(boxes) == 1 && boxes[0] == grant })
 		a.Tick(grant)
 	}
 }
 
-// events is how long the history of a request's run is.
+// events returns the length of the history of a request's run.
 func (s *system) events(request int64) int64 {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflows.RequestWorkflowID(request), "")
@@ -48,7 +48,7 @@ func TestStages(t *testing.T) {
 		s := start(t)
 		s.policy(`
 rules:
-  - name: Dashboards take their readers' word
+  - name: The manager, then two of three colleagues
     when: application.slug == "%s-dashboards"
     ask:
       - approvers: [manager]
@@ -79,7 +79,7 @@ rules:
 		story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
 		bob.PressIn(approvalMessage, "Approve")
 		alice.WaitForEdit(card, "Marketing marts: active")
-		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
+		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "granted while other items wait")
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		card = alice.WaitForEdit(card, "Dashboard editor: waiting for approval, stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
 		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "waiting for")
@@ -103,7 +103,7 @@ rules:
 		alice.WaitForEdit(card, "Dashboard editor: active")
 		require.True(t, s.holds("alice", "dashboards", "editor"))
 		sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
-		require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
+		require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "the third approver need not decide")
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		require.Less(t, s.events(request), int64(150))
 		story("3-over", "carla", "active", "2 active, 1 denied", request)
@@ -115,7 +115,7 @@ rules:
 		s := start(t)
 		s.policy(`
 rules:
-  - name: The manager, and then theirs
+  - name: The manager, then their manager
     ask:
       - approvers: [manager]
         escalate_to: [manager's manager]
@@ -138,13 +138,13 @@ rules:
 		require.Contains(t, escalated.Text(), "because you manage Alice Martin's manager")
 		require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
 		s.as(boss).PressIn(escalated, "Approve")
-		s.eventually("it is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
+		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
 		s.as("bob").WaitForEdit(approvalMessage, "pproved by")
 	})
 }
 
-// tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: someone's
-// messages, the requester's Home and messages, and the run.
+// tellStory returns a function that takes pictures of a step if STORY_PICTURES is set to a folder: a person's messages, the
+// requester's Home and messages, and the run.
 func (s *system) tellStory() func(step, who, state, home string, request int64) {
 	s.t.Helper()
 	if os.Getenv("STORY_PICTURES") == "" {
@@ -157,7 +157,7 @@ func (s *system) tellStory() func(step, who, state, home string, request int64) 
 			page.Visit(s.email(at.who), at.tab)
 			page.See(fmt.Sprintf("#%d", request))
 			if at.tab == "home" {
-				page.SeeIn("#panel-home", home) // as it is by now, not as it was when it was opened last
+				page.SeeIn("#panel-home", home) // wait until Home is up to date
 			}
 			s.keepPicture(page, fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab))
 		}
@@ -175,18 +175,19 @@ func (s *system) tellStory() func(step, who, state, home string, request int64) 
 	}
 }
 
-// keepPicture takes one, to be looked at, where STORY_PICTURES names a folder.
+// keepPicture takes a picture if STORY_PICTURES is set to a folder.
 func (s *system) keepPicture(page *slackpage.Tab, name string) {
 	s.t.Helper()
 	folder := os.Getenv("STORY_PICTURES")
 	if folder == "" {
 		return
 	}
-	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // to be looked at
+	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // for people to look at
 }
 
 func (s *system) managerOf(name string) (manager string) {
 	s.t.Helper()
-	require.NoError(s.t, s.db.Get(&manager, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, s.email(name)))
+	require.NoError(s.t, s.db.Get(&manager, `
+		select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, s.email(name)))
 	return manager
 }

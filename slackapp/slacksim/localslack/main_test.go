@@ -41,7 +41,7 @@ func TestLocalSlack(t *testing.T) {
 		require.NoError(t, err)
 		defer l.Close()
 		err = run(t.Context(), []string{"-listen", l.Addr().String()}, env, io.Discard)
-		require.ErrorContains(t, err, l.Addr().String()+" is taken")
+		require.ErrorContains(t, err, l.Addr().String()+" is in use")
 		require.ErrorContains(t, err, "-listen")
 	})
 
@@ -63,7 +63,7 @@ func TestLocalSlack(t *testing.T) {
 		require.ErrorContains(t, run(t.Context(), []string{"-people", path}, env, io.Discard), `no column "name"`)
 	})
 
-	t.Run("people of the directory are served until it stops", func(t *testing.T) {
+	t.Run("people of the directory are users until the server stops", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		require.NoError(t, os.WriteFile(path, []byte("email,name,status\nann@example.com,Ann,active\nbob@example.com,Bob,left\n"), 0o600))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -94,7 +94,7 @@ func TestLocalSlack(t *testing.T) {
 		require.NoError(t, <-ended)
 	})
 
-	t.Run("flags of the page reach it", func(t *testing.T) {
+	t.Run("flags for the page are passed to it", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "people.csv")
 		require.NoError(t, os.WriteFile(path, []byte("email,name\nann@example.com,Ann\nbob@example.com,Bob\n"), 0o600))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -124,11 +124,11 @@ func TestLocalSlack(t *testing.T) {
 		for _, link := range []string{"nothing", "http://127.0.0.1:8233", "Text=javascript:alert(1)", "=http://127.0.0.1"} {
 			require.ErrorContains(t, run(t.Context(), []string{"-link", link}, env, io.Discard), "a link is Text=URL", link)
 		}
-		require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "no one in the workspace is eve@example.com")
+		require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "the workspace has no user eve@example.com")
 	})
 }
 
-// output is where the program prints its address.
+// output collects what the program prints.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -159,7 +159,7 @@ func (o *output) address(t *testing.T) string {
 		select {
 		case <-o.more:
 		case <-time.After(10 * time.Second):
-			t.Fatal("it printed no address")
+			t.Fatal("the program printed no address")
 		}
 	}
 }
