@@ -352,7 +352,7 @@ tests() {
     case $arg in ./* | ... | accessbot*) packages= ;; esac
   done
   # shellcheck disable=SC2086 # empty packages must be no argument
-  show watched go test -timeout 9m "$@" $packages || status=$?
+  show watched go test -timeout 14m "$@" $packages || status=$?
   for arg in ${missing[@]+"${missing[@]}"}; do say "NOT TESTED: $arg"; done
   if [[ -n $everything_tested && ${#missing[@]} -gt 0 ]]; then status=1; fi
   return "$status"

@@ -315,7 +315,7 @@ func (s *system) findInTheWebUI(p *slackpage.Tab, ui, state string, request int6
 	p.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", ui, s.id, id))
 	p.See(id)
 	p.See(s.email("alice"))
-	p.See("what is next")
+	p.See("Load next steps")
 }
 
 // bigDirectory is a company in which Priya has so much access that Alice lacks that the form needs several pages.

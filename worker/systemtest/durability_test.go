@@ -134,7 +134,7 @@ func TestDurability(t *testing.T) {
 		approvalMessage := s.as(approver).WaitForMessage("Alice Martin requests")
 		s.eventually("the request expires", func() bool { return s.itemState(request) == "expired" })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "xpired")
+		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "equested end date passed")
 		require.Empty(t, approvalMessage.Buttons())
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))

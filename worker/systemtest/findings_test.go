@@ -25,11 +25,11 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.shiftClock(time.Hour) // recent changes are not compared yet
 		s.startWorker("COMPARE_EVERY=1s")
 		report := s.as("bob").WaitForMessage("Unexpected or missing access in Dashboards").Text()
-		require.Contains(t, report, "1 Unexpected: not requested here.")
+		require.Contains(t, report, "1 unexpected: in the application, but not requested here.")
 		require.Contains(t, report, "Alice Martin: *Dashboard editor*")
-		require.Contains(t, report, "1 Missing: granted here, but no longer there.")
+		require.Contains(t, report, "1 missing: granted here, but no longer in the application.")
 		require.Contains(t, report, "Ingrid Solberg")
-		s.as("lucia").WaitForMessage("Access in Dashboards differs")
+		s.as("lucia").WaitForMessage("Unexpected or missing access in Dashboards")
 		require.True(t, s.holds("alice", "dashboards", "editor"), "it is only reported")
 
 		grants := s.runOnce("worker", []string{"grants", "POSTGRESQL"}, "DATABASE_URL="+s.db.RoleURL("accessbot_auditor"), "TARGET_POSTGRESQL_URL="+s.targetURL)

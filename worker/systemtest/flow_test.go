@@ -143,7 +143,7 @@ func TestFlow(t *testing.T) {
 		moved := lucia.WaitForMessage("on behalf of Bob Fischer (application owner)")
 		bob.WaitForEdit(approvalMessage, "Reassigned to Lucía Gómez on behalf of Bob Fischer")
 		require.Empty(t, bob.Again(approvalMessage).Buttons())
-		s.as("alice").WaitForMessage("Lucía Gómez for Bob Fischer")
+		s.as("alice").WaitForMessage("Lucía Gómez on behalf of Bob Fischer")
 		lucia.PressIn(moved, "Approve")
 		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
 		s.oneClaim(request)

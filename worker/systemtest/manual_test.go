@@ -35,7 +35,7 @@ func TestManualTask(t *testing.T) {
 		require.Equal(t, "provisioning", s.itemState(request))
 		dana.PressIn(task, "Mark as done")
 		alice.WaitForMessage(fmt.Sprintf("#%d is active", request))
-		task = dana.WaitForEdit(task, "Done: Alice Martin has it")
+		task = dana.WaitForEdit(task, "Done: Alice Martin has the access")
 		require.Empty(t, task.Buttons())
 
 		s.shiftClock(4 * 24 * time.Hour)

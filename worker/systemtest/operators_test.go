@@ -57,7 +57,7 @@ func TestOperator(t *testing.T) {
 		require.NoError(t, err)
 		summary, err := description.GetStaticSummary()
 		require.NoError(t, err)
-		require.Contains(t, summary, fmt.Sprintf("#%d: %s asks for Dashboards / Dashboard editor, until", request, s.email("alice")))
+		require.Contains(t, summary, fmt.Sprintf("#%d: %s requests Dashboards / Dashboard editor, until", request, s.email("alice")))
 
 		status, err := s.temporal.QueryWorkflow(t.Context(), id, "", workflows.QueryStatus)
 		require.NoError(t, err)

@@ -108,7 +108,7 @@ func TestPictures(t *testing.T) {
 	ui.See(workflows.RequestWorkflowID(bobs))
 	take(ui, "temporal-list")
 	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
-	ui.See("notification before the end")
+	ui.See("Notify before access ends at")
 	take(ui, "temporal-run")
 }
 

@@ -27,7 +27,7 @@ func TestQuestion(t *testing.T) {
 		clock := s.approvalsClock(request)
 
 		bob.PressIn(his, "Ask a question…")
-		bob.WaitForModal("Alice Martin gets your approval about request")
+		bob.WaitForModal("We'll send your question about request")
 		bob.Fill("Question", "Which dashboard, <!channel>?\nAnd until when?")
 		bob.SubmitAccepted()
 		asked := alice.WaitForMessage("Bob Fischer asks about your request")
