@@ -201,7 +201,7 @@ func (s *submission) ends(d *schema.Draft, now time.Time, maxDays int) (endsAt, 
 	case err != nil:
 		s.wrong(views.BlockEndDate, "There is no such day.")
 	case !endsAt.Time.After(now):
-		s.wrong(views.BlockEndDate, "This end has passed. Choose a later one.")
+		s.wrong(views.BlockEndDate, "This end date has passed. Choose a later one.")
 	case endsAt.Time.After(lastEnd(now, maxDays, zone)):
 		s.wrong(views.BlockEndDate, fmt.Sprintf("Temporary access lasts at most %s. Choose an earlier day.", daysWords(maxDays)))
 	}

@@ -31,13 +31,13 @@ func TestSubmission(t *testing.T) {
 		require.NoError(t, err)
 		day := func(n int) string { return time.Now().In(paris).AddDate(0, 0, n).Format(time.DateOnly) }
 		for _, c := range []struct{ date, clock, wrong string }{
-			{day(-1), "", "This end has passed."},
-			{"2020-02-29", "", "This end has passed."},
+			{day(-1), "", "This end date has passed."},
+			{"2020-02-29", "", "This end date has passed."},
 			{day(31), "", "Temporary access lasts at most 30 days."},
 			{day(30), "", "This is longer than some access grants allow: Break glass (at most 1 day)."},
 			{day(2), "00:01", "This is longer than some access grants allow: Break glass (at most 1 day)."},
 			{day(31), "00:01", "Temporary access lasts at most 30 days."},
-			{day(0), "00:00", "This end has passed."},
+			{day(0), "00:00", "This end date has passed."},
 		} {
 			alice.PickDate("End date", c.date)
 			if c.clock != "" {

@@ -149,7 +149,7 @@ func TestDurability(t *testing.T) {
 		request := s.ask("alice", "dashboards", "editor", time.Hour)
 		proxy.cut(true)
 		s.approve(approver, request)
-		s.as("alice").WaitForMessage("sent for approval")
+		s.as("alice").WaitForMessage("waiting for Dashboards, which isn't responding")
 		s.eventually("the item has a problem", func() bool {
 			var problem string
 			require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))

@@ -69,9 +69,9 @@ func TestOperator(t *testing.T) {
 		s.approve(approver, request)
 		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 		s.eventually("the timer until the end has a summary", func() bool {
-			return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notification before the end")
+			return strings.Contains(s.summaries(id), "Sleep until access ends") || strings.Contains(s.summaries(id), "Notify before access ends")
 		})
-		require.Contains(t, s.summaries(id), "grant Dashboards / Dashboard editor")
+		require.Contains(t, s.summaries(id), "Grant Dashboards / Dashboard editor")
 	})
 
 	t.Run("Temporal has no names if they are switched off", func(t *testing.T) {
