@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# All of accessbot on this machine.
+# Runs all of accessbot on this machine.
 #
-#   ./temporal-dev.sh                 start everything, print every address, stop it all on Ctrl-C; the state stays
-#   ./temporal-dev.sh demo            one temporary request from form to de-provisioning, in about a minute
-#   ./temporal-dev.sh test [ARGS]     every test, on servers of its own; ARGS go to `go test`
-#   ./temporal-dev.sh pictures        take the pictures in docs/pictures anew
-#   ./temporal-dev.sh lint            formatting, linters, workflow check, known vulnerabilities
-#   ./temporal-dev.sh reset           stop what this script started here, and forget the development state
+#   ./temporal-dev.sh                 start everything and print the addresses; Ctrl-C stops it and keeps the state
+#   ./temporal-dev.sh demo            play one temporary request, from the form to the end of the access, in about 2 minutes
+#   ./temporal-dev.sh test [ARGS]     run the tests on servers of their own; ARGS go to `go test`
+#   ./temporal-dev.sh pictures        take the pictures in docs/pictures again
+#   ./temporal-dev.sh lint            check formatting, run linters, look for known vulnerabilities
+#   ./temporal-dev.sh reset           stop what this script started and delete the development state
 #
 # Settings, as environment variables:
 #
 #   DEV_POSTGRES_PORT    7432         DEV_SLACKAPP_PORT    3000
-#   DEV_TEMPORAL_PORT    7233         DEV_WORKER_PORT      3001 (its health)
+#   DEV_TEMPORAL_PORT    7233         DEV_WORKER_PORT      3001 (health check)
 #   DEV_TEMPORAL_UI_PORT 8233         DEV_LOCAL_SLACK_PORT 3002
 #
-# And for the first command alone:
+# Only for ./temporal-dev.sh without a command:
 #
-#   ACCESSBOT_DIRECTORY  another directory of CSV files than the sample
-#   SLACK_BOT_TOKEN with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: the real Slack instead of the local one
-#   TEMPORAL_ADDRESS     your Temporal instead of a development server, with the other TEMPORAL_* settings
-#   TARGET_<INSTANCE>_URL  your target system; then nothing is seeded there
-#   DATABASE_URL         your PostgreSQL for the record, as the owner of its database. The programs connect with the
-#                        same URL and a role of their own in place of the user and password, or with
-#                        DIRECTORY_DATABASE_URL, WORKER_DATABASE_URL, SLACKAPP_DATABASE_URL, AUDITOR_DATABASE_URL
+#   ACCESSBOT_DIRECTORY    a directory of CSV files, instead of the sample
+#   SLACK_BOT_TOKEN        with SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: use the real Slack instead of the local one
+#   TEMPORAL_ADDRESS       use your Temporal instead of a development server, with the other TEMPORAL_* settings
+#   TARGET_<INSTANCE>_URL  use your target system; nothing is seeded there
+#   DATABASE_URL           use your PostgreSQL database; the URL is its owner's. The programs connect with the same URL
+#                          and their own role instead of the user and password, or with DIRECTORY_DATABASE_URL,
+#                          WORKER_DATABASE_URL, SLACKAPP_DATABASE_URL and AUDITOR_DATABASE_URL
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -36,8 +36,8 @@ slackapp_port=${DEV_SLACKAPP_PORT:-3000}
 worker_port=${DEV_WORKER_PORT:-3001}
 local_slack_port=${DEV_LOCAL_SLACK_PORT:-3002}
 
-# Where a command keeps what it starts; `test` has places of its own.
-run=$dev/run # a file NAME.pid for everything that runs
+# Process files, logs and programs of a command; `test` sets its own.
+run=$dev/run # a file NAME.pid for each process
 log=$dev/log
 bin=$dev/bin
 
@@ -50,10 +50,10 @@ source "$root/worker/devtool/servers.sh"
 
 # --- The system -------------------------------------------------------------------------------------------------
 
-# Set where a part that cannot be tested is a failure: on the machine that checks every change.
+# If set, a part that cannot be tested is a failure. Continuous integration sets it.
 everything_tested=${ACCESSBOT_EVERYTHING_TESTED:-}
 
-# `demo`, `test` and `reset` touch nothing but what this script started, whatever the caller's environment names.
+# `demo`, `test` and `reset` only touch what this script started, so they ignore the caller's settings of other servers.
 ignore_outside() {
   local name
   for name in DATABASE_URL {DIRECTORY,WORKER,SLACKAPP,AUDITOR}_DATABASE_URL LISTEN_ADDR \
@@ -62,7 +62,7 @@ ignore_outside() {
   done
 }
 
-# What the caller's environment names and is used in place of our own, by the names of the settings.
+# Settings in the caller's environment that name a server to use instead of our own.
 outside=
 
 look_outside() {
@@ -72,14 +72,14 @@ look_outside() {
   done
   if [[ -n ${SLACK_BOT_TOKEN:-}${SLACK_APP_TOKEN:-}${SLACK_SIGNING_SECRET:-} ]] &&
     [[ -z ${SLACK_BOT_TOKEN:-} || -z ${SLACK_APP_TOKEN:-}${SLACK_SIGNING_SECRET:-} ]]; then
-    fail 'the real Slack needs SLACK_BOT_TOKEN and, beside it, SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: set what is missing, or none of them for the local Slack'
+    fail 'the real Slack needs SLACK_BOT_TOKEN and SLACK_APP_TOKEN or SLACK_SIGNING_SECRET: set both, or neither to use the local Slack'
   fi
-  if [[ -n $outside ]]; then say "Using what your environment names: ${outside% }"; fi
+  if [[ -n $outside ]]; then say "Using your own servers, as set in: ${outside% }"; fi
   if ! given SLACK_BOT_TOKEN; then return; fi
   if [[ -n ${SLACK_APP_TOKEN:-} ]]; then
-    say 'Slack: the real workspace of that token, by Socket Mode'
+    say 'Slack: the real workspace of that token, in Socket Mode'
   else
-    say "Slack: the real workspace of that token, over HTTP: its request URLs must lead to 127.0.0.1:$slackapp_port"
+    say "Slack: the real workspace of that token, over HTTP. Its request URLs must reach 127.0.0.1:$slackapp_port"
   fi
 }
 
@@ -87,7 +87,7 @@ given() { [[ " $outside" == *" $1 "* ]]; }
 
 own_postgresql() { ! given DATABASE_URL || ! given TARGET_POSTGRESQL_URL; }
 
-# bring_up: everything, until it is healthy.
+# bring_up starts everything and waits until it is healthy.
 bring_up() {
   make_state
   stop_leftovers
@@ -99,7 +99,7 @@ bring_up() {
   if own_postgresql; then find_postgresql; fi
   if ! given TEMPORAL_ADDRESS; then find_temporal; fi
   step 'Building' build
-  start_record
+  start_database
   load_directory
   start_temporal
   start_slack
@@ -113,7 +113,7 @@ bring_up() {
 stop_leftovers() {
   local name
   for name in "${everything[@]}"; do
-    if runs "$name"; then say "Stopping $name, which an earlier run left behind"; fi
+    if runs "$name"; then say "Stopping $name, left running by an earlier run"; fi
   done
   stop_everything
 }
@@ -131,36 +131,36 @@ check_ports() {
 
 build() { go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' ./... | xargs go build -o "$bin/"; }
 
-data= # of our PostgreSQL
-start_record() {
+data= # the data directory of our PostgreSQL
+start_database() {
   if own_postgresql; then
     readable_home
     data=$home/postgresql-$(pg_major "$pg_bin")
     if [[ ! -d $data ]]; then
       rm -rf "$data.part"
-      step 'Making a PostgreSQL cluster' init_postgresql "$pg_bin" "$data.part"
+      step 'Creating a PostgreSQL cluster' init_postgresql "$pg_bin" "$data.part"
       mv "$data.part" "$data"
     fi
     serve_postgresql postgresql "$pg_bin" "$data" "$postgres_port" max_connections=200
   fi
   owner_url=${DATABASE_URL:-$(pg_url accessbot_owner "$postgres_port" accessbot)}
-  unset DATABASE_URL # from here on each program gets its own
+  unset DATABASE_URL # each program gets a URL of its own
   directory_url=${DIRECTORY_DATABASE_URL:-$(as_role accessbot_directory)}
   worker_url=${WORKER_DATABASE_URL:-$(as_role accessbot_worker)}
   slackapp_url=${SLACKAPP_DATABASE_URL:-$(as_role accessbot_slackapp)}
   auditor_url=${AUDITOR_DATABASE_URL:-$(as_role accessbot_auditor)}
-  step 'Migrating the record' env DATABASE_URL="$owner_url" "$bin/worker" migrate
+  step 'Migrating the database' env DATABASE_URL="$owner_url" "$bin/worker" migrate
 }
 
-# as_role ROLE: the record's URL with that role in place of the user and password.
+# as_role ROLE: prints the database's URL with that role instead of the user and password.
 as_role() { sed -E "s#^(postgres(ql)?://)([^@/]*@)?#\\1$1@#" <<<"$owner_url"; }
 
-# load_directory: imports the directory and seeds our target with it, once for each state of its files: what was
-# imported before and has been taken back since must not come back with the next start.
+# load_directory imports the directory and seeds our target from it, once for each state of the files: access that was
+# revoked since must not return with the next start.
 load_directory() {
   local directory=${ACCESSBOT_DIRECTORY:-$root/schema/directory/sample} loaded sum target_url instances instance setting seeded=()
   people=$directory/people.csv
-  loaded=$dev/directory-$(cksum <<<"$owner_url $data" | cut -d ' ' -f 1) # of each record that this has filled
+  loaded=$dev/directory-$(cksum <<<"$owner_url $data" | cut -d ' ' -f 1) # checksum of the files in this database
   sum=$(cat "$directory"/*.csv | cksum)
   if [[ -f $loaded && $(<"$loaded") == "$sum" ]]; then
     sum=
@@ -172,7 +172,7 @@ load_directory() {
   for instance in $instances; do
     setting=TARGET_${instance}_URL
     if ! given "$setting"; then
-      own_postgresql || fail "the directory names the target $instance: set $setting"
+      own_postgresql || fail "the directory has the target $instance: set $setting"
       export "$setting=$target_url"
       seeded+=("$instance")
     fi
@@ -189,7 +189,7 @@ start_temporal() {
   if given TEMPORAL_ADDRESS; then return; fi
   unset TEMPORAL_NAMESPACE TEMPORAL_API_KEY TEMPORAL_PROFILE "${!TEMPORAL_TLS@}" "${!TEMPORAL_GRPC@}" "${!TEMPORAL_CODEC@}"
   export TEMPORAL_ADDRESS=127.0.0.1:$temporal_port TEMPORAL_CONFIG_FILE=/dev/null
-  # With its write-ahead log SQLite is two to three times faster; both files are the state.
+  # SQLite is two to three times faster with a write-ahead log.
   serve_temporal "$temporal_port" --ui-port "$temporal_ui_port" --db-filename "$dev/temporal.db" \
     --sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=NORMAL
 }
@@ -199,11 +199,11 @@ start_slack() {
   if [[ ! -f $dev/slack ]]; then
     printf 'SLACK_BOT_TOKEN=xoxb-local-%s\nSLACK_SIGNING_SECRET=%s\n' "$(secret)" "$(secret)" >"$dev/slack"
   fi
-  # shellcheck source=/dev/null # written just above
+  # shellcheck source=/dev/null # written above
   source "$dev/slack"
   export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL=http://127.0.0.1:$local_slack_port/api/
   local page=()
-  if ! given TEMPORAL_ADDRESS; then page+=(-link "Watch the runs in Temporal=http://127.0.0.1:$temporal_ui_port"); fi
+  if ! given TEMPORAL_ADDRESS; then page+=(-link "Watch the workflows in Temporal=http://127.0.0.1:$temporal_ui_port"); fi
   if [[ $people == "$root/schema/directory/sample/people.csv" ]]; then page+=(-as alice@example.com); fi
   start local-slack "$bin/localslack" -listen "127.0.0.1:$local_slack_port" -people "$people" -app "http://127.0.0.1:$slackapp_port" \
     ${page[@]+"${page[@]}"}
@@ -213,7 +213,7 @@ start_slack() {
 secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 run_worker() {
-  unset SLACK_APP_TOKEN SLACK_SIGNING_SECRET # it only calls Slack
+  unset SLACK_APP_TOKEN SLACK_SIGNING_SECRET # the worker only calls Slack
   export DATABASE_URL=$worker_url LISTEN_ADDR=127.0.0.1:$worker_port
   exec "$bin/worker"
 }
@@ -223,14 +223,14 @@ run_slackapp() {
   exec "$bin/slackapp"
 }
 
-# write_addresses: also for `demo`, which may run beside this and with other settings. It drives only what is ours,
-# so what is not needs no address here.
+# write_addresses writes the DEMO_ variables to a file, for a `demo` that runs later with other settings. The demo only uses
+# our own servers, so others need no address.
 write_addresses() {
-  local slack=http://127.0.0.1:$local_slack_port ui=http://127.0.0.1:$temporal_ui_port record=$auditor_url target
+  local slack=http://127.0.0.1:$local_slack_port ui=http://127.0.0.1:$temporal_ui_port database=$auditor_url target
   target=$(pg_url target_admin "$postgres_port" target)
   if given SLACK_BOT_TOKEN; then slack='the real workspace'; fi
   if given TEMPORAL_ADDRESS; then ui='your own'; fi
-  if given DATABASE_URL; then record='your own'; fi
+  if given DATABASE_URL; then database='your own'; fi
   if given TARGET_POSTGRESQL_URL; then target='your own'; fi
   printf 'export %s=%q\n' \
     DEMO_OUTSIDE "$outside" \
@@ -239,15 +239,15 @@ write_addresses() {
     DEMO_WORKER_URL "http://127.0.0.1:$worker_port" \
     DEMO_TEMPORAL_ADDRESS "$TEMPORAL_ADDRESS" \
     DEMO_TEMPORAL_UI_URL "$ui" \
-    DEMO_DATABASE_URL "$record" \
+    DEMO_DATABASE_URL "$database" \
     DEMO_TARGET_URL "$target" \
     >"$run/addresses"
 }
 
-# read_addresses: sets the DEMO_ variables of what runs, and prints them.
+# read_addresses sets the DEMO_ variables of the running system, and prints them.
 read_addresses() {
-  [[ -f $run/addresses ]] || fail 'it is just being started: try again when it has printed its addresses'
-  # shellcheck source=/dev/null # made by write_addresses
+  [[ -f $run/addresses ]] || fail 'accessbot is still starting: try again when it has printed its addresses'
+  # shellcheck source=/dev/null # written by write_addresses
   source "$run/addresses"
   say
   say "  Slack              $DEMO_SLACK_URL"
@@ -255,20 +255,20 @@ read_addresses() {
   say "  Worker             $DEMO_WORKER_URL/readyz"
   say "  Temporal           $DEMO_TEMPORAL_ADDRESS"
   say "  Temporal's Web UI  $DEMO_TEMPORAL_UI_URL"
-  say "  Record             $DEMO_DATABASE_URL"
+  say "  Database           $DEMO_DATABASE_URL"
   say "  Target system      $DEMO_TARGET_URL"
   say "  Logs               $log"
   say
   if [[ $DEMO_SLACK_URL == http* ]]; then
-    say "Open $DEMO_SLACK_URL in a browser: be anybody there, ask for access, be whoever is asked."
+    say "Open $DEMO_SLACK_URL in a browser. Request access as one person, then switch to an approver and approve it."
     say
   fi
 }
 
-# stay_up: until Ctrl-C, which from here on is no failure.
+# stay_up waits until Ctrl-C, which then ends the script with success.
 stay_up() {
   stopped=0
-  say 'Ctrl-C stops all of it; the state stays (./temporal-dev.sh reset forgets it).'
+  say 'Press Ctrl-C to stop everything. The state is kept; ./temporal-dev.sh reset deletes it.'
   watch $$
 }
 
@@ -276,7 +276,7 @@ stay_up() {
 
 up() {
   if runs up; then
-    say "It runs already, as process $(pid_of up):"
+    say "accessbot is already running, as process $(pid_of up):"
     read_addresses
     return
   fi
@@ -290,7 +290,7 @@ demo() {
   ignore_outside
   runs up || bring_up
   read_addresses
-  [[ -z $DEMO_OUTSIDE ]] || fail "what runs here uses servers of yours (${DEMO_OUTSIDE% }), and the demo touches only its own: stop it first"
+  [[ -z $DEMO_OUTSIDE ]] || fail "accessbot is running with your own servers (${DEMO_OUTSIDE% }), and the demo does not touch them: stop it first"
   show watched "$bin/devtool" demo || status=$?
   if [[ -z $started ]]; then
     return "$status"
@@ -298,15 +298,15 @@ demo() {
     stay_up
   else
     say
-    say 'The state stays: ./temporal-dev.sh starts everything again, with this run in the Web UI;'
-    say './temporal-dev.sh demo plays it once more, and in a terminal then stays up.'
+    say "The state is kept. ./temporal-dev.sh starts everything again, with this run in Temporal's Web UI."
+    say './temporal-dev.sh demo plays the demo again; in a terminal, it then keeps everything running.'
     return "$status"
   fi
 }
 
-pictures= # the folder to put them into, if that is what is wanted
+pictures= # the folder for pictures, if they are to be taken
 
-# tests [ARG...]: `go test ARG...` with servers that are made for it and gone afterwards.
+# tests [ARG...] runs `go test ARG...` with temporary servers.
 tests() {
   local status=0 arg packages=./... ui_port missing=() parent=${TMPDIR:-/tmp}
   ignore_outside
@@ -314,7 +314,7 @@ tests() {
   find_go
   find_postgresql
   find_temporal
-  if ((EUID == 0)); then parent=/var/tmp; fi # where PostgreSQL's user can look
+  if ((EUID == 0)); then parent=/var/tmp; fi # PostgreSQL runs as another user, who can read this one
   work=$(mktemp -d "$parent/accessbot-test.XXXXXXXX")
   chmod 711 "$work"
   run=$work/run log=$work/log bin=$work/bin started=yes
@@ -331,39 +331,39 @@ tests() {
     serve_test_postgresql postgresql-newer "$npm_pg_bin"
     TEST_TARGET_URL_16=$(pg_url postgres "$served_port" target)
   else
-    missing+=('memberships with a grantor, as PostgreSQL 16 and newer have them: there is none here, and none to be had from npm')
+    missing+=('memberships with a grantor: no PostgreSQL 16 or newer is installed, and npm cannot fetch one')
   fi
   served_port=$(free_port)
   ui_port=$(free_port)
   serve_temporal "$served_port" --ui-port "$ui_port"
   TEST_TEMPORAL_ADDRESS=127.0.0.1:$served_port
   TEST_TEMPORAL_UI=http://127.0.0.1:$ui_port
-  find_chromium || missing+=('the page in a browser: there is no Chromium here')
+  find_chromium || missing+=('pages in a browser: Chromium is not installed')
   TEST_CHROMIUM=$chromium
-  find_slapd || missing+=('LDAP groups: there is no slapd here')
+  find_slapd || missing+=('LDAP groups: slapd is not installed')
   TEST_SLAPD=$slapd
-  npm_modules slackapp/slacksim/boltcheck || missing+=("that Slack's own library agrees with the local Slack: it cannot be had from npm")
+  npm_modules slackapp/slacksim/boltcheck || missing+=("the local Slack against Slack's own library: npm cannot fetch it")
   TEST_BOLT_MODULES=$modules
-  npm_modules activities/connector/scim/scimmy || missing+=('SCIM groups: SCIMMY cannot be had from npm')
+  npm_modules activities/connector/scim/scimmy || missing+=('SCIM groups: npm cannot fetch SCIMMY')
   TEST_SCIMMY_MODULES=$modules
   if [[ -n $pictures ]]; then export TEST_PICTURES=$pictures; fi
 
   for arg in "$@"; do
     case $arg in ./* | ... | accessbot*) packages= ;; esac
   done
-  # shellcheck disable=SC2086 # no packages, no argument
-  show watched go test -timeout 9m "$@" $packages || status=$?
+  # shellcheck disable=SC2086 # empty packages must be no argument
+  show watched go test -timeout 14m "$@" $packages || status=$?
   for arg in ${missing[@]+"${missing[@]}"}; do say "NOT TESTED: $arg"; done
   if [[ -n $everything_tested && ${#missing[@]} -gt 0 ]]; then status=1; fi
   return "$status"
 }
 
-# serve_test_postgresql NAME BIN: sets served_port.
+# serve_test_postgresql NAME BIN starts a PostgreSQL server and sets served_port.
 served_port=
 serve_test_postgresql() {
   served_port=$(free_port)
-  step 'Making a PostgreSQL cluster' init_postgresql "$2" "$work/$1"
-  # It is thrown away: nothing has to survive a crash.
+  step 'Creating a PostgreSQL cluster' init_postgresql "$2" "$work/$1"
+  # The cluster is temporary and does not have to survive a crash.
   serve_postgresql "$1" "$2" "$work/$1" "$served_port" max_connections=300 fsync=off synchronous_commit=off full_page_writes=off
 }
 
@@ -374,7 +374,7 @@ lint() {
   failed=
   check 'gofmt' formatted
   check 'go vet' go vet ./...
-  find_tool golangci-lint "$golangci_module/cmd/golangci-lint" "$golangci_module" "$golangci_version" "Installing golangci-lint $golangci_version (compiles for some minutes, once)"
+  find_tool golangci-lint "$golangci_module/cmd/golangci-lint" "$golangci_module" "$golangci_version" "Installing golangci-lint $golangci_version (takes a few minutes, once)"
   check 'golangci-lint' "$tool" run
   find_tool workflowcheck "$workflowcheck_module" "$workflowcheck_module" "$workflowcheck_version" "Installing workflowcheck $workflowcheck_version"
   check 'workflowcheck' "$tool" ./...
@@ -382,19 +382,19 @@ lint() {
     find_tool govulncheck "$govulncheck_module/cmd/govulncheck" "$govulncheck_module" "$govulncheck_version" "Installing govulncheck $govulncheck_version"
     check 'govulncheck' "$tool" ./...
   else
-    say "govulncheck: left out, the list of known vulnerabilities cannot be fetched by curl"
+    say 'govulncheck: skipped, curl cannot fetch the list of known vulnerabilities'
   fi
   check 'shellcheck' shellcheck --external-sources --check-sourced temporal-dev.sh .ci/run
-  [[ -z $failed ]] || fail "$failed found something, see above"
+  [[ -z $failed ]] || fail "failed: $failed (see above)"
 }
 
-# check NAME COMMAND...: goes on after a failure, so that one run shows all there is.
+# check NAME COMMAND... runs a check. The script goes on after a failure, so that one run shows them all.
 check() {
   local began=$SECONDS
   if show "${@:2}"; then
-    say "$1: fine ($((SECONDS - began)) s)"
+    say "$1: ok ($((SECONDS - began)) s)"
   else
-    say "$1: NOT FINE"
+    say "$1: FAILED"
     failed+="${failed:+, }$1"
   fi
 }
@@ -407,8 +407,8 @@ formatted() {
 
 find_shellcheck() {
   if ! command -v shellcheck >/dev/null; then
-    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then fail 'shellcheck is needed: install it'; fi
-    step 'Installing shellcheck by apt-get' apt_install shellcheck
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then fail 'install shellcheck first'; fi
+    step 'Installing shellcheck with apt-get' apt_install shellcheck
   fi
 }
 
@@ -419,9 +419,9 @@ reset() {
     say 'There is no development state.'
     return
   fi
-  if [[ -L $dev || ! -O $dev ]]; then fail "$dev is not a directory of this user's: nothing was removed, let the user that it belongs to reset it"; fi
+  if [[ -L $dev || ! -O $dev ]]; then fail "$dev belongs to another user, who must reset it; nothing was deleted"; fi
   if runs up; then
-    say "Stopping what runs, process $(pid_of up)"
+    say "Stopping accessbot, process $(pid_of up)"
     stop up
   fi
   stop_everything
@@ -430,20 +430,20 @@ reset() {
     if is_home "$there"; then
       rm -rf -- "$there"
     else
-      say "Leaving $there alone: this script did not make it for this clone."
+      say "Keeping $there: this script did not create it for this clone."
     fi
   fi
   rm -rf -- "$dev"
-  say 'The development state is gone.'
+  say 'The development state is deleted.'
 }
 
-started= # set once there is something to stop
-work=    # what `test` made, and removes
-stopped=130
+started= # set when there is something to stop
+work=    # the temporary directory of `test`
+stopped=130 # the exit status after Ctrl-C
 
 at_exit() {
   local status=$?
-  set +e # all of it, also when the terminal that we would write to is gone
+  set +e # clean up completely, even if the terminal is gone
   trap '' INT TERM HUP PIPE
   if [[ -n $started ]]; then say 'Stopping.'; fi
   if [[ -n $step_pid ]]; then

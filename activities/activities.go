@@ -1,6 +1,6 @@
-// Package activities is everything that a workflow does to the world: the record, the targets, and Slack.
+// Package activities holds everything that a workflow does outside of Temporal: in the database, the targets, and Slack.
 //
-// Their arguments are IDs. What is true, they read from the record.
+// Arguments are IDs. Activities read everything else from the database.
 package activities
 
 import (
@@ -12,22 +12,19 @@ import (
 	"accessbot/schema"
 )
 
-// Activities are registered with a worker as they are: each method is one activity.
+// Activities are registered with a worker: each exported method is an activity.
 type Activities struct {
-	DB      *schema.DB
-	Settler *Settler
-	Slack   *slack.Client
-	Log     *slog.Logger
-	Options Options
+	DB         *schema.DB
+	Reconciler *Reconciler
+	Slack      *slack.Client
+	Log        *slog.Logger
+	Options    Options
 
-	looks slots // at requests' messages: each holds a connection to the record while Slack is spoken to
+	syncs slots // of messages: each holds a database connection during calls to Slack
 }
 
-// Options are the settings that companies differ in.
+// Options are settings of the company.
 type Options struct {
-	RemindAfter     time.Duration  // then those candidates are asked who were not at first
-	EscalateAfter   time.Duration  // then the next in the chain are asked besides; 0: they are not
-	ExpireAfter     time.Duration  // then what nobody decided expires
-	ShowPeople      bool           // whether people are named in Temporal; otherwise they are p<id>
-	DefaultTimeZone *time.Location // of people for whom nothing else says
+	ShowPeople      bool           // whether Temporal shows people's e-mail addresses; otherwise p<id>
+	DefaultTimeZone *time.Location // of people whose time zone is not known
 }

@@ -18,43 +18,45 @@ import (
 type AdvanceInput struct {
 	RequestID int64
 	Cancelled bool
-	// Said are the signals that woke the run. They prove nothing: one that the record knows nothing of is an alert.
-	Said []string
+	// Signals are the names of those that the run received. They prove nothing: one without a record raises an alert.
+	Signals []string
 }
 
-// Next is what a run has to do now, and when it must look again. Names in it are for people who read runs.
+// Next holds a run's next steps, and the time of the next call of Advance. Operators see it in Temporal's Web UI.
 type Next struct {
-	State        string    // of the request as a whole: the state of the item that has most to come
-	Requester    string    // an e-mail, or p<id>
+	State        string    // of the request: that of the item with the most left to do
+	Requester    string    // an e-mail address, or p<id>
 	Applications []string  // slugs, sorted
-	Approvers    []string  // those who are still asked, sorted
+	Approvers    []string  // of open approvals, sorted
 	Until        time.Time // the request's end; zero: permanent
-	Give         []Step    // items to provision
-	Retry        int64     // the newest order of an administrator to try at once what waits for its target; 0: none
-	TakeBack     []Step    // claims to take back
-	WakeIn       int64     // seconds until something is due; 0: nothing will be
-	WakeFor      string    // what is due then
-	Settled      bool      // nothing is left for this run
-	MessagesDue  bool      // messages are behind the record
-	Details      string    // one Markdown line an item
+	Grant        []Step    // items to provision
+	Retry        int64     // ID of the newest "Retry now" by an administrator; 0: none
+	Revoke       []Step    // claims to de-provision
+	DueIn        int64     // seconds until something is due; 0: nothing is
+	DueFor       string    // what is due then, as the timer's summary
+	Complete     bool      // nothing is left for this run
+	MessagesDue  bool      // messages differ from the database
+	Details      string    // one Markdown line per item
 }
 
-// Step is one thing to do to one item or claim.
+// Step is one item to provision, or one claim to de-provision.
 type Step struct {
-	ID    int64  // an item's for Give, a claim's for TakeBack
+	ID    int64  // of the item, or of the claim
 	Label string // application and entitlement
 }
 
-// Until the sweep wakes a run that is busy. What waits for its target may wait for days, and every look is an event or two.
+// The sweep signals a busy run after these. A target can be down for days, and each signal adds events to the history.
 const (
-	lookAfterGiving     = 10 * time.Minute
-	lookAfterTarget     = time.Hour
-	lookAfterTakingBack = time.Hour
-	lookForApprovers    = time.Hour
+	dueAfterGranting = 10 * time.Minute
+	dueAfterOutage   = time.Hour // where the item waits for its target
+	dueAfterRevoking = time.Hour
 )
 
-// Advance moves a request on as far as the record lets it, in one short transaction: it opens and closes approvals, moves
-// items to what was decided, and answers what is to be done next. It is safe to call at any time, any number of times.
+// retryApproversAfter is when an item without an approver is evaluated again.
+const retryApproversAfter = time.Hour
+
+// Advance moves a request on in one short transaction: it opens and closes approvals, moves items to the states that were
+// decided, and returns the next steps. It is safe to call at any time, any number of times.
 func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error) {
 	var next Next
 	err := a.DB.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -62,7 +64,7 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if in.Cancelled {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Cancelled, "cancelled in Temporal"); err != nil {
+			if err := schema.StopRequest(ctx, tx, in.RequestID, schema.KindWorkflowCancelled, "cancelled in Temporal"); err != nil {
 				return err
 			}
 		}
@@ -71,21 +73,22 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 			return err
 		}
 		if request.Requester.Status == "left" {
-			if err := schema.ReleaseRequest(ctx, tx, in.RequestID, schema.Left, "left the company"); err != nil {
+			if err := schema.StopRequest(ctx, tx, in.RequestID, schema.KindPersonLeft, "left the company"); err != nil {
 				return err
 			}
 			if request, err = schema.RequestByID(ctx, tx, in.RequestID); err != nil {
 				return err
 			}
 		}
-		if err := auditSaid(ctx, tx, request, in.Said); err != nil {
+		if err := auditSignals(ctx, tx, request, in.Signals); err != nil {
 			return err
 		}
 		next, err = a.advance(ctx, tx, request)
 		return err
 	})
 	if isNotFound(err) {
-		return Next{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("there is no request %d", in.RequestID), "NoSuchRequest", err)
+		text := fmt.Sprintf("request %d does not exist", in.RequestID)
+		return Next{}, temporal.NewNonRetryableApplicationError(text, "NoSuchRequest", err)
 	}
 	if err != nil {
 		return Next{}, fmt.Errorf("advance request %d: %w", in.RequestID, err)
@@ -94,23 +97,23 @@ func (a *Activities) Advance(ctx context.Context, in AdvanceInput) (Next, error)
 }
 
 func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (Next, error) {
-	judged, err := schema.Judge(ctx, tx, r)
+	evaluated, err := schema.Evaluate(ctx, tx, r)
 	if err != nil {
 		return Next{}, err
 	}
-	if err := auditJudgedOtherwise(ctx, tx, r, judged); err != nil {
+	if err := auditWrongRule(ctx, tx, r, evaluated); err != nil {
 		return Next{}, err
 	}
-	changed, err := a.moveOn(ctx, tx, r, judged)
+	changed, err := a.moveOn(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
-	failed, err := endUngranted(ctx, tx, r)
+	failed, err := failPastEnd(ctx, tx, r)
 	if err != nil {
 		return Next{}, err
 	}
 	changed = changed || failed
-	asked, unasked, err := a.ask(ctx, tx, r, judged)
+	asked, withoutApprover, err := a.ask(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
@@ -119,49 +122,58 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 			return Next{}, err
 		}
 	}
-	reminded, wake, err := a.remind(ctx, tx, r, judged)
+	reminded, timer, err := a.remind(ctx, tx, r, evaluated)
 	if err != nil {
 		return Next{}, err
 	}
-	next, due := a.next(r, unasked, judged, wake)
+	next, due := a.next(r, withoutApprover, evaluated, timer)
 	if next.Retry, err = schema.NewestRetry(ctx, tx, r.ID); err != nil {
 		return Next{}, err
 	}
-	noticeDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notice.After(r.ReadAt) })
-	if err := schema.SetDue(ctx, tx, r.ID, due, next.Settled, changed || asked || noticeDue); err != nil {
+	notificationDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notifyAt.After(r.ReadAt) })
+	if err := schema.SetDue(ctx, tx, r.ID, due, next.Complete, changed || asked || notificationDue); err != nil {
 		return Next{}, err
 	}
-	next.MessagesDue = changed || asked || reminded || noticeDue || r.MessagesDueAt.Valid
+	next.MessagesDue = changed || asked || reminded || notificationDue || r.MessagesDueAt.Valid
 	return next, nil
 }
 
-// auditJudgedOtherwise tells of items that the policy would judge by another clause than the one that was recorded: no trigger
-// can know that, so the Slack app's role may write any.
-func auditJudgedOtherwise(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) error {
+// auditWrongRule raises an alert for items whose recorded rule is not the one that the policy evaluates to. No trigger can check
+// that, and the Slack app's role can write any rule.
+func auditWrongRule(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) error {
 	if !slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
 		return nil
 	}
-	items, err := judged.JudgedOtherwise(ctx, tx, r.ID)
+	items, err := evaluated.EvaluatedOtherwise(ctx, tx, r.ID)
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "judged by another clause than now", RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
+	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.EvaluationMismatched, RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
 }
 
-// moveOn moves every item to where the record puts it, one statement a state.
-func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, err error) {
+// movedTo are the events of the states that items move on to.
+var movedTo = map[string]schema.AuditAction{
+	schema.AwaitingApproval: schema.ItemRouted,
+	schema.Approved:         schema.ItemApproved,
+	schema.Denied:           schema.ItemDenied,
+	schema.Withdrawn:        schema.ItemWithdrawn,
+	schema.Expired:          schema.ItemExpired,
+}
+
+// moveOn moves every item to its decided state, in one statement per state.
+func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, err error) {
 	moved := map[string][]int64{}
-	for n, i := range r.Items {
-		if to := a.decided(r, i, judged); to != i.State {
-			moved[to] = append(moved[to], i.ID)
-			r.Items[n].State = to
+	for i, item := range r.Items {
+		if to := a.decidedState(r, item, evaluated); to != item.State {
+			moved[to] = append(moved[to], item.ID)
+			r.Items[i].State = to
 		}
 	}
 	for to, ids := range moved {
 		if err := schema.MoveItems(ctx, tx, ids, to, schema.Problem{}); err != nil {
 			return false, err
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: to, RequestID: r.ID, Details: map[string]any{"items": ids}})
+		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: movedTo[to], RequestID: r.ID, Details: map[string]any{"items": ids}})
 		if err != nil {
 			return false, err
 		}
@@ -169,13 +181,13 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 	return len(moved) > 0, nil
 }
 
-// endUngranted ends approved items whose end passed before anything was tried in their target that may have come through.
-func endUngranted(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed bool, err error) {
-	for _, i := range r.Items {
-		if end := r.EndOf(i); i.State != schema.Approved || !end.Valid || end.Time.After(r.ReadAt) {
+// failPastEnd fails approved items whose end passed before anything was granted in their target.
+func failPastEnd(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed bool, err error) {
+	for _, item := range r.Items {
+		if end := r.EndOf(item); item.State != schema.Approved || !end.Valid || end.Time.After(r.ReadAt) {
 			continue
 		}
-		if err := schema.FailedItem(ctx, tx, r.ID, i.ID, i.Problem.Became(schema.EndPassed)); err != nil {
+		if err := schema.FailedItem(ctx, tx, r.ID, item.ID, item.Problem.Became(schema.EndPassed)); err != nil {
 			return false, err
 		}
 		failed = true
@@ -183,83 +195,84 @@ func endUngranted(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed b
 	return failed, nil
 }
 
-// decided is the state that the record puts an item into, as far as nothing has to be done to a target for it.
-func (a *Activities) decided(r *schema.Request, i schema.Item, judged schema.Judgement) string {
-	end := r.EndOf(i)
+// decidedState is the state of an item by what is recorded, before anything is done in a target.
+func (a *Activities) decidedState(r *schema.Request, item schema.Item, evaluated schema.Evaluation) string {
+	end := r.EndOf(item)
 	past := end.Valid && !end.Time.After(r.ReadAt)
-	switch i.State {
+	switch item.State {
 	case schema.Submitted, schema.AwaitingApproval:
 		switch {
-		case i.Release != nil:
+		case item.StopOrder != nil:
 			return schema.Withdrawn
-		case i.Decision != nil && !i.Decision.Approves():
+		case item.Decision != nil && !item.Decision.Approves():
 			return schema.Denied
-		case i.Decision != nil:
-			return schema.Approved // where its end has passed since, see endUngranted
+		case item.Decision != nil:
+			return schema.Approved // if its end has passed: see failPastEnd
 		case past:
 			return schema.Expired
-		case !a.expires(r, judged.Clause(i)).After(r.ReadAt):
+		case !expiresAt(r, evaluated.Rule(item)).After(r.ReadAt):
 			return schema.Expired
 		default:
 			return schema.AwaitingApproval
 		}
 	case schema.Approved:
-		if i.Release != nil {
+		if item.StopOrder != nil {
 			return schema.Withdrawn
 		}
 	}
-	return i.State
+	return item.State
 }
 
-// next says what the run does now, and in how long the record must be looked at again at the latest: not later than wake.
-func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judgement, wake schedule) (next Next, due time.Duration) {
-	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Settled: true, Details: a.details(r)}
-	next.Until = until(r)
+// next returns the next steps, and in how long the sweep signals the run. The run's timer fires at timer or earlier.
+func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated schema.Evaluation, timer schedule,
+) (next Next, due time.Duration) {
+	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Until: until(r), Complete: true}
+	next.Details = a.details(r)
 	busy := time.Duration(0)
-	for _, i := range r.Items {
-		next.Applications = append(next.Applications, i.ApplicationSlug)
-		step := Step{Label: i.ApplicationName + " / " + i.Name}
+	for _, item := range r.Items {
+		next.Applications = append(next.Applications, item.ApplicationSlug)
+		step := Step{Label: item.ApplicationName + " / " + item.Name}
 		switch {
-		case i.Claim != nil && i.Claim.Unsettled(r.ReadAt):
-			step.ID = i.Claim.ID
-			next.TakeBack = append(next.TakeBack, step)
-			next.Settled = false
-			busy = shorter(busy, lookAfterTakingBack)
-		case i.State == schema.Provisioning && i.Claim != nil && i.Claim.LookAt.Time.After(r.ReadAt):
-			next.Settled = false
-			wake.at(i.Claim.LookAt.Time, "looks whether it is given by now")
-			if i.Claim.EndsAt.Valid {
-				wake.at(i.Claim.EndsAt.Time, "access ends")
+		case item.Claim != nil && item.Claim.NeedsRevoking(r.ReadAt):
+			step.ID = item.Claim.ID
+			next.Revoke = append(next.Revoke, step)
+			next.Complete = false
+			busy = shorter(busy, dueAfterRevoking)
+		case item.State == schema.Provisioning && item.Claim != nil && item.Claim.CheckAt.Time.After(r.ReadAt):
+			next.Complete = false
+			timer.at(item.Claim.CheckAt.Time, "Check pending access at")
+			if item.Claim.EndsAt.Valid {
+				timer.at(item.Claim.EndsAt.Time, sleepUntilEnd)
 			}
-		case i.State == schema.Approved, i.State == schema.Provisioning:
-			step.ID = i.ID
-			next.Give = append(next.Give, step)
-			next.Settled = false
-			if end := r.EndOf(i); end.Valid {
-				wake.at(end.Time, "its end: it is not granted any more")
+		case item.State == schema.Approved, item.State == schema.Provisioning:
+			step.ID = item.ID
+			next.Grant = append(next.Grant, step)
+			next.Complete = false
+			if end := r.EndOf(item); end.Valid {
+				timer.at(end.Time, "Stop provisioning at")
 			}
-			if i.Problem.Code.OfTarget() {
-				busy = shorter(busy, lookAfterTarget)
+			if item.Problem.Code.OfTarget() {
+				busy = shorter(busy, dueAfterOutage)
 			} else {
-				busy = shorter(busy, lookAfterGiving)
+				busy = shorter(busy, dueAfterGranting)
 			}
-		case i.State == schema.AwaitingApproval:
-			next.Settled = false
-			wake.at(a.expires(r, judged.Clause(i)), "expires if nobody decides")
-			if end := r.EndOf(i); end.Valid {
-				wake.at(end.Time, "expires: the end that was asked for or granted")
+		case item.State == schema.AwaitingApproval:
+			next.Complete = false
+			timer.at(expiresAt(r, evaluated.Rule(item)), "Expire without a decision at")
+			if end := r.EndOf(item); end.Valid {
+				timer.at(end.Time, "Expire at the requested end")
 			}
-			if slices.Contains(unasked, i.ID) {
-				wake.at(r.ReadAt.Add(lookForApprovers), "looks again for somebody to ask")
+			if slices.Contains(withoutApprover, item.ID) {
+				timer.at(r.ReadAt.Add(retryApproversAfter), "Look for approvers at")
 			}
-		case i.State == schema.Active && i.Claim != nil && i.Claim.EndsAt.Valid:
-			next.Settled = false
-			wake.at(i.Claim.EndsAt.Time, "access ends")
+		case item.State == schema.Active && item.Claim != nil && item.Claim.EndsAt.Valid:
+			next.Complete = false
+			timer.at(item.Claim.EndsAt.Time, sleepUntilEnd)
 		}
 	}
 	for _, e := range endings(r) {
-		if e.notice.After(r.ReadAt) {
-			wake.at(e.notice, "notice before the end")
+		if e.notifyAt.After(r.ReadAt) {
+			timer.at(e.notifyAt, "Notify before access ends at")
 		}
 	}
 	open := false
@@ -272,30 +285,30 @@ func (a *Activities) next(r *schema.Request, unasked []int64, judged schema.Judg
 			next.Approvers = append(next.Approvers, a.personLabel(c.PersonID, c.Email))
 		}
 		if hasUnasked(approval) {
-			wake.at(approval.OpenedAt.Add(approval.RemindAfter()), "asks the other approvers")
+			timer.at(approval.OpenedAt.Add(approval.RemindAfter()), "Ask other approvers at")
 		}
 	}
-	if open && !judged.Changes.IsZero() {
-		wake.at(judged.Changes, "somebody who decides goes away or comes back")
+	if open && !evaluated.Changes.IsZero() {
+		timer.at(evaluated.Changes, "Update approvers for a delegation at")
 	}
 	slices.Sort(next.Applications)
 	next.Applications = slices.Compact(next.Applications)
 	slices.Sort(next.Approvers)
 	next.Approvers = slices.Compact(next.Approvers)
 
-	if !wake.when.IsZero() {
-		// Rounded up: a timer that fires early would only spin.
-		wait := max(wake.when.Sub(r.ReadAt)+time.Second-1, time.Second).Truncate(time.Second)
-		next.WakeIn, next.WakeFor = int64(wait/time.Second), wake.what+" "+wake.when.UTC().Format("2006-01-02 15:04 MST")
+	if !timer.when.IsZero() {
+		// Rounded up: a timer that fires early would only fire again.
+		wait := max(timer.when.Sub(r.ReadAt)+time.Second-1, time.Second).Truncate(time.Second)
+		next.DueIn, next.DueFor = int64(wait/time.Second), timer.summary+" "+timer.when.UTC().Format("2006-01-02 15:04 MST")
 		due = wait
 	}
 	return next, shorter(due, busy)
 }
 
-// until is the last end of anything in the request; zero: something of it is permanent.
+// until is the last end of the request's items; zero: one of them is permanent.
 func until(r *schema.Request) (last time.Time) {
-	for _, i := range r.Items {
-		end := r.EndOf(i)
+	for _, item := range r.Items {
+		end := r.EndOf(item)
 		if !end.Valid {
 			return time.Time{}
 		}
@@ -306,19 +319,22 @@ func until(r *schema.Request) (last time.Time) {
 	return last
 }
 
-// schedule keeps the earliest of the instants that it is told.
+// sleepUntilEnd is the summary of a run's longest timer. The time follows, as for every schedule.
+const sleepUntilEnd = "Sleep until access ends"
+
+// schedule keeps the earliest of several times, and what is done then. Its summary ends where the time follows.
 type schedule struct {
-	when time.Time
-	what string
+	when    time.Time
+	summary string
 }
 
-func (s *schedule) at(when time.Time, what string) {
+func (s *schedule) at(when time.Time, summary string) {
 	if s.when.IsZero() || when.Before(s.when) {
-		s.when, s.what = when, what
+		s.when, s.summary = when, summary
 	}
 }
 
-// shorter is the lesser of two durations, where zero means none.
+// shorter is the shorter of two durations, where zero means none.
 func shorter(a, b time.Duration) time.Duration {
 	if a == 0 || (b != 0 && b < a) {
 		return b
@@ -333,26 +349,30 @@ func (a *Activities) personLabel(id int64, email string) string {
 	return fmt.Sprintf("p%d", id)
 }
 
-// details is the request for those who read runs: a line an item. Never a reason, a note or a secret.
+// details describes the request to operators, one line per item. It never contains a reason, a note or a secret.
 func (a *Activities) details(r *schema.Request) string {
 	var b strings.Builder
-	for _, i := range r.Items {
-		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(i.ApplicationName), plain(i.Name), strings.ReplaceAll(i.State, "_", " "))
-		if words := views.ProblemForRuns(i); words != "" {
-			b.WriteString(", " + plain(words))
+	for _, item := range r.Items {
+		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(item.ApplicationName), plain(item.Name), strings.ReplaceAll(item.State, "_", " "))
+		if problem := views.ProblemForRuns(item); problem != "" {
+			b.WriteString(", " + plain(problem))
 		}
-		if approval, ok := r.OpenApproval(i); ok && i.Waiting() {
-			fmt.Fprintf(&b, ", stage %d of %d, %d of %d agreed", approval.Stage, approval.Stages, len(i.Agreed(approval.Stage)), approval.Agree)
+		if approval, ok := r.OpenApproval(item); ok && item.Waiting() {
+			fmt.Fprintf(&b, ", stage %d of %d: %d of %d approvals", approval.Stage, approval.Stages,
+				len(item.ApprovedIn(approval.Stage)), approval.RequiredApprovals)
 		}
-		for _, d := range i.Decisions {
-			who := "the policy"
+		for _, d := range item.Decisions {
+			decider, outcome := "policy", "denied"
 			switch {
 			case d.DecidedBy.Valid && a.Options.ShowPeople:
-				who = plain(d.DeciderName)
+				decider = plain(d.DeciderName)
 			case d.DecidedBy.Valid:
-				who = fmt.Sprintf("p%d", d.DecidedBy.Int64)
+				decider = fmt.Sprintf("p%d", d.DecidedBy.Int64)
 			}
-			fmt.Fprintf(&b, ", %s by %s (%s)", map[bool]string{true: "approved", false: "denied"}[d.Approves()], who, plain(d.Basis))
+			if d.Approves() {
+				outcome = "approved"
+			}
+			fmt.Fprintf(&b, ", %s by %s (%s)", outcome, decider, plain(d.Basis))
 		}
 		b.WriteString("\n")
 		if b.Len() > 15_000 { // current details hold 20 KB
@@ -363,7 +383,7 @@ func (a *Activities) details(r *schema.Request) string {
 	return b.String()
 }
 
-// plain keeps names from being read as Markdown.
+// plain escapes Markdown in names.
 func plain(s string) string {
 	return strings.NewReplacer("*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "<", "\\<", "\n", " ").Replace(s)
 }

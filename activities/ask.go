@@ -11,19 +11,19 @@ import (
 	"accessbot/schema/policy"
 )
 
-// firstAsked is how many candidates of an approval are asked at once, unless more have to agree.
+// firstAsked is how many candidates of an approval are asked first, unless more approvals are required.
 const firstAsked = 3
 
-// ask brings the open approvals to what the policy says now. It answers whether anything changed, and the waiting items
-// that there is nobody to ask about.
-func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, judged schema.Judgement) (changed bool, unasked []int64, err error) {
+// ask makes the open approvals match the policy. It returns whether anything changed, and the items without an approver.
+func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation,
+) (changed bool, withoutApprover []int64, err error) {
 	waiting := map[int64]schema.Item{}
-	for _, i := range r.Items {
-		if i.State == schema.AwaitingApproval {
-			waiting[i.ID] = i
+	for _, item := range r.Items {
+		if item.State == schema.AwaitingApproval {
+			waiting[item.ID] = item
 		}
 	}
-	people, err := remindedIfLate(ctx, tx, r)
+	reminded, err := remindedIfOverdue(ctx, tx, r)
 	if err != nil {
 		return false, nil, err
 	}
@@ -32,8 +32,8 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 		if approval.State != "open" {
 			continue
 		}
-		items := asksAbout(approval, waiting)
-		state := approvalState(r, approval, items, judged)
+		items := openItems(approval, waiting)
+		state := approvalState(r, approval, items, evaluated)
 		if state != "open" {
 			changed = true
 			if err := schema.CloseApproval(ctx, tx, r.ID, approval.ID, state); err != nil {
@@ -41,37 +41,40 @@ func (a *Activities) ask(ctx context.Context, tx *sqlx.Tx, r *schema.Request, ju
 			}
 			continue
 		}
-		for _, i := range items {
-			covered[i.ID] = true
+		for _, item := range items {
+			covered[item.ID] = true
 		}
-		pressed, err := a.press(ctx, tx, r, approval, items[0], judged, people)
+		widened, err := a.widen(ctx, tx, r, approval, items[0], evaluated, reminded)
 		if err != nil {
 			return false, nil, err
 		}
-		changed = changed || pressed
+		changed = changed || widened
 	}
-	questions, unasked := a.questions(r, waiting, covered, judged)
-	for _, q := range questions {
+	approvals, withoutApprover := newApprovals(r, waiting, covered, evaluated)
+	for _, approval := range approvals {
 		changed = true
-		if _, err := schema.OpenApproval(ctx, tx, *q); err != nil {
+		if _, err := schema.OpenApproval(ctx, tx, *approval); err != nil {
 			return false, nil, err
 		}
 	}
-	return changed, unasked, a.reportUnasked(ctx, tx, r, unasked)
+	return changed, withoutApprover, recordWithoutApprover(ctx, tx, r, withoutApprover)
 }
 
-// press asks the others of the candidates once those who were asked first are reminded, and the next in the chain besides
-// once they have not answered for long. people are those whom the request reminds.
-func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, i schema.Item, judged schema.Judgement, people []schema.Reminded) (changed bool, err error) {
-	if at, ok := a.escalatesAt(r, approval, i, judged, people); ok && !at.After(r.ReadAt) {
+// widen escalates an approval if that is due, or asks its other candidates when the first ones are reminded. reminded are the
+// request's approvers with their reminders.
+func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, approval schema.Approval, item schema.Item,
+	evaluated schema.Evaluation, reminded []schema.Reminded,
+) (changed bool, err error) {
+	if at, ok := a.escalatesAt(r, approval, item, evaluated, reminded); ok && !at.After(r.ReadAt) {
 		level := approval.Level + 1
-		var others []policy.Candidate
-		for _, c := range judged.Ask(i, approval.Stage, level).Candidates {
-			if _, before := approval.Candidate(c.PersonID); !before {
-				others = append(others, c)
+		var added []policy.Candidate
+		for _, c := range evaluated.Ask(item, approval.Stage, level).Candidates {
+			if _, known := approval.Candidate(c.PersonID); !known {
+				added = append(added, c)
 			}
 		}
-		return true, schema.Escalate(ctx, tx, r.ID, approval, others, a.escalates(r, i, approval.Stage, level, approval.Since, judged))
+		next := nextEscalation(r, item, approval.Stage, level, approval.Since, evaluated)
+		return true, schema.Escalate(ctx, tx, r.ID, approval, added, next)
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
 		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
@@ -79,11 +82,13 @@ func (a *Activities) press(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 	return false, nil
 }
 
-// escalates is when a question of a level is escalated to the next; zero: there is nobody else to ask. What is late is due
-// in a moment, not all at once: every level has a time of its own.
-func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level int, since time.Time, judged schema.Judgement) time.Time {
-	after := a.escalateAfter(judged.Clause(i))
-	if after == 0 || judged.Ask(i, stage, level).Equal(judged.Ask(i, stage, level+1)) {
+// nextEscalation is when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each level
+// gets at least an hour, so that overdue levels do not follow at once.
+func nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
+	evaluated schema.Evaluation,
+) time.Time {
+	after := evaluated.Rule(item).EscalateAfter
+	if evaluated.Ask(item, stage, level).Equal(evaluated.Ask(item, stage, level+1)) {
 		return time.Time{}
 	}
 	at := since.Add(time.Duration(level+1) * after)
@@ -93,79 +98,61 @@ func (a *Activities) escalates(r *schema.Request, i schema.Item, stage, level in
 	return at
 }
 
-// expires is when what a clause judges expires if nobody decides.
-func (a *Activities) expires(r *schema.Request, clause *policy.Clause) time.Time {
-	if clause.ExpireAfter > 0 {
-		return r.CreatedAt.Add(clause.ExpireAfter)
-	}
-	return r.CreatedAt.Add(a.Options.ExpireAfter)
+// expiresAt is when an item of a rule expires without a decision.
+func expiresAt(r *schema.Request, rule *policy.Rule) time.Time {
+	return r.CreatedAt.Add(rule.ExpireAfter)
 }
 
-// escalateAfter is how long a level of a question that a clause asks has for its answer; 0: for ever.
-func (a *Activities) escalateAfter(clause *policy.Clause) time.Duration {
-	if clause.EscalateAfter > 0 {
-		return clause.EscalateAfter
-	}
-	return a.Options.EscalateAfter
-}
-
-// reminds is how long after it was asked about what a clause judges somebody is reminded.
-func (a *Activities) reminds(clause *policy.Clause) time.Duration {
-	if clause.RemindAfter > 0 {
-		return clause.RemindAfter
-	}
-	return a.Options.RemindAfter
-}
-
-// questions are those that are to be put now, about items that no open approval covers; unasked are the items that there
-// is nobody to ask about. Items of one application that the same people are asked about for the same reasons, and would be
-// if nobody answered, are one question.
-func (a *Activities) questions(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool, judged schema.Judgement) (questions []*schema.Question, unasked []int64) {
-	var firsts []schema.Item // of each question
-	for _, i := range r.Items {
-		if _, ok := waiting[i.ID]; !ok || covered[i.ID] {
+// newApprovals are the approvals to open, for waiting items that no open approval covers. Items of one application share an
+// approval if they have the same candidates, for the same reasons, on every escalation level.
+func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
+	evaluated schema.Evaluation,
+) (approvals []*schema.NewApproval, withoutApprover []int64) {
+	var firstItems []schema.Item // of each approval
+	for _, item := range r.Items {
+		if _, ok := waiting[item.ID]; !ok || covered[item.ID] {
 			continue
 		}
-		stage := i.Stage()
-		since, level := askedBefore(r, i, stage)
-		answer := judged.Ask(i, stage, level)
+		stage := item.Stage()
+		since, level := askedBefore(r, item, stage)
+		answer := evaluated.Ask(item, stage, level)
 		if len(answer.Candidates) == 0 {
-			unasked = append(unasked, i.ID)
+			withoutApprover = append(withoutApprover, item.ID)
 			continue
 		}
 		if since.IsZero() {
 			since = r.ReadAt
 		}
-		clause := judged.Clause(i)
-		q := &schema.Question{RequestID: r.ID, ApplicationID: i.ApplicationID, PolicyVersion: r.PolicyVersion, Stage: stage, Stages: len(clause.Stages),
-			Answer: answer, AskNow: max(firstAsked, answer.Agree), Level: level, Since: since, RemindAfter: a.reminds(clause),
-			EscalateAt: a.escalates(r, i, stage, level, since, judged), ExpiresAt: a.expires(r, clause)}
+		rule := evaluated.Rule(item)
+		approval := &schema.NewApproval{RequestID: r.ID, ApplicationID: item.ApplicationID, PolicyVersion: r.PolicyVersion,
+			Stage: stage, Stages: len(rule.Stages), Answer: answer, AskNow: max(firstAsked, answer.RequiredApprovals),
+			Level: level, Since: since, RemindAfter: rule.RemindAfter,
+			EscalateAt: nextEscalation(r, item, stage, level, since, evaluated), ExpiresAt: expiresAt(r, rule)}
 		if level > 0 {
-			q.AskNow = len(answer.Candidates)
+			approval.AskNow = len(answer.Candidates)
 		}
-		n := 0
-		for n < len(questions) && !(sameQuestion(questions[n], q) && judged.AskAlike(firsts[n], i, stage)) {
-			n++
+		i := 0
+		for i < len(approvals) && !(sameApproval(approvals[i], approval) && evaluated.AskAlike(firstItems[i], item, stage)) {
+			i++
 		}
-		if n == len(questions) {
-			questions, firsts = append(questions, q), append(firsts, i)
+		if i == len(approvals) {
+			approvals, firstItems = append(approvals, approval), append(firstItems, item)
 		}
-		questions[n].Items = append(questions[n].Items, i.ID)
+		approvals[i].Items = append(approvals[i].Items, item.ID)
 	}
-	return questions, unasked
+	return approvals, withoutApprover
 }
 
-// sameQuestion tells whether two items' questions can be put as one, if they are put to the same people.
-func sameQuestion(a, b *schema.Question) bool {
+// sameApproval tells whether two approvals with the same candidates can be one.
+func sameApproval(a, b *schema.NewApproval) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
 		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
-// askedBefore is since when an item's stage is asked about, and how often that was escalated: a question that moves to
-// others takes its time with it.
-func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, level int) {
+// askedBefore is when an item's stage was first asked about, and its escalation level: new candidates get no more time.
+func askedBefore(r *schema.Request, item schema.Item, stage int) (since time.Time, level int) {
 	for _, approval := range r.Approvals {
-		if approval.Stage == stage && slices.Contains(approval.ItemIDs, i.ID) {
+		if approval.Stage == stage && slices.Contains(approval.ItemIDs, item.ID) {
 			if level = max(level, approval.Level); since.IsZero() || approval.Since.Before(since) {
 				since = approval.Since
 			}
@@ -174,25 +161,26 @@ func askedBefore(r *schema.Request, i schema.Item, stage int) (since time.Time, 
 	return since, level
 }
 
-// asksAbout are the items that an approval still asks about: they wait, and its stage is the one that they are in.
-func asksAbout(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
+// openItems are the items of an approval that wait for approval in its stage.
+func openItems(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
 	for _, id := range approval.ItemIDs {
-		if i, ok := waiting[id]; ok && i.Stage() == approval.Stage {
-			items = append(items, i)
+		if item, ok := waiting[id]; ok && item.Stage() == approval.Stage {
+			items = append(items, item)
 		}
 	}
 	return items
 }
 
-// approvalState is what an open approval becomes: it stays open only while it asks the right people about something.
-func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, judged schema.Judgement) string {
-	for _, i := range items {
-		if !asks(approval, judged.Ask(i, approval.Stage, approval.Level)) || !judged.AskAlike(items[0], i, approval.Stage) {
+// approvalState is the new state of an open approval. It stays open while it has items and its candidates are current.
+func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, evaluated schema.Evaluation) string {
+	for _, item := range items {
+		current := isCurrent(approval, evaluated.Ask(item, approval.Stage, approval.Level))
+		if !current || !evaluated.AskAlike(items[0], item, approval.Stage) {
 			return "moved"
 		}
 	}
-	decided := slices.ContainsFunc(r.Items, func(i schema.Item) bool {
-		return slices.ContainsFunc(i.Decisions, func(d schema.Decision) bool { return d.ApprovalID.Int64 == approval.ID })
+	decided := slices.ContainsFunc(r.Items, func(item schema.Item) bool {
+		return slices.ContainsFunc(item.Decisions, func(d schema.Decision) bool { return d.ApprovalID.Int64 == approval.ID })
 	})
 	switch {
 	case len(items) > 0:
@@ -204,40 +192,40 @@ func approvalState(r *schema.Request, approval schema.Approval, items []schema.I
 	}
 }
 
-// asks tells whether an approval asks whom an answer names, for the same reasons, in whatever order.
-func asks(approval schema.Approval, answer policy.Answer) bool {
-	if len(approval.Candidates) != len(answer.Candidates) || approval.Agree != answer.Agree {
+// isCurrent tells whether an approval has the candidates of an answer, for the same reasons, in any order.
+func isCurrent(approval schema.Approval, answer policy.Answer) bool {
+	if len(approval.Candidates) != len(answer.Candidates) || approval.RequiredApprovals != answer.RequiredApprovals {
 		return false
 	}
 	for _, c := range approval.Candidates {
 		now, ok := answer.Of(c.PersonID)
-		if !ok || string(now.Basis) != c.Basis || now.InPlaceOf != c.InPlaceOf.Int64 {
+		if !ok || string(now.Basis) != c.Basis || now.OnBehalfOf != c.OnBehalfOf.Int64 {
 			return false
 		}
 	}
 	return true
 }
 
-// reportUnasked says once that there is nobody to ask, and takes it back when there is.
-func (a *Activities) reportUnasked(ctx context.Context, tx *sqlx.Tx, r *schema.Request, unasked []int64) error {
-	for _, i := range r.Items {
-		if i.State != schema.AwaitingApproval {
+// recordWithoutApprover records once that an item has no approver, and removes the record when it has one.
+func recordWithoutApprover(ctx context.Context, tx *sqlx.Tx, r *schema.Request, withoutApprover []int64) error {
+	for _, item := range r.Items {
+		if item.State != schema.AwaitingApproval {
 			continue
 		}
 		problem := schema.Problem{}
-		if slices.Contains(unasked, i.ID) {
+		if slices.Contains(withoutApprover, item.ID) {
 			problem.Code = schema.NoApprover
 		}
-		if i.Problem.Code == problem.Code {
+		if item.Problem.Code == problem.Code {
 			continue
 		}
-		if err := schema.MoveItems(ctx, tx, []int64{i.ID}, schema.AwaitingApproval, problem); err != nil {
+		if err := schema.MoveItems(ctx, tx, []int64{item.ID}, schema.AwaitingApproval, problem); err != nil {
 			return err
 		}
 		if problem.Code == schema.NoProblem {
 			continue
 		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "nobody to ask", Alert: true, RequestID: r.ID, ItemID: i.ID}); err != nil {
+		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.ApprovalUnassigned, Alert: true, RequestID: r.ID, ItemID: item.ID}); err != nil {
 			return err
 		}
 	}

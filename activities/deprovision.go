@@ -9,41 +9,43 @@ import (
 	"accessbot/schema"
 )
 
-// DeprovisionAccess takes a claim's access back, if the claim is over and no other one keeps it. It is never given up:
-// every error is worth another attempt.
+// DeprovisionAccess ends a claim that is over, and revokes its access unless another claim keeps it. Every error is retried.
 func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error {
-	seat, err := schema.SeatOfClaim(ctx, a.DB, in.ClaimID)
+	assignment, err := schema.AssignmentOfClaim(ctx, a.DB, in.ClaimID)
 	if err != nil {
 		return err
 	}
-	err = a.Settler.Settle(ctx, seat)
+	err = a.Reconciler.Reconcile(ctx, assignment)
 	if err == nil {
 		return nil
 	}
-	a.Settler.AlertIfOverdue(ctx, in.ClaimID, seat, err)
+	a.Reconciler.AlertIfOverdue(ctx, in.ClaimID, assignment, err)
 	return a.retry(ctx, err)
 }
 
-// CheckReleaseResult says whether a claim may be taken back on somebody's order.
-type CheckReleaseResult struct {
-	Ordered   bool   // a release stands in the record, or the claim's end has passed
+// CheckClaimResult says whether a claim is over.
+type CheckClaimResult struct {
+	Over      bool   // it has a revocation, or its end has passed
 	ItemID    int64  // the claim's item; 0: none
 	RequestID int64  // that item's request; 0: none
 	Label     string // application and entitlement
 }
 
-// CheckRelease looks whether the record orders a claim back. A run started without such an order is an alert.
-func (a *Activities) CheckRelease(ctx context.Context, in ClaimInput) (CheckReleaseResult, error) {
+// CheckClaim tells whether a claim is over. A run that was started for one that is not raises an alert.
+func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {
-		return CheckReleaseResult{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("there is no claim %d", in.ClaimID), "NoSuchClaim", err)
+		text := fmt.Sprintf("claim %d does not exist", in.ClaimID)
+		return CheckClaimResult{}, temporal.NewNonRetryableApplicationError(text, "NoSuchClaim", err)
 	}
 	if err != nil {
-		return CheckReleaseResult{}, err
+		return CheckClaimResult{}, err
 	}
-	result := CheckReleaseResult{Ordered: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement}
+	result := CheckClaimResult{
+		Over: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement,
+	}
 	if c.Ordered {
 		return result, nil
 	}
-	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: "asked to take back without an order", Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: schema.DeprovisioningRefused, Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
 }

@@ -9,45 +9,51 @@ import (
 	"accessbot/schema"
 )
 
-// ending is what of a request ends at one instant.
+// ending is a time at which items of a request end.
 type ending struct {
-	at     time.Time // the end
-	notice time.Time // when the requester is told of it
-	items  []int64
+	at       time.Time
+	notifyAt time.Time // when the requester is notified
+	items    []int64
 }
 
-// endings are the ends of temporary access that a request gave, the soonest first, of which its requester is told before: a
-// day before, or half-way for less than two days. There is no notice of the end of what was held for less than a day.
+// endings are the ends of a request's temporary access of which the requester is notified, soonest first: a day before, or
+// halfway through if the access lasts less than two days. Access for less than a day has no such notification.
 func endings(r *schema.Request) []ending {
 	var all []ending
-	for _, i := range r.Items {
-		if i.State != schema.Active || i.Claim == nil || !i.Claim.EndsAt.Valid || !i.Claim.GivenAt.Valid || !i.Claim.Live(r.ReadAt) {
+	for _, item := range r.Items {
+		claim := item.Claim
+		if item.State != schema.Active || claim == nil || !claim.EndsAt.Valid || !claim.GrantedAt.Valid || !claim.Live(r.ReadAt) {
 			continue
 		}
-		end := i.Claim.EndsAt.Time
-		n := slices.IndexFunc(all, func(e ending) bool { return e.at.Unix() == end.Unix() })
-		if n < 0 {
-			n = len(all)
+		end := claim.EndsAt.Time
+		i := slices.IndexFunc(all, func(e ending) bool { return e.at.Unix() == end.Unix() })
+		if i < 0 {
+			i = len(all)
 			all = append(all, ending{at: end})
 		}
-		all[n].items = append(all[n].items, i.ID)
-		held := end.Sub(i.Claim.GivenAt.Time)
-		if notice := end.Add(-min(24*time.Hour, held/2)); held >= 24*time.Hour && (all[n].notice.IsZero() || notice.Before(all[n].notice)) {
-			all[n].notice = notice
+		all[i].items = append(all[i].items, item.ID)
+		lasts := end.Sub(claim.GrantedAt.Time)
+		if lasts < 24*time.Hour {
+			continue
+		}
+		notifyAt := end.Add(-min(24*time.Hour, lasts/2))
+		if all[i].notifyAt.IsZero() || notifyAt.Before(all[i].notifyAt) {
+			all[i].notifyAt = notifyAt
 		}
 	}
-	all = slices.DeleteFunc(all, func(e ending) bool { return e.notice.IsZero() })
+	all = slices.DeleteFunc(all, func(e ending) bool { return e.notifyAt.IsZero() })
 	slices.SortFunc(all, func(a, b ending) int { return a.at.Compare(b.at) })
 	return all
 }
 
-// endNotices are the notices before an end that should stand in Slack, one for each end, and in how long the next is due.
-// What the holder has for longer by another claim does not end for them.
-func endNotices(ctx context.Context, q schema.Queryer, r *schema.Request, was func(person int64, kind, about string) schema.Message) (notices []key, later time.Duration, err error) {
+// endNotifications are the due notifications before an end, one for each end, and in how long the next is due. Access that
+// another claim keeps for longer is left out.
+func endNotifications(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages,
+) (notifications []key, later time.Duration, err error) {
 	var due []ending
 	for _, e := range endings(r) {
-		if e.notice.After(r.ReadAt) {
-			later = shorter(later, e.notice.Sub(r.ReadAt))
+		if e.notifyAt.After(r.ReadAt) {
+			later = shorter(later, e.notifyAt.Sub(r.ReadAt))
 		} else {
 			due = append(due, e)
 		}
@@ -55,20 +61,20 @@ func endNotices(ctx context.Context, q schema.Queryer, r *schema.Request, was fu
 	if len(due) == 0 {
 		return nil, later, nil
 	}
-	longer, err := schema.HeldLonger(ctx, q, r.ID)
+	heldLonger, err := schema.HeldLonger(ctx, q, r.ID)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, e := range due {
-		items := slices.DeleteFunc(e.items, func(id int64) bool { return slices.Contains(longer, id) })
+		items := slices.DeleteFunc(e.items, func(id int64) bool { return slices.Contains(heldLonger, id) })
 		if len(items) == 0 {
 			continue
 		}
 		about := strconv.FormatInt(e.at.Unix(), 10)
-		if r.EndsAt.Valid && e.at.Equal(r.EndsAt.Time) && was(r.RequesterID, endingSoon, "").ID != 0 {
-			about = "" // as earlier versions called the only notice of a request: that is not sent again
+		if r.EndsAt.Valid && e.at.Equal(r.EndsAt.Time) && sent.find(r.RequesterID, endingSoon, "").ID != 0 {
+			about = "" // the key of earlier versions, which sent one per request: it is not sent again
 		}
-		notices = append(notices, key{person: r.RequesterID, kind: endingSoon, about: about, items: items, was: was(r.RequesterID, endingSoon, about)})
+		notifications = append(notifications, sent.key(r.RequesterID, endingSoon, about, items))
 	}
-	return notices, later, nil
+	return notifications, later, nil
 }

@@ -18,18 +18,18 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// fakeTarget is a target system in memory that goes wrong as it is told.
+// fakeTarget is a target in memory whose operations can be made to fail.
 type fakeTarget struct {
 	mutex  sync.Mutex
 	held   map[connector.Assignment]bool
-	invite bool                          // giving sends an invitation, which is accepted by accept
-	out    map[connector.Assignment]bool // invitations
-	faults map[string][]fault            // by operation, in order; the last one of a kind marked always stays
+	invite bool                          // granting sends an invitation, which accept accepts
+	out    map[connector.Assignment]bool // open invitations
+	faults map[string][]fault            // by operation, in order; one marked always stays
 	calls  map[string]int
-	people map[string]bool // who has an account; nil: everyone
+	people map[string]bool // people with an account; nil: everyone
 }
 
-// fault is what an operation does in place of its work. apply does that work.
+// fault is what an operation does instead of its work. apply does the work.
 type fault struct {
 	always bool
 	do     func(ctx context.Context, apply func()) error
@@ -39,22 +39,22 @@ func newFakeTarget() *fakeTarget {
 	return &fakeTarget{held: map[connector.Assignment]bool{}, out: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
 }
 
-// next makes the next call of an operation (read, give, take) go wrong; calls of it queue up.
+// next adds a fault to the next calls of an operation (read, grant, revoke, create, list).
 func (f *fakeTarget) next(operation string, do func(ctx context.Context, apply func()) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.faults[operation] = append(f.faults[operation], fault{do: do})
 }
 
-// always makes every call of an operation go wrong from now on.
+// always sets the fault of all calls of an operation.
 func (f *fakeTarget) always(operation string, do func(ctx context.Context, apply func()) error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.faults[operation] = []fault{{always: true, do: do}}
 }
 
-// mend ends what goes wrong.
-func (f *fakeTarget) mend() {
+// repair removes all faults.
+func (f *fakeTarget) repair() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	clear(f.faults)
@@ -114,15 +114,15 @@ func (f *fakeTarget) do(ctx context.Context, operation string, apply func()) err
 		locked()
 		return nil
 	}
-	wrong := queue[0]
-	if !wrong.always {
+	next := queue[0]
+	if !next.always {
 		f.faults[operation] = queue[1:]
 	}
 	f.mutex.Unlock()
-	return wrong.do(ctx, locked)
+	return next.do(ctx, locked)
 }
 
-// account is Gone for a person without one. It is called while mutex is held.
+// account returns Gone for a missing account. The caller holds mutex.
 func (f *fakeTarget) account(name string) error {
 	if f.people == nil || f.people[name] {
 		return nil
@@ -142,9 +142,9 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 	return state, errors.Join(err, gone)
 }
 
-func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
+func (f *fakeTarget) Grant(ctx context.Context, a connector.Assignment) error {
 	var gone error
-	err := f.do(ctx, "give", func() {
+	err := f.do(ctx, "grant", func() {
 		switch gone = f.account(a.Account); {
 		case gone != nil:
 		case f.invite:
@@ -156,8 +156,8 @@ func (f *fakeTarget) Give(ctx context.Context, a connector.Assignment) error {
 	return errors.Join(err, gone)
 }
 
-func (f *fakeTarget) Take(ctx context.Context, a connector.Assignment) error {
-	return f.do(ctx, "take", func() {
+func (f *fakeTarget) Revoke(ctx context.Context, a connector.Assignment) error {
+	return f.do(ctx, "revoke", func() {
 		f.held[a] = false
 		delete(f.out, a)
 	})
@@ -189,33 +189,33 @@ func (c creating) CreateAccount(ctx context.Context, account string) error {
 	return c.do(ctx, "create", func() { c.people[account] = true })
 }
 
-// What goes wrong.
+// Faults.
 var (
-	lies       = func(context.Context, func()) error { return nil }
-	lostAnswer = func(_ context.Context, apply func()) error {
+	doesNothing = func(context.Context, func()) error { return nil }
+	lostAnswer  = func(_ context.Context, apply func()) error {
 		apply()
 		return &connector.Unavailable{Err: errors.New("connection reset")}
 	}
 	refusesConnection = func(context.Context, func()) error {
 		return &connector.Unavailable{Err: errors.New("connection refused")}
 	}
-	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "give it a password"} }
+	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "grant it a password"} }
 	limitsRate  = func(context.Context, func()) error { return &connector.RateLimited{RetryAfter: 42 * time.Second} }
 	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
 )
 
-// swallows answers nothing until the caller gives up.
-func swallows(ctx context.Context, _ func()) error {
+// neverAnswers blocks until the caller's timeout.
+func neverAnswers(ctx context.Context, _ func()) error {
 	<-ctx.Done()
 	return &connector.Unavailable{Err: ctx.Err()}
 }
 
-// held up until released: reached is closed when the call is there, and then it works.
-type heldUp struct{ reached, release chan struct{} }
+// blocked is a call that works once released. reached is closed when it begins.
+type blocked struct{ reached, release chan struct{} }
 
-func newHeldUp() heldUp { return heldUp{make(chan struct{}), make(chan struct{})} }
+func newBlocked() blocked { return blocked{make(chan struct{}), make(chan struct{})} }
 
-func (h heldUp) do(ctx context.Context, apply func()) error {
+func (h blocked) do(ctx context.Context, apply func()) error {
 	close(h.reached)
 	select {
 	case <-h.release:
@@ -226,7 +226,7 @@ func (h heldUp) do(ctx context.Context, apply func()) error {
 	}
 }
 
-// company is a world with the activities at work in it.
+// company is a world with activities and fake targets.
 type company struct {
 	*schematest.World
 	t       testing.TB
@@ -245,7 +245,7 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// activities are those of one worker process.
+// activities are the activities of one worker process.
 func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
@@ -257,8 +257,8 @@ func (c *company) activities(db *schema.DB) *activities.Activities {
 		},
 	}
 	return &activities.Activities{
-		DB: db, Log: log, Settler: &activities.Settler{DB: db, Targets: targets, Log: log},
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, ShowPeople: true, DefaultTimeZone: time.UTC},
+		DB: db, Log: log, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log},
+		Options: activities.Options{ShowPeople: true, DefaultTimeZone: time.UTC},
 	}
 }
 
@@ -271,19 +271,21 @@ func (c *company) target(instance string) *fakeTarget {
 	return c.targets[instance]
 }
 
-// give is one attempt to give an item; takeBack one to take a claim back; settle one to settle an item's seat.
-func (c *company) give(item int64) error {
+// grant makes one attempt to provision an item.
+func (c *company) grant(item int64) error {
 	return c.do.ProvisionAccess(context.Background(), activities.ItemInput{ItemID: item})
 }
 
-func (c *company) takeBack(claim int64) error {
+// revoke makes one attempt to de-provision a claim.
+func (c *company) revoke(claim int64) error {
 	return c.do.DeprovisionAccess(context.Background(), activities.ClaimInput{ClaimID: claim})
 }
 
-func (c *company) settle(item int64) error {
-	seat, err := schema.SeatOfItem(context.Background(), c.Worker, item)
+// reconcile makes one attempt to reconcile an item's assignment.
+func (c *company) reconcile(item int64) error {
+	assignment, err := schema.AssignmentOfItem(context.Background(), c.Worker, item)
 	require.NoError(c.t, err)
-	return c.do.Settler.Settle(context.Background(), seat)
+	return c.do.Reconciler.Reconcile(context.Background(), assignment)
 }
 
 func (c *company) advance(request int64) activities.Next {
@@ -293,7 +295,7 @@ func (c *company) advance(request int64) activities.Next {
 	return next
 }
 
-// retryDelay is when Temporal is told to try again after err; 0: as its policy says.
+// retryDelay is the retry delay in err; 0: that of the retry policy.
 func retryDelay(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var e *temporal.ApplicationError
@@ -301,22 +303,22 @@ func retryDelay(t *testing.T, err error) time.Duration {
 	return e.NextRetryDelay()
 }
 
-// targetsShowWhatClaimsSay is invariant I1, over every seat that was ever claimed; and nothing ever claimed is left that
-// nobody will look at.
-func (c *company) targetsShowWhatClaimsSay() {
+// targetsMatchClaims checks invariant I1 for every assignment that ever had a claim, and that every claim that is not over has a
+// due date.
+func (c *company) targetsMatchClaims() {
 	c.t.Helper()
-	var seats []struct {
+	var assignments []struct {
 		Account, Object, Instance string
 		Live                      bool
 		Ended, Due                int
 	}
-	require.NoError(c.t, c.Select(&seats, `
+	require.NoError(c.t, c.Select(&assignments, `
 		select a.account, e.target as object, e.instance,
-		       bool_or(c.ended_at is null and c.released_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as live,
+		       bool_or(c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()) as live,
 		       count(c.ended_at) as ended, count(c.due_at) as due
 		  from claims c join accounts a on a.id = c.account_id join entitlements e on e.id = c.entitlement_id
 		 group by a.account, e.target, e.instance`))
-	for _, s := range seats {
+	for _, s := range assignments {
 		assert.Equal(c.t, s.Live, c.target(s.Instance).holds(s.Account, s.Object), "%s on %s", s.Account, s.Object)
 	}
 }

@@ -20,99 +20,99 @@ import (
 // RequestInput names a request.
 type RequestInput struct{ RequestID int64 }
 
-// Converged is what came of a look at a request's messages.
-type Converged struct {
-	AgainIn  int64 // seconds until something is due by the clock alone; 0: when something changes
-	AskAgain bool  // somebody who was asked is not in Slack: the run should ask the record who else may decide
+// SyncResult is the result of SyncMessages.
+type SyncResult struct {
+	DueIn               int64 // seconds until the next sync; 0: when something changes
+	ApproverUnreachable bool  // an approver is not in Slack: the run should load its next steps
 }
 
 const (
-	convergeFor = 15 * time.Second // one look; what is left, the next look does
-	gatherFor   = 30 * time.Second // how long results are gathered while others are still to come
-	looksAtOnce = 4                // a Slack that does not answer must not take the record's connections from everybody
+	syncTimeout = 15 * time.Second // of one sync; the next one does the rest
+	batchFor    = 30 * time.Second // how long a notification waits for more results
+	maxSyncs    = 4                // at once: a Slack that does not answer must not use up the database connections
 )
 
-// ConvergeMessages makes every message of a request say what the record says: it posts what is missing, updates what
-// differs, and touches nothing else. One at a time a request: while another one is at it, it is busy, and Temporal tries it
-// again less and less often. An attempt is no event of a run's history, as a new look would be.
-func (a *Activities) ConvergeMessages(ctx context.Context, in RequestInput) (Converged, error) {
-	ctx, cancel := context.WithTimeout(ctx, convergeFor)
+// SyncMessages makes every message of a request match the database: it posts missing messages, updates different ones, and
+// touches nothing else. A request has one sync at a time. While another one runs, it is busy, and Temporal retries it less and
+// less often, which adds no events to the run's history.
+func (a *Activities) SyncMessages(ctx context.Context, in RequestInput) (SyncResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	giveBack, err := a.looks.take(ctx, looksAtOnce)
+	release, err := a.syncs.take(ctx, maxSyncs)
 	if err != nil {
-		return Converged{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
+		return SyncResult{}, a.retry(ctx, fmt.Errorf("messages of request %d: %w", in.RequestID, err))
 	}
-	defer giveBack()
-	var converged Converged
+	defer release()
+	var result SyncResult
 	locked, err := a.DB.Holding(ctx, schema.MessagesLock(in.RequestID), func(conn *sqlx.Conn) error {
-		converged, err = a.converge(ctx, conn, in.RequestID)
+		result, err = a.sync(ctx, conn, in.RequestID)
 		return err
 	})
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	if !locked {
-		return Converged{}, a.retry(ctx, fmt.Errorf("another look at the messages of request %d: %w", in.RequestID, errBusy))
+		return SyncResult{}, a.retry(ctx, fmt.Errorf("messages of request %d, another sync: %w", in.RequestID, errBusy))
 	}
-	return converged, a.SendNotices(ctx, in.RequestID, noticesAtOnce)
+	return result, a.SendNotifications(ctx, in.RequestID, notificationsPerSync)
 }
 
-func (a *Activities) converge(ctx context.Context, conn *sqlx.Conn, requestID int64) (Converged, error) {
+func (a *Activities) sync(ctx context.Context, conn *sqlx.Conn, requestID int64) (SyncResult, error) {
 	request, err := schema.RequestByID(ctx, conn, requestID)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
-	before, err := schema.MessagesOf(ctx, conn, requestID)
+	sent, err := schema.MessagesOf(ctx, conn, requestID)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
-	wanted, later, err := a.wanted(ctx, conn, request, before)
+	wanted, later, err := a.wantedMessages(ctx, conn, request, sent)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	wanted = newFirst(wanted)
 	asOf := request.MessagesDueAt
-	askAgain, sent := false, 0
+	unreachable, posted := false, 0
 	var failed error
-	for n, key := range wanted {
-		if key.kind == card && n > 0 && sent > 0 && wanted[n-1].kind != card { // which says what was sent just now
+	for i, key := range wanted {
+		if key.kind == card && i > 0 && posted > 0 && wanted[i-1].kind != card { // a card says what was just sent
 			if request, err = schema.RequestByID(ctx, conn, requestID); err != nil {
-				return Converged{}, err
+				return SyncResult{}, err
 			}
 		}
-		result, err := a.bring(ctx, conn, request, key)
+		result, err := a.syncMessage(ctx, conn, request, key)
 		if err != nil {
 			failed = err
 			if errors.Is(err, context.DeadlineExceeded) || isRateLimited(err) {
-				break // no time is left, Slack does not answer, or it wants to be left alone
+				break // no time is left, Slack does not answer, or it asks for fewer calls
 			}
-			continue // one who cannot be written to never stops the others
+			continue // one failed message does not stop the others
 		}
-		askAgain = askAgain || result.nobody
+		unreachable = unreachable || result.approverUnreachable
 		if result.request != nil {
 			request = result.request
-			sent++
+			posted++
 		}
 	}
 	switch {
-	case errors.Is(failed, context.DeadlineExceeded) && sent > 0:
-		return Converged{AgainIn: 1, AskAgain: askAgain}, nil // there is more than fits into one look
+	case errors.Is(failed, context.DeadlineExceeded) && posted > 0:
+		return SyncResult{DueIn: 1, ApproverUnreachable: unreachable}, nil // more messages than one sync can send
 	case failed != nil:
-		return Converged{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))
+		return SyncResult{}, retrySlack(fmt.Errorf("messages of request %d: %w", requestID, failed))
 	}
-	done, err := schema.MessagesConverged(ctx, conn, requestID, asOf, later)
+	done, err := schema.MessagesSynced(ctx, conn, requestID, asOf, later)
 	if err != nil {
-		return Converged{}, err
+		return SyncResult{}, err
 	}
 	if !done {
-		later = 0 // what changed meanwhile asks for a look of its own, from the run or from the sweep
+		later = 0 // something changed meanwhile: the run or the sweep syncs again
 	}
-	return Converged{AgainIn: int64((later + time.Second - 1) / time.Second), AskAgain: askAgain}, nil
+	return SyncResult{DueIn: int64((later + time.Second - 1) / time.Second), ApproverUnreachable: unreachable}, nil
 }
 
 // newFirst puts new messages before edits: an edit that Slack keeps refusing must not hold up what its reader does not know yet.
 func newFirst(keys []key) []key {
-	sent := func(k key) bool { return k.was.TS != "" }
+	sent := func(k key) bool { return k.sent.TS != "" }
 	edits := slices.DeleteFunc(slices.Clone(keys), func(k key) bool { return !sent(k) })
 	return append(slices.DeleteFunc(keys, sent), edits...)
 }
@@ -122,95 +122,97 @@ type key struct {
 	person int64
 	kind   string
 	about  string
-	items  []int64        // what it is about, where that is a part of the request
-	was    schema.Message // as it was sent before; ID 0: never
-	newer  string         // of a copy of a question: what the reader's newest copy is about; empty: it is this one
+	items  []int64        // if it is about a part of the request
+	sent   schema.Message // as it was sent; ID 0: never
+	newer  string         // of an approval message: about of the reader's newest copy; empty: this one
+}
+
+// sentMessages are a request's messages so far.
+type sentMessages []schema.Message
+
+// find returns the message with this key; ID 0: there is none.
+func (s sentMessages) find(person int64, kind, about string) schema.Message {
+	i := slices.IndexFunc(s, func(m schema.Message) bool { return m.PersonID == person && m.Kind == kind && m.About == about })
+	if i < 0 {
+		return schema.Message{}
+	}
+	return s[i]
+}
+
+func (s sentMessages) key(person int64, kind, about string, items []int64) key {
+	return key{person: person, kind: kind, about: about, items: items, sent: s.find(person, kind, about)}
 }
 
 // Kinds of message.
 const (
-	card       = "card"
-	question   = "question"
-	outcome    = "outcome"
-	endingSoon = "ending_soon"
-	ended      = "ended"
-	report     = "report"
-	task       = "task"
-	reminder   = "reminder"
-	jobChange  = "job_change"
-	outage     = "outage"
+	card            = "card"
+	approvalMessage = "approval"
+	outcome         = "outcome"
+	endingSoon      = "ending_soon"
+	ended           = "ended"
+	report          = "report"
+	task            = "manual_task"
+	reminder        = "reminder"
+	outage          = "outage"
 
-	enquiry       = "enquiry"
-	enquiryAnswer = "enquiry_answer"
+	question       = "question"
+	questionAnswer = "question_answer"
 )
 
-// once tells whether a kind is said once and never changed: an edit does not notify anybody, and what was said stays said.
-func once(kind string) bool {
-	return kind != card && kind != question && kind != task && kind != enquiry
+// sentOnce tells whether messages of a kind are never edited: Slack notifies no one of an edit.
+func sentOnce(kind string) bool {
+	return kind != card && kind != approvalMessage && kind != task && kind != question
 }
 
-// wanted is every message that should stand in Slack now, in the order in which they are sent, and in how long the clock
-// alone will want another.
-func (a *Activities) wanted(ctx context.Context, q schema.Queryer, r *schema.Request, sent []schema.Message) (wanted []key, later time.Duration, err error) {
-	was := func(person int64, kind, about string) schema.Message {
-		n := slices.IndexFunc(sent, func(m schema.Message) bool { return m.PersonID == person && m.Kind == kind && m.About == about })
-		if n < 0 {
-			return schema.Message{}
-		}
-		return sent[n]
-	}
-	add := func(person int64, kind, about string, items []int64) {
-		wanted = append(wanted, key{person: person, kind: kind, about: about, items: items, was: was(person, kind, about)})
-	}
-
-	for _, k := range questions(r, was) {
-		k.was = was(k.person, question, k.about)
-		wanted = append(wanted, k)
-	}
+// wantedMessages are all messages that the request should have now, in the order of sending, and in how long the next is due.
+func (a *Activities) wantedMessages(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages,
+) (wanted []key, later time.Duration, err error) {
+	wanted = approvalMessages(r, sent)
 	if wanted, err = a.noApprover(ctx, q, r, sent, wanted); err != nil {
 		return nil, 0, err
 	}
-	for _, person := range askers(r) { // after those: it says whether they were sent
-		add(person, card, "", nil)
+	for _, person := range submitters(r) { // after the approval messages: the card says whether they were sent
+		wanted = append(wanted, sent.key(person, card, "", nil))
 	}
-	enquiries(r, add, was)
-	for _, g := range gatherings(r) {
-		readers := askers(r)
-		if g.kind == ended { // whose access it was
-			readers = readers[:1]
+	wanted = append(wanted, questionMessages(r, sent)...)
+	for _, b := range resultBatches(r) {
+		readers := submitters(r)
+		if b.kind == ended {
+			readers = readers[:1] // the holder only
 		}
 		for _, person := range readers {
-			items := unsaid(sent, person, g.kind, g.about, ids(newsTo(r, person, g.items)))
+			items := notTold(sent, person, b.kind, b.about, ids(notByPerson(r, person, b.items)))
 			if len(items) == 0 {
 				continue
 			}
-			if wait := g.due(r, items); wait > 0 {
+			if wait := b.dueIn(r, items); wait > 0 {
 				later = shorter(later, wait)
 				continue
 			}
-			add(person, g.kind, fmt.Sprintf("%s%d", g.about, items[0]), items)
+			wanted = append(wanted, sent.key(person, b.kind, fmt.Sprintf("%s%d", b.about, items[0]), items))
 		}
 	}
-	notices, next, err := endNotices(ctx, q, r, was)
+	notifications, next, err := endNotifications(ctx, q, r, sent)
 	if err != nil {
 		return nil, 0, err
 	}
-	wanted, later = append(wanted, notices...), shorter(later, next)
+	wanted, later = append(wanted, notifications...), shorter(later, next)
 	reports, err := a.reports(ctx, q, r)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, k := range reports {
-		if items := unsaid(sent, k.person, report, k.about, k.items); len(items) > 0 {
-			add(k.person, report, fmt.Sprintf("%s%d", k.about, items[0]), items)
+		if items := notTold(sent, k.person, report, k.about, k.items); len(items) > 0 {
+			wanted = append(wanted, sent.key(k.person, report, fmt.Sprintf("%s%d", k.about, items[0]), items))
 		}
 	}
 	return wanted, later, nil
 }
 
-// noApprover adds reports to administrators about items that have no approver.
-func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema.Request, sent []schema.Message, wanted []key) ([]key, error) {
-	items := slices.DeleteFunc(slices.Clone(r.Items), func(i schema.Item) bool { return !r.NoApprover(i) })
+// noApprover adds notifications to administrators about items without an approver.
+func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema.Request, sent sentMessages, wanted []key,
+) ([]key, error) {
+	items := slices.DeleteFunc(slices.Clone(r.Items), func(item schema.Item) bool { return !r.NoApprover(item) })
 	if len(items) == 0 {
 		return wanted, nil
 	}
@@ -219,98 +221,97 @@ func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema
 		return nil, err
 	}
 	for _, person := range administrators {
-		untold := unsaid(sent, person, report, schema.AboutNoApprover, ids(items))
+		untold := notTold(sent, person, report, schema.AboutNoApprover, ids(items))
 		if len(untold) == 0 {
 			continue
 		}
-		k := key{person: person, kind: report, about: fmt.Sprintf("%s%d", schema.AboutNoApprover, untold[0]), items: untold}
-		if n := slices.IndexFunc(sent, func(m schema.Message) bool { return m.PersonID == person && m.Kind == report && m.About == k.about }); n >= 0 {
-			k.was = sent[n]
-		}
-		wanted = append(wanted, k)
+		wanted = append(wanted, sent.key(person, report, fmt.Sprintf("%s%d", schema.AboutNoApprover, untold[0]), untold))
 	}
 	return wanted, nil
 }
 
-// askers are those who asked for a request: its requester, and whoever asked for them.
-func askers(r *schema.Request) []int64 {
+// submitters are the requester, and the submitter if that is someone else.
+func submitters(r *schema.Request) []int64 {
 	if r.SubmittedBy.Valid {
 		return []int64{r.RequesterID, r.SubmittedBy.Int64}
 	}
 	return []int64{r.RequesterID}
 }
 
-// gathering is news about items that is told together: at once when no more of it is to come, else after a moment.
-type gathering struct {
+// batch is a set of results that are told in one notification: at once if no more are to come, or after batchFor.
+type batch struct {
 	kind, about string
 	items       []schema.Item
-	more        bool // more of the same is in flight
+	more        bool // more results are to come
 }
 
-func gatherings(r *schema.Request) []gathering {
-	results := gathering{kind: outcome, about: "result "}
-	slow := gathering{kind: outcome, about: "approved ", more: true}
-	over := gathering{kind: ended}
-	for _, i := range r.Items {
-		switch i.State {
+func resultBatches(r *schema.Request) []batch {
+	results := batch{kind: outcome, about: "result "}
+	approved := batch{kind: outcome, about: "approved ", more: true} // told if provisioning takes long
+	over := batch{kind: ended}
+	for _, item := range r.Items {
+		switch item.State {
 		case schema.Submitted, schema.AwaitingApproval:
 			results.more = true
 		case schema.Approved, schema.Provisioning:
 			results.more = true
-			slow.items = append(slow.items, i)
+			approved.items = append(approved.items, item)
 		case schema.Active, schema.Denied, schema.Failed, schema.Expired, schema.Withdrawn:
-			results.items = append(results.items, i)
-		case schema.Ended, schema.Released:
-			over.items = append(over.items, i)
+			results.items = append(results.items, item)
+		case schema.Ended, schema.Revoked:
+			over.items = append(over.items, item)
 		}
-		if i.State == schema.Active && i.Claim != nil && i.Claim.Unsettled(r.ReadAt) {
+		if item.State == schema.Active && item.Claim != nil && item.Claim.NeedsRevoking(r.ReadAt) {
 			over.more = true
 		}
 	}
-	return []gathering{results, slow, over}
+	return []batch{results, approved, over}
 }
 
-// newsTo are the items that are not the doing of the person themselves: who withdraws, or leaves, is not told of it.
-func newsTo(r *schema.Request, person int64, items []schema.Item) []schema.Item {
-	return slices.DeleteFunc(slices.Clone(items), func(i schema.Item) bool {
-		x := i.Release
-		return i.State == schema.Withdrawn && x != nil && (x.PersonID.Valid && x.PersonID.Int64 == person || x.Kind == schema.Left && person == r.RequesterID)
+// notByPerson leaves out items that the person withdrew, or that were withdrawn because they left: they need no notification.
+func notByPerson(r *schema.Request, person int64, items []schema.Item) []schema.Item {
+	return slices.DeleteFunc(slices.Clone(items), func(item schema.Item) bool {
+		if item.State != schema.Withdrawn || item.StopOrder == nil {
+			return false
+		}
+		by := item.StopOrder.PersonID
+		return by.Valid && by.Int64 == person || item.StopOrder.Kind == schema.KindPersonLeft && person == r.RequesterID
 	})
 }
 
-// unsaid answers the items of which a person was told nothing of this kind yet.
-func unsaid(sent []schema.Message, person int64, kind, about string, items []int64) []int64 {
+// notTold are the items that no sent message of this kind told the person about.
+func notTold(sent sentMessages, person int64, kind, about string, items []int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(items), func(id int64) bool {
 		return slices.ContainsFunc(sent, func(m schema.Message) bool {
-			return m.PersonID == person && m.Kind == kind && m.TS != "" && strings.HasPrefix(m.About, about) && slices.Contains([]int64(m.ItemIDs), id)
+			return m.PersonID == person && m.Kind == kind && m.TS != "" && strings.HasPrefix(m.About, about) &&
+				slices.Contains([]int64(m.ItemIDs), id)
 		})
 	})
 }
 
-// due is in how long the news is to be told; 0: now.
-func (g gathering) due(r *schema.Request, unsaid []int64) time.Duration {
-	if !g.more {
+// dueIn is how long the batch waits; 0: it is due.
+func (b batch) dueIn(r *schema.Request, untold []int64) time.Duration {
+	if !b.more {
 		return 0
 	}
 	var oldest time.Time
-	for _, i := range g.items {
-		if slices.Contains(unsaid, i.ID) && (oldest.IsZero() || i.StateAt.Before(oldest)) {
-			oldest = i.StateAt
+	for _, item := range b.items {
+		if slices.Contains(untold, item.ID) && (oldest.IsZero() || item.StateAt.Before(oldest)) {
+			oldest = item.StateAt
 		}
 	}
-	return max(oldest.Add(gatherFor).Sub(r.ReadAt), 0)
+	return max(oldest.Add(batchFor).Sub(r.ReadAt), 0)
 }
 
-// reports tell those who look after a system what they should know: what could not be given, what was there before, and
-// what could not be taken back in time.
+// reports notify owners about access that could not be granted, that existed before its claim, or whose revocation is overdue.
 func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Request) ([]key, error) {
 	var failed []int64
-	for _, i := range r.Items {
-		if i.State == schema.Failed {
-			failed = append(failed, i.ID)
+	for _, item := range r.Items {
+		if item.State == schema.Failed {
+			failed = append(failed, item.ID)
 		}
 	}
-	found, err := schema.FoundBefore(ctx, q, r.ID)
+	unexpected, err := schema.UnexpectedBefore(ctx, q, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -319,115 +320,120 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 		return nil, err
 	}
 	var reports []key
-	for _, about := range []struct {
-		what  string
+	for _, problem := range []struct {
+		about string
 		items []int64
-	}{{aboutFailed, failed}, {aboutFound, found}, {aboutOverdue, overdue}} {
-		if len(about.items) == 0 {
+	}{{aboutFailed, failed}, {aboutUnexpected, unexpected}, {aboutOverdue, overdue}} {
+		if len(problem.items) == 0 {
 			continue
 		}
-		owners, err := schema.OwnersToTell(ctx, q, about.items)
+		owners, err := schema.OwnersToTell(ctx, q, problem.items)
 		if err != nil {
 			return nil, err
 		}
 		for _, owner := range owners {
-			reports = append(reports, key{person: owner.PersonID, kind: report, about: about.what, items: owner.Items})
+			reports = append(reports, key{person: owner.PersonID, kind: report, about: problem.about, items: owner.Items})
 		}
 	}
 	return reports, nil
 }
 
-// What a report is about.
+// Subjects of reports: about begins with one of them.
 const (
-	aboutFailed  = "failed "
-	aboutFound   = "found "
-	aboutOverdue = "overdue "
+	aboutFailed     = "failed "
+	aboutUnexpected = "found "
+	aboutOverdue    = "overdue "
 )
 
-// brought is what came of one message.
-type brought struct {
-	request *schema.Request // as read for it; nil: it was as it should be
-	nobody  bool            // its reader is not in Slack, and was asked to decide
+// synced is the result of syncing one message.
+type synced struct {
+	request             *schema.Request // as it was read for the message; nil: nothing was sent
+	approverUnreachable bool
 }
 
-// bring makes one message say what the record says, reading that again just before, so that an older picture never lands
-// on a newer one.
-func (a *Activities) bring(ctx context.Context, conn *sqlx.Conn, r *schema.Request, k key) (brought, error) {
-	if once(k.kind) && k.was.Digest != "" {
-		return brought{}, nil
+// syncMessage makes one message match the database. It reads the request again just before, so that no older state overwrites
+// a newer one.
+func (a *Activities) syncMessage(ctx context.Context, conn *sqlx.Conn, r *schema.Request, k key) (synced, error) {
+	if sentOnce(k.kind) && k.sent.Digest != "" {
+		return synced{}, nil
 	}
 	address, err := schema.AddressOf(ctx, conn, k.person)
 	if err != nil {
-		return brought{}, err
+		return synced{}, err
 	}
-	if k.was.ID != 0 {
-		same, err := a.render(ctx, conn, r, k, k.was, address)
+	if k.sent.ID != 0 {
+		message, err := a.render(ctx, conn, r, k, k.sent, address)
 		if err != nil {
-			return brought{}, err
+			return synced{}, err
 		}
-		if views.Digest(same) == k.was.Digest {
-			return brought{}, nil
+		if views.Digest(message) == k.sent.Digest {
+			return synced{}, nil
 		}
 	}
-	found, err := a.find(ctx, conn, &address)
+	found, err := a.findSlackUser(ctx, conn, &address)
 	if err != nil {
-		return brought{}, err
+		return synced{}, err
 	}
 	if !found {
-		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+		return synced{approverUnreachable: k.kind == approvalMessage}, a.recordUnreachable(ctx, conn, r, k)
 	}
 	if r, err = schema.RequestByID(ctx, conn, r.ID); err != nil {
-		return brought{}, err
+		return synced{}, err
 	}
-	m, err := schema.ReserveMessage(ctx, conn, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, ItemIDs: k.items, Terms: r.Terms})
+	m, err := schema.ReserveMessage(ctx, conn, schema.Message{
+		RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, ItemIDs: k.items, Terms: r.Terms,
+	})
 	if err != nil {
-		return brought{}, err
+		return synced{}, err
 	}
 	message, err := a.render(ctx, conn, r, k, m, address)
 	if err != nil {
-		return brought{}, err
+		return synced{}, err
 	}
 	items := k.items
-	if k.kind == question {
+	if k.kind == approvalMessage {
 		items = ids(r.DecidableBy(k.person))
 	}
-	shown := m
+	before := m
 	m.Terms, m.ItemIDs = r.Terms, items
-	if err := schema.OfferMessage(ctx, conn, offer(shown, m)); err != nil {
-		return brought{}, err
+	if err := schema.OfferMessage(ctx, conn, offer(before, m)); err != nil {
+		return synced{}, err
 	}
 	err = a.send(ctx, conn, m, address.UserID.String, message)
 	if errors.Is(err, errNoReader) {
 		if err := schema.SaveAddress(ctx, conn, k.person, sql.NullString{}, ""); err != nil {
-			return brought{}, err
+			return synced{}, err
 		}
-		return brought{nobody: k.kind == question}, a.unreachable(ctx, conn, r, k)
+		return synced{approverUnreachable: k.kind == approvalMessage}, a.recordUnreachable(ctx, conn, r, k)
 	}
-	return brought{request: r}, err
+	return synced{request: r}, err
 }
 
-// offer is what a message offers until its new form is known to stand in Slack: no more than both forms show, so that no
-// button decides what is not beside it. Buttons that name other terms decide nothing.
-func offer(shown, next schema.Message) schema.Message {
-	if shown.TS != "" && shown.Terms == next.Terms {
-		next.ItemIDs = slices.DeleteFunc(slices.Clone(next.ItemIDs), func(id int64) bool { return !slices.Contains(shown.ItemIDs, id) })
+// offer is what a message's buttons can decide until Slack has the new version: only items that both versions show. Buttons with
+// other terms decide nothing.
+func offer(before, next schema.Message) schema.Message {
+	if before.TS != "" && before.Terms == next.Terms {
+		next.ItemIDs = slices.DeleteFunc(slices.Clone(next.ItemIDs), func(id int64) bool {
+			return !slices.Contains(before.ItemIDs, id)
+		})
 	}
 	return next
 }
 
-func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address) (views.Message, error) {
+func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, to schema.Address,
+) (views.Message, error) {
 	zone := to.TimeZone
 	if zone == "" {
 		zone = a.Options.DefaultTimeZone.String()
 	}
-	if message, ok := renderEnquiry(r, k); ok {
+	if message, ok := renderQuestion(r, k); ok {
 		return message, nil
 	}
 	switch k.kind {
 	case card:
 		return views.Card(r, k.person), nil
-	case question:
-		return renderQuestion(ctx, q, r, k, m, zone)
+	case approvalMessage:
+		return renderApproval(ctx, q, r, k, m, zone)
 	case outcome:
 		return views.Outcome(r, k.person), nil
 	case endingSoon:
@@ -435,21 +441,21 @@ func (a *Activities) render(ctx context.Context, q schema.Queryer, r *schema.Req
 	case ended:
 		return views.Ended(r), nil
 	default:
-		what := views.ReportFound
+		kind := views.ReportUnexpected
 		switch {
 		case strings.HasPrefix(k.about, aboutFailed):
-			what = views.ReportFailed
+			kind = views.ReportFailed
 		case strings.HasPrefix(k.about, aboutOverdue):
-			what = views.ReportOverdue
+			kind = views.ReportOverdue
 		case strings.HasPrefix(k.about, schema.AboutNoApprover):
-			what = views.ReportNoApprover
+			kind = views.ReportNoApprover
 		}
-		return views.Report(r, what, k.items, zone), nil
+		return views.Report(r, kind, k.items, zone), nil
 	}
 }
 
-// find looks up where to write to, once; what Slack denies is remembered. False: there is definitely nobody.
-func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema.Address) (bool, error) {
+// findSlackUser looks up a person's Slack user once, and records the answer. False: there is definitely none.
+func (a *Activities) findSlackUser(ctx context.Context, q schema.Queryer, address *schema.Address) (bool, error) {
 	if address.UserID.Valid {
 		return true, nil
 	}
@@ -457,7 +463,7 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 		return false, nil
 	}
 	zone := ""
-	if !email.IsASCII(address.Email) { // binds to no one, see schema.BindSlackUser
+	if !email.IsASCII(address.Email) { // matches no one: see schema.BindSlackUser
 		return false, schema.SaveAddress(ctx, q, address.PersonID, address.UserID, zone)
 	}
 	user, err := a.Slack.GetUserByEmailContext(ctx, address.Email)
@@ -466,8 +472,8 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 	case err != nil:
 		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
 	case user.Profile.Email != "" && email.Lower(user.Profile.Email) != address.Email:
-		// Slack does not say how it compares addresses. One that only looks like this person's is another user's.
-		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: "address.refused", Alert: true,
+		// Slack does not document how it compares addresses. A similar address can be another user's.
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: schema.AddressRefused, Alert: true,
 			Details: map[string]any{"user": user.ID, "address": strconv.QuoteToASCII(user.Profile.Email)}}); err != nil {
 			return false, err
 		}
@@ -480,9 +486,11 @@ func (a *Activities) find(ctx context.Context, q schema.Queryer, address *schema
 	return address.UserID.Valid, schema.SaveAddress(ctx, q, address.PersonID, address.UserID, zone)
 }
 
-// unreachable records that a message's reader is not in Slack. Whoever was asked to decide is not a candidate any more.
-func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schema.Request, k key) error {
-	m, err := schema.ReserveMessage(ctx, q, schema.Message{RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, Terms: r.Terms})
+// recordUnreachable records that a message's reader is not in Slack. An approver is then no candidate any more.
+func (a *Activities) recordUnreachable(ctx context.Context, q schema.Queryer, r *schema.Request, k key) error {
+	m, err := schema.ReserveMessage(ctx, q, schema.Message{
+		RequestID: r.ID, PersonID: k.person, Kind: k.kind, About: k.about, Terms: r.Terms,
+	})
 	if err != nil {
 		return err
 	}
@@ -493,10 +501,10 @@ func (a *Activities) unreachable(ctx context.Context, q schema.Queryer, r *schem
 	if err := schema.MessageFailed(ctx, q, m); err != nil {
 		return err
 	}
-	if err := schema.WakeRequests(ctx, q, r.ID); err != nil {
+	if err := schema.MarkRequestsDue(ctx, q, r.ID); err != nil {
 		return err
 	}
-	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: "cannot be reached in Slack", Alert: true, RequestID: r.ID,
+	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: schema.MessageUndelivered, Alert: true, RequestID: r.ID,
 		Details: map[string]any{"message": k.kind}})
 }
 
@@ -504,8 +512,8 @@ const notInSlack = "not in Slack"
 
 func ids(items []schema.Item) []int64 {
 	ids := make([]int64, len(items))
-	for n, i := range items {
-		ids[n] = i.ID
+	for i, item := range items {
+		ids[i] = item.ID
 	}
 	return ids
 }

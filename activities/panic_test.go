@@ -11,21 +11,22 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Whatever a target answers: one must not end the program that takes back in all of them.
-func TestAConnectorThatPanicsIsATargetThatIsNotAvailable(t *testing.T) {
-	panics := func(context.Context, func()) error { panic("a slice bounds out of range") }
-	s := newSmall(t)
-	asked := s.approved(time.Hour)
-	s.target.next("give", panics)
-	err := s.settle(asked.Items[0])
-	require.ErrorContains(t, err, "panicked")
-	assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
+func TestConnectorPanic(t *testing.T) {
+	t.Run("panic is an error and the assignment can be retried", func(t *testing.T) {
+		panics := func(context.Context, func()) error { panic("a slice bounds out of range") }
+		s := newSmall(t)
+		asked := s.approved(time.Hour)
+		s.target.next("grant", panics)
+		err := s.reconcile(asked.Items[0])
+		require.ErrorContains(t, err, "panicked")
+		assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
 
-	require.NoError(t, s.settle(asked.Items[0]), "nothing stays taken")
-	assert.Equal(t, "active", s.State(asked.Items[0]))
-	s.Shift(2 * time.Hour)
-	s.target.next("read", panics)
-	require.Error(t, s.settle(asked.Items[0]))
-	require.NoError(t, s.settle(asked.Items[0]))
-	assert.False(t, s.held())
+		require.NoError(t, s.reconcile(asked.Items[0]), "lock and slot are released")
+		assert.Equal(t, "active", s.State(asked.Items[0]))
+		s.Shift(2 * time.Hour)
+		s.target.next("read", panics)
+		require.Error(t, s.reconcile(asked.Items[0]))
+		require.NoError(t, s.reconcile(asked.Items[0]))
+		assert.False(t, s.held())
+	})
 }

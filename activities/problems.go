@@ -9,7 +9,7 @@ import (
 	"accessbot/schema"
 )
 
-// problemOf is what is recorded of an error of granting.
+// problemOf is the recorded problem for an error of provisioning.
 func problemOf(err error) schema.Problem {
 	var gone *connector.Gone
 	var notCreated *connector.NotCreated
@@ -19,7 +19,7 @@ func problemOf(err error) schema.Problem {
 	case errors.As(err, &notCreated):
 		return accountProblem(notCreated)
 	case errors.As(err, &pending):
-		return waitsFor(pending)
+		return pendingProblem(pending)
 	case errors.As(err, &gone) && gone.Part == connector.Object:
 		return schema.Problem{Code: schema.ObjectGone, Details: schema.ProblemDetails{Name: gone.Name}}
 	case errors.As(err, &gone):
@@ -41,7 +41,7 @@ func problemOf(err error) schema.Problem {
 	}
 }
 
-// accountProblem is that of an account that is needed and could not be created.
+// accountProblem is the problem of an account that could not be created.
 func accountProblem(e *connector.NotCreated) schema.Problem {
 	details := schema.ProblemDetails{Name: e.Account}
 	var refused *connector.Refused
@@ -59,7 +59,7 @@ func accountProblem(e *connector.NotCreated) schema.Problem {
 	}
 }
 
-func waitsFor(p *connector.Pending) schema.Problem {
+func pendingProblem(p *connector.Pending) schema.Problem {
 	switch p.On {
 	case connector.OnPeople:
 		return schema.Problem{Code: schema.WaitsForManualTask, Details: schema.ProblemDetails{People: p.People}}
@@ -70,23 +70,23 @@ func waitsFor(p *connector.Pending) schema.Problem {
 	}
 }
 
-// tellAfter is how long granting may be tried again before owners, administrators and operators are told that it waits. Bad
-// credentials or configuration wait for them, so they are told at once.
-const tellAfter = time.Hour
+// notifyAfter is how long provisioning is retried before owners, administrators and operators are notified. Bad credentials and
+// bad configuration need them to act, so they are notified at once.
+const notifyAfter = time.Hour
 
-// noteProblem lets people know. It is a courtesy: if it fails, the retry matters more.
-func (a *Activities) noteProblem(ctx context.Context, itemID int64, seat schema.Seat, why error) {
+// recordProblem records why provisioning is retried, and notifies people when that is due. If it fails, the retry goes on.
+func (a *Activities) recordProblem(ctx context.Context, itemID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	problem, after := problemOf(why), tellAfter
+	problem, after := problemOf(why), notifyAfter
 	if problem.Code == schema.TargetDenied || problem.Code == schema.AccountDenied {
 		after = 0
 	}
-	opened, err := a.DB.NoteProblem(ctx, itemID, problem, after)
+	alerted, err := a.DB.NoteProblem(ctx, itemID, problem, after)
 	if err != nil {
-		a.Log.Warn("why granting is retried is not recorded", "item", itemID, "error", err)
+		a.Log.Warn("problem not recorded", "item", itemID, "error", err)
 	}
-	if opened {
-		a.Log.Error("access waits for its target", "item", itemID, "target", seat.Instance, "error", why)
+	if alerted {
+		a.Log.Error("provisioning waits for target", "item", itemID, "target", assignment.Instance, "error", why)
 	}
 }

@@ -19,106 +19,123 @@ type ItemInput struct{ ItemID int64 }
 // ClaimInput names a claim.
 type ClaimInput struct{ ClaimID int64 }
 
-// How soon to come again when a lock or a target's slots are taken by others.
+// Retry intervals while a lock or all slots of a target are taken.
 const (
-	comeAgainFirst = 2 * time.Second
-	comeAgainLast  = time.Minute
+	firstBusyRetry = 2 * time.Second
+	lastBusyRetry  = time.Minute
 )
 
-// ProvisionAccess grants an approved item, if the stored decision proves that it may be granted. What cannot be granted, and
-// will not be by trying again, fails here: that item alone. A target that is down, asks for fewer calls or does not let us is
-// waited for: see the classes of connector errors.
+// ProvisionAccess grants an approved item, if the stored decisions prove that it is approved. An error that retries cannot fix
+// fails the item. A target that is down, limits calls or refuses our credentials is retried: see the classes of connector errors.
 func (a *Activities) ProvisionAccess(ctx context.Context, in ItemInput) error {
 	granting, err := schema.GrantingOf(ctx, a.DB, in.ItemID)
 	if err != nil || granting.Over {
-		return err // Advance says what becomes of it, also where the target cannot be asked
+		return err // Advance moves the item on, even if the target is down
 	}
-	seat, err := schema.SeatOfItem(ctx, a.DB, in.ItemID)
+	assignment, err := schema.AssignmentOfItem(ctx, a.DB, in.ItemID)
 	if err != nil {
 		return err
 	}
-	err = a.Settler.Settle(ctx, seat)
+	err = a.Reconciler.Reconcile(ctx, assignment)
 	switch connector.ClassOf(err) {
 	case connector.ClassNone:
 		return nil
-	case connector.ClassPending: // Advance says when to look again
-		return a.failIfPendingTooLong(ctx, in.ItemID, seat, err)
+	case connector.ClassPending: // Advance schedules the next check
+		return a.failIfPendingTooLong(ctx, in.ItemID, granting, assignment, err)
 	case connector.ClassGone, connector.ClassRefused:
-		return a.fail(ctx, in.ItemID, seat, err, problemOf(err), false)
-	default: // trying again may help
+		return a.fail(ctx, in.ItemID, assignment, err, problemOf(err), false)
+	default: // a retry may help
 		if IsBusy(err) {
 			return a.retry(ctx, err)
 		}
-		a.noteProblem(ctx, in.ItemID, seat, err)
-		late, lateErr := a.waitedTooLong(ctx, granting)
-		if lateErr != nil {
-			return lateErr
+		a.recordProblem(ctx, in.ItemID, assignment, err)
+		expired, expiryErr := a.hasExpired(ctx, granting)
+		if expiryErr != nil {
+			return expiryErr
 		}
-		if late {
-			return a.fail(ctx, in.ItemID, seat, err, problemOf(err).Became(schema.NotSetUpInTime), true)
+		if expired {
+			return a.fail(ctx, in.ItemID, assignment, err, problemOf(err).Became(schema.NotSetUpInTime), true)
 		}
 		return a.retry(ctx, err)
 	}
 }
 
-// waitedTooLong tells whether an approved item without an end has waited for its target for as long as a request may wait for
-// its approval: nobody counts on it any more. With an end, it waits until then.
-func (a *Activities) waitedTooLong(ctx context.Context, g schema.Granting) (bool, error) {
+// hasExpired tells whether a permanent item has waited for its target for as long as a request may wait for approval. A temporary
+// item waits until its end.
+func (a *Activities) hasExpired(ctx context.Context, g schema.Granting) (bool, error) {
 	if g.Temporary {
 		return false, nil
 	}
-	policy, err := schema.PolicyOf(ctx, a.DB, g.Version)
+	expireAfter, err := a.expireAfter(ctx, g)
 	if err != nil {
 		return false, err
 	}
-	expiry := a.Options.ExpireAfter
-	if clause, err := policy.Clause(g.Clause); err == nil && clause.ExpireAfter > 0 {
-		expiry = clause.ExpireAfter
-	}
-	return g.Approved >= expiry.Seconds(), nil
+	return g.Approved >= expireAfter.Seconds(), nil
 }
 
-func (a *Activities) failIfPendingTooLong(ctx context.Context, itemID int64, seat schema.Seat, why error) error {
+// expireAfter is how long an item waits, by its rule in its version of the policy.
+func (a *Activities) expireAfter(ctx context.Context, g schema.Granting) (time.Duration, error) {
+	policy, err := schema.PolicyOf(ctx, a.DB, g.Version)
+	if err != nil {
+		return 0, err
+	}
+	rule, err := policy.Rule(g.Rule)
+	if err != nil {
+		return policy.Defaults.ExpireAfter, nil //nolint:nilerr // such an item proves no approval, and fails for that
+	}
+	return rule.ExpireAfter, nil
+}
+
+func (a *Activities) failIfPendingTooLong(
+	ctx context.Context, itemID int64, g schema.Granting, assignment schema.Assignment, why error,
+) error {
 	waited, err := schema.WaitedFor(ctx, a.DB, itemID)
-	if err != nil || waited < a.Options.ExpireAfter {
+	if err != nil {
 		return err
 	}
-	return a.fail(ctx, itemID, seat, why, problemOf(why).Became(schema.WaitedTooLong), false)
+	expireAfter, err := a.expireAfter(ctx, g)
+	if err != nil || waited < expireAfter {
+		return err
+	}
+	return a.fail(ctx, itemID, assignment, why, problemOf(why).Became(schema.WaitedTooLong), false)
 }
 
-// fail ends an item that is not granted. inDoubt: the target could not be asked whether it shows the access.
-func (a *Activities) fail(ctx context.Context, itemID int64, seat schema.Seat, why error, problem schema.Problem, inDoubt bool) error {
-	a.Log.Error("access could not be granted", "item", itemID, "target", seat.Instance, "problem", string(problem.Code), "error", why)
+// fail fails an item. inDoubt: the target could not be read, so it may show the access.
+func (a *Activities) fail(ctx context.Context, itemID int64, assignment schema.Assignment, why error, problem schema.Problem,
+	inDoubt bool,
+) error {
+	a.Log.Error("provisioning failed",
+		"item", itemID, "target", assignment.Instance, "problem", string(problem.Code), "error", why)
 	return a.DB.FailItem(ctx, itemID, problem, inDoubt)
 }
 
-// IsSeatBusy tells that somebody else works at the seat, or holds its lock and does nothing.
-func IsSeatBusy(err error) bool { return errors.Is(err, errSeatBusy) }
+// IsAssignmentBusy tells whether err says that the assignment's lock is taken.
+func IsAssignmentBusy(err error) bool { return errors.Is(err, errAssignmentBusy) }
 
-// IsBusy tells that others are at work there, and nothing was tried: nothing is wrong.
-func IsBusy(err error) bool { return errors.Is(err, errSeatBusy) || errors.Is(err, errBusy) }
+// IsBusy tells whether err says that a lock or all slots are taken. Nothing was tried, and nothing is wrong.
+func IsBusy(err error) bool { return errors.Is(err, errAssignmentBusy) || errors.Is(err, errBusy) }
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
-// retry tells Temporal when to try again, and that trying again is nothing to be alarmed about. What Temporal keeps names
-// people only where it may: the worker's log has the rest.
+// retry makes a benign error that says when Temporal retries. Its text can name people, so without ShowPeople it is in the
+// worker's log only.
 func (a *Activities) retry(ctx context.Context, err error) error {
 	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
 	text, class := err.Error(), connector.ClassOf(err).String()
 	if !a.Options.ShowPeople {
-		a.Log.Warn("an attempt failed, and is made again", "error", err)
-		text, options.Cause = "the worker's log says why: "+class, nil
+		a.Log.Warn("attempt failed, will retry", "error", err)
+		text, options.Cause = class+", see the worker's log", nil
 		if IsBusy(err) {
-			options.Cause = errBusy // which names nobody, and the sweep looks for it
+			options.Cause = errBusy // names no one, and the sweep checks for it
 		}
 	}
 	var limited *connector.RateLimited
 	var pending *connector.Pending
 	switch {
 	case IsBusy(err):
-		options.NextRetryDelay = comeAgain(ctx)
+		options.NextRetryDelay = busyRetry(ctx)
 	case errors.As(err, &pending):
-		options.NextRetryDelay = max(pending.LookAgain, comeAgain(ctx))
+		options.NextRetryDelay = max(pending.LookAgain, busyRetry(ctx))
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}
@@ -133,8 +150,8 @@ func attempt(ctx context.Context) int32 {
 	return activity.GetInfo(ctx).Attempt
 }
 
-// comeAgain is when to come again where others are at work: soon at first, then later and later, and never all at once.
-func comeAgain(ctx context.Context) time.Duration {
-	delay := min(comeAgainFirst<<min(attempt(ctx)-1, 10), comeAgainLast)
-	return delay + rand.N(delay/2) //nolint:gosec // it spreads load, and keeps no secret
+// busyRetry is the delay before the next attempt while others hold the lock or slots. It doubles, and has jitter.
+func busyRetry(ctx context.Context) time.Duration {
+	delay := min(firstBusyRetry<<min(attempt(ctx)-1, 10), lastBusyRetry)
+	return delay + rand.N(delay/2) //nolint:gosec // jitter is no secret
 }

@@ -1,84 +1,42 @@
 package activities
 
 import (
-	"context"
-	"fmt"
-	"slices"
+	"strconv"
 
 	"accessbot/schema"
 	"accessbot/slackapp/views"
 )
 
-// questions are the copies of its question that a request should have: one for everybody who was asked, and another when
-// something came to them that they were not asked about before, in that stage. The first shows all of it too, but nobody is notified
-// of an edit.
-func questions(r *schema.Request, was func(person int64, kind, about string) schema.Message) []key {
-	var copies []key
-	type heard struct {
-		person, item int64
-		stage        int
-	}
-	asked := map[heard]bool{}
-	for _, approval := range r.Approvals {
-		for _, c := range approval.Candidates {
-			if !c.AskedAt.Valid {
-				continue
+// questionMessages are the messages about approvers' questions: each question goes to the requester and submitter, its answer to
+// the approver. A question that was answered, or whose request was decided, before it was sent is not sent.
+func questionMessages(r *schema.Request, sent sentMessages) (messages []key) {
+	for _, asked := range r.Questions {
+		about := strconv.FormatInt(asked.ID, 10)
+		open := !asked.AnsweredAt.Valid && r.Waits()
+		for _, person := range submitters(r) {
+			if open || sent.find(person, question, about).TS != "" {
+				messages = append(messages, sent.key(person, question, about, nil))
 			}
-			first, about := was(c.PersonID, question, ""), ""
-			unheard := slices.ContainsFunc(approval.ItemIDs, func(id int64) bool { return !asked[heard{c.PersonID, id, approval.Stage}] })
-			if first.TS != "" && unheard && c.AskedAt.Time.After(first.CreatedAt) {
-				about = fmt.Sprintf("approval %d", approval.ID)
-			}
-			for _, id := range approval.ItemIDs {
-				asked[heard{c.PersonID, id, approval.Stage}] = true
-			}
-			if slices.ContainsFunc(copies, func(k key) bool { return k.person == c.PersonID && k.about == about }) {
-				continue
-			}
-			// Somebody whose question was decided, or moved on, before it was ever sent is not bothered with it.
-			if was(c.PersonID, question, about).TS == "" && len(r.DecidableBy(c.PersonID)) == 0 {
-				continue
-			}
-			copies = append(copies, key{person: c.PersonID, kind: question, about: about})
+		}
+		if asked.AnsweredAt.Valid {
+			messages = append(messages, sent.key(asked.AskedBy, questionAnswer, about, nil))
 		}
 	}
-	return newestFirst(copies)
+	return messages
 }
 
-// newestFirst puts the newest copy of each reader before their older ones, which then can point to it.
-func newestFirst(copies []key) []key {
-	newest := map[int64]string{}
-	for _, k := range copies {
-		newest[k.person] = k.about
+// renderQuestion renders a question or an answer; false: the message is something else.
+func renderQuestion(r *schema.Request, k key) (message views.Message, ok bool) {
+	if k.kind != question && k.kind != questionAnswer {
+		return message, false
 	}
-	var older, sorted []key
-	for _, k := range copies {
-		if k.about == newest[k.person] {
-			sorted = append(sorted, k)
-			continue
-		}
-		k.newer = newest[k.person]
-		older = append(older, k)
+	id, err := strconv.ParseInt(k.about, 10, 64)
+	asked, found := r.QuestionByID(id)
+	switch {
+	case err != nil || !found:
+		return views.Plain("This question no longer exists."), true
+	case k.kind == question:
+		return views.Question(r, k.person, asked), true
 	}
-	return append(sorted, older...)
-}
-
-// renderQuestion is a copy of the question as it is now. One that is not its reader's newest points to that, once that stands in Slack.
-func renderQuestion(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string) (views.Message, error) {
-	// Only where this reader decides something: what the requester has elsewhere is not theirs to know.
-	var applications []int64
-	for _, i := range r.DecidableBy(k.person) {
-		if !slices.Contains(applications, i.ApplicationID) {
-			applications = append(applications, i.ApplicationID)
-		}
-	}
-	held, err := schema.HeldInEach(ctx, q, r.RequesterID, applications, views.HeldShown)
-	if err != nil {
-		return views.Message{}, err
-	}
-	question := views.QuestionFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
-	if k.newer != "" {
-		question.AskedAnew, err = schema.QuestionStands(ctx, q, r.ID, k.person, k.newer)
-	}
-	return views.Question(r, question), err
+	return views.QuestionAnswer(r, asked), true
 }

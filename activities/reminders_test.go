@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/activities"
+	"accessbot/schema"
 	"accessbot/schema/schematest"
 )
 
@@ -19,314 +20,316 @@ func (c *company) at(instant string) {
 	c.Do(`update clock set shift = $1::timestamptz - clock_timestamp()`, instant)
 }
 
-// remindersTo are how many reminders somebody was ever to have.
+// remindersTo counts a person's reminders.
 func (c *company) remindersTo(person int64) int {
 	c.t.Helper()
-	return schematest.Value[int](c.World, `select count(*) from notices where kind = 'reminder' and person_id = $1`, person)
+	return schematest.Value[int](c.World, `select count(*) from notifications where kind = 'reminder' and person_id = $1`, person)
 }
 
-// reminders are somebody's in Slack.
+// reminders are the texts of a person's reminders in Slack.
 func (s withSlack) reminders(name string) (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "wait for you") || strings.Contains(text, "waits for you") {
+		if strings.Contains(text, "waiting for your approval") {
 			texts = append(texts, text)
 		}
 	}
 	return texts
 }
 
-// sleep lets the request's run sleep as long as it was told, and advances it.
+// sleep waits until the request is due, and advances it.
 func (c *company) sleep(request int64, next activities.Next) activities.Next {
 	c.t.Helper()
-	require.Positive(c.t, next.WakeIn)
-	c.Shift(time.Duration(next.WakeIn) * time.Second)
+	require.Positive(c.t, next.DueIn)
+	c.Shift(time.Duration(next.DueIn) * time.Second)
 	return c.advance(request)
 }
 
-func TestRemindersBackOffAndThenStop(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00") // a Tuesday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	s.converged(asked.ID)
-	woken := []string{}
-	for range 3 {
-		require.Contains(t, next.WakeFor, "reminds owen@example.com")
-		next = s.sleep(asked.ID, next)
-		require.True(t, next.MessagesDue)
-		s.converged(asked.ID)
-		woken = append(woken, s.Now().UTC().Format("Mon 2 Jan 15h"))
-		assert.False(t, s.advance(asked.ID).MessagesDue, "and no other look at messages")
-	}
-	assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, woken)
-	assert.Contains(t, next.WakeFor, "expires if nobody decides", "three times is enough")
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 3)
-	assert.Contains(t, reminders[0], "1 request waits for you")
-	assert.Contains(t, reminders[0], "Ann: Crm: Admin (waits 1 day, expires Tue 15 Dec 2026, 10:00 UTC)")
-	assert.Contains(t, reminders[2], "(waits 7 days")
-	assert.Empty(t, s.reminders("ann"))
-	assert.Equal(t, 3, s.Audited("reminded"))
-}
-
-func TestNobodyIsRemindedAtNightOrOnASaturday(t *testing.T) {
-	s := newWithSlack(t)
-	s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
-	s.at("2026-12-03 10:00+00") // a Thursday; in Tokyo the evening
-	asked := s.posted(0)
-	next := s.advance(asked.ID)
-	assert.Contains(t, next.WakeFor, "reminds owen@example.com 2026-12-07 00:00 UTC", "Monday at nine")
-	s.at("2026-12-06 23:59:30+00")
-	assert.False(t, s.advance(asked.ID).MessagesDue)
-
-	// It was due in time; Slack was away until the evening.
-	s.at("2026-12-07 00:00+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.at("2026-12-07 08:30+00")
-	s.converged(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	s.at("2026-12-07 23:59+00")
-	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
-	assert.Empty(t, s.reminders("owen"))
-	s.at("2026-12-08 00:01+00")
-	require.NoError(t, s.do.SendNotices(context.Background(), 0, 10))
-	assert.Len(t, s.reminders("owen"), 1)
-}
-
-func TestTheTimeZoneOfTheSlackProfileCountsWhereTheDirectorySaysNothing(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
-	require.NotEmpty(t, zone)
-	s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-	assert.Contains(t, s.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-02 17:00 UTC")
-}
-
-func TestFiveRequestsAreOneReminder(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	var requests []int64
-	for range 5 {
-		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
-		s.advance(asked.ID)
-		s.converged(asked.ID)
-		requests = append(requests, asked.ID)
-		s.Shift(time.Hour)
-	}
-	s.at("2026-12-02 10:01+00")
-	for range 2 {
-		for _, id := range requests {
-			s.advance(id)
-			s.converged(id)
+func TestReminders(t *testing.T) {
+	t.Run("reminders back off and stop after three", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00") // a Tuesday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		s.synced(asked.ID)
+		reminded := []string{}
+		for range 3 {
+			require.Contains(t, next.DueFor, "Remind owen@example.com at")
+			next = s.sleep(asked.ID, next)
+			require.True(t, next.MessagesDue)
+			s.synced(asked.ID)
+			reminded = append(reminded, s.Now().UTC().Format("Mon 2 Jan 15h"))
+			assert.False(t, s.advance(asked.ID).MessagesDue, "and no other sync is due")
 		}
-		s.Shift(4 * time.Hour)
-	}
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 1)
-	assert.Contains(t, reminders[0], "5 requests wait for you")
-	for _, id := range requests[1:] {
-		assert.Contains(t, s.advance(id).WakeFor, "reminds owen@example.com 2026-12-04 10:", "each counts as reminded")
-	}
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-}
+		assert.Equal(t, []string{"Wed 2 Dec 10h", "Fri 4 Dec 10h", "Tue 8 Dec 10h"}, reminded)
+		assert.Contains(t, next.DueFor, "Expire without a decision at", "at most three reminders")
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 3)
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
+		assert.Contains(t, reminders[0], "Ann: Crm: Admin (waiting for 1 day, respond by Tue 15 Dec 2026, 10:00 UTC)")
+		assert.Contains(t, reminders[2], "(waiting for 7 days")
+		assert.Empty(t, s.reminders("ann"))
+		assert.Equal(t, 3, s.Audited(schema.ReminderSent))
+	})
 
-func TestRequestsThatFallDueTogetherRemindOnce(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	s.at("2026-12-01 10:00+00")
-	var requests []int64
-	for n := range 8 {
-		asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+n))))
+	t.Run("no reminder is sent at night or at the weekend", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.Do(`update people set time_zone = 'Asia/Tokyo' where id = $1`, s.owen)
+		s.at("2026-12-03 10:00+00") // a Thursday, evening in Tokyo
+		asked := s.posted(0)
+		next := s.advance(asked.ID)
+		assert.Contains(t, next.DueFor, "Remind owen@example.com at 2026-12-07 00:00 UTC", "Monday at nine")
+		s.at("2026-12-06 23:59:30+00")
+		assert.False(t, s.advance(asked.ID).MessagesDue)
+
+		// It was due in working hours, but Slack was down until the evening.
+		s.at("2026-12-07 00:00+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.at("2026-12-07 08:30+00")
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
+		s.at("2026-12-07 23:59+00")
+		require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
+		assert.Empty(t, s.reminders("owen"))
+		s.at("2026-12-08 00:01+00")
+		require.NoError(t, s.do.SendNotifications(context.Background(), 0, 10))
+		assert.Len(t, s.reminders("owen"), 1)
+	})
+
+	t.Run("Slack profile's time zone applies if the directory has none", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
+		require.NotEmpty(t, zone)
+		s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
+		assert.Contains(t, s.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-02 17:00 UTC")
+	})
+
+	t.Run("five requests make one reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		var requests []int64
+		for range 5 {
+			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+len(requests)))))
+			s.advance(asked.ID)
+			s.synced(asked.ID)
+			requests = append(requests, asked.ID)
+			s.Shift(time.Hour)
+		}
+		s.at("2026-12-02 10:01+00")
+		for range 2 {
+			for _, id := range requests {
+				s.advance(id)
+				s.synced(id)
+			}
+			s.Shift(4 * time.Hour)
+		}
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 1)
+		assert.Contains(t, reminders[0], "5 requests are waiting for your approval")
+		for _, id := range requests[1:] {
+			assert.Contains(t, s.advance(id).DueFor, "Remind owen@example.com at 2026-12-04 10:", "the reminder counts for each request")
+		}
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+	})
+
+	t.Run("requests that fall due together remind once", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		s.at("2026-12-01 10:00+00")
+		var requests []int64
+		for i := range 8 {
+			asked := s.Request(s.ann, 0, s.Entitlement(s.crm, string(rune('a'+i))))
+			s.advance(asked.ID)
+			requests = append(requests, asked.ID)
+		}
+		s.at("2026-12-02 10:10+00")
+		first, err := s.Beginx() // one of them holds the lock
+		require.NoError(t, err)
+		defer first.Rollback() //nolint:errcheck // it is rolled back below
+		_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
+		require.NoError(t, err)
+		errs := make(chan error, len(requests))
+		for _, id := range requests {
+			go func() {
+				_, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id})
+				errs <- err
+			}()
+		}
+		require.Eventually(t, func() bool {
+			return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
+		}, 10*time.Second, 10*time.Millisecond, "all requests want to remind")
+		require.NoError(t, first.Rollback())
+		for range requests {
+			assert.NoError(t, <-errs)
+		}
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+		assert.Equal(t, 1, s.remindersTo(olga))
+	})
+
+	t.Run("decided request is left out of the reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		s.at("2026-12-01 10:00+00")
+		first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+		s.advance(second.ID)
+		s.synced(second.ID)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(first.ID).MessagesDue)
+		s.decide(s.owen, first.ID, "approve") // between being due and being sent
+		s.synced(first.ID)
+		reminders := s.reminders("owen")
+		require.Len(t, reminders, 1)
+		assert.Contains(t, reminders[0], "1 request is waiting for your approval")
+		assert.NotContains(t, reminders[0], "Crm: Admin")
+
+		s.at("2026-12-04 10:02+00")
+		require.True(t, s.advance(second.ID).MessagesDue)
+		s.decide(s.owen, second.ID, "deny")
+		s.synced(second.ID)
+		assert.Len(t, s.reminders("owen"), 1, "nothing is left to remind of")
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`))
+	})
+
+	t.Run("absent approver is not reminded and the delegate is", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
 		s.advance(asked.ID)
-		requests = append(requests, asked.ID)
-	}
-	s.at("2026-12-02 10:10+00")
-	first, err := s.Beginx() // one of them is not through yet
-	require.NoError(t, err)
-	defer first.Rollback() //nolint:errcheck // it is over by then
-	_, err = first.Exec(`select pg_advisory_xact_lock(hashtextextended('remind:' || $1::bigint, 0))`, s.owen)
-	require.NoError(t, err)
-	errs := make(chan error, len(requests))
-	for _, id := range requests {
-		go func() {
-			_, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: id})
-			errs <- err
-		}()
-	}
-	require.Eventually(t, func() bool {
-		return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
-	}, 10*time.Second, 10*time.Millisecond, "all of them found that it is time")
-	require.NoError(t, first.Rollback())
-	for range requests {
-		assert.NoError(t, <-errs)
-	}
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-	assert.Equal(t, 1, s.remindersTo(olga))
+		s.synced(asked.ID)
+		s.at("2026-12-03 10:02+00")
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		assert.Empty(t, s.reminders("owen"))
+		assert.Len(t, s.reminders("olga"), 1, "the delegate is reminded")
+	})
+
+	t.Run("absent approver without a valid delegate is reminded on return", func(t *testing.T) {
+		s := newSmall(t)
+		s.at("2026-12-01 10:00+00")
+		s.away(s.owen, s.ann, 0, 10*24*time.Hour)
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		require.Equal(t, []string{"owen@example.com"}, next.Approvers, "Ann cannot decide her own request")
+		assert.Contains(t, next.DueFor, "Update approvers for a delegation at 2026-12-11")
+		s.at("2026-12-11 10:01+00")
+		assert.True(t, s.advance(asked.ID).MessagesDue)
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+	})
+
+	t.Run("two reminders are at least twenty hours apart", func(t *testing.T) {
+		s := newSmall(t)
+		s.Policy(schematest.WithDefaults("remind_after: 4h"))
+		s.at("2026-12-01 11:00+00")
+		first := s.Request(s.ann, 0, s.admin)
+		s.advance(first.ID)
+		s.at("2026-12-01 15:01+00")
+		s.advance(first.ID)
+		require.Equal(t, 1, s.remindersTo(s.owen))
+		second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
+		assert.Contains(t, s.advance(second.ID).DueFor, "Remind owen@example.com at 2026-12-02 11:01")
+		s.at("2026-12-02 10:00+00")
+		s.advance(second.ID)
+		assert.Equal(t, 1, s.remindersTo(s.owen))
+		s.at("2026-12-02 11:02+00")
+		s.advance(second.ID)
+		assert.Equal(t, 2, s.remindersTo(s.owen))
+	})
+
+	t.Run("unreachable approver does not stop reminders to others", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		s.at("2026-12-01 10:00+00")
+		asked := s.posted(0)
+		_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
+		require.NoError(t, err)
+		s.at("2026-12-02 10:01+00")
+		require.True(t, s.advance(asked.ID).MessagesDue)
+		s.synced(asked.ID)
+		assert.Len(t, s.reminders("olga"), 1)
+		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
+		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not retried")
+	})
+
+	t.Run("reassigned approval keeps its reminders", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.at("2026-12-01 10:00+00")
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		for range 3 {
+			next = s.sleep(asked.ID, next)
+		}
+		require.Equal(t, 3, s.remindersTo(s.owen))
+		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
+		next = s.advance(asked.ID)
+		for range 4 {
+			if s.Now().After(time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC)) {
+				break
+			}
+			next = s.sleep(asked.ID, next)
+		}
+		assert.Equal(t, 3, s.remindersTo(s.owen), "at most three")
+	})
 }
 
-func TestWhatIsDecidedMeanwhileIsNotRemindedOf(t *testing.T) {
-	s := newWithSlack(t)
-	s.at("2026-12-01 10:00+00")
-	first, second := s.posted(0), s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-	s.advance(second.ID)
-	s.converged(second.ID)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(first.ID).MessagesDue)
-	s.decide(s.owen, first.ID, "approve") // between being due and being sent
-	s.converged(first.ID)
-	reminders := s.reminders("owen")
-	require.Len(t, reminders, 1)
-	assert.Contains(t, reminders[0], "1 request waits for you")
-	assert.NotContains(t, reminders[0], "Crm: Admin")
+func TestEscalation(t *testing.T) {
+	t.Run("escalation that is due before the first reminder does not wait for it", func(t *testing.T) {
+		s := newSmall(t)
+		s.Policy(schematest.WithDefaults("escalate_after: 20h"))
+		olga := s.Person("Olga")
+		s.Manages(olga, s.ann)
+		s.at("2026-12-04 18:00+00") // a Friday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		require.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-05 14:00 UTC")
+		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
+		assert.Zero(t, s.remindersTo(s.owen))
+	})
 
-	s.at("2026-12-04 10:02+00")
-	require.True(t, s.advance(second.ID).MessagesDue)
-	s.decide(s.owen, second.ID, "deny")
-	s.converged(second.ID)
-	assert.Len(t, s.reminders("owen"), 1, "nothing waits any more")
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`))
-}
-
-func TestWhoIsAwayIsNotReminded(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.away(s.owen, olga, 0, 10*24*time.Hour) // between being due and being sent
-	s.converged(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	s.advance(asked.ID)
-	s.converged(asked.ID)
-	s.at("2026-12-03 10:02+00")
-	s.advance(asked.ID)
-	s.converged(asked.ID)
-	assert.Empty(t, s.reminders("owen"))
-	assert.Len(t, s.reminders("olga"), 1, "who stands in is")
-}
-
-func TestWhoIsAwayAndAskedForWantOfAnotherIsNotRemindedBeforeTheyAreBack(t *testing.T) {
-	s := newSmall(t)
-	s.at("2026-12-01 10:00+00")
-	s.away(s.owen, s.ann, 0, 10*24*time.Hour)
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	require.Equal(t, []string{"owen@example.com"}, next.Approvers, "nobody decides about their own request")
-	assert.Contains(t, next.WakeFor, "goes away or comes back 2026-12-11")
-	s.at("2026-12-11 10:01+00")
-	assert.True(t, s.advance(asked.ID).MessagesDue)
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-}
-
-func TestTwoRemindersAreNeverLessThanTwentyHoursApart(t *testing.T) {
-	s := newSmall(t)
-	s.do.Options.RemindAfter = 4 * time.Hour
-	s.at("2026-12-01 11:00+00")
-	first := s.Request(s.ann, 0, s.admin)
-	s.advance(first.ID)
-	s.at("2026-12-01 15:01+00")
-	s.advance(first.ID)
-	require.Equal(t, 1, s.remindersTo(s.owen))
-	second := s.Request(s.ann, 0, s.Entitlement(s.crm, "reader"))
-	assert.Contains(t, s.advance(second.ID).WakeFor, "reminds owen@example.com 2026-12-02 11:01")
-	s.at("2026-12-02 10:00+00")
-	s.advance(second.ID)
-	assert.Equal(t, 1, s.remindersTo(s.owen))
-	s.at("2026-12-02 11:02+00")
-	s.advance(second.ID)
-	assert.Equal(t, 2, s.remindersTo(s.owen))
-}
-
-// Case 34.
-func TestOneWhoCannotBeReachedDoesNotKeepTheOthersFromBeingReminded(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	s.at("2026-12-01 10:00+00")
-	asked := s.posted(0)
-	_, err := s.slack.ChangeUser("owen@example.com", map[string]any{"deleted": true})
-	require.NoError(t, err)
-	s.at("2026-12-02 10:01+00")
-	require.True(t, s.advance(asked.ID).MessagesDue)
-	s.converged(asked.ID)
-	assert.Len(t, s.reminders("olga"), 1)
-	assert.Equal(t, 1, s.Alerts("cannot be reached in Slack"))
-	assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notices where messages_due_at is not null`), "it is not tried for ever")
-}
-
-func TestWhatIsToBeEscalatedBeforeAnybodyIsRemindedWaitsForNoReminder(t *testing.T) {
-	s := newSmall(t)
-	s.do.Options.EscalateAfter = 20 * time.Hour
-	olga := s.Person("Olga")
-	s.Manages(olga, s.ann)
-	s.at("2026-12-04 18:00+00") // a Friday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	require.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-05 14:00 UTC")
-	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, s.sleep(asked.ID, next).Approvers)
-	assert.Zero(t, s.remindersTo(s.owen))
-}
-
-func TestWhoHasAnsweredIsNotWaitedForBeforeItIsEscalated(t *testing.T) {
-	b := newBoard(t, `
-clauses:
+	t.Run("approver who voted is not waited for", func(t *testing.T) {
+		b := newBoard(t, `
+defaults: {remind_after: 4h, escalate_after: 6h}
+rules:
   - name: All
     ask:
-      - from: [application owners]
-        else: [manager]
-        agree: 2
+      - approvers: [application owners]
+        escalate_to: [manager]
+        required_approvals: 2
 `)
-	b.at("2026-12-04 08:00+00")                                                    // a Friday
-	b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // Saturday begins there
-	b.do.Options.RemindAfter, b.do.Options.EscalateAfter = 4*time.Hour, 6*time.Hour
-	asked := b.Request(b.ann, 0, b.admin)
-	b.advance(asked.ID)
-	b.Shift(4*time.Hour + time.Minute)
-	require.Contains(t, b.advance(asked.ID).WakeFor, "reminds owen@example.com 2026-12-06 20:00 UTC", "his Monday begins")
-	b.decideOnly(b.owen, asked, "approve")
-	require.Contains(t, b.advance(asked.ID).WakeFor, "asks the next in the chain besides 2026-12-04 14:00 UTC")
-}
+		b.at("2026-12-04 08:00+00")                                                    // a Friday
+		b.Do(`update people set time_zone = 'Pacific/Auckland' where id = $1`, b.owen) // where Saturday begins
+		asked := b.Request(b.ann, 0, b.admin)
+		b.advance(asked.ID)
+		b.Shift(4*time.Hour + time.Minute)
+		require.Contains(t, b.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-06 20:00 UTC", "his Monday morning")
+		b.decideOnly(b.owen, asked, "approve")
+		require.Contains(t, b.advance(asked.ID).DueFor, "Escalate to the next approvers at 2026-12-04 14:00 UTC")
+	})
 
-func TestNobodyIsPassedOverBeforeTheyAreReminded(t *testing.T) {
-	s := newWithSlack(t)
-	s.do.Options.EscalateAfter = 72 * time.Hour
-	olga := s.Person("Olga")
-	s.Manages(olga, s.ann)
-	s.at("2026-12-03 18:00+00") // a Thursday
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	for s.remindersTo(s.owen) == 0 {
-		require.Zero(t, s.Audited("escalated"))
-		next = s.sleep(asked.ID, next)
-	}
-	assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
-	assert.Contains(t, next.WakeFor, "asks the next in the chain besides 2026-12-07 10:00 UTC", "with time to read it")
-	next = s.sleep(asked.ID, next)
-	assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
-	assert.Equal(t, 1, s.Audited("escalated"))
-}
-
-func TestAQuestionThatMovesKeepsItsReminders(t *testing.T) {
-	s := newWithSlack(t)
-	olga := s.Person("Olga")
-	s.at("2026-12-01 10:00+00")
-	asked := s.Request(s.ann, 0, s.admin)
-	next := s.advance(asked.ID)
-	for range 3 {
-		next = s.sleep(asked.ID, next)
-	}
-	require.Equal(t, 3, s.remindersTo(s.owen))
-	s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
-	next = s.advance(asked.ID)
-	for range 4 {
-		if s.Now().After(time.Date(2026, 12, 14, 0, 0, 0, 0, time.UTC)) {
-			break
+	t.Run("escalation waits for the first reminder", func(t *testing.T) {
+		s := newWithSlack(t)
+		olga := s.Person("Olga")
+		s.Manages(olga, s.ann)
+		s.at("2026-12-03 18:00+00") // a Thursday
+		asked := s.Request(s.ann, 0, s.admin)
+		next := s.advance(asked.ID)
+		for s.remindersTo(s.owen) == 0 {
+			require.Zero(t, s.Audited(schema.ApprovalEscalated))
+			next = s.sleep(asked.ID, next)
 		}
+		assert.Equal(t, "Mon 09:00", s.Now().UTC().Format("Mon 15:04"))
+		assert.Contains(t, next.DueFor, "Escalate to the next approvers at 2026-12-07 10:00 UTC", "an hour after the reminder")
 		next = s.sleep(asked.ID, next)
-	}
-	assert.Equal(t, 3, s.remindersTo(s.owen), "three at most")
+		assert.Equal(t, []string{"olga@example.com", "owen@example.com"}, next.Approvers)
+		assert.Equal(t, 1, s.Audited(schema.ApprovalEscalated))
+	})
 }

@@ -9,27 +9,30 @@ import (
 	"accessbot/schema"
 )
 
-// What a signal claims to have happened. The names are the signals' own.
+// Names of the signals that a record must back.
 const (
-	SaidDecisionRecorded = "decision-recorded"
-	SaidWithdrawn        = "withdrawn"
-	SaidReleased         = "released"
+	SignalDecisionRecorded   = "decision-recorded"
+	SignalWithdrawalRecorded = "withdrawal-recorded"
+	SignalRevocationRecorded = "revocation-recorded"
 )
 
-// auditSaid alerts to signals of which the record knows nothing. Whoever sends them gets nothing by it; that they were
-// sent is worth knowing.
-func auditSaid(ctx context.Context, tx *sqlx.Tx, r *schema.Request, said []string) error {
+// auditSignals raises an alert for each signal without a record. Such a signal changes nothing, but operators should know.
+func auditSignals(ctx context.Context, tx *sqlx.Tx, r *schema.Request, signals []string) error {
 	recorded := map[string]func(schema.Item) bool{
-		SaidDecisionRecorded: func(i schema.Item) bool { return len(i.Decisions) > 0 },
-		SaidWithdrawn:        func(i schema.Item) bool { return i.Release != nil && i.Release.Kind == schema.WithdrawnByRequester },
-		SaidReleased:         func(i schema.Item) bool { return i.Release != nil && i.Release.Kind != schema.WithdrawnByRequester },
+		SignalDecisionRecorded: func(item schema.Item) bool { return len(item.Decisions) > 0 },
+		SignalWithdrawalRecorded: func(item schema.Item) bool {
+			return item.StopOrder != nil && item.StopOrder.Kind == schema.KindWithdrawn
+		},
+		SignalRevocationRecorded: func(item schema.Item) bool {
+			return item.StopOrder != nil && item.StopOrder.Kind != schema.KindWithdrawn
+		},
 	}
-	for _, signal := range said {
-		known, ok := recorded[signal]
-		if !ok || slices.ContainsFunc(r.Items, known) {
+	for _, signal := range signals {
+		isRecorded, ok := recorded[signal]
+		if !ok || slices.ContainsFunc(r.Items, isRecorded) {
 			continue
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: "signal without a record", Alert: true, RequestID: r.ID, Details: map[string]any{"signal": signal}})
+		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.SignalUnconfirmed, Alert: true, RequestID: r.ID, Details: map[string]any{"signal": signal}})
 		if err != nil {
 			return err
 		}

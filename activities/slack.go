@@ -14,34 +14,34 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// SlackTimeout is how long one try of a call of Slack's Web API may take, and SlackLongestWait how long a call waits when
-// Slack asks for that. What waits longer, Temporal and the sweep do: a look holds a connection.
+// SlackTimeout limits one attempt of a call to Slack's Web API, and SlackLongestWait how long a call waits if Slack asks for
+// fewer calls. Longer waits are left to Temporal and the sweep, as a sync holds a database connection.
 const (
 	SlackTimeout     = 5 * time.Second
 	SlackLongestWait = 3 * time.Second
 )
 
-// errNoReader: Slack has nobody any more whom a message could be posted to.
+// errNoReader: a message cannot be posted, as its reader's Slack account is closed.
 var errNoReader = errors.New("the reader's Slack account is closed")
 
-// send posts a message, or updates it where it stands, and records what it says now. It answers errNoReader as it is.
+// send posts a message, or edits it if it was posted, and records its digest. It returns errNoReader unwrapped.
 func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < SlackTimeout {
-		return context.DeadlineExceeded // cut off in flight, it might be posted twice: the next look has time for it
+		return context.DeadlineExceeded // a call that is cut off may be posted twice: leave it to the next sync
 	}
 	digest := views.Digest(message)
 	err := a.deliver(ctx, &m, userID, message)
-	// What Slack took is recorded, whatever becomes of this look.
+	// What Slack accepted is recorded, even if this sync is cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if isSlackError(err, refusedContent...) {
-		// Something in it breaks a rule of Slack's. What it says in plain words must still arrive.
-		a.Log.Error("Slack refuses a message: a plain one is sent instead", "message", m.ID, "kind", m.Kind, "error", err)
-		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: "a message was refused by Slack", Alert: true, RequestID: m.RequestID,
+		// Its layout breaks one of Slack's rules. The text must still arrive.
+		a.Log.Error("message refused by slack, plain text sent", "message", m.ID, "kind", m.Kind, "error", err)
+		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: schema.MessageRefused, Alert: true, RequestID: m.RequestID,
 			Details: map[string]any{"kind": m.Kind, "error": err.Error()}}); err != nil {
 			return err
 		}
-		m.Problem = "refused by Slack: a plain message was sent"
+		m.Problem = "refused by Slack, plain text sent"
 		if err = a.deliver(ctx, &m, userID, message.WithoutLayout()); isSlackError(err, refusedContent...) {
 			err = a.deliver(ctx, &m, userID, views.Plain(message.Text))
 		}
@@ -50,15 +50,15 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 	case err == nil:
 		m.Digest = digest
 		return schema.MessageSent(ctx, q, m)
-	case m.TS != "" && isSlackError(err, "message_not_found") && !once(m.Kind):
-		// Somebody waits for this one to say how things stand, or to be answered: it is posted anew.
+	case m.TS != "" && isSlackError(err, "message_not_found") && !sentOnce(m.Kind):
+		// A message with a current state or buttons is posted again.
 		m.Channel, m.TS, m.Digest, m.Problem = "", "", "", slackProblem(err)
 		if err := schema.MessageLost(ctx, q, m); err != nil {
 			return err
 		}
-		return fmt.Errorf("the %s of request %d is gone from Slack: %w", m.Kind, m.RequestID, err)
+		return fmt.Errorf("update %s of request %d: deleted in Slack: %w", m.Kind, m.RequestID, err)
 	case m.TS != "" && isSlackError(err, gone...):
-		// It was deleted, or its reader's account is closed: nothing is left to draw on.
+		// It was deleted, or its reader's account is closed: nothing is left to update.
 		m.Problem, m.Digest = slackProblem(err), digest
 		return schema.MessageFailed(ctx, q, m)
 	case m.TS == "" && isSlackError(err, noReader...):
@@ -68,7 +68,7 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 		if recordErr := schema.MessageFailed(ctx, q, m); recordErr != nil {
 			return errors.Join(err, recordErr)
 		}
-		return fmt.Errorf("the %s of request %d to person %d: %w", m.Kind, m.RequestID, m.PersonID, err)
+		return fmt.Errorf("send %s of request %d to person %d: %w", m.Kind, m.RequestID, m.PersonID, err)
 	}
 }
 
@@ -91,11 +91,16 @@ func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID stri
 	return nil
 }
 
-// Slack's words for what trying again would not change.
+// Error codes of Slack that a retry does not change.
 var (
-	refusedContent = []string{"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments"}
-	gone           = []string{"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived", "user_not_found", "user_disabled"}
-	noReader       = []string{"channel_not_found", "is_archived", "user_not_found", "user_disabled"}
+	refusedContent = []string{
+		"invalid_blocks", "invalid_blocks_format", "invalid_attachments", "msg_blocks_too_long", "msg_too_long", "invalid_arguments",
+	}
+	gone = []string{
+		"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_archived", "user_not_found",
+		"user_disabled",
+	}
+	noReader = []string{"channel_not_found", "is_archived", "user_not_found", "user_disabled"}
 )
 
 func isSlackError(err error, codes ...string) bool {
@@ -103,13 +108,13 @@ func isSlackError(err error, codes ...string) bool {
 	return errors.As(err, &answer) && slices.Contains(codes, answer.Err)
 }
 
-// slackProblem is an error's kind, for the record: its text could quote what was sent.
+// slackProblem is an error's code, for the database. Its text could quote the message.
 func slackProblem(err error) string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {
 		return answer.Err
 	}
-	return "Slack could not be reached"
+	return "Slack unreachable"
 }
 
 func isRateLimited(err error) bool {
@@ -117,7 +122,7 @@ func isRateLimited(err error) bool {
 	return errors.As(err, &limited)
 }
 
-// retrySlack tells Temporal when Slack wants to hear from us again.
+// retrySlack makes a benign error that is retried when Slack accepts calls again.
 func retrySlack(err error) error {
 	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
 	var limited *slack.RateLimitedError

@@ -8,15 +8,15 @@ import (
 	"accessbot/activities/connector/throttle"
 )
 
-// slots bound how many do something at once. The zero value is ready.
+// slots limit how many goroutines do something at once. The zero value is ready to use.
 type slots struct {
 	once  sync.Once
 	taken chan struct{}
 }
 
-// take takes one of so many slots, waiting for a moment at most. giveBack gives it back.
-func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error) {
-	s.once.Do(func() { s.taken = make(chan struct{}, most) })
+// take takes one of limit slots, and waits at most throttle.Patience for it. release frees it.
+func (s *slots) take(ctx context.Context, limit int) (release func(), err error) {
+	s.once.Do(func() { s.taken = make(chan struct{}, limit) })
 	patience := time.NewTimer(throttle.Patience)
 	defer patience.Stop()
 	select {
@@ -29,5 +29,5 @@ func (s *slots) take(ctx context.Context, most int) (giveBack func(), err error)
 	}
 }
 
-// errBusy: as many are at it as may be.
+// errBusy: all slots, or the lock, are taken. Nothing was tried.
 var errBusy = throttle.ErrBusy

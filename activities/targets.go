@@ -9,18 +9,17 @@ import (
 	"accessbot/activities/connector/throttle"
 )
 
-// Targets are the connector instances, opened when they are first needed. Each has limits of its own, kept here and not
-// by a task queue an instance: what is swept needs them too, a limit in Temporal would not hold for it, and an instance
-// that the directory gains needs no worker of its own. Several workers each keep them.
+// Targets are the connector instances. Each is opened when it is first needed, and has its own limits. The limits are per
+// worker. They are not task queues in Temporal, as the sweep must obey them too and a new instance should need no new worker.
 type Targets struct {
-	// Open opens the connector of an instance of that kind. See kinds.Config.
+	// Open opens the connector of an instance: see kinds.Config.
 	Open func(kind, instance string) (connector.Connector, connector.Limits, error)
 
 	mutex sync.Mutex
 	open  map[string]*throttle.Target
 }
 
-// target answers the instance's connector. A missing or bad configuration is *connector.Denied.
+// target returns the instance's connector. A missing or bad configuration is *connector.Denied.
 func (t *Targets) target(kind, instance string) (*throttle.Target, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -38,7 +37,7 @@ func (t *Targets) target(kind, instance string) (*throttle.Target, error) {
 	return t.open[instance], nil
 }
 
-// Close closes every connector that was opened.
+// Close closes all open connectors.
 func (t *Targets) Close() error {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

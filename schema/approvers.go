@@ -10,90 +10,91 @@ import (
 	"accessbot/schema/policy"
 )
 
-// unreachable: Slack said so of a person, whose rows in slack_addresses and slack_identities are s and b.
-const unreachable = `coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days' and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false)`
+// unreachable tells whether Slack has answered that it has no such user, for a person whose rows in slack_addresses and
+// slack_identities are s and b. The answer holds for a week, or until the person next uses the app.
+const unreachable = `coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days'
+		         and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false)`
 
-// Judgement is what the policy says about a request's items, as the directory stands now.
-type Judgement struct {
-	Policy *policy.Policy
-	// Changes is when it will say something else by the clock alone, because somebody goes away or comes back; zero: never.
-	Changes time.Time
+// Evaluation is the result of running the policy for a request's items, with the directory as it is now.
+type Evaluation struct {
+	Policy  *policy.Policy
+	Changes time.Time // when a delegation starts or ends next, so that the candidates may change; zero: never
 
 	facts map[int64]policy.Facts // by item
 }
 
-// Ask answers whom an item's stage asks, escalated so often. No candidates: there is nobody, or too few.
-func (j Judgement) Ask(i Item, stage, level int) policy.Answer {
-	clause, err := j.Policy.Clause(i.Clause)
-	if err != nil || stage > len(clause.Stages) {
+// Ask returns the candidates of an item's stage at an escalation level. Without candidates there are too few.
+func (e Evaluation) Ask(i Item, stage, level int) policy.Answer {
+	rule, err := e.Policy.Rule(i.Rule)
+	if err != nil || stage > len(rule.Stages) {
 		return policy.Answer{}
 	}
-	return clause.Stages[stage-1].Ask(j.facts[i.ID], level, i.words(stage))
+	return rule.Stages[stage-1].Ask(e.facts[i.ID], level, i.votes(stage))
 }
 
-// everybody answers whom an item's stage would ask in the end, if nobody answered.
-func (j Judgement) everybody(i Item, stage int) policy.Answer {
+// askLast returns the candidates of an item's stage at its last escalation level.
+func (e Evaluation) askLast(i Item, stage int) policy.Answer {
 	if stage < 1 {
 		return policy.Answer{}
 	}
-	return j.Ask(i, stage, j.lastLevel(i, stage))
+	return e.Ask(i, stage, e.lastLevel(i, stage))
 }
 
-// lastLevel is how often an item's stage can be escalated at most.
-func (j Judgement) lastLevel(i Item, stage int) int {
-	stages := j.Clause(i).Stages
+// lastLevel is the last escalation level of an item's stage.
+func (e Evaluation) lastLevel(i Item, stage int) int {
+	stages := e.Rule(i).Stages
 	if stage > len(stages) {
 		return 0
 	}
-	return len(stages[stage-1].Else) + 1
+	return len(stages[stage-1].EscalateTo) + 1
 }
 
-// AskAlike tells whether a stage asks the same people about two items, however often it is escalated.
-func (j Judgement) AskAlike(a, b Item, stage int) bool {
-	for level := range max(j.lastLevel(a, stage), j.lastLevel(b, stage)) + 1 {
-		if !j.Ask(a, stage, level).Equal(j.Ask(b, stage, level)) {
+// AskAlike tells whether a stage has the same candidates for two items at every escalation level.
+func (e Evaluation) AskAlike(a, b Item, stage int) bool {
+	for level := range max(e.lastLevel(a, stage), e.lastLevel(b, stage)) + 1 {
+		if !e.Ask(a, stage, level).Equal(e.Ask(b, stage, level)) {
 			return false
 		}
 	}
 	return true
 }
 
-// Clause is the one that judges an item. One that asks nobody is given for an item of which the policy knows nothing.
-func (j Judgement) Clause(i Item) *policy.Clause {
-	clause, err := j.Policy.Clause(i.Clause)
+// Rule returns the rule that applies to an item. If the policy has no such rule, it is one without approvers.
+func (e Evaluation) Rule(i Item) *policy.Rule {
+	rule, err := e.Policy.Rule(i.Rule)
 	if err != nil {
-		return &policy.Clause{}
+		return &policy.Rule{Times: e.Policy.Defaults.Times}
 	}
-	return clause
+	return rule
 }
 
-// Judge reads whom the policy asks about each item of a request. That Slack has nobody of a name is believed for a week,
-// and no longer than until that person comes by.
-func Judge(ctx context.Context, q Queryer, r *Request) (j Judgement, err error) {
-	if j.Policy, err = PolicyOf(ctx, q, r.PolicyVersion); err != nil {
-		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
+// Evaluate runs the policy for each item of a request, in the request's version.
+func Evaluate(ctx context.Context, q Queryer, r *Request) (e Evaluation, err error) {
+	if e.Policy, err = PolicyOf(ctx, q, r.PolicyVersion); err != nil {
+		return e, fmt.Errorf("evaluate request %d: %w", r.ID, err)
 	}
-	items := make([]int64, len(r.Items))
 	entitlements := make([]int64, len(r.Items))
-	for n, i := range r.Items {
-		items[n], entitlements[n] = i.ID, i.EntitlementID
+	for i, item := range r.Items {
+		entitlements[i] = item.EntitlementID
 	}
-	facts, changes, err := ApproverFacts(ctx, q, r.RequesterID, r.SubmittedBy.Int64, entitlements, j.Policy.Named())
+	facts, changes, err := ApproverFacts(ctx, q, r.RequesterID, r.SubmittedBy.Int64, entitlements, e.Policy.Named())
 	if err != nil {
-		return j, fmt.Errorf("who might decide request %d: %w", r.ID, err)
+		return e, fmt.Errorf("evaluate request %d: %w", r.ID, err)
 	}
-	j.facts, j.Changes = map[int64]policy.Facts{}, changes
-	for n, item := range items {
-		j.facts[item] = facts[entitlements[n]]
+	e.facts, e.Changes = map[int64]policy.Facts{}, changes
+	for _, item := range r.Items {
+		e.facts[item.ID] = facts[item.EntitlementID]
 	}
-	return j, nil
+	return e, nil
 }
 
-// ApproverFacts reads whom a policy could ask about entitlements that a person asks for, or a submitter for them (0: nobody does), by entitlement. named are the
-// e-mail addresses of those whom the policy names.
-func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int64, entitlements []int64, named []policy.Source) (facts map[int64]policy.Facts, changes time.Time, err error) {
+// ApproverFacts reads the people whom a policy could ask about entitlements that a person requests, by entitlement. submitterID
+// is 0 if the requester submits; named are the e-mail addresses in the policy. changes is as in Evaluation.
+func ApproverFacts(
+	ctx context.Context, q Queryer, requesterID, submitterID int64, entitlements []int64, named []policy.Source,
+) (facts map[int64]policy.Facts, changes time.Time, err error) {
 	var rows []struct {
-		EntitlementID int64         `db:"entitlement_id"` // 0: whatever is asked for
+		EntitlementID int64         `db:"entitlement_id"` // 0: any
 		Source        policy.Source `db:"source"`
 		PersonID      int64         `db:"person_id"`
 		Active        bool          `db:"active"`
@@ -103,9 +104,11 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int6
 		select t.entitlement_id, t.source, p.id as person_id,
 		       p.status = 'active' and p.gone_at is null as active,
 		       `+unreachable+` as unreachable
-		  from (select o.entitlement_id, 'entitlement owners' as source, o.person_id from entitlement_owners o where o.entitlement_id = any($2)
+		  from (select o.entitlement_id, 'entitlement owners' as source, o.person_id
+		          from entitlement_owners o where o.entitlement_id = any($2)
 		        union all
-		        select e.id, 'application owners', o.person_id from entitlements e join application_owners o on o.application_id = e.application_id where e.id = any($2)
+		        select e.id, 'application owners', o.person_id
+		          from entitlements e join application_owners o on o.application_id = e.application_id where e.id = any($2)
 		        union all
 		        select 0, 'manager', m.manager_id from people m where m.id = $1
 		        union all
@@ -121,16 +124,17 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int6
 		return nil, changes, err
 	}
 	people := make([]int64, len(rows))
-	for n, row := range rows {
-		people[n] = row.PersonID
+	for i, row := range rows {
+		people[i] = row.PersonID
 	}
-	standIns, changes, err := standInsFor(ctx, q, people)
+	delegates, changes, err := delegatesFor(ctx, q, people)
 	if err != nil {
-		return nil, changes, fmt.Errorf("who stands in for them: %w", err)
+		return nil, changes, fmt.Errorf("read delegations: %w", err)
 	}
 	facts = map[int64]policy.Facts{}
 	for _, id := range entitlements {
-		facts[id] = policy.Facts{RequesterID: requesterID, SubmitterID: submitterID, People: map[policy.Source][]policy.Person{}, StandIns: standIns}
+		facts[id] = policy.Facts{RequesterID: requesterID, SubmitterID: submitterID,
+			People: map[policy.Source][]policy.Person{}, Delegates: delegates}
 	}
 	for _, row := range rows {
 		p := policy.Person{ID: row.PersonID, Active: row.Active, Unreachable: row.Unreachable}
@@ -143,8 +147,11 @@ func ApproverFacts(ctx context.Context, q Queryer, requesterID, submitterID int6
 	return facts, changes, nil
 }
 
-// standInsFor answers who stands in now for those who are away, and for those in turn; and when that changes next.
-func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[int64]policy.Person, changes time.Time, err error) {
+// delegatesFor returns the current delegates of people who are away, and of their delegates in turn, by who is away; and when a
+// delegation starts or ends next.
+func delegatesFor(
+	ctx context.Context, q Queryer, people []int64,
+) (delegates map[int64]policy.Person, changes time.Time, err error) {
 	var rows []struct {
 		PersonID    int64     `db:"person_id"`
 		DelegateID  int64     `db:"delegate_id"`
@@ -153,11 +160,12 @@ func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[i
 		Active      bool      `db:"active"`
 		Unreachable bool      `db:"unreachable"`
 	}
-	standIns = map[int64]policy.Person{}
+	delegates = map[int64]policy.Person{}
 	seen := map[int64]bool{}
-	for len(people) > 0 { // once, unless somebody is away; again for those who stand in
+	for len(people) > 0 { // once, and once more for each step of a chain of delegates
 		err = q.SelectContext(ctx, &rows, `
-			select d.person_id, d.delegate_id, d.starts_at <= app_now() as now, case when d.starts_at <= app_now() then d.ends_at else d.starts_at end as changes,
+			select d.person_id, d.delegate_id, d.starts_at <= app_now() as now,
+			       case when d.starts_at <= app_now() then d.ends_at else d.starts_at end as changes,
 			       p.status = 'active' and p.gone_at is null as active, `+unreachable+` as unreachable
 			  from unnest($1::bigint[]) of (person_id)
 			 cross join lateral delegation_of(of.person_id) d
@@ -178,12 +186,12 @@ func standInsFor(ctx context.Context, q Queryer, people []int64) (standIns map[i
 			if !row.Now {
 				continue
 			}
-			standIns[row.PersonID] = policy.Person{ID: row.DelegateID, Active: row.Active, Unreachable: row.Unreachable}
+			delegates[row.PersonID] = policy.Person{ID: row.DelegateID, Active: row.Active, Unreachable: row.Unreachable}
 			if !seen[row.DelegateID] {
 				people = append(people, row.DelegateID)
 			}
 		}
 		rows = rows[:0]
 	}
-	return standIns, changes, nil
+	return delegates, changes, nil
 }

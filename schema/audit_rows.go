@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// auditRow is an event as it stands in the record, every column of it.
+// auditRow is a row of audit_events, with every column.
 type auditRow struct {
 	ID         sql.NullInt64  `db:"id"` // null: the event is gone
 	At         any            `db:"at"` // a time.Time, or what PostgreSQL calls infinite
@@ -29,20 +29,21 @@ type auditRow struct {
 	XID        sql.NullString `db:"xid"`
 }
 
-const auditColumns = `e.id, e.at, e.written_by, e.actor, e.person_id, e.action, e.alert, e.request_id, e.item_id, e.claim_id, e.approval_id, e.details, e.cluster, e.xid::text as xid`
+const auditColumns = `e.id, e.at, e.written_by, e.actor, e.person_id, e.action, e.alert, e.request_id, e.item_id, e.claim_id,
+	e.approval_id, e.details, e.cluster, e.xid::text as xid`
 
-// hash is over the event's canonical bytes at a position of the audit. They are made here, not by the database, so that
-// nobody who changes the database changes what verifying means: a label, then each field in this order as its length (four
-// bytes, big-endian; 0xffffffff and nothing more: null) and its text. Numbers are decimal, times microseconds since 1970 in
-// UTC, truth is "true" or "false", and details is JSON with sorted keys, without spaces, numbers as they were written.
-func (r auditRow) hash(position int64) ([]byte, error) {
+// hash is over the event's sequence and fields as canonical bytes. Go makes these bytes, so that a change to the database
+// cannot change what verifying means: a label, then each field in this order as its length (four bytes, big-endian;
+// 0xffffffff and nothing more: null) and its text. Numbers are decimal, times are microseconds since 1970 in UTC, booleans
+// are "true" or "false", and details is JSON with sorted keys, without spaces, with numbers as they were written.
+func (r auditRow) hash(sequence int64) ([]byte, error) {
 	details, err := canonicalJSON(r.Details)
 	if err != nil {
 		return nil, fmt.Errorf("the details of event %d: %w", r.ID.Int64, err)
 	}
 	c := &canonical{}
 	c.text("accessbot audit event 1")
-	c.number(position)
+	c.number(sequence)
 	c.nullNumber(r.ID)
 	switch at := r.At.(type) {
 	case time.Time:
@@ -69,9 +70,9 @@ func (r auditRow) hash(position int64) ([]byte, error) {
 
 // Seal is one link of the chain: it covers a batch of events and the seal before it.
 type Seal struct {
-	Position   int64     `db:"position"` // from 1
-	First      int64     `db:"first"`    // position of the first event that it covers
-	Events     int64     `db:"events"`   // how many it covers
+	Number     int64     `db:"number"` // from 1
+	First      int64     `db:"first"`  // sequence of the first event that it covers
+	Events     int64     `db:"events"` // how many it covers
 	FirstEvent int64     `db:"first_event"`
 	LastEvent  int64     `db:"last_event"`
 	Cluster    int64     `db:"cluster"`
@@ -81,16 +82,18 @@ type Seal struct {
 	SealedAt   time.Time `db:"sealed_at"`
 }
 
-const selectSeal = `select position, first, events, first_event, last_event, cluster, last_xid::text as last_xid, previous, hash, sealed_at from audit_seals`
+const selectSeal = `
+select number, first, events, first_event, last_event, cluster, last_xid::text as last_xid, previous, hash, sealed_at
+  from audit_seals`
 
-// Head names the seal, to be kept elsewhere: its position and its hash.
-func (s Seal) Head() string { return fmt.Sprintf("%d:%x", s.Position, s.Hash) }
+// Checkpoint is the seal's number and hash, to be kept outside the database.
+func (s Seal) Checkpoint() string { return fmt.Sprintf("%d:%x", s.Number, s.Hash) }
 
 // sum is the seal's hash: over its fields, in the form that auditRow.hash explains, then the hashes of its events in order.
 func (s Seal) sum(events [][]byte) []byte {
 	c := &canonical{}
 	c.text("accessbot audit seal 1")
-	for _, n := range []int64{s.Position, s.First, s.Events, s.FirstEvent, s.LastEvent, s.Cluster} {
+	for _, n := range []int64{s.Number, s.First, s.Events, s.FirstEvent, s.LastEvent, s.Cluster} {
 		c.number(n)
 	}
 	c.text(s.LastXID)
@@ -102,7 +105,7 @@ func (s Seal) sum(events [][]byte) []byte {
 	return c.sum()
 }
 
-// canonical collects fields, each with its length before it: no two lists of fields are the same bytes.
+// canonical collects fields with their lengths, so that no two lists of fields give the same bytes.
 type canonical struct{ bytes.Buffer }
 
 func (c *canonical) text(s string) {

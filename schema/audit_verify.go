@@ -11,38 +11,38 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// verifyATime is how many events, or seals, are looked at in one go.
-const verifyATime = 2000
+// verifyBatch is how many events or seals one statement reads.
+const verifyBatch = 2000
 
-// cameLate is how far an event's time may lie before the seal that was there before it: longer than any transaction of this
-// program. What claims to be older was put into the past.
-const cameLate = time.Hour
+// mostBackdated is how far an event's time may lie before the seal that precedes it: longer than any transaction of this
+// program. Anything older was backdated.
+const mostBackdated = time.Hour
 
-// Verified is what verifying the audit came to.
+// Verified is the result of verifying the audit.
 type Verified struct {
-	Events int64 // sealed
-	Head   Seal  // its Position is 0 while nothing is sealed
-	Tail   Tail
-	Wrong  int64 // findings that were told
+	Events   int64 // sealed
+	Newest   Seal  // its Number is 0 while nothing is sealed
+	Unsealed Unsealed
+	Wrong    int64 // how many findings were reported
 }
 
-// KeptHead is the head of the chain as it was kept elsewhere.
-type KeptHead struct {
-	Position int64
-	Hash     []byte
+// Checkpoint names a seal, as it was kept outside the database.
+type Checkpoint struct {
+	Number int64
+	Hash   []byte
 }
 
-// VerifyAudit computes every hash of the audit anew, and tells of each change, removal, insertion or reordering, naming the
-// event or the seal. With kept it also tells if a head that was kept elsewhere is not in the chain any more: its tail was
-// cut off, or its history sealed anew. It reads one snapshot, in batches, whatever goes on meanwhile.
-func (db *DB) VerifyAudit(ctx context.Context, kept []KeptHead, tell func(finding string)) (Verified, error) {
+// VerifyAudit computes every hash of the audit again, and reports each change, removal, insertion or reordering, naming the
+// event or seal. It also reports each of the kept checkpoints that is not in the chain any more: its seal was cut off, or
+// history was sealed again. It reads one snapshot in batches, and may run while events are written.
+func (db *DB) VerifyAudit(ctx context.Context, kept []Checkpoint, report func(finding string)) (Verified, error) {
 	v := &verifying{kept: map[int64][]byte{}}
-	v.tell = func(format string, args ...any) {
+	v.report = func(format string, args ...any) {
 		v.Wrong++
-		tell(fmt.Sprintf(format, args...))
+		report(fmt.Sprintf(format, args...))
 	}
 	for _, k := range kept {
-		v.kept[k.Position] = k.Hash
+		v.kept[k.Number] = k.Hash
 	}
 	snapshot := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 	err := db.InLongTx(ctx, snapshot, func(ctx context.Context, tx *sqlx.Tx) error {
@@ -59,16 +59,16 @@ type verifying struct {
 	Verified
 	tx     *sqlx.Tx
 	kept   map[int64][]byte
-	tell   func(format string, args ...any)
+	report func(format string, args ...any)
 	events []placed // read, and not yet compared with their seal
-	read   int64    // the last position that was read
-	done   bool     // no positions are left to read
-	next   int64    // the position that is due
+	read   int64    // the last sequence that was read
+	done   bool     // nothing is left to read
+	next   int64    // the sequence that must follow
 }
 
-// placed is a position of the audit, and the event that stands there.
+// placed is a sequence and its event.
 type placed struct {
-	Position int64  `db:"position"`
+	Sequence int64  `db:"sequence"`
 	EventID  int64  `db:"event_id"`
 	Hash     []byte `db:"hash"`
 	auditRow
@@ -79,7 +79,8 @@ func (v *verifying) run(ctx context.Context) error {
 	v.next = 1
 	for {
 		var seals []Seal
-		if err := v.tx.SelectContext(ctx, &seals, selectSeal+` where position > $1 order by position limit $2`, previous.Position, verifyATime); err != nil {
+		err := v.tx.SelectContext(ctx, &seals, selectSeal+` where number > $1 order by number limit $2`, previous.Number, verifyBatch)
+		if err != nil {
 			return err
 		}
 		for _, seal := range seals {
@@ -88,14 +89,14 @@ func (v *verifying) run(ctx context.Context) error {
 			}
 			previous = seal
 		}
-		if len(seals) < verifyATime {
+		if len(seals) < verifyBatch {
 			break
 		}
 	}
-	v.Head = previous
-	for position, hash := range v.kept {
-		if position > previous.Position {
-			v.tell("head %d:%x was kept elsewhere, and the chain ends at seal %d: its tail was cut off", position, hash, previous.Position)
+	v.Newest = previous
+	for number, hash := range v.kept {
+		if number > previous.Number {
+			v.report("checkpoint %d:%x: the chain ends at seal %d, so its end was cut off", number, hash, previous.Number)
 		}
 	}
 	for { // what no seal covers
@@ -108,33 +109,37 @@ func (v *verifying) run(ctx context.Context) error {
 		}
 		v.uncovered(p)
 	}
-	if err := v.strangers(ctx); err != nil {
-		return err
-	}
-	tail, err := TailOf(ctx, v.tx)
+	clusters, err := progress(ctx, v.tx)
 	if err != nil {
 		return err
 	}
-	v.Tail = tail
-	if v.Tail.Oldest > TailLate {
-		v.tell("the tail: %d events are not sealed, the oldest for %s: is the worker down, or a transaction open for that long?", v.Tail.Events, v.Tail.Oldest.Round(time.Second))
+	if err := v.reportInserted(ctx, clusters); err != nil {
+		return err
+	}
+	if v.Unsealed, err = UnsealedEvents(ctx, v.tx); err != nil {
+		return err
+	}
+	if v.Unsealed.Oldest > UnsealedLate {
+		v.report("%d events are not sealed, the oldest for %s: the worker is down, or a transaction has been open for that long",
+			v.Unsealed.Events, v.Unsealed.Oldest.Round(time.Second))
 	}
 	return nil
 }
 
 // seal compares one seal with the seal before it and with the events that it covers.
 func (v *verifying) seal(ctx context.Context, previous, seal Seal) error {
-	if seal.Position != previous.Position+1 {
-		v.tell("seal %d follows seal %d: those between are gone", seal.Position, previous.Position)
+	if seal.Number != previous.Number+1 {
+		v.report("seal %d follows seal %d: those between are gone", seal.Number, previous.Number)
 	}
 	if !bytes.Equal(seal.Previous, previous.Hash) {
-		v.tell("seal %d does not continue seal %d: one of the two was changed or exchanged", seal.Position, previous.Position)
+		v.report("seal %d does not continue seal %d: one of the two was changed or exchanged", seal.Number, previous.Number)
 	}
 	if seal.First != previous.First+previous.Events {
-		v.tell("seal %d begins at position %d, and the one before it ends at %d", seal.Position, seal.First, previous.First+previous.Events-1)
+		v.report("seal %d begins at sequence %d, and the one before it ends at %d",
+			seal.Number, seal.First, previous.First+previous.Events-1)
 	}
-	if kept, ok := v.kept[seal.Position]; ok && !bytes.Equal(kept, seal.Hash) {
-		v.tell("seal %d is not the one whose head %d:%x was kept elsewhere: history was sealed anew", seal.Position, seal.Position, kept)
+	if kept, ok := v.kept[seal.Number]; ok && !bytes.Equal(kept, seal.Hash) {
+		v.report("checkpoint %d:%x: seal %d has another hash, so history was sealed again", seal.Number, kept, seal.Number)
 	}
 	var hashes [][]byte
 	for {
@@ -145,7 +150,7 @@ func (v *verifying) seal(ctx context.Context, previous, seal Seal) error {
 		if !ok {
 			break
 		}
-		if p.Position < seal.First {
+		if p.Sequence < seal.First {
 			v.uncovered(p)
 			continue
 		}
@@ -155,66 +160,66 @@ func (v *verifying) seal(ctx context.Context, previous, seal Seal) error {
 	}
 	switch {
 	case int64(len(hashes)) != seal.Events:
-		v.tell("seal %d covers %d events, and %d of their positions are left", seal.Position, seal.Events, len(hashes))
+		v.report("seal %d covers %d events, and %d of them are left", seal.Number, seal.Events, len(hashes))
 	case !bytes.Equal(seal.Hash, seal.sum(hashes)):
-		v.tell("seal %d, over positions %d to %d, is not what was sealed: it, or a hash in audit_positions, was changed", seal.Position, seal.First, seal.First+seal.Events-1)
+		v.report("seal %d, over events %d to %d of the sequence, was changed, or a hash in audit_sequence was",
+			seal.Number, seal.First, seal.First+seal.Events-1)
 	}
 	return nil
 }
 
 func (v *verifying) uncovered(p placed) {
-	v.tell("event %d stands at position %d, which no seal covers", p.EventID, p.Position)
+	v.report("event %d, sequence %d, is covered by no seal", p.EventID, p.Sequence)
 }
 
-// row compares one event with what was sealed at its position.
+// row compares one event with what was sealed.
 func (v *verifying) row(p placed, previous, seal Seal) {
 	if !p.ID.Valid {
-		v.tell("event %d, at position %d of seal %d, is gone", p.EventID, p.Position, seal.Position)
+		v.report("event %d, sequence %d of seal %d, is gone", p.EventID, p.Sequence, seal.Number)
 		return
 	}
-	hash, err := p.hash(p.Position)
+	hash, err := p.hash(p.Sequence)
 	if err != nil || !bytes.Equal(hash, p.Hash) {
-		v.tell("event %d, at position %d of seal %d, is not what was sealed there", p.EventID, p.Position, seal.Position)
+		v.report("event %d, sequence %d of seal %d, is not what was sealed", p.EventID, p.Sequence, seal.Number)
 		return
 	}
-	if at, ok := p.At.(time.Time); ok && previous.Position > 0 && at.Before(previous.SealedAt.Add(-cameLate)) {
-		v.tell("event %d, at position %d of seal %d, claims to be of %s, and was not there when seal %d was made at %s: it was put into the past",
-			p.EventID, p.Position, seal.Position, at.UTC().Format(time.RFC3339), previous.Position, previous.SealedAt.UTC().Format(time.RFC3339))
+	if at, ok := p.At.(time.Time); ok && previous.Number > 0 && at.Before(previous.SealedAt.Add(-mostBackdated)) {
+		v.report("event %d, sequence %d of seal %d, claims to be of %s, and did not exist when seal %d was made at %s: "+
+			"it was backdated", p.EventID, p.Sequence, seal.Number, at.UTC().Format(time.RFC3339), previous.Number,
+			previous.SealedAt.UTC().Format(time.RFC3339))
 	}
 }
 
-// event answers what stands at the next position before another one. False: nothing does.
+// event answers the next event whose sequence is below before. False: there is none.
 func (v *verifying) event(ctx context.Context, before int64) (p placed, ok bool, err error) {
 	if len(v.events) == 0 && !v.done {
 		v.events = nil
 		err := v.tx.SelectContext(ctx, &v.events, `
-			select p.position, p.event_id, p.hash, `+auditColumns+`
-			  from (select * from audit_positions where position > $1 order by position limit $2) p
+			select p.sequence, p.event_id, p.hash, `+auditColumns+`
+			  from (select * from audit_sequence where sequence > $1 order by sequence limit $2) p
 			  left join audit_events e on e.id = p.event_id
-			 order by p.position`, v.read, verifyATime)
+			 order by p.sequence`, v.read, verifyBatch)
 		if err != nil {
 			return p, false, err
 		}
-		v.done = len(v.events) < verifyATime
+		v.done = len(v.events) < verifyBatch
 	}
-	if len(v.events) == 0 || v.events[0].Position >= before {
+	if len(v.events) == 0 || v.events[0].Sequence >= before {
 		return p, false, nil
 	}
 	p, v.events = v.events[0], v.events[1:]
-	if p.Position != v.next {
-		v.tell("positions %d to %d are gone", v.next, p.Position-1)
+	if p.Sequence != v.next {
+		v.report("sequences %d to %d are gone", v.next, p.Sequence-1)
 	}
-	v.read, v.next = p.Position, p.Position+1
+	v.read, v.next = p.Sequence, p.Sequence+1
 	return p, true, nil
 }
 
-// strangers tells of events that are in no seal though everything around them is.
-func (v *verifying) strangers(ctx context.Context) error {
-	clusters, err := progress(ctx, v.tx)
-	if err != nil {
-		return err
-	}
-	rows, err := v.tx.QueryxContext(ctx, `select `+auditColumns+` from audit_events e where not exists (select from audit_positions p where p.event_id = e.id) order by e.id`)
+// reportInserted reports events without a seal that sort before sealed ones.
+func (v *verifying) reportInserted(ctx context.Context, clusters []sealedUpTo) error {
+	rows, err := v.tx.QueryxContext(ctx, `
+		select `+auditColumns+`
+		  from audit_events e where not exists (select from audit_sequence p where p.event_id = e.id) order by e.id`)
 	if err != nil {
 		return err
 	}
@@ -225,7 +230,7 @@ func (v *verifying) strangers(ctx context.Context) error {
 			return err
 		}
 		if sealedPast(clusters, r) {
-			v.tell("event %d is in no seal, though all that was written before and after it is: it was inserted later", r.ID.Int64)
+			v.report("event %d is in no seal, and what was written before and after it is: it was inserted later", r.ID.Int64)
 		}
 	}
 	return rows.Err()

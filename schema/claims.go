@@ -16,71 +16,76 @@ type Claim struct {
 	PersonID      int64         `db:"person_id"`
 	AccountID     int64         `db:"account_id"`
 	EntitlementID int64         `db:"entitlement_id"`
-	Source        string        `db:"source"` // request, imported, found or birthright
+	Source        string        `db:"source"` // request, imported, unexpected or correction
 	ItemID        sql.NullInt64 `db:"item_id"`
 	EndsAt        sql.NullTime  `db:"ends_at"` // null: no end of its own
 	CreatedAt     time.Time     `db:"created_at"`
-	GivenAt       sql.NullTime  `db:"given_at"`    // the target was seen to show the access
-	ReleasedAt    sql.NullTime  `db:"released_at"` // ordered back before its end
+	GrantedAt     sql.NullTime  `db:"granted_at"` // the target showed the access
+	RevokedAt     sql.NullTime  `db:"revoked_at"` // a revocation was ordered
 	EndedAt       sql.NullTime  `db:"ended_at"`
 	EndReason     string        `db:"end_reason"`
-	RemovedAt     sql.NullTime  `db:"removed_at"` // the target was seen without the access afterwards
-	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep settles its seat itself; null: nothing to settle
-	LookAt        sql.NullTime  `db:"look_at"`    // giving is under way: when to look again whether it is done
+	RemovedAt     sql.NullTime  `db:"removed_at"` // the target showed no access after the end
+	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep reconciles its assignment itself; null: nothing to reconcile
+	CheckAt       sql.NullTime  `db:"check_at"`   // when to check a pending grant; null: it is not pending
+	AlertedAt     sql.NullTime  `db:"alerted_at"` // owners and operators were told that removing it is overdue
 }
 
 const selectClaim = `
-select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at, c.given_at, c.released_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.look_at
+select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at,
+       c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at, c.alerted_at
   from claims c`
 
-// Live tells whether the claim is a reason to hold its seat at the given instant.
+// Live tells whether the claim is a reason to hold its assignment at the given instant.
 func (c Claim) Live(now time.Time) bool {
-	return !c.EndedAt.Valid && !c.ReleasedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
+	return !c.EndedAt.Valid && !c.RevokedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
 }
 
-// Unsettled tells whether the claim is no reason any more and its seat has not been settled since.
-func (c Claim) Unsettled(now time.Time) bool {
+// NeedsRevoking tells whether the claim is over and its assignment has not been reconciled since.
+func (c Claim) NeedsRevoking(now time.Time) bool {
 	return !c.Live(now) && c.DueAt.Valid && !c.RemovedAt.Valid
 }
 
-// AlertOverdue records, once a claim, that taking it back is later than after, and makes its request's messages due. It
-// answers whether this was the once.
+// AlertOverdue records once for each claim that its removal has taken longer than after, and makes its request's messages due.
+// It answers whether this call recorded it.
 func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var request sql.NullInt64
 		const overdue = ` c.alerted_at is null and c.removed_at is null and c.due_at is not null
-			   and least(c.ends_at, c.released_at, c.ended_at) < app_now() - $2 * interval '1 second'`
+			   and least(c.ends_at, c.revoked_at, c.ended_at) < app_now() - $2 * interval '1 second'`
 		err := tx.GetContext(ctx, &request, `
-			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue, claimID, after.Seconds())
+			select i.request_id from claims c left join request_items i on i.id = c.item_id where c.id = $1 and`+overdue,
+			claimID, after.Seconds())
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("whether claim %d is overdue: %w", claimID, err)
+			return fmt.Errorf("check whether claim %d is overdue: %w", claimID, err)
 		}
-		// The request before the claim, as everybody locks them.
+		// The request before the claim: the order of every transaction that locks both.
 		if _, err := tx.ExecContext(ctx, `update access_requests set messages_due_at = app_now() where id = $1`, request); err != nil {
-			return fmt.Errorf("tell of claim %d, which is overdue: %w", claimID, err)
+			return fmt.Errorf("make the messages of overdue claim %d due: %w", claimID, err)
 		}
-		result, err := tx.ExecContext(ctx, `update claims c set alerted_at = app_now() where c.id = $1 and`+overdue, claimID, after.Seconds())
+		result, err := tx.ExecContext(ctx, `
+			update claims c set alerted_at = app_now() where c.id = $1 and`+overdue, claimID, after.Seconds())
 		if err != nil {
-			return fmt.Errorf("claim %d is overdue: %w", claimID, err)
+			return fmt.Errorf("alert that claim %d is overdue: %w", claimID, err)
 		}
 		n, err := result.RowsAffected()
 		if err != nil || n == 0 {
 			return err
 		}
 		alerted = true
-		return Audit(ctx, tx, Event{Actor: "worker", Action: "taking back is overdue", Alert: true, ClaimID: claimID, RequestID: request.Int64, Details: map[string]any{"class": class}})
+		return Audit(ctx, tx, Event{Actor: "worker", Action: RevocationOverdue, Alert: true, ClaimID: claimID,
+			RequestID: request.Int64, Details: map[string]any{"class": class}})
 	})
 	return alerted, err
 }
 
-// RunClaim is what a run that takes one claim back needs to know of it.
+// RunClaim is what a run that ends one claim needs to know of it.
 type RunClaim struct {
 	ItemID      sql.NullInt64 `db:"item_id"`
 	RequestID   sql.NullInt64 `db:"request_id"`
-	Ordered     bool          `db:"ordered"` // released, past its end, or ended and not settled
+	Ordered     bool          `db:"ordered"` // revoked, past its end, or ended
 	Application string        `db:"application"`
 	Entitlement string        `db:"entitlement"`
 	Holder      string        `db:"holder"` // e-mail
@@ -92,7 +97,7 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 	var c RunClaim
 	err := q.GetContext(ctx, &c, `
 		select c.item_id, i.request_id, a.name as application, e.name as entitlement, p.email as holder, p.id as holder_id,
-		       coalesce(c.released_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
+		       coalesce(c.revoked_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -100,13 +105,13 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 		  left join request_items i on i.id = c.item_id
 		 where c.id = $1`, claimID)
 	if err != nil {
-		return c, fmt.Errorf("claim %d: %w", claimID, refusal(err))
+		return c, fmt.Errorf("claim %d: %w", claimID, mapError(err))
 	}
 	return c, nil
 }
 
-// HeldLonger answers the items of a request whose end is none for their holder: the same access lasts longer, or for good, by
-// another live claim.
+// HeldLonger answers the items of a request whose access outlasts the request's end, because another live claim ends later or
+// never.
 func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var items []int64
 	err := q.SelectContext(ctx, &items, `
@@ -117,13 +122,12 @@ func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error
 		   and exists (select from claims o where o.account_id = c.account_id and o.entitlement_id = c.entitlement_id and o.id <> c.id
 		                  and (o.ends_at is null or o.ends_at > c.ends_at) and `+live("o")+`)`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("what of request %d is held for longer: %w", requestID, err)
+		return nil, fmt.Errorf("find what outlasts request %d: %w", requestID, err)
 	}
 	return items, nil
 }
 
-// NamedBefore answers the request that a notice before an end was about, and the entitlements that it named, for the reader of
-// that notice: ErrNotFound for anybody else.
+// NamedBefore answers the request and the entitlements of an "ending soon" message to its reader; ErrNotFound to anyone else.
 func NamedBefore(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
 	var named []struct {
 		RequestID     int64 `db:"request_id"`
@@ -138,7 +142,7 @@ func NamedBefore(ctx context.Context, q Queryer, messageID, readerID int64) (req
 		err = ErrNotFound
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("what message %d said to person %d that ends: %w", messageID, readerID, err)
+		return 0, nil, fmt.Errorf("read what message %d told person %d: %w", messageID, readerID, err)
 	}
 	for _, n := range named {
 		requestID, entitlements = n.RequestID, append(entitlements, n.EntitlementID)

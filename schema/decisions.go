@@ -14,40 +14,40 @@ import (
 
 // Decision is one recorded answer for one item.
 type Decision struct {
-	ID            int64         `db:"id"`
-	ItemID        int64         `db:"item_id"`
-	ApprovalID    sql.NullInt64 `db:"approval_id"`
-	DecidedBy     sql.NullInt64 `db:"decided_by"` // null: a clause of the policy
-	DeciderName   string        `db:"decider_name"`
-	InPlaceOf     sql.NullInt64 `db:"for_person_id"` // who was away; null: by their own right
-	Stage         int           `db:"stage"`         // from 1
-	Stages        int           `db:"stages"`        // how many the item has to pass
-	Agree         int           `db:"agree"`         // how many have to agree in this one
-	Override      bool          `db:"override"`      // an administrator's, about what was stuck
-	Verdict       string        `db:"verdict"`       // approve or deny
-	Reason        string        `db:"reason"`
-	Basis         string        `db:"basis"` // why they might decide
-	PolicyVersion int64         `db:"policy_version"`
-	Terms         string        `db:"terms"`
-	EndsAt        sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
-	DecidedAt     time.Time     `db:"decided_at"`
+	ID                int64         `db:"id"`
+	ItemID            int64         `db:"item_id"`
+	ApprovalID        sql.NullInt64 `db:"approval_id"`
+	DecidedBy         sql.NullInt64 `db:"decided_by"` // null: a rule of the policy
+	DeciderName       string        `db:"decider_name"`
+	OnBehalfOf        sql.NullInt64 `db:"for_person_id"`      // the approver who was away; null: not a delegate
+	Stage             int           `db:"stage"`              // from 1
+	Stages            int           `db:"stages"`             // of the item
+	RequiredApprovals int           `db:"required_approvals"` // in this stage
+	Override          bool          `db:"override"`           // by an administrator, for all remaining stages
+	Verdict           string        `db:"outcome"`            // approve or deny
+	Reason            string        `db:"reason"`
+	Basis             string        `db:"basis"` // why they may decide: see policy.Basis
+	PolicyVersion     int64         `db:"policy_version"`
+	Terms             string        `db:"terms"`
+	EndsAt            sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
+	DecidedAt         time.Time     `db:"decided_at"`
 }
 
 // Approves tells which way the decision went.
 func (d Decision) Approves() bool { return d.Verdict == "approve" }
 
-// Answer is what an approver pressed, in their own copy of a question.
+// Answer is what an approver chose in their own approval message.
 type Answer struct {
-	MessageID int64 // the copy: what it showed as open is what the button decides
-	PersonID  int64 // who pressed
+	MessageID int64 // its button decides the items that the message showed as open
+	PersonID  int64 // the approver
 	Terms     string
 	Approve   bool
 	Reason    string         // required to deny
-	Choice    map[int64]bool // item by item, whether it is approved; nil: Approve, for everything that the copy showed
-	EndsAt    sql.NullTime   // the end that is granted, sooner than the one that was asked for; null: that one
+	Choice    map[int64]bool // for each item, whether it is approved; nil: Approve, for every item shown
+	EndsAt    sql.NullTime   // the granted end, earlier than the requested one; null: the requested one
 }
 
-// verdict tells whether an item is approved by the answer, if it says anything about it.
+// verdict tells whether the answer approves an item, if it covers the item.
 func (a Answer) verdict(itemID int64) (approve, answered bool) {
 	if a.Choice == nil {
 		return a.Approve, true
@@ -56,15 +56,16 @@ func (a Answer) verdict(itemID int64) (approve, answered bool) {
 	return approve, answered
 }
 
-// Decided is what came of an Answer.
+// Decided is the result of an Answer.
 type Decided struct {
-	Request *Request // as it stands afterwards
-	Items   []int64  // decided by this answer; empty: others were first, or nothing is open any more
+	Request *Request // as it is afterwards
+	Items   []int64  // decided by this answer; empty: others were first, or nothing is open
 }
 
-// Decide records an approver's answer for every item that their copy showed, that is still open, and that the policy
-// lets them decide now. It answers ErrNotAllowed when the copy is not theirs or the policy no longer asks them,
-// (with the Request, whose run should then see whom to ask now), ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed; then nothing is recorded but the attempt, in the audit.
+// Decide records an approver's answer for every item that their message showed, that is still open, and that the policy lets
+// them decide now. It answers ErrNotAllowed if the message is not theirs or they are no approver any more (then with the
+// Request, whose run should find its approvers again), ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed. Then only
+// the attempt is recorded, in the audit.
 func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 	var decided Decided
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -72,11 +73,11 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 		decided, err = decide(ctx, tx, answer)
 		return err
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return decided, err
 	}
-	// Refused is worth knowing: a forwarded button, a deactivated approver, terms changed behind somebody's back.
-	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: "decision refused", Alert: true,
+	// An alert: a forwarded button, an inactive approver, or terms that were changed after they were shown.
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true,
 		Details: map[string]any{"message": answer.MessageID, "why": err.Error()}})
 	return decided, errors.Join(err, auditErr)
 }
@@ -84,10 +85,11 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	message, err := messageByID(ctx, tx, answer.MessageID)
 	if err != nil {
-		return Decided{}, fmt.Errorf("the message of the button: %w", err)
+		return Decided{}, fmt.Errorf("find the message of the button: %w", err)
 	}
 	if message.PersonID != answer.PersonID {
-		return Decided{}, fmt.Errorf("message %d was sent to person %d, pressed by %d: %w", message.ID, message.PersonID, answer.PersonID, ErrNotAllowed)
+		return Decided{}, fmt.Errorf("message %d to person %d, used by person %d: %w",
+			message.ID, message.PersonID, answer.PersonID, ErrNotAllowed)
 	}
 	if err := LockRequest(ctx, tx, message.RequestID); err != nil {
 		return Decided{}, err
@@ -109,7 +111,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if answer.Terms != request.Terms || message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
-	judged, err := Judge(ctx, tx, request)
+	evaluated, err := Evaluate(ctx, tx, request)
 	if err != nil {
 		return Decided{}, err
 	}
@@ -125,7 +127,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	var ids []int64
 	for _, item := range shown {
 		approve, _ := answer.verdict(item.ID)
-		of := judged.decisions(request, item, answer.PersonID, approve)
+		of := evaluated.decisions(request, item, answer.PersonID, approve)
 		if len(of) == 0 {
 			continue
 		}
@@ -138,7 +140,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 		}
 	}
 	if len(ids) == 0 {
-		return Decided{Request: request}, fmt.Errorf("person %d about request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
+		return Decided{Request: request}, fmt.Errorf("person %d decides request %d: %w", answer.PersonID, request.ID, ErrNotAllowed)
 	}
 	if err := recordDecisions(ctx, tx, request, decisions); err != nil {
 		return Decided{}, err
@@ -147,24 +149,28 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	return Decided{Request: request, Items: ids}, err
 }
 
-// decisions are what a person's answer about an item is recorded as: one for the stage that is asked about now, and where
-// it is approved one for every later stage that would ask them too: nobody is asked twice. None: it is not theirs to decide.
-func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
+// decisions are a person's answer about an item as it is recorded: one decision for the current stage and, if it is an approval,
+// one for every later stage that would ask them too, so that no approver is asked twice. None: it is not theirs to decide.
+func (e Evaluation) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
 	approval, open := r.OpenApproval(i)
 	if !open {
 		return nil
 	}
-	stages := j.Clause(i).Stages
+	stages := e.Rule(i).Stages
 	var decisions []Decision
 	for stage := approval.Stage; stage <= len(stages); stage++ {
 		level := 0
 		if stage == approval.Stage {
 			level = approval.Level
 		}
-		candidate, may := j.Ask(i, stage, level).Of(personID)
-		if may && !slices.Contains(i.Agreed(stage), personID) {
-			decisions = append(decisions, Decision{ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true}, DecidedBy: sql.NullInt64{Int64: personID, Valid: true},
-				Stage: stage, Stages: len(stages), Agree: stages[stage-1].Agree, Basis: string(candidate.Basis), Verdict: verdictOf(approve)})
+		candidate, may := e.Ask(i, stage, level).Of(personID)
+		if may && !slices.Contains(i.ApprovedIn(stage), personID) {
+			decisions = append(decisions, Decision{
+				ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true},
+				DecidedBy: sql.NullInt64{Int64: personID, Valid: true},
+				Stage:     stage, Stages: len(stages), RequiredApprovals: stages[stage-1].RequiredApprovals,
+				Basis: string(candidate.Basis), Verdict: verdictOf(approve),
+			})
 		}
 		if len(decisions) == 0 || !approve {
 			break
@@ -173,7 +179,7 @@ func (j Judgement) decisions(r *Request, i Item, personID int64, approve bool) [
 	return decisions
 }
 
-// past tells whether an end is over.
+// past tells whether an end has passed.
 func past(end sql.NullTime, now time.Time) bool { return end.Valid && !end.Time.After(now) }
 
 func verdictOf(approve bool) string {
@@ -185,39 +191,44 @@ func verdictOf(approve bool) string {
 
 // recordDecisions records decisions about a request's items, all by one person or all by the policy, and audits them.
 func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []Decision) error {
-	var items, approvals, stages, of, agree []int64
-	var bases, verdicts, reasons []string
+	var items, approvals, stages, stageCounts, required []int64
+	var bases, outcomes, reasons []string
 	for _, d := range decisions {
 		items, approvals = append(items, d.ItemID), append(approvals, d.ApprovalID.Int64)
-		stages, of, agree = append(stages, int64(d.Stage)), append(of, int64(d.Stages)), append(agree, int64(d.Agree))
-		bases, verdicts, reasons = append(bases, d.Basis), append(verdicts, d.Verdict), append(reasons, d.Reason)
+		stages, stageCounts = append(stages, int64(d.Stage)), append(stageCounts, int64(d.Stages))
+		required = append(required, int64(d.RequiredApprovals))
+		bases, outcomes, reasons = append(bases, d.Basis), append(outcomes, d.Verdict), append(reasons, d.Reason)
 	}
 	first := decisions[0]
 	_, err := tx.ExecContext(ctx, `
-		insert into decisions (item_id, approval_id, stage, stages, agree, basis, verdict, reason, decided_by, override, policy_version, terms, ends_at)
-		select d.item_id, nullif(d.approval_id, 0), d.stage, d.stages, d.agree, d.basis, d.verdict, d.reason, $9, $10, $11, $12, $13
+		insert into decisions (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason,
+		                       decided_by, override, policy_version, terms, ends_at)
+		select d.item_id, nullif(d.approval_id, 0), d.stage, d.stages, d.required_approvals, d.basis, d.outcome, d.reason,
+		       $9, $10, $11, $12, $13
 		  from unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::text[])
-		       as d (item_id, approval_id, stage, stages, agree, basis, verdict, reason)`,
-		pq.Array(items), pq.Array(approvals), pq.Array(stages), pq.Array(of), pq.Array(agree), pq.Array(bases), pq.Array(verdicts), pq.Array(reasons),
+		       as d (item_id, approval_id, stage, stages, required_approvals, basis, outcome, reason)`,
+		pq.Array(items), pq.Array(approvals), pq.Array(stages), pq.Array(stageCounts), pq.Array(required),
+		pq.Array(bases), pq.Array(outcomes), pq.Array(reasons),
 		first.DecidedBy, first.Override, r.PolicyVersion, r.Terms, first.EndsAt)
 	if err != nil {
-		return fmt.Errorf("record the decision about request %d: %w", r.ID, refusal(err))
+		return fmt.Errorf("record the decision about request %d: %w", r.ID, mapError(err))
 	}
-	for _, verdict := range []string{"approve", "deny"} {
+	for _, outcome := range []string{"approve", "deny"} {
 		var about []map[string]any
 		for _, d := range decisions {
-			if d.Verdict == verdict {
-				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage, "stages": d.Stages, "agree": d.Agree, "basis": d.Basis})
+			if d.Verdict == outcome {
+				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage,
+					"stages": d.Stages, "required_approvals": d.RequiredApprovals, "basis": d.Basis})
 			}
 		}
 		if len(about) == 0 {
 			continue
 		}
-		details := map[string]any{"items": about, "policy": r.PolicyVersion, "terms": r.Terms}
+		details := map[string]any{"outcome": outcome, "items": about, "policy": r.PolicyVersion, "terms": r.Terms}
 		if first.EndsAt.Valid {
-			details["ends at"] = first.EndsAt.Time.UTC()
+			details["ends_at"] = first.EndsAt.Time.UTC()
 		}
-		e := Event{Actor: "policy", Action: "decided: " + verdict, RequestID: r.ID, Details: details, Alert: first.Override}
+		e := Event{Actor: "policy", Action: DecisionRecorded, RequestID: r.ID, Details: details, Alert: first.Override}
 		if first.DecidedBy.Valid {
 			e.Actor, e.PersonID = "person", first.DecidedBy.Int64
 		}
@@ -231,9 +242,10 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 	return nil
 }
 
-// isRefusal tells a refusal by the rules from a failure to record.
-func isRefusal(err error) bool {
-	for _, known := range []error{ErrNotFound, ErrNotOpen, ErrDecided, ErrWithdrawn, ErrOwnRequest, ErrNotActive, ErrNotAllowed, ErrTermsChanged, ErrEndPassed, ErrWrongKind} {
+// isRefused tells a refusal by the rules from a failure to record.
+func isRefused(err error) bool {
+	for _, known := range []error{ErrNotFound, ErrNotOpen, ErrDecided, ErrWithdrawn, ErrOwnRequest, ErrNotActive,
+		ErrNotAllowed, ErrTermsChanged, ErrEndPassed, ErrWrongKind} {
 		if errors.Is(err, known) {
 			return true
 		}

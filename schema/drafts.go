@@ -16,25 +16,25 @@ import (
 	"accessbot/schema/policy"
 )
 
-// How much of a list one page of the form shows: Slack takes ten boxes a group, and a hundred blocks a view.
+// How much of a list one page of the form shows: Slack takes ten checkboxes a group, and a hundred blocks a view.
 const (
 	PageSize  = 50
 	GroupSize = 10
 )
 
-// ErrNotOffered says that what came back from Slack was never offered: garbage, or somebody trying something.
-var ErrNotOffered = errors.New("never offered")
+// ErrNotOffered says that Slack sent back something that was not offered: broken, or forged.
+var ErrNotOffered = errors.New("not offered")
 
 // Draft is the state of an open form.
 type Draft struct {
 	ViewID          string        `db:"view_id"`
 	PersonID        int64         `db:"person_id"`
-	ForPersonID     sql.NullInt64 `db:"for_person_id"` // whom it asks for; null: the person
-	ForName         string        `db:"for_name"`      // theirs; empty: the person. Read only
+	ForPersonID     sql.NullInt64 `db:"for_person_id"` // the requester; null: the person
+	ForName         string        `db:"for_name"`      // the requester's; empty: the person. Read only
 	Mode            string        `db:"mode"`
 	LikePersonID    sql.NullInt64 `db:"like_person_id"`    // kept while another mode is shown
 	LikeJobTitleID  sql.NullInt64 `db:"like_job_title_id"` // as above
-	ExtendsID       sql.NullInt64 `db:"extends_id"`        // the request that is extended or asked for again
+	ExtendsID       sql.NullInt64 `db:"extends_id"`        // the request that is extended or repeated
 	LikeName        string        `db:"like_name"`         // of the mode's subject; empty: none. Read only
 	ReasonKey       string        `db:"reason_key"`        // of that request. Read only
 	Note            string        `db:"note"`              // as above
@@ -53,23 +53,23 @@ type Draft struct {
 	Touched         pq.Int64Array `db:"touched"` // groups of this generation
 	Temporary       bool          `db:"temporary"`
 	TimeZone        string        `db:"time_zone"` // IANA name
-	Revision        int           `db:"revision"`  // to be raised by every change that has to be drawn
+	Revision        int           `db:"revision"`  // to be raised by every change that must be rendered
 	ViewHash        string        `db:"view_hash"`
 }
 
-// groups are entitlement IDs, a slice for each group of boxes.
+// groups are entitlement IDs, a slice for each group of checkboxes.
 type groups [][]int64
 
-// Scan reads them from the database.
+// Scan implements sql.Scanner.
 func (g *groups) Scan(src any) error {
 	raw, ok := src.([]byte)
 	if !ok {
-		return fmt.Errorf("groups of entitlements from %T", src)
+		return fmt.Errorf("read groups of entitlements from %T", src)
 	}
 	return json.Unmarshal(raw, g)
 }
 
-// RequesterID is who is to have what is asked for.
+// RequesterID is who will get the access.
 func (d *Draft) RequesterID() int64 {
 	if d.ForPersonID.Valid {
 		return d.ForPersonID.Int64
@@ -94,7 +94,7 @@ func (d *Draft) Offer() Offer {
 // Pages is how many pages the list has, at least 1.
 func (d *Draft) Pages() int { return max(1, (d.Matching+PageSize-1)/PageSize) }
 
-// Selected are the entitlements that would be asked for.
+// Selected are the entitlements that a submission would request.
 func (d *Draft) Selected() []int64 {
 	if d.AllChosen {
 		return d.Offered
@@ -105,8 +105,7 @@ func (d *Draft) Selected() []int64 {
 // ShownIDs are the entitlements of the page, in order.
 func (d *Draft) ShownIDs() []int64 { return slices.Concat(d.Shown...) }
 
-// MakeOffer looks up what is offered for the draft's mode and subject, and starts the list from its beginning. What was
-// chosen from another offer is forgotten.
+// MakeOffer looks up what is offered for the draft's mode and subject, and resets the list and the selection.
 func (d *Draft) MakeOffer(ctx context.Context, q Queryer) error {
 	d.Offered, d.Chosen, d.AllChosen = nil, nil, false
 	d.ApplicationID, d.Search, d.Page, d.Total = sql.NullInt64{}, "", 1, 0
@@ -126,8 +125,8 @@ func (d *Draft) MakeOffer(ctx context.Context, q Queryer) error {
 	return d.MakeList(ctx, q)
 }
 
-// MakeList looks up the page that filter, search and page number stand for. It is a new generation: boxes of an older one
-// do not count any more.
+// MakeList looks up the page for filter, search and page number. It starts a new generation: checkboxes of an older one no longer
+// count.
 func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
 	d.Generation++
 	d.Touched, d.Shown, d.Matching = nil, nil, 0
@@ -144,9 +143,9 @@ func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
 		d.Page = d.Pages()
 		return d.MakeList(ctx, q)
 	}
-	for n, p := range places {
+	for i, p := range places {
 		last := len(d.Shown) - 1
-		if n == 0 || places[n-1].ApplicationID != p.ApplicationID || len(d.Shown[last]) == GroupSize {
+		if i == 0 || places[i-1].ApplicationID != p.ApplicationID || len(d.Shown[last]) == GroupSize {
 			d.Shown, last = append(d.Shown, nil), last+1
 		}
 		d.Shown[last] = append(d.Shown[last], p.EntitlementID)
@@ -157,8 +156,8 @@ func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
 	return nil
 }
 
-// Choose takes over which boxes of a shown group are ticked. An empty group that nobody touched keeps its choice: Slack is known
-// to report boxes as empty that it shows as ticked. It answers ErrNotOffered for what the group does not hold.
+// Choose sets which checkboxes of a shown group are selected. An empty group that the person did not change keeps its selection:
+// Slack sometimes reports checkboxes as empty that it shows as selected. It answers ErrNotOffered for what is not in the group.
 func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
 	if group < 0 || group >= len(d.Shown) {
 		return fmt.Errorf("group %d of %d: %w", group, len(d.Shown), ErrNotOffered)
@@ -179,26 +178,29 @@ func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
 	return nil
 }
 
-// OpenDraft makes the draft of a form that was just opened.
+// OpenDraft creates the draft of a form that was just opened.
 func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID int64, timeZone string) (Draft, error) {
 	_, err := db.ExecContext(ctx, `
-		insert into form_drafts (view_id, view_hash, person_id, time_zone) values ($1, $2, $3, $4)`, viewID, viewHash, personID, timeZone)
+		insert into form_drafts (view_id, view_hash, person_id, time_zone) values ($1, $2, $3, $4)`,
+		viewID, viewHash, personID, timeZone)
 	if err != nil {
-		return Draft{}, fmt.Errorf("keep the draft of form %s: %w", viewID, err)
+		return Draft{}, fmt.Errorf("save the draft of form %s: %w", viewID, err)
 	}
 	return DraftByView(ctx, db, viewID, personID)
 }
 
-// OpenEarlier makes the draft of a form that asks for more time with what an earlier request of the person gave (Extend), or
-// again for what it asked for and they lack (Again): all of it is chosen at first, or these entitlements of it. It answers
-// ErrNotFound where that request is not theirs.
-func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID int64, entitlements ...int64) (Draft, error) {
+// OpenEarlier creates the draft of a form that extends what an earlier request of the person granted (Extend), or repeats that
+// request for what they lack (Again). All of it is selected at first, or only the given entitlements. It answers ErrNotFound if
+// the request is not theirs.
+func (db *DB) OpenEarlier(
+	ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID int64, entitlements ...int64,
+) (Draft, error) {
 	result, err := db.ExecContext(ctx, `
 		insert into form_drafts (view_id, view_hash, person_id, time_zone, mode, extends_id, temporary)
 		select $1, $2, $3, $4, $5, id, $5 = 'extend' or ends_at is not null from access_requests where id = $6 and requester_id = $3`,
 		viewID, viewHash, personID, timeZone, mode, requestID)
 	if err != nil {
-		return Draft{}, fmt.Errorf("keep the draft of form %s: %w", viewID, err)
+		return Draft{}, fmt.Errorf("save the draft of form %s: %w", viewID, err)
 	}
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		return Draft{}, errors.Join(fmt.Errorf("request %d of person %d: %w", requestID, personID, ErrNotFound), err)
@@ -216,10 +218,11 @@ func (db *DB) OpenEarlier(ctx context.Context, mode, viewID, viewHash string, pe
 	})
 }
 
-// RequestedBy answers ErrNotFound unless a person is the requester of a request: the one whom OpenEarlier serves.
+// RequestedBy answers ErrNotFound unless the person is the requester of the request.
 func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) error {
 	var is bool
-	err := q.GetContext(ctx, &is, `select exists (select from access_requests where id = $1 and requester_id = $2)`, requestID, personID)
+	err := q.GetContext(ctx, &is, `
+		select exists (select from access_requests where id = $1 and requester_id = $2)`, requestID, personID)
 	if err == nil && !is {
 		err = ErrNotFound
 	}
@@ -230,8 +233,10 @@ func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) erro
 }
 
 const selectDraft = `
-select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode, d.like_person_id, d.like_job_title_id, d.extends_id,
-       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,
+select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name, d.mode,
+       d.like_person_id, d.like_job_title_id, d.extends_id,
+       coalesce(case d.mode when 'person' then p.name when 'job_title' then t.name
+                            when 'extend' then '#' || d.extends_id when 'again' then '#' || d.extends_id end, '') as like_name,
        coalesce(x.reason_key, '') as reason_key, coalesce(x.note, '') as note,
        d.offered, d.total, d.chosen, d.all_chosen, d.application_id, coalesce(a.name, '') as application_name, d.search, d.page,
        d.matching, d.shown, d.generation, d.offer_generation, d.touched, d.temporary, d.time_zone, d.revision, d.view_hash
@@ -243,7 +248,7 @@ select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name
   left join access_requests x on x.id = d.extends_id
  where d.view_id = $1 and d.person_id = $2`
 
-// DraftByView answers ErrNotFound where the person has no such form open: submitted, swept, or somebody else's.
+// DraftByView answers ErrNotFound if the person has no such form open: it was submitted or deleted, or is another person's.
 func DraftByView(ctx context.Context, q Queryer, viewID string, personID int64) (Draft, error) {
 	return draft(ctx, q, selectDraft, viewID, personID)
 }
@@ -255,14 +260,16 @@ func lockDraft(ctx context.Context, tx *sqlx.Tx, viewID string, personID int64) 
 func draft(ctx context.Context, q Queryer, query, viewID string, personID int64) (Draft, error) {
 	var d Draft
 	if err := q.GetContext(ctx, &d, query, viewID, personID); err != nil {
-		return Draft{}, fmt.Errorf("the draft of form %s: %w", viewID, refusal(err))
+		return Draft{}, fmt.Errorf("read the draft of form %s: %w", viewID, mapError(err))
 	}
 	return d, nil
 }
 
-// ChangeDraft changes a draft under its row's lock and answers it as it is then: of several actions at once each sees the other's
-// work. Nothing is kept when change fails. It answers ErrNotFound as DraftByView does.
-func (db *DB) ChangeDraft(ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error) (Draft, error) {
+// ChangeDraft changes a draft under its row's lock, so that concurrent actions see each other's changes, and answers the result.
+// Nothing is saved if change fails. It answers ErrNotFound as DraftByView does.
+func (db *DB) ChangeDraft(
+	ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error,
+) (Draft, error) {
 	var changed Draft
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		d, err := lockDraft(ctx, tx, viewID, personID)
@@ -291,30 +298,32 @@ func (d *Draft) save(ctx context.Context, tx *sqlx.Tx) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		update form_drafts
-		   set mode = $2, like_person_id = $3, like_job_title_id = $4, offered = coalesce($5::bigint[], '{}'), total = $6, chosen = coalesce($7::bigint[], '{}'),
-		       all_chosen = $8, application_id = $9, search = $10, page = $11, matching = $12, shown = $13, generation = $14, offer_generation = $15,
+		   set mode = $2, like_person_id = $3, like_job_title_id = $4, offered = coalesce($5::bigint[], '{}'), total = $6,
+		       chosen = coalesce($7::bigint[], '{}'), all_chosen = $8, application_id = $9, search = $10, page = $11,
+		       matching = $12, shown = $13, generation = $14, offer_generation = $15,
 		       touched = coalesce($16::bigint[], '{}'), temporary = $17, revision = $18, for_person_id = $19, updated_at = app_now()
 		 where view_id = $1`,
-		d.ViewID, d.Mode, d.LikePersonID, d.LikeJobTitleID, d.Offered, d.Total, d.Chosen, d.AllChosen, d.ApplicationID, d.Search, d.Page, d.Matching,
-		string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary, d.Revision, d.ForPersonID)
+		d.ViewID, d.Mode, d.LikePersonID, d.LikeJobTitleID, d.Offered, d.Total, d.Chosen, d.AllChosen, d.ApplicationID, d.Search,
+		d.Page, d.Matching, string(shown), d.Generation, d.OfferGeneration, d.Touched, d.Temporary, d.Revision, d.ForPersonID)
 	if err != nil {
-		return fmt.Errorf("keep the draft of form %s: %w", d.ViewID, err)
+		return fmt.Errorf("save the draft of form %s: %w", d.ViewID, err)
 	}
 	return nil
 }
 
-// DraftDrawn records the hash that Slack gave the view drawn from this draft. False: the draft has changed meanwhile, and what is
-// shown is not the newest.
+// DraftDrawn records Slack's hash of the view that was rendered from this draft. False: the draft has changed since, so the view
+// is outdated.
 func (db *DB) DraftDrawn(ctx context.Context, d Draft, hash string) (newest bool, err error) {
 	var revision int
-	err = db.GetContext(ctx, &revision, `update form_drafts set view_hash = $2 where view_id = $1 returning revision`, d.ViewID, hash)
+	err = db.GetContext(ctx, &revision, `
+		update form_drafts set view_hash = $2 where view_id = $1 returning revision`, d.ViewID, hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		return true, nil // submitted meanwhile: nothing to draw again
+		return true, nil // submitted in the meantime: nothing to render
 	}
 	return revision == d.Revision, err
 }
 
-// CompleteOffer is everything that a view of a draft is drawn from.
+// CompleteOffer is everything else that a form shows of a draft.
 type CompleteOffer struct {
 	Grants         map[int64]Grant // of the page
 	AskedAlready   []AskedAlready
@@ -322,10 +331,11 @@ type CompleteOffer struct {
 	OtherHolders   int      // of the job title, in that mode
 	Reasons        []Reason
 	Today          time.Time // the database's clock
-	ForOthers      bool      // the reader may ask for somebody else
+	ForOthers      bool      // the person may request for someone else
+	MaxDays        int       // the longest temporary access, by the policy
 }
 
-// Complete reads what the form shows of a draft. Of what is asked for already it answers at most askedLimit.
+// Complete reads it, with at most askedLimit grants that are part of open requests.
 func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (CompleteOffer, error) {
 	var c CompleteOffer
 	var err error
@@ -338,6 +348,11 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.ForOthers, err = AsksForOthers(ctx, q, d.PersonID); err != nil {
 		return c, err
 	}
+	_, p, err := CurrentPolicy(ctx, q)
+	if err != nil {
+		return c, err
+	}
+	c.MaxDays = p.Defaults.MaxDays
 	o := d.Offer()
 	if !o.Chosen() {
 		return c, nil
@@ -345,7 +360,7 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.Grants, err = o.Grants(ctx, q, d.ShownIDs()); err != nil {
 		return c, err
 	}
-	if err := limitByPolicy(ctx, q, o.PersonID, c.Grants, c.Reasons); err != nil {
+	if err := limitByPolicy(ctx, q, p, o.PersonID, c.Grants, c.Reasons); err != nil {
 		return c, err
 	}
 	if c.AskedAlready, err = o.AskedAlready(ctx, q, askedLimit); err != nil {
@@ -360,12 +375,13 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	return c, err
 }
 
-// limitByPolicy shortens the limits of grants to those of the policy, as far as they hold for every reason, and for a day as
-// well as permanently: which reason and duration are chosen is not known yet.
-func limitByPolicy(ctx context.Context, q Queryer, personID int64, grants map[int64]Grant, reasons []Reason) error {
-	_, p, err := CurrentPolicy(ctx, q)
-	if err != nil || !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Limits.MaxDays > 0 }) {
-		return err
+// limitByPolicy shortens the limits of grants to those of the policy, if these apply for every reason and duration: neither is
+// selected yet.
+func limitByPolicy(
+	ctx context.Context, q Queryer, p *policy.Policy, personID int64, grants map[int64]Grant, reasons []Reason,
+) error {
+	if !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return r.Limits.MaxDays > 0 }) {
+		return nil
 	}
 	subjects, err := SubjectsFor(ctx, q, personID, slices.Collect(maps.Keys(grants)), policy.Forever, "")
 	if err != nil {
@@ -380,20 +396,20 @@ func limitByPolicy(ctx context.Context, q Queryer, personID int64, grants map[in
 	return nil
 }
 
-// longestLimit is the longest limit of those that may apply, in days; 0: perhaps none does, or the policy cannot be evaluated.
+// longestLimit is the longest limit that may apply, in days; 0: there may be none, or the policy cannot be evaluated.
 func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64, reasons []Reason) (longest int) {
 	for _, reason := range reasons {
 		for _, about.Duration = range []time.Duration{policy.Forever, 24 * time.Hour} {
 			about.Purpose = reason.Key
-			position, err := p.Judge(about)
+			number, err := p.Evaluate(about)
 			if err != nil {
-				return 0 // the submission says so
+				return 0 // the submission reports it
 			}
-			clause, err := p.Clause(position)
+			rule, err := p.Rule(number)
 			if err != nil {
 				return 0
 			}
-			days := limitOf(maxDays, clause)
+			days := limitOf(maxDays, rule)
 			if days == 0 {
 				return 0
 			}
@@ -403,7 +419,7 @@ func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64,
 	return longest
 }
 
-// SetSubject chooses whom or what the draft's mode is to be like. It answers ErrNotOffered for somebody who cannot be chosen.
+// SetSubject selects the person or job title of the draft's mode. It answers ErrNotOffered for one that cannot be selected.
 func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	subject := sql.NullInt64{Int64: id, Valid: true}
 	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0 and $3::boolean is not null)`
@@ -425,10 +441,10 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	return nil
 }
 
-// SetFor chooses who is to have what is asked for. It answers ErrNotOffered for somebody whom the person may not ask for.
+// SetFor selects the requester. It answers ErrNotOffered for one whom the person may not request for.
 func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	if d.Offer().OfRequest() {
-		return fmt.Errorf("an earlier request for person %d: %w", id, ErrNotOffered)
+		return fmt.Errorf("change the requester of an earlier request to person %d: %w", id, ErrNotOffered)
 	}
 	d.ForPersonID = sql.NullInt64{Int64: id, Valid: id != d.PersonID}
 	if !d.ForPersonID.Valid {
@@ -436,30 +452,30 @@ func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	}
 	may, err := mayAskFor(ctx, q, d.PersonID, id)
 	if err == nil && !may {
-		err = fmt.Errorf("to ask for person %d: %w", id, ErrNotOffered)
+		err = fmt.Errorf("request for person %d: %w", id, ErrNotOffered)
 	}
 	return err
 }
 
-// AsksForOthers tells whether there is somebody whom the person may ask for: whom they manage, or as an administrator anybody.
+// AsksForOthers tells whether the person may request for others: as a manager or an administrator.
 func AsksForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
 	err = q.GetContext(ctx, &may, `
 		select exists (select from people where id = $1 and administrator)
 		    or exists (select from people where manager_id = $1 and status = 'active' and gone_at is null)`, personID)
 	if err != nil {
-		return false, fmt.Errorf("whether person %d may ask for others: %w", personID, err)
+		return false, fmt.Errorf("check whether person %d may request for others: %w", personID, err)
 	}
 	return may, nil
 }
 
 func mayAskFor(ctx context.Context, q Queryer, personID, requesterID int64) (may bool, err error) {
-	if err := q.GetContext(ctx, &may, `select may_ask_for($1, $2)`, personID, requesterID); err != nil {
-		return false, fmt.Errorf("whether person %d may ask for person %d: %w", personID, requesterID, err)
+	if err := q.GetContext(ctx, &may, `select may_request_for($1, $2)`, personID, requesterID); err != nil {
+		return false, fmt.Errorf("check whether person %d may request for person %d: %w", personID, requesterID, err)
 	}
 	return may, nil
 }
 
-// SetFilter narrows the list to one application; null: to none. It answers ErrNotOffered where there is no such application.
+// SetFilter limits the list to one application; null: no filter. It answers ErrNotOffered if there is no such application.
 func (d *Draft) SetFilter(ctx context.Context, q Queryer, application sql.NullInt64) error {
 	if application.Valid {
 		var exists bool

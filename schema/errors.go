@@ -8,25 +8,25 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// Why the record refuses a decision or a release. The texts are for logs; people read what the Slack app makes of them.
+// Why the database refuses a decision, a withdrawal or a revocation. The texts are for logs; the Slack app has its own.
 var (
 	ErrNotFound       = errors.New("not found")
-	ErrNotOpen        = errors.New("not open any more")
-	ErrDecided        = errors.New("decided already")
-	ErrWithdrawn      = errors.New("withdrawn or released already")
-	ErrOwnRequest     = errors.New("nobody decides their own request")
+	ErrNotOpen        = errors.New("no longer open")
+	ErrDecided        = errors.New("already decided")
+	ErrWithdrawn      = errors.New("already withdrawn or revoked")
+	ErrOwnRequest     = errors.New("a requester cannot decide their own request")
 	ErrNotActive      = errors.New("the person is not active")
-	ErrNotAllowed     = errors.New("not theirs to decide")
-	ErrTermsChanged   = errors.New("the request is not what was shown")
+	ErrNotAllowed     = errors.New("not allowed")
+	ErrTermsChanged   = errors.New("the request changed after it was shown")
 	ErrEndPassed      = errors.New("the end has passed")
 	ErrWrongKind      = errors.New("not possible in this state")
 	ErrStateBackwards = errors.New("states only go forward")
 	ErrNoProof        = errors.New("no recorded decision covers this")
-	ErrTooMany        = errors.New("too many wait already")
+	ErrTooMany        = errors.New("too many are open already")
 )
 
-// refusals are the SQLSTATEs that the triggers of the migrations raise.
-var refusals = map[pqerror.Code]error{
+// sqlstates are the SQLSTATEs that our triggers raise.
+var sqlstates = map[pqerror.Code]error{
 	"AB001": ErrNotOpen,
 	"AB002": ErrDecided,
 	"AB003": ErrWithdrawn,
@@ -41,8 +41,8 @@ var refusals = map[pqerror.Code]error{
 	"AB014": ErrTooMany,
 }
 
-// refusal turns what a trigger or a constraint says into one of the errors above, and leaves any other error as it is.
-func refusal(err error) error {
+// mapError turns "no rows" and the SQLSTATEs of our triggers into the errors above, and leaves any other error as it is.
+func mapError(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -50,7 +50,7 @@ func refusal(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	if known, ok := refusals[e.Code]; ok {
+	if known, ok := sqlstates[e.Code]; ok {
 		return known
 	}
 	return err

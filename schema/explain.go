@@ -2,7 +2,6 @@ package schema
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,42 +12,42 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Supposed is what somebody might ask for.
+// Supposed is a request that is explained without being made.
 type Supposed struct {
 	Email       string
 	Entitlement string        // application/key
-	Lasts       time.Duration // 0: permanently
-	Reason      string        // its key
+	Lasts       time.Duration // 0: permanent
+	Reason      string        // key
 }
 
-// Explained is what a policy would make of it.
+// Explained is how a policy evaluates it.
 type Explained struct {
-	Position int // of the clause, from 1
-	Clause   *policy.Clause
-	Limits   []string // in words
-	Stages   []ExplainedStage
+	Number int // of the rule, from 1
+	Rule   *policy.Rule
+	Limits []string // as text
+	Stages []ExplainedStage
 }
 
-// ExplainedStage is whom a stage would ask.
+// ExplainedStage is a stage of the rule.
 type ExplainedStage struct {
-	Agree  int
-	Levels [][]ExplainedPerson // at once, and then whom besides at each escalation
-	Not    []ExplainedPerson   // who would be asked, if it were not for something
+	RequiredApprovals int
+	Levels            [][]ExplainedPerson // the candidates that each escalation level adds
+	Excluded          []ExplainedPerson   // approvers of the stage who are no candidates
 }
 
-// ExplainedPerson is somebody who would be asked, or would not.
+// ExplainedPerson is an approver.
 type ExplainedPerson struct {
-	Name      string
-	Basis     policy.Basis
-	InPlaceOf string // the name of who is away; empty: by their own right
-	Why       string // they are not asked
+	Name       string
+	Basis      policy.Basis
+	OnBehalfOf string // name of the approver who is away; empty: none
+	Why        string // they are excluded
 }
 
-// Explain answers whom a policy would ask, and why, without asking anybody.
+// Explain evaluates a supposed request and returns who would approve it, and why. It changes nothing.
 func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Explained, err error) {
 	person, err := PersonByEmail(ctx, q, s.Email)
 	if err != nil {
-		return e, fmt.Errorf("person %s: %w", s.Email, err)
+		return e, fmt.Errorf("find person %s: %w", s.Email, err)
 	}
 	slug, key, _ := strings.Cut(s.Entitlement, "/")
 	var entitlement struct {
@@ -59,19 +58,19 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 		select e.id, e.max_days from entitlements e join applications a on a.id = e.application_id
 		 where a.slug = $1 and e.key = $2 and e.gone_at is null`, slug, key)
 	if err != nil {
-		return e, fmt.Errorf("access grant %s: %w", s.Entitlement, refusal(err))
+		return e, fmt.Errorf("find access grant %s: %w", s.Entitlement, mapError(err))
 	}
 	subjects, err := SubjectsFor(ctx, q, person.ID, []int64{entitlement.ID}, s.Lasts, s.Reason)
 	if err != nil {
 		return e, err
 	}
-	if e.Position, err = p.Judge(subjects[entitlement.ID]); err != nil {
+	if e.Number, err = p.Evaluate(subjects[entitlement.ID]); err != nil {
 		return e, err
 	}
-	if e.Clause, err = p.Clause(e.Position); err != nil {
+	if e.Rule, err = p.Rule(e.Number); err != nil {
 		return e, err
 	}
-	e.Limits = limitWords(e.Clause.Limits, entitlement.MaxDays)
+	e.Limits = limitTexts(p.Defaults, e.Rule, entitlement.MaxDays)
 	facts, _, err := ApproverFacts(ctx, q, person.ID, 0, []int64{entitlement.ID}, p.Named())
 	if err != nil {
 		return e, err
@@ -80,29 +79,36 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 	if err != nil {
 		return e, err
 	}
-	for _, stage := range e.Clause.Stages {
+	for _, stage := range e.Rule.Stages {
 		e.Stages = append(e.Stages, explainStage(stage, facts[entitlement.ID], names))
 	}
 	return e, nil
 }
 
-func limitWords(l policy.Limits, maxDays *int) (words []string) {
-	if l.MaxDays > 0 {
-		words = append(words, fmt.Sprintf("at most %d days, by the policy", l.MaxDays))
-	} else if l.NoPermanent {
-		words = append(words, "it has to have an end, by the policy")
+// limitTexts are the limits on a request. maxDays is the limit of the entitlement; nil: none.
+func limitTexts(d policy.Defaults, rule *policy.Rule, maxDays *int) (texts []string) {
+	if rule.Deny != "" {
+		return nil
 	}
-	if l.NoteRequired {
-		words = append(words, "a note has to say what it is for")
+	switch limits := rule.Limits; {
+	case limits.MaxDays > 0:
+		texts = append(texts, fmt.Sprintf("at most %d days, by the policy", limits.MaxDays))
+	case limits.NoPermanent:
+		texts = append(texts, fmt.Sprintf("at most %d days, by the policy's defaults, and not permanent", d.MaxDays))
+	default:
+		texts = append(texts, fmt.Sprintf("at most %d days if temporary, by the policy's defaults", d.MaxDays))
+	}
+	if rule.Limits.NoteRequired {
+		texts = append(texts, "a note is required")
 	}
 	if maxDays != nil {
-		words = append(words, fmt.Sprintf("at most %d days, by the directory", *maxDays))
+		texts = append(texts, fmt.Sprintf("at most %d days, by the directory", *maxDays))
 	}
-	return words
+	return texts
 }
 
 func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) ExplainedStage {
-	e := ExplainedStage{Agree: stage.Agree}
+	e := ExplainedStage{RequiredApprovals: stage.RequiredApprovals}
 	var asked []int64
 	for level := 0; ; level++ {
 		answer := stage.Ask(f, level, nil)
@@ -110,7 +116,7 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 		for _, c := range answer.Candidates {
 			if !slices.Contains(asked, c.PersonID) {
 				asked = append(asked, c.PersonID)
-				people = append(people, ExplainedPerson{Name: names[c.PersonID], Basis: c.Basis, InPlaceOf: names[c.InPlaceOf]})
+				people = append(people, ExplainedPerson{Name: names[c.PersonID], Basis: c.Basis, OnBehalfOf: names[c.OnBehalfOf]})
 			}
 		}
 		if level > 0 && len(people) == 0 {
@@ -118,12 +124,12 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 		}
 		e.Levels = append(e.Levels, people)
 	}
-	for _, source := range stage.From {
+	for _, source := range stage.Approvers {
 		for _, p := range f.People[source] {
 			var why string
 			switch {
 			case p.ID == f.RequesterID:
-				why = "nobody decides their own request"
+				why = "a requester cannot decide their own request"
 			case !p.Active:
 				why = "is not active"
 			case p.Unreachable:
@@ -133,13 +139,13 @@ func explainStage(stage policy.Stage, f policy.Facts, names map[int64]string) Ex
 			default:
 				continue
 			}
-			e.Not = append(e.Not, ExplainedPerson{Name: names[p.ID], Basis: source.Basis(), Why: why})
+			e.Excluded = append(e.Excluded, ExplainedPerson{Name: names[p.ID], Basis: source.Basis(), Why: why})
 		}
 	}
 	return e
 }
 
-// namesOf answers the names and addresses of everybody in facts.
+// namesOf returns the names and e-mail addresses of the people in facts, by ID.
 func namesOf(ctx context.Context, q Queryer, f policy.Facts) (map[int64]string, error) {
 	var ids []int64
 	for _, people := range f.People {
@@ -147,7 +153,7 @@ func namesOf(ctx context.Context, q Queryer, f policy.Facts) (map[int64]string, 
 			ids = append(ids, p.ID)
 		}
 	}
-	for _, p := range f.StandIns {
+	for _, p := range f.Delegates {
 		ids = append(ids, p.ID)
 	}
 	var rows []struct {
@@ -156,7 +162,7 @@ func namesOf(ctx context.Context, q Queryer, f policy.Facts) (map[int64]string, 
 		Email string `db:"email"`
 	}
 	if err := q.SelectContext(ctx, &rows, `select id, name, email from people where id = any($1)`, pq.Array(ids)); err != nil {
-		return nil, errors.Join(errors.New("the names of those who could be asked"), err)
+		return nil, fmt.Errorf("read the names of approvers: %w", err)
 	}
 	names := map[int64]string{}
 	for _, row := range rows {

@@ -7,11 +7,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What people type is compared with names after both are folded: without case and accents, without what only separates words.
-// Names are folded when the directory is imported (see WriteSearchKeys), what is typed when it is searched for. This is the only
-// definition.
+// Names and search words are folded before they are compared: without case, accents and separators. Names are folded when the
+// directory is imported (see WriteSearchKeys), words when they are searched for. This is the only definition.
 
-// folded are letters that Unicode does not decompose, as people type them who do not have them on their keyboard.
+// folded are letters that Unicode does not decompose, as people without them on their keyboard type them.
 var folded = map[rune]string{
 	'ß': "ss", 'æ': "ae", 'œ': "oe", 'ø': "o", 'ł': "l", 'đ': "d", 'ð': "d", 'þ': "th", 'ħ': "h", 'ŧ': "t", 'ı': "i", 'ŋ': "n",
 	'ĸ': "k", 'ə': "e", 'ς': "σ",
@@ -70,7 +69,7 @@ func foldedWords(text string) []string {
 	return kept
 }
 
-// typedWords are the words of what was typed; none: nothing that could be found.
+// typedWords are the folded words that were typed.
 func typedWords(typed string) []string {
 	words := foldedWords(typed)
 	for n, word := range words {
@@ -79,7 +78,7 @@ func typedWords(typed string) []string {
 	return words
 }
 
-// joined are words as they are written without spaces where their script has none: a surname and a given name are one word there.
+// joined are words joined where their script has no spaces: there a surname and a given name are one word.
 func joined(words []string) []string {
 	var all []string
 	for n, word := range words {
@@ -109,8 +108,8 @@ func endsUnspaced(word string) bool {
 	return len(runes) > 0 && unicode.In(runes[len(runes)-1], unspaced...)
 }
 
-// wordKeys are the beginnings at which one word may be found: its own, what follows an apostrophe, and in a script without
-// spaces each character, because a given name begins at any.
+// wordKeys are the keys of one word: the word, what follows an apostrophe, and in a script without spaces what begins at each
+// character, because a given name can begin anywhere.
 func wordKeys(word string) []string {
 	keys := []string{strings.ReplaceAll(word, "'", "")}
 	for rest := word; ; {
@@ -134,7 +133,7 @@ func wordKeys(word string) []string {
 	return keys
 }
 
-// longestKey keeps keys within what an index takes: one character can fold to eighteen.
+// longestKey keeps keys within the size limit of an index: one character can fold to eighteen.
 const longestKey = 200
 
 func cutKey(key string) string {

@@ -11,7 +11,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// office is a database with the sample directory in it, used as the Slack app uses it.
+// office is a database with the sample directory, used as the Slack app.
 type office struct {
 	*testing.T
 	*schematest.Database
@@ -27,7 +27,7 @@ func newOffice(t *testing.T) office {
 	return office{t, d, d.As(t, "accessbot_slackapp")}
 }
 
-// person finds somebody of the sample by the part of the e-mail before the @.
+// person finds a person of the sample by their e-mail before the @.
 func (o office) person(name string) schema.Person {
 	o.Helper()
 	p, err := schema.PersonByEmail(context.Background(), o, name+"@example.com")
@@ -55,14 +55,14 @@ func (o office) keys(ids []int64) []string {
 	return keys
 }
 
-// do changes the database as its owner: what another program would do.
+// do changes the database as its owner, like another program.
 func (o office) do(query string, args ...any) {
 	o.Helper()
 	_, err := o.Exec(query, args...)
 	require.NoError(o, err)
 }
 
-// offered are the keys that somebody is offered.
+// offered are the keys that a person is offered.
 func (o office) offered(who, mode string, likeID int64) []string {
 	o.Helper()
 	ids, err := schema.Offer{PersonID: o.person(who).ID, Mode: mode, LikeID: likeID}.IDs(context.Background(), o.app)

@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// The lists of the Home tab. Each answers one page, and how many there are in all.
+// The lists of the Home tab. Each answers one page and the total.
 
 // namedItems is how many items of a request its line names.
 const namedItems = 3
@@ -18,20 +18,20 @@ const namedItems = 3
 type WaitingLine struct {
 	RequestID     int64          `db:"request_id"`
 	RequesterName string         `db:"requester_name"`
-	SubmitterName string         `db:"submitter_name"` // who asked for them; empty: they themselves
+	SubmitterName string         `db:"submitter_name"` // empty: the requester
 	Items         int            `db:"items"`          // that the reader may decide
 	HighRisk      int            `db:"high_risk"`      // of those
-	Names         pq.StringArray `db:"names"`          // of the first few: application and name
+	Names         pq.StringArray `db:"names"`          // of the first few items: application and name
 	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
-	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was asked first; null: others were, and not yet the reader
-	ExpiresAt     sql.NullTime   `db:"expires_at"` // if nobody decides
+	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was first asked; null: not asked yet
+	ExpiresAt     sql.NullTime   `db:"expires_at"` // without a decision
 	EndsAt        sql.NullTime   `db:"ends_at"`
 	EndsOn        sql.NullTime   `db:"ends_on"`
 	TimeZone      string         `db:"time_zone"`
-	MessageID     int64          `db:"message_id"` // the reader's copy of the question, by which they decide; 0: none yet
-	Terms         string         `db:"terms"`      // as that copy has them
-	Channel       string         `db:"channel"`    // where it is; empty: not sent yet
+	MessageID     int64          `db:"message_id"` // the reader's approval message; 0: none yet
+	Terms         string         `db:"terms"`      // as that message shows them
+	Channel       string         `db:"channel"`    // of that message; empty: not sent yet
 	TS            string         `db:"ts"`
 	Total         int            `db:"total"`
 	ReadAt        time.Time      `db:"read_at"` // the database's clock
@@ -42,8 +42,10 @@ func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset in
 	return waitingFor(ctx, q, personID, false, limit, offset)
 }
 
-// waitingFor answers that, or of it only what they were asked about.
-func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int) (lines []WaitingLine, total int, err error) {
+// waitingFor is WaitingFor, limited with asked to what the person was asked about.
+func waitingFor(
+	ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int,
+) (lines []WaitingLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
 		with waiting as (
 		  select a.request_id, i.id, c.asked_at, a.expires_at, e.risk, ap.name || ': ' || e.name as name,
@@ -56,25 +58,28 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 		    join applications ap on ap.id = e.application_id
 		   where c.person_id = $1
 		     and (c.asked_at is not null or not $5)
-		     and item_verdict(i.id) is null and not stage_passed(i.id, a.stage)
+		     and item_outcome(i.id) is null and not stage_passed(i.id, a.stage)
 		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
-		     and not exists (select from releases l where l.item_id = i.id))
-		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names, s.label as reason_label, r.created_at, w.asked_at,
-		       least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
+		     and not exists (select from stop_orders l where l.item_id = i.id))
+		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names,
+		       s.label as reason_label, r.created_at, w.asked_at, least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on,
+		       r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
 		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total, app_now() as read_at
-		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(id) as ids, min(asked_at) as asked_at, min(expires_at) as expires_at,
-		               array_agg(name order by n) filter (where n <= $2) as names from waiting group by request_id) w
+		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(id) as ids,
+		               min(asked_at) as asked_at, min(expires_at) as expires_at,
+		               array_agg(name order by n) filter (where n <= $2) as names
+		          from waiting group by request_id) w
 		  join access_requests r on r.id = w.request_id
 		  join reasons s on s.key = r.reason_key
 		  join people p on p.id = r.requester_id
 		  left join people b on b.id = r.submitted_by
 		  left join lateral (select m.id, m.terms, m.channel, m.ts from slack_messages m
-		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'question' and m.item_ids && w.ids
+		                      where m.request_id = r.id and m.person_id = $1 and m.kind = 'approval' and m.item_ids && w.ids
 		                      order by m.ts <> '' desc, m.id desc limit 1) m on true
 		 order by r.id
 		 limit $3 offset $4`, personID, namedItems, limit, offset, asked)
 	if err != nil {
-		return nil, 0, fmt.Errorf("what waits for person %d: %w", personID, err)
+		return nil, 0, fmt.Errorf("list what waits for person %d: %w", personID, err)
 	}
 	if len(lines) > 0 {
 		total = lines[0].Total
@@ -82,34 +87,38 @@ func waitingFor(ctx context.Context, q Queryer, personID int64, asked bool, limi
 	return lines, total, nil
 }
 
-// RequestLine is a request that the reader asked for, or somebody for them.
+// RequestLine is a request that the reader made, or that a submitter made for them.
 type RequestLine struct {
 	RequestID int64        `db:"request_id"`
 	CreatedAt time.Time    `db:"created_at"`
 	EndsAt    sql.NullTime `db:"ends_at"`
 	EndsOn    sql.NullTime `db:"ends_on"`
 	TimeZone  string       `db:"time_zone"`
-	Channel   string       `db:"channel"` // where its card is; empty: not sent yet
+	Channel   string       `db:"channel"` // of its card; empty: not sent yet
 	TS        string       `db:"ts"`
-	ForName   string       `db:"for_name"` // whom the reader asked for; empty: themselves
-	ByName    string       `db:"by_name"`  // who asked for the reader; empty: they themselves
+	ForName   string       `db:"for_name"` // the requester; empty: the reader
+	ByName    string       `db:"by_name"`  // the submitter; empty: the reader
 	Total     int          `db:"total"`
 
-	Names  []string       `db:"-"` // of the first few items: application and name
-	Items  int            `db:"-"`
-	States map[string]int `db:"-"` // how many items stand how, decisions and releases taken for done; GivenBack is apart from Released, and
-	// WaitingToBeSetUp from Approved and Provisioning
+	Names []string `db:"-"` // of the first few items: application and name
+	Items int      `db:"-"`
+	// States counts items by state, as if decisions and withdrawals had taken effect already. KindRemovedByHolder and
+	// WaitingToBeSetUp are counted apart from Revoked, Approved and Provisioning.
+	States map[string]int `db:"-"`
 }
 
-// WaitingToBeSetUp counts, in RequestLine.States, what is approved and waits for its target or for people there.
+// WaitingToBeSetUp counts, in RequestLine.States, approved items with a problem.
 const WaitingToBeSetUp = "waiting"
 
-// RequestsOf answers the requests that a person made, or somebody for them, the newest first.
+// RequestsOf answers the requests that a person made, or that were made for them, the newest first.
 func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []RequestLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
-		select r.id as request_id, r.created_at, r.ends_at, r.ends_on, r.time_zone, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts,
-		       case when r.requester_id <> $1 then f.name else '' end as for_name, case when r.requester_id = $1 then coalesce(b.name, '') else '' end as by_name,
-		       (select count(*) from access_requests where requester_id = $1) + (select count(*) from access_requests where submitted_by = $1) as total
+		select r.id as request_id, r.created_at, r.ends_at, r.ends_on, r.time_zone,
+		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts,
+		       case when r.requester_id <> $1 then f.name else '' end as for_name,
+		       case when r.requester_id = $1 then coalesce(b.name, '') else '' end as by_name,
+		       (select count(*) from access_requests where requester_id = $1)
+		       + (select count(*) from access_requests where submitted_by = $1) as total
 		  from ((select * from access_requests where requester_id = $1 order by id desc limit $2::bigint + $3)
 		        union all
 		        (select * from access_requests where submitted_by = $1 order by id desc limit $2::bigint + $3)) r
@@ -119,46 +128,46 @@ func RequestsOf(ctx context.Context, q Queryer, personID int64, limit, offset in
 		 order by r.id desc
 		 limit $2 offset $3`, personID, limit, offset)
 	if err != nil {
-		return nil, 0, fmt.Errorf("the requests of person %d: %w", personID, err)
+		return nil, 0, fmt.Errorf("list the requests of person %d: %w", personID, err)
 	}
 	if len(lines) == 0 {
 		return nil, 0, nil
 	}
 	position, ids := map[int64]int{}, make([]int64, len(lines))
-	for n, l := range lines {
-		position[l.RequestID], ids[n] = n, l.RequestID
-		lines[n].States = map[string]int{}
+	for i, l := range lines {
+		position[l.RequestID], ids[i] = i, l.RequestID
+		lines[i].States = map[string]int{}
 	}
 	var items []struct {
 		RequestID int64  `db:"request_id"`
 		Name      string `db:"name"`
 		State     string `db:"state"`
 	}
-	// Temporal may lag behind the record: what is decided or released shows at once.
+	// The run may lag behind: decisions and withdrawals show at once.
 	err = q.SelectContext(ctx, &items, `
 		select i.request_id, a.name || ': ' || e.name as name,
 		       case when i.state in ('submitted', 'awaiting_approval', 'approved') and l.id is not null then 'withdrawn'
-		            when i.state = 'released' and l.kind = 'given_back' then 'given_back'
+		            when i.state = 'revoked' and l.kind = 'removed_by_holder' then 'removed_by_holder'
 		            when i.state in ('approved', 'provisioning') and i.problem <> '' then 'waiting'
-		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'deny' then 'denied'
-		            when i.state in ('submitted', 'awaiting_approval') and d.verdict = 'approve' then 'approved'
+		            when i.state in ('submitted', 'awaiting_approval') and d.outcome = 'deny' then 'denied'
+		            when i.state in ('submitted', 'awaiting_approval') and d.outcome = 'approve' then 'approved'
 		            else i.state end as state
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
-		  left join releases l on l.item_id = i.id
-		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_verdict(i.id) end as verdict) d
+		  left join stop_orders l on l.item_id = i.id
+		 cross join lateral (select case when i.state in ('submitted', 'awaiting_approval') then item_outcome(i.id) end as outcome) d
 		 where i.request_id = any($1)
 		 order by lower(a.name), lower(e.name), i.id`, pq.Array(ids))
 	if err != nil {
-		return nil, 0, fmt.Errorf("the items of the requests of person %d: %w", personID, err)
+		return nil, 0, fmt.Errorf("list the items of the requests of person %d: %w", personID, err)
 	}
-	for _, i := range items {
-		l := &lines[position[i.RequestID]]
+	for _, item := range items {
+		l := &lines[position[item.RequestID]]
 		l.Items++
-		l.States[i.State]++
+		l.States[item.State]++
 		if len(l.Names) < namedItems {
-			l.Names = append(l.Names, i.Name)
+			l.Names = append(l.Names, item.Name)
 		}
 	}
 	return lines, lines[0].Total, nil
@@ -169,19 +178,20 @@ type AccessLine struct {
 	ClaimID         int64          `db:"claim_id"`
 	ApplicationName string         `db:"application_name"`
 	Name            string         `db:"name"`
-	Source          string         `db:"source"`     // request, imported, found or birthright
-	RequestID       sql.NullInt64  `db:"request_id"` // where it came from a request
+	Source          string         `db:"source"`     // request, imported or unexpected
+	RequestID       sql.NullInt64  `db:"request_id"` // null: no request
 	EndsAt          sql.NullTime   `db:"ends_at"`
 	EndsOn          sql.NullTime   `db:"ends_on"`
 	TimeZone        sql.NullString `db:"time_zone"`
-	GivenAt         sql.NullTime   `db:"given_at"` // null: on its way
-	Leaving         bool           `db:"leaving"`  // released, or past its end: being taken back
+	GrantedAt       sql.NullTime   `db:"granted_at"` // null: being set up
+	Leaving         bool           `db:"leaving"`    // revoked, or past its end: being removed
 	Total           int            `db:"total"`
 }
 
 const selectAccess = `
-		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on, r.time_zone, c.given_at,
-		       c.released_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
+		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on,
+		       r.time_zone, c.granted_at,
+		       c.revoked_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -195,22 +205,23 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $2 offset $3`, personID, limit, offset)
 }
 
-// AccessUnder answers that part of a person's current access that a reader looks after, or was told as their manager that an
-// earlier job title gave, by application and name.
-func AccessUnder(ctx context.Context, q Queryer, personID, readerID int64, limit, offset int) (lines []AccessLine, total int, err error) {
-	return access(ctx, q, personID, selectAccess+` and (`+looksAfter+` or `+listedToManager+`)
+// AccessUnder answers the part of a person's current access that the reader may revoke, by application and name.
+func AccessUnder(
+	ctx context.Context, q Queryer, personID, readerID int64, limit, offset int,
+) (lines []AccessLine, total int, err error) {
+	return access(ctx, q, personID, selectAccess+` and `+looksAfter+`
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 
-// ClaimUnder answers one line of AccessUnder, and whose access that is. ErrNotFound: it is over; ErrNotAllowed: it is not the
-// reader's to take back.
+// ClaimUnder answers one line of AccessUnder, and its holder. ErrNotFound: it is over; ErrNotAllowed: the reader may not revoke
+// it.
 func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line AccessLine, holder Person, err error) {
-	err = mayTakeBack(ctx, q, claimID, readerID)
+	err = mayRevoke(ctx, q, claimID, readerID)
 	if err == nil {
 		err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)
 	}
 	if err != nil {
-		return line, holder, fmt.Errorf("the holder of claim %d: %w", claimID, refusal(err))
+		return line, holder, fmt.Errorf("find the holder of claim %d: %w", claimID, mapError(err))
 	}
 	lines, _, err := access(ctx, q, holder.ID, selectAccess+` and c.id = $2`, holder.ID, claimID)
 	if err == nil && len(lines) == 0 {
@@ -222,9 +233,11 @@ func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line A
 	return lines[0], holder, nil
 }
 
-func access(ctx context.Context, q Queryer, personID int64, query string, args ...any) (lines []AccessLine, total int, err error) {
+func access(
+	ctx context.Context, q Queryer, personID int64, query string, args ...any,
+) (lines []AccessLine, total int, err error) {
 	if err := q.SelectContext(ctx, &lines, query, args...); err != nil {
-		return nil, 0, fmt.Errorf("the access of person %d: %w", personID, err)
+		return nil, 0, fmt.Errorf("list the access of person %d: %w", personID, err)
 	}
 	if len(lines) > 0 {
 		total = lines[0].Total
@@ -232,42 +245,45 @@ func access(ctx context.Context, q Queryer, personID int64, query string, args .
 	return lines, total, nil
 }
 
-// Administrators names a few active administrators: whom to ask.
+// Administrators names a few active administrators.
 func Administrators(ctx context.Context, q Queryer) ([]string, error) {
 	var names []string
 	err := q.SelectContext(ctx, &names, `
 		select name from people where administrator and status = 'active' and gone_at is null order by lower(name), id limit 5`)
 	if err != nil {
-		return nil, fmt.Errorf("who the administrators are: %w", err)
+		return nil, fmt.Errorf("list administrators: %w", err)
 	}
 	return names, nil
 }
 
-// RequestOfItem answers the number of an item's request.
+// RequestOfItem answers an item's request.
 func RequestOfItem(ctx context.Context, q Queryer, itemID int64) (number int64, err error) {
 	err = q.GetContext(ctx, &number, `select request_id from request_items where id = $1`, itemID)
 	if err != nil {
-		return 0, fmt.Errorf("the request of item %d: %w", itemID, refusal(err))
+		return 0, fmt.Errorf("find the request of item %d: %w", itemID, mapError(err))
 	}
 	return number, nil
 }
 
-// RequestOfClaim answers the number of the request that gave a person a claim, and for what. ErrNotFound: not theirs, or of no request.
+// RequestOfClaim answers the request and the entitlement of a person's claim. ErrNotFound: it is not theirs, or has no request.
 func RequestOfClaim(ctx context.Context, q Queryer, claimID, personID int64) (number, entitlementID int64, err error) {
 	var of struct {
 		RequestID     int64 `db:"request_id"`
 		EntitlementID int64 `db:"entitlement_id"`
 	}
 	err = q.GetContext(ctx, &of, `
-		select i.request_id, c.entitlement_id from claims c join request_items i on i.id = c.item_id where c.id = $1 and c.person_id = $2`, claimID, personID)
+		select i.request_id, c.entitlement_id
+		  from claims c join request_items i on i.id = c.item_id where c.id = $1 and c.person_id = $2`, claimID, personID)
 	if err != nil {
-		return 0, 0, fmt.Errorf("the request of claim %d: %w", claimID, refusal(err))
+		return 0, 0, fmt.Errorf("find the request of claim %d: %w", claimID, mapError(err))
 	}
 	return of.RequestID, of.EntitlementID, nil
 }
 
-// pageOf answers the IDs of a page, and how many there are on all pages, of a query about the person $2.
-func pageOf(ctx context.Context, q Queryer, query string, personID int64, limit, offset int) (ids pq.Int64Array, total int, err error) {
+// pageOf answers the IDs of one page of a query about the person $2, and the total.
+func pageOf(
+	ctx context.Context, q Queryer, query string, personID int64, limit, offset int,
+) (ids pq.Int64Array, total int, err error) {
 	var page []struct {
 		ID    int64 `db:"id"`
 		Total int   `db:"total"`

@@ -5,18 +5,19 @@ import (
 	"fmt"
 )
 
-// Instance is a target system that the directory names.
+// Instance is a target system in the directory.
 type Instance struct {
 	Instance  string `db:"instance"`
-	Connector string `db:"connector"` // its kind
+	Connector string `db:"connector"` // the kind of target
 }
 
-// Instances answers those of applications that are not gone, by name.
+// Instances answers the targets of all current applications, by name.
 func Instances(ctx context.Context, q Queryer) ([]Instance, error) {
 	var all []Instance
-	err := q.SelectContext(ctx, &all, `select distinct instance, connector from applications where gone_at is null order by instance`)
+	err := q.SelectContext(ctx, &all, `
+		select distinct instance, connector from applications where gone_at is null order by instance`)
 	if err != nil {
-		return nil, fmt.Errorf("the instances that the directory names: %w", err)
+		return nil, fmt.Errorf("list the targets of the directory: %w", err)
 	}
 	return all, nil
 }

@@ -9,18 +9,17 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Lock names an advisory lock in the record. It lives as long as the connection on which it was taken: no row says that
-// somebody holds it who is gone.
+// Lock names an advisory lock in the database. It ends with its connection, so a program that is gone holds none.
 type Lock string
 
-// The locks that there is one of. See Seat.Lock.
+// SweepLock is held by the worker that sweeps.
 const SweepLock Lock = "sweep"
 
-// MessagesLock lets one at a time bring a request's messages up to date, NoticeLock those of a notice.
+// MessagesLock is held while a request's messages are synced, NotificationLock while those of a notification are.
 func MessagesLock(requestID int64) Lock { return Lock(fmt.Sprintf("messages:%d", requestID)) }
-func NoticeLock(id int64) Lock          { return Lock(fmt.Sprintf("notice:%d", id)) } //nolint:revive // said above
+func NotificationLock(id int64) Lock    { return Lock(fmt.Sprintf("notification:%d", id)) } //nolint:revive // documented above
 
-// Try takes the lock on a pinned connection. False: somebody else holds it.
+// Try takes the lock on a pinned connection. False: another connection holds it.
 func (l Lock) Try(ctx context.Context, conn *sqlx.Conn) (bool, error) {
 	var locked bool
 	if err := conn.GetContext(ctx, &locked, `select pg_try_advisory_lock(hashtextextended($1, 0))`, string(l)); err != nil {
@@ -29,8 +28,8 @@ func (l Lock) Try(ctx context.Context, conn *sqlx.Conn) (bool, error) {
 	return locked, nil
 }
 
-// Release gives the lock back, whatever became of ctx. On an error the connection is dropped, and never used again: the
-// lock may have been lost before, or would stay with it.
+// Release releases the lock, even if ctx is done. On an error the connection is dropped: the lock may have been lost, or would
+// stay with it.
 func (l Lock) Release(ctx context.Context, conn *sqlx.Conn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -39,25 +38,24 @@ func (l Lock) Release(ctx context.Context, conn *sqlx.Conn) error {
 	if err == nil && held {
 		return nil
 	}
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // this is how database/sql is told to drop it
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes database/sql drop it
 	if err == nil {
 		return fmt.Errorf("the lock %s was lost", l)
 	}
-	return fmt.Errorf("give the lock %s back: %w", l, err)
+	return fmt.Errorf("release the lock %s: %w", l, err)
 }
 
-// Holding does something on a connection that holds the lock. It answers false, and does nothing, while somebody else
-// holds it.
+// Holding calls do with a connection that holds the lock. It answers false, and does nothing, while the lock is held elsewhere.
 func (db *DB) Holding(ctx context.Context, l Lock, do func(conn *sqlx.Conn) error) (bool, error) {
 	conn, err := db.Connx(ctx)
 	if err != nil {
 		return false, fmt.Errorf("take the lock %s: %w", l, err)
 	}
-	defer conn.Close() // it goes back to the pool, or is gone: both are fine
+	defer conn.Close() // back to the pool, or gone
 	locked, err := l.Try(ctx, conn)
 	if err != nil || !locked {
 		return false, err
 	}
-	defer l.Release(ctx, conn) //nolint:errcheck // what could not be released is dropped, and what was done is done
+	defer l.Release(ctx, conn) //nolint:errcheck // then the connection is dropped, and what was done stays done
 	return true, do(conn)
 }

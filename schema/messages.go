@@ -10,18 +10,18 @@ import (
 	"github.com/lib/pq"
 )
 
-// Message is one message to one person, of a request or a notice: wanted, and perhaps sent.
+// Message is one message to one person, of a request or a notification, sent or not.
 type Message struct {
 	ID        int64         `db:"id"`
-	RequestID int64         `db:"request_id"` // 0: it belongs to a notice
+	RequestID int64         `db:"request_id"` // 0: of a notification
 	PersonID  int64         `db:"person_id"`
-	Kind      string        `db:"kind"`     // card, question, outcome, ending_soon, ended, report, task, drift, enquiry or enquiry_answer
-	About     string        `db:"about"`    // tells two of one kind apart
-	ItemIDs   pq.Int64Array `db:"item_ids"` // what it showed as open
-	Terms     string        `db:"terms"`    // the request's terms as shown
+	Kind      string        `db:"kind"`     // see slack_messages_kind_check
+	About     string        `db:"about"`    // distinguishes messages of one kind
+	ItemIDs   pq.Int64Array `db:"item_ids"` // the items it showed as open
+	Terms     string        `db:"terms"`    // as shown
 	Channel   string        `db:"channel"`
 	TS        string        `db:"ts"`     // empty: not sent yet
-	Digest    string        `db:"digest"` // of what was last sent
+	Digest    string        `db:"digest"` // of the content last sent
 	Attempts  int           `db:"attempts"`
 	Problem   string        `db:"problem"`
 	CreatedAt time.Time     `db:"created_at"`
@@ -29,78 +29,86 @@ type Message struct {
 }
 
 const selectMessage = `
-select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel, m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
+select m.id, coalesce(m.request_id, 0) as request_id, m.person_id, m.kind, m.about, m.item_ids, m.terms, m.channel,
+       m.ts, m.digest, m.attempts, m.problem, m.created_at, m.sent_at
   from slack_messages m`
 
 func messageByID(ctx context.Context, q Queryer, id int64) (Message, error) {
 	var m Message
 	err := q.GetContext(ctx, &m, selectMessage+` where m.id = $1`, id)
-	return m, refusal(err)
+	return m, mapError(err)
 }
 
-// RequestOfQuestion answers the request that a copy of a question is about, for the reader of that copy: ErrNotFound for
-// anybody else.
-func RequestOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
-	m, err := messageOfQuestion(ctx, q, messageID, readerID)
+// RequestOfApprovalMessage answers the request of an approval message to its reader; ErrNotFound to anyone else.
+func RequestOfApprovalMessage(ctx context.Context, q Queryer, messageID, readerID int64) (*Request, error) {
+	m, err := approvalMessageOf(ctx, q, messageID, readerID)
 	if err != nil {
 		return nil, err
 	}
 	return RequestByID(ctx, q, m.RequestID)
 }
 
-func messageOfQuestion(ctx context.Context, q Queryer, messageID, readerID int64) (Message, error) {
+func approvalMessageOf(ctx context.Context, q Queryer, messageID, readerID int64) (Message, error) {
 	m, err := messageByID(ctx, q, messageID)
-	if err == nil && (m.PersonID != readerID || m.Kind != "question") {
-		err = fmt.Errorf("message %d is no question to person %d: %w", messageID, readerID, ErrNotFound)
+	if err == nil && (m.PersonID != readerID || m.Kind != "approval") {
+		err = fmt.Errorf("message %d is no approval message to person %d: %w", messageID, readerID, ErrNotFound)
 	}
 	return m, err
 }
 
-// QuestionStands tells whether a person's copy of a request's question has been sent.
-func QuestionStands(ctx context.Context, q Queryer, requestID, personID int64, about string) (sent bool, err error) {
-	err = q.GetContext(ctx, &sent, `select exists (select from slack_messages where request_id = $1 and person_id = $2 and kind = 'question' and about = $3 and ts <> '')`, requestID, personID, about)
+// ApprovalMessageSent tells whether an approval message of a request was sent to a person.
+func ApprovalMessageSent(ctx context.Context, q Queryer, requestID, personID int64, about string) (sent bool, err error) {
+	err = q.GetContext(ctx, &sent, `
+		select exists (select from slack_messages
+		                where request_id = $1 and person_id = $2 and kind = 'approval' and about = $3 and ts <> '')`,
+		requestID, personID, about)
 	if err != nil {
-		return false, fmt.Errorf("the question of request %d to person %d: %w", requestID, personID, err)
+		return false, fmt.Errorf("find the approval message of request %d to person %d: %w", requestID, personID, err)
 	}
 	return sent, nil
 }
 
-// MessagesOf answers every message of a request, oldest first.
+// MessagesOf answers the messages of a request, oldest first.
 func MessagesOf(ctx context.Context, q Queryer, requestID int64) ([]Message, error) {
 	var messages []Message
 	err := q.SelectContext(ctx, &messages, selectMessage+` where m.request_id = $1 order by m.id`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("the messages of request %d: %w", requestID, err)
+		return nil, fmt.Errorf("list the messages of request %d: %w", requestID, err)
 	}
 	return messages, nil
 }
 
-// ReserveMessage makes the row of a message before it is sent: its buttons carry the row's ID. Reserving again is the
-// same row.
+// ReserveMessage creates the row of a message before it is sent, because its buttons carry the row's ID. It answers the existing
+// row if there is one.
 func ReserveMessage(ctx context.Context, q Queryer, m Message) (Message, error) {
 	var reserved Message
 	err := q.GetContext(ctx, &reserved, `
 		with m as (
-		    insert into slack_messages (request_id, person_id, kind, about, item_ids, terms) values ($1, $2, $3, $4, coalesce($5::bigint[], '{}'), $6)
+		    insert into slack_messages (request_id, person_id, kind, about, item_ids, terms)
+		    values ($1, $2, $3, $4, coalesce($5::bigint[], '{}'), $6)
 		    on conflict (request_id, person_id, kind, about) do update set about = excluded.about
 		    returning *)
-		`+strings.Replace(selectMessage, "slack_messages m", "m", 1), m.RequestID, m.PersonID, m.Kind, m.About, m.ItemIDs, m.Terms)
+		`+strings.Replace(selectMessage, "slack_messages m", "m", 1),
+		m.RequestID, m.PersonID, m.Kind, m.About, m.ItemIDs, m.Terms)
 	if err != nil {
 		return reserved, fmt.Errorf("reserve the %s of request %d for person %d: %w", m.Kind, m.RequestID, m.PersonID, err)
 	}
 	return reserved, nil
 }
 
-// OfferMessage records what a message is about to show as open, before it is shown: its buttons decide that and no more.
+// OfferMessage records the items that a message is about to show as open: its buttons decide these only.
 func OfferMessage(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set item_ids = coalesce($2::bigint[], '{}'), terms = $3 where id = $1`, m.ID, m.ItemIDs, m.Terms)
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set item_ids = coalesce($2::bigint[], '{}'), terms = $3 where id = $1`, m.ID, m.ItemIDs, m.Terms)
 	return err
 }
 
-// MessageSent records where a message is, what it says, and what it shows as open.
+// MessageSent records where a message is, its content, and the items that it shows as open.
 func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	_, err := q.ExecContext(ctx, `
-		update slack_messages set channel = $2, ts = $3, digest = $4, problem = $5, item_ids = coalesce($6::bigint[], '{}'), attempts = 0, sent_at = app_now()
+		update slack_messages
+		   set channel = $2, ts = $3, digest = $4, problem = $5, item_ids = coalesce($6::bigint[], '{}'),
+		       attempts = 0, sent_at = app_now()
 		 where id = $1`, m.ID, m.Channel, m.TS, m.Digest, m.Problem, m.ItemIDs)
 	if err != nil {
 		return fmt.Errorf("record that message %d was sent: %w", m.ID, err)
@@ -108,57 +116,59 @@ func MessageSent(ctx context.Context, q Queryer, m Message) error {
 	return nil
 }
 
-// MessageLost records that a message is not where it was any more: the next look posts it anew.
+// MessageLost records that a message is gone, so that the next sync posts it again.
 func MessageLost(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set channel = '', ts = '', digest = '', problem = $2 where id = $1`, m.ID, m.Problem)
 	if err != nil {
 		return fmt.Errorf("record that message %d is gone: %w", m.ID, err)
 	}
 	return nil
 }
 
-// MessageFailed counts a failure and keeps its cause. With a digest it is not tried again until the message changes.
+// MessageFailed counts a failed attempt and records its cause. With a digest, it is not tried again until the content changes.
 func MessageFailed(ctx context.Context, q Queryer, m Message) error {
-	_, err := q.ExecContext(ctx, `update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)
+	_, err := q.ExecContext(ctx, `
+		update slack_messages set attempts = attempts + 1, problem = $2, digest = $3 where id = $1`, m.ID, m.Problem, m.Digest)
 	if err != nil {
 		return fmt.Errorf("record that message %d was not sent: %w", m.ID, err)
 	}
 	return nil
 }
 
-// MessagesConverged records that a request's messages are as they should be, unless something changed since asOf; then it
-// answers false. later says when they are due again by the clock alone; zero: never.
-func MessagesConverged(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
+// MessagesSynced records that a request's messages are in sync, and answers false if something changed since asOf. later says
+// when time alone makes them due again; zero: never.
+func MessagesSynced(ctx context.Context, q Queryer, requestID int64, asOf sql.NullTime, later time.Duration) (bool, error) {
 	result, err := q.ExecContext(ctx, `
 		update access_requests set messages_due_at = case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end
 		 where id = $1 and messages_due_at is not distinct from $2`, requestID, asOf, later.Seconds())
 	if err != nil {
-		return false, fmt.Errorf("the messages of request %d: %w", requestID, err)
+		return false, fmt.Errorf("sync the messages of request %d: %w", requestID, err)
 	}
 	n, err := result.RowsAffected()
 	return n == 1, err
 }
 
-// WakeRequests makes requests due: their runs are to look at them again.
-func WakeRequests(ctx context.Context, q Queryer, requests ...int64) error {
+// MarkRequestsDue makes requests due, so that their runs load their next steps.
+func MarkRequestsDue(ctx context.Context, q Queryer, requests ...int64) error {
 	_, err := q.ExecContext(ctx, `
 		with locked as (select id from access_requests where id = any($1) order by id for update)
-		update access_requests r set due_at = app_now(), wakes = 0 from locked where r.id = locked.id`, pq.Array(requests))
+		update access_requests r set due_at = app_now(), signals = 0 from locked where r.id = locked.id`, pq.Array(requests))
 	if err != nil {
-		return fmt.Errorf("wake requests %v: %w", requests, err)
+		return fmt.Errorf("mark requests %v due: %w", requests, err)
 	}
 	return nil
 }
 
-// HeldIn is what a person has in an application already: the first names, and how many in all.
+// HeldIn is what a person already has in an application: the first names, and the total.
 type HeldIn struct {
 	ApplicationID int64          `db:"application_id"`
 	Names         pq.StringArray `db:"names"`
 	Total         int            `db:"total"`
 }
 
-// HeldInEach answers what a person has in each of some applications, with at most so many names of each; applications in which
-// they have nothing are left out.
+// HeldInEach answers what a person has in each of the applications, with at most limit names of each. Applications in which they
+// have nothing are left out.
 func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []int64, limit int) ([]HeldIn, error) {
 	var held []HeldIn
 	err := q.SelectContext(ctx, &held, `
@@ -166,23 +176,29 @@ func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []i
 		  from (select e.application_id, e.name, row_number() over (partition by e.application_id order by lower(e.name), e.id) as n
 		          from entitlements e
 		         where e.application_id = any($2)
-		           and exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.id and c.given_at is not null and `+live("c")+`)) h
+		           and exists (select from claims c
+		                        where c.person_id = $1 and c.entitlement_id = e.id and c.granted_at is not null and `+live("c")+`)) h
 		 group by h.application_id`, personID, pq.Array(applications), limit)
 	if err != nil {
-		return nil, fmt.Errorf("what person %d holds in applications %v: %w", personID, applications, err)
+		return nil, fmt.Errorf("find what person %d holds in applications %v: %w", personID, applications, err)
 	}
 	return held, nil
 }
 
-// OwnersToTell answers who looks after items, up to three people for each, and which of the items each of them does: the
-// entitlement's and the application's owners, else the administrators; the active ones.
+// OwnersToTell answers up to three active owners for each item, of the entitlement first, then of the application, else
+// administrators, each with their items.
 func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]Owner, error) {
 	var owners []Owner
 	err := q.SelectContext(ctx, &owners, `
 		with watchers as (
-		    select i.id as item_id, o.person_id, 1 as tier from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id where i.id = any($1)
+		    select i.id as item_id, o.person_id, 1 as tier
+		      from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id
+		     where i.id = any($1)
 		    union all
-		    select i.id, o.person_id, 2 from request_items i join entitlements e on e.id = i.entitlement_id join application_owners o on o.application_id = e.application_id
+		    select i.id, o.person_id, 2
+		      from request_items i
+		      join entitlements e on e.id = i.entitlement_id
+		      join application_owners o on o.application_id = e.application_id
 		     where i.id = any($1)
 		    union all
 		    select i.id, a.id, 3 from request_items i cross join people a where i.id = any($1) and a.administrator),
@@ -194,40 +210,41 @@ func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]Owner, error
 		    select item_id, person_id, row_number() over (partition by item_id order by tier, person_id) as position,
 		           tier = 3 and min(tier) over (partition by item_id) < 3 as spare
 		      from active)
-		select person_id, array_agg(item_id order by item_id) as items from ranked where position <= 3 and not spare group by person_id order by person_id`,
+		select person_id, array_agg(item_id order by item_id) as items
+		  from ranked where position <= 3 and not spare group by person_id order by person_id`,
 		pq.Array(items))
 	if err != nil {
-		return nil, fmt.Errorf("whom to tell about items %v: %w", items, err)
+		return nil, fmt.Errorf("find the owners of items %v: %w", items, err)
 	}
 	return owners, nil
 }
 
-// Owner is somebody who looks after items.
+// Owner is an owner with their items of a request.
 type Owner struct {
 	PersonID int64         `db:"person_id"`
 	Items    pq.Int64Array `db:"items"`
 }
 
-// FoundBefore answers the items of a request whose access was there before us.
-func FoundBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
+// UnexpectedBefore answers the items of a request whose access existed before their claims.
+func UnexpectedBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
-		select i.id from request_items i join claims c on c.found_for = i.id
+		select i.id from request_items i join claims c on c.unexpected_for = i.id
 		 where i.request_id = $1 order by i.id`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("what was found for request %d: %w", requestID, err)
+		return nil, fmt.Errorf("find unexpected access for request %d: %w", requestID, err)
 	}
 	return ids, nil
 }
 
-// Overdue answers the items of a request whose access is over and could not be taken back in time.
+// Overdue answers the items of a request whose removal is overdue.
 func Overdue(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
 		select i.id from request_items i join claims c on c.item_id = i.id
 		 where i.request_id = $1 and c.alerted_at is not null order by i.id`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("what of request %d is overdue: %w", requestID, err)
+		return nil, fmt.Errorf("find what of request %d is overdue: %w", requestID, err)
 	}
 	return ids, nil
 }

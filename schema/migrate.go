@@ -18,8 +18,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// role is a database role that the migrations grant rights to, and how long the server lets it be: against what its program
-// has lost or forgotten. Roles have them, and not connections: poolers such as PgBouncer refuse startup parameters (08P01).
+// role is a database role that the migrations grant rights to, with its timeouts on the server. They are set on the role, because
+// poolers such as PgBouncer refuse startup parameters of connections (08P01).
 type role struct {
 	name      string
 	statement string // statement_timeout
@@ -27,8 +27,8 @@ type role struct {
 	idle      string // idle_in_transaction_session_timeout
 }
 
-// roles: the Slack app has three seconds for an ack, and half a minute for what follows; the worker compares whole targets
-// with the claims; commands of operators and auditors are short, but for those that take InLongTx.
+// roles: the Slack app has three seconds for an ack and half a minute for what follows. The worker compares whole targets with
+// the claims. Commands of operators and auditors are short, except those that use InLongTx.
 var roles = []role{
 	{"accessbot_slackapp", "10s", "5s", "10s"},
 	{"accessbot_worker", "60s", "10s", "30s"},
@@ -36,11 +36,11 @@ var roles = []role{
 	{"accessbot_auditor", "60s", "10s", "30s"},
 }
 
-// rolesLock is the advisory lock under which roles are made: they belong to the whole cluster.
+// rolesLock is the advisory lock under which roles are created: they belong to the whole cluster.
 const rolesLock = 0x61636373
 
-// Migrate brings the database at databaseURL to this program's schema and answers its version. It connects as the
-// database's owner, who needs CREATEROLE the first time. Run it from one place at a time or from many: it locks.
+// Migrate migrates the database at databaseURL to this program's schema and answers its version. It connects as the database's
+// owner, who needs CREATEROLE the first time. Concurrent runs wait for each other.
 func Migrate(ctx context.Context, databaseURL string) (version int64, err error) {
 	ctx, cancel := forLong(ctx)
 	defer cancel()
@@ -69,13 +69,13 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 	}
 	// A new column, or index on an expression, has no statistics until its table is analyzed.
 	if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
-		return 0, fmt.Errorf("renew the statistics: %w", err)
+		return 0, fmt.Errorf("update the statistics: %w", err)
 	}
 	return provider.GetDBVersion(ctx)
 }
 
-// makeRoles makes the roles that are missing. Advisory locks belong to a database, roles to the cluster: so the lock is
-// taken in the one database that every cluster has, or two migrations of two databases would make the same role at once.
+// makeRoles creates missing roles. Advisory locks belong to a database and roles to the cluster, so the lock is taken in the
+// database postgres: otherwise migrations of two databases could create the same role at once.
 func makeRoles(ctx context.Context, databaseURL string) error {
 	common, err := url.Parse(databaseURL)
 	if err != nil || common.Host == "" {
@@ -89,11 +89,11 @@ func makeRoles(ctx context.Context, databaseURL string) error {
 	defer db.Close()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to the database postgres, where roles are made: %w", err)
+		return fmt.Errorf("connect to the database postgres to create roles: %w", err)
 	}
 	defer conn.Close()
 	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, rolesLock); err != nil {
-		return fmt.Errorf("lock the making of roles: %w", err)
+		return fmt.Errorf("lock the creation of roles: %w", err)
 	}
 	for _, r := range roles {
 		if err := r.make(ctx, conn); err != nil {
@@ -103,15 +103,16 @@ func makeRoles(ctx context.Context, databaseURL string) error {
 	return unlock(ctx, conn)
 }
 
-// make makes the role if it is missing, and gives it the timeouts that it has no value of yet: an operator's own stay.
+// make creates the role if it is missing, and sets the timeouts that it has no value for: an operator's settings stay.
 func (r role) make(ctx context.Context, conn *sql.Conn) error {
 	var exists bool
-	if err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists); err != nil {
+	err := conn.QueryRowContext(ctx, `select exists (select from pg_roles where rolname = $1)`, r.name).Scan(&exists)
+	if err != nil {
 		return fmt.Errorf("look for role %s: %w", r.name, err)
 	}
 	if !exists {
 		if _, err := conn.ExecContext(ctx, `create role `+pq.QuoteIdentifier(r.name)+` login`); err != nil {
-			return fmt.Errorf("make role %s (the migration's own login needs CREATEROLE, or make it beforehand): %w", r.name, err)
+			return fmt.Errorf("create role %s (the migration's login needs CREATEROLE, or create the role yourself): %w", r.name, err)
 		}
 	}
 	for _, setting := range []struct{ name, value string }{
@@ -119,7 +120,8 @@ func (r role) make(ctx context.Context, conn *sql.Conn) error {
 	} {
 		var has bool
 		err := conn.QueryRowContext(ctx, `
-			select exists (select from pg_roles, unnest(rolconfig) c where rolname = $1 and starts_with(c, $2 || '='))`, r.name, setting.name).Scan(&has)
+			select exists (select from pg_roles, unnest(rolconfig) c where rolname = $1 and starts_with(c, $2 || '='))`,
+			r.name, setting.name).Scan(&has)
 		if err != nil {
 			return fmt.Errorf("look for the settings of role %s: %w", r.name, err)
 		}
@@ -128,8 +130,8 @@ func (r role) make(ctx context.Context, conn *sql.Conn) error {
 		}
 		statement := fmt.Sprintf(`alter role %s set %s = %s`, pq.QuoteIdentifier(r.name), setting.name, pq.QuoteLiteral(setting.value))
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("set a timeout of role %s (the migration's own login needs CREATEROLE, and ADMIN on the role; or run it yourself: %s): %w",
-				r.name, statement, err)
+			return fmt.Errorf("set a timeout of role %s "+
+				"(the migration's login needs CREATEROLE, and ADMIN on the role; or run it yourself: %s): %w", r.name, statement, err)
 		}
 	}
 	return nil
@@ -140,12 +142,12 @@ func unlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// Fingerprint tells one version of the migrations from another, in twelve hexadecimal digits.
+// Fingerprint identifies this version of the migrations, in twelve hexadecimal digits.
 func Fingerprint() string {
 	sum := sha256.New()
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
-		panic(err) // they are part of the program
+		panic(err) // they are embedded
 	}
 	for _, f := range files {
 		text, err := migrations.ReadFile("migrations/" + f.Name())

@@ -9,8 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// Ways to ask: like a person, like a job title, freely, for more time with what an earlier request gave, or again for what
-// it asked for.
+// Modes of the form: like a person, like a job title, custom, extend an earlier request, or repeat one.
 const (
 	LikePerson   = "person"
 	LikeJobTitle = "job_title"
@@ -19,19 +18,19 @@ const (
 	Again        = "again"
 )
 
-// Offer says whose access a form offers to whom. What it offers is always only what the person lacks, may ask for, has
-// an account for and does not wait for already. It is looked up, never kept, so a submission checks it again.
+// Offer says what a form offers, and to whom: only what the requester lacks, may request, has an account for and has no open
+// request for. It is looked up, never stored, and a submission checks it again.
 type Offer struct {
-	PersonID int64  // who is to have it
-	ReaderID int64  // who looks at it: the person, or who asks for them
-	Mode     string // person, job_title, custom, extend or again
-	LikeID   int64  // that person, job title or request; 0: not chosen yet, or custom
+	PersonID int64  // the requester
+	ReaderID int64  // the person who fills in the form
+	Mode     string // one of the modes above
+	LikeID   int64  // of the person, job title or request; 0: none yet, or custom
 }
 
-// OfRequest tells whether the offer is what an earlier request of the person was about: nothing else can be chosen instead.
+// OfRequest tells whether the offer comes from an earlier request, which cannot be changed in the form.
 func (o Offer) OfRequest() bool { return o.Mode == Extend || o.Mode == Again }
 
-// Chosen tells whether there is anything to look up yet.
+// Chosen tells whether a subject is selected, if the mode needs one.
 func (o Offer) Chosen() bool { return o.Mode == Custom || o.LikeID != 0 }
 
 // Grant is an entitlement as the form shows it.
@@ -48,35 +47,36 @@ type Grant struct {
 	Holders         int           `db:"holders"`  // other active holders of the title; 0: not counted
 }
 
-// AskedAlready is something that would be offered, were it not part of an open request of the person.
+// AskedAlready is what is not offered because it is part of an open request.
 type AskedAlready struct {
 	RequestID       int64  `db:"request_id"`
 	ApplicationName string `db:"application_name"`
 	Name            string `db:"name"`
-	Channel         string `db:"channel"` // where that request's card is; empty: not sent yet
+	Channel         string `db:"channel"` // of that request's card; empty: not sent yet
 	TS              string `db:"ts"`
 }
 
-// live is the condition under which a claim is a reason to hold access. It repeats the condition of the partial indexes.
+// live is the condition for a live claim. It repeats the condition of the partial indexes.
 func live(claim string) string {
-	return strings.ReplaceAll(`c.ended_at is null and c.released_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
+	return strings.ReplaceAll(
+		`c.ended_at is null and c.revoked_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
 }
 
-// waits is the condition under which an item is still being asked for, or on its way.
+// waits is the condition for an item that waits for approval or is being set up.
 const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
-           and not exists (select from releases r where r.item_id = i.id)
-           and not exists (select from decisions d where d.item_id = i.id and d.verdict = 'deny')`
+           and not exists (select from stop_orders r where r.item_id = i.id)
+           and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')`
 
-// otherHolders are the people whose access a job title stands for: its active holders, other than the one who is to have it.
+// otherHolders are the active holders of a job title other than the requester.
 const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`
 
-// source is the condition on entitlement e that the mode adds. $1 is who is to have it, $2 whom or what they want to be like.
+// source is the mode's condition on entitlement e. $1 is the requester, $2 the subject.
 func (o Offer) source() string {
 	switch o.Mode {
 	case LikePerson:
 		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and ` + live("t") + `)`
 	case LikeJobTitle:
-		return `e.id in (select * from given_by_job_title($2, $1))`
+		return `e.id in (select * from granted_by_job_title($2, $1))`
 	case Extend:
 		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
 		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`
@@ -90,11 +90,11 @@ func (o Offer) source() string {
 
 const requestable = `e.requestable and e.gone_at is null and a.gone_at is null`
 
-// from is the rest of a query over what is offered: entitlements e, their applications a, the person's accounts s.
+// from is a query over what is offered: entitlements e, their applications a, the requester's accounts s.
 func (o Offer) from() string {
 	covers := live("m")
 	if o.Mode == Extend {
-		covers += ` and m.ends_at is null` // what lasts anyway needs no more time
+		covers += ` and m.ends_at is null` // permanent access needs no extension
 	}
 	return `
 	  from entitlements e
@@ -110,12 +110,12 @@ func (o Offer) from() string {
 const listOrder = `
 	 order by lower(a.name) collate "C", a.id, lower(e.name) collate "C", e.id`
 
-// IDs answers everything that is offered, in the order of the list.
+// IDs answers all that is offered, in the order of the list.
 func (o Offer) IDs(ctx context.Context, q Queryer) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `select e.id`+o.from()+listOrder, o.PersonID, o.LikeID)
 	if err != nil {
-		return nil, fmt.Errorf("what is offered to person %d like %s %d: %w", o.PersonID, o.Mode, o.LikeID, err)
+		return nil, fmt.Errorf("list what is offered to person %d like %s %d: %w", o.PersonID, o.Mode, o.LikeID, err)
 	}
 	return ids, nil
 }
@@ -129,10 +129,10 @@ func (o Offer) Total(ctx context.Context, q Queryer) (int, error) {
 	return n, nil
 }
 
-// Filter narrows a list of grants. Its zero value does not.
+// Filter limits a list of grants. The zero value does not.
 type Filter struct {
 	ApplicationID int64  // 0: all
-	Search        string // in name and key; see narrowing
+	Search        string // in name and key: see narrowing
 }
 
 // narrow adds the filter's conditions, with its arguments numbered on from args.
@@ -156,9 +156,11 @@ type place struct {
 	ApplicationID int64 `db:"application_id"`
 }
 
-// page answers one page of what is offered, and of how many. Of a custom offer it asks the directory; of the others the IDs
-// that were offered when the subject was chosen.
-func (o Offer) page(ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int) (places []place, matching int, err error) {
+// page answers one page of what is offered, and the total. A custom offer is read from the directory, others from the IDs that
+// were offered when the subject was selected.
+func (o Offer) page(
+	ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int,
+) (places []place, matching int, err error) {
 	from, args := o.from(), []any{o.PersonID, o.LikeID}
 	if o.Mode != Custom {
 		from = ` from entitlements e join applications a on a.id = e.application_id where e.id = any($1)`
@@ -176,8 +178,8 @@ func (o Offer) page(ctx context.Context, q Queryer, offered []int64, f Filter, l
 	return places, matching, nil
 }
 
-// Grants reads what the form shows of these entitlements, by ID. A job title's are shown with how many of its other holders have
-// them, unless it has a configured set.
+// Grants reads what the form shows of these entitlements, by ID. For a job title without a configured set it counts how many of
+// the other holders have each.
 func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Grant, error) {
 	var rows []Grant
 	err := q.SelectContext(ctx, &rows, `
@@ -212,7 +214,7 @@ func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Gr
 	return grants, nil
 }
 
-// AskedAlready answers what is left out of the offer because the person waits for it, the newest request first, at most limit.
+// AskedAlready answers what is left out of the offer because of open requests, the newest request first, at most limit.
 func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedAlready, error) {
 	var asked []AskedAlready
 	err := q.SelectContext(ctx, &asked, `
@@ -226,12 +228,12 @@ func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedA
 		 order by i.request_id desc, lower(a.name) collate "C", lower(e.name) collate "C", e.id
 		 limit $3`, o.PersonID, o.LikeID, limit, o.ReaderID)
 	if err != nil {
-		return nil, fmt.Errorf("what person %d waits for: %w", o.PersonID, err)
+		return nil, fmt.Errorf("list what person %d has already requested: %w", o.PersonID, err)
 	}
 	return asked, nil
 }
 
-// WithoutAccount names the applications of which something would be offered, had the person an account there.
+// WithoutAccount names the applications of which nothing is offered because the requester has no account there.
 func (o Offer) WithoutAccount(ctx context.Context, q Queryer) ([]string, error) {
 	var names []string
 	err := q.SelectContext(ctx, &names, `
@@ -241,12 +243,12 @@ func (o Offer) WithoutAccount(ctx context.Context, q Queryer) ([]string, error) 
 		   and exists (select from entitlements e where e.application_id = a.id and `+requestable+` and `+o.source()+`)
 		 order by lower(a.name) collate "C", a.id`, o.PersonID, o.LikeID)
 	if err != nil {
-		return nil, fmt.Errorf("where person %d has no account: %w", o.PersonID, err)
+		return nil, fmt.Errorf("find applications without an account of person %d: %w", o.PersonID, err)
 	}
 	return names, nil
 }
 
-// OtherHolders counts the active holders of a job title other than the one who asks.
+// OtherHolders counts the active holders of the job title other than the requester.
 func (o Offer) OtherHolders(ctx context.Context, q Queryer) (int, error) {
 	var n int
 	err := q.GetContext(ctx, &n, `select count(*) from people h where `+otherHolders, o.PersonID, o.LikeID)

@@ -15,7 +15,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Person is an employee as the directory has them.
+// Person is an employee in the directory.
 type Person struct {
 	ID            int64          `db:"id"`
 	Email         string         `db:"email"`
@@ -26,41 +26,42 @@ type Person struct {
 	ManagerID     sql.NullInt64  `db:"manager_id"`
 	ManagerName   string         `db:"manager_name"` // empty: none
 	Status        string         `db:"status"`       // active, suspended or left
-	Gone          bool           `db:"gone"`         // no longer in the directory's file
+	Gone          bool           `db:"gone"`         // no longer in people.csv
 	TimeZone      string         `db:"time_zone"`    // IANA name; empty: not known
 	SlackUserID   sql.NullString `db:"slack_user_id"`
 	Administrator bool           `db:"administrator"`
 }
 
-// Active tells whether the person may ask and decide.
+// Active tells whether the person may request and decide.
 func (p Person) Active() bool { return p.Status == "active" && !p.Gone }
 
 const selectPerson = `
 select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id, p.department, p.manager_id,
-       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone, p.slack_user_id, p.administrator
+       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone,
+       p.slack_user_id, p.administrator
   from people p
   left join job_titles t on t.id = p.job_title_id
   left join people m on m.id = p.manager_id`
 
-// PersonByID answers ErrNotFound where there is none.
+// PersonByID answers ErrNotFound if there is none.
 func PersonByID(ctx context.Context, q Queryer, id int64) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.id = $1`, id)
-	return p, refusal(err)
+	return p, mapError(err)
 }
 
-// PersonByEmail takes an e-mail address with ASCII letters in any case. It answers ErrNotFound where there is none.
+// PersonByEmail ignores the case of ASCII letters. It answers ErrNotFound if there is none.
 func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.email = $1`, email.Lower(address))
-	return p, refusal(err)
+	return p, mapError(err)
 }
 
-// ErrTaken says that an e-mail address is somebody else's in the directory.
-var ErrTaken = errors.New("somebody else in the directory has this e-mail address")
+// ErrAddressInUse says that another person in the directory has the e-mail address.
+var ErrAddressInUse = errors.New("another person in the directory has this e-mail address")
 
-// RenamePerson gives a person another e-mail address, by which the next import finds them. Their access, requests, accounts and
-// Slack user stay theirs. It answers ErrNotFound, or ErrTaken.
+// RenamePerson changes a person's e-mail address, by which the next import finds them. They keep their access, requests, accounts
+// and Slack user. It answers ErrNotFound or ErrAddressInUse.
 func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 	if n, r := email.Invisible(to); n > 0 {
 		return fmt.Errorf("rename %s: the new address contains %U, which is invisible, as character %d", from, r, n)
@@ -71,41 +72,42 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 		var refused *pq.Error
 		switch {
 		case errors.As(err, &refused) && refused.Code == pqerror.UniqueViolation:
-			return fmt.Errorf("%s: %w", to, ErrTaken)
+			return fmt.Errorf("%s: %w", to, ErrAddressInUse)
 		case err != nil:
-			return fmt.Errorf("rename %s: %w", from, refusal(err))
+			return fmt.Errorf("rename %s: %w", from, mapError(err))
 		}
 		if err := WriteSearchKeys(ctx, tx, id); err != nil {
 			return err
 		}
-		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: "e-mail changed", Alert: true, Details: map[string]any{"from": from, "to": to}})
+		return Audit(ctx, tx, Event{Actor: "import", PersonID: id, Action: EmailChanged, Alert: true,
+			Details: map[string]any{"from": from, "to": to}})
 	})
 }
 
-// Office is what the directory, the policy and others' absence make of a person beside an employee.
+// Office is the roles of a person besides being an employee.
 type Office struct {
-	LooksAfter bool `db:"looks_after"` // an owner of something, or an administrator
-	Manages    bool `db:"manages"`     // somebody
-	StandsIn   bool `db:"stands_in"`   // for somebody, now or later
-	Named      bool `db:"-"`           // by the policy that holds
+	LooksAfter bool `db:"may_administer"` // owns something, or is an administrator
+	Manages    bool `db:"manages"`        // has reports
+	StandsIn   bool `db:"stands_in"`      // has a current or future delegation
+	Named      bool `db:"-"`              // in the current policy
 }
 
-// OfficeOf answers a person's.
+// OfficeOf answers a person's roles.
 func OfficeOf(ctx context.Context, q Queryer, person Person) (o Office, err error) {
 	err = q.GetContext(ctx, &o, `
 		select exists (select from people where id = $1 and administrator)
 		    or exists (select from entitlement_owners where person_id = $1)
-		    or exists (select from application_owners where person_id = $1) as looks_after,
+		    or exists (select from application_owners where person_id = $1) as may_administer,
 		       exists (select from people where manager_id = $1) as manages,
 		       exists (select from delegations d cross join lateral delegation_of(d.person_id) holds
 		                where d.delegate_id = $1 and holds.delegate_id = $1) as stands_in`, person.ID)
 	if err != nil {
-		return o, fmt.Errorf("what person %d looks after: %w", person.ID, err)
+		return o, fmt.Errorf("read the roles of person %d: %w", person.ID, err)
 	}
-	_, holds, err := CurrentPolicy(ctx, q)
+	_, current, err := CurrentPolicy(ctx, q)
 	if err != nil {
-		return o, fmt.Errorf("whether the policy names person %d: %w", person.ID, err)
+		return o, fmt.Errorf("check whether the policy names person %d: %w", person.ID, err)
 	}
-	o.Named = slices.Contains(holds.Named(), policy.Source(person.Email))
+	o.Named = slices.Contains(current.Named(), policy.Source(person.Email))
 	return o, nil
 }

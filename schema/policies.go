@@ -14,33 +14,33 @@ import (
 	"accessbot/schema/policy"
 )
 
-// PolicyVersion is a version of the policy, as it was applied.
+// PolicyVersion is an applied version of the policy.
 type PolicyVersion struct {
 	Version   int64     `db:"version"`
 	Source    string    `db:"source"`
 	AppliedAt time.Time `db:"applied_at"`
 }
 
-// CurrentPolicy answers the version that judges what is submitted now.
+// CurrentPolicy returns the version in force: it evaluates what is submitted now.
 func CurrentPolicy(ctx context.Context, q Queryer) (v PolicyVersion, p *policy.Policy, err error) {
 	err = q.GetContext(ctx, &v, `select version, source, applied_at from policies order by version desc limit 1`)
 	if err != nil {
-		return v, nil, fmt.Errorf("the policy: %w", refusal(err))
+		return v, nil, fmt.Errorf("read the policy: %w", mapError(err))
 	}
 	p, err = compiled(v)
 	return v, p, err
 }
 
-// PolicyOf answers a version of the policy. ErrNotFound: there is no such version.
+// PolicyOf returns a version of the policy, or ErrNotFound.
 func PolicyOf(ctx context.Context, q Queryer, version int64) (*policy.Policy, error) {
 	v := PolicyVersion{Version: version}
 	if err := q.GetContext(ctx, &v.Source, `select source from policies where version = $1`, version); err != nil {
-		return nil, fmt.Errorf("version %d of the policy: %w", version, refusal(err))
+		return nil, fmt.Errorf("read version %d of the policy: %w", version, mapError(err))
 	}
 	return compiled(v)
 }
 
-// policies are compiled once a process, by the sums of their texts: versions are few, and never change.
+// policies are the compiled policies of this process, by the hashes of their sources: versions are few, and never change.
 var policies = struct {
 	sync.Mutex
 	bySum map[[sha256.Size]byte]*policy.Policy
@@ -55,14 +55,14 @@ func compiled(v PolicyVersion) (*policy.Policy, error) {
 	}
 	p, err := policy.Parse(fmt.Sprintf("policy version %d", v.Version), []byte(v.Source))
 	if err != nil {
-		return nil, fmt.Errorf("this program does not understand version %d of the policy: %w", v.Version, err)
+		return nil, fmt.Errorf("compile version %d of the policy: %w", v.Version, err)
 	}
 	policies.bySum[sum] = p
 	return p, nil
 }
 
-// ApplyPolicy makes a policy the one that judges from now on; what was submitted before keeps its version. Applying the
-// one that holds already changes nothing. The error of a policy that cannot be applied names every mistake.
+// ApplyPolicy puts a policy in force. What was submitted before keeps its version. Applying the policy in force again changes
+// nothing. The error of a policy with mistakes names all of them.
 func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v PolicyVersion, changed bool, err error) {
 	p, err := policy.Parse(file, source)
 	if err != nil {
@@ -70,7 +70,7 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 	}
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended('apply a policy', 0))`); err != nil {
-			return fmt.Errorf("wait for others who apply a policy: %w", err)
+			return fmt.Errorf("lock the policy: %w", err)
 		}
 		if err := CheckNamed(ctx, tx, p); err != nil {
 			return err
@@ -82,22 +82,25 @@ func (db *DB) ApplyPolicy(ctx context.Context, file string, source []byte) (v Po
 			return nil
 		}
 		changed = true
-		err := tx.GetContext(ctx, &v, `insert into policies (source) values ($1) returning version, source, applied_at`, string(source))
+		err := tx.GetContext(ctx, &v, `
+			insert into policies (source) values ($1) returning version, source, applied_at`, string(source))
 		if err != nil {
 			return fmt.Errorf("record the policy: %w", err)
 		}
-		return Audit(ctx, tx, Event{Actor: "policy", Action: "policy applied", Details: map[string]any{"version": v.Version, "clauses": len(p.Clauses)}})
+		return Audit(ctx, tx, Event{Actor: "policy", Action: PolicyApplied,
+			Details: map[string]any{"version": v.Version, "rules": len(p.Rules)}})
 	})
 	return v, changed, err
 }
 
-// CheckNamed answers an error that names those whom a policy asks and who are not active in the directory.
+// CheckNamed returns an error that lists the addresses in a policy that belong to no active person of the directory.
 func CheckNamed(ctx context.Context, q Queryer, p *policy.Policy) error {
 	named := p.Named()
 	var known []string
-	err := q.SelectContext(ctx, &known, `select email from people where email = any($1) and status = 'active' and gone_at is null`, pq.Array(named))
+	err := q.SelectContext(ctx, &known, `
+		select email from people where email = any($1) and status = 'active' and gone_at is null`, pq.Array(named))
 	if err != nil {
-		return fmt.Errorf("look up whom the policy names: %w", err)
+		return fmt.Errorf("look up the people in the policy: %w", err)
 	}
 	var unknown []policy.Source
 	for _, s := range named {
@@ -106,12 +109,14 @@ func CheckNamed(ctx context.Context, q Queryer, p *policy.Policy) error {
 		}
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("the policy asks %v, whom the directory does not have as active: correct the addresses, or import them first", unknown)
+		return fmt.Errorf(
+			"the policy names %v, who are not active people of the directory: correct the addresses, or import the people first",
+			unknown)
 	}
 	return nil
 }
 
-// subject is what the policy judges, as the record holds it.
+// subject is a policy.Subject as the database holds it.
 type subject struct {
 	Email         string   `db:"email"`
 	Name          string   `db:"name"`
@@ -126,7 +131,7 @@ type subject struct {
 	Entitlement   string   `db:"entitlement"`
 	Kind          string   `db:"kind"`
 	Risk          string   `db:"risk"`
-	Seconds       *float64 `db:"seconds"` // null: permanent
+	Seconds       *float64 `db:"seconds"` // nil: permanent
 	Purpose       string   `db:"purpose"`
 }
 
@@ -139,9 +144,10 @@ const joinSubject = `
   left join people m on m.id = p.manager_id
   join applications a on a.id = e.application_id`
 
-func (s subject) judged() policy.Subject {
+func (s subject) evaluated() policy.Subject {
 	about := policy.Subject{
-		Requester:   policy.Requester{Email: s.Email, Name: s.Name, JobTitle: s.JobTitle, Department: s.Department, Manager: s.Manager, Administrator: s.Administrator},
+		Requester: policy.Requester{Email: s.Email, Name: s.Name, JobTitle: s.JobTitle, Department: s.Department,
+			Manager: s.Manager, Administrator: s.Administrator},
 		Application: policy.Application{Slug: s.Slug, Name: s.Application, Connector: s.Connector},
 		Entitlement: policy.Entitlement{Key: s.Key, Name: s.Entitlement, Kind: s.Kind, Risk: s.Risk},
 		Duration:    policy.Forever,
@@ -153,9 +159,10 @@ func (s subject) judged() policy.Subject {
 	return about
 }
 
-// SubjectsFor are what a policy would judge if a person asked now for entitlements, by entitlement. Zero duration: for as
-// long as it may be.
-func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []int64, lasts time.Duration, purpose string) (map[int64]policy.Subject, error) {
+// SubjectsFor are what the policy evaluates if a person requests entitlements now, by entitlement. A zero duration is permanent.
+func SubjectsFor(
+	ctx context.Context, q Queryer, personID int64, entitlements []int64, lasts time.Duration, purpose string,
+) (map[int64]policy.Subject, error) {
 	var rows []struct {
 		ID int64 `db:"id"`
 		subject
@@ -164,11 +171,11 @@ func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []
   from people p cross join entitlements e`+joinSubject+`
  where p.id = $1 and e.id = any($2)`, personID, pq.Array(entitlements), purpose)
 	if err != nil {
-		return nil, fmt.Errorf("what the policy judges about person %d: %w", personID, err)
+		return nil, fmt.Errorf("read what the policy evaluates for person %d: %w", personID, err)
 	}
 	subjects := map[int64]policy.Subject{}
 	for _, row := range rows {
-		about := row.judged()
+		about := row.evaluated()
 		if lasts != 0 {
 			about.Duration = lasts
 		}
@@ -177,15 +184,16 @@ func SubjectsFor(ctx context.Context, q Queryer, personID int64, entitlements []
 	return subjects, nil
 }
 
-// JudgedOtherwise answers the items of a request that nobody was asked about yet, and which another clause judges than the one
-// recorded with them: the directory has changed since, or somebody wrote to the record past the program.
-func (j Judgement) JudgedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
+// EvaluatedOtherwise returns the submitted items of a request to which a different rule applies now than the recorded one: the
+// directory has changed, or someone wrote to the database directly.
+func (e Evaluation) EvaluatedOtherwise(ctx context.Context, q Queryer, requestID int64) (items []int64, err error) {
 	var rows []struct {
-		ID     int64 `db:"id"`
-		Clause int   `db:"clause"`
+		ID   int64 `db:"id"`
+		Rule int   `db:"rule"`
 		subject
 	}
-	err = q.SelectContext(ctx, &rows, `select i.id, i.clause, `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
+	err = q.SelectContext(ctx, &rows, `select i.id, i.rule, `+selectSubject+`,
+	   extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
   from request_items i
   join access_requests r on r.id = i.request_id
   join people p on p.id = r.requester_id
@@ -193,27 +201,28 @@ func (j Judgement) JudgedOtherwise(ctx context.Context, q Queryer, requestID int
  where i.request_id = $1 and i.state = 'submitted'
  order by i.id`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("what the policy judges about request %d: %w", requestID, err)
+		return nil, fmt.Errorf("read what the policy evaluates for request %d: %w", requestID, err)
 	}
 	for _, row := range rows {
-		if clause, err := j.Policy.Judge(row.judged()); err != nil || clause != row.Clause {
+		if rule, err := e.Policy.Evaluate(row.evaluated()); err != nil || rule != row.Rule {
 			items = append(items, row.ID)
 		}
 	}
 	return items, nil
 }
 
-// subjectOfItem is what the policy judges about an item today.
+// subjectOfItem is what the policy evaluates for an item now.
 func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject, error) {
 	var s subject
-	err := q.GetContext(ctx, &s, `select `+selectSubject+`, extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
+	err := q.GetContext(ctx, &s, `select `+selectSubject+`,
+	   extract(epoch from r.ends_at - r.created_at)::float8 as seconds, r.reason_key as purpose
   from request_items i
   join access_requests r on r.id = i.request_id
   join people p on p.id = r.requester_id
   join entitlements e on e.id = i.entitlement_id`+joinSubject+`
  where i.id = $1`, itemID)
 	if err != nil {
-		return policy.Subject{}, fmt.Errorf("what the policy judges about item %d: %w", itemID, refusal(err))
+		return policy.Subject{}, fmt.Errorf("read what the policy evaluates for item %d: %w", itemID, mapError(err))
 	}
-	return s.judged(), nil
+	return s.evaluated(), nil
 }

@@ -9,29 +9,31 @@ import (
 	"accessbot/schema/policy"
 )
 
-// unproven answers why the decisions about an item, which come to an approval, do not prove it; empty: they do. What the
-// policy asked for when the item was submitted is held against what is recorded, and a clause that approves by itself is
-// evaluated again, on the directory as it is now.
+// unproven returns why the decisions about an approved item do not prove the approval; empty: they do. The recorded decisions are
+// compared with what the item's version of the policy requires. A rule that approves by itself is evaluated again, with the
+// directory as it is now.
 func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	var item struct {
-		Clause      int           `db:"clause"`
+		Rule        int           `db:"rule"`
 		Version     int64         `db:"policy_version"`
 		RequesterID int64         `db:"requester_id"`
 		SubmittedBy sql.NullInt64 `db:"submitted_by"`
-		Strangers   int           `db:"strangers"`
-		Ahead       bool          `db:"ahead"` // somebody who was asked in one stage answered for a later one too
+		Strangers   int           `db:"strangers"` // decisions by people who were no candidates
+		Ahead       bool          `db:"ahead"`     // an approver of one stage has also decided a later one
 	}
 	err = q.GetContext(ctx, &item, `
-		select i.clause, r.policy_version, r.requester_id, r.submitted_by,
+		select i.rule, r.policy_version, r.requester_id, r.submitted_by,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
-		           and not exists (select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
-		                            where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
-		       exists (select from decisions d join approvals a on a.id = d.approval_id where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
+		           and not exists (
+		               select from approval_items ai join approval_candidates ac on ac.approval_id = ai.approval_id
+		                where ai.approval_id = d.approval_id and ai.item_id = i.id and ac.person_id = d.decided_by)) as strangers,
+		       exists (select from decisions d join approvals a on a.id = d.approval_id
+		                where d.item_id = i.id and d.stage > a.stage and not d.override) as ahead
 		  from request_items i join access_requests r on r.id = i.request_id
 		 where i.id = $1`, itemID)
 	if err != nil {
-		return "", fmt.Errorf("the proof of item %d: %w", itemID, refusal(err))
+		return "", fmt.Errorf("read the proof of item %d: %w", itemID, mapError(err))
 	}
 	decisions, err := decisionsAbout(ctx, q, []int64{itemID})
 	if err != nil {
@@ -41,9 +43,9 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	if err != nil {
 		return "", err
 	}
-	clause, err := p.Clause(item.Clause)
+	rule, err := p.Rule(item.Rule)
 	if err != nil {
-		return RuleUnknown, nil //nolint:nilerr // that is why it is refused
+		return RuleUnknown, nil //nolint:nilerr // the answer says so
 	}
 	for _, d := range decisions {
 		switch {
@@ -53,27 +55,27 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 			return ApprovedBySubmitter, nil
 		case d.PolicyVersion != item.Version:
 			return OtherPolicyVersion, nil
-		case d.DecidedBy.Valid && clause.Stages == nil:
+		case d.DecidedBy.Valid && rule.Stages == nil:
 			return NoApprovalAsked, nil
-		case !d.DecidedBy.Valid && !clause.Approve:
+		case !d.DecidedBy.Valid && !rule.Approve:
 			return ApproverNotAsked, nil
 		case !d.DecidedBy.Valid:
-			return approvesStill(ctx, q, p, item.Clause, itemID)
+			return stillApproved(ctx, q, p, item.Rule, itemID)
 		}
 	}
 	switch {
 	case item.Strangers > 0:
 		return ApproverNotAsked, nil
-	case !passes(clause, decisions):
+	case !passes(rule, decisions):
 		return ApprovalsMissing, nil
 	case item.Ahead:
-		return unasked(ctx, q, itemID)
+		return decidedAhead(ctx, q, itemID)
 	}
 	return "", nil
 }
 
-// unasked answers that somebody approved a later stage than the one they were asked in, and would not be asked there.
-func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
+// decidedAhead returns StageNotAsked if an approver of one stage has also approved a later one that does not ask them.
+func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err error) {
 	number, err := RequestOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
@@ -82,48 +84,49 @@ func unasked(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, err
 	if err != nil {
 		return "", err
 	}
-	judged, err := Judge(ctx, q, request)
+	evaluated, err := Evaluate(ctx, q, request)
 	if err != nil {
 		return "", err
 	}
 	item := request.Items[slices.IndexFunc(request.Items, func(i Item) bool { return i.ID == itemID })]
 	for _, d := range item.Decisions {
-		n := slices.IndexFunc(request.Approvals, func(a Approval) bool { return a.ID == d.ApprovalID.Int64 })
-		if d.Override || n < 0 || d.Stage <= request.Approvals[n].Stage {
+		at := slices.IndexFunc(request.Approvals, func(a Approval) bool { return a.ID == d.ApprovalID.Int64 })
+		if d.Override || at < 0 || d.Stage <= request.Approvals[at].Stage {
 			continue
 		}
-		if _, may := judged.everybody(item, d.Stage).Of(d.DecidedBy.Int64); !may {
+		if _, may := evaluated.askLast(item, d.Stage).Of(d.DecidedBy.Int64); !may {
 			return StageNotAsked, nil
 		}
 	}
 	return "", nil
 }
 
-// passes tells whether decisions pass every stage of a clause, by its own numbers.
-func passes(clause *policy.Clause, decisions []Decision) bool {
-	for n, stage := range clause.Stages {
-		agreed := map[int64]bool{}
+// passes tells whether decisions pass every stage of a rule, by the rule's numbers, not by those in the decisions.
+func passes(rule *policy.Rule, decisions []Decision) bool {
+	for i, stage := range rule.Stages {
+		votes := map[int64]bool{}
 		override := false
 		for _, d := range decisions {
-			if d.Stage == n+1 && d.Approves() {
-				agreed[d.word().Voice()] = true // whoever stands in for two people says one word
+			if d.Stage == i+1 && d.Approves() {
+				votes[d.voter().Vote()] = true
 				override = override || d.Override
 			}
 		}
-		if len(agreed) < stage.Agree && !override {
+		if len(votes) < stage.RequiredApprovals && !override {
 			return false
 		}
 	}
-	return len(clause.Stages) > 0
+	return len(rule.Stages) > 0
 }
 
-func approvesStill(ctx context.Context, q Queryer, p *policy.Policy, clause int, itemID int64) (why ProblemCode, err error) {
+// stillApproved returns PolicyChanged if a rule that approves by itself does not apply to the item any more.
+func stillApproved(ctx context.Context, q Queryer, p *policy.Policy, rule int, itemID int64) (why ProblemCode, err error) {
 	about, err := subjectOfItem(ctx, q, itemID)
 	if err != nil {
 		return "", err
 	}
-	if now, err := p.Judge(about); err != nil || now != clause {
-		return PolicyChanged, nil //nolint:nilerr // what cannot be judged is not approved
+	if now, err := p.Evaluate(about); err != nil || now != rule {
+		return PolicyChanged, nil //nolint:nilerr // an item that cannot be evaluated is not approved
 	}
 	return "", nil
 }

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Reason is one of the configured reasons for asking.
+// Reason is one of the configured reasons for a request.
 type Reason struct {
 	Key          string `db:"key"`
 	Label        string `db:"label"`
 	NoteRequired bool   `db:"note_required"`
 }
 
-// Reasons answers the reasons that can be chosen, in their order; a select in Slack holds no more than the first hundred.
+// Reasons answers the current reasons in their order; a select in Slack holds at most a hundred.
 func Reasons(ctx context.Context, q Queryer) ([]Reason, error) {
 	var reasons []Reason
 	err := q.SelectContext(ctx, &reasons, `

@@ -10,21 +10,20 @@ import (
 	"github.com/lib/pq"
 )
 
-// Reminded is how a candidate who was asked has been reminded since. Every reminder counts that they had after they were
-// asked, whatever fell due: it named everything that waited for them.
+// Reminded counts the reminders of a candidate since they were asked. Every reminder counts, because it lists everything that
+// waits for its reader.
 type Reminded struct {
 	ApprovalID int64        `db:"approval_id"`
 	PersonID   int64        `db:"person_id"`
 	Email      string       `db:"email"`
-	TimeZone   string       `db:"time_zone"` // the person's; empty: not known
+	TimeZone   string       `db:"time_zone"` // empty: not known
 	AskedAt    time.Time    `db:"asked_at"`
-	Times      int          `db:"times"`   // since they were asked
-	Since      sql.NullTime `db:"since"`   // the last of those
-	LastAt     sql.NullTime `db:"last_at"` // the last in at least a day, also about others; null: none
+	Times      int          `db:"times"`   // how often since they were asked
+	Since      sql.NullTime `db:"since"`   // the last of these
+	LastAt     sql.NullTime `db:"last_at"` // the last reminder at all, for at least a day; null: none
 }
 
-// RemindersOf answers it for those who were asked by a request's open approvals, and are there: who is away by a delegation
-// is not reminded.
+// RemindersOf answers it for the asked candidates of a request's open approvals. People who are away are not reminded.
 func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, error) {
 	var reminded []Reminded
 	err := q.SelectContext(ctx, &reminded, `
@@ -37,34 +36,40 @@ func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, e
 		  cross join lateral (
 		       select count(*) filter (where n.opened_at >= c.asked_at) as times,
 		              max(n.opened_at) filter (where n.opened_at >= c.asked_at) as since, max(n.opened_at) as last_at
-		         from notices n
-		        where n.kind = 'reminder' and n.person_id = c.person_id and n.opened_at >= least(c.asked_at, app_now() - interval '1 day')) n
+		         from notifications n
+		        where n.kind = 'reminder' and n.person_id = c.person_id
+		          and n.opened_at >= least(c.asked_at, app_now() - interval '1 day')) n
 		 where a.request_id = $1 and a.state = 'open' and `+isThere+`
 		 order by c.approval_id, c.position`, requestID)
 	if err != nil {
-		return nil, fmt.Errorf("who was reminded of request %d: %w", requestID, err)
+		return nil, fmt.Errorf("count the reminders of request %d: %w", requestID, err)
 	}
 	return reminded, nil
 }
 
-// isThere: the person p is active, and not away with somebody in their place.
+// isThere: person p is active, and not away with an active delegate.
 const isThere = `p.status = 'active' and p.gone_at is null
 		   and not exists (select from delegation_of(p.id) d join people by on by.id = d.delegate_id
 		                    where d.starts_at <= app_now() and by.status = 'active' and by.gone_at is null)`
 
-// Remind reminds people of everything that waits for them, from a request's run, and answers whom: those who were not
-// reminded within the time apart by another. Each gets one message, which a notice stands for.
-func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration) (reminded []int64, err error) {
-	// One at a time a person, in one order: requests that fall due together must not remind twice, nor wait for each other.
+// Remind opens a reminder for each of the people who had none within the time apart, and answers who they are. A reminder lists
+// everything that waits for its reader.
+func Remind(
+	ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration,
+) (reminded []int64, err error) {
+	// Locked by person, in one order: requests that are due together must neither remind twice nor deadlock.
 	_, err = tx.ExecContext(ctx, `
-		select pg_advisory_xact_lock(hashtextextended('remind:' || id, 0)) from (select unnest($1::bigint[]) as id order by 1) people`, pq.Array(people))
+		select pg_advisory_xact_lock(hashtextextended('remind:' || id, 0))
+		  from (select unnest($1::bigint[]) as id order by 1) people`, pq.Array(people))
 	if err != nil {
 		return nil, fmt.Errorf("remind of request %d: %w", requestID, err)
 	}
 	err = tx.SelectContext(ctx, &reminded, `
-		insert into notices (kind, person_id, request_id)
+		insert into notifications (kind, person_id, request_id)
 		select 'reminder', id, $1 from unnest($2::bigint[]) people (id)
-		 where not exists (select from notices n where n.kind = 'reminder' and n.person_id = people.id and n.opened_at > app_now() - $3 * interval '1 second')
+		 where not exists (select from notifications n
+		                    where n.kind = 'reminder' and n.person_id = people.id
+		                      and n.opened_at > app_now() - $3 * interval '1 second')
 		returning person_id`, requestID, pq.Array(people), apart.Seconds())
 	if err != nil {
 		return nil, fmt.Errorf("remind of request %d: %w", requestID, err)
@@ -72,16 +77,16 @@ func Remind(ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, a
 	if len(reminded) == 0 {
 		return nil, nil
 	}
-	return reminded, Audit(ctx, tx, Event{Actor: "worker", Action: "reminded", RequestID: requestID, Details: map[string]any{"people": reminded}})
+	return reminded, Audit(ctx, tx, Event{Actor: "worker", Action: ReminderSent, RequestID: requestID,
+		Details: map[string]any{"people": reminded}})
 }
 
-// WaitingToRemind answers what a person was asked about and has not answered, the oldest first. Nothing: they are not
-// there, or nothing waits any more.
+// WaitingToRemind answers what waits for a person who was asked, the oldest first; nothing if they are away.
 func WaitingToRemind(ctx context.Context, q Queryer, personID int64, limit int) (lines []WaitingLine, total int, err error) {
 	var there bool
 	err = q.GetContext(ctx, &there, `select exists (select from people p where p.id = $1 and `+isThere+`)`, personID)
 	if err != nil {
-		return nil, 0, fmt.Errorf("whether person %d is there: %w", personID, err)
+		return nil, 0, fmt.Errorf("check whether person %d is away: %w", personID, err)
 	}
 	if !there {
 		return nil, 0, nil

@@ -1,7 +1,7 @@
-// Package schema is the record: the tables, and every query over them, a file a noun.
+// Package schema is the database: the tables and the queries over them, one file for each noun.
 //
-// PostgreSQL is the record, Temporal the engine, Slack a picture. A submission, a decision or a release is one
-// committed transaction here before anything else hears of it. The database's clock (app_now) alone says what is due.
+// A submission, decision, withdrawal or revocation is one committed transaction here before anything else learns of it. The
+// database's clock (app_now) alone decides what is due.
 package schema
 
 import (
@@ -17,29 +17,29 @@ import (
 	"accessbot/schema/pgdial"
 )
 
-// DB is a pool of connections to the record.
+// DB is a pool of connections to the database.
 type DB struct{ *sqlx.DB }
 
-// Queryer is what a query runs on: a DB, a Tx, or one pinned connection.
+// Queryer runs queries: a DB, a Tx, or a pinned connection.
 type Queryer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	GetContext(ctx context.Context, dest any, query string, args ...any) error
 	SelectContext(ctx context.Context, dest any, query string, args ...any) error
 }
 
-// statementBound is how long an operation may take whose context has no deadline: longer than any role's statement_timeout
-// (see roleSettings), so that the server says first what took too long.
+// statementBound limits operations whose context has no deadline. It is longer than any role's statement_timeout (see roles), so
+// that the server is the first to report what took too long.
 const statementBound = 2 * time.Minute
 
-// Open prepares a pool of at most maxConns connections to the PostgreSQL database at url. It connects lazily: a
-// database that is away shows at the first query, and one that is silent at the end of that query's context.
+// Open prepares a pool of at most maxConns connections to the PostgreSQL database at url. It connects lazily: if the database is
+// down, the first query fails, and if it is silent, at the end of that query's context.
 func Open(url string, maxConns int) (*DB, error) {
 	if url == "" {
-		return nil, errors.New("DATABASE_URL is not set: give the URL of accessbot's PostgreSQL database")
+		return nil, errors.New("DATABASE_URL is not set: set it to the URL of accessbot's PostgreSQL database")
 	}
 	config, err := pq.NewConfig(url)
 	if err != nil {
-		// pq's own text can quote the URL, and with it a password.
+		// pq's error can quote the URL, and with it a password.
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL URL such as postgres://user@host:5432/accessbot")
 	}
 	db := sqlx.NewDb(sql.OpenDB(pgdial.NewConnector(config, pgdial.Options{Bound: statementBound})), "postgres")
@@ -49,11 +49,11 @@ func Open(url string, maxConns int) (*DB, error) {
 	return &DB{db}, nil
 }
 
-// ErrUnclear says that the answer to a commit was lost: the transaction may have been committed, or not.
-var ErrUnclear = errors.New("it is not known whether this was committed")
+// ErrUnclear says that the answer to a commit was lost.
+var ErrUnclear = errors.New("the transaction may or may not have been committed")
 
-// InTx runs f in one transaction: committed when f returns nil, rolled back otherwise. An error is ErrUnclear where only the
-// answer to the commit is missing.
+// InTx runs f in one transaction, which is committed if f returns nil, and rolled back otherwise. The error is ErrUnclear if only
+// the answer to the commit is missing.
 func (db *DB) InTx(ctx context.Context, f func(tx *sqlx.Tx) error) error { return db.inTx(ctx, nil, f) }
 
 func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.Tx) error) error {
@@ -61,7 +61,7 @@ func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it has nothing to do, after an error that error is the one to tell
+	defer tx.Rollback() //nolint:errcheck // does nothing after a commit, and another error is returned already
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -73,20 +73,23 @@ func (db *DB) inTx(ctx context.Context, options *sql.TxOptions, f func(tx *sqlx.
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &refused), errors.Is(err, sql.ErrTxDone): // PostgreSQL said no, or it was not sent
+	case errors.As(err, &refused), errors.Is(err, sql.ErrTxDone): // refused, or not sent
 		return fmt.Errorf("commit: %w", err)
 	}
 	return fmt.Errorf("commit: %w", errors.Join(ErrUnclear, err))
 }
 
-// longest is how long InLongTx may take where its context has no deadline, and one statement of it in any case.
+// longest limits InLongTx if its context has no deadline, and each of its statements in any case.
 const longest = 2 * time.Hour
 
-// longTimeouts are a transaction's that takes longer than those of its role allow.
-const longTimeouts = `set local statement_timeout = '2h'; set local lock_timeout = '10min'; set local idle_in_transaction_session_timeout = '10min'`
+// longTimeouts replace the timeouts of the role.
+const longTimeouts = `
+	set local statement_timeout = '2h';
+	set local lock_timeout = '10min';
+	set local idle_in_transaction_session_timeout = '10min'`
 
-// InLongTx is InTx for what takes longer than a role's timeouts allow: an import, an export, the audit's check. f's statements
-// get the context that it is handed, or each would end after statementBound.
+// InLongTx is InTx for what may exceed a role's timeouts: an import, an export, verifying the audit. f must pass its context to
+// its statements, or each would end after statementBound.
 func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx context.Context, tx *sqlx.Tx) error) error {
 	ctx, cancel := forLong(ctx)
 	defer cancel()
@@ -98,7 +101,7 @@ func (db *DB) InLongTx(ctx context.Context, options *sql.TxOptions, f func(ctx c
 	})
 }
 
-// forLong gives a context a deadline that has none.
+// forLong sets a deadline if ctx has none.
 func forLong(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, has := ctx.Deadline(); has {
 		return ctx, func() {}

@@ -12,35 +12,32 @@ import (
 	"github.com/lib/pq"
 )
 
-// Sealing, and why nothing can slip in between.
+// Why no event can end up between two seals:
 //
-// Events are numbered when they are written and appear when their transaction commits: number 7 may appear long after
-// number 8. A seal over "all numbers so far" would leave 7 between two seals, sealed by neither. To have writers wait for
-// the sealer would mean a lock on the path of every transition. So the order of the audit is another one: (xid, id), the
-// transaction's ID first. The statement that chooses what to seal has one snapshot, and takes only events whose xid lies
-// below that snapshot's xmin. PostgreSQL says of these transactions that each is over: what it committed is visible to this
-// very snapshot, and nothing more will come from it. A transaction that begins, or gets its xid, later gets one that is not
-// lower than xmin (xids only rise). Hence, once everything below xmin is sealed or about to be, no event can ever appear
-// with an xid below it, and the batch may be cut anywhere in the order of (xid, id): what comes next sorts after the last
-// event that was sealed. Savepoints do not matter, as pg_current_xact_id is the xid of the transaction as a whole.
+// An event gets its ID when it is written and becomes visible when its transaction commits, so ID 7 may appear long after
+// ID 8. A seal over all IDs so far would miss 7, and a lock would make every transition wait for the sealer. The audit is
+// therefore ordered by (xid, id). The statement that selects what to seal has one snapshot, and takes only events whose xid
+// is below the snapshot's xmin: all of those transactions are over, and what they committed is visible. Later transactions
+// get xids that are not below xmin. So nothing can appear any more before the last event that was sealed, and a batch may
+// end anywhere in that order. Savepoints do not matter: pg_current_xact_id is the xid of the whole transaction.
 //
-// The price: a transaction that writes, anywhere in the cluster, and stays open delays sealing until it is over. It blocks
-// nobody, nothing is lost, and TailOf tells.
+// The price: a writing transaction that stays open, anywhere in the cluster, delays sealing. It blocks no one, and
+// UnsealedEvents reports it.
 //
-// An xid means something in its own cluster alone. Events carry their cluster's identifier; those of another cluster came
-// with a restored dump, whose transactions are all over here, and are sealed first. Each seal covers events of one cluster.
+// An xid is only valid in its own cluster. Events of another cluster came with a restored dump, so their transactions are
+// over, and they are sealed first. Each seal covers events of one cluster.
 
 const (
-	sealedATime = 1000 // events a seal, at most
-	sealsARound = 200
+	eventsPerSeal = 1000 // at most
+	sealsARound   = 200
 )
 
-// SealLock is held by whoever seals. Two at once would do no harm: the second could not insert its seal.
+// SealLock saves double work. Two sealers would do no harm: the second could not insert its seal.
 const SealLock Lock = "seal the audit"
 
-// SealAudit seals what can be sealed, a transaction a batch, and tells of each new seal. It stops when nothing is left, when
-// ctx is done, or after a round's work; what is left is sealed by the next round.
-func (db *DB) SealAudit(ctx context.Context, told func(Seal)) error {
+// SealAudit seals what can be sealed, one transaction per batch, and reports each new seal. It stops when nothing is left,
+// when ctx is done, or after sealsARound seals; the next round seals the rest.
+func (db *DB) SealAudit(ctx context.Context, report func(Seal)) error {
 	for range sealsARound {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the next round goes on
@@ -49,10 +46,10 @@ func (db *DB) SealAudit(ctx context.Context, told func(Seal)) error {
 		if err != nil {
 			return fmt.Errorf("seal the audit: %w", err)
 		}
-		if seal.Position == 0 {
+		if seal.Number == 0 {
 			return nil
 		}
-		told(seal)
+		report(seal)
 	}
 	return nil
 }
@@ -73,13 +70,15 @@ func progress(ctx context.Context, q Queryer) ([]sealedUpTo, error) {
 		    select min(cluster) as cluster from audit_events
 		    union all
 		    select (select min(e.cluster) from audit_events e where e.cluster > c.cluster) from clusters c where c.cluster is not null)
-		select c.cluster, c.cluster = audit_cluster() as here, coalesce(s.last_xid, '0'::xid8)::text as last_xid, coalesce(s.last_event, 0) as last_event
+		select c.cluster, c.cluster = audit_cluster() as here, coalesce(s.last_xid, '0'::xid8)::text as last_xid,
+		       coalesce(s.last_event, 0) as last_event
 		  from clusters c
-		  left join lateral (select last_xid, last_event from audit_seals s where s.cluster = c.cluster order by s.position desc limit 1) s on true
+		  left join lateral (
+		       select last_xid, last_event from audit_seals s where s.cluster = c.cluster order by s.number desc limit 1) s on true
 		 where c.cluster is not null
 		 order by here, c.cluster`)
 	if err != nil {
-		return nil, fmt.Errorf("how far it is sealed: %w", err)
+		return nil, fmt.Errorf("find how far each cluster is sealed: %w", err)
 	}
 	return clusters, nil
 }
@@ -88,11 +87,11 @@ const unsealed = `
   from audit_events e
  where e.cluster = $1 and (e.xid, e.id) > ($2::xid8, $3::bigint)`
 
-// sealNext seals one batch. A seal without a position: there was nothing to seal.
+// sealNext seals one batch. The zero Seal: there was nothing to seal.
 func (db *DB) sealNext(ctx context.Context) (seal Seal, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
-		// Before the events are chosen: if another sealer is faster, ours does not fit on the chain and is refused.
-		seal, err = head(ctx, tx)
+		// Read before the events are selected: if another sealer is faster, this seal no longer continues the chain.
+		seal, err = newestSeal(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -106,9 +105,9 @@ func (db *DB) sealNext(ctx context.Context) (seal Seal, err error) {
 			var rows []auditRow
 			err := tx.SelectContext(ctx, &rows, `select `+auditColumns+unsealed+`
 				   and (not $4 or e.xid < pg_snapshot_xmin(pg_current_snapshot()))
-				 order by e.xid, e.id limit $5`, c.Cluster, c.LastXID, c.LastEvent, c.Here, sealedATime)
+				 order by e.xid, e.id limit $5`, c.Cluster, c.LastXID, c.LastEvent, c.Here, eventsPerSeal)
 			if err != nil {
-				return fmt.Errorf("what is to be sealed: %w", err)
+				return fmt.Errorf("select events to seal: %w", err)
 			}
 			if len(rows) > 0 {
 				seal, err = sealRows(ctx, tx, before, c.Cluster, rows)
@@ -123,7 +122,7 @@ func (db *DB) sealNext(ctx context.Context) (seal Seal, err error) {
 func sealRows(ctx context.Context, tx *sqlx.Tx, before Seal, cluster int64, rows []auditRow) (Seal, error) {
 	last := rows[len(rows)-1]
 	seal := Seal{
-		Position: before.Position + 1, First: before.First + before.Events, Events: int64(len(rows)), FirstEvent: rows[0].ID.Int64,
+		Number: before.Number + 1, First: before.First + before.Events, Events: int64(len(rows)), FirstEvent: rows[0].ID.Int64,
 		LastEvent: last.ID.Int64, Cluster: cluster, LastXID: last.XID.String, Previous: before.Hash,
 	}
 	var err error
@@ -131,55 +130,56 @@ func sealRows(ctx context.Context, tx *sqlx.Tx, before Seal, cluster int64, rows
 		return seal, err
 	}
 	ids, hashes := make([]int64, len(rows)), make([][]byte, len(rows))
-	for n, row := range rows {
-		ids[n] = row.ID.Int64
-		if hashes[n], err = row.hash(seal.First + int64(n)); err != nil {
+	for i, row := range rows {
+		ids[i] = row.ID.Int64
+		if hashes[i], err = row.hash(seal.First + int64(i)); err != nil {
 			return seal, err
 		}
 	}
 	seal.Hash = seal.sum(hashes)
 	_, err = tx.ExecContext(ctx, `
-		insert into audit_positions (position, event_id, hash)
+		insert into audit_sequence (sequence, event_id, hash)
 		select $1::bigint + n - 1, event_id, hash from unnest($2::bigint[], $3::bytea[]) with ordinality as e (event_id, hash, n)`,
 		seal.First, pq.Array(ids), pq.ByteaArray(hashes))
 	if err != nil {
-		return seal, fmt.Errorf("give events %d to %d their positions: %w", seal.FirstEvent, seal.LastEvent, err)
+		return seal, fmt.Errorf("number events %d to %d: %w", seal.FirstEvent, seal.LastEvent, err)
 	}
 	_, err = tx.NamedExecContext(ctx, `
-		insert into audit_seals (position, first, events, first_event, last_event, cluster, last_xid, previous, hash, sealed_at)
-		values (:position, :first, :events, :first_event, :last_event, :cluster, cast(:last_xid as xid8), :previous, :hash, :sealed_at)`, seal)
+		insert into audit_seals (number, first, events, first_event, last_event, cluster, last_xid, previous, hash, sealed_at)
+		values (:number, :first, :events, :first_event, :last_event, :cluster, cast(:last_xid as xid8),
+		        :previous, :hash, :sealed_at)`, seal)
 	if err != nil {
-		return seal, fmt.Errorf("add seal %d: %w", seal.Position, err)
+		return seal, fmt.Errorf("add seal %d: %w", seal.Number, err)
 	}
 	return seal, nil
 }
 
-// head answers the newest seal. Before the first one it answers what that goes on from: no position, no events, zeros.
-func head(ctx context.Context, q Queryer) (Seal, error) {
+// newestSeal answers the seal that the next one continues; before the first, number 0 with a hash of zeros.
+func newestSeal(ctx context.Context, q Queryer) (Seal, error) {
 	var s Seal
-	err := q.GetContext(ctx, &s, selectSeal+` order by position desc limit 1`)
+	err := q.GetContext(ctx, &s, selectSeal+` order by number desc limit 1`)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Seal{First: 1, Hash: make([]byte, 32)}, nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("the newest seal: %w", err)
+		return s, fmt.Errorf("read the newest seal: %w", err)
 	}
 	return s, nil
 }
 
-// Tail is what is not sealed yet.
-type Tail struct {
+// Unsealed are the events without a sequence.
+type Unsealed struct {
 	Events int64
 	Oldest time.Duration // the age of the oldest of them
 }
 
-// TailLate is from which age on somebody should look why the tail is not sealed: the worker is down, or a transaction
-// somewhere in the cluster is open for that long.
-const TailLate = 5 * time.Minute
+// UnsealedLate is the age of unsealed events from which on they are reported: the worker is down, or a transaction somewhere
+// in the cluster has been open for that long.
+const UnsealedLate = 5 * time.Minute
 
-// TailOf answers what is not sealed yet.
-func TailOf(ctx context.Context, q Queryer) (Tail, error) {
-	var t Tail
+// UnsealedEvents counts the events that are not sealed yet.
+func UnsealedEvents(ctx context.Context, q Queryer) (Unsealed, error) {
+	var t Unsealed
 	clusters, err := progress(ctx, q)
 	if err != nil {
 		return t, err
@@ -190,9 +190,10 @@ func TailOf(ctx context.Context, q Queryer) (Tail, error) {
 			Seconds float64 `db:"seconds"`
 		}
 		err := q.GetContext(ctx, &part, `
-			select count(*) as events, coalesce(extract(epoch from app_now() - min(e.at)), 0)::float8 as seconds`+unsealed, c.Cluster, c.LastXID, c.LastEvent)
+			select count(*) as events, coalesce(extract(epoch from app_now() - min(e.at)), 0)::float8 as seconds`+unsealed,
+			c.Cluster, c.LastXID, c.LastEvent)
 		if err != nil {
-			return t, fmt.Errorf("what is not sealed yet: %w", err)
+			return t, fmt.Errorf("count unsealed events: %w", err)
 		}
 		t.Events += part.Events
 		t.Oldest = max(t.Oldest, time.Duration(part.Seconds*float64(time.Second)))
@@ -200,13 +201,13 @@ func TailOf(ctx context.Context, q Queryer) (Tail, error) {
 	return t, nil
 }
 
-// sealedPast tells whether an event's place lies before what is sealed of its cluster: nothing can come there any more.
+// sealedPast tells whether an event sorts before the last sealed one of its cluster, where nothing can appear any more.
 func sealedPast(clusters []sealedUpTo, r auditRow) bool {
-	n := slices.IndexFunc(clusters, func(c sealedUpTo) bool { return c.Cluster == r.Cluster.Int64 })
-	if n < 0 {
+	i := slices.IndexFunc(clusters, func(c sealedUpTo) bool { return c.Cluster == r.Cluster.Int64 })
+	if i < 0 {
 		return false
 	}
-	c := clusters[n]
+	c := clusters[i]
 	if len(r.XID.String) != len(c.LastXID) { // decimal numbers
 		return len(r.XID.String) < len(c.LastXID)
 	}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Found is one hit: a person or a job title.
+// Found is one result: a person, a job title or an application.
 type Found struct {
 	ID       int64  `db:"id"`
 	Name     string `db:"name"`
@@ -16,15 +16,15 @@ type Found struct {
 	JobTitle string `db:"job_title"` // of a person; empty: none
 }
 
-// SearchPeople finds active people other than the one who asks: by the beginnings of words of their name in any order, or of
-// their e-mail address before the @; a whole address finds its own. First whole names and whole words, then beginnings of the
-// name, then beginnings of its other words, then addresses; each by name. Nothing typed: those with the same manager first. At
-// most limit.
+// SearchPeople finds at most limit active people other than personID: by the beginnings of words of their name in any order, or
+// of their e-mail address before the @; a whole address finds its person. Whole names and words come first, then beginnings of
+// the name, then beginnings of its other words, then addresses, each sorted by name. If nothing is typed, people with the same
+// manager come first.
 func SearchPeople(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
 	return searchPeople(ctx, q, personID, false, typed, limit)
 }
 
-// SearchReports is SearchPeople among those whom a person manages.
+// SearchReports is SearchPeople among a manager's reports.
 func SearchReports(ctx context.Context, q Queryer, personID int64, typed string, limit int) ([]Found, error) {
 	return searchPeople(ctx, q, personID, true, typed, limit)
 }
@@ -41,11 +41,11 @@ func searchPeople(ctx context.Context, q Queryer, personID int64, reports bool, 
 	return found, nil
 }
 
-// peopleQuery is empty where nothing can be found.
+// peopleQuery is empty if nothing can be found.
 func peopleQuery(personID int64, reports bool, typed string, limit int) (query string, args []any) {
 	s := peopleSearch{args: []any{personID, limit}}
 	if reports {
-		// Few, so that each is looked up.
+		// There are few, so each is looked up by ID.
 		s.among = ` and s.person_id = any (array(select m.id from people m where m.manager_id = $1))`
 	}
 	words := typedWords(typed)
@@ -55,11 +55,12 @@ func peopleQuery(personID int64, reports bool, typed string, limit int) (query s
 		s.hits(&s.first, 0, s.begins(placeName), `s.key, s.name`)
 	case typed == "":
 		s.first = append(s.first, `(select s.person_id, s.name, 0 as rank
-		    from people me join people t on t.manager_id = me.manager_id join people_search s on s.person_id = t.id and `+s.begins(placeName)+`
+		    from people me join people t on t.manager_id = me.manager_id
+		    join people_search s on s.person_id = t.id and `+s.begins(placeName)+`
 		   where me.id = $1 order by s.name limit $2 + 1)`)
 		s.hits(&s.first, 1, s.begins(placeName), `s.key, s.name`)
 	case len(words) == 0:
-		return "", nil // signs alone are in no name
+		return "", nil // no name has only punctuation
 	case isAddress:
 		words = typedWords(local)
 		if len(words) == 0 {
@@ -92,13 +93,13 @@ func peopleQuery(personID int64, reports bool, typed string, limit int) (query s
 		 limit $2`, s.args
 }
 
-// peopleSearch is a query over people_search (see migration 27) while it is put together. $1 is who asks, $2 the limit. Every
-// part is ranked before it is cut, and cut at more than is asked for: the one who asks may be in it, and others by several keys.
+// peopleSearch builds a query over people_search (see migration 27). $1 is the person who searches, $2 the limit. Each part is
+// ranked and limited to more than $2, because it may contain that person, and others by several keys.
 type peopleSearch struct {
 	args  []any
 	among string
-	first []string // found in the order of an index, however many there are
-	more  []string // looked for only where those are too few
+	first []string // in the order of an index, for any number of rows
+	more  []string // only if first finds too few
 }
 
 func (s *peopleSearch) byWords(words []string) {
@@ -109,7 +110,7 @@ func (s *peopleSearch) byWords(words []string) {
 	}
 	s.hits(&s.first, 2, s.begins(placeName+whole), `s.key, s.name`)
 
-	// The longest word is in fewest names: the others are looked for in those.
+	// The longest word is in the fewest names, which are filtered by the other words.
 	longest := slices.MaxFunc(words, func(a, b string) int { return utf8.RuneCountInString(a) - utf8.RuneCountInString(b) })
 	others := ``
 	for _, word := range words {
@@ -119,11 +120,11 @@ func (s *peopleSearch) byWords(words []string) {
 	}
 	const needed = `(select count(distinct person_id) from first) <= $2 and `
 	s.hits(&s.more, 3, needed+s.begins(placeWord+longest)+others, `s.name`)
-	// Addresses may all begin alike: of more than are asked for, the first by address.
+	// Many addresses may begin alike: the first ones by address.
 	s.hits(&s.more, 4, needed+s.begins(placeAddress+whole), `s.key, s.name`)
 }
 
-// hits adds a part: what it finds, in this order. A person has few keys that begin alike.
+// hits adds a part with its order. A person has few keys that begin alike.
 func (s *peopleSearch) hits(part *[]string, rank int, where, order string) {
 	*part = append(*part, fmt.Sprintf(`(select s.person_id, s.name, %d as rank from people_search s where %s%s
 		    order by %s, s.person_id limit 4 * ($2 + 1))`, rank, where, s.among, order))
@@ -136,17 +137,17 @@ func (s *peopleSearch) arg(value any) string {
 
 func (s *peopleSearch) is(key string) string { return `s.key = ` + s.arg(key) }
 
-// begins is the condition that a key begins with this, as a range of the index. No key holds the last of all characters.
+// begins is the condition that a key begins with this, as a range of the index. No key contains U+10FFFF.
 func (s *peopleSearch) begins(key string) string {
 	return `s.key >= ` + s.arg(key) + ` and s.key < ` + s.arg(key+"\U0010FFFF")
 }
 
-// narrowing is the condition that every word of what was typed is in a search text: from three characters on anywhere (trigrams
-// need three), below that at the beginning of a word. Its arguments are numbered on from args.
+// narrowing is the condition that every typed word is in a search text: words of three characters or more anywhere (trigrams need
+// three), shorter ones at the beginning of a word. Its arguments continue args.
 func narrowing(column, typed string, args []any) (string, []any) {
 	words := typedWords(typed)
 	if len(words) == 0 && typed != "" {
-		return `false`, args // signs alone are in no search text
+		return `false`, args // no search text has only punctuation
 	}
 	where := `true`
 	for _, word := range words {
@@ -179,7 +180,7 @@ func SearchJobTitles(ctx context.Context, q Queryer, typed string, limit int) ([
 // beginning is the pattern of the search texts that begin with what was typed.
 func beginning(typed string) string { return " " + strings.Join(typedWords(typed), " ") + "%" }
 
-// SearchApplications finds the applications that the draft's offer has grants of, at most limit.
+// SearchApplications finds applications in the draft's offer, at most limit.
 func (d *Draft) SearchApplications(ctx context.Context, q Queryer, typed string, limit int) ([]Found, error) {
 	offered := `e.id = any($3)`
 	if d.Mode == Custom {

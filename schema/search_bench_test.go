@@ -16,7 +16,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// Names as they are in a company of the world: few given names and surnames are many people's.
+// Names as in an international company: many people share a few given names and surnames.
 var (
 	givenNames = []string{
 		"Alice", "Anna", "Ana María", "José", "Jean-Luc", "Li", "Lisa", "Linda", "Liam", "Wei", "Seán", "Søren", "Jürgen", "Łukasz", "Zoë", "Priya", "Rahul",
@@ -32,7 +32,7 @@ var (
 	unspacedNames = []string{"王芳", "李娜", "张伟", "山田太郎", "佐藤花子", "김민수", "이지우"}
 )
 
-// town is a database with that many active people, searched as the Slack app.
+// town is a database with n active people, searched as the Slack app.
 func town(tb testing.TB, people int) (*schema.DB, []string) {
 	tb.Helper()
 	d := schematest.New(tb)
@@ -43,7 +43,7 @@ func town(tb testing.TB, people int) (*schema.DB, []string) {
 		if n%10 == 0 {
 			names[n] = unspacedNames[dice.IntN(len(unspacedNames))]
 		}
-		if n%7 == 0 { // and many who are alone with theirs
+		if n%7 == 0 { // and many unique ones
 			names[n] += fmt.Sprintf(" %c%c%c%d", 'a'+dice.IntN(26), 'a'+dice.IntN(26), 'a'+dice.IntN(26), n)
 		}
 		emails[n] = fmt.Sprintf("network-user%d@kubernetes.example", n)
@@ -69,7 +69,7 @@ func town(tb testing.TB, people int) (*schema.DB, []string) {
 	return d.As(tb, "accessbot_slackapp"), names
 }
 
-// BenchmarkSearchPeople prints how long searches among 100,000 people take, by what is typed.
+// BenchmarkSearchPeople prints how long searches among 100,000 people take, by search text.
 func BenchmarkSearchPeople(b *testing.B) {
 	ctx := context.Background()
 	app, names := town(b, 100_000)
@@ -93,7 +93,7 @@ func BenchmarkSearchPeople(b *testing.B) {
 		{"a character of a name without spaces", func() string { r := []rune(unspacedNames[dice.IntN(7)]); return string(r[dice.IntN(len(r))]) }, false},
 		{"how every address begins", func() string { return "network" }, false},
 		{"an address", func() string { return fmt.Sprintf("network-user%d@kubernetes.example", dice.IntN(100_000)) }, false},
-		{"nobody's name", func() string { return "zzqx" }, false},
+		{"no one's name", func() string { return "zzqx" }, false},
 		{"one's reports", func() string { return string(rune('a' + dice.IntN(26))) }, true},
 	} {
 		b.Run(search.what, func(b *testing.B) {

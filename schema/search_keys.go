@@ -10,14 +10,14 @@ import (
 	"github.com/lib/pq"
 )
 
-// Where in a person a key is from; it is the key's first character.
+// The source of a key is its first character.
 const (
 	placeName    = "0" // the whole name
 	placeWord    = "1" // a word of the name
-	placeAddress = "2" // what stands before the @ of the e-mail address, whole and word by word: never a company's domain
+	placeAddress = "2" // the e-mail address before the @, whole and word by word
 )
 
-// personKeys are the keys by which a person is found, the name that they are sorted by, and all words of the name.
+// personKeys answers the keys by which a person is found, the name by which they are sorted, and all words of the name.
 func personKeys(name, email string) (keys []string, sortedBy, allWords string) {
 	words := foldedWords(name)
 	sortedBy, allWords = wholeName(words), searchText(name)
@@ -41,7 +41,7 @@ func personKeys(name, email string) (keys []string, sortedBy, allWords string) {
 	return slices.Compact(keys), sortedBy, allWords
 }
 
-// searchText is what a name is searched in: its words, each after a space.
+// searchText is the text in which a name is searched: its words, each after a space.
 func searchText(texts ...string) string {
 	var keys []string
 	for _, text := range texts {
@@ -58,8 +58,8 @@ func searchText(texts ...string) string {
 	return " " + strings.Join(keys, " ")
 }
 
-// WriteSearchKeys brings the keys by which people (these, or all), job titles, applications and entitlements are found to what their
-// names say, as the role accessbot_directory. What is written about them other than by an import is found once this was called.
+// WriteSearchKeys updates the search keys of people: the given ones, or all together with job titles, applications and
+// entitlements. It needs the role accessbot_directory. Imports call it; after any other change to names, call it too.
 func WriteSearchKeys(ctx context.Context, tx *sqlx.Tx, personIDs ...int64) error {
 	if err := writePersonKeys(ctx, tx, personIDs); err != nil {
 		return fmt.Errorf("write the search keys of people: %w", err)

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Secret is a secret setting of a program: the value of the environment variable of that name, or what the file holds that NAME_FILE
-// names, without the line break at its end. Empty: neither is set. An error never says the secret.
+// Secret answers a secret setting: the value of the environment variable, or the content of the file that NAME_FILE names,
+// without its final line breaks. Empty: neither is set. Errors never contain the secret.
 func Secret(getenv func(string) string, name string) (string, error) {
 	value, path := getenv(name), getenv(name+"_FILE")
 	switch {
 	case path == "":
 		return value, nil
 	case value != "":
-		return "", fmt.Errorf("%s: %s_FILE is set too: leave one of them out", name, name)
+		return "", fmt.Errorf("%s and %s_FILE are both set: remove one of them", name, name)
 	}
 	held, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {

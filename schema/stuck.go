@@ -10,7 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// What is stuck: nobody can be asked about it, or those who were asked have not answered by its first escalation. An
+// What is stuck: no one can be asked about it, or those who were asked have not answered by its first escalation. An
 // administrator may decide it in the place of everybody, and every trace of it says so.
 
 // StuckFor answers the stuck requests that an administrator may decide, the oldest first; nothing for anybody else.
@@ -24,8 +24,8 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		    join request_items i on i.id = s.id and i.state = 'awaiting_approval'
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
-		   where item_verdict(i.id) is null
-		     and not exists (select from releases l where l.item_id = i.id))
+		   where item_outcome(i.id) is null
+		     and not exists (select from stop_orders l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, coalesce(by.name, '') as submitter_name, w.items, w.high_risk, w.names, r.created_at, r.ends_at, r.ends_on, r.time_zone, count(*) over () as total
 		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(name order by n) filter (where n <= $2) as names from stuck group by request_id) w
 		  join access_requests r on r.id = w.request_id
@@ -85,25 +85,25 @@ type StuckAnswer struct {
 	Reason    string         // required: everybody reads it
 }
 
-// DecideStuck records an administrator's answer about what is stuck. It passes every stage that is left, alone. It answers
+// DecideAsAdministrator records an administrator's answer about what is stuck. It passes every stage that is left, alone. It answers
 // ErrNotAllowed where the person is no administrator or nothing of it is stuck, ErrOwnRequest, ErrTermsChanged or
 // ErrEndPassed; then nothing is recorded but the attempt, in the audit.
-func (db *DB) DecideStuck(ctx context.Context, answer StuckAnswer) (Decided, error) {
+func (db *DB) DecideAsAdministrator(ctx context.Context, answer StuckAnswer) (Decided, error) {
 	var decided Decided
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var err error
-		decided, err = decideStuck(ctx, tx, answer)
+		decided, err = decideAsAdministrator(ctx, tx, answer)
 		return err
 	})
-	if err == nil || !isRefusal(err) {
+	if err == nil || !isRefused(err) {
 		return decided, err
 	}
-	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: "decision refused", Alert: true, RequestID: answer.RequestID,
+	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true, RequestID: answer.RequestID,
 		Details: map[string]any{"why": err.Error(), "override": true}})
 	return Decided{}, errors.Join(err, auditErr)
 }
 
-func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided, error) {
+func decideAsAdministrator(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided, error) {
 	if err := LockRequest(ctx, tx, answer.RequestID); err != nil {
 		return Decided{}, err
 	}
@@ -124,7 +124,7 @@ func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided,
 	case past(request.EndsAt, request.ReadAt):
 		return Decided{}, ErrEndPassed
 	}
-	judged, err := Judge(ctx, tx, request)
+	evaluated, err := Evaluate(ctx, tx, request)
 	if err != nil {
 		return Decided{}, err
 	}
@@ -136,20 +136,20 @@ func decideStuck(ctx context.Context, tx *sqlx.Tx, answer StuckAnswer) (Decided,
 			continue
 		}
 		ids = append(ids, i.ID)
-		stages := judged.Clause(i).Stages
+		stages := evaluated.Rule(i).Stages
 		for stage := i.Stage(); stage <= len(stages); stage++ {
 			if stage > i.Stage() && stagePassed(i.Decisions, stage) {
 				continue
 			}
 			decisions = append(decisions, Decision{ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: person.ID, Valid: true}, Stage: stage, Stages: len(stages),
-				Agree: stages[stage-1].Agree, Override: true, Basis: "administrator, for a stuck request", Verdict: verdictOf(approve), Reason: answer.Reason, EndsAt: request.EndsAt})
+				RequiredApprovals: stages[stage-1].RequiredApprovals, Override: true, Basis: "administrator, for a stuck request", Verdict: verdictOf(approve), Reason: answer.Reason, EndsAt: request.EndsAt})
 			if !approve {
 				break
 			}
 		}
 	}
 	if len(decisions) == 0 {
-		return Decided{Request: request}, nil // somebody was first
+		return Decided{Request: request}, nil // someone was first
 	}
 	if err := recordDecisions(ctx, tx, request, decisions); err != nil {
 		return Decided{}, err

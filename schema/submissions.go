@@ -15,64 +15,64 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Submission turns a draft into a request: what the draft does not hold itself.
+// Submission is what a request needs besides its draft.
 type Submission struct {
 	ViewID    string
 	PersonID  int64
 	EndsAt    sql.NullTime // null: permanent
-	EndsOn    sql.NullTime // the day, when it was chosen without a time
+	EndsOn    sql.NullTime // the date, if the end was chosen without a time
 	ReasonKey string
 	Note      string
 	Quota     Quota
-	// LastEnd is the last end that a limit of so many days allows, in the requester's time zone.
+	// LastEnd is the latest end that a limit of this many days allows, in the requester's time zone.
 	LastEnd func(days int) time.Time
 }
 
-// Receipt is what came of a Submission.
+// Receipt is the result of a Submission.
 type Receipt struct {
 	RequestID int64
-	Before    bool // the form was submitted before: this is that request
+	Before    bool // the form had been submitted: this is its request
 }
 
-// Why a submission is refused, for people to mend.
+// Why a submission is refused. People can correct it.
 var (
-	ErrNothingChosen = errors.New("nothing is chosen")
-	ErrNoSuchReason  = errors.New("not one of the reasons")
-	ErrNotJudged     = errors.New("the policy cannot judge this")
-	ErrNotYours      = errors.New("not somebody whom the person may ask for")
+	ErrNothingChosen = errors.New("nothing is selected")
+	ErrNoSuchReason  = errors.New("no such reason")
+	ErrNotEvaluated  = errors.New("the policy cannot evaluate the request")
+	ErrNotYours      = errors.New("the person may not request for the requester")
 )
 
-// NoLongerOffered names what was offered when the list was shown, and is not any more: retired, had or asked for meanwhile, or its
-// holder lost it. The draft has forgotten it.
+// NoLongerOffered names what is no longer offered: it was retired, granted or requested in the meantime, or the person or job
+// title lost it. It is removed from the draft.
 type NoLongerOffered struct{ Names []string }
 
 func (e *NoLongerOffered) Error() string { return "no longer offered: " + strings.Join(e.Names, ", ") }
 
-// TooLong names what may not be held for as long as was asked for.
+// TooLong names what may not be held for the requested duration.
 type TooLong struct {
 	Limited   []Limited
-	Permanent bool // that was asked for
+	Permanent bool // the requested duration
 }
 
 // Limited is a grant with its own limit.
 type Limited struct {
 	Name    string
-	MaxDays int // 0: as long as anything, but not permanently
+	MaxDays int // 0: any duration, but not permanently
 }
 
-// NoteNeeded names what the policy lets nobody ask for without a note.
+// NoteNeeded names what needs a note by the policy.
 type NoteNeeded struct{ Names []string }
 
 func (e *NoteNeeded) Error() string { return "without a note: " + strings.Join(e.Names, ", ") }
 
-// CoveredAlready names what the person has until the end that was asked for, or longer.
+// CoveredAlready names what the requester has until the requested end, or longer.
 type CoveredAlready struct {
 	Names []string
-	For   string // the person, where another asks for them; empty: it is who asks
+	For   string // the requester; empty: the person who fills in the form
 }
 
 func (e *CoveredAlready) Error() string {
-	return "had until then already: " + strings.Join(e.Names, ", ")
+	return "already held until then: " + strings.Join(e.Names, ", ")
 }
 
 func (e *TooLong) Error() string {
@@ -83,9 +83,9 @@ func (e *TooLong) Error() string {
 	return "too long: " + strings.Join(parts, ", ")
 }
 
-// Submit makes the request of a draft, in one transaction that looks again whether all of it is still offered and still missing.
-// The view's ID is its key: submitted twice, it is one request. It answers ErrNotFound where there is neither draft nor request,
-// ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotJudged, *OverQuota, *NoLongerOffered, *TooLong,
+// Submit turns a draft into a request, in one transaction that checks again that all of it is still offered. The view's ID is its
+// key: submitted twice, it is one request. It answers ErrNotFound if there is neither draft nor request, ErrNotActive,
+// ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
 // *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
@@ -94,29 +94,29 @@ func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 		receipt, err = submit(ctx, tx, s)
 		return err
 	})
-	var gone *noLonger
+	var gone *goneError
 	if !errors.As(err, &gone) {
 		return receipt, err
 	}
-	_, forget := db.ChangeDraft(ctx, s.ViewID, s.PersonID, func(_ *sqlx.Tx, d *Draft) error {
-		vanished := func(id int64) bool { return slices.Contains(gone.ids, id) }
-		d.Chosen = slices.DeleteFunc(d.Chosen, vanished)
+	_, changeErr := db.ChangeDraft(ctx, s.ViewID, s.PersonID, func(_ *sqlx.Tx, d *Draft) error {
+		isGone := func(id int64) bool { return slices.Contains(gone.ids, id) }
+		d.Chosen = slices.DeleteFunc(d.Chosen, isGone)
 		if d.AllChosen {
-			d.Offered = slices.DeleteFunc(d.Offered, vanished)
+			d.Offered = slices.DeleteFunc(d.Offered, isGone)
 			d.Total = len(d.Offered)
 		}
 		return nil
 	})
-	return receipt, errors.Join(&NoLongerOffered{Names: gone.names}, forget)
+	return receipt, errors.Join(&NoLongerOffered{Names: gone.names}, changeErr)
 }
 
-// noLonger carries out of the transaction what the draft has to forget.
-type noLonger struct {
+// goneError carries out of the transaction what must be removed from the draft.
+type goneError struct {
 	ids   []int64
 	names []string
 }
 
-func (*noLonger) Error() string { return "no longer offered" }
+func (*goneError) Error() string { return "no longer offered" }
 
 func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	draft, err := lockDraft(ctx, tx, s.ViewID, s.PersonID)
@@ -138,55 +138,58 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	if err := checkTerms(ctx, tx, s); err != nil {
 		return Receipt{}, err
 	}
-	seats, err := stillOffered(ctx, tx, draft, s)
+	assignments, err := stillOffered(ctx, tx, draft, s)
 	if err != nil {
 		return Receipt{}, err
 	}
-	version, p, err := judge(ctx, tx, draft.RequesterID(), s, seats)
+	version, p, err := evaluate(ctx, tx, draft.RequesterID(), s, assignments)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := checkLimits(s, p, seats); err != nil {
+	if err := checkLimits(s, p, assignments); err != nil {
 		return Receipt{}, err
 	}
-	number, items, err := insertRequest(ctx, tx, draft, s, version, seats)
+	number, items, err := insertRequest(ctx, tx, draft, s, version, assignments)
 	if err != nil {
 		return Receipt{}, err
 	}
 	if _, err := tx.ExecContext(ctx, `delete from form_drafts where view_id = $1`, s.ViewID); err != nil {
-		return Receipt{}, fmt.Errorf("forget the draft: %w", err)
+		return Receipt{}, fmt.Errorf("delete the draft: %w", err)
 	}
-	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: "submitted", RequestID: number,
-		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen, "policy": version, "for": draft.RequesterID()}})
+	err = Audit(ctx, tx, Event{Actor: "person", PersonID: s.PersonID, Action: RequestSubmitted, RequestID: number,
+		Details: map[string]any{"like": draft.Mode, "like_id": draft.Offer().LikeID, "items": items, "all": draft.AllChosen,
+			"policy": version, "for": draft.RequesterID()}})
 	if err != nil {
 		return Receipt{}, err
 	}
 	return Receipt{RequestID: number}, decideByPolicy(ctx, tx, number, p)
 }
 
-// submittedBefore answers the request of a form that has no draft any more, or ErrNotFound.
+// submittedBefore answers the request of a form whose draft is gone, or ErrNotFound.
 func submittedBefore(ctx context.Context, q Queryer, s Submission) (Receipt, error) {
 	r := Receipt{Before: true}
-	err := q.GetContext(ctx, &r.RequestID, `select id from access_requests where view_id = $1 and coalesce(submitted_by, requester_id) = $2`, s.ViewID, s.PersonID)
+	err := q.GetContext(ctx, &r.RequestID, `
+		select id from access_requests where view_id = $1 and coalesce(submitted_by, requester_id) = $2`, s.ViewID, s.PersonID)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("the request of form %s: %w", s.ViewID, refusal(err))
+		return Receipt{}, fmt.Errorf("find the request of form %s: %w", s.ViewID, mapError(err))
 	}
 	return r, nil
 }
 
-// lockSubmissions lets the submissions by one person, and those for one person, follow each other: two forms must not ask for
-// the same at once, nor pass a quota. In one order, so that no two wait for each other.
+// lockSubmissions serializes submissions by one person and for one person: two forms must not request the same, nor exceed a
+// quota together. The locks are taken in one order, so there is no deadlock.
 func lockSubmissions(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	_, err := tx.ExecContext(ctx, `
-		select pg_advisory_xact_lock(hashtextextended('submit ' || p.id, 0)) from (select $1::bigint as id union select $2 order by id) p`,
+		select pg_advisory_xact_lock(hashtextextended('submit ' || p.id, 0))
+		  from (select $1::bigint as id union select $2 order by id) p`,
 		draft.PersonID, draft.RequesterID())
 	if err != nil {
-		return fmt.Errorf("wait for other submissions: %w", err)
+		return fmt.Errorf("lock submissions: %w", err)
 	}
 	return nil
 }
 
-// checkSubmitter answers why the one who fills in a draft may not ask for its requester: ErrNotActive, or ErrNotYours.
+// checkSubmitter answers ErrNotActive or ErrNotYours if the person may not submit the draft.
 func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	person, err := PersonByID(ctx, tx, draft.PersonID)
 	if err != nil {
@@ -205,8 +208,10 @@ func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	return err
 }
 
-// judge finds the clause of the policy for each seat.
-func judge(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, seats []seatAsked) (version int64, p *policy.Policy, err error) {
+// evaluate sets the policy's rule of each assignment.
+func evaluate(
+	ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, assignments []requestedAssignment,
+) (version int64, p *policy.Policy, err error) {
 	v, p, err := CurrentPolicy(ctx, tx)
 	if err != nil {
 		return 0, nil, err
@@ -219,39 +224,47 @@ func judge(ctx context.Context, tx *sqlx.Tx, requesterID int64, s Submission, se
 	if s.EndsAt.Valid {
 		lasts = s.EndsAt.Time.Sub(now)
 	}
-	entitlements := make([]int64, len(seats))
-	for n, seat := range seats {
-		entitlements[n] = seat.EntitlementID
+	entitlements := make([]int64, len(assignments))
+	for i, assignment := range assignments {
+		entitlements[i] = assignment.EntitlementID
 	}
 	subjects, err := SubjectsFor(ctx, tx, requesterID, entitlements, lasts, s.ReasonKey)
 	if err != nil {
 		return 0, nil, err
 	}
-	for n, seat := range seats {
-		if seats[n].Clause, err = p.Judge(subjects[seat.EntitlementID]); err != nil {
-			return 0, nil, errors.Join(fmt.Errorf("%s: %w", seat.Name, ErrNotJudged), err)
+	for i, assignment := range assignments {
+		if assignments[i].Rule, err = p.Evaluate(subjects[assignment.EntitlementID]); err != nil {
+			return 0, nil, errors.Join(fmt.Errorf("%s: %w", assignment.Name, ErrNotEvaluated), err)
 		}
 	}
 	return v.Version, p, nil
 }
 
-// checkLimits holds what is asked for against the limits of the entitlements and of the clauses that judge them.
-func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
+// checkLimits checks the limits of the entitlements, of the rules that apply to them, and of the policy.
+func checkLimits(s Submission, p *policy.Policy, assignments []requestedAssignment) error {
 	long, noted := &TooLong{Permanent: !s.EndsAt.Valid}, &NoteNeeded{}
-	for _, seat := range seats {
-		clause, err := p.Clause(seat.Clause)
+	for _, assignment := range assignments {
+		rule, err := p.Rule(assignment.Rule)
 		if err != nil {
 			return err
 		}
-		if clause.Deny != "" {
-			continue // the requester is told that it is denied, and why
+		if rule.Deny != "" {
+			continue // denied anyway, with a reason
 		}
-		days := limitOf(seat.MaxDays, clause)
+		days := limitOf(assignment.MaxDays, rule)
+		longest := p.Defaults.MaxDays
+		if days > 0 {
+			longest = min(longest, days)
+		}
 		switch {
-		case !s.EndsAt.Valid && (days > 0 || clause.Limits.NoPermanent), s.EndsAt.Valid && days > 0 && s.EndsAt.Time.After(s.LastEnd(days)):
-			long.Limited = append(long.Limited, Limited{seat.Name, days})
-		case clause.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
-			noted.Names = append(noted.Names, seat.Name)
+		case !s.EndsAt.Valid && (days > 0 || rule.Limits.NoPermanent),
+			s.EndsAt.Valid && s.EndsAt.Time.After(s.LastEnd(longest)):
+			if s.EndsAt.Valid {
+				days = longest
+			}
+			long.Limited = append(long.Limited, Limited{assignment.Name, days})
+		case rule.Limits.NoteRequired && strings.TrimSpace(s.Note) == "":
+			noted.Names = append(noted.Names, assignment.Name)
 		}
 	}
 	switch {
@@ -263,38 +276,37 @@ func checkLimits(s Submission, p *policy.Policy, seats []seatAsked) error {
 	return nil
 }
 
-// limitOf is for how many days an entitlement may be held that a clause judges: the shorter of both limits; 0: neither has one.
-func limitOf(maxDays sql.NullInt64, clause *policy.Clause) int {
+// limitOf is the shorter of the limits of an entitlement and its rule, in days; 0: neither has one.
+func limitOf(maxDays sql.NullInt64, rule *policy.Rule) int {
 	days := int(maxDays.Int64)
-	if limit := clause.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
+	if limit := rule.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
 		days = limit
 	}
 	return days
 }
 
-// LimitsOf answers the limits of a request's items, in days by item: the entitlement's own, or a shorter one of the clause
-// that judged the item. Items without a limit are left out.
+// LimitsOf answers the limits of a request's items in days, by item: see limitOf. Items without a limit are left out.
 func LimitsOf(ctx context.Context, q Queryer, r *Request) (map[int64]int, error) {
 	p, err := PolicyOf(ctx, q, r.PolicyVersion)
 	if err != nil {
-		return nil, fmt.Errorf("the limits of request %d: %w", r.ID, err)
+		return nil, fmt.Errorf("read the limits of request %d: %w", r.ID, err)
 	}
 	limits := map[int64]int{}
 	for _, i := range r.Items {
-		clause, err := p.Clause(i.Clause)
+		rule, err := p.Rule(i.Rule)
 		if err != nil {
-			return nil, fmt.Errorf("the limits of request %d: %w", r.ID, err)
+			return nil, fmt.Errorf("read the limits of request %d: %w", r.ID, err)
 		}
-		if days := limitOf(i.MaxDays, clause); days > 0 {
+		if days := limitOf(i.MaxDays, rule); days > 0 {
 			limits[i.ID] = days
 		}
 	}
 	return limits, nil
 }
 
-// decideByPolicy records what clauses of the policy decide by themselves.
+// decideByPolicy records the decisions of rules that approve or deny by themselves.
 func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Policy) error {
-	if !slices.ContainsFunc(p.Clauses, func(c policy.Clause) bool { return c.Stages == nil }) {
+	if !slices.ContainsFunc(p.Rules, func(c policy.Rule) bool { return c.Stages == nil }) {
 		return nil
 	}
 	request, err := RequestByID(ctx, tx, number)
@@ -303,13 +315,13 @@ func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Po
 	}
 	var decisions []Decision
 	for _, i := range request.Items {
-		clause, err := p.Clause(i.Clause)
+		rule, err := p.Rule(i.Rule)
 		if err != nil {
 			return err
 		}
-		if clause.Stages == nil {
-			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, Agree: 1, Basis: clause.Name, Verdict: verdictOf(clause.Approve),
-				Reason: clause.Deny, EndsAt: request.EndsAt})
+		if rule.Stages == nil {
+			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, RequiredApprovals: 1, Basis: rule.Name,
+				Verdict: verdictOf(rule.Approve), Reason: rule.Deny, EndsAt: request.EndsAt})
 		}
 	}
 	if len(decisions) == 0 {
@@ -325,7 +337,7 @@ func checkTerms(ctx context.Context, tx *sqlx.Tx, s Submission) error {
 		s.ReasonKey, s.EndsAt).Scan(&reason, &ended)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look at the terms: %w", err)
+		return fmt.Errorf("check the reason and the end: %w", err)
 	case !reason:
 		return ErrNoSuchReason
 	case ended:
@@ -334,25 +346,25 @@ func checkTerms(ctx context.Context, tx *sqlx.Tx, s Submission) error {
 	return nil
 }
 
-// seatAsked is one entitlement with the account to be given it.
-type seatAsked struct {
+// requestedAssignment is one requested entitlement with its account.
+type requestedAssignment struct {
 	EntitlementID int64         `db:"id"`
 	Name          string        `db:"name"`
 	MaxDays       sql.NullInt64 `db:"max_days"`
 	AccountID     sql.NullInt64 `db:"account_id"` // null: no longer offered
-	HadUntil      sql.NullTime  `db:"had_until"`  // null: not had at all
-	Clause        int           `db:"-"`          // of the policy, that judges it
+	HadUntil      sql.NullTime  `db:"had_until"`  // null: not held
+	Rule          int           `db:"-"`          // of the policy
 }
 
-// stillOffered looks everything up again that the draft asks for.
-func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) ([]seatAsked, error) {
+// stillOffered looks up again what the draft requests.
+func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) ([]requestedAssignment, error) {
 	selected := draft.Selected()
 	if len(selected) == 0 {
 		return nil, ErrNothingChosen
 	}
 	o := draft.Offer()
-	var seats []seatAsked
-	err := tx.SelectContext(ctx, &seats, `
+	var assignments []requestedAssignment
+	err := tx.SelectContext(ctx, &assignments, `
 		with offered as (select e.id, s.id as account_id`+o.from()+` and e.id = any($3))
 		select e.id, e.name, e.max_days, o.account_id,
 		       (select max(m.ends_at) from claims m where m.person_id = $1 and m.entitlement_id = e.id and `+live("m")+`) as had_until
@@ -361,15 +373,15 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 		 where e.id = any($3)
 		 order by e.id`, o.PersonID, o.LikeID, pq.Array(selected))
 	if err != nil {
-		return nil, fmt.Errorf("look up again what form %s asks for: %w", draft.ViewID, err)
+		return nil, fmt.Errorf("look up again what form %s requests: %w", draft.ViewID, err)
 	}
-	gone, covered := &noLonger{}, &CoveredAlready{For: draft.ForName}
-	for _, seat := range seats {
+	gone, covered := &goneError{}, &CoveredAlready{For: draft.ForName}
+	for _, assignment := range assignments {
 		switch {
-		case !seat.AccountID.Valid:
-			gone.ids, gone.names = append(gone.ids, seat.EntitlementID), append(gone.names, seat.Name)
-		case seat.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(seat.HadUntil.Time):
-			covered.Names = append(covered.Names, seat.Name)
+		case !assignment.AccountID.Valid:
+			gone.ids, gone.names = append(gone.ids, assignment.EntitlementID), append(gone.names, assignment.Name)
+		case assignment.HadUntil.Valid && s.EndsAt.Valid && !s.EndsAt.Time.After(assignment.HadUntil.Time):
+			covered.Names = append(covered.Names, assignment.Name)
 		}
 	}
 	switch {
@@ -378,10 +390,12 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	case len(covered.Names) > 0:
 		return nil, covered
 	}
-	return seats, nil
+	return assignments, nil
 }
 
-func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, seats []seatAsked) (number int64, items []int64, err error) {
+func insertRequest(
+	ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, version int64, assignments []requestedAssignment,
+) (number int64, items []int64, err error) {
 	var likePerson, likeTitle sql.NullInt64
 	like := draft.Mode
 	switch draft.Mode {
@@ -393,28 +407,32 @@ func insertRequest(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission, 
 		like = Custom
 	}
 	err = tx.GetContext(ctx, &number, `
-		insert into access_requests (view_id, requester_id, submitted_by, access_like, like_person_id, like_job_title_id, ends_at, ends_on, time_zone, reason_key, note, policy_version)
+		insert into access_requests (view_id, requester_id, submitted_by, access_like, like_person_id, like_job_title_id,
+		                             ends_at, ends_on, time_zone, reason_key, note, policy_version)
 		values ($1, $2, nullif($12::bigint, $2), $3, $4, $5, $6, $7::date, $8, $9, $10, $11)
-		returning id`, s.ViewID, draft.RequesterID(), like, likePerson, likeTitle, s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version, s.PersonID)
+		returning id`, s.ViewID, draft.RequesterID(), like, likePerson, likeTitle,
+		s.EndsAt, day(s.EndsOn), draft.TimeZone, s.ReasonKey, s.Note, version, s.PersonID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("record the request of form %s: %w", s.ViewID, err)
 	}
-	var entitlements, accounts, clauses []int64
-	for _, seat := range seats {
-		entitlements, accounts, clauses = append(entitlements, seat.EntitlementID), append(accounts, seat.AccountID.Int64), append(clauses, int64(seat.Clause))
+	var entitlements, accounts, rules []int64
+	for _, assignment := range assignments {
+		entitlements, accounts = append(entitlements, assignment.EntitlementID), append(accounts, assignment.AccountID.Int64)
+		rules = append(rules, int64(assignment.Rule))
 	}
 	err = tx.SelectContext(ctx, &items, `
-		insert into request_items (request_id, entitlement_id, account_id, clause)
-		select $1, s.entitlement_id, s.account_id, s.clause from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, clause)
+		insert into request_items (request_id, entitlement_id, account_id, rule)
+		select $1, s.entitlement_id, s.account_id, s.rule
+		  from unnest($2::bigint[], $3::bigint[], $4::int[]) as s (entitlement_id, account_id, rule)
 		returning id`,
-		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(clauses))
+		number, pq.Array(entitlements), pq.Array(accounts), pq.Array(rules))
 	if err != nil {
-		return 0, nil, fmt.Errorf("record what request %d asks for: %w", number, err)
+		return 0, nil, fmt.Errorf("record the items of request %d: %w", number, err)
 	}
 	return number, items, nil
 }
 
-// day is a date without a time, so that no session's time zone moves it.
+// day is a date without a time, so that no session's time zone shifts it.
 func day(t sql.NullTime) sql.NullString {
 	return sql.NullString{String: t.Time.Format(time.DateOnly), Valid: t.Valid}
 }

@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	workWithin = 30 * time.Second // for what is done after it
-	wakeWithin = 5 * time.Second  // for Temporal; the sweep wakes what it did not take
-	// One call of Slack's Web API. And telling someone that the others failed, which may have taken all the time that there was.
+	workWithin = 30 * time.Second // work after an ack
+	wakeWithin = 5 * time.Second  // signals to Temporal; the sweep sends those that fail
+	// One call of Slack's Web API, and telling the user that a call failed: its time is separate, since the call may have used all of it.
 	slackTimeout = 10 * time.Second
 	tellWithin   = 5 * time.Second
-	// Connections to the record: before acks, and after them. The pools are two, so that an ack always finds one.
+	// Connections to the database, before and after acks. Two pools, so that an ack always finds a connection.
 	connections      = 14
 	laterConnections = 6
 	workersAtOnce    = 10
 	wakesAtOnce      = 4
 	waitingAtOnce    = 500 // jobs of each kind
-	waitingOfUser    = 20  // of these, one user's
-	takenAtOnce      = 200 // payloads that are being recorded
+	waitingOfUser    = 20  // of these, per user
+	takenAtOnce      = 200 // payloads being recorded
 )
 
 // app answers Slack.
@@ -41,22 +41,22 @@ type app struct {
 	log     *slog.Logger
 	db      *schema.DB
 	slack   *slack.Client
-	waker   *workflows.Waker
+	starter *workflows.Starter
 	limiter *limiter
-	places  chan struct{} // of payloads that are being recorded
-	jobs    *jobs         // what follows from payloads
-	opens   *jobs         // what opens a modal, which has three seconds
-	wakes   *jobs         // what waits for Temporal
+	places  chan struct{} // for payloads being recorded
+	jobs    *jobs         // work after acks
+	opens   *jobs         // opening modals, for which Slack allows three seconds
+	signals *jobs         // signals to Temporal
 	users   *users
 
-	recording *sync.WaitGroup // parts of payloads before their ack
-	later     *app            // the app with the pool for what is done after acks
+	recording *sync.WaitGroup // payloads before their ack
+	later     *app            // the app with the pool for work after acks
 
-	home workspace // set once, before the first payload is taken
+	home workspace // set once, before the first payload
 }
 
-// run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the record and Temporal may be away when
-// it starts; only a configuration that cannot work ends it.
+// run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the database and Temporal may be down when
+// it starts; only an invalid configuration is an error.
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	db, err := schema.Open(c.databaseURL, connections)
 	if err != nil {
@@ -77,12 +77,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	a := &app{
 		config: c, log: log, db: db, slack: newSlack(c, log), users: &users{}, recording: &sync.WaitGroup{},
 		limiter: newLimiter(c.limit), places: make(chan struct{}, takenAtOnce),
-		jobs:  newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
-		opens: newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
-		wakes: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
-		waker: &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+		jobs:    newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		opens:   newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
+		signals: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
+		starter: &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
 	}
-	for _, j := range []*jobs{a.jobs, a.opens, a.wakes} {
+	for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 		j.begin = c.beginWork
 	}
 	listener := c.listener
@@ -107,7 +107,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		}
 		a.later = a.with(later)
 		server.open()
-		log.Info("the Slack app is up", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
+		log.Info("Slack app started", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
 		if c.socketMode() {
 			if err := a.serveSocket(ctx); err != nil {
 				stop(err)
@@ -118,20 +118,20 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), workWithin)
 	defer cancel()
 	if err := server.http.Shutdown(finish); err != nil {
-		log.Warn("some requests were cut off", "error", err)
+		log.Warn("shutdown: some HTTP requests were cut off", "error", err)
 	}
 	group.Wait()
-	waitFor(finish, a.recording, log, "some payloads were cut off")
+	waitFor(finish, a.recording, log, "shutdown: some payloads were cut off")
 	a.opens.wait(finish)
 	a.jobs.wait(finish)
-	a.wakes.wait(finish)
+	a.signals.wait(finish)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-// with is the app with another pool of connections.
+// with returns the app with another pool of connections.
 func (a *app) with(db *schema.DB) *app {
 	other := *a
 	other.db = db

@@ -19,29 +19,99 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-func TestAllThatIsWrongWithTheConfigurationIsSaidAtOnce(t *testing.T) {
-	_, err := configure(func(name string) string {
-		return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_DAYS": "soon", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
+func TestStartup(t *testing.T) {
+	t.Run("every wrong setting is reported at once", func(t *testing.T) {
+		_, err := configure(func(name string) string {
+			return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
+		})
+		for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
+			require.ErrorContains(t, err, name+": ")
+		}
+		settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
+		_, err = configure(func(name string) string { return settings[name] })
+		require.ErrorContains(t, err, "SLACK_SIGNING_SECRET", "over HTTP it does not start without")
+		settings["SLACK_APP_TOKEN"] = "xapp-1"
+		c, err := configure(func(name string) string { return settings[name] })
+		require.NoError(t, err)
+		require.True(t, c.socketMode())
+		require.Equal(t, "127.0.0.1:3000", c.listenAddr)
+		require.Equal(t, "UTC", c.timeZone)
+		require.Equal(t, "access-requests", c.taskQueue)
+		require.True(t, c.showPeople)
+		settings["TEMPORAL_SHOW_PEOPLE"] = "false"
+		c, err = configure(func(name string) string { return settings[name] })
+		require.NoError(t, err)
+		require.False(t, c.showPeople)
 	})
-	for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_DAYS", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
-		require.ErrorContains(t, err, name+": ")
-	}
-	settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
-	_, err = configure(func(name string) string { return settings[name] })
-	require.ErrorContains(t, err, "SLACK_SIGNING_SECRET", "over HTTP it does not start without")
-	settings["SLACK_APP_TOKEN"] = "xapp-1"
-	c, err := configure(func(name string) string { return settings[name] })
-	require.NoError(t, err)
-	require.True(t, c.socketMode())
-	require.Equal(t, "127.0.0.1:3000", c.listenAddr)
-	require.Equal(t, 365, c.maxDays)
-	require.Equal(t, "UTC", c.timeZone)
-	require.Equal(t, "access-requests", c.taskQueue)
-	require.True(t, c.showPeople)
-	settings["TEMPORAL_SHOW_PEOPLE"] = "false"
-	c, err = configure(func(name string) string { return settings[name] })
-	require.NoError(t, err)
-	require.False(t, c.showPeople)
+
+	t.Run("removed setting stops the start", func(t *testing.T) {
+		for _, name := range []string{"REMIND_AFTER", "ESCALATE_AFTER", "EXPIRE_AFTER", "MAX_DAYS", "BIND_BY_EMAIL"} {
+			settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+			_, err := configure(func(name string) string { return settings[name] })
+			require.NoError(t, err)
+			settings[name] = "true"
+			_, err = configure(func(name string) string { return settings[name] })
+			require.ErrorContains(t, err, name+": no longer a setting")
+		}
+	})
+
+	t.Run("token that Slack refuses ends the program and is not shown", func(t *testing.T) {
+		_, c := alone(t, "xoxb-wrong")
+		err := run(context.Background(), c, slog.New(slog.DiscardHandler))
+		require.ErrorContains(t, err, "SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)")
+		require.NotContains(t, err.Error(), "xoxb-wrong")
+	})
+
+	t.Run("app starts while Slack and the database are away", func(t *testing.T) {
+		slack, c := alone(t, botToken)
+		require.NoError(t, slack.Away(true))
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
+		base := "http://" + c.listener.Addr().String()
+		wait := func(what string, so func() bool) {
+			t.Helper()
+			require.Eventually(t, so, 15*time.Second, 20*time.Millisecond, what)
+		}
+		wait("it is alive", func() bool { return status(base+"/healthz") == http.StatusOK })
+		require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"))
+		post := func() int {
+			body := `{"type":"url_verification","challenge":"x"}`
+			r, err := http.NewRequest(http.MethodPost, base+"/slack/events", strings.NewReader(body))
+			require.NoError(t, err)
+			sign(r, body)
+			got, _ := send(t, r)
+			return got
+		}
+		require.Equal(t, http.StatusServiceUnavailable, post(), "no one is let in before it knows whose app it is")
+		require.NoError(t, slack.Away(false))
+		wait("it accepts payloads once Slack is up", func() bool { return post() == http.StatusOK })
+		require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the database is away")
+		stop()
+		require.NoError(t, <-ended)
+	})
+
+	t.Run("Socket Mode reconnects", func(t *testing.T) {
+		s := newStage(t, 1, true)
+		s.as("alice").OpenHome()
+		for _, reason := range []string{"warning", "refresh_requested"} {
+			before := s.traffic("apps.connections.open")
+			require.NoError(t, s.slack.Disconnect(reason))
+			s.eventually("it asks for another connection", func() bool { return s.traffic("apps.connections.open") > before })
+			require.NoError(t, s.slack.WaitForSockets(1, 10*time.Second))
+			s.openForm(s.as("alice"))
+			s.as("alice").CloseAllModals()
+		}
+	})
+
+	t.Run("rate limit of Slack is obeyed", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		alice := s.as("alice")
+		s.openForm(alice)
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.update", Kind: "ratelimited", RetryAfter: 1, Times: 1}))
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.WaitForModal("Select all access grants (6)")
+	})
 }
 
 // alone is a local Slack, and the configuration of an app for it whose database is nowhere.
@@ -55,205 +125,151 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	return slacksim.Dial(web.URL), config{
-		databaseURL: "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
-		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC",
+		databaseURL: "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
+		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC",
 		limit: unlimited,
 	}
 }
 
-func TestATokenThatSlackRefusesEndsTheProgramAndIsNotNamed(t *testing.T) {
-	_, c := alone(t, "xoxb-wrong")
-	err := run(context.Background(), c, slog.New(slog.DiscardHandler))
-	require.ErrorContains(t, err, "SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)")
-	require.NotContains(t, err.Error(), "xoxb-wrong")
-}
-
-func TestTheAppStartsWhileSlackAndTheRecordAreAway(t *testing.T) {
-	slack, c := alone(t, botToken)
-	require.NoError(t, slack.Away(true))
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, c, slog.New(slog.DiscardHandler)) }()
-	base := "http://" + c.listener.Addr().String()
-	wait := func(what string, so func() bool) {
-		t.Helper()
-		require.Eventually(t, so, 15*time.Second, 20*time.Millisecond, what)
-	}
-	wait("it is alive", func() bool { return status(base+"/healthz") == http.StatusOK })
-	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"))
-	post := func() int {
-		body := `{"type":"url_verification","challenge":"x"}`
-		r, err := http.NewRequest(http.MethodPost, base+"/slack/events", strings.NewReader(body))
-		require.NoError(t, err)
-		sign(r, body)
-		got, _ := send(t, r)
-		return got
-	}
-	require.Equal(t, http.StatusServiceUnavailable, post(), "nobody is let in before it knows whose app it is")
-	require.NoError(t, slack.Away(false))
-	wait("it takes payloads once Slack is back", func() bool { return post() == http.StatusOK })
-	require.Equal(t, http.StatusServiceUnavailable, status(base+"/readyz"), "the record is away")
-	stop()
-	require.NoError(t, <-ended)
-}
-
-func TestSocketModeReconnects(t *testing.T) {
-	s := newStage(t, 1, true)
-	s.as("alice").OpenHome()
-	for _, reason := range []string{"warning", "refresh_requested"} {
-		before := s.traffic("apps.connections.open")
-		require.NoError(t, s.slack.Disconnect(reason))
-		s.eventually("it asks for another connection", func() bool { return s.traffic("apps.connections.open") > before })
-		require.NoError(t, s.slack.WaitForSockets(1, 10*time.Second))
-		s.openForm(s.as("alice"))
-		s.as("alice").CloseAllModals()
-	}
-}
-
-// Case 35, for the Home tab.
-func TestAHomeTabThatSlackRefusesIsPublishedSmall(t *testing.T) {
-	s := newStage(t, 1, false)
-	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.publish", Kind: "error", Error: "invalid_arguments", Times: 1}))
-	alice := s.as("alice")
-	alice.VisitHome()
-	home := alice.WaitForHome("Alice Martin")
-	require.Contains(t, home, "Request Access")
-	require.Contains(t, home, "cannot be shown at the moment")
-	s.openForm(alice)
-}
-
-func TestSlacksRateLimitIsObeyed(t *testing.T) {
-	s := newStage(t, 1, false)
-	alice := s.as("alice")
-	s.openForm(alice)
-	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.update", Kind: "ratelimited", RetryAfter: 1, Times: 1}))
-	alice.Pick("Person", "priya", "Priya Nair")
-	alice.WaitForModal("Select all access grants (6)")
-}
-
-func TestAHomeTabSaysSoWhileTheRecordIsAway(t *testing.T) {
-	s := newStage(t, 1, false)
-	alice := s.as("alice")
-	s.recordAway(true)
-	alice.VisitHome()
-	alice.WaitForHome("Your access cannot be shown right now.")
-	alice.Press("Request Access")
-	alice.WaitForModal("Our records cannot be reached right now.")
-	s.recordAway(false)
-	alice.CloseAllModals()
-	alice.OpenHome()
-	require.Contains(t, alice.Home(), "Alice Martin")
-}
-
-func TestLongListsOfTheHomeTabAreShownWhole(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.giveMany("alice", 33) // beside the two that she has
-	alice := s.as("alice")
-	alice.OpenHome()
-	require.Contains(t, alice.Home(), "My current access (35)")
-	alice.Press("Show all 35")
-	require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in all")
-	alice.Press("Next")
-	alice.WaitForModal("page 2 of 3")
-	alice.Press("Next")
-	alice.WaitForModal("page 3 of 3")
-	s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
-	alice.Press("Previous") // by now there is no such page
-	alice.WaitForModal("2 in all, page 1 of 1")
-}
-
-func TestWhatWasAcknowledgedIsDoneBeforeTheProgramEnds(t *testing.T) {
-	j := newJobs(1, 10, 10, slog.New(slog.DiscardHandler))
-	begun, goOn, done := make(chan bool), make(chan bool), false
-	require.True(t, j.do("alice", "alice", func(context.Context) {
-		close(begun)
-		<-goOn
-		done = true
-	}))
-	<-begun
-	waited := make(chan bool)
-	go func() {
-		j.wait(context.Background())
-		close(waited)
-	}()
-	select {
-	case <-waited:
-		t.Fatal("it did not wait")
-	default:
-	}
-	close(goOn)
-	<-waited
-	require.True(t, done)
-}
-
-func TestWorkAfterAcksIsBoundedAndInOrder(t *testing.T) {
-	j := newJobs(3, 50, 50, slog.New(slog.DiscardHandler))
-	var mu sync.Mutex
-	running, most := 0, 0
-	order := map[string][]int{}
-	for n := range 50 {
-		key := fmt.Sprint(n % 5)
-		require.True(t, j.do("alice", key, func(context.Context) {
-			mu.Lock()
-			running++
-			most = max(most, running)
-			mu.Unlock()
-			for range 1000 {
-				_ = fmt.Sprint(n) // long enough to meet others
-			}
-			mu.Lock()
-			running--
-			order[key] = append(order[key], n)
-			mu.Unlock()
-			if n%7 == 0 {
-				panic("one payload must not take the others with it")
-			}
-		}))
-	}
-	j.wait(context.Background())
-	require.LessOrEqual(t, most, 3)
-	for key, got := range order {
-		require.Len(t, got, 10)
-		require.IsIncreasing(t, got, key)
-	}
-	goOn := make(chan bool)
-	for range 50 { // all places are free again, and no more
-		require.True(t, j.do("alice", "alice", func(context.Context) { <-goOn }))
-	}
-	require.False(t, j.do("alice", "alice", func(context.Context) {}))
-	close(goOn)
-	j.wait(context.Background())
-}
-
-func TestAPanicInAHandlerEndsNothingElse(t *testing.T) {
-	log := &syncBuffer{}
-	require.True(t, guarded(slog.New(slog.NewTextHandler(log, nil)), "a payload", func() { panic(errors.New("boom")) }))
-	require.Contains(t, log.String(), "boom")
-}
-
-func TestAcksDoNotWaitForSlack(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
+func TestHomeTab(t *testing.T) {
+	// Case 35, for the Home tab.
+	t.Run("view that Slack refuses is replaced by a small one", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.publish", Kind: "error", Error: "invalid_arguments", Times: 1}))
 		alice := s.as("alice")
+		alice.VisitHome()
+		home := alice.WaitForHome("Alice Martin")
+		require.Contains(t, home, "Request Access")
+		require.Contains(t, home, "We can't show your requests and access right now")
 		s.openForm(alice)
-		require.NoError(s, s.slack.Break(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 3500, Times: 1}))
-		alice.Choose("Access Like", "Custom") // fails if there is no ack within three seconds
-		alice.WaitForModal("Everything that can be requested")
+	})
+
+	t.Run("outage of the database is shown", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		alice := s.as("alice")
+		s.recordAway(true)
+		alice.VisitHome()
+		alice.WaitForHome("We can't show your access right now.")
+		alice.Press("Request Access")
+		alice.WaitForModal("We can't reach our database right now.")
+		s.recordAway(false)
+		alice.CloseAllModals()
+		alice.OpenHome()
+		require.Contains(t, alice.Home(), "Alice Martin")
+	})
+
+	t.Run("long list is shown page by page", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.grantMany("alice", 33) // beside the two that she has
+		alice := s.as("alice")
+		alice.OpenHome()
+		require.Contains(t, alice.Home(), "My current access (35)")
+		alice.Press("Show all 35")
+		require.Contains(t, alice.WaitForModal("page 1 of 3"), "35 in total")
+		alice.Press("Next")
+		alice.WaitForModal("page 2 of 3")
+		alice.Press("Next")
+		alice.WaitForModal("page 3 of 3")
+		s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
+		alice.Press("Previous") // by now there is no such page
+		alice.WaitForModal("2 in total, page 1 of 1")
 	})
 }
 
-func TestAcksDoNotWaitForTheRecord(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
-		alice := s.as("alice")
-		s.openForm(alice)
-		blocker, err := s.db.Beginx()
-		require.NoError(s, err)
-		_, err = blocker.Exec(`select from form_drafts for update`)
-		require.NoError(s, err)
-		alice.Choose("Access Like", "Custom")
-		alice.WaitForModal("Our records cannot be reached right now. Nothing was changed.")
-		require.NoError(s, blocker.Rollback())
-		alice.CloseModal()
-		alice.Choose("Access Like", "Job Title")
-		alice.WaitForModal("Search job titles")
+func TestAcknowledgement(t *testing.T) {
+	t.Run("acknowledged work is done before the program ends", func(t *testing.T) {
+		j := newJobs(1, 10, 10, slog.New(slog.DiscardHandler))
+		begun, goOn, done := make(chan bool), make(chan bool), false
+		require.True(t, j.do("alice", "alice", func(context.Context) {
+			close(begun)
+			<-goOn
+			done = true
+		}))
+		<-begun
+		waited := make(chan bool)
+		go func() {
+			j.wait(context.Background())
+			close(waited)
+		}()
+		select {
+		case <-waited:
+			t.Fatal("it did not wait")
+		default:
+		}
+		close(goOn)
+		<-waited
+		require.True(t, done)
+	})
+
+	t.Run("work after the acknowledgement is bounded and in order", func(t *testing.T) {
+		j := newJobs(3, 50, 50, slog.New(slog.DiscardHandler))
+		var mu sync.Mutex
+		running, most := 0, 0
+		order := map[string][]int{}
+		for n := range 50 {
+			key := fmt.Sprint(n % 5)
+			require.True(t, j.do("alice", key, func(context.Context) {
+				mu.Lock()
+				running++
+				most = max(most, running)
+				mu.Unlock()
+				for range 1000 {
+					_ = fmt.Sprint(n) // long enough to meet others
+				}
+				mu.Lock()
+				running--
+				order[key] = append(order[key], n)
+				mu.Unlock()
+				if n%7 == 0 {
+					panic("one payload must not take the others with it")
+				}
+			}))
+		}
+		j.wait(context.Background())
+		require.LessOrEqual(t, most, 3)
+		for key, got := range order {
+			require.Len(t, got, 10)
+			require.IsIncreasing(t, got, key)
+		}
+		goOn := make(chan bool)
+		for range 50 { // all places are free again, and no more
+			require.True(t, j.do("alice", "alice", func(context.Context) { <-goOn }))
+		}
+		require.False(t, j.do("alice", "alice", func(context.Context) {}))
+		close(goOn)
+		j.wait(context.Background())
+	})
+
+	t.Run("panic in a handler ends nothing else", func(t *testing.T) {
+		log := &syncBuffer{}
+		require.True(t, guarded(slog.New(slog.NewTextHandler(log, nil)), "a payload", func() { panic(errors.New("boom")) }))
+		require.Contains(t, log.String(), "boom")
+	})
+
+	t.Run("acknowledgement does not wait for Slack", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			alice := s.as("alice")
+			s.openForm(alice)
+			require.NoError(s, s.slack.Break(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 3500, Times: 1}))
+			alice.Choose("Access Like", "Custom") // fails if there is no ack within three seconds
+			alice.WaitForModal("Everything that you can request")
+		})
+	})
+
+	t.Run("acknowledgement does not wait for the database", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			alice := s.as("alice")
+			s.openForm(alice)
+			blocker, err := s.db.Beginx()
+			require.NoError(s, err)
+			_, err = blocker.Exec(`select from form_drafts for update`)
+			require.NoError(s, err)
+			alice.Choose("Access Like", "Custom")
+			alice.WaitForModal("We can't reach our database right now. Nothing was changed.")
+			require.NoError(s, blocker.Rollback())
+			alice.CloseModal()
+			alice.Choose("Access Like", "Job Title")
+			alice.WaitForModal("Search job titles")
+		})
 	})
 }

@@ -14,10 +14,10 @@ import (
 	"accessbot/workflows"
 )
 
-// longestAway keeps a slip of the year from handing everything to somebody else for good.
+// longestAway keeps a wrong year from delegating approvals for good.
 const longestAway = 366 * 24 * time.Hour
 
-// readOffice reads what else whom a Home tab is for decides and looks after, and who does in their place.
+// readOffice reads what a Home tab shows to approvers, owners and administrators, and the reader's delegation.
 func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.TaskLines, 0); err != nil {
 			return err
 		}
-		if h.Drifts, h.DriftsTotal, err = schema.DriftsFor(ctx, a.db, h.Person.ID, views.DriftLines, 0); err != nil {
+		if h.Findings, h.FindingsTotal, err = schema.FindingsFor(ctx, a.db, h.Person.ID, views.FindingLines, 0); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 	return err
 }
 
-// openAway opens the modal that asks who decides in somebody's place.
+// openAway opens the modal to delegate approvals.
 func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -55,7 +55,7 @@ func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *sl
 	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now)}}
 }
 
-// submitAway records who decides in somebody's place. What is in its way stands at its field.
+// submitAway records a delegation. Problems are shown at their fields.
 func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -65,7 +65,7 @@ func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) out
 	chosen, _ := s.field(views.BlockDelegate, views.ActionDelegate)
 	delegateID, err := strconv.ParseInt(chosen.SelectedOption.Value, 10, 64)
 	if err != nil {
-		return wrongAt(views.BlockDelegate, "Choose who decides in your place.")
+		return wrongAt(views.BlockDelegate, "Choose a delegate.")
 	}
 	d := schema.Delegation{PersonID: person.ID, DelegateID: sql.NullInt64{Int64: delegateID, Valid: true}}
 	now, err := schema.Now(ctx, a.db)
@@ -76,32 +76,32 @@ func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) out
 		return outcome{errors: wrong}
 	}
 	if delegateID == person.ID {
-		return wrongAt(views.BlockDelegate, "Choose somebody else: this is you.")
+		return wrongAt(views.BlockDelegate, "You can't delegate to yourself. Choose another person.")
 	}
 	return a.delegate(ctx, person, d)
 }
 
-// span reads the days that somebody is away, in their time zone.
+// span reads the days of a delegation, in the person's time zone.
 func (a *app) span(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, s *submission, now time.Time, d *schema.Delegation) fieldErrors {
 	zone, err := time.LoadLocation(a.zoneOf(ctx, person, ic.User.ID))
 	if err != nil {
-		return fieldErrors{views.BlockFirstDay: "Your time zone is unknown here: tell an administrator."}
+		return fieldErrors{views.BlockFirstDay: "We don't know your time zone. Tell an administrator."}
 	}
 	first, _ := s.field(views.BlockFirstDay, views.ActionFirstDay)
 	last, _ := s.field(views.BlockLastDay, views.ActionLastDay)
 	if d.StartsAt, err = endAt(first.SelectedDate, "00:00", zone); err != nil {
-		return fieldErrors{views.BlockFirstDay: "There is no such day: choose another."}
+		return fieldErrors{views.BlockFirstDay: "This day doesn't exist. Choose another."}
 	}
 	if d.EndsAt, _, err = endOfDay(last.SelectedDate, zone); err != nil {
-		return fieldErrors{views.BlockLastDay: "There is no such day: choose another."}
+		return fieldErrors{views.BlockLastDay: "This day doesn't exist. Choose another."}
 	}
 	switch {
 	case !d.EndsAt.After(now):
-		return fieldErrors{views.BlockLastDay: "This day is over: choose a later one."}
+		return fieldErrors{views.BlockLastDay: "This day has passed. Choose a later one."}
 	case !d.EndsAt.After(d.StartsAt):
-		return fieldErrors{views.BlockLastDay: "This is before the first day: choose a later one."}
+		return fieldErrors{views.BlockLastDay: "This is before the first day. Choose a later one."}
 	case d.EndsAt.Sub(d.StartsAt) > longestAway:
-		return fieldErrors{views.BlockLastDay: "This is more than a year: choose a sooner day."}
+		return fieldErrors{views.BlockLastDay: "This is more than a year. Choose an earlier day."}
 	}
 	return nil
 }
@@ -110,19 +110,19 @@ func (a *app) delegate(ctx context.Context, person schema.Person, d schema.Deleg
 	requests, err := a.db.Delegate(ctx, d)
 	switch {
 	case errors.Is(err, schema.ErrNotActive), errors.Is(err, schema.ErrNotFound):
-		return wrongAt(views.BlockDelegate, "They are not active in the directory. Choose another person.")
+		return wrongAt(views.BlockDelegate, "This person isn't active in the directory. Choose another.")
 	case err != nil:
 		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
 	}
 	return moved(person, requests)
 }
 
-// moved lets a person's open questions move, and draws their Home tab again.
+// moved signals the runs whose approvals move, and draws the person's Home tab again.
 func moved(person schema.Person, requests []int64) outcome {
 	return outcome{home: &person, wake: &wakeUp{requests: requests, signal: workflows.SignalDue}}
 }
 
-// back records that somebody decides again.
+// back ends a delegation.
 func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.
 	}
 	_, away, err := schema.DelegationOf(ctx, a.db, person.ID)
 	if err == nil && !away {
-		return outcome{home: &person} // pressed twice: runs need not hear of it again
+		return outcome{home: &person} // pressed twice: the runs know
 	}
 	var now time.Time
 	if err == nil {

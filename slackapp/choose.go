@@ -22,12 +22,12 @@ func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, act
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	return outcome{opens: &opening{view: views.Choose(request, person.ID, action.Value, limits), button: "Choose"}}
+	return outcome{opens: &opening{view: views.Choose(request, person.ID, action.Value, limits), button: "Approve with changes…"}}
 }
 
-// askedOf is the request that a copy of a question is about and its reader, who can decide something of it, or why not (mrkdwn).
+// askedOf returns the request of an approval message and its reader, who can decide some of it, or why not (mrkdwn).
 func (a *app) askedOf(ctx context.Context, ic *slack.InteractionCallback, value string) (_ *schema.Request, _ schema.Person, refused string) {
-	request, person, err := a.questionOf(ctx, ic, value)
+	request, person, err := a.approvalOf(ctx, ic, value)
 	switch {
 	case errors.Is(err, schema.ErrNotFound):
 		a.auditOddButton(ctx, ic, err)
@@ -35,13 +35,13 @@ func (a *app) askedOf(ctx context.Context, ic *slack.InteractionCallback, value 
 	case err != nil:
 		return nil, person, a.words(ctx, err)
 	case len(request.DecidableBy(person.ID)) == 0:
-		return nil, person, views.WhoWasFirst(request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
+		return nil, person, views.DecidedBy(request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
 	return request, person, ""
 }
 
-// questionOf is the request that a copy of a question is about, for its reader alone: ErrNotFound for anybody else.
-func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, value string) (*schema.Request, schema.Person, error) {
+// approvalOf returns the request of an approval message, for its reader alone: ErrNotFound for anyone else.
+func (a *app) approvalOf(ctx context.Context, ic *slack.InteractionCallback, value string) (*schema.Request, schema.Person, error) {
 	messageID, _, err := views.ParseDecisionValue(value)
 	if err != nil {
 		return nil, schema.Person{}, errors.Join(err, schema.ErrNotFound)
@@ -50,11 +50,11 @@ func (a *app) questionOf(ctx context.Context, ic *slack.InteractionCallback, val
 	if err != nil {
 		return nil, person, err
 	}
-	request, err := schema.RequestOfQuestion(ctx, a.db, messageID, person.ID)
+	request, err := schema.RequestOfApprovalMessage(ctx, a.db, messageID, person.ID)
 	return request, person, err
 }
 
-// submitChoice records what an approver decided item by item. What is in its way stands at its field.
+// submitChoice records what an approver decided item by item. Problems are shown at their fields.
 func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	s := submission{values: ic.View.State}
 	chosen, choice, wrong := a.chosen(ctx, ic)
@@ -75,7 +75,7 @@ func (a *app) submitChoice(ctx context.Context, ic *slack.InteractionCallback) o
 	return o.refusedAt(views.BlockChosen(0), refused)
 }
 
-// chosen is what came back of a choice, and what it says of each item, or what is wrong with it.
+// chosen parses a submitted choice: the decision for each item, or what is wrong with it.
 func (a *app) chosen(ctx context.Context, ic *slack.InteractionCallback) (chosen views.Chosen, choice map[int64]bool, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	var ticked []string
@@ -101,35 +101,34 @@ func (a *app) chosen(ctx context.Context, ic *slack.InteractionCallback) (chosen
 		choice[id] = true
 	}
 	if len(choice) == 0 {
-		return chosen, nil, fieldErrors{first: "Tick what you approve, or say below that what is not ticked is denied."}
+		return chosen, nil, fieldErrors{first: "Select what to approve, or choose Deny below for the rest."}
 	}
 	return chosen, choice, nil
 }
 
-// soonerEnd is the end that an approver granted in the place of the one that was asked for (none: that one), or what is
-// wrong with it.
+// soonerEnd is the earlier end date that an approver chose (none: the requested one), or what is wrong with it.
 func (a *app) soonerEnd(ctx context.Context, ic *slack.InteractionCallback, s *submission, value string) (end sql.NullTime, wrong string) {
 	date, _ := s.field(views.BlockEndDate, views.ActionEndDate)
 	if date.SelectedDate == "" {
 		return end, ""
 	}
-	request, _, err := a.questionOf(ctx, ic, value)
+	request, _, err := a.approvalOf(ctx, ic, value)
 	if err != nil {
 		return end, plainWords(a.words(ctx, err))
 	}
 	zone, err := time.LoadLocation(request.TimeZone)
 	if err != nil {
-		a.log.Error("the time zone of a request is unknown here", "request", request.ID, "error", err)
-		return end, "The time zone of the request is unknown here: leave it empty."
+		a.log.Error("unknown time zone of a request", "request", request.ID, "error", err)
+		return end, "We don't know the time zone of this request. Leave this empty."
 	}
 	end.Time, _, err = endOfDay(date.SelectedDate, zone)
 	switch {
 	case err != nil:
-		return end, "There is no such day: choose another."
+		return end, "This day doesn't exist. Choose another."
 	case !end.Time.After(request.ReadAt):
-		return end, "That day is over in " + request.TimeZone + ": choose a later one, or leave it empty."
+		return end, "This day has passed in " + request.TimeZone + ". Choose a later one, or leave this empty."
 	case request.EndsAt.Valid && end.Time.After(request.EndsAt.Time):
-		return end, "This is later than what was asked for: choose a sooner day, or leave it empty."
+		return end, "This is later than requested. Choose an earlier day, or leave this empty."
 	}
 	end.Valid = true
 	return end, ""

@@ -16,30 +16,29 @@ import (
 	"accessbot/workflows"
 )
 
-// config is everything that the Slack app takes from its environment.
+// config is the Slack app's configuration, from its environment.
 type config struct {
 	databaseURL   string
 	temporal      client.Options
 	taskQueue     string
 	showPeople    bool
-	bindByEmail   bool // at first contact; else the directory's slack_user_id alone says who somebody is
+	bindByEmail   bool // at first contact; else only the directory's slack_user_id identifies a user
 	botToken      string
 	appToken      string // set: Socket Mode
 	signingSecret string // HTTP mode
 	apiURL        string // empty: Slack itself
 	listenAddr    string
-	listener      net.Listener // in place of listenAddr; for tests
-	maxDays       int          // the longest that anything can be asked for temporarily
+	listener      net.Listener // instead of listenAddr; for tests
 	quota         schema.Quota
 	limit         limit  // of each user's payloads
-	timeZone      string // of people for whom nobody knows one; IANA name
-	beginWork     func() // for tests: called before everything that is done after an ack
+	timeZone      string // of people without one; IANA name
+	beginWork     func() // for tests: called before each job after an ack
 }
 
-// socketMode tells over which transport Slack reaches the app.
+// socketMode tells whether Slack reaches the app over Socket Mode, not HTTP.
 func (c config) socketMode() bool { return c.appToken != "" }
 
-// configure reads the environment, and names everything that is wrong with it at once.
+// configure reads the environment, and reports all problems at once.
 func configure(getenv func(string) string) (config, error) {
 	var problems []error
 	wrong := func(name, what string) { problems = append(problems, fmt.Errorf("%s: %s", name, what)) }
@@ -74,15 +73,18 @@ func configure(getenv func(string) string) (config, error) {
 		}
 		return is
 	}
-	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("BIND_BY_EMAIL")
+	c.showPeople, c.bindByEmail = yes("TEMPORAL_SHOW_PEOPLE"), yes("MATCH_SLACK_BY_EMAIL")
+	if err := schema.CheckRemovedSettings(getenv); err != nil {
+		problems = append(problems, err)
+	}
 	if c.databaseURL == "" {
-		wrong("DATABASE_URL", "is not set: give the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
+		wrong("DATABASE_URL", "is not set: set it to the URL of accessbot's PostgreSQL database, as the role accessbot_slackapp")
 	}
 	if c.botToken == "" {
-		wrong("SLACK_BOT_TOKEN", "is not set: give the app's bot token (xoxb-...)")
+		wrong("SLACK_BOT_TOKEN", "is not set: set it to the app's bot token (xoxb-...)")
 	}
 	if !c.socketMode() && c.signingSecret == "" {
-		wrong("SLACK_SIGNING_SECRET", "is not set: give the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
+		wrong("SLACK_SIGNING_SECRET", "is not set: set it to the app's signing secret, or for Socket Mode SLACK_APP_TOKEN (xapp-...)")
 	}
 	if c.apiURL != "" && !strings.HasSuffix(c.apiURL, "/") {
 		wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
@@ -95,7 +97,6 @@ func configure(getenv func(string) string) (config, error) {
 		}
 		return n
 	}
-	c.maxDays = number("MAX_DAYS", "365", "days", 36500)
 	c.quota = schema.Quota{Open: number("MAX_OPEN_REQUESTS", "50", "requests", 10000), PerMinute: number("MAX_REQUESTS_PER_MINUTE", "10", "requests", 10000)}
 	c.limit = userLimit
 	c.limit.perMinute = number("MAX_ACTIONS_PER_MINUTE", strconv.Itoa(userLimit.perMinute), "actions", 100000)
@@ -109,7 +110,7 @@ func configure(getenv func(string) string) (config, error) {
 	return c, errors.Join(problems...)
 }
 
-// knownZone tells whether zone is the IANA name of a time zone that a person can have.
+// knownZone tells whether zone is an IANA time zone that a person can have.
 func knownZone(zone string) bool {
 	if zone == "" || zone == "Local" {
 		return false

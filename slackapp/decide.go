@@ -11,23 +11,23 @@ import (
 	"accessbot/workflows"
 )
 
-// approve records an approval. What every copy then shows, the worker sees to.
+// approve records an approval. The worker updates every copy of the message.
 func (a *app) approve(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	o, refused := a.decide(ctx, ic, action.Value, schema.Answer{Approve: true})
 	o.tell = refused
 	return o.alsoListed(ic)
 }
 
-// askWhyDenied opens the modal that asks for the reason.
+// askWhyDenied opens the modal that asks for the reason of a denial.
 func (a *app) askWhyDenied(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	if _, _, err := views.ParseDecisionValue(action.Value); err != nil {
 		a.auditOddButton(ctx, ic, err)
 		return telling(notYours)
 	}
-	return outcome{opens: &opening{view: views.Deny(action.Value), button: "Deny"}}
+	return outcome{opens: &opening{view: views.Deny(action.Value), button: "Deny…"}}
 }
 
-// submitDenial records a denial. What is in its way stands at the field.
+// submitDenial records a denial. Problems are shown at the field.
 func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
@@ -37,7 +37,7 @@ func (a *app) submitDenial(ctx context.Context, ic *slack.InteractionCallback) o
 	return o.refusedAt(views.BlockReason, refused)
 }
 
-// refusedAt adds to an outcome why nothing was recorded (mrkdwn; empty: it was), at a field.
+// refusedAt adds to an outcome, at a field, why nothing was recorded (mrkdwn; empty: it was).
 func (o outcome) refusedAt(blockID, refused string) outcome {
 	if refused != "" {
 		o.errors = fieldErrors{blockID: plainWords(refused)}
@@ -45,23 +45,27 @@ func (o outcome) refusedAt(blockID, refused string) outcome {
 	return o
 }
 
-// writtenReason is what somebody wrote into a modal that asks why, or what is wrong with it.
+// writtenReason is the reason from a modal, or what is wrong with it.
 func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	written, _ := s.field(views.BlockReason, views.ActionReason)
 	reason = writable(written.Value)
 	switch {
 	case views.Clean(reason) == "":
-		return "", fieldErrors{views.BlockReason: "Say why: the requester reads it."}
+		return "", fieldErrors{views.BlockReason: "Enter a reason. The requester will see it."}
 	case len([]rune(reason)) > views.MaxNote:
 		return "", fieldErrors{views.BlockReason: "This is too long. Shorten it to 3000 characters."}
 	}
 	return reason, nil
 }
 
-const notYours = "This is not yours to decide."
+const (
+	notYours    = "You're not an approver for this request."
+	badButton   = "This button no longer works. Open the Home tab and try again."
+	backShortly = "Your decision is recorded. It will take effect as soon as our systems are back."
+)
 
-// decide records an answer. It answers what follows, and why nothing was recorded (mrkdwn; empty: it was).
+// decide records a decision. It returns what follows, and why nothing was recorded (mrkdwn; empty: it was).
 func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, answer schema.Answer) (o outcome, refused string) {
 	messageID, terms, err := views.ParseDecisionValue(value)
 	if err != nil {
@@ -76,18 +80,17 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	decided, err := a.db.Decide(ctx, answer)
 	switch {
 	case err != nil && decided.Request != nil:
-		// They were asked, and somebody else may decide by now: whoever that is must come to know.
+		// Other people may be the approvers by now: the run has to ask them.
 		return outcome{wake: wakeRequest(decided.Request.ID, workflows.SignalDue, "")}, a.refusedDecision(ctx, err)
 	case err != nil:
 		return outcome{}, a.refusedDecision(ctx, err)
 	case len(decided.Items) == 0:
-		return outcome{home: &person}, views.WhoWasFirst(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
+		return outcome{home: &person}, views.DecidedBy(decided.Request, person.ID, a.zoneOf(ctx, person, ic.User.ID))
 	}
-	return outcome{home: &person, wake: wakeRequest(decided.Request.ID, workflows.SignalDecisionRecorded,
-		"Your decision is recorded. It will take effect as soon as our systems are back.")}, ""
+	return outcome{home: &person, wake: wakeRequest(decided.Request.ID, workflows.SignalDecisionRecorded, backShortly)}, ""
 }
 
-// tellLater tells somebody about what they submitted, once its modal is closed.
+// tellLater tells a user about what they submitted, once its modal is closed.
 func (a *app) tellLater(ctx context.Context, ic *slack.InteractionCallback, text string) {
 	if ic.Type == slack.InteractionTypeViewSubmission {
 		a.write(ctx, ic.User.ID, text)
@@ -100,25 +103,25 @@ func (a *app) tellLater(ctx context.Context, ic *slack.InteractionCallback, text
 func (a *app) refusedDecision(ctx context.Context, err error) string {
 	switch {
 	case errors.Is(err, schema.ErrOwnRequest):
-		return "You can't decide a request that you made, or that was made for you."
+		return "You can't approve your own request."
 	case errors.Is(err, schema.ErrNotAllowed):
-		return "This is not yours to decide: the question was put to somebody else, or is by now."
+		return "You're not an approver for this request. It may have been reassigned."
 	case errors.Is(err, schema.ErrTermsChanged):
-		return "The request is no longer what this message shows, so nothing was recorded. An administrator can say what changed."
+		return "This request has changed since this message was sent, so nothing was recorded. Ask an administrator what changed."
 	case errors.Is(err, schema.ErrEndPassed):
-		return "The end that was asked for has passed, so there is nothing left to decide."
+		return "The requested end date has passed."
 	case errors.Is(err, schema.ErrWithdrawn):
-		return "This was withdrawn, so there is nothing left to decide."
+		return "This request was withdrawn."
 	case errors.Is(err, schema.ErrDecided), errors.Is(err, schema.ErrNotOpen):
-		return "This is decided already."
+		return "This is already decided."
 	case errors.Is(err, schema.ErrNotFound):
 		return notYours
 	}
 	return a.words(ctx, err)
 }
 
-// auditOddButton keeps that a button came back with a value that the app never gave it.
+// auditOddButton records that a button was sent with a value that the app never gave it.
 func (a *app) auditOddButton(ctx context.Context, ic *slack.InteractionCallback, err error) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "button with a value of its own refused", Alert: true,
+	a.audit(ctx, schema.Event{Actor: "slackapp", Action: schema.ButtonRefused, Alert: true,
 		Details: map[string]any{"user": ic.User.ID, "why": err.Error()}})
 }

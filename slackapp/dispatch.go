@@ -15,48 +15,48 @@ import (
 
 // payload is one thing that Slack delivers: an event, a search in a select, a button or another element, a submitted modal.
 type payload struct {
-	user  string                     // Slack's ID of the user who acted; empty: nothing of ours
-	team  string                     // theirs: what they may send is limited before it is known whether that is ours
-	kind  string                     // which of their limits it counts for
+	user  string                     // Slack's ID of the user who acted; empty: not for us
+	team  string                     // the user's: the limiter runs before we know whether the team is ours
+	kind  string                     // which of the user's limits it counts against
 	ic    *slack.InteractionCallback // nil: an event
-	reply any                        // the ack, where it is known already
+	reply any                        // the ack, if it is already known
 
-	// record is the part before the ack. Whatever the payload changes in the database is committed when it returns.
+	// record is the part before the ack. Everything that the payload changes in the database is committed when it returns.
 	record func(ctx context.Context) (outcome, error)
 }
 
-// outcome is what a payload leads to. It is data, and follow alone acts on it after the ack: a handler has no code of its own that
-// runs then, so what it records is recorded before. The one thing kept after an ack is the draft of a form that was just opened:
-// its key is the view's ID, which Slack gives only then, and nothing has been entered yet.
+// outcome is what a payload leads to. It is data, and only follow acts on it after the ack: handlers have no code that runs then,
+// so what they record is recorded before. The one exception is the draft of a form that was just opened: its key is the view's ID,
+// which Slack returns only then, and nothing has been entered yet.
 type outcome struct {
 	// In the ack.
 	errors  fieldErrors    // of a submission, which stays open with them
 	options *views.Options // of a search
 
 	// After it.
-	wake     *wakeUp                 // runs that should read the database again
+	wake     *wakeUp                 // runs to signal
 	opens    *opening                // a modal
 	tell     string                  // mrkdwn, escaped, for the user who acted alone
-	form     *shownForm              // the request form is drawn
-	replace  *slack.ModalViewRequest // in the place of the modal that was acted in
-	list     *shownList              // a list is drawn
-	home     *schema.Person          // the Home tab of the user, who is this person, is drawn
+	form     *shownForm              // the request form to draw
+	replace  *slack.ModalViewRequest // replaces the modal that the user acted in
+	list     *shownList              // a list to draw
+	home     *schema.Person          // the user, whose Home tab is drawn
 	homeOpen bool                    // the user opened their Home tab
 
-	refused bool // nothing was done: the user is told beside everything else that is done for them
+	refused bool // nothing was done: the user is told apart from their other jobs
 }
 
-// opening is a modal to open. What takes longer to read than a trigger lasts is filled in once something is open.
+// opening is a modal to open. What takes longer to read than a trigger lasts is filled in once the modal is open.
 type opening struct {
 	view   slack.ModalViewRequest
-	button string   // which to press again when it does not open; empty: it is not named
+	button string   // to press again if it does not open; empty: not named
 	form   *newForm // filled with this form; nil: none
 	list   string   // filled with this list (ListValue); empty: none
 }
 
-// shownForm is a request form as it is to be drawn.
+// shownForm is a request form to draw.
 type shownForm struct {
-	draft    *schema.Draft // nil: as it is by now
+	draft    *schema.Draft // nil: the newest
 	viewID   string
 	personID int64
 	notice   string
@@ -65,17 +65,17 @@ type shownForm struct {
 // shownList is a page of a list in a modal.
 type shownList struct{ viewID, value string }
 
-// fieldErrors are what is wrong with a submission: a text for people by the block ID of an input of the shown view.
+// fieldErrors are problems with a submission: texts by the block ID of an input of the shown view.
 type fieldErrors map[string]string
 
 // telling is an outcome that only tells the user something.
 func telling(text string) outcome { return outcome{tell: text} }
 
-// wrongAt is an outcome that only says what is wrong at one field.
+// wrongAt is an outcome that only shows a problem at one field.
 func wrongAt(blockID, text string) outcome { return outcome{errors: fieldErrors{blockID: text}} }
 
-// A payload's time before its ack. Slack gives 3 s. What is recorded has to be committed by recordWithin; the answer goes out by
-// ackWithin whatever happens: lib/pq's BEGIN and COMMIT do not look at a context, and wait for a silent server.
+// A payload's time before its ack. Slack allows 3 s. Changes must be committed by recordWithin; the ack goes out by ackWithin in any
+// case: lib/pq's BEGIN and COMMIT ignore the context, and wait for a silent server.
 const (
 	recordWithin = 1700 * time.Millisecond
 	ackWithin    = 2 * time.Second
@@ -91,10 +91,9 @@ const (
 	tooBusyField      = "We're very busy right now, so nothing was saved. Your form is kept: submit it again in a minute."
 )
 
-var errPanicked = errors.New("this went wrong")
+var errPanicked = errors.New("internal error")
 
-// take does what comes before the ack of a payload that was received at that time, and answers the ack. After it, follow has to be
-// called.
+// take handles a payload up to its ack, and returns the ack. The caller sends it and then calls follow.
 func (a *app) take(received time.Time, p payload) (ack any, follow func(), err error) {
 	if p.record == nil {
 		return p.reply, func() {}, nil
@@ -103,7 +102,7 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 	if ok, first := a.limiter.enter(user, p.kind); !ok {
 		o := p.refusal(tooFast, tooFastField)
 		if first {
-			a.log.Warn("a user is faster than the limit: what is too much is refused", "user", p.user, "kind", p.kind)
+			a.log.Warn("rate limit exceeded, payload refused", "user", p.user, "kind", p.kind)
 		} else {
 			o.tell = ""
 		}
@@ -113,7 +112,7 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 	case a.places <- struct{}{}:
 	default:
 		a.limiter.leave(user)
-		a.log.Error("too many payloads at once: one was refused", "user", p.user)
+		a.log.Error("too many payloads at once, payload refused", "user", p.user)
 		o := p.refusal(tooBusy, tooBusyField)
 		return o.ack(), func() { a.later.follow(p, o) }, nil
 	}
@@ -140,19 +139,19 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 		return r.ack(), func() { a.later.follow(p, r.outcome) }, r.err
 	case <-timer.C:
 	}
-	a.log.Error("not recorded in time: the user is told to try again", "user", p.user)
+	a.log.Error("payload not recorded in time, user told to try again", "user", p.user)
 	unclear := p.refusal(notConfirmed, notConfirmedField)
-	unclear.homeOpen = p.kind == visits // it says then what is the matter
+	unclear.homeOpen = p.kind == visits // it shows the problem
 	return unclear.ack(), func() {
 		a.later.follow(p, unclear)
 		a.recording.Go(func() {
-			r := <-done // perhaps it was recorded after all: then the run and the Home tab still have to hear of it
+			r := <-done // it may have been recorded after all: then the run is signalled and Home drawn
 			a.later.follow(p, outcome{wake: r.wake, form: r.form, home: r.home})
 		})
 	}, nil
 }
 
-// ack is what the ack of a payload says.
+// ack is the body of a payload's ack.
 func (o outcome) ack() any {
 	switch {
 	case len(o.errors) > 0:
@@ -163,8 +162,8 @@ func (o outcome) ack() any {
 	return nil
 }
 
-// refusal is the outcome of a payload of which nothing is done: a text for the user who acted, or at a field of what they
-// submitted. It is acknowledged all the same: Slack would send an event again, and in the end limit the app's subscription.
+// refusal is the outcome of a payload that is not handled: a text for the user who acted, or at a field of what they submitted. It
+// is acknowledged nevertheless: Slack would resend events, and in the end limit the app's subscription.
 func (p payload) refusal(text, atField string) outcome {
 	switch {
 	case p.ic == nil:
@@ -180,7 +179,7 @@ func (p payload) refusal(text, atField string) outcome {
 	return outcome{}
 }
 
-// firstInput is the block ID of a view's first input: Slack shows errors at inputs alone.
+// firstInput is the block ID of a view's first input: Slack shows errors only at inputs.
 func firstInput(view *slack.View) string {
 	for _, block := range view.Blocks.BlockSet {
 		if input, ok := block.(*slack.InputBlock); ok {
@@ -191,13 +190,13 @@ func firstInput(view *slack.View) string {
 	return s.first()
 }
 
-// follow does what follows from a payload, once its ack is out: it talks to Slack, and wakes runs.
+// follow does the work after a payload's ack: it calls Slack, and signals runs.
 func (a *app) follow(p payload, o outcome) {
 	if o.wake != nil {
 		a.wake(p.ic, *o.wake)
 	}
 	if opens := o.opens; opens != nil {
-		// It waits for nothing else that the user did: its trigger lasts three seconds.
+		// It does not wait for the user's other jobs: its trigger lasts three seconds.
 		open := func(ctx context.Context) { a.openModal(ctx, p.ic, *opens) }
 		if key := "opens " + p.ic.TriggerID; !a.opens.do(p.user, key, open) {
 			a.also(p.user, key, open)
@@ -221,7 +220,7 @@ func (a *app) follow(p payload, o outcome) {
 	}
 }
 
-// show tells and draws what an outcome says.
+// show shows a user the texts, forms and lists of an outcome.
 func (a *app) show(ctx context.Context, ic *slack.InteractionCallback, o outcome) {
 	if o.tell != "" {
 		a.tellLater(ctx, ic, o.tell)
@@ -241,15 +240,15 @@ func (a *app) show(ctx context.Context, ic *slack.InteractionCallback, o outcome
 	}
 }
 
-// openModal opens a modal, and fills it where it has to be filled.
+// openModal opens a modal, and fills it if necessary.
 func (a *app) openModal(ctx context.Context, ic *slack.InteractionCallback, o opening) {
 	opened, err := a.open(ctx, ic, o.view)
 	switch {
 	case err != nil:
-		a.log.Error("a modal could not be opened", "button", o.button, "user", ic.User.ID, "error", err, "where", problems(err))
+		a.log.Error("open modal failed", "button", o.button, "user", ic.User.ID, "error", err, "where", problems(err))
 		text := modalNotOpened
 		if o.button != "" {
-			text = "The form could not be opened. Please press " + o.button + " again."
+			text = "We couldn't open the form. Press “" + o.button + "” again."
 		}
 		a.write(ctx, ic.User.ID, text)
 	case o.form != nil:
@@ -275,13 +274,13 @@ func (a *app) event(raw []byte) (payload, error) {
 		} `json:"event"`
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return payload{}, fmt.Errorf("an event: %w", err)
+		return payload{}, fmt.Errorf("parse event: %w", err)
 	}
 	if e.Type == "url_verification" {
 		return payload{reply: map[string]string{"challenge": e.Challenge}}, nil
 	}
 	if e.Type != "event_callback" || e.Event.Type != "app_home_opened" || e.Event.Tab != "home" || e.Event.User == "" {
-		return payload{}, nil // nothing of ours
+		return payload{}, nil // not for us
 	}
 	p := payload{user: e.Event.User, team: e.TeamID, kind: visits}
 	p.record = func(ctx context.Context) (outcome, error) {
@@ -298,7 +297,7 @@ func (a *app) event(raw []byte) (payload, error) {
 func (a *app) interaction(raw []byte) (payload, error) {
 	ic := &slack.InteractionCallback{}
 	if err := json.Unmarshal(raw, ic); err != nil {
-		return payload{}, fmt.Errorf("an interaction: %w", err)
+		return payload{}, fmt.Errorf("parse interaction: %w", err)
 	}
 	p := payload{user: ic.User.ID, team: ic.Team.ID, kind: acts, ic: ic}
 	if ic.Type == slack.InteractionTypeBlockSuggestion {
@@ -317,24 +316,24 @@ func (a *app) interaction(raw []byte) (payload, error) {
 			return a.action(ctx, ic), nil
 		case slack.InteractionTypeViewSubmission:
 			return a.submitted(ctx, ic), nil
-		default: // a view closed, a shortcut: nothing of ours
+		default: // a closed view, a shortcut: not for us
 			return outcome{}, nil
 		}
 	}
 	return p, nil
 }
 
-// submissions are what records a submitted modal, by its callback ID.
+// submissions are the handlers of submitted modals, by callback ID.
 var submissions = map[string]func(*app, context.Context, *slack.InteractionCallback) outcome{
-	views.CallbackRequest:  (*app).submit,
-	views.CallbackDeny:     (*app).submitDenial,
-	views.CallbackAway:     (*app).submitAway,
-	views.CallbackTakeBack: (*app).submitTakeBack,
-	views.CallbackChoose:   (*app).submitChoice,
-	views.CallbackStuck:    (*app).submitStuck,
-	views.CallbackEnquire:  (*app).submitEnquiry,
-	views.CallbackAnswer:   (*app).submitAnswer,
-	views.CallbackCannot:   (*app).submitCannot,
+	views.CallbackRequest:               (*app).submit,
+	views.CallbackDeny:                  (*app).submitDenial,
+	views.CallbackAway:                  (*app).submitAway,
+	views.CallbackRevoke:                (*app).submitRevocation,
+	views.CallbackChoose:                (*app).submitChoice,
+	views.CallbackDecideAsAdministrator: (*app).submitStuck,
+	views.CallbackAskQuestion:           (*app).submitQuestion,
+	views.CallbackAnswer:                (*app).submitAnswer,
+	views.CallbackCannot:                (*app).submitCannot,
 }
 
 func (a *app) submitted(ctx context.Context, ic *slack.InteractionCallback) outcome {
@@ -344,36 +343,36 @@ func (a *app) submitted(ctx context.Context, ic *slack.InteractionCallback) outc
 		return outcome{}
 	}
 	o := submit(a, ctx, ic)
-	o.list = below // drawn also where another approver was first
+	o.list = below // also drawn if another approver was first
 	return o
 }
 
-// actions are what records a button or another element of a message, of Home and of our modals but the request form, by action ID.
+// actions are the handlers of buttons and other elements outside the request form, by action ID.
 var actions = map[string]func(*app, context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome{
-	views.ActionRequestAccess: (*app).openForm,
-	views.ActionExtend:        (*app).openEarlier,
-	views.ActionExtendSoon:    (*app).openEarlier,
-	views.ActionExtendAll:     (*app).openEarlier,
-	views.ActionAgain:         (*app).openEarlier,
-	views.ActionShowAll:       (*app).openList,
-	views.ActionDeny:          (*app).askWhyDenied,
-	views.ActionChoose:        (*app).openChoice,
-	views.ActionStuck:         (*app).openStuck,
-	views.ActionEnquire:       (*app).openEnquiry,
-	views.ActionAnswer:        (*app).openAnswer,
-	views.ActionAway:          (*app).openAway,
-	views.ActionHolders:       (*app).openHolders,
-	views.ActionTakeBack:      (*app).askWhyTakenBack,
-	views.ActionTaskCannot:    (*app).askWhyCannot,
-	views.ActionListPrevious:  (*app).turnList,
-	views.ActionListNext:      (*app).turnList,
-	views.ActionApprove:       (*app).approve,
-	views.ActionWithdraw:      (*app).withdraw,
-	views.ActionGiveBack:      (*app).giveBack,
-	views.ActionTaskDone:      (*app).taskDone,
-	views.ActionBack:          (*app).back,
-	views.ActionHolder:        (*app).pickHolder,
-	views.ActionRetry:         (*app).retryNow,
+	views.ActionRequestAccess:         (*app).openForm,
+	views.ActionExtend:                (*app).openEarlier,
+	views.ActionExtendSoon:            (*app).openEarlier,
+	views.ActionExtendAll:             (*app).openEarlier,
+	views.ActionAgain:                 (*app).openEarlier,
+	views.ActionShowAll:               (*app).openList,
+	views.ActionDeny:                  (*app).askWhyDenied,
+	views.ActionChoose:                (*app).openChoice,
+	views.ActionDecideAsAdministrator: (*app).openStuck,
+	views.ActionAskQuestion:           (*app).openQuestion,
+	views.ActionAnswer:                (*app).openAnswer,
+	views.ActionAway:                  (*app).openAway,
+	views.ActionHolders:               (*app).openHolders,
+	views.ActionRevoke:                (*app).askWhyRevoked,
+	views.ActionTaskCannot:            (*app).askWhyCannot,
+	views.ActionListPrevious:          (*app).turnList,
+	views.ActionListNext:              (*app).turnList,
+	views.ActionApprove:               (*app).approve,
+	views.ActionWithdraw:              (*app).withdraw,
+	views.ActionRemoveAccess:          (*app).removeAccess,
+	views.ActionTaskDone:              (*app).taskDone,
+	views.ActionBack:                  (*app).back,
+	views.ActionHolder:                (*app).pickHolder,
+	views.ActionRetry:                 (*app).retryNow,
 }
 
 func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome {
@@ -386,13 +385,13 @@ func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome
 	}
 	act := actions[action.ActionID]
 	if act == nil {
-		a.log.Warn("an action without a handler", "action", action.ActionID)
+		a.log.Warn("no handler for action", "action", action.ActionID)
 		return outcome{}
 	}
 	return act(a, ctx, ic, action)
 }
 
-// alsoListed adds to the outcome of a button that stands in a list that the list is drawn again.
+// alsoListed adds to the outcome of a button in a list that the list is drawn again.
 func (o outcome) alsoListed(ic *slack.InteractionCallback) outcome {
 	if ic.View.Type == slack.VTModal {
 		o.list = &shownList{ic.View.ID, ic.View.PrivateMetadata}
@@ -400,9 +399,9 @@ func (o outcome) alsoListed(ic *slack.InteractionCallback) outcome {
 	return o
 }
 
-// also does something for a user after an ack, in turn with the key's other jobs.
+// also queues work for a user after an ack, in order with the key's other jobs.
 func (a *app) also(user, key string, do func(ctx context.Context)) {
 	if !a.jobs.do(user, key, do) {
-		a.log.Error("too much to do: something was left out", "user", user, "what", key)
+		a.log.Error("job queue full, job dropped", "user", user, "what", key)
 	}
 }

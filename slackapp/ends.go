@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// The end of temporary access, from a day and perhaps a time of day in somebody's time zone to one instant. Clocks that are set
-// forward or back make some local times mean nothing, or two instants; time.Date resolves those differently for each zone,
-// so it is decided here: a repeated time means its second occurrence, a skipped one the first instant after the gap.
+// The end of temporary access: from a day, and perhaps a time of day, in a person's time zone to one instant. Where clocks change, a
+// local time may exist twice or not at all, and time.Date resolves those differently for each zone. Here a repeated time means its
+// second occurrence, and a skipped one the first instant after the gap.
 
-// errNoSuchDay and errNoSuchTime say what cannot be read.
+// errNoSuchDay and errNoSuchTime say what cannot be parsed.
 var (
 	errNoSuchDay  = errors.New("no such day")
 	errNoSuchTime = errors.New("no such time of day")
 )
 
-// parseDay answers a calendar day as its midnight UTC.
+// parseDay returns a calendar day as its midnight UTC.
 func parseDay(date string) (time.Time, error) {
 	day, err := time.Parse(time.DateOnly, date)
 	if err != nil {
@@ -56,7 +56,7 @@ func lastEnd(now time.Time, days int, zone *time.Location) time.Time {
 // meanings are the instants at which clocks in a zone show a wall time (given as if it were UTC), in order. A skipped one means the
 // first instant after the gap.
 func meanings(wall time.Time, zone *time.Location) []time.Time {
-	// No zone is set more than once within a day of another time, so these two are all offsets that may apply.
+	// No zone changes twice within two days, so these are all the offsets that may apply.
 	before, after := offset(wall.Add(-24*time.Hour), zone), offset(wall.Add(24*time.Hour), zone)
 	var instants []time.Time
 	for _, o := range []time.Duration{max(before, after), min(before, after)} { // further east is earlier
@@ -65,7 +65,7 @@ func meanings(wall time.Time, zone *time.Location) []time.Time {
 			instants = append(instants, t)
 		}
 	}
-	if len(instants) == 0 { // in the gap: by the old offset it would be just after the clocks were set
+	if len(instants) == 0 { // in the gap: by the old offset it is just after the change
 		start, _ := wall.Add(-min(before, after)).In(zone).ZoneBounds()
 		instants = append(instants, start)
 	}

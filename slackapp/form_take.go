@@ -14,12 +14,12 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// errOutdated says that an action belongs to a list that is not shown any more.
-var errOutdated = errors.New("of an older list")
+// errOutdated says that an action belongs to a list that is no longer shown.
+var errOutdated = errors.New("action in an older list")
 
 // take merges one action into a draft.
 func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewState, action *slack.BlockAction) error {
-	if action.ActionID != views.ActionGrants { // which nobody has to draw
+	if action.ActionID != views.ActionGrants { // which needs no drawing
 		d.Revision++
 	}
 	switch action.ActionID {
@@ -54,7 +54,7 @@ func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewSt
 	return errOutdated
 }
 
-// takeBoxes takes over the boxes of the shown page: what they held when the action was made.
+// takeBoxes merges the checkboxes of the shown page, as they were at the action.
 func takeBoxes(d *schema.Draft, state *slack.ViewState) error {
 	if state == nil || d.AllChosen {
 		return nil
@@ -111,7 +111,7 @@ func takeSubject(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, value string
 	return d.MakeOffer(ctx, tx)
 }
 
-// takeList takes over what narrows and turns the list.
+// takeList merges filters and pages of the list.
 func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.BlockAction) error {
 	switch action.BlockID {
 	case views.BlockSelectAll(d.OfferGeneration), views.BlockFilter(d.OfferGeneration), views.BlockSearch(d.OfferGeneration), views.BlockPages(d.Generation):
@@ -121,7 +121,7 @@ func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.B
 	switch action.ActionID {
 	case views.ActionSelectAll:
 		if d.Mode == schema.Custom || d.Offer().OfRequest() {
-			return fmt.Errorf("everything: %w", schema.ErrNotOffered)
+			return fmt.Errorf("select all: %w", schema.ErrNotOffered)
 		}
 		d.AllChosen = len(action.SelectedOptions) > 0
 		if !d.AllChosen {
@@ -152,7 +152,7 @@ func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.B
 	return d.MakeList(ctx, tx)
 }
 
-// unfilter shows the whole list again. Its fields get new block IDs: Slack would go on showing what they held.
+// unfilter shows the whole list again. Its fields get new block IDs, or Slack would keep their input.
 func unfilter(d *schema.Draft) {
 	d.ApplicationID, d.Search, d.Page = sql.NullInt64{}, "", 1
 	d.OfferGeneration = d.Generation + 1
@@ -169,7 +169,7 @@ func chosenIDs(options []slack.OptionBlockObject) ([]int64, error) {
 	return ids, nil
 }
 
-// idOf reads the ID that an option's value is. Anything else was never offered.
+// idOf parses an option's value, which is an ID. Anything else was never offered.
 func idOf(value string) (int64, error) {
 	id, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || id <= 0 {

@@ -24,16 +24,16 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// bare is the app with nobody around it: no record, no Slack. What it reads of a payload it reads all the same.
+// bare is the app with no one around it: no record, no Slack. What it reads of a payload it reads all the same.
 func bare(t testing.TB, log *syncBuffer) *app {
-	db, err := schema.Open("postgres://nobody@127.0.0.1:1/none?connect_timeout=1", 1)
+	db, err := schema.Open("postgres://no-one@127.0.0.1:1/none?connect_timeout=1", 1)
 	require.NoError(t, err)
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", maxDays: 365, timeZone: "UTC", bindByEmail: true}
+	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", timeZone: "UTC", bindByEmail: true}
 	a := &app{config: c, log: logger, db: db, slack: newSlack(c, logger), home: workspace{teamID: "T1", botID: "B1", appID: "A1"},
 		users: &users{}, recording: &sync.WaitGroup{},
 		limiter: newLimiter(unlimited), places: make(chan struct{}, 10),
-		jobs: newJobs(1, 10, 10, logger), opens: newJobs(1, 10, 10, logger), wakes: newJobs(1, 10, 10, logger)}
+		jobs: newJobs(1, 10, 10, logger), opens: newJobs(1, 10, 10, logger), signals: newJobs(1, 10, 10, logger)}
 	a.later = a.with(db)
 	return a
 }
@@ -73,7 +73,7 @@ func FuzzRoutes(f *testing.F) {
 				}
 				w := httptest.NewRecorder()
 				ctx, cancel := context.WithCancel(context.Background())
-				cancel() // the record and Slack answer at once, that they do not
+				cancel() // the database and Slack answer at once, that they do not
 				s.http.Handler.ServeHTTP(w, r.WithContext(ctx))
 				if !signed {
 					require.Equal(t, http.StatusUnauthorized, w.Code)
@@ -119,7 +119,7 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// FuzzSubmission reads any state of a form: errors stand at fields that are shown, texts fit into the record, an end is later than
+// FuzzSubmission reads any state of a form: errors stand at fields that are shown, texts fit into the database, an end is later than
 // now and within what is allowed.
 func FuzzSubmission(f *testing.F) {
 	for _, seed := range []string{

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/slack-go/slack"
@@ -11,12 +12,12 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// openHolders opens the modal in which owners and administrators look at others' access.
+// openHolders opens the modal in which owners and administrators review access.
 func (a *app) openHolders(context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome {
 	return outcome{opens: &opening{view: views.Holders()}}
 }
 
-// pickHolder shows what the chosen person has.
+// pickHolder shows the chosen person's access.
 func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	person, err := strconv.ParseInt(action.SelectedOption.Value, 10, 64)
 	if err != nil {
@@ -26,7 +27,7 @@ func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, act
 	return outcome{list: &shownList{ic.View.ID, views.ListValue(views.ListHolder(person), 1)}}
 }
 
-// holderList is a page of what somebody has that the reader looks after.
+// holderList is a page of a person's access that the reader owns.
 func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
 	person, err := schema.PersonByID(ctx, a.db, holder)
 	if errors.Is(err, schema.ErrNotFound) {
@@ -43,10 +44,10 @@ func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person
 	return views.HolderList(person, lines, total, page, zone), err
 }
 
-const notYoursToTakeBack = "This access is over or being taken back already, or it is not yours to take back."
+const notYoursToRevoke = "This access has ended, is already being removed, or isn't yours to revoke."
 
-// askWhyTakenBack opens the modal that asks for the reason.
-func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+// askWhyRevoked opens the modal that asks for the reason of a revocation.
+func (a *app) askWhyRevoked(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	claimID, err := strconv.ParseInt(action.Value, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
@@ -58,21 +59,21 @@ func (a *app) askWhyTakenBack(ctx context.Context, ic *slack.InteractionCallback
 	}
 	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
 	if errors.Is(err, schema.ErrNotAllowed) {
-		if err := schema.AuditTakingBackRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
-			a.log.Error("a refusal could not be recorded", "user", ic.User.ID, "error", err)
+		if err := schema.AuditRevocationRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
+			a.log.Error("audit refused revocation failed", "user", ic.User.ID, "error", err)
 		}
 	}
 	if errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || line.Leaving {
-		return telling(notYoursToTakeBack)
+		return telling(notYoursToRevoke)
 	}
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	return outcome{opens: &opening{view: views.TakeBack(line, holder, a.zoneOf(ctx, reader, ic.User.ID))}}
+	return outcome{opens: &opening{view: views.RevokeAccess(line, holder, a.zoneOf(ctx, reader, ic.User.ID))}}
 }
 
-// submitTakeBack records that access is taken back. What is in its way stands at the field.
-func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback) outcome {
+// submitRevocation records a revocation. Problems are shown at the field.
+func (a *app) submitRevocation(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	reason, wrong := writtenReason(ic)
 	if wrong != nil {
 		return outcome{errors: wrong}
@@ -80,22 +81,29 @@ func (a *app) submitTakeBack(ctx context.Context, ic *slack.InteractionCallback)
 	claimID, err := strconv.ParseInt(ic.View.PrivateMetadata, 10, 64)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
-		return wrongAt(views.BlockReason, "This button cannot be used.")
+		return wrongAt(views.BlockReason, badButton)
 	}
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
 	}
-	claim, err := a.db.TakeBack(ctx, claimID, person.ID, reason)
+	claim, err := a.db.RevokeAccess(ctx, claimID, person.ID, reason)
 	switch {
 	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		return wrongAt(views.BlockReason, "Only those who look after this access can take it back.")
+		return wrongAt(views.BlockReason, "Only owners and administrators can revoke this access.")
 	case errors.Is(err, schema.ErrNotOpen):
-		return wrongAt(views.BlockReason, "This is over already.")
+		return wrongAt(views.BlockReason, "This access has already ended.")
 	case err != nil:
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
-	case claim.EndedAt.Valid, claim.ReleasedAt.Valid:
+	case claim.EndedAt.Valid, claim.RevokedAt.Valid:
 		return outcome{}
 	}
-	return outcome{wake: &wakeUp{claim: &claim, otherwise: "It is recorded that you take this access back. It will take effect shortly."}}
+	text := "Revoking this access. We'll tell you if it is delayed."
+	if line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, person.ID); err == nil {
+		text = fmt.Sprintf("Revoking %s for %s. We'll tell you if it is delayed.", short(line.Name), short(holder.Name))
+	}
+	return outcome{wake: &wakeUp{claim: &claim, otherwise: text}}
 }
+
+// short is a name within a sentence of mrkdwn.
+func short(s string) string { return views.Escape(views.Cut(s, 80)) }

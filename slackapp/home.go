@@ -10,17 +10,17 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// seenBefore tells whether an event was handled already: Slack delivers events again. While that is not known, it is handled.
+// seenBefore tells whether an event was already handled: Slack resends events. If that is not known, it is handled again.
 func (a *app) seenBefore(ctx context.Context, eventID string) bool {
 	isNew, err := schema.NewEvent(ctx, a.db, eventID)
 	if err != nil {
-		a.log.Error("an event may be handled twice", "event", eventID, "error", err)
+		a.log.Error("check event failed, it may be handled twice", "event", eventID, "error", err)
 		return false
 	}
 	return !isNew
 }
 
-// homeOpened publishes the Home tab for whoever opened it.
+// homeOpened publishes the Home tab for the user who opened it.
 func (a *app) homeOpened(ctx context.Context, userID string) {
 	person, err := a.whoNow(ctx, userID)
 	if err != nil {
@@ -30,13 +30,13 @@ func (a *app) homeOpened(ctx context.Context, userID string) {
 	a.drawHome(ctx, userID, person)
 }
 
-// homeKey lets the drawings of one Home tab follow each other: the newest stays.
+// homeKey orders the drawings of one Home tab: the newest wins.
 func homeKey(userID string) string { return "home " + userID }
 
-// publishHome draws a person's Home tab anew after something that they did.
+// publishHome draws a person's Home tab again after their action.
 func (a *app) publishHome(userID string, person schema.Person) {
 	if a.jobs.waits(homeKey(userID)) {
-		return // a drawing that has not begun will show this too
+		return // a drawing that has not started will show this too
 	}
 	a.also(userID, homeKey(userID), func(ctx context.Context) { a.drawHome(ctx, userID, person) })
 }
@@ -49,7 +49,7 @@ func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewReque
 	return views.HomeRefused(text)
 }
 
-// drawHome draws a person's Home tab: in full, or if Slack refuses that, small.
+// drawHome draws a person's Home tab: in full, or small if Slack refuses that.
 func (a *app) drawHome(ctx context.Context, userID string, person schema.Person) {
 	h := views.Home{Person: person, TimeZone: a.zoneOf(ctx, person, userID), WorkspaceURL: a.home.url}
 	var err error
@@ -62,35 +62,35 @@ func (a *app) drawHome(ctx context.Context, userID string, person schema.Person)
 		err = a.readOffice(ctx, &h)
 	}
 	if err != nil {
-		a.log.Error("a Home tab could not be read", "person", person.ID, "error", err)
+		a.log.Error("read Home tab failed", "person", person.ID, "error", err)
 		a.publish(ctx, userID, h.Small())
 		return
 	}
 	a.publish(ctx, userID, h.View(), h.Small())
 }
 
-// publish shows the first of these views that Slack takes as a user's Home tab, or tells them that it cannot be shown.
+// publish publishes the first of these views that Slack accepts, or tells the user that their Home tab cannot be shown.
 func (a *app) publish(ctx context.Context, userID string, home ...slack.HomeTabViewRequest) {
 	for _, view := range home {
 		_, err := a.slack.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: userID, View: view})
 		if err == nil {
 			return
 		}
-		a.log.Error("a Home tab could not be published", "user", userID, "error", err, "where", problems(err))
+		a.log.Error("publish Home tab failed", "user", userID, "error", err, "where", problems(err))
 		var answer slack.SlackErrorResponse
 		if !errors.As(err, &answer) {
-			break // nothing is wrong with the view
+			break // the view is not the problem
 		}
 	}
 	a.write(ctx, userID, homeNotShown)
 }
 
-// openList opens one of the Home tab's lists whole.
+// openList opens one of the Home tab's lists in full.
 func (a *app) openList(_ context.Context, _ *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	return outcome{opens: &opening{view: views.Loading("Access"), list: action.Value}}
 }
 
-// listBelow takes out of a submitted modal over which list it was opened; nil: over none.
+// listBelow removes from a submitted modal's metadata the list below it, and returns that; nil: none.
 func listBelow(ic *slack.InteractionCallback) *shownList {
 	own, list := views.BelowOf(ic.View.PrivateMetadata)
 	ic.View.PrivateMetadata = own
@@ -143,9 +143,9 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		case views.ListTasks:
 			l, n, e := schema.TasksFor(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.TaskList(l, n, page, zone), len(l), n, e
-		case views.ListDrift:
-			l, n, e := schema.DriftsFor(ctx, a.db, person.ID, views.ListLines, offset)
-			view, lines, total, err = views.DriftList(l, n, page, zone), len(l), n, e
+		case views.ListFindings:
+			l, n, e := schema.FindingsFor(ctx, a.db, person.ID, views.ListLines, offset)
+			view, lines, total, err = views.FindingList(l, n, page, zone), len(l), n, e
 		case views.ListRequests:
 			l, n, e := schema.RequestsOf(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.RequestList(l, n, page, zone, a.home.url), len(l), n, e
@@ -163,7 +163,7 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 	}
 }
 
-// itemList is a page of a request's items, for its requester and those who are asked.
+// itemList is a page of a request's items, for its requester, submitter and approvers.
 func (a *app) itemList(ctx context.Context, number int64, person schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
 	request, err := schema.RequestByID(ctx, a.db, number)
 	if err != nil && !errors.Is(err, schema.ErrNotFound) {
@@ -174,5 +174,5 @@ func (a *app) itemList(ctx context.Context, number int64, person schema.Person, 
 			return view, nil
 		}
 	}
-	return views.Notice("Access", "This is not a request of yours, nor one that you are asked about."), nil
+	return views.Notice("Access", "You can only see your own requests and those that you're an approver for."), nil
 }

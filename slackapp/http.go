@@ -16,11 +16,11 @@ import (
 // maxBody is more than Slack ever sends: a view has at most 250 KB.
 const maxBody = 1 << 20
 
-// server is the HTTP side: Slack's routes in HTTP mode, and the health of the process always.
+// server serves Slack's routes in HTTP mode, and always the health checks.
 type server struct {
 	app   *app
 	http  *http.Server
-	ready atomic.Bool // we know whose app we are
+	ready atomic.Bool // Slack told us our workspace and app
 }
 
 func (a *app) server() *server {
@@ -44,25 +44,25 @@ func (a *app) server() *server {
 	return s
 }
 
-// open lets Slack in.
+// open starts to accept payloads.
 func (s *server) open() { s.ready.Store(true) }
 
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	if !s.ready.Load() {
-		say(w, http.StatusServiceUnavailable, "Slack has not said yet whose app this is")
+		say(w, http.StatusServiceUnavailable, "waiting for Slack")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
 	if err := s.app.db.PingContext(ctx); err != nil {
 		s.app.log.Warn("not ready", "error", err)
-		say(w, http.StatusServiceUnavailable, "the record cannot be reached")
+		say(w, http.StatusServiceUnavailable, "database unreachable")
 		return
 	}
 	say(w, http.StatusOK, "ok")
 }
 
-// signed lets only what Slack signed through: it reads a payload from the body, acknowledges it, and lets follow what follows.
+// signed accepts only requests that Slack signed: it reads a payload from the body, acknowledges it, and does the work after it.
 func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		received := time.Now()
@@ -73,11 +73,11 @@ func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFun
 				say(w, http.StatusRequestEntityTooLarge, "too large")
 				return
 			}
-			say(w, http.StatusBadRequest, "the body could not be read")
+			say(w, http.StatusBadRequest, "read body failed")
 			return
 		}
 		if err := verify(r.Header, body, s.app.config.signingSecret); err != nil {
-			s.app.log.Warn("a request without Slack's signature", "route", r.URL.Path, "error", err)
+			s.app.log.Warn("bad Slack signature", "route", r.URL.Path, "error", err)
 			say(w, http.StatusUnauthorized, "not signed by Slack")
 			return
 		}
@@ -87,8 +87,8 @@ func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFun
 		}
 		p, err := read(body)
 		if err != nil {
-			s.app.log.Warn("a payload that cannot be read", "error", err)
-			text := "the payload cannot be read"
+			s.app.log.Warn("parse payload failed", "error", err)
+			text := "invalid payload"
 			if errors.Is(err, errNoPayload) {
 				text = err.Error()
 			}
@@ -99,7 +99,7 @@ func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFun
 		defer follow()
 		s.answer(w, ack, err)
 		if err := http.NewResponseController(w).Flush(); err != nil {
-			s.app.log.Warn("an ack could not be sent", "error", err)
+			s.app.log.Warn("send ack failed", "error", err)
 		}
 	}
 }
@@ -115,9 +115,9 @@ func verify(header http.Header, body []byte, secret string) error {
 	return verifier.Ensure()
 }
 
-var errNoPayload = errors.New("there is no payload in the body")
+var errNoPayload = errors.New("no payload in the body")
 
-// interaction takes its payload from the body alone: what stands in the address is not signed.
+// interaction reads its payload only from the body: the URL is not signed.
 func (s *server) interaction(body []byte) (payload, error) {
 	form, err := url.ParseQuery(string(body))
 	raw := form.Get("payload")
@@ -139,12 +139,12 @@ func (s *server) answer(w http.ResponseWriter, ack any, err error) {
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(ack); err != nil {
-			s.app.log.Warn("an answer could not be sent", "error", err)
+			s.app.log.Warn("send response failed", "error", err)
 		}
 	}
 }
 
-// say answers in plain text. A caller that has gone is not our fault.
+// say responds in plain text. It ignores callers that have gone.
 func say(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)

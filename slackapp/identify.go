@@ -15,7 +15,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// How long what Slack said about a user is believed: whether they are still a full member, and their time zone.
+// How long Slack's data about a user is cached: whether they are a full member, and their time zone.
 const (
 	memberFor = 10 * time.Minute
 	zoneFor   = time.Hour
@@ -26,8 +26,8 @@ func (a *app) slackID(userID string) schema.SlackID {
 	return schema.SlackID{EnterpriseID: a.home.enterpriseID, TeamID: a.home.teamID, UserID: userID}
 }
 
-// who answers the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two. A
-// binding stays while its user becomes a guest, and is worth nothing then.
+// who returns the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two. If the user
+// becomes a guest, the binding stays but no longer counts.
 func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	var user schema.SlackUser
@@ -42,23 +42,23 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	return usable(person, user, err)
 }
 
-// whoNow is who for somebody who opens the app: Slack is asked what it says of them by now, and what differs is audited.
+// whoNow is who for a user who opens the app: it asks Slack again, and audits differences.
 func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	bound := err == nil
 	user, slackErr := a.slackUser(ctx, userID)
 	switch {
 	case slackErr != nil && !errors.Is(slackErr, schema.ErrNotMember) && bound:
-		a.log.Warn("Slack does not say who somebody is: taking whom they were bound to", "user", userID, "error", slackErr)
+		a.log.Warn("look up Slack user failed, using the stored identity", "user", userID, "error", slackErr)
 	case slackErr != nil:
 		err = slackErr
 	case bound && !user.Member:
 		err = schema.ErrNotMember
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: "bound Slack user is no full member any more", Alert: true,
+		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: schema.MembershipLost, Alert: true,
 			Details: map[string]any{"user": userID}})
 	case bound:
 		if err := schema.LookAtSlackEmail(ctx, a.db, person, user); err != nil {
-			a.log.Error("a Slack e-mail could not be compared", "user", userID, "error", err)
+			a.log.Error("compare Slack email failed", "user", userID, "error", err)
 		}
 	case errors.Is(err, schema.ErrNotBound):
 		person, err = a.db.BindSlackUser(ctx, user, a.config.bindByEmail)
@@ -66,7 +66,7 @@ func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) 
 	return usable(person, user, err)
 }
 
-// usable answers the person, if they may use the app.
+// usable returns the person if they may use the app.
 func usable(person schema.Person, user schema.SlackUser, err error) (schema.Person, error) {
 	if err == nil && !person.Active() {
 		err = schema.ErrNotActive
@@ -77,7 +77,7 @@ func usable(person schema.Person, user schema.SlackUser, err error) (schema.Pers
 	return person, nil
 }
 
-// bound is who for what an open form does, whose user is bound: it binds nobody. It answers ErrNotBound, ErrNotActive or
+// bound is who for actions in an open form, whose user is bound: it creates no binding. It returns ErrNotBound, ErrNotActive or
 // ErrNotMember.
 func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
@@ -90,13 +90,13 @@ func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	return person, a.stillMember(ctx, userID)
 }
 
-// turnedAway tells that a person was refused for who they are, not for what is out of order here.
+// turnedAway tells whether a user was refused for who they are, not because of a failure.
 func turnedAway(err error) bool {
 	return errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember)
 }
 
-// stillMember tells ErrNotMember of somebody who is bound and became a guest, or was deactivated. While Slack does not
-// answer, the binding counts: it proved membership once, and Slack let its user press something just now.
+// stillMember returns ErrNotMember if a bound user became a guest or was deactivated. While Slack does not answer, the binding
+// counts: it proved membership once, and Slack let the user act just now.
 func (a *app) stillMember(ctx context.Context, userID string) error {
 	user, known := a.users.get(userID, memberFor)
 	if !known {
@@ -104,7 +104,7 @@ func (a *app) stillMember(ctx context.Context, userID string) error {
 		if user, err = a.slackUser(ctx, userID); errors.Is(err, schema.ErrNotMember) {
 			return err
 		} else if err != nil {
-			a.log.Warn("Slack cannot be asked whether a user is still a member", "user", userID, "error", err)
+			a.log.Warn("check membership failed, using the stored identity", "user", userID, "error", err)
 			return nil
 		}
 	}
@@ -114,11 +114,11 @@ func (a *app) stillMember(ctx context.Context, userID string) error {
 	return nil
 }
 
-// errSlackSilent: Slack did not say who a user is.
-var errSlackSilent = errors.New("Slack cannot be asked about a user")
+// errSlackSilent: Slack did not answer about a user.
+var errSlackSilent = errors.New("look up Slack user")
 
-// slackUser asks Slack about a user. One whom Slack does not know is no member. A slow answer is waited for half of the time that
-// ctx leaves: before an ack, the rest is for the record.
+// slackUser asks Slack about a user. A user unknown to Slack is not a member. It waits at most half of the time that ctx leaves:
+// before an ack, the rest is for the database.
 func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -155,7 +155,7 @@ func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string
 	if !known {
 		var err error
 		if user, err = a.slackUser(ctx, userID); err != nil {
-			a.log.Warn("the time zone of a user is not known: taking the default", "user", userID, "error", err)
+			a.log.Warn("look up time zone failed, using the default", "user", userID, "error", err)
 		}
 	}
 	if knownZone(user.TimeZone) {
@@ -164,7 +164,7 @@ func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string
 	return a.config.timeZone
 }
 
-// users keeps for a while what Slack said about users: it is asked for at every form, button and Home tab.
+// users caches Slack's data about users, which every form, button and Home tab needs.
 type users struct {
 	mu sync.Mutex
 	of map[string]userAt
@@ -186,18 +186,18 @@ func (u *users) put(user schema.SlackUser) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.of == nil || len(u.of) >= usersKept {
-		u.of = map[string]userAt{} // rarely: and then they are asked about once more
+		u.of = map[string]userAt{} // rare, and only costs lookups
 	}
 	u.of[user.UserID] = userAt{user, time.Now()}
 }
 
-// usersKept bounds the memory that this takes.
+// usersKept bounds the memory of this cache.
 const usersKept = 50_000
 
-// refused is why somebody cannot use the app now.
+// refused is why a user cannot use the app now.
 type refused struct {
 	err   error
-	email string // of the Slack profile, where it was looked at
+	email string // of the Slack profile, if it was looked up
 
 	userID string // as the email
 }
@@ -205,7 +205,7 @@ type refused struct {
 func (r *refused) Error() string { return r.err.Error() }
 func (r *refused) Unwrap() error { return r.err }
 
-// words tells somebody why they cannot use the app, and whom to ask: mrkdwn, escaped.
+// words says why a user cannot use the app, and who can help: mrkdwn, escaped.
 func (a *app) words(ctx context.Context, err error) string {
 	var r *refused
 	email, user := "", ""
@@ -217,30 +217,32 @@ func (a *app) words(ctx context.Context, err error) string {
 	}
 	switch {
 	case errors.Is(err, schema.ErrNotMember):
-		return "Access can be requested by full members of this workspace only: not by guests, bots, people from other organizations, " +
-			"or accounts that are deactivated or have not accepted their invitation." + a.ask(ctx)
+		return "Only full members of this workspace can request access: not guests, bots, people from other organizations, " +
+			"or accounts that are deactivated or haven't accepted their invitation." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNoEmail):
-		return "Slack doesn't tell us your e-mail address, so we can't tell who you are. Check that your Slack profile has one, and open this app's Home tab again." + a.ask(ctx)
+		return "Slack doesn't tell us your email address, so we can't tell who you are. " +
+			"Check that your Slack profile has one, and open this app's Home tab again." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotConfirmed):
-		return "Your e-mail address in Slack" + email + " is not confirmed, so we can't tell who you are. " +
+		return "Your email address in Slack" + email + " isn't confirmed, so we can't tell who you are. " +
 			"Confirm it in Slack (in your account settings), and open this app's Home tab again." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotInDirectory):
-		return "You are not in the directory" + email + ", so access cannot be requested for you." + a.ask(ctx)
+		return "You aren't in the directory" + email + ", so you can't request access." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotASCII):
 		return "Your email address in Slack" + email + " contains characters other than plain letters, digits and symbols, so it can't identify you. " +
-			"The directory has to name your Slack user" + user + "." + a.ask(ctx)
+			"The directory has to name your Slack user ID" + user + "." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotBound):
-		return "It is not known yet who you are. Please open this app's Home tab, and try again."
+		return "We don't know yet who you are. Open this app's Home tab, and try again."
 	case errors.Is(err, schema.ErrNotNamed):
-		return "The directory does not name your Slack user" + user + ", so access cannot be requested for you." + a.ask(ctx)
+		return "The directory doesn't name your Slack user ID" + user + ", so you can't request access." + a.ask(ctx)
 	case errors.Is(err, schema.ErrBoundBefore):
-		return "The directory names this Slack account as yours, but you used this app with another one before. An administrator has to unlink that one first." + a.ask(ctx)
+		return "The directory names this Slack account as yours, but you used this app with another one before. " +
+			"An administrator has to unlink that one first." + a.ask(ctx)
 	case errors.Is(err, schema.ErrOtherAccount):
-		return "Your entry in the directory belongs to another Slack account" + email + ". Please use that one." + a.ask(ctx)
+		return "Your entry in the directory belongs to another Slack account" + email + ". Use that one." + a.ask(ctx)
 	case errors.Is(err, schema.ErrNotActive):
-		return "You are not active in the directory, so you can neither ask for access nor decide about it." + a.ask(ctx)
+		return "You aren't active in the directory, so you can't request or approve access." + a.ask(ctx)
 	}
-	a.log.Error("somebody was told to try again", "error", err)
+	a.log.Error("action failed, user told to try again", "error", err)
 	switch {
 	case errors.Is(err, errSlackSilent):
 		return slackSilent
@@ -250,21 +252,21 @@ func (a *app) words(ctx context.Context, err error) string {
 	return tryAgain
 }
 
-const slackSilent = "Slack did not answer when we asked who you are. Nothing was changed. Please try again in a minute."
+const slackSilent = "Slack didn't answer when we asked who you are. Nothing was changed. Try again in a minute."
 
-const tryAgain = "Our records cannot be reached right now. Nothing was changed. Please try again in a minute."
+const tryAgain = "We can't reach our database right now. Nothing was changed. Try again in a minute."
 
-// ask names whom to ask.
+// ask names the administrators to ask.
 func (a *app) ask(ctx context.Context) string {
 	names, err := schema.Administrators(ctx, a.db)
 	if err != nil || len(names) == 0 {
 		if err != nil {
-			a.log.Error("nobody could be named to ask", "error", err)
+			a.log.Error("look up administrators failed", "error", err)
 		}
-		return " Please ask an administrator."
+		return " Ask an administrator."
 	}
 	for n := range names {
 		names[n] = views.Escape(views.Cut(names[n], 80))
 	}
-	return " Please ask " + strings.Join(names, " or ") + "."
+	return " Ask " + strings.Join(names, " or ") + "."
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// jobs is the work that is done after acks. It is bounded three times: by how much of it there is, by how much of that is one
-// user's, and by how much runs at once. Jobs with one key run one after the other, in the order in which they came.
+// jobs is a queue of work after acks. It is bounded in total, per user, and by how many run at once. Jobs with the same key run one
+// after the other, in the order in which they came.
 type jobs struct {
 	log     *slog.Logger
 	places  chan struct{}
@@ -34,8 +34,7 @@ func newJobs(atOnce, places, perUser int, log *slog.Logger) *jobs {
 		of: map[string]int{}, last: map[string]*turn{}}
 }
 
-// do takes a place for f and does it, once the key's earlier jobs are done. False: there is too much to do already, for all or for
-// this user.
+// do queues f, to run once the key's earlier jobs are done. False: the queue is full, in total or for this user.
 func (j *jobs) do(user, key string, f func(ctx context.Context)) bool {
 	before, mine, ok := j.enter(user, key)
 	if !ok {
@@ -56,7 +55,7 @@ func (j *jobs) do(user, key string, f func(ctx context.Context)) bool {
 		j.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), workWithin)
 		defer cancel()
-		guarded(j.log, "work after an ack", func() { f(ctx) })
+		guarded(j.log, "job", func() { f(ctx) })
 	})
 	return true
 }
@@ -91,7 +90,7 @@ func (j *jobs) leave(user, key string, mine *turn) {
 	<-j.places
 }
 
-// waits tells whether the newest job of a key has not begun.
+// waits tells whether the newest job of a key has not started.
 func (j *jobs) waits(key string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -101,7 +100,7 @@ func (j *jobs) waits(key string) bool {
 
 // wait waits for all jobs, no longer than ctx.
 func (j *jobs) wait(ctx context.Context) {
-	waitFor(ctx, &j.group, j.log, "some work after acks was cut off")
+	waitFor(ctx, &j.group, j.log, "shutdown: some jobs were cut off")
 }
 
 // waitFor waits for a group, no longer than ctx.
@@ -118,7 +117,7 @@ func waitFor(ctx context.Context, group *sync.WaitGroup, log *slog.Logger, cutOf
 	}
 }
 
-// guarded does f and tells whether it panicked: one payload must not take the others with it.
+// guarded runs f and tells whether it panicked: a bad payload must not stop the program.
 func guarded(log *slog.Logger, where string, f func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {

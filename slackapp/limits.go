@@ -9,22 +9,22 @@ import (
 
 // limit is how much one Slack user may send.
 type limit struct {
-	perMinute int // of each kind of payload, in the long run
+	perMinute int // of each kind of payload, on average
 	burst     int // of each kind, at once
-	atOnce    int // being recorded, of all kinds: fewer than there are connections
+	atOnce    int // being recorded, of all kinds: fewer than the connections
 }
 
-// userLimit leaves room for a quick person, and for ten of them in what Slack itself allows an app in a minute.
+// userLimit allows a quick person, and ten of them within what Slack allows an app in a minute.
 var userLimit = limit{perMinute: 120, burst: 30, atOnce: 6}
 
-// Kinds of payloads, each with a limit of its own: a search is sent while its user types.
+// Kinds of payloads, each with its own limit: searches are sent while the user types.
 const (
 	acts     = "acts"
 	searches = "searches"
 	visits   = "visits"
 )
 
-// limiter keeps one user from taking the places of all.
+// limiter keeps one user from using up all places.
 type limiter struct {
 	limit limit
 
@@ -32,23 +32,23 @@ type limiter struct {
 	of map[string]*allowance // by user
 }
 
-// allowance is what is left to one user.
+// allowance is what one user may still send.
 type allowance struct {
 	rates     map[string]*rate.Limiter // by kind
 	running   int
 	refusedAt time.Time // when a payload of theirs was refused last
 }
 
-// usersLimited bounds the memory that this takes: about 1 KB for each user.
+// usersLimited bounds the memory of the limiter: about 1 KB per user.
 const usersLimited = 10_000
 
-// episode is how long a user has to be let through before they are told again that they are too fast.
+// episode is how long a user must stay within the limit before they are told again.
 const episode = 10 * time.Second
 
 func newLimiter(l limit) *limiter { return &limiter{limit: l, of: map[string]*allowance{}} }
 
-// enter tells whether a user's payload may be taken: leave is to be called after it then. Of the payloads that may not, first marks
-// the one about which the user should be told.
+// enter tells whether a user's payload is accepted; the caller then calls leave when it is done. Of refused payloads, first marks
+// the one that the user is told about.
 func (l *limiter) enter(user, kind string) (ok, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *limiter) leave(user string) {
 	l.of[user].running--
 }
 
-// allowance is a user's. Where there are too many, those of whom nothing is being recorded begin again with a full one.
+// allowance returns a user's allowance. If there are too many, those of idle users are reset.
 func (l *limiter) allowance(user string) *allowance {
 	a := l.of[user]
 	if a != nil {

@@ -13,28 +13,154 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// Case 32.
-func TestSelectAllMeansAllOfTwoHundredAndNoOther(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
-		s.giveMany("priya", 200)
+func TestGrantList(t *testing.T) {
+	// Case 32.
+	t.Run("select all means all two hundred and no other", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			s.grantMany("priya", 200)
+			alice := s.as("alice")
+			s.openForm(alice)
+			alice.Pick("Person", "priya", "Priya Nair")
+			require.Contains(s, alice.WaitForModal("Select all access grants (206)"), "page 1 of 5")
+			alice.Press("Next")
+			alice.WaitForModal("page 2 of 5")
+			alice.Tick("Select all access grants")
+			alice.WaitForModal("All 206 selected")
+			// What she gets afterwards was not offered.
+			s.grantMany("priya", 3)
+			alice.Choose("Reason", "Project work")
+			alice.SubmitAccepted()
+			require.Len(s, s.asked(s.newest()), 206)
+		})
+	})
+
+	// Case 33.
+	t.Run("empty offer is explained in words", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.do(`update claims set ended_at = app_now() where person_id = $1`, s.person("ingrid").ID)
+		alice := s.as("alice")
+		s.openForm(alice)
+		alice.Pick("Person", "ingrid", "Ingrid")
+		nothing := alice.WaitForModal("has nothing that you can request that you don't already have")
+		require.NotContains(t, nothing, "Select all")
+		alice.Choose("Reason", "Project work")
+		require.Equal(t, map[string]string{"Person": "Choose at least one access grant."}, alice.Submit())
+		alice.Choose("Access Like", "Job Title")
+		s.do(`insert into job_titles (name) values ('Archivist')`)
+		s.indexed()
+		alice.Pick("Job Title", "archiv", "Archivist")
+		alice.WaitForModal("No other employee has this job title")
+		require.Empty(t, alice.Search("Job Title", "no such title"))
+	})
+
+	// Case 40.
+	t.Run("access requested already is left out with a link", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
+		s.work(number)
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "priya", "Priya Nair")
-		require.Contains(s, alice.WaitForModal("Select all access grants (206)"), "page 1 of 5")
+		modal := alice.WaitForModal("Select all access grants (5)")
+		require.Contains(t, modal, "Dashboards: Dashboard editor – already requested in")
+		require.Contains(t, modal, "#1001")
+		require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link to its card")
+		require.NotContains(t, strings.Join(alice.Boxes(), "\n"), "Dashboard editor")
+		// Withdrawn, it can be asked for again.
+		_, err := s.db.As(t, "accessbot_slackapp").Withdraw(t.Context(), number, s.person("alice").ID)
+		require.NoError(t, err)
+		alice.Choose("Access Like", "Custom")
+		alice.WaitForModal("Everything")
+		alice.Choose("Access Like", "Person")
+		alice.WaitForModal("Select all access grants (6)")
+	})
+
+	t.Run("lost tick counts with the next action", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.grantMany("priya", 60)
+		alice := s.as("alice")
+		s.openForm(alice)
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.WaitForModal("page 1 of 2")
+		s.recordAway(true)
+		alice.Tick(alice.Boxes()[1])
+		alice.WaitForModal("We can't reach our database right now.")
+		alice.CloseModal()
+		s.recordAway(false)
 		alice.Press("Next")
-		alice.WaitForModal("page 2 of 5")
-		alice.Tick("Select all access grants")
-		alice.WaitForModal("All 206 selected")
-		// What she gets afterwards was not offered.
-		s.giveMany("priya", 3)
+		alice.WaitForModal("66 in total, page 2 of 2. Also selected, not shown here: 1")
+	})
+
+	// Case 43.
+	t.Run("ticks count on either replica", func(t *testing.T) {
+		for transport, socket := range map[string]bool{"over HTTP": false, "over Socket Mode": true} {
+			t.Run(transport, func(t *testing.T) {
+				s := newStage(t, 2, socket)
+				s.grantMany("priya", 120)
+				alice := s.as("alice")
+				s.openForm(alice)
+				alice.Pick("Person", "priya", "Priya Nair")
+				alice.WaitForModal("page 1 of 3")
+				first, second := alice.Boxes()[1], alice.Boxes()[2]
+				alice.Tick(first, second)
+				alice.Press("Next")
+				alice.WaitForModal("126 in total, page 2 of 3. Also selected, not shown here: 2")
+				third := alice.Boxes()[5]
+				alice.Tick(third)
+				alice.Press("Previous")
+				alice.WaitForModal("126 in total, page 1 of 3. Also selected, not shown here: 1")
+				require.ElementsMatch(t, []string{first, second}, alice.Ticked())
+				alice.Untick(first, second) // the last tick of its page goes, and at once another page comes
+				alice.Press("Next")
+				alice.WaitForModal("126 in total, page 2 of 3")
+				require.Equal(t, []string{third}, alice.Ticked())
+				alice.Pick("Application", "dash", "Dashboards")
+				alice.WaitForModal("Show all")
+				alice.Tick("Dashboard editor")
+				alice.Fill("Search", "More 004")
+				alice.Enter("Search")
+				s.drawn(alice)
+				fourth := alice.Boxes()[1]
+				require.NotContains(t, alice.Modal(), "Dashboard editor")
+				alice.Tick(fourth)
+				alice.Press("Show all")
+				alice.WaitForModal("126 in total, page 1 of 3")
+				require.Empty(t, alice.Value("Search"))
+				alice.Choose("Reason", "Project work")
+				alice.SubmitAccepted()
+				names := []string{}
+				require.NoError(t, s.db.Select(&names, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id`))
+				require.Len(t, names, 3)
+				for _, ticked := range []string{third, fourth, "Dashboard editor"} {
+					require.True(t, slices.ContainsFunc(names, func(n string) bool { return strings.Contains(ticked, n) }), "%s of %s", ticked, names)
+				}
+			})
+		}
+	})
+
+	// bolt-js#1258: Slack shows boxes as ticked and reports that none is.
+	t.Run("ticks that Slack forgets are kept", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "*", Kind: "forget_initials"}))
+		s.grantMany("priya", 120)
+		alice := s.as("alice")
+		s.openForm(alice)
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.WaitForModal("page 1 of 3")
+		first := alice.Boxes()[1]
+		alice.Tick(first)
+		alice.Press("Next")
+		alice.WaitForModal("page 2 of 3")
+		alice.Press("Previous")
+		alice.WaitForModal("page 1 of 3")
 		alice.Choose("Reason", "Project work")
 		alice.SubmitAccepted()
-		require.Len(s, s.asked(s.newest()), 206)
+		require.Len(t, s.asked(s.newest()), 1)
 	})
 }
 
-// giveMany gives somebody n more entitlements, spread over the applications.
-func (s *stage) giveMany(who string, n int) {
+// grantMany grants someone n more entitlements, spread over the applications.
+func (s *stage) grantMany(who string, n int) {
 	s.Helper()
 	s.do(`with made as (
 	        insert into entitlements (application_id, instance, key, name, kind, risk, target)
@@ -54,145 +180,21 @@ func (s *stage) indexed() {
 	}))
 }
 
-// Case 33.
-func TestThatThereIsNothingToOfferIsSaidInWords(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.do(`update claims set ended_at = app_now() where person_id = $1`, s.person("ingrid").ID)
-	alice := s.as("alice")
-	s.openForm(alice)
-	alice.Pick("Person", "ingrid", "Ingrid")
-	nothing := alice.WaitForModal("has nothing that you lack")
-	require.NotContains(t, nothing, "Select all")
-	alice.Choose("Reason", "Project work")
-	require.Equal(t, map[string]string{"Person": "Choose at least one access grant."}, alice.Submit())
-	alice.Choose("Access Like", "Job Title")
-	s.do(`insert into job_titles (name) values ('Archivist')`)
-	s.indexed()
-	alice.Pick("Job Title", "archiv", "Archivist")
-	alice.WaitForModal("Nobody else has that job title")
-	require.Empty(t, alice.Search("Job Title", "no such title"))
-}
-
-// Case 40.
-func TestWhatIsAskedForAlreadyIsLeftOutAndSaid(t *testing.T) {
-	s := newStage(t, 1, false)
-	number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
-	s.work(number)
-	alice := s.as("alice")
-	s.openForm(alice)
-	alice.Pick("Person", "priya", "Priya Nair")
-	modal := alice.WaitForModal("Select all access grants (5)")
-	require.Contains(t, modal, "Dashboards: Dashboard editor – already asked for in")
-	require.Contains(t, modal, "#1001")
-	require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link to its card")
-	require.NotContains(t, strings.Join(alice.Boxes(), "\n"), "Dashboard editor")
-	// Withdrawn, it can be asked for again.
-	_, err := s.db.As(t, "accessbot_slackapp").Withdraw(t.Context(), number, s.person("alice").ID)
-	require.NoError(t, err)
-	alice.Choose("Access Like", "Custom")
-	alice.WaitForModal("Everything")
-	alice.Choose("Access Like", "Person")
-	alice.WaitForModal("Select all access grants (6)")
-}
-
-func TestATickThatWasLostCountsWithTheNextAction(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.giveMany("priya", 60)
-	alice := s.as("alice")
-	s.openForm(alice)
-	alice.Pick("Person", "priya", "Priya Nair")
-	alice.WaitForModal("page 1 of 2")
-	s.recordAway(true)
-	alice.Tick(alice.Boxes()[1])
-	alice.WaitForModal("Our records cannot be reached right now.")
-	alice.CloseModal()
-	s.recordAway(false)
-	alice.Press("Next")
-	alice.WaitForModal("66 in all, page 2 of 2. Also chosen, not shown here: 1")
-}
-
-// Case 43.
-func TestWhatWasTickedIsAskedForWhicheverReplicaAnswers(t *testing.T) {
-	for transport, socket := range map[string]bool{"over HTTP": false, "over Socket Mode": true} {
-		t.Run(transport, func(t *testing.T) {
-			s := newStage(t, 2, socket)
-			s.giveMany("priya", 120)
-			alice := s.as("alice")
-			s.openForm(alice)
-			alice.Pick("Person", "priya", "Priya Nair")
-			alice.WaitForModal("page 1 of 3")
-			first, second := alice.Boxes()[1], alice.Boxes()[2]
-			alice.Tick(first, second)
-			alice.Press("Next")
-			alice.WaitForModal("126 in all, page 2 of 3. Also chosen, not shown here: 2")
-			third := alice.Boxes()[5]
-			alice.Tick(third)
-			alice.Press("Previous")
-			alice.WaitForModal("126 in all, page 1 of 3. Also chosen, not shown here: 1")
-			require.ElementsMatch(t, []string{first, second}, alice.Ticked())
-			alice.Untick(first, second) // the last tick of its page goes, and at once another page comes
-			alice.Press("Next")
-			alice.WaitForModal("126 in all, page 2 of 3")
-			require.Equal(t, []string{third}, alice.Ticked())
-			alice.Pick("Application", "dash", "Dashboards")
-			alice.WaitForModal("Show all")
-			alice.Tick("Dashboard editor")
-			alice.Fill("Search", "More 004")
-			alice.Enter("Search")
-			s.drawn(alice)
-			fourth := alice.Boxes()[1]
-			require.NotContains(t, alice.Modal(), "Dashboard editor")
-			alice.Tick(fourth)
-			alice.Press("Show all")
-			alice.WaitForModal("126 in all, page 1 of 3")
-			require.Empty(t, alice.Value("Search"))
-			alice.Choose("Reason", "Project work")
-			alice.SubmitAccepted()
-			names := []string{}
-			require.NoError(t, s.db.Select(&names, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id`))
-			require.Len(t, names, 3)
-			for _, ticked := range []string{third, fourth, "Dashboard editor"} {
-				require.True(t, slices.ContainsFunc(names, func(n string) bool { return strings.Contains(ticked, n) }), "%s of %s", ticked, names)
-			}
-		})
-	}
-}
-
-// bolt-js#1258: Slack shows boxes as ticked and reports that none is.
-func TestTicksThatSlackForgetsAreKept(t *testing.T) {
-	s := newStage(t, 1, false)
-	require.NoError(t, s.slack.Break(slacksim.Fault{Method: "*", Kind: "forget_initials"}))
-	s.giveMany("priya", 120)
-	alice := s.as("alice")
-	s.openForm(alice)
-	alice.Pick("Person", "priya", "Priya Nair")
-	alice.WaitForModal("page 1 of 3")
-	first := alice.Boxes()[1]
-	alice.Tick(first)
-	alice.Press("Next")
-	alice.WaitForModal("page 2 of 3")
-	alice.Press("Previous")
-	alice.WaitForModal("page 1 of 3")
-	alice.Choose("Reason", "Project work")
-	alice.SubmitAccepted()
-	require.Len(t, s.asked(s.newest()), 1)
-}
-
 // TestFormCounter: whatever is ticked without the form being drawn again, no number in it becomes untrue.
 func TestFormCounter(t *testing.T) {
 	t.Run("ticks on the shown page are not counted", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.giveMany("priya", 120)
+		s.grantMany("priya", 120)
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "priya", "Priya Nair")
-		alice.WaitForModal("126 in all, page 1 of 3")
+		alice.WaitForModal("126 in total, page 1 of 3")
 		alice.Tick(alice.Boxes()[1])
 		s.eventually("the tick is kept", func() bool { return one[int](s, `select cardinality(chosen) from form_drafts`) == 1 })
 		require.NotContains(t, alice.Modal(), "chosen")
 		alice.Press("Next")
-		alice.WaitForModal("page 2 of 3. Also chosen, not shown here: 1")
+		alice.WaitForModal("page 2 of 3. Also selected, not shown here: 1")
 		alice.Tick(alice.Boxes()[1])
-		require.Contains(t, alice.Modal(), "Also chosen, not shown here: 1")
+		require.Contains(t, alice.Modal(), "Also selected, not shown here: 1")
 	})
 }

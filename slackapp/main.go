@@ -1,5 +1,5 @@
-// Command slackapp is what people see of accessbot: the Home tab, the request form and the buttons in Slack, over HTTP or
-// Socket Mode. It records what they ask for and decide; the worker does the rest.
+// Command slackapp is accessbot's Slack app: the Home tab, the request form and the buttons, over HTTP or Socket Mode. It records
+// what people request and decide; the worker does the rest.
 package main
 
 import (
@@ -20,6 +20,6 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "slackapp:", err)
-		os.Exit(1) //nolint:gocritic // stop only gives signals back, and the process ends
+		os.Exit(1) //nolint:gocritic // stop only restores signals, and the process ends
 	}
 }

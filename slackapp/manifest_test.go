@@ -107,52 +107,99 @@ func ourManifest(t *testing.T, file string) manifest {
 	return m
 }
 
-func TestTheManifestsFitTheSchemaAndEachOther(t *testing.T) {
-	overHTTP, bySocket := ourManifest(t, "manifest.yaml"), ourManifest(t, "manifest.socket.yaml")
-	require.True(t, bySocket.Settings.Socket)
-	require.False(t, overHTTP.Settings.Socket)
-	for _, m := range []manifest{overHTTP, bySocket} {
-		require.True(t, m.Features.Home.Home && m.Features.Home.Messages && m.Features.Home.MessagesRead)
-		require.True(t, m.Settings.Interactivity.Enabled)
-	}
-	bySocket.Settings.Socket = false
-	bySocket.Settings.Events.URL = overHTTP.Settings.Events.URL
-	bySocket.Settings.Interactivity.URL, bySocket.Settings.Interactivity.Options = overHTTP.Settings.Interactivity.URL, overHTTP.Settings.Interactivity.Options
-	require.Equal(t, overHTTP, bySocket, "but for the addresses they say the same")
-}
+func TestManifest(t *testing.T) {
+	t.Run("manifests fit the schema and each other", func(t *testing.T) {
+		overHTTP, bySocket := ourManifest(t, "manifest.yaml"), ourManifest(t, "manifest.socket.yaml")
+		require.True(t, bySocket.Settings.Socket)
+		require.False(t, overHTTP.Settings.Socket)
+		for _, m := range []manifest{overHTTP, bySocket} {
+			require.True(t, m.Features.Home.Home && m.Features.Home.Messages && m.Features.Home.MessagesRead)
+			require.True(t, m.Settings.Interactivity.Enabled)
+		}
+		bySocket.Settings.Socket = false
+		bySocket.Settings.Events.URL = overHTTP.Settings.Events.URL
+		bySocket.Settings.Interactivity.URL, bySocket.Settings.Interactivity.Options = overHTTP.Settings.Interactivity.URL, overHTTP.Settings.Interactivity.Options
+		require.Equal(t, overHTTP, bySocket, "but for the addresses they say the same")
+	})
 
-func TestAManifestThatSlackWouldRefuseIsRefused(t *testing.T) {
-	ours, err := os.ReadFile("manifest.yaml")
-	require.NoError(t, err)
-	for old, changed := range map[string]string{
-		"  name: accessbot":              "  name: " + strings.Repeat("a", 36),
-		"  description: Ask":             "  description: Ask" + strings.Repeat("k", 140),
-		"  home_tab_enabled: true":       "  home_tab: true",
-		"is_enabled: true":               "is_enabled: perhaps",
-		`background_color: "#1f4e79"`:    "background_color: blue",
-		"      - app_home_opened":        "      - app_home_opened\n      - app_home_opened",
-		"https://accessbot.example.com/": "accessbot.example.com/",
-	} {
-		require.Contains(t, string(ours), old)
-		_, err := readManifest([]byte(strings.Replace(string(ours), old, changed, 1)))
-		require.Error(t, err, changed)
-	}
-}
-
-func TestTheManifestNamesTheAppsOwnRoutesAndEvents(t *testing.T) {
-	m := ourManifest(t, "manifest.yaml")
-	source, err := os.ReadFile("http.go")
-	require.NoError(t, err)
-	for _, address := range []string{m.Settings.Events.URL, m.Settings.Interactivity.URL, m.Settings.Interactivity.Options} {
-		u, err := url.Parse(address)
+	t.Run("manifest that Slack would refuse is refused", func(t *testing.T) {
+		ours, err := os.ReadFile("manifest.yaml")
 		require.NoError(t, err)
-		require.Contains(t, string(source), u.Path+`"`, "the app serves it")
-	}
-	dispatch, err := os.ReadFile("dispatch.go")
-	require.NoError(t, err)
-	handled := regexp.MustCompile(`e\.Event\.Type != "([a-z_]+)"`).FindAllStringSubmatch(string(dispatch), -1)
-	require.Len(t, handled, 1)
-	require.Equal(t, []string{handled[0][1]}, m.Settings.Events.Bot)
+		for old, changed := range map[string]string{
+			"  name: accessbot":              "  name: " + strings.Repeat("a", 36),
+			"  description: Ask":             "  description: Ask" + strings.Repeat("k", 140),
+			"  home_tab_enabled: true":       "  home_tab: true",
+			"is_enabled: true":               "is_enabled: perhaps",
+			`background_color: "#1f4e79"`:    "background_color: blue",
+			"      - app_home_opened":        "      - app_home_opened\n      - app_home_opened",
+			"https://accessbot.example.com/": "accessbot.example.com/",
+		} {
+			require.Contains(t, string(ours), old)
+			_, err := readManifest([]byte(strings.Replace(string(ours), old, changed, 1)))
+			require.Error(t, err, changed)
+		}
+	})
+
+	t.Run("routes and events are those of the app", func(t *testing.T) {
+		m := ourManifest(t, "manifest.yaml")
+		source, err := os.ReadFile("http.go")
+		require.NoError(t, err)
+		for _, address := range []string{m.Settings.Events.URL, m.Settings.Interactivity.URL, m.Settings.Interactivity.Options} {
+			u, err := url.Parse(address)
+			require.NoError(t, err)
+			require.Contains(t, string(source), u.Path+`"`, "the app serves it")
+		}
+		dispatch, err := os.ReadFile("dispatch.go")
+		require.NoError(t, err)
+		handled := regexp.MustCompile(`e\.Event\.Type != "([a-z_]+)"`).FindAllStringSubmatch(string(dispatch), -1)
+		require.Len(t, handled, 1)
+		require.Equal(t, []string{handled[0][1]}, m.Settings.Events.Bot)
+	})
+
+	// The scopes are all that the Slack app and the worker need, and no more.
+	t.Run("scopes are those that the code needs", func(t *testing.T) {
+		need := map[string]bool{}
+		for _, folder := range []string{".", "../activities", "../worker"} {
+			files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+			require.NoError(t, err)
+			for _, file := range files {
+				if strings.HasSuffix(file, "_test.go") {
+					continue
+				}
+				parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+				require.NoError(t, err)
+				ast.Inspect(parsed, func(n ast.Node) bool {
+					call, ok := n.(*ast.CallExpr)
+					if !ok {
+						return true
+					}
+					method, ok := call.Fun.(*ast.SelectorExpr)
+					if !ok {
+						return true
+					}
+					on, ok := method.X.(*ast.SelectorExpr)
+					if !ok || on.Sel.Name != "slack" && on.Sel.Name != "Slack" {
+						return true
+					}
+					scope, known := scopeOf[method.Sel.Name]
+					require.True(t, known, "%s calls %s: say in scopeOf which scope it needs", file, method.Sel.Name)
+					if scope != "" {
+						need[scope] = true
+					}
+					return true
+				})
+			}
+		}
+		var scopes []string
+		for scope := range need {
+			scopes = append(scopes, scope)
+		}
+		require.NotEmpty(t, scopes)
+		if slices.Contains(scopes, "users:read.email") && !slices.Contains(scopes, "users:read") {
+			scopes = append(scopes, "users:read") // the one asks for the other
+		}
+		require.ElementsMatch(t, scopes, ourManifest(t, "manifest.yaml").OAuth.Scopes.Bot)
+	})
 }
 
 // scopeOf are the scopes that Slack's documentation of each method asks for; empty: none. A user's ID is enough for
@@ -161,49 +208,4 @@ var scopeOf = map[string]string{
 	"AuthTestContext": "", "GetBotInfoContext": "users:read", "GetUserByEmailContext": "users:read.email", "GetUserInfoContext": "users:read",
 	"OpenViewContext": "", "PushViewContext": "", "UpdateViewContext": "", "PublishViewContextRequest": "", "PublishViewContext": "",
 	"PostMessageContext": "chat:write", "PostEphemeralContext": "chat:write", "UpdateMessageContext": "chat:write",
-}
-
-// The scopes are all that the Slack app and the worker need, and no more.
-func TestTheManifestAsksForTheScopesThatTheCodeNeeds(t *testing.T) {
-	need := map[string]bool{}
-	for _, folder := range []string{".", "../activities", "../worker"} {
-		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
-		require.NoError(t, err)
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-			require.NoError(t, err)
-			ast.Inspect(parsed, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok {
-					return true
-				}
-				method, ok := call.Fun.(*ast.SelectorExpr)
-				if !ok {
-					return true
-				}
-				on, ok := method.X.(*ast.SelectorExpr)
-				if !ok || on.Sel.Name != "slack" && on.Sel.Name != "Slack" {
-					return true
-				}
-				scope, known := scopeOf[method.Sel.Name]
-				require.True(t, known, "%s calls %s: say in scopeOf which scope it needs", file, method.Sel.Name)
-				if scope != "" {
-					need[scope] = true
-				}
-				return true
-			})
-		}
-	}
-	var scopes []string
-	for scope := range need {
-		scopes = append(scopes, scope)
-	}
-	require.NotEmpty(t, scopes)
-	if slices.Contains(scopes, "users:read.email") && !slices.Contains(scopes, "users:read") {
-		scopes = append(scopes, "users:read") // the one asks for the other
-	}
-	require.ElementsMatch(t, scopes, ourManifest(t, "manifest.yaml").OAuth.Scopes.Bot)
 }

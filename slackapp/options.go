@@ -9,26 +9,26 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// options answers an external select of a form: people, job titles or applications, from our own directory.
+// options answers an external select: people, job titles or applications from the directory.
 func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.Options {
 	none := views.NameOptions(nil)
 	person, err := a.bound(ctx, ic.User.ID)
 	if err != nil {
-		a.log.Info("options were refused", "user", ic.User.ID, "error", err)
+		a.log.Info("options refused", "user", ic.User.ID, "error", err)
 		return none
 	}
 	typed := views.Cut(views.Clean(ic.Value), 100)
 	if ic.ActionID == views.ActionDelegate || ic.ActionID == views.ActionHolder {
 		found, err := schema.SearchPeople(ctx, a.db, person.ID, typed, views.MaxOptions)
 		if err != nil {
-			a.log.Error("options could not be found", "action", ic.ActionID, "error", err)
+			a.log.Error("search options failed", "action", ic.ActionID, "error", err)
 			return none
 		}
 		return views.PeopleOptions(found)
 	}
 	draft, err := schema.DraftByView(ctx, a.db, ic.View.ID, person.ID)
 	if err != nil {
-		a.log.Warn("options of a form without a draft", "view", ic.View.ID, "error", err)
+		a.log.Warn("no draft for options", "view", ic.View.ID, "error", err)
 		return none
 	}
 	var found []schema.Found
@@ -47,13 +47,13 @@ func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.
 		found, err = schema.SearchJobTitles(ctx, a.db, typed, views.MaxOptions)
 	}
 	if err != nil {
-		a.log.Error("options could not be found", "action", ic.ActionID, "error", err)
+		a.log.Error("search options failed", "action", ic.ActionID, "error", err)
 		return none
 	}
 	return draw(found)
 }
 
-// searchFor finds those for whom a person may ask, beside themselves.
+// searchFor finds the people that a person may request for, other than themselves.
 func searchFor(ctx context.Context, db *schema.DB, person schema.Person, typed string) ([]schema.Found, error) {
 	if person.Administrator {
 		return schema.SearchPeople(ctx, db, person.ID, typed, views.MaxOptions-1)

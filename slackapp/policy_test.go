@@ -8,6 +8,7 @@ import (
 
 	"accessbot/activities"
 	"accessbot/schema"
+	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -18,9 +19,15 @@ func (s *stage) policy(source string) {
 	require.NoError(s, err)
 }
 
+// defaults applies the default rules with these defaults.
+func (s *stage) defaults(lines string) {
+	s.Helper()
+	s.policy(schematest.WithDefaults(lines))
+}
+
 const mixedPolicy = `
-clauses:
-  - name: Nobody exports customers
+rules:
+  - name: No one exports customers
     when: application.slug == "crm" && entitlement.key == "export"
     deny: Exports are made by the data team. Ask in <!channel> for one.
   - name: Reading for a week
@@ -29,13 +36,13 @@ clauses:
   - name: Low risk has an end
     when: risk == "low"
     limits: {permanent: false}
-    ask: [{from: [manager]}]
+    ask: [{approvers: [manager]}]
   - name: High risk
     when: risk == "high" && purpose != "on-call"
     limits: {max_days: 14, note: required}
-    ask: [{from: [manager]}, {from: [entitlement owners], else: [application owners]}]
+    ask: [{approvers: [manager]}, {approvers: [entitlement owners], escalate_to: [application owners]}]
   - name: The rest
-    ask: [{from: [application owners], agree: 2}]
+    ask: [{approvers: [application owners], required_approvals: 2}]
 `
 
 // custom opens the form for whatever can be requested, and ticks some of it.
@@ -53,69 +60,71 @@ func (s *stage) custom(a *slacksim.MustActor, grants ...string) {
 	a.Choose("Reason", "Project work")
 }
 
-func TestThePolicyDecidesByItselfAndLimitsWhatMayBeAsked(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.policy(mixedPolicy)
-	alice := s.as("alice")
-	s.custom(alice, "Support desk", "Customer export", "Production database (read)")
-	require.Equal(t, map[string]string{"Duration": "These cannot be held permanently. Choose Temporary: Support desk, Production database (read) (at most 14 days)."}, alice.Submit())
-	alice.Choose("Duration", "Temporary")
-	alice.WaitForModal("End date")
-	alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
-	require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Production database (read) (at most 14 days)."}, alice.Submit())
-	alice.PickDate("End date", time.Now().AddDate(0, 0, 4).Format(time.DateOnly))
-	require.Contains(t, alice.Submit()["Note"], "the policy asks for that with Production database (read)")
-	alice.Fill("Note", "an incident")
-	alice.SubmitAccepted()
+func TestPolicy(t *testing.T) {
+	t.Run("rules approve and deny by themselves, limits are errors at their fields", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.policy(mixedPolicy)
+		alice := s.as("alice")
+		s.custom(alice, "Support desk", "Customer export", "Production database (read)")
+		require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Support desk, Production database (read) (at most 14 days)."}, alice.Submit())
+		alice.Choose("Duration", "Temporary")
+		alice.WaitForModal("End date")
+		alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
+		require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Production database (read) (at most 14 days)."}, alice.Submit())
+		alice.PickDate("End date", time.Now().AddDate(0, 0, 4).Format(time.DateOnly))
+		require.Contains(t, alice.Submit()["Note"], "The policy requires one for Production database (read).")
+		alice.Fill("Note", "an incident")
+		alice.SubmitAccepted()
 
-	number := s.newest()
-	require.Equal(t, []string{"Customer export deny Exports are made by the data team. Ask in <!channel> for one.", "Support desk approve"}, s.decided())
-	require.Equal(t, 2, one[int](s, `select count(*) from audit_events where actor = 'policy' and action like 'decided%' and request_id = $1`, number))
-	s.work(number)
-	require.Equal(t, "approved", one[string](s, `select i.state from request_items i join entitlements e on e.id = i.entitlement_id where e.key = 'support' and i.request_id = $1`, number))
-	card := alice.WaitForMessage("denied by the policy")
-	require.Contains(t, card.Text(), "Ask in <!channel> for one", "as text")
-	require.Empty(t, card.Pings())
-	require.Contains(t, card.Text(), "awaiting approval, stage 1 of 2")
-}
+		number := s.newest()
+		require.Equal(t, []string{"Customer export deny Exports are made by the data team. Ask in <!channel> for one.", "Support desk approve"}, s.decided())
+		require.Equal(t, 2, one[int](s, `select count(*) from audit_events where actor = 'policy' and action = 'decision.recorded' and request_id = $1`, number))
+		s.work(number)
+		require.Equal(t, "approved", one[string](s, `select i.state from request_items i join entitlements e on e.id = i.entitlement_id where e.key = 'support' and i.request_id = $1`, number))
+		card := alice.WaitForMessage("denied by the policy")
+		require.Contains(t, card.Text(), "Ask in <!channel> for one", "as text")
+		require.Empty(t, card.Pings())
+		require.Contains(t, card.Text(), "waiting for approval, stage 1 of 2")
+	})
 
-func TestTwoStagesInEverybodysMessages(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.policy(`
-clauses:
+	t.Run("two stages show in everyone's messages", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.policy(`
+rules:
   - name: All
     ask:
-      - from: [manager]
-      - from: [lucia@example.com, carla@example.com, sam@example.com]
-        agree: 2
+      - approvers: [manager]
+      - approvers: [lucia@example.com, carla@example.com, sam@example.com]
+        required_approvals: 2
 `)
-	number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
-	s.work(number)
-	manager := s.as(managerOf(s, "alice"))
-	first := manager.WaitForMessage("Stage 1 of 2")
-	require.Contains(t, first.Text(), "as the manager of Alice")
-	card := s.as("alice").WaitForMessage("stage 1 of 2")
-	require.Contains(t, card.Text(), "(manager)")
-	require.Contains(t, card.Text(), ", until ", "until when it can be answered")
-	manager.PressIn(first, "Approve")
-	s.eventually("it is recorded", func() bool { return len(s.decided()) > 0 })
-	s.work(number)
-	stage2 := s.as("lucia").WaitForMessage("Stage 2 of 2, approved so far by")
-	require.Contains(t, stage2.Text(), "2 more to agree")
-	before := len(s.decided())
-	s.as("lucia").PressIn(stage2, "Approve")
-	s.eventually("it is recorded", func() bool { return len(s.decided()) > before })
-	s.work(number)
-	require.Contains(t, s.as("lucia").WaitForEdit(stage2, "Approved so far by").Text(), "it waits for")
-	require.Empty(t, s.as("lucia").Again(stage2).Buttons())
-	card = s.as("alice").WaitForEdit(card, "1 more to agree")
-	require.NotContains(t, card.Text(), "Asked:* Lucía")
-	s.as("carla").PressIn(s.as("carla").WaitForMessage("Stage 2 of 2"), "Approve")
-	s.eventually("all agree", func() bool {
-		return one[string](s, `select coalesce(item_verdict(id), '') from request_items`) == "approve"
+		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
+		s.work(number)
+		manager := s.as(managerOf(s, "alice"))
+		first := manager.WaitForMessage("Stage 1 of 2")
+		require.Contains(t, first.Text(), "because you manage Alice")
+		card := s.as("alice").WaitForMessage("stage 1 of 2")
+		require.Contains(t, card.Text(), "(manager)")
+		require.Contains(t, card.Text(), "response due by", "until when it can be answered")
+		manager.PressIn(first, "Approve")
+		s.eventually("it is recorded", func() bool { return len(s.decided()) > 0 })
+		s.work(number)
+		stage2 := s.as("lucia").WaitForMessage("Stage 2 of 2")
+		require.Contains(t, stage2.Text(), "2 approvals required")
+		before := len(s.decided())
+		s.as("lucia").PressIn(stage2, "Approve")
+		s.eventually("it is recorded", func() bool { return len(s.decided()) > before })
+		s.work(number)
+		require.Contains(t, s.as("lucia").WaitForEdit(stage2, "Approved so far by").Text(), "waiting for")
+		require.Empty(t, s.as("lucia").Again(stage2).Buttons())
+		card = s.as("alice").WaitForEdit(card, "1 more approval required")
+		require.NotContains(t, card.Text(), "Approvers:* Lucía")
+		s.as("carla").PressIn(s.as("carla").WaitForMessage("Stage 2 of 2"), "Approve")
+		s.eventually("all agree", func() bool {
+			return one[string](s, `select coalesce(item_outcome(id), '') from request_items`) == "approve"
+		})
+		s.work(number)
+		require.Contains(t, s.as("alice").Again(card).Text(), "approved by")
 	})
-	s.work(number)
-	require.Contains(t, s.as("alice").Again(card).Text(), "approved by")
 }
 
 func managerOf(s *stage, name string) string {
@@ -123,59 +132,61 @@ func managerOf(s *stage, name string) string {
 	return one[string](s, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, name+"@example.com")
 }
 
-func TestAnAdministratorDecidesWhatIsStuckAndItIsMarkedAsThat(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
-		s.worker.Options.EscalateAfter = time.Hour
+func TestAdministratorDecision(t *testing.T) {
+	t.Run("request without a response is decided and marked", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			s.defaults("escalate_after: 1h")
+			number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
+			s.work(number)
+			administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
+			ada := s.as(administrator)
+			ada.OpenHome()
+			require.NotContains(s, ada.Home(), "Stuck requests", "no one is late yet")
+			s.do(`update clock set shift = shift + interval '61 minutes'`)
+			s.work(number)
+			ada.OpenHome()
+			ada.WaitForHome("Stuck requests (1)")
+			ada.Press("Decide…")
+			ada.WaitForModal("in the place of all who have to agree")
+			ada.Tick("Dashboard editor")
+			require.NotEmpty(s, ada.Submit(), "a reason is needed")
+			ada.Fill("Why you decide", "Bob is ill <!here>")
+			ada.SubmitAccepted()
+			require.Equal(s, []string{"Dashboard editor approve Bob is ill <!here>"}, s.decided())
+			require.Equal(s, 1, s.alerts(schema.DecisionRecorded))
+			s.work(number)
+			card := s.as("alice").WaitForMessage("as administrator (no response from the approvers)")
+			require.Contains(s, card.Text(), "approved by")
+			require.Contains(s, s.as("bob").Latest("#").Text(), "as administrator (no response from the approvers)")
+			require.NotContains(s, ada.Home(), "Stuck requests")
+		})
+	})
+
+	t.Run("person without the role, or before the last escalation, is refused", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.defaults("escalate_after: 1h")
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
 		s.work(number)
 		administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
-		ada := s.as(administrator)
-		ada.OpenHome()
-		require.NotContains(s, ada.Home(), "Stuck requests", "nobody is late yet")
 		s.do(`update clock set shift = shift + interval '61 minutes'`)
 		s.work(number)
+		ada := s.as(administrator)
 		ada.OpenHome()
-		ada.WaitForHome("Stuck requests (1)")
 		ada.Press("Decide…")
 		ada.WaitForModal("in the place of all who have to agree")
 		ada.Tick("Dashboard editor")
-		require.NotEmpty(s, ada.Submit(), "a reason is needed")
-		ada.Fill("Why you decide", "Bob is ill <!here>")
-		ada.SubmitAccepted()
-		require.Equal(s, []string{"Dashboard editor approve Bob is ill <!here>"}, s.decided())
-		require.Equal(s, 1, s.alerts("decided: approve"))
-		s.work(number)
-		card := s.as("alice").WaitForMessage("as an administrator, since nobody else had decided")
-		require.Contains(s, card.Text(), "approved by")
-		require.Contains(s, s.as("bob").Latest("#").Text(), "as an administrator, since nobody else had decided")
-		require.NotContains(s, ada.Home(), "Stuck requests")
+		ada.Fill("Why you decide", "x")
+		s.do(`update people set administrator = false where email = $1`, administrator+"@example.com")
+		require.Contains(t, ada.Submit()["Why you decide"], "not an approver for this request")
+		s.do(`update people set administrator = true where email = $1`, administrator+"@example.com")
+		s.do(`update approvals set level = 0`)
+		require.Contains(t, ada.Submit()["Why you decide"], "This is not stuck any more")
+		require.Empty(t, s.decided())
+		require.Equal(t, 1, s.alerts(schema.DecisionRefused))
+		_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
+		require.NoError(t, err)
+		require.Equal(t, "awaiting_approval", one[string](s, `select state from request_items`))
 	})
-}
-
-func TestNobodyElseDecidesWhatIsStuck(t *testing.T) {
-	s := newStage(t, 1, false)
-	s.worker.Options.EscalateAfter = time.Hour
-	number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
-	s.work(number)
-	administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
-	s.do(`update clock set shift = shift + interval '61 minutes'`)
-	s.work(number)
-	ada := s.as(administrator)
-	ada.OpenHome()
-	ada.Press("Decide…")
-	ada.WaitForModal("in the place of all who have to agree")
-	ada.Tick("Dashboard editor")
-	ada.Fill("Why you decide", "x")
-	s.do(`update people set administrator = false where email = $1`, administrator+"@example.com")
-	require.Contains(t, ada.Submit()["Why you decide"], "not yours to decide")
-	s.do(`update people set administrator = true where email = $1`, administrator+"@example.com")
-	s.do(`update approvals set level = 0`)
-	require.Contains(t, ada.Submit()["Why you decide"], "This is not stuck any more")
-	require.Empty(t, s.decided())
-	require.Equal(t, 1, s.alerts("decision refused"))
-	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
-	require.NoError(t, err)
-	require.Equal(t, "awaiting_approval", one[string](s, `select state from request_items`))
 }
 
 // TestLimits: each grant is shown with its own limit, never with another's.
@@ -184,22 +195,22 @@ func TestLimits(t *testing.T) {
 	s.do(`update entitlements set max_days = 1 where key = 'support'`)
 	s.do(`update entitlements set max_days = 30 where name = 'Customer export'`)
 	s.policy(`
-clauses:
+rules:
   - name: Databases
     when: entitlement.name == "Production database (read)"
     limits: {max_days: 14}
-    ask: [{from: [manager]}]
+    ask: [{approvers: [manager]}]
   - name: The rest
-    ask: [{from: [application owners]}]
+    ask: [{approvers: [application owners]}]
 `)
 	alice := s.as("alice")
 	s.custom(alice, "Production database (read)")
-	require.Contains(t, alice.Modal(), "at most 14 days", "the policy's limit beside its grant")
+	require.Contains(t, alice.Modal(), "up to 14 days", "the policy's limit beside its grant")
 	alice.CloseAllModals()
 	s.custom(alice, "Support desk", "Customer export")
-	require.Equal(t, map[string]string{"Duration": "These cannot be held permanently. Choose Temporary: Support desk (at most 1 day), Customer export (at most 30 days)."}, alice.Submit())
+	require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Support desk (at most 1 day), Customer export (at most 30 days)."}, alice.Submit())
 	alice.Choose("Duration", "Temporary")
-	alice.WaitForModal("or less where an access grant has its own limit")
+	alice.WaitForModal("Some access grants have a shorter limit")
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
 	require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Support desk (at most 1 day)."}, alice.Submit())
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))

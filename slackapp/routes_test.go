@@ -7,15 +7,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
 
-// replay is a payload that went to the app, to be sent again as somebody else.
+// replay is a payload that went to the app, to be sent again as someone else.
 type replay struct {
 	what, route string
 	payload     map[string]any
-	answers     string // what the ack says to whoever may use the app; empty: nothing to tell by
+	answers     string // what the ack says to a user who may use the app; empty: nothing
 	refusal     string // what it says to others
 }
 
@@ -28,10 +29,10 @@ func (s *stage) replays() (alices, bobs []replay) {
 		require.NoError(s, err)
 		return replay{what: what, route: route, payload: payload}
 	}
-	_, question := s.question()
+	_, approvalMessage := s.approvalMessage()
 	bob, alice := s.as("bob"), s.as("alice")
 	bob.OpenHome() // which binds him
-	bob.PressIn(question, "Deny")
+	bob.PressIn(approvalMessage, "Deny…")
 	bob.WaitForModal("Deny")
 	approve := last("a button in a message", "block_actions")
 	approve.payload["actions"].([]any)[0].(map[string]any)["action_id"] = views.ActionApprove
@@ -39,7 +40,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	bob.Submit()
 	deny := last("a reason that is submitted", "view_submission")
 	stateOf(deny.payload, views.BlockReason, views.ActionReason)["value"] = "no"
-	deny.refusal = "members of this workspace only"
+	deny.refusal = "full members of this workspace"
 
 	s.openForm(alice)
 	require.NotEmpty(s, alice.Search("Person", "pri"))
@@ -53,7 +54,7 @@ func (s *stage) replays() (alices, bobs []replay) {
 	alice.Choose("Reason", "Project work")
 	alice.Submit()
 	submit := last("a form that is submitted", "view_submission")
-	submit.answers, submit.refusal = "at most 1 day", "members of this workspace only"
+	submit.answers, submit.refusal = "at most 1 day", "full members of this workspace"
 	return []replay{search, choose, submit}, []replay{approve, deny}
 }
 
@@ -81,84 +82,86 @@ var kinds = map[string]map[string]any{
 	"deactivated": {"deleted": true}, "bot": {"bot": true}, "of another team": {"team_id": "T0OTHER"}, "of another enterprise": {"enterprise_id": "E0OTHER"},
 }
 
-// Case 11, route by route: for those who were full members when they were bound, and for those who never were.
-func TestWhoIsNoFullMemberIsRefusedOnEveryRoute(t *testing.T) {
-	onBothTransports(t, func(s *stage) {
-		alices, bobs := s.replays()
-		alice, bob := slacksim.UserID("alice@example.com"), slacksim.UserID("bob@example.com")
-		for _, r := range alices { // as a check of this test
-			if r.answers != "" {
-				require.Contains(s, s.replayAs(alice, r).Body, r.answers, r.what)
-			}
-		}
-		_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": "zoe@elsewhere.example"})
-		require.NoError(s, err)
-		bound := one[int](s, `select count(*) from slack_identities`)
-		state := func() string {
-			return one[string](s, `select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
-				(select count(*) from decisions), (select count(*) from releases), (select count(*) from slack_identities))::text`)
-		}
-		n := 0
-		type sent struct{ kind, who, user string }
-		var all []sent
-		for kind, change := range kinds {
-			n++
-			fresh := map[string]any{"id": fmt.Sprint("U0FRESH", n), "email": "zoe@example.com"}
-			for k, v := range change {
-				fresh[k] = v
-			}
-			var u slacksim.User
-			raw, err := json.Marshal(fresh)
-			require.NoError(s, err)
-			require.NoError(s, json.Unmarshal(raw, &u))
-			_, err = s.slack.AddUser(u)
-			require.NoError(s, err)
-			_, err = s.slack.ChangeUser(u.ID, map[string]any{"email": u.ID + "@elsewhere.example"})
-			require.NoError(s, err)
-			all = append(all, sent{kind, "never bound", u.ID})
-		}
-		before := state()
-		for _, u := range all {
-			email := map[string]any{"email": "zoe@example.com"}
-			_, err := s.slack.ChangeUser(u.user, email)
-			require.NoError(s, err)
-			s.opens(u.user, 0)
-			for _, r := range append(append([]replay{}, alices...), bobs...) {
-				body := s.replayAs(u.user, r).Body
+func TestRoutes(t *testing.T) {
+	// Case 11, route by route: for those who were full members when they were bound, and for those who never were.
+	t.Run("user who is no full member is refused on every route", func(t *testing.T) {
+		onBothTransports(t, func(s *stage) {
+			alices, bobs := s.replays()
+			alice, bob := slacksim.UserID("alice@example.com"), slacksim.UserID("bob@example.com")
+			for _, r := range alices { // as a check of this test
 				if r.answers != "" {
-					require.NotContains(s, body, r.answers, "%s, %s, %s", u.kind, u.who, r.what)
+					require.Contains(s, s.replayAs(alice, r).Body, r.answers, r.what)
 				}
 			}
-			_, err = s.slack.ChangeUser(u.user, map[string]any{"email": u.user + "@elsewhere.example"})
+			_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": "zoe@elsewhere.example"})
 			require.NoError(s, err)
-		}
-		for kind, change := range kinds {
-			back := map[string]any{"restricted": false, "ultra_restricted": false, "stranger": false, "deleted": false, "bot": false, "team_id": "T0LOCALSIM", "enterprise_id": ""}
-			for _, user := range []string{alice, bob} {
-				_, err := s.slack.ChangeUser(user, change)
-				require.NoError(s, err)
+			bound := one[int](s, `select count(*) from slack_identities`)
+			state := func() string {
+				return one[string](s, `select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
+				(select count(*) from decisions), (select count(*) from stop_orders), (select count(*) from slack_identities))::text`)
+			}
+			n := 0
+			type sent struct{ kind, who, user string }
+			var all []sent
+			for kind, change := range kinds {
 				n++
-				alerts := s.alerts("bound Slack user is no full member any more")
-				s.opens(user, n)
-				s.eventually(kind, func() bool { return s.alerts("bound Slack user is no full member any more") > alerts })
-				theirs := alices
-				if user == bob {
-					theirs = bobs
+				fresh := map[string]any{"id": fmt.Sprint("U0FRESH", n), "email": "zoe@example.com"}
+				for k, v := range change {
+					fresh[k] = v
 				}
-				for _, r := range theirs {
-					body := s.replayAs(user, r).Body
-					require.Contains(s, body, r.refusal, "%s, bound, %s", kind, r.what)
+				var u slacksim.User
+				raw, err := json.Marshal(fresh)
+				require.NoError(s, err)
+				require.NoError(s, json.Unmarshal(raw, &u))
+				_, err = s.slack.AddUser(u)
+				require.NoError(s, err)
+				_, err = s.slack.ChangeUser(u.ID, map[string]any{"email": u.ID + "@elsewhere.example"})
+				require.NoError(s, err)
+				all = append(all, sent{kind, "never bound", u.ID})
+			}
+			before := state()
+			for _, u := range all {
+				email := map[string]any{"email": "zoe@example.com"}
+				_, err := s.slack.ChangeUser(u.user, email)
+				require.NoError(s, err)
+				s.opens(u.user, 0)
+				for _, r := range append(append([]replay{}, alices...), bobs...) {
+					body := s.replayAs(u.user, r).Body
 					if r.answers != "" {
-						require.NotContains(s, body, r.answers, "%s, bound, %s", kind, r.what)
+						require.NotContains(s, body, r.answers, "%s, %s, %s", u.kind, u.who, r.what)
 					}
 				}
-				s.replayAs(user, theirs[0]) // in turn with the rest of the user's: when it is done, so are they
-				_, err = s.slack.ChangeUser(user, back)
+				_, err = s.slack.ChangeUser(u.user, map[string]any{"email": u.user + "@elsewhere.example"})
 				require.NoError(s, err)
 			}
-		}
-		s.stop() // what was acknowledged is done by then
-		require.Equal(s, before, state())
-		require.Equal(s, bound, one[int](s, `select count(*) from slack_identities`))
+			for kind, change := range kinds {
+				back := map[string]any{"restricted": false, "ultra_restricted": false, "stranger": false, "deleted": false, "bot": false, "team_id": "T0LOCALSIM", "enterprise_id": ""}
+				for _, user := range []string{alice, bob} {
+					_, err := s.slack.ChangeUser(user, change)
+					require.NoError(s, err)
+					n++
+					alerts := s.alerts(schema.MembershipLost)
+					s.opens(user, n)
+					s.eventually(kind, func() bool { return s.alerts(schema.MembershipLost) > alerts })
+					theirs := alices
+					if user == bob {
+						theirs = bobs
+					}
+					for _, r := range theirs {
+						body := s.replayAs(user, r).Body
+						require.Contains(s, body, r.refusal, "%s, bound, %s", kind, r.what)
+						if r.answers != "" {
+							require.NotContains(s, body, r.answers, "%s, bound, %s", kind, r.what)
+						}
+					}
+					s.replayAs(user, theirs[0]) // in turn with the rest of the user's: when it is done, so are they
+					_, err = s.slack.ChangeUser(user, back)
+					require.NoError(s, err)
+				}
+			}
+			s.stop() // what was acknowledged is done by then
+			require.Equal(s, before, state())
+			require.Equal(s, bound, one[int](s, `select count(*) from slack_identities`))
+		})
 	})
 }

@@ -27,152 +27,154 @@ func (s *stage) failing(method string, f slacksim.Fault, times int) {
 	require.NoError(s, s.slack.Break(f))
 }
 
-func TestSlackFailsOnce(t *testing.T) {
-	for name, fault := range failures {
-		t.Run(name, func(t *testing.T) {
+func TestSlackFailure(t *testing.T) {
+	t.Run("one failed call is repeated unseen", func(t *testing.T) {
+		for name, fault := range failures {
+			t.Run(name, func(t *testing.T) {
+				s := newStage(t, 1, false)
+				alice := s.as("alice")
+				s.failing("users.info", fault, 1)
+				s.failing("views.publish", fault, 1)
+				alice.VisitHome()
+				require.Contains(t, alice.WaitForHome("Alice Martin"), "Request Access")
+				s.failing("views.update", fault, 1)
+				alice.Press("Request Access")
+				alice.WaitForModal("Access Like")
+				s.drawn(alice)
+				s.failing("views.update", fault, 1) // with the hash of what is shown
+				alice.Pick("Person", "priya", "Priya Nair")
+				alice.WaitForModal("Select all access grants (6)")
+				s.drawn(alice)
+				require.Empty(t, alice.Messages(), "nothing is wrong that she could see")
+			})
+		}
+	})
+
+	t.Run("modal that cannot be updated says so", func(t *testing.T) {
+		for name, fault := range failures {
+			t.Run("the form, for "+name, func(t *testing.T) {
+				s := newStage(t, 1, false)
+				alice := s.as("alice")
+				alice.OpenHome()
+				fault.After = false // what is done is shown
+				s.failing("views.update", fault, 0)
+				alice.Press("Request Access")
+				alice.WaitForMessage(formNotShown)
+				require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds, close it and try again.")
+				require.Contains(t, s.log.String(), "draw form failed")
+				require.NoError(t, s.slack.Mend())
+				alice.CloseAllModals()
+				s.openForm(alice)
+			})
+		}
+		fault := failures["502"]
+		t.Run("the form, because the database is away", func(t *testing.T) {
 			s := newStage(t, 1, false)
 			alice := s.as("alice")
-			s.failing("users.info", fault, 1)
-			s.failing("views.publish", fault, 1)
-			alice.VisitHome()
-			require.Contains(t, alice.WaitForHome("Alice Martin"), "Request Access")
-			s.failing("views.update", fault, 1)
+			alice.OpenHome()
+			s.do(`revoke select on reasons from accessbot_slackapp`) // what only the drawing reads
 			alice.Press("Request Access")
-			alice.WaitForModal("Access Like")
-			s.drawn(alice)
-			s.failing("views.update", fault, 1) // with the hash of what is shown
+			alice.WaitForMessage(formNotShown)
+		})
+		t.Run("the form after a choice in it", func(t *testing.T) {
+			s := newStage(t, 1, false)
+			alice := s.as("alice")
+			s.openForm(alice)
+			s.failing("views.update", fault, 0)
+			alice.Pick("Person", "priya", "Priya Nair")
+			alice.WaitForMessage(formNotShown)
+			require.NoError(t, s.slack.Mend())
+			alice.Choose("Duration", "Temporary") // the next choice draws both
+			alice.WaitForModal("Select all access grants (6)")
+		})
+		t.Run("the form whose list has changed", func(t *testing.T) {
+			s := newStage(t, 1, false)
+			alice := s.as("alice")
+			s.openForm(alice)
 			alice.Pick("Person", "priya", "Priya Nair")
 			alice.WaitForModal("Select all access grants (6)")
 			s.drawn(alice)
-			require.Empty(t, alice.Messages(), "nothing is wrong that she could see")
-		})
-	}
-}
-
-func TestSlackDoesNotShowWhatWasOpened(t *testing.T) {
-	for name, fault := range failures {
-		t.Run("the form, for "+name, func(t *testing.T) {
-			s := newStage(t, 1, false)
-			alice := s.as("alice")
-			alice.OpenHome()
-			fault.After = false // what is done is shown
+			s.do(`update form_drafts set generation = generation + 1, revision = revision + 1`)
 			s.failing("views.update", fault, 0)
-			alice.Press("Request Access")
+			alice.Choose("Reason", "Project work")
+			require.NotEmpty(t, alice.Submit())
 			alice.WaitForMessage(formNotShown)
-			require.Contains(t, alice.Modal(), "If this does not change within half a minute, close it and try again.")
-			require.Contains(t, s.log.String(), "the form could not be drawn")
-			require.NoError(t, s.slack.Mend())
-			alice.CloseAllModals()
-			s.openForm(alice)
 		})
-	}
-	fault := failures["502"]
-	t.Run("the form, because the record is away", func(t *testing.T) {
-		s := newStage(t, 1, false)
-		alice := s.as("alice")
-		alice.OpenHome()
-		s.do(`revoke select on reasons from accessbot_slackapp`) // what only the drawing reads
-		alice.Press("Request Access")
-		alice.WaitForMessage(formNotShown)
-	})
-	t.Run("the form after a choice in it", func(t *testing.T) {
-		s := newStage(t, 1, false)
-		alice := s.as("alice")
-		s.openForm(alice)
-		s.failing("views.update", fault, 0)
-		alice.Pick("Person", "priya", "Priya Nair")
-		alice.WaitForMessage(formNotShown)
-		require.NoError(t, s.slack.Mend())
-		alice.Choose("Duration", "Temporary") // the next choice draws both
-		alice.WaitForModal("Select all access grants (6)")
-	})
-	t.Run("the form whose list has changed", func(t *testing.T) {
-		s := newStage(t, 1, false)
-		alice := s.as("alice")
-		s.openForm(alice)
-		alice.Pick("Person", "priya", "Priya Nair")
-		alice.WaitForModal("Select all access grants (6)")
-		s.drawn(alice)
-		s.do(`update form_drafts set generation = generation + 1, revision = revision + 1`)
-		s.failing("views.update", fault, 0)
-		alice.Choose("Reason", "Project work")
-		require.NotEmpty(t, alice.Submit())
-		alice.WaitForMessage(formNotShown)
-	})
-	t.Run("a list", func(t *testing.T) {
-		s := newStage(t, 1, false)
-		s.giveMany("alice", 33)
-		alice := s.as("alice")
-		alice.OpenHome()
-		s.failing("views.update", fault, 0)
-		alice.Press("Show all 35")
-		alice.WaitForMessage(modalNotShown)
-		require.Contains(t, alice.Modal(), "If this does not change within half a minute")
-	})
-}
-
-func TestSlackDoesNotShowAHomeTab(t *testing.T) {
-	for name, fault := range failures {
-		t.Run(name, func(t *testing.T) {
+		t.Run("a list", func(t *testing.T) {
 			s := newStage(t, 1, false)
-			fault.After = false
+			s.grantMany("alice", 33)
 			alice := s.as("alice")
-			s.failing("views.publish", fault, 0)
-			alice.VisitHome()
-			alice.WaitForMessage(homeNotShown)
-			require.Contains(t, s.log.String(), "a Home tab could not be published")
-			require.NoError(t, s.slack.Mend())
 			alice.OpenHome()
+			s.failing("views.update", fault, 0)
+			alice.Press("Show all 35")
+			alice.WaitForMessage(modalNotShown)
+			require.Contains(t, alice.Modal(), "If this doesn't change within 30 seconds")
 		})
-	}
-}
+	})
 
-func TestSlackOpensNoModal(t *testing.T) {
-	for name, fault := range failures {
-		t.Run(name, func(t *testing.T) {
-			s := newStage(t, 1, false)
-			alice := s.as("alice")
-			s.giveMany("alice", 33)
-			alice.OpenHome()
-			for press, told := range map[string]string{
-				"Request Access": "The form could not be opened. Please press Request Access again.",
-				"Show all 35":    modalNotOpened,
-			} {
-				before := s.traffic("views.open")
-				s.failing("views.open", fault, 1)
-				alice.Press(press)
-				alice.WaitForMessage(told)
-				require.Equal(t, 1, s.traffic("views.open")-before, "a trigger is used once")
-				if fault.After { // it stands there
-					alice.WaitForModal("If this does not change within half a minute")
-					alice.CloseModal()
+	t.Run("Home tab that cannot be published says so", func(t *testing.T) {
+		for name, fault := range failures {
+			t.Run(name, func(t *testing.T) {
+				s := newStage(t, 1, false)
+				fault.After = false
+				alice := s.as("alice")
+				s.failing("views.publish", fault, 0)
+				alice.VisitHome()
+				alice.WaitForMessage(homeNotShown)
+				require.Contains(t, s.log.String(), "publish Home tab failed")
+				require.NoError(t, s.slack.Mend())
+				alice.OpenHome()
+			})
+		}
+	})
+
+	t.Run("modal that does not open says so", func(t *testing.T) {
+		for name, fault := range failures {
+			t.Run(name, func(t *testing.T) {
+				s := newStage(t, 1, false)
+				alice := s.as("alice")
+				s.grantMany("alice", 33)
+				alice.OpenHome()
+				for press, told := range map[string]string{
+					"Request Access": "We couldn't open the form. Press “Request Access” again.",
+					"Show all 35":    modalNotOpened,
+				} {
+					before := s.traffic("views.open")
+					s.failing("views.open", fault, 1)
+					alice.Press(press)
+					alice.WaitForMessage(told)
+					s.eventually("a trigger is used once", func() bool { return s.traffic("views.open")-before == 1 })
+					if fault.After { // it stands there
+						alice.WaitForModal("If this doesn't change within 30 seconds")
+						alice.CloseModal()
+					}
 				}
-			}
+			})
+		}
+		t.Run("at none of the buttons", func(t *testing.T) {
+			s := newStage(t, 1, false)
+			bob := s.as("bob") // who looks after something
+			bob.OpenHome()
+			s.failing("views.open", failures["502"], 0)
+			bob.Press("Review access…")
+			bob.WaitForMessage(modalNotOpened)
 		})
-	}
-	t.Run("at none of the buttons", func(t *testing.T) {
-		s := newStage(t, 1, false)
-		bob := s.as("bob") // who looks after something
-		bob.OpenHome()
-		s.failing("views.open", failures["502"], 0)
-		bob.Press("Who has access…")
-		bob.WaitForMessage(modalNotOpened)
 	})
-}
 
-func TestWhatIsToldIsToldOnce(t *testing.T) {
-	s := newStage(t, 1, false)
-	alice, log := s.as("alice"), slog.New(slog.DiscardHandler)
-	alice.OpenHome()
-	a := &app{slack: newSlack(config{botToken: botToken, apiURL: s.slack.Address() + "/api/"}, log), log: log}
-	for name, fault := range failures {
-		before := len(alice.Messages())
-		s.failing("chat.postMessage", fault, 1)
-		a.write(t.Context(), slacksim.UserID("alice@example.com"), name)
-		require.LessOrEqual(t, len(alice.Messages())-before, 1, name)
-	}
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	a.write(over, slacksim.UserID("alice@example.com"), "after the work's time")
-	alice.WaitForMessage("after the work's time")
+	t.Run("text is told once", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		alice, log := s.as("alice"), slog.New(slog.DiscardHandler)
+		alice.OpenHome()
+		a := &app{slack: newSlack(config{botToken: botToken, apiURL: s.slack.Address() + "/api/"}, log), log: log}
+		for name, fault := range failures {
+			before := len(alice.Messages())
+			s.failing("chat.postMessage", fault, 1)
+			a.write(t.Context(), slacksim.UserID("alice@example.com"), name)
+			require.LessOrEqual(t, len(alice.Messages())-before, 1, name)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		a.write(over, slacksim.UserID("alice@example.com"), "after the work's time")
+		alice.WaitForMessage("after the work's time")
+	})
 }

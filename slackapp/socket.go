@@ -12,8 +12,8 @@ import (
 	"github.com/slack-go/slack/socketmode"
 )
 
-// serveSocket takes payloads over Socket Mode until ctx is done, and lets those that it took be acknowledged. It reconnects by
-// itself; it fails only when Slack refuses the app's token.
+// serveSocket handles payloads over Socket Mode until ctx is done, and then acknowledges those it has received. It reconnects by
+// itself, and fails only if Slack refuses the app's token.
 func (a *app) serveSocket(ctx context.Context) error {
 	client := socketmode.New(a.slack,
 		socketmode.OptionReadLimit(maxBody),
@@ -28,10 +28,10 @@ func (a *app) serveSocket(ctx context.Context) error {
 		case <-ctx.Done():
 			acks.Wait() // each within its deadline
 			disconnect()
-			<-ended //nolint:errcheck // it ended because it was told to
+			<-ended //nolint:errcheck // it was told to end
 			return nil
 		case err := <-ended:
-			return fmt.Errorf("SLACK_APP_TOKEN: Socket Mode ended (%w): take an app-level token with the scope connections:write", err)
+			return fmt.Errorf("SLACK_APP_TOKEN: Socket Mode ended (%w): use an app-level token with the scope connections:write", err)
 		case event := <-client.Events:
 			a.socketEvent(client, event, &acks)
 		}
@@ -43,11 +43,11 @@ func (a *app) socketEvent(client *socketmode.Client, event socketmode.Event, ack
 	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
 		a.envelope(client, *event.Request, acks)
 	case socketmode.EventTypeErrorBadMessage:
-		// slack-go does not know every kind of event. Acknowledged, or Slack sends it again and again.
+		// slack-go does not know every kind of event. Without an ack, Slack resends it.
 		var request socketmode.Request
 		bad, _ := event.Data.(*socketmode.ErrorBadMessage)
 		if bad == nil || json.Unmarshal(bad.Message, &request) != nil || request.EnvelopeID == "" {
-			a.log.Warn("Socket Mode sent something that cannot be read")
+			a.log.Warn("parse Socket Mode message failed")
 			return
 		}
 		a.envelope(client, request, acks)
@@ -58,7 +58,7 @@ func (a *app) socketEvent(client *socketmode.Client, event socketmode.Event, ack
 	}
 }
 
-// envelope handles one payload beside the others: the next one must not wait for it.
+// envelope handles one payload concurrently: the next one must not wait for it.
 func (a *app) envelope(client *socketmode.Client, request socketmode.Request, acks *sync.WaitGroup) {
 	received := time.Now()
 	acks.Go(func() {
@@ -71,13 +71,13 @@ func (a *app) envelope(client *socketmode.Client, request socketmode.Request, ac
 			p, err = a.interaction(request.Payload)
 		}
 		if err != nil {
-			a.log.Warn("a payload that cannot be read", "error", err)
+			a.log.Warn("parse payload failed", "error", err)
 			p = payload{}
 		}
 		ack, follow, err := a.take(received, p)
 		defer follow()
 		if errors.Is(err, errPanicked) {
-			return // not acknowledged: Slack says that it went wrong
+			return // not acknowledged: Slack shows an error
 		}
 		if !request.AcceptsResponsePayload {
 			ack = nil
@@ -85,7 +85,7 @@ func (a *app) envelope(client *socketmode.Client, request socketmode.Request, ac
 		send, stop := context.WithTimeout(context.Background(), sendWithin)
 		defer stop()
 		if err := client.AckCtx(send, request.EnvelopeID, ack); err != nil {
-			a.log.Error("an ack could not be sent", "error", err)
+			a.log.Error("send ack failed", "error", err)
 		}
 	})
 }

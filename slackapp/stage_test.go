@@ -67,7 +67,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	t.Parallel() // most of the time is waiting
 	s := &stage{T: t, db: schematest.New(t), log: &syncBuffer{}}
 	s.worker = &activities.Activities{DB: s.db.As(t, "accessbot_worker"), Log: slog.New(slog.DiscardHandler),
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC}}
+		Options: activities.Options{DefaultTimeZone: time.UTC}}
 	_, err := directory.Import(t.Context(), s.db.As(t, "accessbot_directory"), "../schema/directory/sample", directory.Options{})
 	require.NoError(t, err)
 
@@ -102,7 +102,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	for _, l := range listeners {
 		c := config{
 			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",
-			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, maxDays: 365, timeZone: "UTC", bindByEmail: true,
+			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC", bindByEmail: true,
 			limit: unlimited,
 		}
 		if socket {
@@ -209,7 +209,7 @@ func (s *stage) newest() int64 {
 	return one[int64](s, `select coalesce(max(id), 0) from access_requests`)
 }
 
-func (s *stage) alerts(action string) int {
+func (s *stage) alerts(action schema.AuditAction) int {
 	s.Helper()
 	return one[int](s, `select count(*) from audit_events where alert and action = $1`, action)
 }
@@ -219,22 +219,22 @@ func (s *stage) work(number int64) {
 	s.Helper()
 	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
 	require.NoError(s, err)
-	_, err = s.worker.ConvergeMessages(s.Context(), activities.RequestInput{RequestID: number})
+	_, err = s.worker.SyncMessages(s.Context(), activities.RequestInput{RequestID: number})
 	require.NoError(s, err)
 }
 
-// give makes an approved item active, as the worker does once the target shows the access.
-func (s *stage) give(number int64) {
+// grant makes an approved item active, as the worker does once the target shows the access.
+func (s *stage) grant(number int64) {
 	s.Helper()
 	s.do(`insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at)
 	      select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, r.ends_at
 	        from request_items i join access_requests r on r.id = i.request_id where r.id = $1 and i.state = 'approved'`, number)
 	s.do(`update request_items set state = 'provisioning' where request_id = $1 and state = 'approved'`, number)
-	s.do(`update claims set given_at = app_now() where item_id in (select id from request_items where request_id = $1)`, number)
+	s.do(`update claims set granted_at = app_now() where item_id in (select id from request_items where request_id = $1)`, number)
 	s.do(`update request_items set state = 'active' where request_id = $1 and state = 'provisioning'`, number)
 }
 
-// asks lets somebody ask, like somebody else, for grants by name, permanently, and answers the request's number.
+// asks lets someone ask, like someone else, for grants by name, permanently, and answers the request's number.
 func (s *stage) asks(who, like, likeName string, grants ...string) int64 {
 	s.Helper()
 	a := s.as(who)
@@ -254,7 +254,7 @@ func (s *stage) openForm(a *slacksim.MustActor) {
 	a.WaitForModal("Access Like")
 }
 
-// drawn waits until the form that somebody has before them is what its draft says, and whoever drew it has said so: nothing
+// drawn waits until the form that a user has open shows its draft, and the drawing is recorded: nothing
 // more of what was done before is on its way.
 func (s *stage) drawn(a *slacksim.MustActor) {
 	s.Helper()
@@ -280,7 +280,7 @@ func (s *stage) drawn(a *slacksim.MustActor) {
 	})
 }
 
-// on gives a form's test database row by view, as the app's own role reads it.
+// on grants a form's test database row by view, as the app's own role reads it.
 func (s *stage) person(name string) schema.Person {
 	s.Helper()
 	p, err := schema.PersonByEmail(s.Context(), s.db, name+"@example.com")

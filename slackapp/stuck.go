@@ -12,7 +12,7 @@ import (
 	"accessbot/workflows"
 )
 
-// openStuck opens the modal in which an administrator decides what nobody else does.
+// openStuck opens the modal in which an administrator decides what no one else does.
 func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {
@@ -31,7 +31,7 @@ func (a *app) openStuck(ctx context.Context, ic *slack.InteractionCallback, acti
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	view := views.ChooseStuck(request, person, a.zoneOf(ctx, person, ic.User.ID), limits)
+	view := views.ChooseAsAdministrator(request, person, a.zoneOf(ctx, person, ic.User.ID), limits)
 	if len(request.Stuck(person)) == 0 {
 		view = views.Notice("Stuck requests", "Nothing of this request is stuck any more.")
 	}
@@ -57,12 +57,12 @@ func (a *app) submitStuck(ctx context.Context, ic *slack.InteractionCallback) ou
 	if err != nil {
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
 	}
-	decided, err := a.db.DecideStuck(ctx, schema.StuckAnswer{RequestID: number, PersonID: person.ID, Terms: terms, Choice: choice, Reason: reason})
+	decided, err := a.db.DecideAsAdministrator(ctx, schema.StuckAnswer{RequestID: number, PersonID: person.ID, Terms: terms, Choice: choice, Reason: reason})
 	switch {
 	case err != nil:
 		return wrongAt(views.BlockReason, plainWords(a.refusedDecision(ctx, err)))
 	case len(decided.Items) == 0:
-		return wrongAt(views.BlockReason, "This is not stuck any more: somebody has decided it, or was asked.")
+		return wrongAt(views.BlockReason, "This is not stuck any more: someone has decided it, or was asked.")
 	}
 	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalDecisionRecorded,
 		"Your decision is recorded. It will take effect as soon as our systems are back.")}

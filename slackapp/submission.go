@@ -15,14 +15,14 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// submission is what came back of the shown form, and what is wrong with it.
+// submission is a submitted form, and its problems.
 type submission struct {
 	values   *slack.ViewState
 	errors   fieldErrors
-	outdated bool // the list that was shown is not the draft's
+	outdated bool // the shown list is not the draft's
 }
 
-// field answers what an input of the shown view holds. False: it is not shown.
+// field returns the value of an input of the shown view. False: it is not shown.
 func (s *submission) field(blockID, actionID string) (slack.BlockAction, bool) {
 	if s.values == nil {
 		return slack.BlockAction{}, false
@@ -31,7 +31,7 @@ func (s *submission) field(blockID, actionID string) (slack.BlockAction, bool) {
 	return action, ok
 }
 
-// all are the fields by block and action; none where nothing came back.
+// all returns the fields by block and action.
 func (s *submission) all() map[string]map[string]slack.BlockAction {
 	if s.values == nil {
 		return nil
@@ -39,7 +39,7 @@ func (s *submission) all() map[string]map[string]slack.BlockAction {
 	return s.values.Values
 }
 
-// wrong says what is wrong at a field, or at the first one where that is not shown: Slack drops errors at fields that are not there.
+// wrong adds a problem at a field, or at the first one if that is not shown: Slack drops errors at unknown fields.
 func (s *submission) wrong(blockID, text string) {
 	if !s.shown(blockID) {
 		blockID = s.first()
@@ -53,7 +53,7 @@ func (s *submission) shown(blockID string) bool {
 	return s.values != nil && s.values.Values[blockID] != nil
 }
 
-// first is the form's first field: what is of an earlier request has no "Access Like".
+// first is the form's first field: a form for an earlier request has no "Access Like".
 func (s *submission) first() string {
 	if s.shown(views.BlockAccessLike) || !s.shown(views.BlockDuration) {
 		return views.BlockAccessLike
@@ -83,17 +83,17 @@ func (s *submission) grantsField() string {
 	return append(slices.Concat(all, boxes, others), s.first())[0]
 }
 
-// checkShown compares what decides about the list with the draft. They differ only if an action was lost: then the list that is
-// shown is not the one that would be submitted.
+// checkShown compares the fields that determine the list with the draft. They differ only if an action was lost: then the shown list
+// is not the one that would be submitted.
 func (s *submission) checkShown(d *schema.Draft) {
 	s.outdated = !s.showsList(d)
 	if s.outdated {
 		s.wrong(s.grantsField(), listChanged)
 		return
 	}
-	const lost = "This was not kept. Please choose it again."
+	const lost = "We couldn't save this choice. Choose again."
 	if d.Offer().OfRequest() {
-		return // nothing of it can be changed
+		return // none of it can be changed
 	}
 	if whom, ok := s.field(views.BlockFor, views.ActionFor); (ok || d.ForPersonID.Valid) && whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
 		s.wrong(views.BlockFor, lost)
@@ -107,7 +107,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 		subject, _ := s.field(views.BlockSubject(d.Mode), views.ActionSubject)
 		switch id := d.Offer().LikeID; {
 		case id == 0 && subject.SelectedOption.Value == "":
-			s.wrong(views.BlockSubject(d.Mode), "Choose whose access to take as the example.")
+			s.wrong(views.BlockSubject(d.Mode), "Choose a "+map[string]string{schema.LikePerson: "person", schema.LikeJobTitle: "job title"}[d.Mode]+".")
 		case subject.SelectedOption.Value != fmt.Sprint(id):
 			s.wrong(views.BlockSubject(d.Mode), lost)
 		}
@@ -118,7 +118,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 	}
 }
 
-// showsList tells whether the boxes that were shown are those of the draft's list.
+// showsList tells whether the shown checkboxes are those of the draft's list.
 func (s *submission) showsList(d *schema.Draft) bool {
 	want, shown := len(d.Shown), 0
 	if d.AllChosen {
@@ -138,13 +138,13 @@ func (s *submission) showsList(d *schema.Draft) bool {
 	return shown == want
 }
 
-// why answers the reason and the note.
+// why returns the reason and the note.
 func (s *submission) why(reasons []schema.Reason) (key, note string) {
 	chosen, _ := s.field(views.BlockReason, views.ActionReason)
 	written, _ := s.field(views.BlockNote, views.ActionNote)
 	note = writable(written.Value)
 	if utf8.RuneCountInString(note) > views.MaxNote {
-		s.wrong(views.BlockNote, fmt.Sprintf("The note has more than %d characters. Shorten it.", views.MaxNote))
+		s.wrong(views.BlockNote, fmt.Sprintf("This is too long. Shorten it to %d characters.", views.MaxNote))
 	}
 	key = chosen.SelectedOption.Value
 	at := slices.IndexFunc(reasons, func(r schema.Reason) bool { return r.Key == key })
@@ -152,14 +152,14 @@ func (s *submission) why(reasons []schema.Reason) (key, note string) {
 	case key == "":
 		s.wrong(views.BlockReason, "Choose a reason.")
 	case at < 0:
-		s.wrong(views.BlockReason, "This reason is no longer used. Choose another one.")
+		s.wrong(views.BlockReason, "This reason is no longer available. Choose another.")
 	case reasons[at].NoteRequired && views.Clean(note) == "":
 		s.wrong(views.BlockNote, "This reason needs a note.")
 	}
 	return key, note
 }
 
-// writable is what the record can hold of a text: no NUL, only valid UTF-8, nothing around it.
+// writable is what the database can hold of a text: no NUL, only valid UTF-8, nothing around it.
 func writable(text string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
 }
@@ -201,7 +201,7 @@ func (s *submission) ends(d *schema.Draft, now time.Time, maxDays int) (endsAt, 
 	case err != nil:
 		s.wrong(views.BlockEndDate, "There is no such day.")
 	case !endsAt.Time.After(now):
-		s.wrong(views.BlockEndDate, "This end has passed. Choose a later one.")
+		s.wrong(views.BlockEndDate, "This end date has passed. Choose a later one.")
 	case endsAt.Time.After(lastEnd(now, maxDays, zone)):
 		s.wrong(views.BlockEndDate, fmt.Sprintf("Temporary access lasts at most %s. Choose an earlier day.", daysWords(maxDays)))
 	}

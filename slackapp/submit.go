@@ -14,8 +14,7 @@ import (
 	"accessbot/workflows"
 )
 
-// submit turns the form into a request, which closes the form, or answers what is wrong at which field; the form then stays as it
-// is.
+// submit turns the form into a request, which closes the form, or returns the problems at its fields; the form then stays open.
 func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) outcome {
 	s := submission{values: ic.View.State, errors: fieldErrors{}}
 	person, err := a.bound(ctx, ic.User.ID)
@@ -44,26 +43,26 @@ func (a *app) submit(ctx context.Context, ic *slack.InteractionCallback) outcome
 	return o
 }
 
-// sayDelayed tells somebody that their request is kept and goes on later. Its card follows once it does.
+// sayDelayed tells a submitter that their request is recorded and continues later. Its card follows then.
 func (a *app) sayDelayed(ctx context.Context, userID string, number, personID int64) {
 	text := fmt.Sprintf("Your request #%d has been created. We'll continue as soon as our systems are back.", number)
 	if request, err := schema.RequestByID(ctx, a.db, number); err != nil {
-		a.log.Error("a request could not be read", "request", number, "error", err)
+		a.log.Error("read request failed", "request", number, "error", err)
 	} else {
 		text = views.Delayed(request, personID)
 	}
 	a.write(ctx, userID, text)
 }
 
-const listChanged = "The list has changed at the same moment. Please look at it again, and submit."
+const listChanged = "The list has just changed. Check it, and submit again."
 
-// errFields says that something is wrong at fields: s.errors tells what.
-var errFields = errors.New("something is wrong at the fields")
+// errFields says that fields have problems: see s.errors.
+var errFields = errors.New("invalid fields")
 
-// record takes the shown page over into the draft, looks at the other fields, and makes the request.
+// record merges the shown page into the draft, checks the other fields, and creates the request.
 func (a *app) record(ctx context.Context, viewID string, personID int64, s *submission) (schema.Receipt, error) {
 	draft, err := a.db.ChangeDraft(ctx, viewID, personID, func(_ *sqlx.Tx, d *schema.Draft) error { return takeBoxes(d, s.values) })
-	if errors.Is(err, schema.ErrNotFound) { // submitted before, at the same moment perhaps
+	if errors.Is(err, schema.ErrNotFound) { // already submitted, perhaps at the same moment
 		return a.db.Submit(ctx, schema.Submission{ViewID: viewID, PersonID: personID})
 	}
 	if err != nil {
@@ -77,10 +76,14 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 	if err != nil {
 		return schema.Receipt{}, err
 	}
+	_, policy, err := schema.CurrentPolicy(ctx, a.db)
+	if err != nil {
+		return schema.Receipt{}, err
+	}
 	s.checkShown(&draft)
 	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota}
 	result.ReasonKey, result.Note = s.why(reasons)
-	result.EndsAt, result.EndsOn = s.ends(&draft, now, a.config.maxDays)
+	result.EndsAt, result.EndsOn = s.ends(&draft, now, policy.Defaults.MaxDays)
 	zone, err := time.LoadLocation(draft.TimeZone)
 	if err != nil {
 		return schema.Receipt{}, fmt.Errorf("the time zone of form %s: %w", viewID, err)
@@ -92,7 +95,7 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 	return a.db.Submit(ctx, result)
 }
 
-// explain puts why nothing was recorded at the field that it is about.
+// explain shows at a field why nothing was recorded.
 func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID string, err error) {
 	var gone *schema.NoLongerOffered
 	var long *schema.TooLong
@@ -102,9 +105,9 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 	switch {
 	case errors.Is(err, errFields):
 	case errors.As(err, &gone):
-		s.wrong(s.grantsField(), "No longer offered: "+listNames(gone.Names)+". Take the tick off where it still shows, and submit again to ask for the rest.")
+		s.wrong(s.grantsField(), "No longer available: "+listNames(gone.Names)+". Clear these if they still show, and submit again to request the rest.")
 	case errors.As(err, &long) && long.Permanent:
-		s.wrong(views.BlockDuration, "These cannot be held permanently. Choose Temporary: "+listLimits(long.Limited)+".")
+		s.wrong(views.BlockDuration, "These can't be permanent. Choose Temporary: "+listLimits(long.Limited)+".")
 	case errors.As(err, &long):
 		s.wrong(views.BlockEndDate, "This is longer than some access grants allow: "+listLimits(long.Limited)+".")
 	case errors.As(err, &covered):
@@ -112,38 +115,38 @@ func (a *app) explain(ctx context.Context, s *submission, personID int64, viewID
 		if covered.For != "" {
 			who = listNames([]string{covered.For}) + " has"
 		}
-		s.wrong(views.BlockEndDate, who+" this until then already, or longer: "+listNames(covered.Names)+".")
+		s.wrong(views.BlockEndDate, who+" this until then or longer already: "+listNames(covered.Names)+".")
 	case errors.As(err, &noted):
-		s.wrong(views.BlockNote, "Say in a note what it is for: the policy asks for that with "+listNames(noted.Names)+".")
-	case errors.Is(err, schema.ErrNotJudged):
-		a.log.Error("the policy cannot judge what is asked for", "view", viewID, "error", err)
-		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: "cannot be judged", Alert: true, Details: map[string]any{"why": err.Error()}})
-		s.wrong(s.grantsField(), "The policy cannot judge this, so nothing was sent. Please tell an administrator; it is on record.")
+		s.wrong(views.BlockNote, "Enter a note. The policy requires one for "+listNames(noted.Names)+".")
+	case errors.Is(err, schema.ErrNotEvaluated):
+		a.log.Error("evaluate policy failed", "view", viewID, "error", err)
+		a.audit(ctx, schema.Event{Actor: "policy", PersonID: personID, Action: schema.EvaluationFailed, Alert: true, Details: map[string]any{"why": err.Error()}})
+		s.wrong(s.grantsField(), "The policy couldn't be evaluated, so nothing was sent. Tell an administrator.")
 	case errors.As(err, &over) && over.PerMinute > 0:
-		s.wrong(s.first(), fmt.Sprintf("You have made %d requests within a minute, and nobody may make more. Your form is kept: please submit it again in a minute.", over.PerMinute))
+		s.wrong(s.first(), fmt.Sprintf("You've made %d requests within a minute, which is the limit. Your form is kept. Submit it again in a minute.", over.PerMinute))
 	case errors.As(err, &over):
-		s.wrong(s.first(), fmt.Sprintf("%d requests of yours are open, and nobody may have more. Withdraw some, or submit this form again when some are decided.", over.Open))
+		s.wrong(s.first(), fmt.Sprintf("You have %d open requests, which is the limit. Withdraw some, or submit again when some are decided.", over.Open))
 	case errors.Is(err, schema.ErrNothingChosen):
 		s.wrong(s.grantsField(), "Choose at least one access grant.")
 	case errors.Is(err, schema.ErrNotOffered):
 		a.auditNotOffered(ctx, personID, viewID, err)
-		s.wrong(s.grantsField(), "Something was asked for that this form did not offer. Nothing was sent.")
+		s.wrong(s.grantsField(), "You selected something that this form doesn't offer. Nothing was sent.")
 	case errors.Is(err, schema.ErrNoSuchReason):
-		s.wrong(views.BlockReason, "This reason is no longer used. Choose another one.")
+		s.wrong(views.BlockReason, "This reason is no longer available. Choose another.")
 	case errors.Is(err, schema.ErrEndPassed):
-		s.wrong(views.BlockEndDate, "This end has passed. Choose a later one.")
+		s.wrong(views.BlockEndDate, "This end date has passed. Choose a later one.")
 	case errors.Is(err, schema.ErrNotFound):
 		s.wrong(s.first(), formGone)
 	case errors.Is(err, schema.ErrNotYours):
 		a.auditNotOffered(ctx, personID, viewID, err)
-		s.wrong(views.BlockFor, "You cannot ask for this person: that is for their manager, or an administrator.")
+		s.wrong(views.BlockFor, "You can't request access for this person. Only their manager or an administrator can.")
 	case errors.Is(err, schema.ErrNotActive):
 		s.wrong(s.first(), plainWords(a.words(ctx, err)))
 	case errors.Is(err, schema.ErrUnclear):
-		a.log.Error("a form may have been submitted", "view", viewID, "error", err)
+		a.log.Error("submit form: outcome unknown", "view", viewID, "error", err)
 		s.wrong(s.first(), notConfirmedField)
 	default:
-		a.log.Error("a form could not be submitted", "view", viewID, "error", err)
-		s.wrong(s.first(), "Our records cannot be reached right now, so nothing was sent. Your form is kept: please submit it again in a minute.")
+		a.log.Error("submit form failed", "view", viewID, "error", err)
+		s.wrong(s.first(), "We couldn't save your request. Nothing was sent, and your form is kept. Try again in a minute.")
 	}
 }

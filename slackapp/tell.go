@@ -9,8 +9,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// tell tells the one who acted something that only they should see: beside the message that they acted in, over the view
-// that they acted in, or else in the Messages tab. The text is mrkdwn, escaped.
+// tell tells only the user who acted: beside the message or over the view that they acted in, or else in the Messages tab. The text
+// is mrkdwn, escaped.
 func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text string) {
 	channel := ic.Container.ChannelID
 	if channel == "" {
@@ -26,11 +26,11 @@ func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text stri
 	if err == nil {
 		return
 	}
-	a.log.Info("somebody is told in the Messages tab instead", "user", ic.User.ID, "error", err)
+	a.log.Info("tell user failed, using the Messages tab", "user", ic.User.ID, "error", err)
 	a.write(ctx, ic.User.ID, text)
 }
 
-// open opens a modal, over the one that was acted in if there is one.
+// open opens a modal, over the one that the user acted in if there is one.
 func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slack.ModalViewRequest) (*slack.ViewResponse, error) {
 	if ic.View.Type == slack.VTModal {
 		if _, _, err := views.ParseListValue(ic.View.PrivateMetadata); err == nil {
@@ -41,30 +41,30 @@ func (a *app) open(ctx context.Context, ic *slack.InteractionCallback, view slac
 	return a.slack.OpenViewContext(ctx, ic.TriggerID, view)
 }
 
-// write writes to somebody in the Messages tab, also when the time for what it is about is over.
+// write writes to a user in the Messages tab, even if ctx is done.
 func (a *app) write(ctx context.Context, userID, text string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellWithin)
 	defer cancel()
 	if _, _, err := a.slack.PostMessageContext(ctx, userID, slack.MsgOptionText(text, false)); err != nil {
-		a.log.Error("somebody could not be told", "user", userID, "error", err)
+		a.log.Error("tell user failed", "user", userID, "error", err)
 	}
 }
 
-// replace puts something else in the place of a user's modal. One that was closed meanwhile needs nothing.
+// replace replaces a user's modal, unless it was closed meanwhile.
 func (a *app) replace(ctx context.Context, userID, viewID string, view slack.ModalViewRequest) {
 	_, err := a.slack.UpdateViewContext(ctx, view, "", "", viewID)
 	if err != nil && !slackSays(err, "not_found") {
-		a.log.Error("a modal could not be updated", "view", viewID, "error", err, "where", problems(err))
+		a.log.Error("update modal failed", "view", viewID, "error", err, "where", problems(err))
 		a.write(ctx, userID, modalNotShown)
 	}
 }
 
-// What someone reads in the Messages tab when Slack did not show what they asked for, not at the last try either.
+// What a user reads in the Messages tab when Slack did not show a view, even at the last try.
 const (
-	modalNotOpened = "The window could not be opened. Please try again."
-	modalNotShown  = "The window that you opened could not be updated. Please close it and try again."
-	formNotShown   = "Your form could not be updated. Nothing was sent. Please close it and try again."
-	homeNotShown   = "Your Home tab could not be updated. Please open it again in a minute."
+	modalNotOpened = "We couldn't open the window. Try again."
+	modalNotShown  = "We couldn't update the window that you opened. Close it and try again."
+	formNotShown   = "We couldn't update your form. Nothing was sent. Close it and try again."
+	homeNotShown   = "We couldn't update your Home tab. Open it again in a minute."
 )
 
 // slackSays tells whether Slack answered this error.
@@ -73,7 +73,7 @@ func slackSays(err error, code string) bool {
 	return errors.As(err, &answer) && answer.Err == code
 }
 
-// problems are the places in a view or message that Slack refuses.
+// problems are the parts of a view or message that Slack refuses.
 func problems(err error) []string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {

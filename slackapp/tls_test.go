@@ -12,47 +12,49 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What is refused, and how that reads: worker/tls_test.go. The settings are the same.
-func TestTheSlackAppReachesTemporalByTLSAndWithItsKey(t *testing.T) {
-	behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
-	require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./slackapp")
-	ours := schematest.NewAuthority(t)
-	cert, key := ours.Issue("accessbot")
-	var accepted atomic.Int32
-	address := ours.GRPC(behind, "temporal.example.com", ours, func(metadata http.Header) bool {
-		if metadata.Get("Authorization") != "Bearer a-key" {
-			return false
+func TestTemporalTLS(t *testing.T) {
+	// What is refused, and how that reads: worker/tls_test.go. The settings are the same.
+	t.Run("certificate and API key connect, a missing certificate is refused", func(t *testing.T) {
+		behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
+		require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./slackapp")
+		ours := schematest.NewAuthority(t)
+		cert, key := ours.Issue("accessbot")
+		var accepted atomic.Int32
+		address := ours.GRPC(behind, "temporal.example.com", ours, func(metadata http.Header) bool {
+			if metadata.Get("Authorization") != "Bearer a-key" {
+				return false
+			}
+			accepted.Add(1)
+			return true
+		})
+		for name, value := range map[string]string{
+			"TEMPORAL_CONFIG_FILE":             os.DevNull,
+			"TEMPORAL_ADDRESS":                 address,
+			"TEMPORAL_API_KEY":                 "a-key",
+			"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
+			"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
+			"TEMPORAL_TLS_CLIENT_CERT_PATH":    cert,
+			"TEMPORAL_TLS_CLIENT_KEY_PATH":     key,
+		} {
+			t.Setenv(name, value)
 		}
-		accepted.Add(1)
-		return true
-	})
-	for name, value := range map[string]string{
-		"TEMPORAL_CONFIG_FILE":             os.DevNull,
-		"TEMPORAL_ADDRESS":                 address,
-		"TEMPORAL_API_KEY":                 "a-key",
-		"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
-		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
-		"TEMPORAL_TLS_CLIENT_CERT_PATH":    cert,
-		"TEMPORAL_TLS_CLIENT_KEY_PATH":     key,
-	} {
-		t.Setenv(name, value)
-	}
-	settings := map[string]string{"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "secret"}
-	connect := func() error {
-		c, err := configure(func(name string) string { return settings[name] })
-		require.NoError(t, err)
-		temporal, err := client.DialContext(t.Context(), c.temporal)
-		if err != nil {
+		settings := map[string]string{"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "secret"}
+		connect := func() error {
+			c, err := configure(func(name string) string { return settings[name] })
+			require.NoError(t, err)
+			temporal, err := client.DialContext(t.Context(), c.temporal)
+			if err != nil {
+				return err
+			}
+			defer temporal.Close()
+			_, err = temporal.CheckHealth(t.Context(), &client.CheckHealthRequest{})
 			return err
 		}
-		defer temporal.Close()
-		_, err = temporal.CheckHealth(t.Context(), &client.CheckHealthRequest{})
-		return err
-	}
-	require.NoError(t, connect())
-	require.Positive(t, accepted.Load())
+		require.NoError(t, connect())
+		require.Positive(t, accepted.Load())
 
-	t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "")
-	t.Setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", "")
-	schematest.Refuses(t, "certificate required", connect)
+		t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "")
+		t.Setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", "")
+		schematest.Refuses(t, "certificate required", connect)
+	})
 }

@@ -12,7 +12,7 @@ import (
 	"accessbot/schema"
 )
 
-// workspace is where the app is installed, as Slack says.
+// workspace is where the app is installed, according to Slack.
 type workspace struct {
 	teamID       string
 	enterpriseID string // empty: none
@@ -21,7 +21,7 @@ type workspace struct {
 	url          string // for links to messages
 }
 
-// meetSlack asks whose token this is, until Slack answers. An answer that trying again would not change is an error.
+// meetSlack asks Slack where the app is installed, until it answers. An answer that a retry would not change is an error.
 func (a *app) meetSlack(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		home, err := a.whereInstalled(ctx)
@@ -33,12 +33,12 @@ func (a *app) meetSlack(ctx context.Context) error {
 			return err
 		}
 		if refusedToken(err) {
-			return fmt.Errorf("SLACK_BOT_TOKEN: Slack refuses it (%w): take the bot token of the installed app", err)
+			return fmt.Errorf("SLACK_BOT_TOKEN: Slack refuses it (%w): use the bot token of the installed app", err)
 		}
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to stop, and that is no failure
+			return nil //nolint:nilerr // told to stop, which is not a failure
 		}
-		a.log.Warn("Slack cannot be reached: trying again", "error", err)
+		a.log.Warn("reach Slack failed, retrying", "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -47,7 +47,7 @@ func (a *app) meetSlack(ctx context.Context) error {
 	}
 }
 
-var errNoBot = errors.New("SLACK_BOT_TOKEN: it is no app's bot token: take the one that begins with xoxb-")
+var errNoBot = errors.New("SLACK_BOT_TOKEN: not an app's bot token: use the one that starts with xoxb-")
 
 func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -61,7 +61,7 @@ func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
 	}
 	bot, err := a.slack.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: auth.BotID})
 	if err != nil {
-		return workspace{}, fmt.Errorf("ask which app bot %s is of: %w", auth.BotID, err)
+		return workspace{}, fmt.Errorf("look up bot %s: %w", auth.BotID, err)
 	}
 	if bot.AppID == "" {
 		return workspace{}, errNoBot
@@ -69,7 +69,7 @@ func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
 	return workspace{teamID: auth.TeamID, enterpriseID: auth.EnterpriseID, botID: auth.BotID, appID: bot.AppID, url: auth.URL}, nil
 }
 
-// refusedToken tells an answer of Slack about the token from one about the moment.
+// refusedToken tells whether Slack refuses the token, as opposed to a temporary error.
 func refusedToken(err error) bool {
 	var answer slack.SlackErrorResponse
 	return errors.As(err, &answer) && slices.Contains([]string{
@@ -77,10 +77,10 @@ func refusedToken(err error) bool {
 	}, answer.Err)
 }
 
-// errElsewhere says that a payload is not from our workspace, or not of our app.
+// errElsewhere says that a payload is not from our workspace, or not for our app.
 var errElsewhere = errors.New("not from this workspace and app")
 
-// ours refuses the payloads of other teams, enterprises and apps. Empty fields are those that Slack leaves out.
+// ours refuses payloads of other teams, enterprises and apps. Slack leaves out some fields.
 func (a *app) ours(ic *slack.InteractionCallback) error {
 	switch {
 	case ic.Team.ID != a.home.teamID,
@@ -96,15 +96,15 @@ func (a *app) ours(ic *slack.InteractionCallback) error {
 	return nil
 }
 
-// auditElsewhere keeps what somebody tried from elsewhere.
+// auditElsewhere records a payload from elsewhere.
 func (a *app) auditElsewhere(ctx context.Context, kind, teamID, userTeamID, userID string) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", Action: "payload from elsewhere refused", Alert: true,
+	a.audit(ctx, schema.Event{Actor: "slackapp", Action: schema.PayloadRefused, Alert: true,
 		Details: map[string]any{"kind": kind, "team": teamID, "user_team": userTeamID, "user": userID}})
 }
 
-// audit records an event that no transaction tells of. What cannot be recorded is logged.
+// audit records an event outside a transaction. Failures are logged.
 func (a *app) audit(ctx context.Context, e schema.Event) {
 	if err := schema.Audit(ctx, a.db, e); err != nil {
-		a.log.Error("an event could not be audited", "action", e.Action, "person", e.PersonID, "error", err)
+		a.log.Error("audit failed", "action", e.Action, "person", e.PersonID, "error", err)
 	}
 }

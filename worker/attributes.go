@@ -12,17 +12,18 @@ import (
 	"accessbot/workflows"
 )
 
-// registerAttributes makes the search attributes that the namespace lacks. Where the worker may not, runs go without
-// them: they are for finding runs, never a reason not to start.
+// registerAttributes registers the search attributes that the namespace lacks. If the worker is not allowed to, runs start
+// without them: they only help to find runs.
 func registerAttributes(ctx context.Context, temporal client.Client, namespace string, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
-	known, err := temporal.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	operator := temporal.OperatorService()
+	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
-		log.Warn("the search attributes cannot be read: register them by hand if runs cannot be filtered", "error", err)
+		log.Warn("search attributes not read, register them by hand", "error", err)
 		return
 	}
 	missing := map[string]enums.IndexedValueType{}
@@ -40,9 +41,9 @@ func registerAttributes(ctx context.Context, temporal client.Client, namespace s
 	if len(missing) == 0 {
 		return
 	}
-	_, err = temporal.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
 	if err != nil {
-		log.Warn("the search attributes cannot be registered: runs cannot be filtered by them", "missing", missing, "error", err)
+		log.Warn("search attributes not registered, runs start without them", "missing", missing, "error", err)
 		return
 	}
 	log.Info("search attributes registered", "namespace", namespace, "count", len(missing))

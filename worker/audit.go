@@ -18,25 +18,26 @@ import (
 	"accessbot/slackapp/views"
 )
 
-const auditUsage = "audit needs what to do: worker audit verify [--head POSITION:HASH | --head FILE], or worker audit export [--format csv|json] [--from DATE] [--to DATE]"
+const auditUsage = "usage: worker audit verify [--checkpoint SEQUENCE:HASH | --checkpoint FILE], or " +
+	"worker audit export [--format csv|json] [--from DATE] [--to DATE]"
 
-// audit is for auditors: it only reads, and accessbot_auditor may do all of it.
+// audit verifies or exports the audit. It only reads, as accessbot_auditor.
 func audit(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return errors.New(auditUsage)
 	}
 	flags := flag.NewFlagSet("audit "+args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var do func(db *schema.DB) error
+	var execute func(db *schema.DB) error
 	switch args[0] {
 	case "verify":
-		head := flags.String("head", "", "a head that was kept elsewhere, as `POSITION:HASH`, or a file with one a line")
-		do = func(db *schema.DB) error { return verifyAudit(ctx, db, *head, stdout) }
+		checkpoint := flags.String("checkpoint", "", "a kept checkpoint, as `SEQUENCE:HASH`, or a file with one per line")
+		execute = func(db *schema.DB) error { return verifyAudit(ctx, db, *checkpoint, stdout) }
 	case "export":
-		format := flags.String("format", "csv", "`csv` or json: one object a line")
-		from := flags.String("from", "", "submitted on this `DATE` (UTC) or at this instant (RFC 3339), or later")
-		to := flags.String("to", "", "submitted before this `DATE` or instant")
-		do = func(db *schema.DB) error { return exportAudit(ctx, db, *format, *from, *to, stdout, stderr) }
+		format := flags.String("format", "csv", "`csv`, or json with one object per line")
+		from := flags.String("from", "", "submitted at or after this `DATE` (UTC) or time (RFC 3339)")
+		to := flags.String("to", "", "submitted before this `DATE` or time")
+		execute = func(db *schema.DB) error { return exportAudit(ctx, db, *format, *from, *to, stdout, stderr) }
 	default:
 		return errors.New(auditUsage)
 	}
@@ -46,80 +47,80 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 	if flags.NArg() > 0 {
 		return errors.New(auditUsage)
 	}
-	db, err := openRecord(getenv, 2)
+	db, err := openDatabase(getenv, 2)
 	if err != nil {
 		return err
 	}
 	defer db.Close() // the process ends
-	return do(db)
+	return execute(db)
 }
 
-func verifyAudit(ctx context.Context, db *schema.DB, kept string, stdout io.Writer) error {
-	heads, err := keptHeads(kept)
+func verifyAudit(ctx context.Context, db *schema.DB, checkpoint string, stdout io.Writer) error {
+	checkpoints, err := readCheckpoints(checkpoint)
 	if err != nil {
 		return err
 	}
-	v, err := db.VerifyAudit(ctx, heads, func(finding string) { fmt.Fprintln(stdout, "WRONG  "+finding) })
+	v, err := db.VerifyAudit(ctx, checkpoints, func(finding string) { fmt.Fprintln(stdout, "WRONG  "+finding) })
 	if err != nil {
 		return err
 	}
-	if v.Head.Position == 0 {
-		fmt.Fprintln(stdout, "nothing is sealed yet")
+	if v.Newest.Number == 0 {
+		fmt.Fprintln(stdout, "No events are sealed yet.")
 	} else {
-		fmt.Fprintf(stdout, "%d events are sealed\nhead %s, sealed at %s: keep it elsewhere\n", v.Events, v.Head.Head(), v.Head.SealedAt.UTC().Format(time.RFC3339))
+		fmt.Fprintf(stdout, "Sealed events: %d\nCheckpoint: %s, sealed at %s. Keep it outside the database.\n", v.Events, v.Newest.Checkpoint(), v.Newest.SealedAt.UTC().Format(time.RFC3339))
 	}
-	if v.Tail.Events > 0 {
-		fmt.Fprintf(stdout, "%d events are not sealed yet, the oldest for %s\n", v.Tail.Events, v.Tail.Oldest.Round(time.Second))
+	if v.Unsealed.Events > 0 {
+		fmt.Fprintf(stdout, "Unsealed events: %d. The oldest is %s old.\n", v.Unsealed.Events, v.Unsealed.Oldest.Round(time.Second))
 	}
 	if v.Wrong > 0 {
-		return fmt.Errorf("%d things are wrong with the audit", v.Wrong)
+		return fmt.Errorf("problems found in the audit: %d", v.Wrong)
 	}
-	_, err = fmt.Fprintln(stdout, "the audit is intact")
+	_, err = fmt.Fprintln(stdout, "The audit is intact.")
 	return err
 }
 
-// keptHeads reads one head, or a file with one a line.
-func keptHeads(text string) (heads []schema.KeptHead, err error) {
+// readCheckpoints parses one checkpoint, or reads a file with one per line.
+func readCheckpoints(text string) (checkpoints []schema.Checkpoint, err error) {
 	if text == "" {
 		return nil, nil
 	}
 	lines := []string{text}
-	if _, err := parseHead(text); err != nil {
-		content, fileErr := os.ReadFile(text) //nolint:gosec // the operator names it
+	if _, err := parseCheckpoint(text); err != nil {
+		content, fileErr := os.ReadFile(text) //nolint:gosec // the operator's own file
 		if fileErr != nil {
-			return nil, fmt.Errorf("--head: %w, and no file either: %w", err, fileErr)
+			return nil, fmt.Errorf("--checkpoint: %w, and reading it as a file failed: %w", err, fileErr)
 		}
 		lines = strings.Split(string(content), "\n")
 	}
-	for n, line := range lines {
+	for i, line := range lines {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		head, err := parseHead(line)
+		checkpoint, err := parseCheckpoint(line)
 		if err != nil {
-			return nil, fmt.Errorf("--head, line %d: %w", n+1, err)
+			return nil, fmt.Errorf("--checkpoint, line %d: %w", i+1, err)
 		}
-		heads = append(heads, head)
+		checkpoints = append(checkpoints, checkpoint)
 	}
-	return heads, nil
+	return checkpoints, nil
 }
 
-func parseHead(text string) (schema.KeptHead, error) {
-	position, hash, _ := strings.Cut(strings.TrimSpace(text), ":")
-	n, err := strconv.ParseInt(position, 10, 64)
+func parseCheckpoint(text string) (schema.Checkpoint, error) {
+	sequence, hash, _ := strings.Cut(strings.TrimSpace(text), ":")
+	n, err := strconv.ParseInt(sequence, 10, 64)
 	sum, hexErr := hex.DecodeString(hash)
 	if err != nil || hexErr != nil || n < 1 || len(sum) != 32 {
-		return schema.KeptHead{}, fmt.Errorf("%q is not POSITION:HASH, as verify prints it", text)
+		return schema.Checkpoint{}, fmt.Errorf("%q is not SEQUENCE:HASH, as verify prints it", text)
 	}
-	return schema.KeptHead{Position: n, Hash: sum}, nil
+	return schema.Checkpoint{Number: n, Hash: sum}, nil
 }
 
 func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, stdout, stderr io.Writer) error {
-	since, err := instant("--from", from)
+	since, err := parseTime("--from", from)
 	if err != nil {
 		return err
 	}
-	before, err := instant("--to", to)
+	before, err := parseTime("--to", to)
 	if err != nil {
 		return err
 	}
@@ -128,42 +129,42 @@ func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, st
 	switch format {
 	case "json":
 		encoder := json.NewEncoder(stdout)
-		write = func(i schema.AuditedItem) error { return encoder.Encode(i) }
+		write = func(item schema.AuditedItem) error { return encoder.Encode(item) }
 	case "csv":
 		out := csv.NewWriter(stdout)
 		flush = func() error { out.Flush(); return out.Error() }
 		if err := out.Write(auditHeader); err != nil {
 			return err
 		}
-		write = func(i schema.AuditedItem) error {
-			cells := auditCells(i)
-			for n := range cells {
-				cells[n] = harmless(cells[n])
+		write = func(item schema.AuditedItem) error {
+			cells := auditCells(item)
+			for i := range cells {
+				cells[i] = escapeFormula(cells[i])
 			}
 			return out.Write(cells)
 		}
 	default:
-		return fmt.Errorf("--format %q: it is csv or json", format)
+		return fmt.Errorf("--format %q: use csv or json", format)
 	}
 	items, missing := 0, 0
-	err = db.ExportItems(ctx, since, before, func(i schema.AuditedItem) error {
+	err = db.ExportItems(ctx, since, before, func(item schema.AuditedItem) error {
 		items++
-		if i.State == "missing" || i.Audit == "missing" {
+		if item.State == "missing" || item.Audit == "missing" {
 			missing++
 		}
-		return write(i)
+		return write(item)
 	})
 	if err = errors.Join(err, flush()); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%d items\n", items)
+	fmt.Fprintf(stderr, "Exported items: %d\n", items)
 	if missing > 0 {
-		return fmt.Errorf("%d items are missing, from the record (state) or from the audit (audit)", missing)
+		return fmt.Errorf("items missing from the database (column state) or from the audit (column audit): %d", missing)
 	}
 	return nil
 }
 
-func instant(name, text string) (time.Time, error) {
+func parseTime(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -172,44 +173,44 @@ func instant(name, text string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%s %q: it is a date such as 2026-01-31, or an instant such as 2026-01-31T12:00:00Z", name, text)
+	return time.Time{}, fmt.Errorf("%s %q: use a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z", name, text)
 }
 
 // auditHeader names the columns of auditCells.
 var auditHeader = []string{
-	"number", "position", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
-	"reason", "note", "asked_until", "verdicts", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_given", "given_at",
-	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "found_before", "release_kind", "released_by", "release_reason", "problem", "problem_text",
+	"number", "sequence", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
+	"reason", "note", "asked_until", "outcomes", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_granted", "granted_at",
+	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "unexpected_before", "stop_kind", "stopped_by", "stop_reason", "problem", "problem_text",
 }
 
-func auditCells(i schema.AuditedItem) []string {
-	of := func(f func(schema.AuditedDecision) string) string {
-		values := make([]string, len(i.Decisions))
-		for n, d := range i.Decisions {
-			values[n] = f(d)
+func auditCells(item schema.AuditedItem) []string {
+	decisions := func(cell func(schema.AuditedDecision) string) string {
+		cells := make([]string, len(item.Decisions))
+		for i, d := range item.Decisions {
+			cells[i] = cell(d)
 		}
-		return strings.Join(values, "; ")
+		return strings.Join(cells, "; ")
 	}
 	lateness := ""
-	if i.LatenessSeconds != nil {
-		lateness = strconv.FormatFloat(*i.LatenessSeconds, 'f', 0, 64)
+	if item.LatenessSeconds != nil {
+		lateness = strconv.FormatFloat(*item.LatenessSeconds, 'f', 0, 64)
 	}
-	before := ""
-	if i.DecidedBeforeGiven != nil {
-		before = yes(*i.DecidedBeforeGiven)
+	decidedBefore := ""
+	if item.DecidedBeforeGranted != nil {
+		decidedBefore = yesNo(*item.DecidedBeforeGranted)
 	}
 	return []string{
-		number(i.Number), number(i.Position), i.Audit, number(i.Request), strconv.FormatInt(i.Item, 10), i.State, utc(i.SubmittedAt), i.Requester, i.SubmittedBy, i.SubmittedFor,
-		i.Application, i.Entitlement, i.Account, i.Risk, i.Reason, i.Note, utc(i.AskedUntil),
-		of(func(d schema.AuditedDecision) string { return d.Verdict }),
-		of(func(d schema.AuditedDecision) string { return d.By }),
-		of(func(d schema.AuditedDecision) string { return d.Basis }),
-		of(func(d schema.AuditedDecision) string { return strconv.FormatInt(d.PolicyVersion, 10) }),
-		of(func(d schema.AuditedDecision) string { return utc(&d.DecidedAt) }),
-		of(func(d schema.AuditedDecision) string { return d.Reason }),
-		of(func(d schema.AuditedDecision) string { return utc(d.Until) }),
-		before, utc(i.GivenAt), utc(i.DueEnd), utc(i.RealEnd), lateness, i.EndReason, yes(i.KeptForAnother), yes(i.FoundBefore),
-		i.ReleaseKind, i.ReleasedBy, i.ReleaseReason, string(i.Problem), views.ProblemForAudit(schema.Problem{Code: i.Problem, Details: i.ProblemDetails}, i.Application, i.Requester),
+		number(item.Number), number(item.Sequence), item.Audit, number(item.Request), strconv.FormatInt(item.Item, 10), item.State, utc(item.SubmittedAt), item.Requester, item.SubmittedBy, item.SubmittedFor,
+		item.Application, item.Entitlement, item.Account, item.Risk, item.Reason, item.Note, utc(item.AskedUntil),
+		decisions(func(d schema.AuditedDecision) string { return d.Verdict }),
+		decisions(func(d schema.AuditedDecision) string { return d.By }),
+		decisions(func(d schema.AuditedDecision) string { return d.Basis }),
+		decisions(func(d schema.AuditedDecision) string { return strconv.FormatInt(d.PolicyVersion, 10) }),
+		decisions(func(d schema.AuditedDecision) string { return utc(&d.DecidedAt) }),
+		decisions(func(d schema.AuditedDecision) string { return d.Reason }),
+		decisions(func(d schema.AuditedDecision) string { return utc(d.Until) }),
+		decidedBefore, utc(item.GrantedAt), utc(item.DueEnd), utc(item.RealEnd), lateness, item.EndReason, yesNo(item.KeptForAnother), yesNo(item.UnexpectedBefore),
+		item.StopKind, item.StoppedBy, item.StopReason, string(item.Problem), views.ProblemForAudit(schema.Problem{Code: item.Problem, Details: item.ProblemDetails}, item.Application, item.Requester),
 	}
 }
 
@@ -227,16 +228,16 @@ func utc(t *time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
-func yes(b bool) string {
+func yesNo(b bool) string {
 	if b {
 		return "yes"
 	}
 	return "no"
 }
 
-// harmless keeps a spreadsheet from taking a cell for a formula, and loses nothing: a cell that begins with ' has one more of
-// them than its value.
-func harmless(cell string) string {
+// escapeFormula puts a ' before a cell that a spreadsheet would read as a formula, and before one that starts with '. Removing
+// one ' restores the value.
+func escapeFormula(cell string) string {
 	rest := strings.TrimLeft(cell, " \u00a0")
 	if rest != "" && strings.ContainsAny(firstRune(rest), "=+-@\t\r\n'＝＋－＠") {
 		return "'" + cell

@@ -14,11 +14,11 @@ import (
 	"accessbot/schema"
 )
 
-// checkFor is how long one target may take.
-const checkFor = 20 * time.Second
+// checkTimeout limits the check of one target.
+const checkTimeout = 20 * time.Second
 
-// check tries the credentials of every instance that the file configures or the directory names, and says what they see.
-// It changes nothing.
+// check tests the credentials of every instance in CONNECTORS_FILE or the directory, and prints what they can see. It changes
+// nothing.
 func check(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
 	config, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
 	if err != nil {
@@ -44,22 +44,22 @@ func check(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 		}
 	}
 	if len(instances) == 0 {
-		return errors.New("there is nothing to check: set CONNECTORS_FILE, or DATABASE_URL for the targets that the directory names")
+		return errors.New("nothing to check: set CONNECTORS_FILE, or DATABASE_URL for the directory's targets")
 	}
 	failed := 0
 	for _, name := range slices.Sorted(maps.Keys(instances)) {
 		report, err := checkOne(ctx, config, instances[name], name)
-		mark := "ok     "
+		result := "ok     "
 		if err != nil {
 			failed++
-			mark, report = "FAILED ", err.Error()
+			result, report = "FAILED ", err.Error()
 		}
-		if _, err := fmt.Fprintf(stdout, "%s%s (%s): %s\n", mark, name, instances[name], report); err != nil {
+		if _, err := fmt.Fprintf(stdout, "%s%s (%s): %s\n", result, name, instances[name], report); err != nil {
 			return err
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d targets cannot be used", failed, len(instances))
+		return fmt.Errorf("%d of %d targets failed", failed, len(instances))
 	}
 	return nil
 }
@@ -69,8 +69,8 @@ func checkOne(ctx context.Context, config *kinds.Config, kind, name string) (str
 	if err != nil {
 		return "", err
 	}
-	defer c.Close() // it was only to look
-	ctx, cancel := context.WithTimeout(ctx, checkFor)
+	defer c.Close() // nothing was changed
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return connector.Check(ctx, c)
 }

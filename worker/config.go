@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // DEFAULT_TIME_ZONE works on machines without a zone database
+	_ "time/tzdata" // for machines without a time zone database
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -17,43 +17,43 @@ import (
 	"accessbot/workflows"
 )
 
-// config is everything that the worker takes from its environment.
+// config holds the worker's settings.
 type config struct {
-	databaseURL string
-	connections int
-	temporal    client.Options
-	taskQueue   string
-	slackToken  string
-	slackAPIURL string // empty: Slack itself
-	listenAddr  string
-	connectors  *kinds.Config
-	sweepEvery  time.Duration
-	driftEvery  time.Duration
-	options     activities.Options
+	databaseURL  string
+	connections  int
+	temporal     client.Options
+	taskQueue    string
+	slackToken   string
+	slackAPIURL  string // empty: Slack's own
+	listenAddr   string
+	connectors   *kinds.Config
+	sweepEvery   time.Duration
+	compareEvery time.Duration
+	options      activities.Options
 }
 
-// configure reads the environment, and names everything that is wrong with it at once.
+// configure reads the settings from the environment. Its error lists all problems at once.
 func configure(getenv func(string) string) (config, error) {
 	e := environment{getenv: getenv}
 	c := config{
-		databaseURL: e.required("DATABASE_URL", "the URL of accessbot's PostgreSQL database, as the role accessbot_worker"),
-		connections: e.number("DATABASE_CONNECTIONS", 40, 20),
-		taskQueue:   e.text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
-		slackToken:  e.required("SLACK_BOT_TOKEN", "the app's bot token (xoxb-...)"),
-		slackAPIURL: e.text("SLACK_API_URL", ""),
-		listenAddr:  e.text("LISTEN_ADDR", "127.0.0.1:3001"),
-		sweepEvery:  e.duration("SWEEP_EVERY", time.Minute),
-		driftEvery:  e.duration("DRIFT_EVERY", time.Hour),
+		databaseURL:  e.required("DATABASE_URL", "the URL of accessbot's database, with the role accessbot_worker"),
+		connections:  e.number("DATABASE_CONNECTIONS", 40, 20),
+		taskQueue:    e.text("TEMPORAL_TASK_QUEUE", workflows.DefaultTaskQueue),
+		slackToken:   e.required("SLACK_BOT_TOKEN", "the app's bot token (xoxb-...)"),
+		slackAPIURL:  e.text("SLACK_API_URL", ""),
+		listenAddr:   e.text("LISTEN_ADDR", "127.0.0.1:3001"),
+		sweepEvery:   e.duration("SWEEP_EVERY", time.Minute),
+		compareEvery: e.duration("COMPARE_EVERY", time.Hour),
 		options: activities.Options{
-			RemindAfter:     e.duration("REMIND_AFTER", 24*time.Hour),
-			EscalateAfter:   e.duration("ESCALATE_AFTER", 3*24*time.Hour),
-			ExpireAfter:     e.duration("EXPIRE_AFTER", 14*24*time.Hour),
-			ShowPeople:      e.yes("TEMPORAL_SHOW_PEOPLE", true),
+			ShowPeople:      e.boolean("TEMPORAL_SHOW_PEOPLE", true),
 			DefaultTimeZone: e.zone("DEFAULT_TIME_ZONE"),
 		},
 	}
+	if err := schema.CheckRemovedSettings(getenv); err != nil {
+		e.problems = append(e.problems, err)
+	}
 	if c.slackAPIURL != "" && !strings.HasSuffix(c.slackAPIURL, "/") {
-		e.wrong("SLACK_API_URL", "it must end in a slash, such as http://127.0.0.1:3002/api/")
+		e.addProblem("SLACK_API_URL", "must end with a slash, such as http://127.0.0.1:3002/api/")
 	}
 	connectors, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
 	if err != nil {
@@ -62,55 +62,55 @@ func configure(getenv func(string) string) (config, error) {
 	c.connectors = connectors
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		e.problems = append(e.problems, fmt.Errorf("the TEMPORAL_* settings: %w", err))
+		e.problems = append(e.problems, fmt.Errorf("TEMPORAL_* settings: %w", err))
 	}
 	c.temporal = options
 	return c, errors.Join(e.problems...)
 }
 
-// environment reads settings and collects what is wrong with them.
+// environment reads settings and collects their problems.
 type environment struct {
 	getenv   func(string) string
 	problems []error
 }
 
-func (e *environment) wrong(name, what string) {
-	e.problems = append(e.problems, fmt.Errorf("%s: %s", name, what))
+func (e *environment) addProblem(name, problem string) {
+	e.problems = append(e.problems, fmt.Errorf("%s: %s", name, problem))
 }
 
-func (e *environment) text(name, otherwise string) string {
+func (e *environment) text(name, defaultValue string) string {
 	if value := e.getenv(name); value != "" {
 		return value
 	}
-	return otherwise
+	return defaultValue
 }
 
-// required are secrets, all of them: a value, or a file that holds it.
-func (e *environment) required(name, what string) string {
+// required reads a secret: from the variable itself, or from the file that name_FILE names.
+func (e *environment) required(name, description string) string {
 	value, err := schema.Secret(e.getenv, name)
 	switch {
 	case err != nil:
 		e.problems = append(e.problems, err)
 	case value == "":
-		e.wrong(name, "is not set: give "+what)
+		e.addProblem(name, "not set: enter "+description)
 	}
 	return value
 }
 
-func (e *environment) number(name string, otherwise, least int) int {
-	text := e.text(name, strconv.Itoa(otherwise))
+func (e *environment) number(name string, defaultValue, minimum int) int {
+	text := e.text(name, strconv.Itoa(defaultValue))
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least {
-		e.wrong(name, fmt.Sprintf("%q is not a number of at least %d", text, least))
+	if err != nil || n < minimum {
+		e.addProblem(name, fmt.Sprintf("%q is not a number of at least %d", text, minimum))
 	}
 	return n
 }
 
-// duration takes what Go does, and days: 14d.
-func (e *environment) duration(name string, otherwise time.Duration) time.Duration {
+// duration accepts Go's units, and days: 14d.
+func (e *environment) duration(name string, defaultValue time.Duration) time.Duration {
 	text := e.getenv(name)
 	if text == "" {
-		return otherwise
+		return defaultValue
 	}
 	d, err := time.ParseDuration(text)
 	if days, isDays := strings.CutSuffix(text, "d"); isDays {
@@ -119,25 +119,25 @@ func (e *environment) duration(name string, otherwise time.Duration) time.Durati
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d <= 0 {
-		e.wrong(name, fmt.Sprintf("%q is not a duration such as 90m, 24h or 14d", text))
+		e.addProblem(name, fmt.Sprintf("%q is not a duration such as 90m, 24h or 14d", text))
 	}
 	return d
 }
 
-func (e *environment) yes(name string, otherwise bool) bool {
-	text := e.text(name, strconv.FormatBool(otherwise))
-	yes, err := strconv.ParseBool(text)
+func (e *environment) boolean(name string, defaultValue bool) bool {
+	text := e.text(name, strconv.FormatBool(defaultValue))
+	value, err := strconv.ParseBool(text)
 	if err != nil {
-		e.wrong(name, fmt.Sprintf("%q is neither true nor false", text))
+		e.addProblem(name, fmt.Sprintf("%q is not true or false", text))
 	}
-	return yes
+	return value
 }
 
 func (e *environment) zone(name string) *time.Location {
 	text := e.text(name, "UTC")
 	zone, err := time.LoadLocation(text)
-	if err != nil || text == "Local" { // the machine's own: not a zone that people have
-		e.wrong(name, fmt.Sprintf("%q is not a time zone such as Europe/Berlin", text))
+	if err != nil || text == "Local" { // this machine's zone, not a name
+		e.addProblem(name, fmt.Sprintf("%q is not a time zone such as Europe/Berlin", text))
 		return time.UTC
 	}
 	return zone

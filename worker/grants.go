@@ -12,16 +12,16 @@ import (
 	"accessbot/schema"
 )
 
-// printGrants prints what a target shows in the form of grants.csv, as far as the directory knows whose it is.
+// printGrants prints a target's access in the format of grants.csv, if the directory knows the account and the entitlement.
 func printGrants(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("grants needs one target: worker grants INSTANCE")
+		return errors.New("usage: worker grants INSTANCE")
 	}
 	config, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
 	if err != nil {
 		return err
 	}
-	db, err := openRecord(getenv, 2)
+	db, err := openDatabase(getenv, 2)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,8 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 		return err
 	}
 	listed, named := 0, 0
-	lists, err := (&activities.Settler{DB: db, Targets: targets}).List(ctx, instance, func(accounts, objects []string) error {
+	reconciler := &activities.Reconciler{DB: db, Targets: targets}
+	canList, err := reconciler.List(ctx, instance, func(accounts, objects []string) error {
 		rows, err := schema.NamesOf(ctx, db, instance.Instance, accounts, objects)
 		if err != nil {
 			return err
@@ -53,13 +54,14 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 	if err != nil {
 		return err
 	}
-	if !lists {
-		return fmt.Errorf("a %s cannot tell what it holds", instance.Connector)
+	if !canList {
+		return fmt.Errorf("the %s connector cannot list access", instance.Connector)
 	}
 	out.Flush()
 	if err := out.Error(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stderr, "%d of the %d that %s shows are of people and entitlements in the directory\n", named, listed, instance.Instance)
+	_, err = fmt.Fprintf(stderr, "%s shows %d assignments. %d are of people and entitlements in the directory.\n",
+		instance.Instance, listed, named)
 	return err
 }

@@ -13,42 +13,44 @@ import (
 	"accessbot/schema/schematest"
 )
 
-func TestImportNamesNobodyAtGitHubByTheEMail(t *testing.T) {
-	db := schematest.New(t)
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"people.csv":       "email,name,job_title,department,manager_email,status\nann@example.com,Ann,,,,active\nbo@example.com,Bo,,,,active\n",
-		"applications.csv": "slug,name,connector,owners\nhub,Hub,github,bo@example.com\nwiki,Wiki,postgresql,bo@example.com\n",
-		"accounts.csv":     "email,instance,account\nann@example.com,GITHUB,octoann\n",
-	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	var out bytes.Buffer
-	require.NoError(t, importDirectory(t.Context(), []string{dir}, environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}), &out, &bytes.Buffer{}))
-	var accounts []string
-	require.NoError(t, db.Select(&accounts, `select instance || ' ' || account from accounts order by 1`))
-	require.Equal(t, []string{"GITHUB octoann", "POSTGRESQL ann@example.com", "POSTGRESQL bo@example.com"}, accounts)
-	require.Contains(t, out.String(), "accounts.csv")
-}
-
-func TestImportAllowsWhatItsFlagsName(t *testing.T) {
-	db := schematest.New(t)
-	dir := t.TempDir()
-	people := func(status string) {
-		text := "email,name,job_title,department,manager_email,status\n"
-		for i := range 6 {
-			text += fmt.Sprintf("p%d@example.com,P,,,,%s\n", i, status)
+func TestImport(t *testing.T) {
+	t.Run("GitHub account name is not derived from the e-mail address", func(t *testing.T) {
+		db := schematest.New(t)
+		dir := t.TempDir()
+		for name, text := range map[string]string{
+			"people.csv":       "email,name,job_title,department,manager_email,status\nann@example.com,Ann,,,,active\nbo@example.com,Bo,,,,active\n",
+			"applications.csv": "slug,name,connector,owners\nhub,Hub,github,bo@example.com\nwiki,Wiki,postgresql,bo@example.com\n",
+			"accounts.csv":     "email,instance,account\nann@example.com,GITHUB,octoann\n",
+		} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte(text), 0o600))
-	}
-	command := func(args ...string) error {
-		return run(t.Context(), append([]string{"import", dir}, args...), environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}),
-			io.Discard, io.Discard)
-	}
-	people("active")
-	require.NoError(t, command())
-	people("left")
-	require.ErrorContains(t, command("--allow", "people-gone=6"), "allow it with --allow people-left=6")
-	require.ErrorContains(t, command("--allow", "people-left"), "use KIND=N")
-	require.NoError(t, command("--allow", "people-gone=1", "--allow", "people-left=6"))
+		var out bytes.Buffer
+		require.NoError(t, importDirectory(t.Context(), []string{dir}, environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}), &out, &bytes.Buffer{}))
+		var accounts []string
+		require.NoError(t, db.Select(&accounts, `select instance || ' ' || account from accounts order by 1`))
+		require.Equal(t, []string{"GITHUB octoann", "POSTGRESQL ann@example.com", "POSTGRESQL bo@example.com"}, accounts)
+		require.Contains(t, out.String(), "accounts.csv")
+	})
+
+	t.Run("removals that --allow names are imported", func(t *testing.T) {
+		db := schematest.New(t)
+		dir := t.TempDir()
+		people := func(status string) {
+			text := "email,name,job_title,department,manager_email,status\n"
+			for i := range 6 {
+				text += fmt.Sprintf("p%d@example.com,P,,,,%s\n", i, status)
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte(text), 0o600))
+		}
+		command := func(args ...string) error {
+			return run(t.Context(), append([]string{"import", dir}, args...), environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}),
+				io.Discard, io.Discard)
+		}
+		people("active")
+		require.NoError(t, command())
+		people("left")
+		require.ErrorContains(t, command("--allow", "people-gone=6"), "use --allow people-left=6")
+		require.ErrorContains(t, command("--allow", "people-left"), "use KIND=N")
+		require.NoError(t, command("--allow", "people-gone=1", "--allow", "people-left=6"))
+	})
 }

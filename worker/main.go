@@ -1,5 +1,4 @@
-// Command worker runs what accessbot does by itself: the workflows, their activities, and the sweep. Its sub-commands are
-// an operator's: they migrate the schema and import the directory.
+// Command worker runs the workflows, their activities, and the sweep. Its subcommands are for operators and auditors.
 package main
 
 import (
@@ -20,25 +19,25 @@ import (
 	"accessbot/schema/directory"
 )
 
-const usage = `worker: what accessbot does by itself
+const usage = `Usage: worker [command]
 
-  worker               run workflows, activities and the sweep
-  worker migrate       bring the database at DATABASE_URL to this program's schema (as its owner)
-  worker import DIR    read the directory from the CSV files in DIR (as accessbot_directory)
-      --allow KIND=N   though it removes N of that kind of access or authority (a refused import names both)
-  worker policy ...    who decides about access: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY
+  worker               Run workflows, activities and the sweep.
+  worker migrate       Migrate the database at DATABASE_URL to this program's schema (as its owner).
+  worker import DIR    Import the directory from the CSV files in DIR (as accessbot_directory).
+      --allow KIND=N   Allow up to N removals of this kind. A refused import prints both.
+  worker policy ...    Manage the policy: show, check FILE, apply FILE, explain EMAIL APPLICATION/KEY.
   worker unbind EMAIL...
-                       undo which Slack users these people are; --all: everybody (as accessbot_directory)
+                       Unbind these people from their Slack users, or everyone with --all (as accessbot_directory).
   worker rename OLD NEW
-                       give a person another e-mail address, before people.csv does (as accessbot_directory)
+                       Change a person's e-mail address before people.csv does (as accessbot_directory).
   worker grants INSTANCE
-                       print what a target shows, in the form of grants.csv, changing nothing
-  worker audit verify  compute every hash of the audit anew, and name what is wrong (as accessbot_auditor)
-      --head P:HASH    also whether this head, kept elsewhere, is still in the chain; or a file with one a line
-  worker audit export  every item that was asked for, for auditors
-      --format F       csv, or json: one object a line
-      --from D --to D  submitted from this date or instant on, and before that one
-  worker check         try every target's credentials and say what they see, changing nothing
+                       Print a target's access in the format of grants.csv. Changes nothing.
+  worker audit verify  Verify the audit's hashes and print what is wrong (as accessbot_auditor).
+      --checkpoint C   Also check that this checkpoint (SEQUENCE:HASH) is in the chain. C can be a file with one per line.
+  worker audit export  Print all requested items, for auditors (as accessbot_auditor).
+      --format F       csv (default), or json with one object per line.
+      --from D --to D  Only items submitted at or after --from, and before --to. D is a date or a time.
+  worker check         Test every target's credentials and print what they can see. Changes nothing.
 `
 
 func main() {
@@ -46,11 +45,11 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
-		os.Exit(1) //nolint:gocritic // stop only gives signals back, and the process ends
+		os.Exit(1) //nolint:gocritic // stop only restores signal handling, and the process ends
 	}
 }
 
-// run is the whole program: everything from outside is handed to it.
+// run is the whole program. Tests call it with their own arguments, environment and output.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	command := "run"
 	if len(args) > 0 {
@@ -83,7 +82,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		_, err := io.WriteString(stdout, usage)
 		return err
 	default:
-		return fmt.Errorf("there is no command %q\n\n%s", command, usage)
+		return fmt.Errorf("unknown command %q\n\n%s", command, usage)
 	}
 }
 
@@ -96,7 +95,7 @@ func migrate(ctx context.Context, getenv func(string) string, stdout io.Writer) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "the schema is at version %d\n", version)
+	_, err = fmt.Fprintf(stdout, "The schema is at version %d.\n", version)
 	return err
 }
 
@@ -104,11 +103,11 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	allow := map[string]int{}
-	flags.Func("allow", "remove up to N of that `KIND=N` of access or authority, though that is unusually many", func(text string) error {
+	flags.Func("allow", "allow up to N removals of this kind, as `KIND=N`", func(text string) error {
 		kind, number, _ := strings.Cut(text, "=")
 		n, err := strconv.Atoi(number)
 		if err != nil || n < 1 {
-			return errors.New("use KIND=N as the refused import names it, such as people-gone=12")
+			return errors.New("use KIND=N as the refused import prints it, such as people-gone=12")
 		}
 		allow[kind] = n
 		return nil
@@ -118,22 +117,23 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	if len(dirs) != 1 {
-		return errors.New("import needs one directory of CSV files: worker import DIR [--allow KIND=N ...]")
+		return errors.New("usage: worker import DIR [--allow KIND=N ...]")
 	}
-	db, err := openRecord(getenv, 2)
+	db, err := openDatabase(getenv, 2)
 	if err != nil {
 		return err
 	}
 	defer db.Close() // the process ends
-	connectors, ownNames := map[string]int{}, []string{}
+	maxNameBytes, ownNames := map[string]int{}, []string{}
 	for _, name := range kinds.Names() {
 		kind, _ := kinds.Lookup(name)
-		connectors[name] = kind.MaxNameBytes
+		maxNameBytes[name] = kind.MaxNameBytes
 		if kind.OwnNames {
 			ownNames = append(ownNames, name)
 		}
 	}
-	summary, err := directory.Import(ctx, db, dirs[0], directory.Options{Allow: allow, Connectors: connectors, OwnNames: ownNames})
+	options := directory.Options{Allow: allow, Connectors: maxNameBytes, OwnNames: ownNames}
+	summary, err := directory.Import(ctx, db, dirs[0], options)
 	if err != nil {
 		return err
 	}

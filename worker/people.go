@@ -10,19 +10,19 @@ import (
 	"accessbot/schema/email"
 )
 
-// unbind undoes who Slack users are: of the people named, or of everybody.
+// unbind unbinds people from their Slack users: those named, or everyone with --all.
 func unbind(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) == 0 || len(args) > 1 && args[0] == "--all" {
-		return errors.New("unbind needs people: worker unbind EMAIL..., or worker unbind --all for everybody")
+		return errors.New("usage: worker unbind EMAIL..., or worker unbind --all")
 	}
 	if args[0] == "--all" {
 		args = nil
 	}
 	emails := make([]string, len(args))
-	for n, address := range args {
-		emails[n] = email.Lower(address)
+	for i, address := range args {
+		emails[i] = email.Lower(address)
 	}
-	db, err := openRecord(getenv, 1)
+	db, err := openDatabase(getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -31,16 +31,16 @@ func unbind(ctx context.Context, args []string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d undone: who these Slack users are is decided anew when they next use the app\n", n)
+	_, err = fmt.Fprintf(stdout, "Unbound from their Slack users: %d. They are identified again when they next use the app.\n", n)
 	return err
 }
 
-// rename gives a person another e-mail address.
+// rename changes a person's e-mail address.
 func rename(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) != 2 {
-		return errors.New("rename needs two e-mail addresses: worker rename OLD NEW")
+		return errors.New("usage: worker rename OLD NEW")
 	}
-	db, err := openRecord(getenv, 1)
+	db, err := openDatabase(getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -48,12 +48,13 @@ func rename(ctx context.Context, args []string, getenv func(string) string, stdo
 	if err := db.RenamePerson(ctx, args[0], args[1]); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s is %s from now on: import a people.csv that says so too\n", args[0], args[1])
+	_, err = fmt.Fprintf(stdout, "Renamed %s to %s. Make the same change in people.csv before the next import.\n",
+		args[0], args[1])
 	return err
 }
 
-// openRecord opens the database that DATABASE_URL, or the file that DATABASE_URL_FILE names, says.
-func openRecord(getenv func(string) string, connections int) (*schema.DB, error) {
+// openDatabase opens the database at DATABASE_URL, or at the URL in the file DATABASE_URL_FILE.
+func openDatabase(getenv func(string) string, connections int) (*schema.DB, error) {
 	url, err := schema.Secret(getenv, "DATABASE_URL")
 	if err != nil {
 		return nil, err

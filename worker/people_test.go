@@ -10,44 +10,46 @@ import (
 	"accessbot/schema/schematest"
 )
 
-func TestAnOperatorUnbindsAndRenames(t *testing.T) {
-	w := schematest.NewWorld(t)
-	ann := w.Person("Ann")
-	w.Person("Bea")
-	id := schema.SlackID{TeamID: "T1", UserID: "U1"}
-	bind := func(email string) {
-		_, err := w.SlackApp.BindSlackUser(t.Context(), schema.SlackUser{SlackID: id, Email: email, EmailConfirmed: true, Member: true}, true)
+func TestPeopleCommand(t *testing.T) {
+	t.Run("people are unbound and renamed", func(t *testing.T) {
+		w := schematest.NewWorld(t)
+		ann := w.Person("Ann")
+		w.Person("Bea")
+		id := schema.SlackID{TeamID: "T1", UserID: "U1"}
+		bind := func(email string) {
+			_, err := w.SlackApp.BindSlackUser(t.Context(), schema.SlackUser{SlackID: id, Email: email, EmailConfirmed: true, Member: true}, true)
+			require.NoError(t, err)
+		}
+		bind("ann@example.com")
+		command := func(args ...string) (string, error) {
+			var out bytes.Buffer
+			err := run(t.Context(), args, environmentOf(map[string]string{"DATABASE_URL": w.RoleURL("accessbot_directory")}), &out, &out)
+			return out.String(), err
+		}
+		_, err := command("rename", "ann@example.com", "bea@example.com")
+		require.ErrorIs(t, err, schema.ErrAddressInUse)
+		_, err = command("rename", "missing@example.com", "someone@example.com")
+		require.ErrorIs(t, err, schema.ErrNotFound)
+		output, err := command("rename", "Ann@example.com", "Ann.New@example.com")
 		require.NoError(t, err)
-	}
-	bind("ann@example.com")
-	command := func(args ...string) (string, error) {
-		var out bytes.Buffer
-		err := run(t.Context(), args, environmentOf(map[string]string{"DATABASE_URL": w.RoleURL("accessbot_directory")}), &out, &out)
-		return out.String(), err
-	}
-	_, err := command("rename", "ann@example.com", "bea@example.com")
-	require.ErrorIs(t, err, schema.ErrTaken)
-	_, err = command("rename", "nobody@example.com", "somebody@example.com")
-	require.ErrorIs(t, err, schema.ErrNotFound)
-	said, err := command("rename", "Ann@example.com", "Ann.New@example.com")
-	require.NoError(t, err)
-	require.Contains(t, said, "import a people.csv")
-	p, err := schema.PersonOfSlackUser(t.Context(), w.SlackApp, id)
-	require.NoError(t, err)
-	require.Equal(t, ann, p.ID)
-	require.Equal(t, "ann.new@example.com", p.Email)
-	require.Equal(t, 1, w.Alerts("e-mail changed"))
+		require.Contains(t, output, "people.csv before the next import")
+		p, err := schema.PersonOfSlackUser(t.Context(), w.SlackApp, id)
+		require.NoError(t, err)
+		require.Equal(t, ann, p.ID)
+		require.Equal(t, "ann.new@example.com", p.Email)
+		require.Equal(t, 1, w.Alerts(schema.EmailChanged))
 
-	_, err = command("unbind")
-	require.ErrorContains(t, err, "worker unbind EMAIL...")
-	_, err = command("unbind", "ann@example.com")
-	require.ErrorIs(t, err, schema.ErrNotFound)
-	said, err = command("unbind", "ANN.new@example.com")
-	require.NoError(t, err)
-	require.Contains(t, said, "1 undone")
-	require.Equal(t, 1, w.Alerts("unbound from a Slack user"))
-	bind("bea@example.com")
-	said, err = command("unbind", "--all")
-	require.NoError(t, err)
-	require.Contains(t, said, "1 undone")
+		_, err = command("unbind")
+		require.ErrorContains(t, err, "worker unbind EMAIL...")
+		_, err = command("unbind", "ann@example.com")
+		require.ErrorIs(t, err, schema.ErrNotFound)
+		output, err = command("unbind", "ANN.new@example.com")
+		require.NoError(t, err)
+		require.Contains(t, output, "Unbound from their Slack users: 1.")
+		require.Equal(t, 1, w.Alerts(schema.BindingRemoved))
+		bind("bea@example.com")
+		output, err = command("unbind", "--all")
+		require.NoError(t, err)
+		require.Contains(t, output, "Unbound from their Slack users: 1.")
+	})
 }

@@ -16,17 +16,17 @@ import (
 
 const policyUsage = `worker policy: who decides about access
 
-  worker policy show           print the policy that holds, and since when
-  worker policy check FILE     say what is wrong with a file; with DATABASE_URL, also whom it names that the directory lacks
-  worker policy apply FILE     make it the one that judges what is submitted from now on (as accessbot_directory)
+  worker policy show           print the policy in force, and since when
+  worker policy check FILE     list every mistake in a file; with DATABASE_URL, also people who are not in the directory
+  worker policy apply FILE     put a policy in force for what is submitted from now on (as accessbot_directory)
   worker policy explain EMAIL APPLICATION/KEY
-                               say who would be asked, and why, asking nobody
-      --days N                 for so many days; without it, permanently
+                               show who would approve a request, without making one
+      --days N                 for N days; without it, permanent
       --reason KEY             with this reason; without it, project
-      --file FILE              by that file, instead of the policy that holds
+      --file FILE              by that file instead of the policy in force
 `
 
-// policyCommand is everything about the policy that an operator does.
+// policyCommand runs an operator's policy command.
 func policyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return errors.New(policyUsage)
@@ -35,7 +35,7 @@ func policyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if command == "check" && getenv("DATABASE_URL") == "" && getenv("DATABASE_URL_FILE") == "" {
 		return checkPolicy(ctx, args, nil, stdout)
 	}
-	db, err := openRecord(getenv, 2)
+	db, err := openDatabase(getenv, 2)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func policyCommand(ctx context.Context, args []string, getenv func(string) strin
 	case "explain":
 		return explainPolicy(ctx, args, db, stdout, stderr)
 	}
-	return fmt.Errorf("there is no command policy %q\n\n%s", command, policyUsage)
+	return fmt.Errorf("unknown command policy %q\n\n%s", command, policyUsage)
 }
 
 func showPolicy(ctx context.Context, db *schema.DB, stdout io.Writer) error {
@@ -58,7 +58,8 @@ func showPolicy(ctx context.Context, db *schema.DB, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, v.AppliedAt.UTC().Format("2006-01-02 15:04 MST"), v.Source)
+	applied := v.AppliedAt.UTC().Format("2006-01-02 15:04 MST")
+	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, applied, v.Source)
 	return err
 }
 
@@ -79,14 +80,14 @@ func checkPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Wr
 	if err != nil {
 		return err
 	}
-	named := "whom it names was not looked up: DATABASE_URL is not set"
+	named := "the people in it were not looked up, because DATABASE_URL is not set"
 	if db != nil {
 		if err := schema.CheckNamed(ctx, db, p); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		named = "everybody whom it names is there"
+		named = "all people in it are in the directory"
 	}
-	_, err = fmt.Fprintf(stdout, "%s: a policy of %d clauses; %s\n", file, len(p.Clauses), named)
+	_, err = fmt.Fprintf(stdout, "%s: a policy of %d rules; %s\n", file, len(p.Rules), named)
 	return err
 }
 
@@ -100,9 +101,9 @@ func applyPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Wr
 	case err != nil:
 		return fmt.Errorf("nothing was applied: %w", err)
 	case changed:
-		_, err = fmt.Fprintf(stdout, "version %d of the policy judges what is submitted from now on\n", v.Version)
+		_, err = fmt.Fprintf(stdout, "version %d of the policy is in force for what is submitted from now on\n", v.Version)
 	default:
-		_, err = fmt.Fprintf(stdout, "version %d of the policy, which holds, is the same: nothing was changed\n", v.Version)
+		_, err = fmt.Fprintf(stdout, "version %d of the policy, which is in force, is the same: nothing was changed\n", v.Version)
 	}
 	return err
 }
@@ -110,9 +111,9 @@ func applyPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Wr
 func explainPolicy(ctx context.Context, args []string, db *schema.DB, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("policy explain", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	days := flags.Int("days", 0, "for `N` days; 0: permanently")
+	days := flags.Int("days", 0, "for `N` days; 0: permanent")
 	reason := flags.String("reason", "project", "the `KEY` of the reason")
-	file := flags.String("file", "", "judge by `FILE` instead of the policy that holds")
+	file := flags.String("file", "", "evaluate by `FILE` instead of the policy in force")
 	rest, err := parseMixed(flags, args)
 	if err != nil {
 		return err
@@ -120,19 +121,22 @@ func explainPolicy(ctx context.Context, args []string, db *schema.DB, stdout, st
 	if len(rest) != 2 {
 		return errors.New("name a person and an access grant: worker policy explain EMAIL APPLICATION/KEY")
 	}
-	p, called, err := policyToExplain(ctx, db, *file)
+	p, name, err := policyToExplain(ctx, db, *file)
 	if err != nil {
 		return err
 	}
-	explained, err := schema.Explain(ctx, db, p, schema.Supposed{Email: rest[0], Entitlement: rest[1], Lasts: time.Duration(*days) * 24 * time.Hour, Reason: *reason})
+	explained, err := schema.Explain(ctx, db, p, schema.Supposed{
+		Email: rest[0], Entitlement: rest[1], Lasts: time.Duration(*days) * 24 * time.Hour, Reason: *reason,
+	})
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, explanation(called, explained))
+	_, err = io.WriteString(stdout, explanation(name, explained))
 	return err
 }
 
-func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy.Policy, called string, err error) {
+// policyToExplain returns the policy of a file, or the one in force, and its name.
+func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy.Policy, name string, err error) {
 	if file == "" {
 		v, p, err := schema.CurrentPolicy(ctx, db)
 		return p, fmt.Sprintf("version %d of the policy", v.Version), err
@@ -145,48 +149,65 @@ func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy
 	return p, file, err
 }
 
-// explanation says in sentences what a clause makes of what somebody would ask for.
-func explanation(called string, e schema.Explained) string {
+// explanation is the output of policy explain.
+func explanation(name string, e schema.Explained) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "By %s, clause %d (%s) judges it", called, e.Position, e.Clause.Name)
-	if e.Clause.Condition != "" {
-		fmt.Fprintf(&b, ": %s", strings.Join(strings.Fields(e.Clause.Condition), " "))
+	fmt.Fprintf(&b, "By %s, rule %d (%s) applies", name, e.Number, e.Rule.Name)
+	if e.Rule.Condition != "" {
+		fmt.Fprintf(&b, ": %s", strings.Join(strings.Fields(e.Rule.Condition), " "))
 	}
 	b.WriteString("\n")
 	switch {
-	case e.Clause.Approve:
-		b.WriteString("It is approved without asking anybody.\n")
-	case e.Clause.Deny != "":
-		fmt.Fprintf(&b, "It is denied: %s\n", e.Clause.Deny)
+	case e.Rule.Approve:
+		b.WriteString("Approved without an approver.\n")
+	case e.Rule.Deny != "":
+		fmt.Fprintf(&b, "Denied: %s\n", e.Rule.Deny)
 	}
 	for _, limit := range e.Limits {
 		fmt.Fprintf(&b, "Limit: %s\n", limit)
 	}
-	for n, stage := range e.Stages {
-		fmt.Fprintf(&b, "Stage %d of %d, %d has to agree:\n", n+1, len(e.Stages), stage.Agree)
+	for i, stage := range e.Stages {
+		fmt.Fprintf(&b, "Stage %d of %d, required approvals: %d\n", i+1, len(e.Stages), stage.RequiredApprovals)
 		if len(stage.Levels[0]) == 0 {
-			b.WriteString("  nobody could be asked\n")
+			b.WriteString("  no approver is available\n")
 		}
 		for level, people := range stage.Levels {
 			for _, person := range people {
-				line := fmt.Sprintf("  %s (%s)", person.Name, person.Basis)
-				if person.InPlaceOf != "" {
-					line += fmt.Sprintf(", in the place of %s, who is away", person.InPlaceOf)
+				fmt.Fprintf(&b, "  %s (%s)", person.Name, person.Basis)
+				if person.OnBehalfOf != "" {
+					fmt.Fprintf(&b, ", on behalf of %s, who is away", person.OnBehalfOf)
 				}
 				if level > 0 {
-					line += fmt.Sprintf(", if nobody has answered by escalation %d", level)
+					fmt.Fprintf(&b, ", from escalation level %d", level)
 				}
-				b.WriteString(line + "\n")
+				b.WriteString("\n")
 			}
 		}
-		for _, not := range stage.Not {
-			fmt.Fprintf(&b, "  not %s (%s): %s\n", not.Name, not.Basis, not.Why)
+		for _, person := range stage.Excluded {
+			fmt.Fprintf(&b, "  not %s (%s): %s\n", person.Name, person.Basis, person.Why)
 		}
+	}
+	if len(e.Stages) > 0 {
+		fmt.Fprintf(&b, "Reminded after %s, escalated after %s, expired after %s\n",
+			daysAndHours(e.Rule.RemindAfter), daysAndHours(e.Rule.EscalateAfter), daysAndHours(e.Rule.ExpireAfter))
 	}
 	return b.String()
 }
 
-// parseMixed answers the arguments that are no flags: they may stand before or after them.
+// daysAndHours formats a duration as policies do.
+func daysAndHours(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d > day && d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	default:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+}
+
+// parseMixed returns the arguments that are not flags. They can come before or after the flags.
 func parseMixed(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for len(args) > 0 {
 		if err := flags.Parse(args); err != nil {

@@ -21,8 +21,8 @@ import (
 	"accessbot/workflows"
 )
 
-// serve runs the worker until ctx is done. It needs neither Temporal nor Slack to be there: the sweep keeps what is
-// recorded, and the rest joins in when it can.
+// serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts
+// when they are available.
 func serve(ctx context.Context, c config, log *slog.Logger) error {
 	db, err := schema.Open(c.databaseURL, c.connections)
 	if err != nil {
@@ -32,19 +32,19 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {
-		return fmt.Errorf("the TEMPORAL_* settings: %w", err)
+		return fmt.Errorf("TEMPORAL_* settings: %w", err)
 	}
 	defer temporal.Close()
 
-	c.connectors.Tasks = activities.ByHand(db)
+	c.connectors.Tasks = activities.ManualTasks(db)
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
-	settler := &activities.Settler{DB: db, Targets: targets, Log: log}
-	a := &activities.Activities{DB: db, Settler: settler, Slack: newSlack(c, log), Log: log, Options: c.options}
-	waker := &workflows.Waker{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
-	sweep := &sweep{db: db, activities: a, waker: waker, every: c.sweepEvery, log: log}
+	reconciler := &activities.Reconciler{DB: db, Targets: targets, Log: log}
+	a := &activities.Activities{DB: db, Reconciler: reconciler, Slack: newSlack(c, log), Log: log, Options: c.options}
+	starter := &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
+	sweep := &sweep{db: db, activities: a, starter: starter, every: c.sweepEvery, log: log}
 
-	health, err := listen(c.listenAddr, db, c.sweepEvery)
+	health, err := listenForHealth(c.listenAddr, db, c.sweepEvery)
 	if err != nil {
 		return err
 	}
@@ -54,33 +54,33 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	defer stop()
 	group.Go(func() { health.serve(ctx, log) })
 
-	// First of all: what fell due while nobody was here.
+	// First of all, the work that fell due while no worker was running.
 	if err := sweep.once(ctx); err != nil {
-		log.Error("the first sweep did not come through", "error", err)
+		log.Error("first sweep failed", "error", err)
 	}
 	group.Go(func() { sweep.run(ctx) })
-	group.Go(func() { sweep.sealing(ctx) })
-	drift := newDrift(db, settler, c.driftEvery, log)
-	group.Go(func() { drift.run(ctx) })
-	log.Info("the worker is up", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
+	group.Go(func() { sweep.sealRepeatedly(ctx) })
+	comparisons := newComparisons(db, reconciler, c.compareEvery, log)
+	group.Go(func() { comparisons.run(ctx) })
+	log.Info("worker started", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
 	for ctx.Err() == nil {
 		if err := poll(ctx, temporal, c, a, log); err != nil {
-			log.Warn("Temporal cannot be used now: trying again, and sweeping meanwhile", "error", err)
+			log.Warn("temporal unavailable, will retry", "error", err)
 			sleep(ctx, 5*time.Second)
 		}
 	}
 	return nil
 }
 
-// poll runs workflows and activities until ctx is done, or Temporal says something that polling on would not mend.
+// poll runs workflows and activities until ctx is done, or until Temporal reports an error that polling cannot recover from.
 func poll(ctx context.Context, temporal client.Client, c config, a *activities.Activities, log *slog.Logger) error {
 	registerAttributes(ctx, temporal, c.temporal.Namespace, log)
 	fatal := make(chan error, 1)
 	w := worker.New(temporal, c.taskQueue, worker.Options{
-		// Longer than most activities take. What is cut off is tried again, and settling does not mind.
+		// Longer than most activities take. An activity that is cut off is retried, and reconciling is idempotent.
 		WorkerStopTimeout:                  20 * time.Second,
 		MaxConcurrentActivityExecutionSize: 200,
-		// Each is one short transaction: more of them would only wait for a connection, and be asked again as an activity.
+		// Each is one short transaction. More of them would only wait for a connection, and be retried as an activity.
 		MaxConcurrentLocalActivityExecutionSize: 20,
 		OnFatalError: func(err error) {
 			select {
@@ -110,13 +110,13 @@ func newSlack(c config, log *slog.Logger) *slack.Client {
 	})
 }
 
-// health answers whether the worker is up, and whether it does its work.
+// health serves /healthz and /readyz.
 type health struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-func listen(addr string, db *schema.DB, sweepEvery time.Duration) (*health, error) {
+func listenForHealth(addr string, db *schema.DB, sweepEvery time.Duration) (*health, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("LISTEN_ADDR: %w", err)
@@ -124,28 +124,29 @@ func listen(addr string, db *schema.DB, sweepEvery time.Duration) (*health, erro
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := ready(r.Context(), db, sweepEvery); err != nil {
+		if err := checkReady(r.Context(), db, sweepEvery); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second}
-	return &health{listener: listener, server: server}, nil
+	return &health{listener: listener, server: &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+	}}, nil
 }
 
-// ready: the record answers, and no two sweeps in a row were missed, by any worker.
-func ready(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
+// checkReady checks that the database answers, and that some worker has finished one of the last two sweeps.
+func checkReady(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	since, ok, err := schema.SinceSweep(ctx, db)
 	switch {
 	case err != nil:
-		return errors.New("the database does not answer")
+		return errors.New("database unavailable")
 	case !ok:
-		return errors.New("no sweep has come through yet")
-	case since > 2*sweepEvery+settleFor:
-		return fmt.Errorf("the last sweep came through %s ago", since.Round(time.Second))
+		return errors.New("no sweep has finished yet")
+	case since > 2*sweepEvery+reconcileTimeout:
+		return fmt.Errorf("the last sweep finished %s ago", since.Round(time.Second))
 	}
 	return nil
 }
@@ -153,12 +154,12 @@ func ready(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
 func (h *health) serve(ctx context.Context, log *slog.Logger) {
 	stop := context.AfterFunc(ctx, func() {
 		if err := h.server.Close(); err != nil {
-			log.Warn("close the health server", "error", err)
+			log.Warn("health server not closed", "error", err)
 		}
 	})
 	defer stop()
 	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
-		log.Error("the health server stopped", "error", err)
+		log.Error("health server failed", "error", err)
 	}
 }
 

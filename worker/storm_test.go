@@ -20,16 +20,16 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// busyTarget is a target that takes a moment for each call, knows how many call at once, and may ask for fewer calls.
+// busyTarget is a slow target that counts concurrent calls and can limit calls.
 type busyTarget struct {
 	*memory
 	takes      time.Duration
-	limitEvery int64 // every so many calls are refused with Retry-After; 0: none
+	limitEvery int64 // every nth call is answered with Retry-After; 0: none
 	inside     atomic.Int64
 	most       atomic.Int64
 	all        atomic.Int64
-	limited    atomic.Int64 // until then (Unix nanoseconds) nobody may call
-	tooSoon    atomic.Int64 // calls before that
+	limited    atomic.Int64 // Unix nanoseconds until which no call is allowed
+	tooSoon    atomic.Int64 // calls that came anyway
 }
 
 func (b *busyTarget) call(ctx context.Context, do func() error) error {
@@ -46,7 +46,7 @@ func (b *busyTarget) call(ctx context.Context, do func() error) error {
 		b.tooSoon.Add(1)
 	}
 	if n := b.all.Add(1); b.limitEvery > 0 && n%b.limitEvery == 0 {
-		b.limited.Store(time.Now().Add(time.Second).UnixNano()) // long enough for a busy machine to come too soon
+		b.limited.Store(time.Now().Add(time.Second).UnixNano()) // long enough for a call to come too soon on a busy machine
 		return &connector.RateLimited{RetryAfter: 1100 * time.Millisecond}
 	}
 	return do()
@@ -57,18 +57,18 @@ func (b *busyTarget) Read(ctx context.Context, a connector.Assignment) (state co
 	return state, err
 }
 
-func (b *busyTarget) Take(ctx context.Context, a connector.Assignment) error {
-	return b.call(ctx, func() error { return b.memory.Take(ctx, a) })
+func (b *busyTarget) Revoke(ctx context.Context, a connector.Assignment) error {
+	return b.call(ctx, func() error { return b.memory.Revoke(ctx, a) })
 }
 
-// storm is an office in which many have access that ends in the same second.
+// storm is an office with many claims that end in the same second.
 func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) (office, *sweep) {
 	t.Helper()
 	o := newOffice(t)
 	o.Do(`insert into people (email, name, status) select 'storm' || n || '@example.com', 'Storm ' || n, 'active' from generate_series(1, $1) n`, ends)
 	o.Do(`insert into accounts (person_id, instance, account) select id, 'CRM', email from people where email like 'storm%'`)
-	// Of source imported, so that no thousands of decisions are needed: what ends is treated alike.
-	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, given_at, ends_at, due_at)
+	// Imported claims end like others, and need no decisions.
+	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, ends_at, due_at)
 	      select a.person_id, a.id, $1, 'imported', app_now(), app_now() + interval '1 hour', app_now() + interval '1 hour' from accounts a where a.account like 'storm%'`, o.crm)
 	target.memory = o.targets["CRM"]
 	var accounts []string
@@ -77,7 +77,7 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	for _, account := range accounts {
 		target.held[connector.Assignment{Account: account, Object: object}] = true
 	}
-	few := o.few(t)
+	db := o.smallPool(t)
 	targets := &activities.Targets{Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
 		if instance == "CRM" {
 			return target, limits, nil
@@ -86,13 +86,13 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	}}
 	log := slog.New(slog.DiscardHandler)
 	s := *o.sweep
-	s.db = few
-	s.activities = &activities.Activities{DB: few, Settler: &activities.Settler{DB: few, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
+	s.db = db
+	s.activities = &activities.Activities{DB: db, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
 	return o, &s
 }
 
-// few is the record over 20 connections, which is the least that a worker is given.
-func (o office) few(t *testing.T) *schema.DB {
+// smallPool is the database with 20 connections, the least that a worker accepts.
+func (o office) smallPool(t *testing.T) *schema.DB {
 	t.Helper()
 	db, err := schema.Open(o.RoleURL("accessbot_worker"), 20)
 	require.NoError(t, err)
@@ -100,8 +100,8 @@ func (o office) few(t *testing.T) *schema.DB {
 	return db
 }
 
-// calm sweeps, round after round, until everything has ended, and answers how late it was, in seconds.
-func (o office) calm(t *testing.T, s *sweep, ends int) []float64 {
+// sweepAll sweeps until all claims have ended, and returns how late each ended, in seconds.
+func (o office) sweepAll(t *testing.T, s *sweep, ends int) []float64 {
 	t.Helper()
 	until := time.Now().Add(3*time.Minute + time.Duration(ends)*100*time.Millisecond)
 	for {
@@ -114,37 +114,61 @@ func (o office) calm(t *testing.T, s *sweep, ends int) []float64 {
 	}
 	require.Zero(t, o.targets["CRM"].holding())
 	var late []float64
-	require.NoError(t, o.Select(&late, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`))
+	require.NoError(t, o.Select(&late, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`))
 	require.Len(t, late, ends, "how late each was is recorded")
 	slices.Sort(late)
 	return late
 }
 
-func TestTwoThousandEndsInOneSecondWithTwentyConnections_50(t *testing.T) {
-	const ends = 2000
-	target := &busyTarget{takes: 2 * time.Millisecond}
-	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
-	require.NoError(t, s.once(context.Background()))
-	require.Equal(t, ends, o.targets["CRM"].holding(), "nobody loses anything early")
+func TestStorm(t *testing.T) {
+	t.Run("two thousand ends in one second are revoked with twenty connections", func(t *testing.T) {
+		const ends = 2000
+		target := &busyTarget{takes: 2 * time.Millisecond}
+		o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+		require.NoError(t, s.once(context.Background()))
+		require.Equal(t, ends, o.targets["CRM"].holding(), "nothing is revoked early")
 
-	// Another target swallows what it is sent, and a third is as ever.
-	swallowed := o.given(o.ann, time.Hour, o.wiki)
-	o.targets["WIKI"].goWrong(func(ctx context.Context) error {
-		<-ctx.Done()
-		return &connector.Unavailable{Err: errors.New("no answer")}
+		// Another target never answers.
+		unanswered := o.granted(o.ann, time.Hour, o.wiki)
+		o.targets["WIKI"].failWith(func(ctx context.Context) error {
+			<-ctx.Done()
+			return &connector.Unavailable{Err: errors.New("no answer")}
+		})
+		began := time.Now()
+		o.Shift(time.Hour + time.Second)
+		late := o.sweepAll(t, s, ends)
+		t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; at most %d concurrent calls of the target; %d calls in %s",
+			ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
+		require.GreaterOrEqual(t, late[0], 0.0, "none was early")
+		require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
+		require.NotZero(t, unanswered.ID)
 	})
-	began := time.Now()
-	o.Shift(time.Hour + time.Second)
-	late := o.calm(t, s, ends)
-	t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; the target was never asked for more than %d at once; %d calls in %s",
-		ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
-	require.GreaterOrEqual(t, late[0], 0.0, "none was early")
-	require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
-	require.NotZero(t, swallowed.ID)
+
+	t.Run("rate limit of a target is obeyed", func(t *testing.T) {
+		ends := stormEnds(t)
+		target := &busyTarget{takes: 100 * time.Microsecond, limitEvery: 499}
+		o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
+		o.Shift(time.Hour + time.Second)
+		done := make(chan struct{})
+		go func() { // time passes, so that postponed claims fall due
+			defer close(done)
+			for schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`) > 0 {
+				o.Shift(time.Minute)
+				<-time.After(50 * time.Millisecond)
+			}
+		}()
+		began := time.Now()
+		o.sweepAll(t, s, ends)
+		<-done
+		limited := target.all.Load() / target.limitEvery
+		t.Logf("%d ends in %s: %d calls, %d of them answered with Retry-After, %d made before it passed", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
+		require.NotZero(t, limited)
+		require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two other assignments in progress go on, with at most two calls each")
+	})
 }
 
-// stormEnds is how many there are in the storm of case 25. More of them only take longer (the sweep works through any number in
-// batches of claimsABatch): STORM_ENDS=10000 ./temporal-dev.sh test ./worker -run Storm -v plays as many as the case says.
+// stormEnds is the number of claims that end at once. STORM_ENDS=10000 ./temporal-dev.sh test ./worker -run Storm -v uses more,
+// which takes longer: the sweep handles any number in batches of claimsPerBatch.
 func stormEnds(t *testing.T) int {
 	t.Helper()
 	given := os.Getenv("STORM_ENDS")
@@ -154,26 +178,4 @@ func stormEnds(t *testing.T) int {
 	ends, err := strconv.Atoi(given)
 	require.NoError(t, err, "STORM_ENDS is a number")
 	return ends
-}
-
-func TestATargetThatAsksForFewerCallsInAStormIsObeyed_25(t *testing.T) {
-	ends := stormEnds(t)
-	target := &busyTarget{takes: 100 * time.Microsecond, limitEvery: 499}
-	o, s := storm(t, ends, target, connector.Limits{Concurrency: 3})
-	o.Shift(time.Hour + time.Second)
-	done := make(chan struct{})
-	go func() { // time passes, so that what was postponed falls due
-		defer close(done)
-		for schematest.Value[int](o.World, `select count(*) from claims where source = 'imported' and removed_at is null`) > 0 {
-			o.Shift(time.Minute)
-			<-time.After(50 * time.Millisecond)
-		}
-	}()
-	began := time.Now()
-	o.calm(t, s, ends)
-	<-done
-	limited := target.all.Load() / target.limitEvery
-	t.Logf("%d ends in %s: %d calls, %d of them answered by Retry-After, %d made before that was over", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
-	require.NotZero(t, limited)
-	require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two seats that were being settled beside went on: at most two calls each")
 }

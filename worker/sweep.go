@@ -16,38 +16,38 @@ import (
 	"accessbot/workflows"
 )
 
-// sweep sees to it that nothing outlives its end and nothing recorded is forgotten, whatever became of Temporal, of a
-// run, or of Slack. It works straight from the record, one worker at a time, and every round is bounded.
+// sweep works straight from the database: it revokes overdue access, signals overdue runs, and sends overdue messages, even if
+// Temporal, a run or Slack fails. One worker sweeps at a time, and every round has a time limit.
 type sweep struct {
 	db         *schema.DB
 	activities *activities.Activities
-	waker      *workflows.Waker
+	starter    *workflows.Starter
 	every      time.Duration
 	log        *slog.Logger
 }
 
 const (
-	claimsABatch    = 200              // of one target
-	settlersATarget = 3                // at once: one fewer than a target's slots, so that runs go on meanwhile
-	settleFor       = 45 * time.Second // a round's time for targets
-	requestsARound  = 200
-	wakeFor         = 20 * time.Second // a round's time for Temporal
-	messagesARound  = 50
-	noticesARound   = 50
-	sendFor         = 20 * time.Second // a round's time for Slack: what is overdue must not wait for it
-	runGrace        = 20 * time.Second // what a run has before it is called late
-	wakeAgain       = 5 * time.Minute
-	wakeMost        = time.Hour   // between two signals to a run that does nothing
-	tellsAway       = 3           // failures in a row: then Temporal is away
-	messageGrace    = time.Minute // what a run has before the sweep sends its messages
-	sealEvery       = 30 * time.Second
+	claimsPerBatch        = 200              // of one target
+	reconcilersPerTarget  = 3                // one less than a target's slots, to leave one for runs
+	reconcileTimeout      = 45 * time.Second // per round
+	requestsPerRound      = 200
+	signalTimeout         = 20 * time.Second // per round
+	messagesPerRound      = 50
+	notificationsPerRound = 50
+	sendTimeout           = 20 * time.Second // per round: overdue claims must not wait for Slack
+	runGrace              = 20 * time.Second // before a run counts as overdue
+	retryInterval         = 5 * time.Minute  // before the sweep signals a run, or sends a message, again
+	maxSignalInterval     = time.Hour        // between signals to a run that does not react
+	maxSignalFailures     = 3                // in a row: then Temporal counts as unavailable
+	messageGrace          = time.Minute      // before the sweep sends a run's messages
+	sealEvery             = 30 * time.Second
 )
 
-// run sweeps at once, and then again and again, until ctx is done.
+// run sweeps repeatedly until ctx is done.
 func (s *sweep) run(ctx context.Context) {
 	for {
 		if err := s.once(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("the sweep did not come through", "error", err)
+			s.log.Error("sweep failed", "error", err)
 		}
 		pause := time.NewTimer(s.every)
 		select {
@@ -59,75 +59,76 @@ func (s *sweep) run(ctx context.Context) {
 	}
 }
 
-// once makes one round, unless another worker is making one. First of all what is overdue is taken back.
+// once makes one round, unless another worker does. It revokes overdue access first.
 func (s *sweep) once(ctx context.Context) error {
 	_, err := s.db.Holding(ctx, schema.SweepLock, func(*sqlx.Conn) error {
 		err := errors.Join(
-			s.settleClaims(ctx),
-			s.wakeRuns(ctx),
+			s.reconcileClaims(ctx),
+			s.signalOverdueRuns(ctx),
 			s.sendMessages(ctx),
-			s.sendNotices(ctx),
+			s.sendNotifications(ctx),
 			schema.DeleteStale(ctx, s.db),
 		)
 		if err != nil {
-			return err // it did not come through: /readyz must not say so
+			return err // the round does not count for /readyz
 		}
 		return schema.SweepFinished(ctx, s.db)
 	})
 	return err
 }
 
-// sealing seals the audit again and again, until ctx is done. It waits for no target and no message: what was written is
-// sealed within a minute.
-func (s *sweep) sealing(ctx context.Context) {
+// sealRepeatedly seals the audit until ctx is done. It is not part of a round, so that events are sealed within a minute.
+func (s *sweep) sealRepeatedly(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := s.seal(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("the audit could not be sealed", "error", err)
+			s.log.Error("audit not sealed", "error", err)
 		}
 		sleep(ctx, min(s.every, sealEvery))
 	}
 }
 
-// seal seals what can be sealed, unless another worker is at it. The log keeps each head elsewhere: see docs/audit.md.
+// seal seals the audit once, unless another worker does. It logs each checkpoint, so that it is kept elsewhere: see
+// docs/audit.md.
 func (s *sweep) seal(ctx context.Context) error {
 	_, err := s.db.Holding(ctx, schema.SealLock, func(*sqlx.Conn) error {
 		err := s.db.SealAudit(ctx, func(seal schema.Seal) {
-			s.log.Info("the audit is sealed", "head", seal.Head(), "events", seal.Events)
+			s.log.Info("audit sealed", "checkpoint", seal.Checkpoint(), "events", seal.Events)
 		})
 		if err != nil {
 			return err
 		}
-		tail, err := schema.TailOf(ctx, s.db)
-		if err == nil && tail.Oldest > schema.TailLate {
-			s.log.Error("the end of the audit cannot be sealed: is a transaction open for that long?", "events", tail.Events, "oldest", tail.Oldest.String())
+		unsealed, err := schema.UnsealedEvents(ctx, s.db)
+		if err == nil && unsealed.Oldest > schema.UnsealedLate {
+			s.log.Error("audit events still unsealed, check for long transactions",
+				"events", unsealed.Events, "oldest", unsealed.Oldest.String())
 		}
 		return err
 	})
 	return err
 }
 
-// settleClaims settles the seats of claims that are over: no Temporal needed. Targets do not wait for each other.
-func (s *sweep) settleClaims(ctx context.Context) error {
+// reconcileClaims reconciles the assignments of overdue claims, without Temporal. Targets do not wait for each other.
+func (s *sweep) reconcileClaims(ctx context.Context) error {
 	targets, err := schema.DueTargets(ctx, s.db)
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, settleFor)
+	bounded, cancel := context.WithTimeout(ctx, reconcileTimeout)
 	defer cancel()
 	errs := make([]error, len(targets))
 	var group sync.WaitGroup
-	for n, target := range targets {
-		group.Go(func() { errs[n] = s.settleTarget(ctx, bounded, target) })
+	for i, target := range targets {
+		group.Go(func() { errs[i] = s.reconcileTarget(ctx, bounded, target) })
 	}
 	group.Wait()
 	return errors.Join(errs...)
 }
 
-// settleTarget settles what is due in one target, batch by batch, until nothing is, nothing can be, or the round's time is
-// over. A target that does not answer is left alone until the next round.
-func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error {
+// reconcileTarget reconciles one target's overdue claims, batch by batch, until none is left, none can be reconciled, or the
+// round's time is over. An unavailable target is left alone until the next round.
+func (s *sweep) reconcileTarget(ctx, bounded context.Context, target string) error {
 	for bounded.Err() == nil {
-		claims, err := schema.DueClaims(ctx, s.db, claimsABatch, target)
+		claims, err := schema.DueClaims(ctx, s.db, claimsPerBatch, target)
 		if err != nil || len(claims) == 0 {
 			return err
 		}
@@ -136,121 +137,121 @@ func (s *sweep) settleTarget(ctx, bounded context.Context, target string) error 
 			queue <- c
 		}
 		close(queue)
-		var settled, away atomic.Int64
+		var done, unavailable atomic.Int64
 		var group sync.WaitGroup
-		for range settlersATarget {
+		for range reconcilersPerTarget {
 			group.Go(func() {
 				for c := range queue {
-					if bounded.Err() != nil || away.Load() > 0 {
+					if bounded.Err() != nil || unavailable.Load() > 0 {
 						return
 					}
-					switch err := s.settleClaim(ctx, bounded, c); connector.ClassOf(err) {
+					switch err := s.reconcileClaim(ctx, bounded, c); connector.ClassOf(err) {
 					case connector.ClassNone:
-						settled.Add(1)
+						done.Add(1)
 					case connector.ClassUnavailable, connector.ClassRateLimited:
 						if !activities.IsBusy(err) {
-							away.Add(1)
+							unavailable.Add(1)
 						}
 					default:
-						settled.Add(1) // postponed: it is not due any more
+						done.Add(1) // postponed, so no longer due
 					}
 				}
 			})
 		}
 		group.Wait()
-		if away.Load() > 0 || settled.Load() == 0 {
+		if unavailable.Load() > 0 || done.Load() == 0 {
 			return nil
 		}
 	}
 	return nil
 }
 
-func (s *sweep) settleClaim(ctx, bounded context.Context, c schema.DueClaim) error {
-	err := s.trySettle(bounded, c)
+func (s *sweep) reconcileClaim(ctx, bounded context.Context, c schema.DueClaim) error {
+	err := s.tryReconcile(bounded, c)
 	if err == nil || activities.IsBusy(err) {
-		return err // busy: it stays due
+		return err // a busy one stays due
 	}
-	s.log.Error("the sweep could not settle a claim", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
+	s.log.Error("reconciling failed", "claim", c.ID, "target", c.Instance, "attempt", c.Attempts+1, "error", err)
 	atLeast := time.Duration(0)
 	var limited *connector.RateLimited
 	if errors.As(err, &limited) {
 		atLeast = limited.RetryAfter
 	}
 	if err := schema.PostponeClaim(ctx, s.db, c.ID, atLeast); err != nil {
-		s.log.Error("the sweep could not postpone a claim", "claim", c.ID, "error", err)
+		s.log.Error("claim not postponed", "claim", c.ID, "error", err)
 	}
 	return err
 }
 
-func (s *sweep) trySettle(ctx context.Context, c schema.DueClaim) error {
+func (s *sweep) tryReconcile(ctx context.Context, c schema.DueClaim) error {
 	if c.HolderLeft {
-		if _, err := s.db.ReleaseLeaversClaim(ctx, c.ID); err != nil {
+		if _, err := s.db.RevokeLeaversClaim(ctx, c.ID); err != nil {
 			return err
 		}
 	}
-	if err := s.activities.Settler.Settle(ctx, c.Seat); err != nil {
-		if !activities.IsBusy(err) || activities.IsSeatBusy(err) {
-			s.activities.Settler.AlertIfOverdue(ctx, c.ID, c.Seat, err)
+	if err := s.activities.Reconciler.Reconcile(ctx, c.Assignment); err != nil {
+		if !activities.IsBusy(err) || activities.IsAssignmentBusy(err) {
+			s.activities.Reconciler.AlertIfOverdue(ctx, c.ID, c.Assignment, err)
 		}
 		return err
 	}
-	return schema.ClaimLooked(ctx, s.db, c.ID)
+	return schema.RecordAttempt(ctx, s.db, c.ID)
 }
 
-// wakeRuns wakes the runs of requests about which something is due. Those that cannot be woken stay due.
-func (s *sweep) wakeRuns(ctx context.Context) error {
-	requests, err := schema.DueRequests(ctx, s.db, runGrace, wakeAgain, wakeMost, requestsARound)
+// signalOverdueRuns signals the runs of overdue requests, and starts missing ones. Requests that it cannot signal stay due.
+func (s *sweep) signalOverdueRuns(ctx context.Context) error {
+	requests, err := schema.DueRequests(ctx, s.db, runGrace, retryInterval, maxSignalInterval, requestsPerRound)
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, wakeFor)
+	bounded, cancel := context.WithTimeout(ctx, signalTimeout)
 	defer cancel()
-	var asleep []int64
-	var woken []schema.Event
-	inARow := 0
-	for n, id := range requests {
-		// One that Temporal refuses must not keep the others asleep; a Temporal that is away need not be asked about each.
-		if inARow == tellsAway || bounded.Err() != nil {
-			asleep = append(asleep, requests[n:]...)
+	var failed []int64
+	var events []schema.Event
+	failuresInARow := 0
+	for i, id := range requests {
+		// One refused signal does not stop the others, but an unavailable Temporal does.
+		if failuresInARow == maxSignalFailures || bounded.Err() != nil {
+			failed = append(failed, requests[i:]...)
 			break
 		}
-		if err := s.wake(bounded, id); err != nil {
-			s.log.Warn("a run cannot be woken now: it stays due", "request", id, "error", err)
-			asleep = append(asleep, id)
-			inARow++
+		if err := s.signal(bounded, id); err != nil {
+			s.log.Warn("run not signalled, stays due", "request", id, "error", err)
+			failed = append(failed, id)
+			failuresInARow++
 			continue
 		}
-		inARow = 0
-		woken = append(woken, schema.Event{Actor: "sweep", Action: "woken by the sweep", RequestID: id})
+		failuresInARow = 0
+		events = append(events, schema.Event{Actor: "sweep", Action: schema.RunSignalled, RequestID: id})
 	}
-	if err := schema.Audit(ctx, s.db, woken...); err != nil {
+	if err := schema.Audit(ctx, s.db, events...); err != nil {
 		return err
 	}
-	if len(asleep) == 0 {
+	if len(failed) == 0 {
 		return nil
 	}
-	return schema.WakeRequests(ctx, s.db, asleep...)
+	return schema.MarkRequestsDue(ctx, s.db, failed...)
 }
 
-func (s *sweep) wake(ctx context.Context, requestID int64) error {
+func (s *sweep) signal(ctx context.Context, requestID int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return s.waker.Request(ctx, requestID, workflows.SignalDue)
+	return s.starter.SignalRequest(ctx, requestID, workflows.SignalDue)
 }
 
-// sendMessages brings messages up to date that are behind, also of requests whose run is over.
+// sendMessages syncs overdue messages, including those of requests whose run is complete.
 func (s *sweep) sendMessages(ctx context.Context) error {
-	requests, err := schema.DueMessages(ctx, s.db, messageGrace, messagesARound)
+	requests, err := schema.DueMessages(ctx, s.db, messageGrace, messagesPerRound)
 	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, sendFor)
+	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	for _, id := range requests {
-		_, err := s.activities.ConvergeMessages(bounded, activities.RequestInput{RequestID: id})
+		_, err := s.activities.SyncMessages(bounded, activities.RequestInput{RequestID: id})
 		if err != nil && !activities.IsBusy(err) {
-			s.log.Warn("messages are still behind", "request", id, "error", err)
-			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, wakeAgain); err != nil {
+			s.log.Warn("messages not synced, sweep retries", "request", id, "error", err)
+			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, retryInterval); err != nil {
 				return err
 			}
 		}
@@ -261,9 +262,9 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	return nil
 }
 
-// sendNotices tells owners what they should know and do, as far as their messages are behind.
-func (s *sweep) sendNotices(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sendFor)
+// sendNotifications sends due notifications.
+func (s *sweep) sendNotifications(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	return s.activities.SendNotices(ctx, 0, noticesARound)
+	return s.activities.SendNotifications(ctx, 0, notificationsPerRound)
 }

@@ -26,21 +26,21 @@ import (
 	"accessbot/workflows"
 )
 
-// memory is a target system in memory. wrong, if set, comes before every call.
+// memory is a target in memory. fail, if set, is called before every call.
 type memory struct {
 	mutex sync.Mutex
 	held  map[connector.Assignment]bool
 	calls int
-	wrong func(ctx context.Context) error
+	fail  func(ctx context.Context) error
 }
 
 func (m *memory) call(ctx context.Context, f func()) error {
 	m.mutex.Lock()
-	wrong := m.wrong
+	fail := m.fail
 	m.calls++
 	m.mutex.Unlock()
-	if wrong != nil {
-		if err := wrong(ctx); err != nil {
+	if fail != nil {
+		if err := fail(ctx); err != nil {
 			return err
 		}
 	}
@@ -55,20 +55,20 @@ func (m *memory) Read(ctx context.Context, a connector.Assignment) (s connector.
 	return s, err
 }
 
-func (m *memory) Give(ctx context.Context, a connector.Assignment) error {
+func (m *memory) Grant(ctx context.Context, a connector.Assignment) error {
 	return m.call(ctx, func() { m.held[a] = true })
 }
 
-func (m *memory) Take(ctx context.Context, a connector.Assignment) error {
+func (m *memory) Revoke(ctx context.Context, a connector.Assignment) error {
 	return m.call(ctx, func() { delete(m.held, a) })
 }
 
 func (m *memory) Close() error { return nil }
 
-func (m *memory) goWrong(how func(ctx context.Context) error) {
+func (m *memory) failWith(fail func(ctx context.Context) error) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.wrong = how
+	m.fail = fail
 }
 
 func (m *memory) holding() int {
@@ -83,32 +83,32 @@ func (m *memory) called() int {
 	return m.calls
 }
 
-// temporalSaid records what would be asked of Temporal.
-type temporalSaid struct {
+// fakeTemporal records the runs that are signalled.
+type fakeTemporal struct {
 	client.Client
-	mutex   sync.Mutex
-	woken   []string
-	refuses func(id string) error
+	mutex     sync.Mutex
+	signalled []string
+	refuses   func(id string) error
 }
 
-func (f *temporalSaid) SignalWithStartWorkflow(_ context.Context, id, _ string, _ any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, id, _ string, _ any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	f.woken = append(f.woken, id)
+	f.signalled = append(f.signalled, id)
 	if f.refuses != nil {
 		return nil, f.refuses(id)
 	}
 	return nil, nil
 }
 
-// office is a company whose worker sweeps. Ann asked; Owen owns the applications CRM and WIKI.
+// office is a company with a sweep. Ann is the requester. Owen owns the applications CRM and WIKI.
 type office struct {
 	*schematest.World
 	t         *testing.T
 	ann, owen int64
 	crm, wiki int64 // an entitlement of each
 	targets   map[string]*memory
-	temporal  *temporalSaid
+	temporal  *fakeTemporal
 	sweep     *sweep
 }
 
@@ -116,7 +116,7 @@ func newOffice(t *testing.T) office {
 	t.Helper()
 	t.Parallel()
 	w := schematest.NewWorld(t)
-	o := office{World: w, t: t, ann: w.Person("Ann"), owen: w.Person("Owen"), temporal: &temporalSaid{}, targets: map[string]*memory{}}
+	o := office{World: w, t: t, ann: w.Person("Ann"), owen: w.Person("Owen"), temporal: &fakeTemporal{}, targets: map[string]*memory{}}
 	for _, instance := range []string{"CRM", "WIKI"} {
 		o.targets[instance] = &memory{held: map[connector.Assignment]bool{}}
 	}
@@ -134,12 +134,12 @@ func (o office) worker(temporal client.Client) *sweep {
 		},
 	}
 	a := &activities.Activities{
-		DB: o.Worker, Settler: &activities.Settler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
+		DB: o.Worker, Reconciler: &activities.Reconciler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
 		Slack:   slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
-		Options: activities.Options{RemindAfter: 24 * time.Hour, ExpireAfter: 14 * 24 * time.Hour, DefaultTimeZone: time.UTC},
+		Options: activities.Options{DefaultTimeZone: time.UTC},
 	}
-	waker := &workflows.Waker{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
-	return &sweep{db: o.Worker, activities: a, waker: waker, every: time.Minute, log: log}
+	starter := &workflows.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
+	return &sweep{db: o.Worker, activities: a, starter: starter, every: time.Minute, log: log}
 }
 
 func (o office) once() {
@@ -147,8 +147,8 @@ func (o office) once() {
 	require.NoError(o.t, o.sweep.once(context.Background()))
 }
 
-// given is access that somebody was given for so long.
-func (o office) given(person int64, lasts time.Duration, entitlement int64) schematest.Asked {
+// granted is a request whose access was granted.
+func (o office) granted(person int64, lasts time.Duration, entitlement int64) schematest.Asked {
 	o.t.Helper()
 	asked := o.Request(person, lasts, entitlement)
 	o.Approve(o.owen, asked)
@@ -157,302 +157,306 @@ func (o office) given(person int64, lasts time.Duration, entitlement int64) sche
 	return asked
 }
 
-func TestSweepTakesBackWhatIsOverdueWithoutTemporal_23_30(t *testing.T) {
-	o := newOffice(t)
-	// Nobody listens there: the port was free a moment ago.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	away, err := client.NewLazyClient(client.Options{HostPort: address})
-	require.NoError(t, err)
-	defer away.Close()
-	o.sweep = o.worker(away)
-
-	asked, later := o.given(o.ann, time.Hour, o.crm), o.given(o.ann, 3*time.Hour, o.wiki)
-	waiting := o.Request(o.owen, 0, o.crm)
-	o.Shift(time.Hour + time.Minute)
-	o.once()
-	assert.Equal(t, 1, o.targets["CRM"].holding(), "its run has two minutes")
-	o.Shift(time.Minute)
-	o.once()
-	assert.Zero(t, o.targets["CRM"].holding())
-	assert.Equal(t, "ended", o.State(asked.Items[0]))
-	assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late by seconds')::float8 from audit_events where action = 'ended: access is gone'`), 60)
-	assert.Equal(t, "active", o.State(later.Items[0]))
-	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "what could not be woken stays due")
-}
-
-func TestWhatIsOverdueIsTakenBackBeforeAnythingElse_23(t *testing.T) {
-	o := newOffice(t)
-	o.given(o.ann, time.Hour, o.crm)
-	o.Request(o.owen, 0, o.wiki)
-	var temporal, slacks, early atomic.Int64 // calls of each, and those while access was still held
-	called := func(calls *atomic.Int64) {
-		calls.Add(1)
-		if o.targets["CRM"].holding() > 0 {
-			early.Add(1)
-		}
-	}
-	o.temporal.refuses = func(string) error { called(&temporal); return nil }
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		called(&slacks)
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	t.Cleanup(web.Close)
-	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
-	o.Shift(2 * time.Hour) // nobody was there meanwhile
-	o.once()
-	assert.NotZero(t, temporal.Load())
-	assert.NotZero(t, slacks.Load())
-	assert.Zero(t, early.Load())
-}
-
-func TestSweepTakesBackWhatALeaverHolds_29(t *testing.T) {
-	o := newOffice(t)
-	asked := o.given(o.ann, 0, o.crm)
-	o.targets["WIKI"].held[connector.Assignment{Account: "ann", Object: "wiki/admin"}] = true
-	imported := o.Imported(o.ann, o.wiki)
-	o.Do(`update people set status = 'left' where id = $1`, o.ann)
-	o.once()
-	assert.Zero(t, o.targets["CRM"].holding()+o.targets["WIKI"].holding())
-	assert.Equal(t, "released", o.State(asked.Items[0]))
-	assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
-}
-
-// Whatever a run does that slept through all of it, or was late with it.
-func TestRunOfALeaverThatSleptIsHarmless_29(t *testing.T) {
-	o := newOffice(t)
-	ctx := context.Background()
-	asked := o.given(o.ann, time.Hour, o.crm)
-	claim := o.Claim(asked.Items[0])
-	o.Do(`update people set status = 'left' where id = $1`, o.ann)
-	o.once()
-	require.Equal(t, "released", o.State(asked.Items[0]))
-	byHand := connector.Assignment{Account: "ann", Object: "crm/admin"} // by somebody who knows why: not ours
-	require.NoError(t, o.targets["CRM"].Give(ctx, byHand))
-	for _, wakes := range []time.Duration{0, 2 * time.Hour} {
-		o.Shift(wakes)
-		next, err := o.sweep.activities.Advance(ctx, activities.AdvanceInput{RequestID: asked.ID})
-		require.NoError(t, err)
-		assert.True(t, next.Settled)
-		assert.Empty(t, next.Give)
-		assert.Empty(t, next.TakeBack)
-		require.NoError(t, o.sweep.activities.ProvisionAccess(ctx, activities.ItemInput{ItemID: asked.Items[0]}))
-		require.NoError(t, o.sweep.activities.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}))
-		assert.Equal(t, 1, o.targets["CRM"].holding())
-	}
-	assert.Equal(t, "released", o.State(asked.Items[0]))
-	assert.Equal(t, 1, o.Audited("ended: access is gone"))
-	assert.Equal(t, 1, schematest.Value[int](o.World, `select count(*) from claims`))
-}
-
-func TestSweepTakesAClaimOffItsListThatIsLive(t *testing.T) {
-	o := newOffice(t)
-	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
-	o.Do(`update claims set due_at = app_now()`)
-	o.once()
-	assert.Equal(t, 1, o.targets["CRM"].holding())
-	assert.True(t, schematest.Value[bool](o.World, `select due_at = ends_at + interval '2 minutes' from claims where id = $1`, claim))
-}
-
-func TestSweepWakesRunsThatAreLateAndNoOthers(t *testing.T) {
-	o := newOffice(t)
-	late, early := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
-	o.Do(`update access_requests set due_at = app_now() + interval '1 hour' where id = $1`, early.ID)
-	o.once()
-	assert.Empty(t, o.temporal.woken, "a run has a moment of its own")
-	o.Shift(runGrace)
-	o.once()
-	assert.Equal(t, []string{workflows.RequestWorkflowID(late.ID)}, o.temporal.woken)
-	o.once()
-	assert.Len(t, o.temporal.woken, 1, "one that is busy is not woken all the time")
-	o.Shift(wakeAgain + runGrace)
-	o.once()
-	assert.Len(t, o.temporal.woken, 2)
-}
-
-func TestRunThatDoesNothing(t *testing.T) {
-	t.Run("it is signalled less and less often until it asks what is next", func(t *testing.T) {
+func TestSweep(t *testing.T) {
+	t.Run("overdue access is revoked without Temporal", func(t *testing.T) {
 		o := newOffice(t)
-		asked := o.Request(o.ann, 0, o.crm)
-		for range 12 * 12 { // twelve hours
-			o.Shift(wakeAgain + runGrace)
-			o.once()
-		}
-		signals := len(o.temporal.woken)
-		assert.GreaterOrEqual(t, signals, 12, "once an hour at least")
-		assert.LessOrEqual(t, signals, 20)
-
-		_, err := o.sweep.activities.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID})
+		// A port that was free a moment ago, with no server.
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		o.Do(`update access_requests set due_at = app_now()`)
-		for range 2 {
-			o.Shift(wakeAgain + runGrace)
+		address := listener.Addr().String()
+		require.NoError(t, listener.Close())
+		unavailable, err := client.NewLazyClient(client.Options{HostPort: address})
+		require.NoError(t, err)
+		defer unavailable.Close()
+		o.sweep = o.worker(unavailable)
+
+		asked, later := o.granted(o.ann, time.Hour, o.crm), o.granted(o.ann, 3*time.Hour, o.wiki)
+		waiting := o.Request(o.owen, 0, o.crm)
+		o.Shift(time.Hour + time.Minute)
+		o.once()
+		assert.Equal(t, 1, o.targets["CRM"].holding(), "its run has two minutes first")
+		o.Shift(time.Minute)
+		o.once()
+		assert.Zero(t, o.targets["CRM"].holding())
+		assert.Equal(t, "ended", o.State(asked.Items[0]))
+		assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`), 60)
+		assert.Equal(t, "active", o.State(later.Items[0]))
+		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "a request that was not signalled stays due")
+	})
+
+	t.Run("overdue access is revoked before anything else", func(t *testing.T) {
+		o := newOffice(t)
+		o.granted(o.ann, time.Hour, o.crm)
+		o.Request(o.owen, 0, o.wiki)
+		var temporal, slacks, early atomic.Int64 // calls of each, and those while access was still held
+		called := func(calls *atomic.Int64) {
+			calls.Add(1)
+			if o.targets["CRM"].holding() > 0 {
+				early.Add(1)
+			}
+		}
+		o.temporal.refuses = func(string) error { called(&temporal); return nil }
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			called(&slacks)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		t.Cleanup(web.Close)
+		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+		o.Shift(2 * time.Hour) // no sweep ran meanwhile
+		o.once()
+		assert.NotZero(t, temporal.Load())
+		assert.NotZero(t, slacks.Load())
+		assert.Zero(t, early.Load())
+	})
+
+	t.Run("access of a person who left is revoked", func(t *testing.T) {
+		o := newOffice(t)
+		asked := o.granted(o.ann, 0, o.crm)
+		o.targets["WIKI"].held[connector.Assignment{Account: "ann", Object: "wiki/admin"}] = true
+		imported := o.Imported(o.ann, o.wiki)
+		o.Do(`update people set status = 'left' where id = $1`, o.ann)
+		o.once()
+		assert.Zero(t, o.targets["CRM"].holding()+o.targets["WIKI"].holding())
+		assert.Equal(t, "revoked", o.State(asked.Items[0]))
+		assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
+	})
+
+	// The run slept through the sweep's work, or does it late.
+	t.Run("late run of a person who left is harmless", func(t *testing.T) {
+		o := newOffice(t)
+		ctx := context.Background()
+		asked := o.granted(o.ann, time.Hour, o.crm)
+		claim := o.Claim(asked.Items[0])
+		o.Do(`update people set status = 'left' where id = $1`, o.ann)
+		o.once()
+		require.Equal(t, "revoked", o.State(asked.Items[0]))
+		outside := connector.Assignment{Account: "ann", Object: "crm/admin"} // granted without us, so not ours to revoke
+		require.NoError(t, o.targets["CRM"].Grant(ctx, outside))
+		for _, later := range []time.Duration{0, 2 * time.Hour} {
+			o.Shift(later)
+			next, err := o.sweep.activities.Advance(ctx, activities.AdvanceInput{RequestID: asked.ID})
+			require.NoError(t, err)
+			assert.True(t, next.Complete)
+			assert.Empty(t, next.Grant)
+			assert.Empty(t, next.Revoke)
+			require.NoError(t, o.sweep.activities.ProvisionAccess(ctx, activities.ItemInput{ItemID: asked.Items[0]}))
+			require.NoError(t, o.sweep.activities.DeprovisionAccess(ctx, activities.ClaimInput{ClaimID: claim}))
+			assert.Equal(t, 1, o.targets["CRM"].holding())
+		}
+		assert.Equal(t, "revoked", o.State(asked.Items[0]))
+		assert.Equal(t, 1, o.Audited(schema.AccessRevoked))
+		assert.Equal(t, 1, schematest.Value[int](o.World, `select count(*) from claims`))
+	})
+
+	t.Run("live claim gets a new due date", func(t *testing.T) {
+		o := newOffice(t)
+		claim := o.Claim(o.granted(o.ann, time.Hour, o.crm).Items[0])
+		o.Do(`update claims set due_at = app_now()`)
+		o.once()
+		assert.Equal(t, 1, o.targets["CRM"].holding())
+		assert.True(t, schematest.Value[bool](o.World, `select due_at = ends_at + interval '2 minutes' from claims where id = $1`, claim))
+	})
+
+	t.Run("run that does not react", func(t *testing.T) {
+		t.Run("is signalled less and less often until it loads its next steps", func(t *testing.T) {
+			o := newOffice(t)
+			asked := o.Request(o.ann, 0, o.crm)
+			for range 12 * 12 { // twelve hours
+				o.Shift(retryInterval + runGrace)
+				o.once()
+			}
+			signals := len(o.temporal.signalled)
+			assert.GreaterOrEqual(t, signals, 12, "at least once an hour")
+			assert.LessOrEqual(t, signals, 20)
+
+			_, err := o.sweep.activities.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID})
+			require.NoError(t, err)
+			o.Do(`update access_requests set due_at = app_now()`)
+			for range 2 {
+				o.Shift(retryInterval + runGrace)
+				o.once()
+			}
+			assert.Len(t, o.temporal.signalled, signals+2, "then as often as at first")
+		})
+	})
+
+	t.Run("overdue messages are sent, for closed runs too", func(t *testing.T) {
+		o := newOffice(t)
+		server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}})
+		require.NoError(t, err)
+		web := httptest.NewServer(server.Handler())
+		t.Cleanup(func() { server.Close(); web.Close() })
+		asked := o.Request(o.ann, 0, o.crm)
+		o.Do(`update access_requests set due_at = null, completed_at = app_now()`)
+		o.Shift(messageGrace)
+		o.once() // Slack is down
+		assert.True(t, schematest.Value[bool](o.World, `select messages_due_at > app_now() from access_requests`), "retried later")
+		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
+		o.Shift(retryInterval + messageGrace)
+		o.once()
+		messages, err := slacksim.Dial(web.URL).As("ann@example.com").Messages()
+		require.NoError(t, err)
+		require.Len(t, messages, 1)
+		assert.Contains(t, messages[0].Text(), fmt.Sprintf("#%d", asked.ID))
+		assert.True(t, schematest.Value[bool](o.World, `select messages_due_at is null from access_requests`))
+	})
+
+	t.Run("silent Slack does not delay the sweep", func(t *testing.T) {
+		o := newOffice(t)
+		hang := make(chan struct{})
+		web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-hang:
+			case <-r.Context().Done():
+			}
+		}))
+		t.Cleanup(func() { close(hang); web.Close() })
+		for range 5 {
+			o.Request(o.ann, 0, o.crm)
+		}
+		o.Shift(time.Hour)
+		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+		began := time.Now()
+		o.once()
+		assert.Less(t, time.Since(began), sendTimeout+5*time.Second)
+		assert.NoError(t, checkReady(context.Background(), o.Worker, time.Minute))
+	})
+
+	t.Run("only one sweep works at a time", func(t *testing.T) {
+		o := newOffice(t)
+		o.granted(o.ann, time.Hour, o.crm)
+		o.Shift(2 * time.Hour)
+		reached, release := make(chan struct{}), make(chan struct{})
+		var first sync.Once
+		o.targets["CRM"].failWith(func(context.Context) error {
+			first.Do(func() { close(reached) })
+			<-release
+			return nil
+		})
+		done := make(chan error, 1)
+		go func() { done <- o.sweep.once(context.Background()) }()
+		<-reached
+		calls := o.targets["CRM"].called()
+		require.NoError(t, o.worker(o.temporal).once(context.Background()), "the second has nothing to do")
+		assert.Equal(t, calls, o.targets["CRM"].called())
+		assert.True(t, schematest.Value[bool](o.World, `select finished_at is null from sweeps`))
+		close(release)
+		require.NoError(t, <-done)
+		assert.Zero(t, o.targets["CRM"].holding())
+		require.NoError(t, o.worker(o.temporal).once(context.Background()), "the lock is released")
+	})
+
+	t.Run("unavailable target is tried less often and delays no other", func(t *testing.T) {
+		o := newOffice(t)
+		crm := o.Claim(o.granted(o.ann, time.Hour, o.crm).Items[0])
+		o.granted(o.ann, time.Hour, o.wiki)
+		o.Shift(2 * time.Hour)
+		o.targets["CRM"].failWith(func(context.Context) error { return &connector.Unavailable{Err: errors.New("down")} })
+		var waits []float64
+		for range 8 {
 			o.once()
+			wait := schematest.Value[float64](o.World, `select extract(epoch from due_at - app_now())::float8 from claims where id = $1`, crm)
+			waits = append(waits, wait)
+			o.once()
+			o.Shift(time.Duration(wait+1) * time.Second)
 		}
-		assert.Len(t, o.temporal.woken, signals+2, "then as often as at first")
+		for n, minutes := range []float64{1, 2, 4, 8, 16, 30, 30, 30} {
+			assert.InDelta(t, minutes*60, waits[n], 5)
+		}
+		assert.Equal(t, 8, o.targets["CRM"].called()-3, "once per due date; three were for granting")
+		assert.Zero(t, o.targets["WIKI"].holding())
+		assert.Equal(t, 1, o.Alerts(schema.RevocationOverdue))
+		o.targets["CRM"].failWith(nil)
+		o.once()
+		assert.Zero(t, o.targets["CRM"].holding())
+	})
+
+	t.Run("assignment that is being reconciled stays due", func(t *testing.T) {
+		o := newOffice(t)
+		claim := o.Claim(o.granted(o.ann, time.Hour, o.crm).Items[0])
+		o.Shift(62 * time.Minute)
+		conn, err := o.As(t, "accessbot_auditor").Connx(context.Background()) // every role that can connect can hold a lock
+		require.NoError(t, err)
+		defer conn.Close() // the test is over
+		assignment, err := schema.AssignmentOfClaim(context.Background(), o.Worker, claim)
+		require.NoError(t, err)
+		locked, err := assignment.Lock().Try(context.Background(), conn)
+		require.NoError(t, err)
+		require.True(t, locked)
+		o.once()
+		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
+		o.Shift(time.Hour)
+		o.once()
+		o.once()
+		assert.Equal(t, 1, o.Alerts(schema.RevocationOverdue), "a lock that is held for so long raises the alert")
+		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 from claims where id = $1`, claim))
+		require.NoError(t, assignment.Lock().Release(context.Background(), conn))
+		o.once()
+		assert.Zero(t, o.targets["CRM"].holding())
+	})
+
+	t.Run("worker is ready while sweeps succeed", func(t *testing.T) {
+		o := newOffice(t)
+		require.ErrorContains(t, checkReady(context.Background(), o.Worker, time.Minute), "no sweep")
+		o.once()
+		require.NoError(t, checkReady(context.Background(), o.Worker, time.Minute))
+		o.Shift(2*time.Minute + reconcileTimeout + time.Second)
+		require.ErrorContains(t, checkReady(context.Background(), o.Worker, time.Minute), "the last sweep")
+	})
+
+	t.Run("stale drafts and events are deleted", func(t *testing.T) {
+		o := newOffice(t)
+		o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V1', $1, 'UTC')`, o.ann)
+		o.Do(`insert into slack_events (event_id) values ('Ev1')`)
+		o.Shift(25 * time.Hour)
+		o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V2', $1, 'UTC')`, o.ann)
+		o.once()
+		assert.Equal(t, 1, schematest.Value[int](o.World, `select (select count(*) from form_drafts) + (select count(*) from slack_events)`))
 	})
 }
 
-func TestRunThatCannotBeWokenKeepsNoOthersAsleep(t *testing.T) {
-	o := newOffice(t)
-	bad, good := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
-	o.Shift(time.Hour)
-	o.temporal.refuses = func(id string) error {
-		if id == workflows.RequestWorkflowID(bad.ID) {
-			return errors.New("no")
-		}
-		return nil
-	}
-	o.once()
-	assert.Contains(t, o.temporal.woken, workflows.RequestWorkflowID(good.ID))
-	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, bad.ID))
-	assert.False(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, good.ID))
-}
-
-func TestTemporalThatIsAwayIsNotAskedAboutEachRequest(t *testing.T) {
-	o := newOffice(t)
-	for range 10 {
-		o.Request(o.ann, 0, o.crm)
-	}
-	o.Shift(time.Hour)
-	o.temporal.refuses = func(string) error { return errors.New("away") }
-	o.once()
-	assert.Len(t, o.temporal.woken, tellsAway)
-	assert.Equal(t, 10, schematest.Value[int](o.World, `select count(*) from access_requests where due_at <= app_now()`))
-}
-
-func TestSweepSendsMessagesThatAreBehindAlsoOfClosedRuns(t *testing.T) {
-	o := newOffice(t)
-	server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}})
-	require.NoError(t, err)
-	web := httptest.NewServer(server.Handler())
-	t.Cleanup(func() { server.Close(); web.Close() })
-	asked := o.Request(o.ann, 0, o.crm)
-	o.Do(`update access_requests set due_at = null, settled_at = app_now()`)
-	o.Shift(messageGrace)
-	o.once() // Slack is away
-	assert.True(t, schematest.Value[bool](o.World, `select messages_due_at > app_now() from access_requests`), "tried again later")
-	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
-	o.Shift(wakeAgain + messageGrace)
-	o.once()
-	messages, err := slacksim.Dial(web.URL).As("ann@example.com").Messages()
-	require.NoError(t, err)
-	require.Len(t, messages, 1)
-	assert.Contains(t, messages[0].Text(), fmt.Sprintf("#%d", asked.ID))
-	assert.True(t, schematest.Value[bool](o.World, `select messages_due_at is null from access_requests`))
-}
-
-func TestSlackThatSwallowsHoldsNoSweepUp(t *testing.T) {
-	o := newOffice(t)
-	hang := make(chan struct{})
-	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
-		}
-	}))
-	t.Cleanup(func() { close(hang); web.Close() })
-	for range 5 {
-		o.Request(o.ann, 0, o.crm)
-	}
-	o.Shift(time.Hour)
-	o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
-	began := time.Now()
-	o.once()
-	assert.Less(t, time.Since(began), sendFor+5*time.Second)
-	assert.NoError(t, ready(context.Background(), o.Worker, time.Minute))
-}
-
-func TestOneSweepWorksAtATime(t *testing.T) {
-	o := newOffice(t)
-	o.given(o.ann, time.Hour, o.crm)
-	o.Shift(2 * time.Hour)
-	reached, release := make(chan struct{}), make(chan struct{})
-	var first sync.Once
-	o.targets["CRM"].goWrong(func(context.Context) error {
-		first.Do(func() { close(reached) })
-		<-release
-		return nil
+func TestStarter(t *testing.T) {
+	t.Run("only overdue runs are signalled, and not too often", func(t *testing.T) {
+		o := newOffice(t)
+		overdue, early := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
+		o.Do(`update access_requests set due_at = app_now() + interval '1 hour' where id = $1`, early.ID)
+		o.once()
+		assert.Empty(t, o.temporal.signalled, "a run has a moment to do it itself")
+		o.Shift(runGrace)
+		o.once()
+		assert.Equal(t, []string{workflows.RequestWorkflowID(overdue.ID)}, o.temporal.signalled)
+		o.once()
+		assert.Len(t, o.temporal.signalled, 1, "a busy run is not signalled again at once")
+		o.Shift(retryInterval + runGrace)
+		o.once()
+		assert.Len(t, o.temporal.signalled, 2)
 	})
-	done := make(chan error, 1)
-	go func() { done <- o.sweep.once(context.Background()) }()
-	<-reached
-	calls := o.targets["CRM"].called()
-	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the second has nothing to do")
-	assert.Equal(t, calls, o.targets["CRM"].called())
-	assert.True(t, schematest.Value[bool](o.World, `select finished_at is null from sweeps`))
-	close(release)
-	require.NoError(t, <-done)
-	assert.Zero(t, o.targets["CRM"].holding())
-	require.NoError(t, o.worker(o.temporal).once(context.Background()), "the lock was given back")
-}
 
-func TestTargetThatIsDownIsTriedLessOftenAndDelaysNoOther_24(t *testing.T) {
-	o := newOffice(t)
-	crm := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
-	o.given(o.ann, time.Hour, o.wiki)
-	o.Shift(2 * time.Hour)
-	o.targets["CRM"].goWrong(func(context.Context) error { return &connector.Unavailable{Err: errors.New("down")} })
-	var waits []float64
-	for range 8 {
+	t.Run("run that cannot be signalled does not delay others", func(t *testing.T) {
+		o := newOffice(t)
+		bad, good := o.Request(o.ann, 0, o.crm), o.Request(o.ann, 0, o.wiki)
+		o.Shift(time.Hour)
+		o.temporal.refuses = func(id string) error {
+			if id == workflows.RequestWorkflowID(bad.ID) {
+				return errors.New("refused")
+			}
+			return nil
+		}
 		o.once()
-		wait := schematest.Value[float64](o.World, `select extract(epoch from due_at - app_now())::float8 from claims where id = $1`, crm)
-		waits = append(waits, wait)
+		assert.Contains(t, o.temporal.signalled, workflows.RequestWorkflowID(good.ID))
+		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, bad.ID))
+		assert.False(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, good.ID))
+	})
+
+	t.Run("unavailable Temporal is not called for each request", func(t *testing.T) {
+		o := newOffice(t)
+		for range 10 {
+			o.Request(o.ann, 0, o.crm)
+		}
+		o.Shift(time.Hour)
+		o.temporal.refuses = func(string) error { return errors.New("unavailable") }
 		o.once()
-		o.Shift(time.Duration(wait+1) * time.Second)
-	}
-	for n, minutes := range []float64{1, 2, 4, 8, 16, 30, 30, 30} {
-		assert.InDelta(t, minutes*60, waits[n], 5)
-	}
-	assert.Equal(t, 8, o.targets["CRM"].called()-3, "once a due date; three were for giving")
-	assert.Zero(t, o.targets["WIKI"].holding())
-	assert.Equal(t, 1, o.Alerts("taking back is overdue"))
-	o.targets["CRM"].goWrong(nil)
-	o.once()
-	assert.Zero(t, o.targets["CRM"].holding())
-}
-
-func TestSeatThatSomebodyElseIsSettlingStaysDue(t *testing.T) {
-	o := newOffice(t)
-	claim := o.Claim(o.given(o.ann, time.Hour, o.crm).Items[0])
-	o.Shift(62 * time.Minute)
-	conn, err := o.As(t, "accessbot_auditor").Connx(context.Background()) // whoever may connect may hold a lock
-	require.NoError(t, err)
-	defer conn.Close() // the test is over
-	seat, err := schema.SeatOfClaim(context.Background(), o.Worker, claim)
-	require.NoError(t, err)
-	locked, err := seat.Lock().Try(context.Background(), conn)
-	require.NoError(t, err)
-	require.True(t, locked)
-	o.once()
-	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
-	o.Shift(time.Hour)
-	o.once()
-	o.once()
-	assert.Equal(t, 1, o.Alerts("taking back is overdue"), "who holds the lock for so long is not at work there")
-	assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 from claims where id = $1`, claim))
-	require.NoError(t, seat.Lock().Release(context.Background(), conn))
-	o.once()
-	assert.Zero(t, o.targets["CRM"].holding())
-}
-
-func TestWorkerIsReadyWhileSweepsComeThrough(t *testing.T) {
-	o := newOffice(t)
-	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "no sweep")
-	o.once()
-	require.NoError(t, ready(context.Background(), o.Worker, time.Minute))
-	o.Shift(2*time.Minute + settleFor + time.Second)
-	require.ErrorContains(t, ready(context.Background(), o.Worker, time.Minute), "the last sweep")
-}
-
-func TestSweepForgetsWhatIsStale(t *testing.T) {
-	o := newOffice(t)
-	o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V1', $1, 'UTC')`, o.ann)
-	o.Do(`insert into slack_events (event_id) values ('Ev1')`)
-	o.Shift(25 * time.Hour)
-	o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V2', $1, 'UTC')`, o.ann)
-	o.once()
-	assert.Equal(t, 1, schematest.Value[int](o.World, `select (select count(*) from form_drafts) + (select count(*) from slack_events)`))
+		assert.Len(t, o.temporal.signalled, maxSignalFailures)
+		assert.Equal(t, 10, schematest.Value[int](o.World, `select count(*) from access_requests where due_at <= app_now()`))
+	})
 }

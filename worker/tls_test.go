@@ -17,7 +17,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// dial reads the settings as the worker does, and asks Temporal whether it is well. log is all that is logged meanwhile.
+// dial connects to Temporal with the worker's settings and checks its health. log is everything that was logged.
 func dial(t *testing.T, settings map[string]string) (log string, err error) {
 	t.Helper()
 	t.Setenv("TEMPORAL_CONFIG_FILE", os.DevNull)
@@ -39,82 +39,84 @@ func dial(t *testing.T, settings map[string]string) (log string, err error) {
 	return logged.String(), err
 }
 
-func TestTemporalIsReachedByTLS(t *testing.T) {
-	behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
-	require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./worker")
-	ours, others := schematest.NewAuthority(t), schematest.NewAuthority(t)
-	address := ours.GRPC(behind, "temporal.example.com", ours, nil)
-	cert, key := ours.Issue("accessbot")
-	foreignCert, foreignKey := others.Issue("accessbot")
-	for name, c := range map[string]struct {
-		other   map[string]string // than what is right; "": not set
-		refused string
-	}{
-		"both are who they should be":      {nil, ""},
-		"an authority that we do not know": {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": others.File}, "certificate signed by unknown authority"},
-		"another name":                     {map[string]string{"TEMPORAL_TLS_SERVER_NAME": "other.example.com"}, "certificate is valid for temporal.example.com, not other.example.com"},
-		"no certificate":                   {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "certificate required"},
-		"somebody else's certificate":      {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": foreignCert, "TEMPORAL_TLS_CLIENT_KEY_PATH": foreignKey}, "unknown certificate authority"},
-		"a key that is missing":            {map[string]string{"TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "the TEMPORAL_* settings: invalid TLS config"},
-		"a file that is not there":         {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": filepath.Join(t.TempDir(), "none.pem")}, "none.pem: no such file"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			settings := map[string]string{
-				"TEMPORAL_ADDRESS":                 address,
-				"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
-				"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
-				"TEMPORAL_TLS_CLIENT_CERT_PATH":    cert,
-				"TEMPORAL_TLS_CLIENT_KEY_PATH":     key,
-			}
-			for name, value := range c.other {
-				settings[name] = value
-			}
-			connect := func() error {
-				_, err := dial(t, settings)
-				return err
-			}
-			if c.refused == "" {
-				require.NoError(t, connect())
-				return
-			}
-			schematest.Refuses(t, c.refused, connect)
-		})
-	}
-}
-
-func TestTemporalsKeyIsSentAndNeverShown(t *testing.T) {
-	behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
-	require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./worker")
-	const key = "eyJ-a-key-of-temporal"
-	ours := schematest.NewAuthority(t)
-	var calls, accepted atomic.Int32
-	address := ours.GRPC(behind, "temporal.example.com", nil, func(metadata http.Header) bool {
-		calls.Add(1)
-		ok := metadata.Get("Authorization") == "Bearer "+key
-		if ok {
-			accepted.Add(1)
+func TestTemporalTLS(t *testing.T) {
+	t.Run("only the right authority, name and certificate connect", func(t *testing.T) {
+		behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
+		require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./worker")
+		ours, others := schematest.NewAuthority(t), schematest.NewAuthority(t)
+		address := ours.GRPC(behind, "temporal.example.com", ours, nil)
+		cert, key := ours.Issue("accessbot")
+		foreignCert, foreignKey := others.Issue("accessbot")
+		for name, c := range map[string]struct {
+			changed map[string]string // settings that differ; "": not set
+			refused string
+		}{
+			"both are valid":             {nil, ""},
+			"an unknown authority":       {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": others.File}, "certificate signed by unknown authority"},
+			"another name":               {map[string]string{"TEMPORAL_TLS_SERVER_NAME": "other.example.com"}, "certificate is valid for temporal.example.com, not other.example.com"},
+			"no certificate":             {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": "", "TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "certificate required"},
+			"someone else's certificate": {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": foreignCert, "TEMPORAL_TLS_CLIENT_KEY_PATH": foreignKey}, "unknown certificate authority"},
+			"a key that is missing":      {map[string]string{"TEMPORAL_TLS_CLIENT_KEY_PATH": ""}, "TEMPORAL_* settings: invalid TLS config"},
+			"a file that is not there":   {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": filepath.Join(t.TempDir(), "none.pem")}, "none.pem: no such file"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				settings := map[string]string{
+					"TEMPORAL_ADDRESS":                 address,
+					"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
+					"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
+					"TEMPORAL_TLS_CLIENT_CERT_PATH":    cert,
+					"TEMPORAL_TLS_CLIENT_KEY_PATH":     key,
+				}
+				for name, value := range c.changed {
+					settings[name] = value
+				}
+				connect := func() error {
+					_, err := dial(t, settings)
+					return err
+				}
+				if c.refused == "" {
+					require.NoError(t, connect())
+					return
+				}
+				schematest.Refuses(t, c.refused, connect)
+			})
 		}
-		return ok
 	})
-	settings := map[string]string{
-		"TEMPORAL_ADDRESS":                 address,
-		"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
-		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
-		"TEMPORAL_API_KEY":                 key,
-	}
-	log, err := dial(t, settings)
-	require.NoError(t, err)
-	require.Positive(t, accepted.Load())
-	require.Equal(t, calls.Load(), accepted.Load(), "every call carries it")
-	require.NotContains(t, log, key)
 
-	settings["TEMPORAL_API_KEY"] = key + "-which-was-changed"
-	log, err = dial(t, settings)
-	require.ErrorContains(t, err, "Unauthorized", "the server's refusal is told")
-	require.NotContains(t, fmt.Sprintf("%s %+v %#v", log, err, err), key)
+	t.Run("API key is sent and never shown", func(t *testing.T) {
+		behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
+		require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./worker")
+		const key = "eyJ-a-key-of-temporal"
+		ours := schematest.NewAuthority(t)
+		var calls, accepted atomic.Int32
+		address := ours.GRPC(behind, "temporal.example.com", nil, func(metadata http.Header) bool {
+			calls.Add(1)
+			ok := metadata.Get("Authorization") == "Bearer "+key
+			if ok {
+				accepted.Add(1)
+			}
+			return ok
+		})
+		settings := map[string]string{
+			"TEMPORAL_ADDRESS":                 address,
+			"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
+			"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
+			"TEMPORAL_API_KEY":                 key,
+		}
+		log, err := dial(t, settings)
+		require.NoError(t, err)
+		require.Positive(t, accepted.Load())
+		require.Equal(t, calls.Load(), accepted.Load(), "every call sends it")
+		require.NotContains(t, log, key)
 
-	settings["TEMPORAL_TLS_SERVER_CA_CERT_PATH"] = filepath.Join(t.TempDir(), "none.pem")
-	_, err = dial(t, settings)
-	require.ErrorContains(t, err, "none.pem")
-	require.NotContains(t, err.Error(), key)
+		settings["TEMPORAL_API_KEY"] = key + "-changed"
+		log, err = dial(t, settings)
+		require.ErrorContains(t, err, "Unauthorized", "the server's refusal is reported")
+		require.NotContains(t, fmt.Sprintf("%s %+v %#v", log, err, err), key)
+
+		settings["TEMPORAL_TLS_SERVER_CA_CERT_PATH"] = filepath.Join(t.TempDir(), "none.pem")
+		_, err = dial(t, settings)
+		require.ErrorContains(t, err, "none.pem")
+		require.NotContains(t, err.Error(), key)
+	})
 }

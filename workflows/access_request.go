@@ -12,23 +12,24 @@ import (
 	"accessbot/activities"
 )
 
-// AccessRequestInput names the request that a run is about.
+// AccessRequestInput names the request that a run handles.
 type AccessRequestInput struct {
 	RequestID int64
 	// Attributes: whether the namespace knows our search attributes. An unknown one would fail every task of the run.
 	Attributes bool
 }
 
-// AccessRequest sees one request through: it asks the approvers, gives what they approve, sleeps until the end of what is
-// temporary, and takes it back. It can be started at any time and goes on from the record.
+// AccessRequest handles one request from submission to end: it asks the approvers, provisions what they approve, sleeps until
+// the end date, and de-provisions. It can be started at any time and continues from the database.
 func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of request %d", id, in.RequestID), "WrongID", nil)
+		text := fmt.Sprintf("workflow ID %s does not belong to request %d", id, in.RequestID)
+		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
 	}
 	r := &accessRequest{
-		in:   in,
-		log:  workflow.GetLogger(ctx),
-		wake: workflow.NewBufferedChannel(ctx, 1),
+		in:      in,
+		log:     workflow.GetLogger(ctx),
+		changed: workflow.NewBufferedChannel(ctx, 1),
 	}
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil }); err != nil {
 		return err
@@ -39,64 +40,61 @@ func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
 type accessRequest struct {
 	in   AccessRequestInput
 	log  log.Logger
-	next activities.Next // what the record said last
+	next activities.Next // the next steps, as last loaded from the database
 
-	wake      workflow.Channel // something happened: ask the record again
-	giving    []*flight        // items that an activity is giving right now
-	taking    []*flight        // claims that an activity is taking back right now
-	retried   int64            // the newest order to retry that was carried out
-	messages  *messages
-	gathering bool   // something finished, and others are in flight
-	shown     string // the search attributes as they were last set
-	cancelled bool
+	changed        workflow.Channel // receives when the next steps have to be loaded again
+	provisioning   []*operation     // items that are being provisioned
+	deprovisioning []*operation     // claims that are being de-provisioned
+	lastRetry      int64            // the newest "Retry now" that was carried out
+	messages       *messages
+	batching       bool   // an operation is done and waits for the others
+	attributes     string // the search attributes that were set last
+	cancelled      bool
 }
 
-// run is the story: ask, give, sleep, take back, until nothing is left to do.
+// run repeats four steps until nothing is left to do: load the next steps (which asks approvers and applies their decisions),
+// provision what is approved, de-provision what is over, and sleep until a decision, an end date or anything else is due.
 func (r *accessRequest) run(ctx workflow.Context) error {
 	root := ctx
-	// Cancelling must not cancel the taking back: it is noticed in wait, recorded, and seen through.
+	// Cancelling the run must not cancel a revocation. sleep notices it, and the database records it.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	r.messages = startMessages(ctx, r.in.RequestID, r.wake)
+	r.messages = startMessages(ctx, r.in.RequestID, r.changed)
 	for {
-		if err := r.advance(ctx); err != nil {
+		if err := r.loadNextSteps(ctx); err != nil {
 			return err
 		}
-		r.show(ctx)
-		if r.next.MessagesDue {
-			r.messages.look()
-		}
-		if r.continues(ctx, root) {
+		r.describe(ctx)
+		r.syncMessages()
+		if r.shouldContinueAsNew(ctx, root) {
 			if r.idle() {
 				return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
 			}
-			stop(r.giving) // their targets may be away for weeks: the next run goes on
-			stop(r.taking)
-			r.wait(ctx, root)
-			continue
-		}
-		r.stopGiving()
-		r.give(ctx)
-		r.takeBack(ctx)
-		if r.done() {
-			r.messages.finish(ctx)
-			if !r.signalled(ctx) {
-				return r.result()
+			r.stopRetries() // their targets may be down for weeks: the next run continues
+		} else {
+			r.stopObsoleteProvisioning()
+			r.provision(ctx)
+			r.deprovision(ctx)
+			if r.complete() {
+				r.messages.finish(ctx)
+				if !r.hasSignals(ctx) {
+					return r.result()
+				}
 			}
 		}
-		r.wait(ctx, root)
+		r.sleep(ctx, root)
 	}
 }
 
-// advance asks the record what is next. Whatever has arrived until now, this answers too.
-func (r *accessRequest) advance(ctx workflow.Context) error {
+// loadNextSteps moves the request on in the database and reads what to do now. It covers every signal received so far.
+func (r *accessRequest) loadNextSteps(ctx workflow.Context) error {
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	for _, name := range signals {
 		if drain(workflow.GetSignalChannel(ctx, name)) {
-			in.Said = append(in.Said, name)
+			in.Signals = append(in.Signals, name)
 		}
 	}
-	drain(r.wake)
-	next, err := ask(ctx, in)
+	drain(r.changed)
+	next, err := advance(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -104,151 +102,113 @@ func (r *accessRequest) advance(ctx workflow.Context) error {
 	return nil
 }
 
-// ask asks the record within the workflow task, which is one event of the history in place of six. A record that does not
-// answer at once is asked by an activity, which is tried again without an event.
-func ask(ctx workflow.Context, in activities.AdvanceInput) (next activities.Next, err error) {
-	within := workflow.WithLocalActivityOptions(ctx, atOncePolicy)
-	if err := workflow.ExecuteLocalActivity(within, do.Advance, in).Get(within, &next); err == nil {
+// advance calls the database within the workflow task, which adds one event to the history instead of six. If that fails, an
+// activity calls it, whose retries add none.
+func advance(ctx workflow.Context, in activities.AdvanceInput) (next activities.Next, err error) {
+	localCtx := workflow.WithLocalActivityOptions(ctx, localDatabasePolicy)
+	if err := workflow.ExecuteLocalActivity(localCtx, do.Advance, in).Get(localCtx, &next); err == nil {
 		return next, nil
 	}
-	ctx = with(ctx, recordPolicy, whatIsNext)
+	ctx = withPolicy(ctx, databasePolicy, loadNextSteps)
 	err = workflow.ExecuteActivity(ctx, do.Advance, in).Get(ctx, &next)
 	return next, err
 }
 
-// continues tells whether the history is long enough to go on in a new run.
-func (r *accessRequest) continues(ctx, root workflow.Context) bool {
-	return root.Err() == nil && !r.next.Settled && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
-}
-
-// flight is an item or claim that an activity works at.
-type flight struct {
-	id      int64
-	stopped bool // it is waited for no longer than the attempt under way, if any
-	cancel  workflow.CancelFunc
-}
-
-func (f *flight) stop() {
-	f.stopped = true
-	f.cancel()
-}
-
-func stop(flights []*flight) {
-	for _, f := range flights {
-		f.stop()
+// describe updates what operators see of the run: its details and search attributes.
+func (r *accessRequest) describe(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.next.Details)
+	if !r.in.Attributes {
+		return
+	}
+	attributes := fmt.Sprint(r.next.State, r.next.Approvers)
+	if attributes == r.attributes {
+		return
+	}
+	r.attributes = attributes
+	approvers := AccessApprover.ValueUnset()
+	if len(r.next.Approvers) > 0 {
+		approvers = AccessApprover.ValueSet(bounded(r.next.Approvers))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, AccessState.ValueSet(r.next.State), approvers); err != nil {
+		r.log.Error("search attributes not set", "error", err)
 	}
 }
 
-func flying(flights []*flight, id int64) bool {
-	return slices.ContainsFunc(flights, func(f *flight) bool { return f.id == id })
+func (r *accessRequest) syncMessages() {
+	if r.next.MessagesDue {
+		r.messages.requestSync()
+	}
 }
 
-// start begins work at an item or claim. An attempt that is waiting for its turn can be stopped.
-func (r *accessRequest) start(ctx workflow.Context, flights *[]*flight, id int64, work func(ctx workflow.Context) error) {
-	ctx, cancel := workflow.WithCancel(ctx)
-	f := &flight{id: id, cancel: cancel}
-	*flights = append(*flights, f)
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		defer cancel()
-		err := work(ctx)
-		*flights = slices.DeleteFunc(*flights, func(other *flight) bool { return other == f })
-		if f.stopped {
-			r.wake.SendAsync(nil) // the record says whether there is another attempt
-			return
-		}
-		if err != nil {
-			r.log.Error("an activity ended without its work done", "id", id, "error", err)
-		}
-		r.finished(ctx)
-	})
+// shouldContinueAsNew tells whether the history is long enough to continue in a new run.
+func (r *accessRequest) shouldContinueAsNew(ctx, root workflow.Context) bool {
+	return root.Err() == nil && !r.next.Complete && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 }
 
-// give starts giving every approved item that is not being given yet: each on its own, while others still wait.
-func (r *accessRequest) give(ctx workflow.Context) {
-	for _, item := range r.next.Give {
-		if flying(r.giving, item.ID) {
+// provision starts to provision every approved item that is not being provisioned yet. Each item is on its own, while others
+// still wait for approval.
+func (r *accessRequest) provision(ctx workflow.Context) {
+	for _, item := range r.next.Grant {
+		if inProgress(r.provisioning, item.ID) {
 			continue
 		}
-		r.start(ctx, &r.giving, item.ID, func(ctx workflow.Context) error {
-			ctx = with(ctx, givePolicy, "give "+item.Label)
+		r.start(ctx, &r.provisioning, item.ID, func(ctx workflow.Context) error {
+			ctx = withPolicy(ctx, provisionPolicy, "Grant "+item.Label)
 			return workflow.ExecuteActivity(ctx, do.ProvisionAccess, activities.ItemInput{ItemID: item.ID}).Get(ctx, nil)
 		})
 	}
 }
 
-// stopGiving stops waiting with what is not to be given any more, and with everything where an administrator wants another
-// attempt now: it begins as soon as the one before is over.
-func (r *accessRequest) stopGiving() {
-	for _, f := range r.giving {
-		wanted := slices.ContainsFunc(r.next.Give, func(item activities.Step) bool { return item.ID == f.id })
-		if !f.stopped && (!wanted || r.next.Retry > r.retried) {
-			f.stop()
+// stopObsoleteProvisioning stops the retries of items that should not be provisioned any more. It stops all retries if an
+// administrator pressed "Retry now": a new attempt starts once the current one is over.
+func (r *accessRequest) stopObsoleteProvisioning() {
+	for _, o := range r.provisioning {
+		wanted := slices.ContainsFunc(r.next.Grant, func(item activities.Step) bool { return item.ID == o.id })
+		if !o.stopped && (!wanted || r.next.Retry > r.lastRetry) {
+			o.stop()
 		}
 	}
-	r.retried = max(r.retried, r.next.Retry)
+	r.lastRetry = max(r.lastRetry, r.next.Retry)
 }
 
-// takeBack starts taking back every claim that is over and not being taken back yet.
-func (r *accessRequest) takeBack(ctx workflow.Context) {
-	for _, claim := range r.next.TakeBack {
-		if flying(r.taking, claim.ID) {
+// deprovision starts to de-provision every claim that is over and not being de-provisioned yet.
+func (r *accessRequest) deprovision(ctx workflow.Context) {
+	for _, claim := range r.next.Revoke {
+		if inProgress(r.deprovisioning, claim.ID) {
 			continue
 		}
-		r.start(ctx, &r.taking, claim.ID, func(ctx workflow.Context) error {
-			ctx = with(ctx, takeBackPolicy, "take back "+claim.Label)
+		r.start(ctx, &r.deprovisioning, claim.ID, func(ctx workflow.Context) error {
+			ctx = withPolicy(ctx, deprovisionPolicy, "Revoke "+claim.Label)
 			return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil)
 		})
 	}
 }
 
-// together is how long one finished item waits for others that are still in flight, before the record is asked.
-const together = 10 * time.Second
-
-// finished lets people know at once, and asks the record when nothing is in flight any more, or after a moment: a
-// hundred items that finish one by one are not a hundred questions.
-func (r *accessRequest) finished(ctx workflow.Context) {
-	r.messages.look()
-	if r.gathering {
-		return
-	}
-	r.gathering = true
-	if !r.idle() {
-		timerCtx, cancel := workflow.WithCancel(ctx)
-		defer cancel()
-		timer := workflow.NewTimerWithOptions(timerCtx, together, workflow.TimerOptions{Summary: "waits a moment for the other items"})
-		if err := workflow.Await(ctx, func() bool { return timer.IsReady() || r.idle() }); err != nil {
-			r.log.Error("waiting for what is in flight was cut short", "error", err)
-		}
-	}
-	r.gathering = false
-	r.wake.SendAsync(nil)
-}
-
-// wait sleeps until something happens: a signal, the end of a give or a take-back, what is due next, or a cancellation.
-func (r *accessRequest) wait(ctx, root workflow.Context) {
+// sleep waits for a signal, a finished operation, the next due time, or a cancellation.
+func (r *accessRequest) sleep(ctx, root workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	// Signals first: a decision wins a tie with the timer.
 	for _, name := range signals {
-		selector.AddReceive(workflow.GetSignalChannel(ctx, name), heard)
+		selector.AddReceive(workflow.GetSignalChannel(ctx, name), leaveInChannel)
 	}
-	selector.AddReceive(r.wake, heard)
+	selector.AddReceive(r.changed, leaveInChannel)
 	if !r.cancelled {
 		selector.AddReceive(root.Done(), func(workflow.ReceiveChannel, bool) { r.cancelled = true })
 	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	if r.next.WakeIn > 0 {
-		timer := workflow.NewTimerWithOptions(timerCtx, time.Duration(r.next.WakeIn)*time.Second, workflow.TimerOptions{Summary: r.next.WakeFor})
+	if r.next.DueIn > 0 {
+		dueIn := time.Duration(r.next.DueIn) * time.Second
+		timer := workflow.NewTimerWithOptions(timerCtx, dueIn, workflow.TimerOptions{Summary: r.next.DueFor})
 		selector.AddFuture(timer, func(workflow.Future) {})
 	}
 	selector.Select(ctx)
 }
 
-// heard leaves in the channel what arrived: advance takes it, and says it to the record.
-func heard(workflow.ReceiveChannel, bool) {}
+// leaveInChannel receives nothing: loadNextSteps drains the channel and passes the signal's name on.
+func leaveInChannel(workflow.ReceiveChannel, bool) {}
 
-// drain takes what has arrived, and tells whether there was anything: however often somebody clicked, the record is asked
-// once.
+// drain empties a channel and tells whether there was anything: many signals make one call of the database.
 func drain(c workflow.ReceiveChannel) (found bool) {
 	for c.ReceiveAsync(nil) {
 		found = true
@@ -256,12 +216,12 @@ func drain(c workflow.ReceiveChannel) (found bool) {
 	return found
 }
 
-func (r *accessRequest) idle() bool { return len(r.giving) == 0 && len(r.taking) == 0 }
+func (r *accessRequest) idle() bool { return len(r.provisioning) == 0 && len(r.deprovisioning) == 0 }
 
-func (r *accessRequest) done() bool { return r.next.Settled && r.idle() }
+func (r *accessRequest) complete() bool { return r.next.Complete && r.idle() }
 
-// signalled tells whether something happened that the record was not asked about yet.
-func (r *accessRequest) signalled(ctx workflow.Context) bool {
+// hasSignals tells whether a signal has arrived since the next steps were loaded.
+func (r *accessRequest) hasSignals(ctx workflow.Context) bool {
 	for _, name := range signals {
 		if workflow.GetSignalChannel(ctx, name).Len() > 0 {
 			return true
@@ -272,42 +232,7 @@ func (r *accessRequest) signalled(ctx workflow.Context) bool {
 
 func (r *accessRequest) result() error {
 	if r.cancelled {
-		return temporal.NewCanceledError("cancelled in Temporal: what waited is withdrawn, what was temporary is taken back")
+		return temporal.NewCanceledError("cancelled in Temporal: pending items are withdrawn, temporary access is revoked")
 	}
 	return nil
-}
-
-// show lets operators find and read the run.
-func (r *accessRequest) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, r.next.Details)
-	if !r.in.Attributes {
-		return
-	}
-	shown := fmt.Sprint(r.next.State, r.next.Approvers)
-	if shown == r.shown {
-		return
-	}
-	r.shown = shown
-	approvers := AccessApprover.ValueUnset()
-	if len(r.next.Approvers) > 0 {
-		approvers = AccessApprover.ValueSet(bounded(r.next.Approvers))
-	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, AccessState.ValueSet(r.next.State), approvers); err != nil {
-		r.log.Error("search attributes could not be set", "error", err)
-	}
-}
-
-// Bounds on a search attribute: a longer list, or one of more bytes, would fail every task of the run.
-const (
-	maxValues = 50
-	maxBytes  = 2000
-)
-
-func bounded(values []string) []string {
-	size, n := 0, 0
-	for n < len(values) && n < maxValues && size+len(values[n]) <= maxBytes {
-		size += len(values[n]) + 3 // quotes and comma
-		n++
-	}
-	return values[:n]
 }

@@ -18,7 +18,7 @@ import (
 	"accessbot/activities"
 )
 
-// The record is played by what Advance answers, call after call; time is skipped.
+// accessRequestSuite mocks Advance, whose results stand for the database. Time is skipped.
 type accessRequestSuite struct {
 	suite.Suite
 	testsuite.WorkflowTestSuite
@@ -33,16 +33,38 @@ func (s *accessRequestSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Maybe()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
+		Return(activities.SyncResult{}, nil).Maybe()
 	s.env.SetTestTimeout(20 * time.Second)
 }
 
 func (s *accessRequestSuite) AfterTest(_, _ string) { s.env.AssertExpectations(s.T()) }
 
-// says lets the record answer next, once.
-func (s *accessRequestSuite) says(next activities.Next) {
-	ours := mock.MatchedBy(func(in activities.AdvanceInput) bool { return in.RequestID == number && !in.Cancelled })
-	s.env.OnActivity(do.Advance, mock.Anything, ours).Return(next, nil).Once()
+// onAdvance makes the next call of Advance return next.
+func (s *accessRequestSuite) onAdvance(next activities.Next) {
+	input := mock.MatchedBy(func(in activities.AdvanceInput) bool { return in.RequestID == number && !in.Cancelled })
+	s.env.OnActivity(do.Advance, mock.Anything, input).Return(next, nil).Once()
+}
+
+// onEveryAdvance makes every call of Advance return the result of next.
+func (s *accessRequestSuite) onEveryAdvance(next func() (activities.Next, error)) {
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).
+		Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) { return next() })
+}
+
+// onProvision mocks the provisioning of item, and onDeprovision the de-provisioning of claim.
+func (s *accessRequestSuite) onProvision() *testsuite.MockCallWrapper {
+	return s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: item.ID})
+}
+
+func (s *accessRequestSuite) onDeprovision() *testsuite.MockCallWrapper {
+	return s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: claim.ID})
+}
+
+// targetDown is the error of an attempt whose retry is far away.
+func targetDown() error {
+	return temporal.NewApplicationErrorWithOptions("target down", "Unavailable",
+		temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
 }
 
 func (s *accessRequestSuite) run() error {
@@ -60,224 +82,223 @@ var (
 	claim = activities.Step{ID: 70, Label: "Warehouse / reader"}
 )
 
-func waiting(wake int64) activities.Next {
-	return activities.Next{State: "awaiting_approval", WakeIn: wake, WakeFor: "expires if nobody decides", Approvers: []string{"bob@example.com"}}
+func waiting(dueIn int64) activities.Next {
+	return reminding(time.Duration(dueIn)*time.Second, "Expire without a decision at 2026-12-15 10:00 UTC")
 }
 
-func (s *accessRequestSuite) TestApprovedPermanentlyIsGivenAndTheRunIsOver() {
-	s.says(waiting(3600))
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
-	s.says(activities.Next{State: "active", Settled: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+func (s *accessRequestSuite) TestPermanentAccessIsGranted() {
+	s.onAdvance(waiting(3600))
+	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
+	s.onAdvance(activities.Next{State: "active", Complete: true})
+	s.onProvision().Return(nil).Once()
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestTemporaryAccessIsTakenBackAtItsEndAndNotBefore() {
+func (s *accessRequestSuite) TestTemporaryAccessIsRevokedAtItsEnd() {
 	started := s.env.Now()
 	const month = 30 * 24 * 3600
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
-	s.says(activities.Next{State: "active", WakeIn: month, WakeFor: "access ends"})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
-	s.says(activities.Next{State: "ended", Settled: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
+	s.onAdvance(activities.Next{State: "active", DueIn: month, DueFor: "Sleep until access ends 2026-12-04 00:00 UTC"})
+	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}})
+	s.onAdvance(activities.Next{State: "ended", Complete: true})
+	s.onProvision().Return(nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.NoError(s.run())
 	s.GreaterOrEqual(s.env.Now().Sub(started), month*time.Second)
 	s.Less(s.env.Now().Sub(started), (month+5)*time.Second)
 }
 
-func (s *accessRequestSuite) TestDeniedGivesNothing() {
-	s.says(waiting(3600))
-	s.says(activities.Next{State: "denied", Settled: true})
+func (s *accessRequestSuite) TestDeniedRequestGrantsNothing() {
+	s.onAdvance(waiting(3600))
+	s.onAdvance(activities.Next{State: "denied", Complete: true})
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
-func (s *accessRequestSuite) TestNobodyAnswersAndEachWaitIsATimerOfItsOwn() {
+func (s *accessRequestSuite) TestEachWaitHasItsTimer() {
 	started := s.env.Now()
 	var slept []time.Duration
 	s.env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { slept = append(slept, d) })
-	const day = 24 * 3600
-	waits := func(seconds int64, what string) activities.Next {
-		return activities.Next{State: "awaiting_approval", WakeIn: seconds, WakeFor: what, Approvers: []string{"bob@example.com"}}
-	}
-	s.says(waits(1*day, "asks the other approvers"))
-	s.says(waits(2*day, "asks the next in the chain besides"))
-	s.says(waits(11*day, "expires if nobody decides"))
-	s.says(activities.Next{State: "expired", Settled: true})
+	const day = 24 * time.Hour
+	s.onAdvance(reminding(1*day, "Ask other approvers at"))
+	s.onAdvance(reminding(2*day, "Escalate to the next approvers at"))
+	s.onAdvance(reminding(11*day, "Expire without a decision at"))
+	s.onAdvance(activities.Next{State: "expired", Complete: true})
 	s.NoError(s.run())
 	s.Equal([]time.Duration{24 * time.Hour, 48 * time.Hour, 11 * 24 * time.Hour}, slept)
 	s.WithinDuration(started.Add(14*24*time.Hour), s.env.Now(), time.Minute)
 }
 
-func (s *accessRequestSuite) TestTheEndPassesBeforeApproval() {
-	s.says(waiting(3600))
-	s.says(activities.Next{State: "expired", Settled: true})
-	s.NoError(s.run()) // nobody signals: the timer asks the record
+func (s *accessRequestSuite) TestEndBeforeApprovalExpires() {
+	s.onAdvance(waiting(3600))
+	s.onAdvance(activities.Next{State: "expired", Complete: true})
+	s.NoError(s.run()) // without a signal: the timer fires
 }
 
-func (s *accessRequestSuite) TestReleasedEarlyIsTakenBackAtOnce() {
+func (s *accessRequestSuite) TestEarlyRevocationTakesEffectAtOnce() {
 	started := s.env.Now()
-	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}})
-	s.says(activities.Next{State: "released", Settled: true})
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
-	s.signalAfter(time.Hour, SignalReleased)
+	s.onAdvance(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
+	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}})
+	s.onAdvance(activities.Next{State: "revoked", Complete: true})
+	s.onDeprovision().Return(nil).Once()
+	s.signalAfter(time.Hour, SignalRevocationRecorded)
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
-func (s *accessRequestSuite) TestOneItemIsGivenWhileAnotherStillWaits() {
+func (s *accessRequestSuite) TestItemIsGrantedWhileAnotherWaits() {
 	next := waiting(3600)
-	next.Give = []activities.Step{item}
-	s.says(next)
-	s.says(waiting(3600))
-	s.says(activities.Next{State: "denied", Settled: true})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(nil).Once()
+	next.Grant = []activities.Step{item}
+	s.onAdvance(next)
+	s.onAdvance(waiting(3600))
+	s.onAdvance(activities.Next{State: "denied", Complete: true})
+	s.onProvision().Return(nil).Once()
 	s.signalAfter(30*time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestGrantingWaitsForItsTargetAsLongAsTheRecordSays() {
+func (s *accessRequestSuite) TestProvisioningIsRetriedUntilTheEnd() {
 	started := s.env.Now()
 	attempts := 0
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		if s.env.Now().Sub(started) >= 3*time.Hour { // its end
-			return activities.Next{State: "failed", Settled: true}, nil
+			return activities.Next{State: "failed", Complete: true}, nil
 		}
-		return activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 3 * 3600}, nil
+		return activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 3 * 3600}, nil
 	})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+	s.onProvision().Return(func(context.Context, activities.ItemInput) error {
 		attempts++
-		return temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+		return targetDown()
 	})
 	s.NoError(s.run())
-	s.Equal(1, attempts, "the attempt that was planned is stopped: the record wants none any more")
+	s.Equal(1, attempts, "the scheduled retry is stopped")
 	s.GreaterOrEqual(s.env.Now().Sub(started), 3*time.Hour)
 	s.Less(s.env.Now().Sub(started), 4*time.Hour)
-	s.Zero(givePolicy.ScheduleToCloseTimeout)
-	s.Zero(givePolicy.RetryPolicy.MaximumAttempts)
-	s.LessOrEqual(givePolicy.RetryPolicy.MaximumInterval, 5*time.Minute)
-	s.True(givePolicy.WaitForCancellation, "an attempt under way is never left to itself")
+	s.Zero(provisionPolicy.ScheduleToCloseTimeout)
+	s.Zero(provisionPolicy.RetryPolicy.MaximumAttempts)
+	s.LessOrEqual(provisionPolicy.RetryPolicy.MaximumInterval, 5*time.Minute)
+	s.True(provisionPolicy.WaitForCancellation, "a current attempt is waited for")
 }
 
-func (s *accessRequestSuite) TestAnOrderToRetryMakesOneAttemptAtOnce() {
+func (s *accessRequestSuite) TestRetryNowMakesOneAttemptAtOnce() {
 	started := s.env.Now()
 	var attempts []time.Duration
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
-		next := activities.Next{State: "approved", Give: []activities.Step{item}, WakeIn: 10 * 3600}
+	s.onEveryAdvance(func() (activities.Next, error) {
+		next := activities.Next{State: "approved", Grant: []activities.Step{item}, DueIn: 10 * 3600}
 		switch since := s.env.Now().Sub(started); {
 		case since >= 9*time.Hour:
-			return activities.Next{State: "failed", Settled: true}, nil
+			return activities.Next{State: "failed", Complete: true}, nil
 		case since >= time.Hour:
 			next.Retry = 5
 		}
 		return next, nil
 	})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(func(context.Context, activities.ItemInput) error {
+	s.onProvision().Return(func(context.Context, activities.ItemInput) error {
 		attempts = append(attempts, s.env.Now().Sub(started))
-		return temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
+		return targetDown()
 	})
 	s.signalAfter(time.Hour, SignalDue)
-	s.signalAfter(2*time.Hour, SignalDue) // the order was carried out
+	s.signalAfter(2*time.Hour, SignalDue) // that retry was carried out
 	s.signalAfter(9*time.Hour, SignalDue)
 	s.NoError(s.run())
 	s.Require().Len(attempts, 2)
 	s.InDelta(time.Hour.Seconds(), attempts[1].Seconds(), 10)
 }
 
-func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRunWhileATargetIsAway() {
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(activities.Next{State: "approved", Give: []activities.Step{item}, TakeBack: []activities.Step{claim}}, nil)
-	away := temporal.NewApplicationErrorWithOptions("the target is away", "Unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).Return(away)
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(away)
+func (s *accessRequestSuite) TestLongHistoryContinuesAsNewDuringOutage() {
+	s.onEveryAdvance(func() (activities.Next, error) {
+		return activities.Next{State: "approved", Grant: []activities.Step{item}, Revoke: []activities.Step{claim}}, nil
+	})
+	s.onProvision().Return(targetDown())
+	s.onDeprovision().Return(targetDown())
 	s.env.RegisterDelayedCallback(func() {
 		s.env.SetContinueAsNewSuggested(true)
 		s.env.SignalWorkflow(SignalDue, nil)
 	}, time.Hour)
 	started := s.env.Now()
-	var again *workflow.ContinueAsNewError
-	s.ErrorAs(s.run(), &again)
+	var continued *workflow.ContinueAsNewError
+	s.ErrorAs(s.run(), &continued)
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)
 }
 
-func (s *accessRequestSuite) TestTakingBackIsNeverGivenUp() {
+func (s *accessRequestSuite) TestRevocationIsRetriedWithoutLimit() {
 	started := s.env.Now()
 	recovery := started.Add(26 * time.Hour)
 	recovered := false
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		if recovered {
-			return activities.Next{State: "ended", Settled: true}, nil
+			return activities.Next{State: "ended", Complete: true}, nil
 		}
-		return activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil
+		return activities.Next{State: "active", Revoke: []activities.Step{claim}}, nil
 	})
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
+	s.onDeprovision().Return(func(context.Context, activities.ClaimInput) error {
 		if recovered = !s.env.Now().Before(recovery); !recovered {
-			return errors.New("the target is away")
+			return errors.New("target down")
 		}
 		return nil
 	})
 	s.NoError(s.run())
 	took := s.env.Now().Sub(started)
 	s.GreaterOrEqual(took, 26*time.Hour)
-	s.Less(took, 27*time.Hour) // the backoff is capped
-	// The test environment stops at ten attempts; a real server does not.
-	s.Zero(takeBackPolicy.RetryPolicy.MaximumAttempts)
-	s.Zero(takeBackPolicy.ScheduleToCloseTimeout)
-	s.LessOrEqual(takeBackPolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
+	s.Less(took, 27*time.Hour, "the backoff is capped")
+	// The test environment stops after ten attempts. A server does not.
+	s.Zero(deprovisionPolicy.RetryPolicy.MaximumAttempts)
+	s.Zero(deprovisionPolicy.ScheduleToCloseTimeout)
+	s.LessOrEqual(deprovisionPolicy.RetryPolicy.MaximumInterval, 30*time.Minute)
 }
 
-func (s *accessRequestSuite) TestCancellingRecordsItAndTakesBackWhatIsTemporary() {
-	s.says(activities.Next{State: "active", WakeIn: 30 * 24 * 3600})
+func (s *accessRequestSuite) TestCancellationRevokesTemporaryAccess() {
+	s.onAdvance(activities.Next{State: "active", DueIn: 30 * 24 * 3600})
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "active", TakeBack: []activities.Step{claim}}, nil).Once()
+		Return(activities.Next{State: "active", Revoke: []activities.Step{claim}}, nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "released", Settled: true}, nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+		Return(activities.Next{State: "revoked", Complete: true}, nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, time.Hour)
 	var cancelled *temporal.CanceledError
 	s.ErrorAs(s.run(), &cancelled)
 }
 
-func (s *accessRequestSuite) TestCancellingWhileGivingLetsTheGiveEndAndTakesItBack() {
-	s.says(activities.Next{State: "approved", Give: []activities.Step{item}})
-	s.env.OnActivity(do.ProvisionAccess, mock.Anything, activities.ItemInput{ItemID: 7}).After(time.Minute).Return(nil).Once()
+func (s *accessRequestSuite) TestCancellationDuringGrantRevokesIt() {
+	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
+	s.onProvision().After(time.Minute).Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "provisioning", TakeBack: []activities.Step{claim}}, nil).Once()
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+		Return(activities.Next{State: "provisioning", Revoke: []activities.Step{claim}}, nil).Once()
+	s.onDeprovision().Return(nil).Once()
 	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Cancelled: true}).
-		Return(activities.Next{State: "released", Settled: true}, nil)
+		Return(activities.Next{State: "revoked", Complete: true}, nil)
 	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, 10*time.Second)
 	var cancelled *temporal.CanceledError
 	s.ErrorAs(s.run(), &cancelled)
 }
 
-func (s *accessRequestSuite) TestASignalWithoutARecordOnlyAsksTheRecord() {
-	s.says(waiting(3600))
-	s.says(waiting(3590)) // nothing is recorded
-	s.says(activities.Next{State: "expired", Settled: true})
+func (s *accessRequestSuite) TestUnconfirmedSignalOnlyLoadsNextSteps() {
+	s.onAdvance(waiting(3600))
+	s.onAdvance(waiting(3590)) // no decision is recorded
+	s.onAdvance(activities.Next{State: "expired", Complete: true})
 	s.signalAfter(10*time.Second, SignalDecisionRecorded)
 	s.NoError(s.run())
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
-func (s *accessRequestSuite) TestWhatASignalSaysIsHandedToTheRecord() {
-	s.says(waiting(3600))
-	s.env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number, Said: []string{SignalReleased}}).
-		Return(activities.Next{State: "denied", Settled: true}, nil).Once()
-	s.signalAfter(time.Minute, SignalReleased)
+func (s *accessRequestSuite) TestSignalNamesArePassedToAdvance() {
+	s.onAdvance(waiting(3600))
+	input := activities.AdvanceInput{RequestID: number, Signals: []string{SignalRevocationRecorded}}
+	s.env.OnActivity(do.Advance, mock.Anything, input).
+		Return(activities.Next{State: "denied", Complete: true}, nil).Once()
+	s.signalAfter(time.Minute, SignalRevocationRecorded)
 	s.NoError(s.run())
 }
 
-func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() {
-	asked := 0
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
-		if asked++; asked == 1 {
+func (s *accessRequestSuite) TestManySignalsLoadNextStepsOnce() {
+	calls := 0
+	s.onEveryAdvance(func() (activities.Next, error) {
+		if calls++; calls == 1 {
 			return waiting(3600), nil
 		}
-		return activities.Next{State: "denied", Settled: true}, nil
+		return activities.Next{State: "denied", Complete: true}, nil
 	})
 	s.env.RegisterDelayedCallback(func() {
 		for range 100 {
@@ -285,87 +306,90 @@ func (s *accessRequestSuite) TestAHundredClicksDoNotAskTheRecordAHundredTimes() 
 		}
 	}, time.Minute)
 	s.NoError(s.run())
-	s.Less(asked, 10)
+	s.Less(calls, 10)
 }
 
-func (s *accessRequestSuite) TestTheRecordIsAskedWithinTheTaskAndByAnActivityWhileItIsAway() {
-	asked, within, byActivity := 0, 0, 0
-	s.env.SetOnLocalActivityStartedListener(func(*activity.Info, context.Context, []any) { within++ })
+func (s *accessRequestSuite) TestDatabaseOutageFallsBackToAnActivity() {
+	calls, local, regular := 0, 0, 0
+	s.env.SetOnLocalActivityStartedListener(func(*activity.Info, context.Context, []any) { local++ })
 	s.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
 		if info.ActivityType.Name == "Advance" {
-			byActivity++
+			regular++
 		}
 	})
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
-		switch asked++; asked {
+	s.onEveryAdvance(func() (activities.Next, error) {
+		switch calls++; calls {
 		case 1:
 			return waiting(3600), nil
 		case 2, 3, 4:
-			return activities.Next{}, errors.New("the record is away")
+			return activities.Next{}, errors.New("database down")
 		}
-		return activities.Next{State: "expired", Settled: true}, nil
+		return activities.Next{State: "expired", Complete: true}, nil
 	})
 	s.NoError(s.run())
-	s.Equal([]int{5, 2, 3}, []int{asked, within, byActivity})
+	s.Equal([]int{5, 2, 3}, []int{calls, local, regular})
 }
 
-func (s *accessRequestSuite) TestALongHistoryGoesOnInANewRun() {
+func (s *accessRequestSuite) TestLongHistoryContinuesAsNew() {
 	s.env.SetContinueAsNewSuggested(true)
-	s.says(waiting(3600))
-	var again *workflow.ContinueAsNewError
-	s.ErrorAs(s.run(), &again)
+	s.onAdvance(waiting(3600))
+	var continued *workflow.ContinueAsNewError
+	s.ErrorAs(s.run(), &continued)
 }
 
-func (s *accessRequestSuite) TestARunWithAnotherRequestsIDFailsAtOnce() {
+func (s *accessRequestSuite) TestWrongWorkflowIDFails() {
 	s.env.SetStartWorkflowOptions(startOptions("access-request-1"))
-	s.ErrorContains(s.run(), "is not the one of request 1042")
+	s.ErrorContains(s.run(), "does not belong to request 1042")
 }
 
-func (s *accessRequestSuite) TestAMessageThatIsGatheredIsLookedAtAgain() {
+func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AgainIn: 30}, nil).Once()
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{AskAgain: true}, nil).Once()
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, nil)
-	behind := waiting(3600)
-	behind.MessagesDue = true
-	s.says(behind)
-	s.says(activities.Next{State: "expired", Settled: true}) // asked again, because somebody was not in Slack
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{DueIn: 30}, nil).Once()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).
+		Return(activities.SyncResult{ApproverUnreachable: true}, nil).Once()
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, nil)
+	next := waiting(3600)
+	next.MessagesDue = true
+	s.onAdvance(next)
+	s.onAdvance(activities.Next{State: "expired", Complete: true}) // loaded again, as an approver is not in Slack
 	started := s.env.Now()
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), time.Minute)
 }
 
-func (s *accessRequestSuite) TestSlackAwayHoldsNothingUp() {
+func (s *accessRequestSuite) TestSlackOutageDoesNotDelayRevocation() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(activities.Converged{}, errors.New("Slack is away"))
-	s.says(activities.Next{State: "active", WakeIn: 60, MessagesDue: true})
-	s.says(activities.Next{State: "active", TakeBack: []activities.Step{claim}, MessagesDue: true})
-	s.says(activities.Next{State: "ended", Settled: true})
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, errors.New("Slack down"))
+	s.onAdvance(activities.Next{State: "active", DueIn: 60, MessagesDue: true})
+	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}, MessagesDue: true})
+	s.onAdvance(activities.Next{State: "ended", Complete: true})
 	started := s.env.Now()
-	var takenBack time.Duration
-	s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(func(context.Context, activities.ClaimInput) error {
-		takenBack = s.env.Now().Sub(started)
+	var revoked time.Duration
+	s.onDeprovision().Return(func(context.Context, activities.ClaimInput) error {
+		revoked = s.env.Now().Sub(started)
 		return nil
 	}).Once()
 	s.NoError(s.run())
-	s.Less(takenBack, 65*time.Second)
+	s.Less(revoked, 65*time.Second)
 }
 
-func TestSearchAttributeListsStayWithinWhatTemporalTakes(t *testing.T) {
-	var many []string
-	for range 200 {
-		many = append(many, "somebody.with.a.long.name@an-even-longer-department.example.com")
-	}
-	kept := bounded(many)
-	size := 0
-	for _, v := range kept {
-		size += len(v) + 3
-	}
-	require.LessOrEqual(t, len(kept), 50)
-	require.LessOrEqual(t, size, 2048)
-	require.NotEmpty(t, kept)
+func TestSearchAttributes(t *testing.T) {
+	t.Run("lists stay within Temporal's limits", func(t *testing.T) {
+		var many []string
+		for range 200 {
+			many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
+		}
+		kept := bounded(many)
+		size := 0
+		for _, v := range kept {
+			size += len(v) + 3
+		}
+		require.LessOrEqual(t, len(kept), 50)
+		require.LessOrEqual(t, size, 2048)
+		require.NotEmpty(t, kept)
+	})
 }

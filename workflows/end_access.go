@@ -9,60 +9,70 @@ import (
 	"accessbot/activities"
 )
 
-// EndAccessInput names the claim that a run takes back.
+// EndAccessInput names the claim to end.
 type EndAccessInput struct{ ClaimID int64 }
 
-// EndAccess takes back one claim that has no run of its own any more, or never had one: a permanent grant that is given
-// back, or what somebody who left still holds. The order stands in the record; without one nothing happens.
+// EndAccess ends one claim that no request's run ends: imported access, or permanent access whose run is complete. The claim
+// must be over in the database. Otherwise the run fails and changes nothing.
 func EndAccess(ctx workflow.Context, in EndAccessInput) error {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != EndWorkflowID(in.ClaimID) {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("run %s is not the one of claim %d", id, in.ClaimID), "WrongID", nil)
+		text := fmt.Sprintf("workflow ID %s does not belong to claim %d", id, in.ClaimID)
+		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
 	}
-	ctx, _ = workflow.NewDisconnectedContext(ctx) // an order in the record is not undone by cancelling its run
-	e := &endAccess{claim: activities.ClaimInput{ClaimID: in.ClaimID}}
+	ctx, _ = workflow.NewDisconnectedContext(ctx) // cancelling the run does not undo a recorded revocation
+	e := &endAccess{in: activities.ClaimInput{ClaimID: in.ClaimID}}
 	return e.run(ctx)
 }
 
 type endAccess struct {
-	claim activities.ClaimInput
-	order activities.CheckReleaseResult
+	in    activities.ClaimInput
+	claim activities.CheckClaimResult
 }
 
 func (e *endAccess) run(ctx workflow.Context) error {
-	if err := e.check(ctx); err != nil {
+	if err := e.checkClaim(ctx); err != nil {
 		return err
 	}
-	if !e.order.Ordered {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("nobody has ordered claim %d back", e.claim.ClaimID), "NotOrdered", nil)
-	}
-	if err := e.takeBack(ctx); err != nil {
+	if err := e.deprovision(ctx); err != nil {
 		return err
 	}
-	if e.order.RequestID == 0 {
+	if e.claim.RequestID == 0 {
 		return nil
 	}
-	return e.say(ctx)
-}
-
-func (e *endAccess) check(ctx workflow.Context) error {
-	ctx = with(ctx, recordPolicy, "look for the order")
-	return workflow.ExecuteActivity(ctx, do.CheckRelease, e.claim).Get(ctx, &e.order)
-}
-
-func (e *endAccess) takeBack(ctx workflow.Context) error {
-	ctx = with(ctx, takeBackPolicy, "take back "+e.order.Label)
-	return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, e.claim).Get(ctx, nil)
-}
-
-// say brings the request that the claim came from up to date, and tells people.
-func (e *endAccess) say(ctx workflow.Context) error {
-	recordCtx := with(ctx, recordPolicy, whatIsNext)
-	if err := workflow.ExecuteActivity(recordCtx, do.Advance, activities.AdvanceInput{RequestID: e.order.RequestID}).Get(recordCtx, nil); err != nil {
+	if err := e.updateRequest(ctx); err != nil {
 		return err
 	}
-	slackCtx := with(ctx, messagePolicy, "say so in Slack")
-	if err := workflow.ExecuteActivity(slackCtx, do.ConvergeMessages, activities.RequestInput{RequestID: e.order.RequestID}).Get(slackCtx, nil); err != nil {
-		workflow.GetLogger(ctx).Error("messages are behind: the sweep sends them", "error", err)
+	e.syncMessages(ctx)
+	return nil
+}
+
+func (e *endAccess) checkClaim(ctx workflow.Context) error {
+	ctx = withPolicy(ctx, databasePolicy, "Check that the claim is over")
+	if err := workflow.ExecuteActivity(ctx, do.CheckClaim, e.in).Get(ctx, &e.claim); err != nil {
+		return err
+	}
+	if !e.claim.Over {
+		text := fmt.Sprintf("claim %d is not over: it has no revocation and no past end", e.in.ClaimID)
+		return temporal.NewNonRetryableApplicationError(text, "ClaimNotOver", nil)
 	}
 	return nil
+}
+
+func (e *endAccess) deprovision(ctx workflow.Context) error {
+	ctx = withPolicy(ctx, deprovisionPolicy, "Revoke "+e.claim.Label)
+	return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, e.in).Get(ctx, nil)
+}
+
+// updateRequest records the end in the request that the claim came from.
+func (e *endAccess) updateRequest(ctx workflow.Context) error {
+	ctx = withPolicy(ctx, databasePolicy, loadNextSteps)
+	return workflow.ExecuteActivity(ctx, do.Advance, activities.AdvanceInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
+}
+
+func (e *endAccess) syncMessages(ctx workflow.Context) {
+	ctx = withPolicy(ctx, messagePolicy, syncMessages)
+	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error(notSynced, "error", err)
+	}
 }

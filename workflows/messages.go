@@ -8,68 +8,68 @@ import (
 	"accessbot/activities"
 )
 
-// messages keeps what people see in Slack as the record says. It runs beside the run that owns it, one look at a time,
-// and nothing waits for it but the end of the run.
+// messages syncs a request's Slack messages with the database. It runs beside its run, one sync at a time. Only the end of the
+// run waits for it.
 type messages struct {
 	requestID int64
-	dirty     bool // something changed since the last look
-	looking   bool
-	wake      workflow.Channel // the run's: a look can find that whom to ask has changed
+	due       bool // something changed since the last sync began
+	syncing   bool
+	changed   workflow.Channel // the run's: a sync can find that an approver is not in Slack
 }
 
-func startMessages(ctx workflow.Context, requestID int64, wake workflow.Channel) *messages {
-	m := &messages{requestID: requestID, wake: wake}
+func startMessages(ctx workflow.Context, requestID int64, changed workflow.Channel) *messages {
+	m := &messages{requestID: requestID, changed: changed}
 	workflow.Go(ctx, m.run)
 	return m
 }
 
-// look asks for another look.
-func (m *messages) look() { m.dirty = true }
+// requestSync makes run sync once more.
+func (m *messages) requestSync() { m.due = true }
 
-func (m *messages) busy() bool { return m.dirty || m.looking }
+func (m *messages) busy() bool { return m.due || m.syncing }
 
 func (m *messages) run(ctx workflow.Context) {
 	for {
-		if err := workflow.Await(ctx, func() bool { return m.dirty }); err != nil {
+		if err := workflow.Await(ctx, func() bool { return m.due }); err != nil {
 			return
 		}
-		m.dirty, m.looking = false, true
-		again := m.converge(ctx)
-		m.looking = false
-		if again > 0 && !m.dirty {
-			// What is gathered is due in a moment. The end of the run does not wait for it: the sweep would send it.
-			m.sleep(ctx, again)
+		m.due, m.syncing = false, true
+		wait := m.sync(ctx)
+		m.syncing = false
+		if wait > 0 && !m.due {
+			// Batched notifications are due then. The run does not stay open for them: the sweep would send them.
+			m.sleep(ctx, wait)
 		}
 	}
 }
 
-// converge brings the messages to what the record says, and answers in how long to look again; 0: when something changes.
-func (m *messages) converge(ctx workflow.Context) time.Duration {
-	ctx = with(ctx, messagePolicy, "say so in Slack")
-	var result activities.Converged
-	err := workflow.ExecuteActivity(ctx, do.ConvergeMessages, activities.RequestInput{RequestID: m.requestID}).Get(ctx, &result)
+// sync makes the messages match the database. It returns the time until the next sync; 0: when something changes.
+func (m *messages) sync(ctx workflow.Context) time.Duration {
+	ctx = withPolicy(ctx, messagePolicy, syncMessages)
+	var result activities.SyncResult
+	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: m.requestID}).Get(ctx, &result)
 	if err != nil {
-		workflow.GetLogger(ctx).Error("messages are behind: the sweep sends them", "error", err)
+		workflow.GetLogger(ctx).Error(notSynced, "error", err)
 		return 0
 	}
-	if result.AskAgain {
-		m.wake.SendAsync(nil)
+	if result.ApproverUnreachable {
+		m.changed.SendAsync(nil)
 	}
-	return time.Duration(result.AgainIn) * time.Second
+	return time.Duration(result.DueIn) * time.Second
 }
 
-// sleep waits before the next look, and less if something changes.
+// sleep waits until the next sync, or until something changes.
 func (m *messages) sleep(ctx workflow.Context, d time.Duration) {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	timer := workflow.NewTimerWithOptions(timerCtx, d, workflow.TimerOptions{Summary: "gathers what to say"})
-	err := workflow.Await(ctx, func() bool { return m.dirty || timer.IsReady() })
-	m.dirty = m.dirty || err == nil
+	timer := workflow.NewTimerWithOptions(timerCtx, d, workflow.TimerOptions{Summary: "Batch notifications"})
+	err := workflow.Await(ctx, func() bool { return m.due || timer.IsReady() })
+	m.due = m.due || err == nil
 }
 
-// finish waits until the last look is over.
+// finish waits until the last sync is done.
 func (m *messages) finish(ctx workflow.Context) {
 	if err := workflow.Await(ctx, func() bool { return !m.busy() }); err != nil {
-		workflow.GetLogger(ctx).Error("the last messages are behind: the sweep sends them", "error", err)
+		workflow.GetLogger(ctx).Error(notSynced, "error", err)
 	}
 }

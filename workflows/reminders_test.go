@@ -9,45 +9,48 @@ import (
 	"accessbot/activities"
 )
 
-// reminding is what the record says while it waits for Bob.
-func reminding(wake time.Duration, what string) activities.Next {
-	return activities.Next{State: "awaiting_approval", WakeIn: int64(wake / time.Second), WakeFor: what, Approvers: []string{"bob@example.com"}}
+// reminding is the next step while Bob has not decided.
+func reminding(dueIn time.Duration, dueFor string) activities.Next {
+	return activities.Next{
+		State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"},
+	}
 }
 
-func (s *accessRequestSuite) TestEachReminderIsOneTimerOneLookAtTheRecordAndOneAtItsMessages() {
+func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 	s.env.RegisterActivity(&activities.Activities{})
 	const day = 24 * time.Hour
 	started := s.env.Now()
-	var advanced, converged []time.Duration
-	next := []activities.Next{ // what the record says, one answer after the other
-		reminding(day, "reminds bob@example.com"),
-		reminding(2*day, "reminds bob@example.com"),
-		reminding(4*day, "reminds bob@example.com"),
-		reminding(7*day, "expires if nobody decides"),
-		{State: "expired", Settled: true},
+	var advanced, synced []time.Duration
+	next := []activities.Next{
+		reminding(day, "Remind bob@example.com at"),
+		reminding(2*day, "Remind bob@example.com at"),
+		reminding(4*day, "Remind bob@example.com at"),
+		reminding(7*day, "Expire without a decision at"),
+		{State: "expired", Complete: true},
 	}
-	for n := range next {
-		next[n].MessagesDue = true
+	for i := range next {
+		next[i].MessagesDue = true
 	}
-	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).Return(func(context.Context, activities.AdvanceInput) (activities.Next, error) {
+	s.onEveryAdvance(func() (activities.Next, error) {
 		advanced = append(advanced, s.env.Now().Sub(started).Round(time.Hour))
 		return next[min(len(advanced), len(next))-1], nil
 	})
-	s.env.OnActivity(do.ConvergeMessages, mock.Anything, mock.Anything).Return(func(context.Context, activities.RequestInput) (activities.Converged, error) {
-		converged = append(converged, s.env.Now().Sub(started).Round(time.Hour))
-		return activities.Converged{}, nil
-	})
+	recordSync := func(context.Context, activities.RequestInput) (activities.SyncResult, error) {
+		synced = append(synced, s.env.Now().Sub(started).Round(time.Hour))
+		return activities.SyncResult{}, nil
+	}
+	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(recordSync)
 	s.NoError(s.run())
 	s.Equal([]time.Duration{0, day, 3 * day, 7 * day, 14 * day}, advanced)
-	s.Equal(advanced, converged)
+	s.Equal(advanced, synced)
 }
 
-func (s *accessRequestSuite) TestADecisionEndsTheSleepUntilTheNextReminder() {
+func (s *accessRequestSuite) TestDecisionEndsTheReminderTimer() {
 	started := s.env.Now()
-	s.says(reminding(24*time.Hour, "reminds bob@example.com"))
-	s.says(activities.Next{State: "denied", Settled: true})
+	s.onAdvance(reminding(24*time.Hour, "Remind bob@example.com at"))
+	s.onAdvance(activities.Next{State: "denied", Complete: true})
 	s.signalAfter(time.Hour, SignalDecisionRecorded)
 	s.NoError(s.run())
 	s.Less(s.env.Now().Sub(started), 2*time.Hour)

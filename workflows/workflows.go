@@ -1,7 +1,8 @@
-// Package workflows is what happens, in order: a request from its submission until nothing is left of it to do, and the
-// taking back of a claim that has no such run.
+// Package workflows says what happens, in order: AccessRequest handles one request from submission to end, and EndAccess ends
+// one claim that has no such run.
 //
-// A run holds no truth. It asks the record what is next, does it, and sleeps: it can be started at any time, or again.
+// A run holds no state of its own. It loads its next steps from the database, takes them, and sleeps. It can be started at any
+// time, any number of times.
 package workflows
 
 import (
@@ -14,27 +15,27 @@ import (
 	"accessbot/activities"
 )
 
-// Signals wake a run. They carry nothing and prove nothing: what happened stands in the record.
+// Signals make a run load its next steps. They carry nothing and prove nothing: the database says what happened.
 const (
-	SignalSubmitted        = "submitted"
-	SignalDecisionRecorded = activities.SaidDecisionRecorded
-	SignalWithdrawn        = activities.SaidWithdrawn
-	SignalReleased         = activities.SaidReleased
-	SignalDue              = "due" // the sweep's: the record says that something should have happened
+	SignalSubmitted          = "submitted"
+	SignalDecisionRecorded   = activities.SignalDecisionRecorded
+	SignalWithdrawalRecorded = activities.SignalWithdrawalRecorded
+	SignalRevocationRecorded = activities.SignalRevocationRecorded
+	SignalDue                = "due" // something is overdue, or changed that has no signal of its own
 )
 
-var signals = []string{SignalSubmitted, SignalDecisionRecorded, SignalWithdrawn, SignalReleased, SignalDue}
+var signals = []string{SignalSubmitted, SignalDecisionRecorded, SignalWithdrawalRecorded, SignalRevocationRecorded, SignalDue}
 
-// QueryStatus answers a request's run as activities.Next.
+// QueryStatus returns the next steps of a request's run, an activities.Next.
 const QueryStatus = "status"
 
-// RequestWorkflowID is the ID of the run of a request, by the number that people see.
+// RequestWorkflowID is the workflow ID of a request, by its number.
 func RequestWorkflowID(number int64) string { return fmt.Sprintf("access-request-%d", number) }
 
-// EndWorkflowID is the ID of the run that takes one claim back.
+// EndWorkflowID is the workflow ID of EndAccess for a claim.
 func EndWorkflowID(claimID int64) string { return fmt.Sprintf("end-access-%d", claimID) }
 
-// Search attributes, as operators filter by them. On a namespace with an SQL store there is room for three KeywordLists.
+// Search attributes, for operators to filter runs by. A namespace with an SQL store has room for three KeywordLists.
 var (
 	AccessState       = temporal.NewSearchAttributeKeyKeyword("AccessState")
 	AccessRequester   = temporal.NewSearchAttributeKeyKeyword("AccessRequester")
@@ -43,47 +44,73 @@ var (
 	AccessUntil       = temporal.NewSearchAttributeKeyTime("AccessUntil")
 )
 
-// Policies: how long an activity may take, and what happens when it fails. Each has its reason here and nowhere else.
-var (
-	// The record is a transaction away. While PostgreSQL is down nothing else could be done anyway: try on, forever.
-	recordPolicy = workflow.ActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+// Bounds on a KeywordList: one that has more values or bytes would fail every task of the run.
+const (
+	maxValues = 50
+	maxBytes  = 2000
+)
+
+// bounded keeps as many of a KeywordList's values as Temporal accepts.
+func bounded(values []string) []string {
+	size, n := 0, 0
+	for n < len(values) && n < maxValues && size+len(values[n]) <= maxBytes {
+		size += len(values[n]) + 3 // quotes and comma
+		n++
 	}
-	// Within a workflow task there is little time, and trying again would fill the history: once, then by recordPolicy.
-	atOncePolicy = workflow.LocalActivityOptions{
+	return values[:n]
+}
+
+// Policies: how long an activity may take, and what happens when it fails.
+var (
+	// One transaction. While PostgreSQL is down nothing else can be done, so retry without limit.
+	databasePolicy = workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		RetryPolicy:         backoff(time.Second, time.Minute),
+	}
+	// A workflow task has little time, and retries would fill its history: try once, then use databasePolicy.
+	localDatabasePolicy = workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: 5 * time.Second, // a task may take twice that
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-		Summary:                whatIsNext,
+		Summary:                loadNextSteps,
 	}
-	// Granting is tried until the record says that it is over: its end, or its expiry. Attempts by Temporal add no events to the
-	// history, however long a target is away.
-	givePolicy = workflow.ActivityOptions{
-		StartToCloseTimeout: 30 * time.Second, // a connector bounds itself below: longer means that the worker is gone
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
-		WaitForCancellation: true, // an attempt under way ends by itself; one that is waited for ends at once
+	// Provisioning is retried until the database says that it is over: by its end date, or its expiry. Retries by Temporal add
+	// no events to the history, however long a target is down.
+	provisionPolicy = workflow.ActivityOptions{
+		StartToCloseTimeout: 30 * time.Second, // a connector's own bound is shorter: taking longer means that the worker is gone
+		RetryPolicy:         backoff(time.Second, 5*time.Minute),
+		WaitForCancellation: true, // a current attempt ends by itself; a scheduled retry ends at once
 	}
-	// Taking back is never given up.
-	takeBackPolicy = workflow.ActivityOptions{
+	// De-provisioning is retried without limit.
+	deprovisionPolicy = workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Second, // as above
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Minute},
+		RetryPolicy:         backoff(time.Second, 30*time.Minute),
 		WaitForCancellation: true,
 	}
-	// Nothing waits for Slack. What could not be said in ten minutes, the sweep says later.
+	// Nothing waits for Slack. What was not sent within ten minutes, the sweep sends later.
 	messagePolicy = workflow.ActivityOptions{
-		StartToCloseTimeout:    20 * time.Second, // a look ends itself before that
+		StartToCloseTimeout:    20 * time.Second, // a sync's own bound is shorter
 		ScheduleToCloseTimeout: 10 * time.Minute,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy:            backoff(2*time.Second, time.Minute),
 	}
 )
 
-const whatIsNext = "what is next"
+// backoff is an unlimited retry policy whose interval doubles from first to longest.
+func backoff(first, longest time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: longest}
+}
 
-// with names an activity in the Web UI.
-func with(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
+// Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
+const (
+	loadNextSteps = "Load next steps"
+	syncMessages  = "Sync Slack messages"
+	notSynced     = "messages not synced, sweep retries"
+)
+
+// withPolicy sets how an activity is run, and its summary in the Web UI.
+func withPolicy(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
 	policy.Summary = summary
 	return workflow.WithActivityOptions(ctx, policy)
 }
 
-// do is only ever used for its methods' names.
+// do is nil: only its methods' names are used.
 var do *activities.Activities

@@ -25,29 +25,33 @@ func endAccessEnvironment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-func TestEndAccessTakesBackWhatTheRecordOrders(t *testing.T) {
-	env := endAccessEnvironment(t)
-	env.OnActivity(do.CheckRelease, mock.Anything, activities.ClaimInput{ClaimID: 70}).
-		Return(activities.CheckReleaseResult{Ordered: true, RequestID: number, Label: "Warehouse / reader"}, nil).Once()
-	env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
-	env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(activities.Next{Settled: true}, nil).Once()
-	env.OnActivity(do.ConvergeMessages, mock.Anything, activities.RequestInput{RequestID: number}).Return(activities.Converged{}, nil).Once()
-	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
-	require.NoError(t, env.GetWorkflowError())
-}
+func TestEndAccess(t *testing.T) {
+	t.Run("claim that is over is revoked", func(t *testing.T) {
+		env := endAccessEnvironment(t)
+		env.OnActivity(do.CheckClaim, mock.Anything, activities.ClaimInput{ClaimID: 70}).
+			Return(activities.CheckClaimResult{Over: true, RequestID: number, Label: "Warehouse / reader"}, nil).Once()
+		env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: 70}).Return(nil).Once()
+		env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).
+			Return(activities.Next{Complete: true}, nil).Once()
+		env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
+			Return(activities.SyncResult{}, nil).Once()
+		env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+		require.NoError(t, env.GetWorkflowError())
+	})
 
-func TestEndAccessWithoutAnOrderDoesNothing(t *testing.T) {
-	env := endAccessEnvironment(t)
-	env.OnActivity(do.CheckRelease, mock.Anything, mock.Anything).Return(activities.CheckReleaseResult{}, nil).Once()
-	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
-	require.ErrorContains(t, env.GetWorkflowError(), "nobody has ordered claim 70 back")
-}
+	t.Run("claim that is not over is left alone", func(t *testing.T) {
+		env := endAccessEnvironment(t)
+		env.OnActivity(do.CheckClaim, mock.Anything, mock.Anything).Return(activities.CheckClaimResult{}, nil).Once()
+		env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+		require.ErrorContains(t, env.GetWorkflowError(), "claim 70 is not over")
+	})
 
-func TestEndAccessIsNotStoppedByCancellingItsRun(t *testing.T) {
-	env := endAccessEnvironment(t)
-	env.OnActivity(do.CheckRelease, mock.Anything, mock.Anything).Return(activities.CheckReleaseResult{Ordered: true}, nil).Once()
-	env.OnActivity(do.DeprovisionAccess, mock.Anything, mock.Anything).After(time.Hour).Return(nil).Once()
-	env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
-	env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
-	require.NoError(t, env.GetWorkflowError())
+	t.Run("cancelled run still revokes", func(t *testing.T) {
+		env := endAccessEnvironment(t)
+		env.OnActivity(do.CheckClaim, mock.Anything, mock.Anything).Return(activities.CheckClaimResult{Over: true}, nil).Once()
+		env.OnActivity(do.DeprovisionAccess, mock.Anything, mock.Anything).After(time.Hour).Return(nil).Once()
+		env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
+		env.ExecuteWorkflow(EndAccess, EndAccessInput{ClaimID: 70})
+		require.NoError(t, env.GetWorkflowError())
+	})
 }

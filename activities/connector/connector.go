@@ -1,5 +1,5 @@
-// Package connector is the port to target systems: what reads, gives and takes
-// entitlements there. Each kind of system has a package below this one; package
+// Package connector is the port to target systems: what reads, grants and revokes
+// access there. Each kind of system has a package below this one; package
 // kinds opens them by name, and package connectortest says by tests what all of
 // them must keep.
 package connector
@@ -19,11 +19,11 @@ func (a Assignment) String() string { return a.Account + " on " + a.Object }
 
 // State is what the target really shows for an assignment.
 type State struct {
-	// Held: the account has the object, whoever gave it. What it has only
+	// Held: the account has the object, no matter who granted it. What it has only
 	// through another object does not count.
 	Held bool
 	// Pending: a change to it is under way and not done (an invitation is out, a
-	// task is open). A pending assignment is neither given nor taken back yet.
+	// task is open). A pending assignment is neither granted nor revoked yet.
 	Pending bool
 	// WaitsFor says to people what a pending one waits for, such as "ann to
 	// accept the invitation of acme"; empty: unknown.
@@ -32,9 +32,9 @@ type State struct {
 	People   []string // with OnPeople: their names
 }
 
-// Settled tells whether the state is what is wanted: held and nothing else, or
-// nothing at all.
-func (s State) Settled(held bool) bool { return !s.Pending && s.Held == held }
+// Matches reports whether the state is the wanted one: held (or not held), and no
+// change pending.
+func (s State) Matches(held bool) bool { return !s.Pending && s.Held == held }
 
 func (s State) String() string {
 	switch {
@@ -59,23 +59,23 @@ func (s State) String() string {
 type Connector interface {
 	// Read looks the assignment up. A missing account or object is *Gone.
 	Read(ctx context.Context, a Assignment) (State, error)
-	// Give gives the object to the account; already held, or invited, is
+	// Grant grants the object to the account; already held, or invited, is
 	// success. What the target does later, or a person has to do, is success or
 	// *Pending; asking for it again changes nothing. It creates nothing: a
 	// missing object is *Gone, and so is a missing account, in this order, so
-	// that no account is made for an object that cannot be given.
-	Give(ctx context.Context, a Assignment) error
-	// Take takes the object back, also if someone else gave it, and withdraws
-	// an open invitation; not held is success, and *Pending as for Give. A
-	// missing account or object is *Gone. It refuses less than Give: what has become dangerous since, or an
+	// that no account is made for an object that cannot be granted.
+	Grant(ctx context.Context, a Assignment) error
+	// Revoke revokes the object, also if someone else granted it, and withdraws
+	// an open invitation; not held is success, and *Pending as for Grant. A
+	// missing account or object is *Gone. It refuses less than Grant: what has become dangerous since, or an
 	// account that was disabled, must still lose its access.
-	Take(ctx context.Context, a Assignment) error
+	Revoke(ctx context.Context, a Assignment) error
 	// Close releases what the connector holds open.
 	Close() error
 }
 
 // AccountCreator is a Connector that can create a missing account, with no
-// access and no means to log in beyond what the target gives everyone. An
+// access and no means to log in beyond what the target grants everyone. An
 // account that is already there is success and stays as it is. *Gone: it turns
 // out that accounts are not created there.
 type AccountCreator interface {
@@ -91,11 +91,11 @@ type Checker interface {
 
 // Limits are what a target may be asked for at once.
 type Limits struct {
-	Concurrency int     // settlings at once; at least 1
-	PerSecond   float64 // settlings begun a second; 0: as many as there are
+	Concurrency int     // reconciliations at once; at least 1
+	PerSecond   float64 // reconciliations started per second; 0: no limit
 }
 
-// Lister is a Connector that can tell all assignments that it could take back.
+// Lister is a Connector that can tell all assignments that it could revoke.
 // It streams them to fn in no particular order, each once; fn's error ends the
 // listing and is returned as it is.
 type Lister interface {

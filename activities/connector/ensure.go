@@ -7,15 +7,15 @@ import (
 
 // Ensure makes the assignment held, or not held, and returns nil only after the
 // target itself shows it so; *Pending while that is not done yet. It may be called again after any error, and when
-// it is already so. When giving, and only then, a missing account is created if
-// the connector can. When taking back, an account or object that is gone counts
-// as taken back once a look-up confirms it.
+// it is already so. When granting, and only then, a missing account is created if
+// the connector can. When revoking, an account or object that is gone counts
+// as revoked once a look-up confirms it.
 func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 	var err error
 	if held {
-		err = give(ctx, c, a)
+		err = grant(ctx, c, a)
 	} else {
-		err = c.Take(ctx, a)
+		err = c.Revoke(ctx, a)
 	}
 	var pending *Pending
 	switch {
@@ -26,13 +26,13 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 
 	read := c.Read
 	if !held {
-		read = func(ctx context.Context, a Assignment) (State, error) { return Look(ctx, c, a) }
+		read = func(ctx context.Context, a Assignment) (State, error) { return ReadOrNotHeld(ctx, c, a) }
 	}
 	state, err := read(ctx, a)
 	switch {
 	case err != nil:
 		return err
-	case state.Settled(held):
+	case state.Matches(held):
 		return nil
 	case pending != nil:
 		return pending
@@ -43,7 +43,7 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 	}
 }
 
-// Waiting is the error of giving what the target shows as under way.
+// Waiting is the error of granting what the target shows as under way.
 func Waiting(a Assignment, state State) *Pending {
 	what := state.WaitsFor
 	if what == "" {
@@ -52,9 +52,9 @@ func Waiting(a Assignment, state State) *Pending {
 	return &Pending{Assignment: a, Want: true, On: state.On, WaitsFor: what, People: state.People}
 }
 
-// Look reads the assignment where an account or object that does not exist
-// simply means not held, as before a first grant.
-func Look(ctx context.Context, c Connector, a Assignment) (State, error) {
+// ReadOrNotHeld reads the assignment. An account or object that does not exist
+// counts as not held, as before a first grant.
+func ReadOrNotHeld(ctx context.Context, c Connector, a Assignment) (State, error) {
 	state, err := c.Read(ctx, a)
 	if ClassOf(err) == ClassGone {
 		return State{}, nil
@@ -78,11 +78,11 @@ func Check(ctx context.Context, c Connector) (string, error) {
 	return report + "; creates no accounts", nil
 }
 
-// give creates a missing account where the connector can. *Gone of the account
+// grant creates a missing account where the connector can. *Gone of the account
 // then means that accounts are not created there at all; what fails otherwise is
 // *NotCreated.
-func give(ctx context.Context, c Connector, a Assignment) error {
-	err := c.Give(ctx, a)
+func grant(ctx context.Context, c Connector, a Assignment) error {
+	err := c.Grant(ctx, a)
 	if !isAccountGone(err) {
 		return err
 	}
@@ -95,7 +95,7 @@ func give(ctx context.Context, c Connector, a Assignment) error {
 	} else if err != nil {
 		return &NotCreated{Account: a.Account, Err: err}
 	}
-	if err := c.Give(ctx, a); !isAccountGone(err) {
+	if err := c.Grant(ctx, a); !isAccountGone(err) {
 		return err
 	}
 	// Services that are eventually consistent show it a moment later.

@@ -13,10 +13,10 @@ import (
 
 // target is a target system in memory that answers as it is told to.
 type target struct {
-	state                      connector.State
-	readErr, giveErr, takeErr  error // answered instead of doing it
-	invites, lies, noAccount   bool
-	reads, gives, takes, makes int
+	state                        connector.State
+	readErr, grantErr, revokeErr error // answered instead of doing it
+	invites, lies, noAccount     bool
+	reads, grants, takes, makes  int
 }
 
 func (x *target) Read(context.Context, connector.Assignment) (connector.State, error) {
@@ -24,11 +24,11 @@ func (x *target) Read(context.Context, connector.Assignment) (connector.State, e
 	return x.state, x.readErr
 }
 
-func (x *target) Give(_ context.Context, a connector.Assignment) error {
-	x.gives++
+func (x *target) Grant(_ context.Context, a connector.Assignment) error {
+	x.grants++
 	switch {
-	case x.giveErr != nil:
-		return x.giveErr
+	case x.grantErr != nil:
+		return x.grantErr
 	case x.noAccount:
 		return &connector.Gone{Part: connector.Account, Name: a.Account}
 	case x.lies:
@@ -40,12 +40,12 @@ func (x *target) Give(_ context.Context, a connector.Assignment) error {
 	return nil
 }
 
-func (x *target) Take(context.Context, connector.Assignment) error {
+func (x *target) Revoke(context.Context, connector.Assignment) error {
 	x.takes++
-	if x.takeErr == nil && !x.lies {
+	if x.revokeErr == nil && !x.lies {
 		x.state = connector.State{}
 	}
-	return x.takeErr
+	return x.revokeErr
 }
 
 func (x *target) Close() error { return nil }
@@ -64,94 +64,113 @@ func (x creating) CreateAccount(context.Context, string) error {
 }
 
 var (
-	seat          = connector.Assignment{Account: "ann", Object: "admins"}
+	assignment    = connector.Assignment{Account: "ann", Object: "admins"}
 	accountGone   = &connector.Gone{Part: connector.Account, Name: "ann"}
 	objectGone    = &connector.Gone{Part: connector.Object, Name: "admins"}
 	notAvailable  = &connector.Unavailable{Err: errors.New("cut")}
 	heldState     = connector.State{Held: true}
 	pendingState  = connector.State{Pending: true}
-	notWantedHeld = &connector.NotAsWanted{Assignment: seat, Want: true}
+	notWantedHeld = &connector.NotAsWanted{Assignment: assignment, Want: true}
 )
 
-func TestGivingEndsWithTheTargetShowingIt(t *testing.T) {
-	x := &target{}
-	require.NoError(t, connector.Ensure(t.Context(), x, seat, true))
-	require.Equal(t, 1, x.reads)
-	require.Equal(t, heldState, x.state)
-}
+func TestEnsure(t *testing.T) {
+	t.Run("grant ends with the target showing it", func(t *testing.T) {
+		x := &target{}
+		require.NoError(t, connector.Ensure(t.Context(), x, assignment, true))
+		require.Equal(t, 1, x.reads)
+		require.Equal(t, heldState, x.state)
+	})
 
-func TestALieIsNotAsWanted(t *testing.T) {
-	require.Equal(t, notWantedHeld, connector.Ensure(t.Context(), &target{lies: true}, seat, true))
-	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: heldState},
-		connector.Ensure(t.Context(), &target{lies: true, state: heldState}, seat, false))
-}
+	t.Run("target that reports a change it did not make is an error", func(t *testing.T) {
+		require.Equal(t, notWantedHeld, connector.Ensure(t.Context(), &target{lies: true}, assignment, true))
+		require.Equal(t, &connector.NotAsWanted{Assignment: assignment, Want: false, Got: heldState},
+			connector.Ensure(t.Context(), &target{lies: true, state: heldState}, assignment, false))
+	})
 
-func TestAnInvitationIsNeitherGivenNorTakenBack(t *testing.T) {
-	x := &target{invites: true}
-	require.Equal(t, &connector.Pending{Assignment: seat, Want: true, WaitsFor: "the target system"},
-		connector.Ensure(t.Context(), x, seat, true))
-	x.lies = true
-	require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: pendingState},
-		connector.Ensure(t.Context(), x, seat, false))
-	x.lies = false
-	require.NoError(t, connector.Ensure(t.Context(), x, seat, false))
-}
+	t.Run("invitation is neither granted nor revoked", func(t *testing.T) {
+		x := &target{invites: true}
+		require.Equal(t, &connector.Pending{Assignment: assignment, Want: true, WaitsFor: "the target system"},
+			connector.Ensure(t.Context(), x, assignment, true))
+		x.lies = true
+		require.Equal(t, &connector.NotAsWanted{Assignment: assignment, Want: false, Got: pendingState},
+			connector.Ensure(t.Context(), x, assignment, false))
+		x.lies = false
+		require.NoError(t, connector.Ensure(t.Context(), x, assignment, false))
+	})
 
-func TestWhatTheTargetDoesLaterIsPendingUntilItShows(t *testing.T) {
-	later := &connector.Pending{Assignment: seat, Want: true, WaitsFor: "the nightly run", LookAgain: time.Hour}
-	require.Equal(t, later, connector.Ensure(t.Context(), &target{giveErr: later}, seat, true))
-	require.NoError(t, connector.Ensure(t.Context(), &target{giveErr: later, state: heldState}, seat, true), "it is done by now")
-	require.Equal(t, later, connector.Ensure(t.Context(), &target{takeErr: later, state: heldState}, seat, false))
-	require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: later}, seat, false))
-	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{giveErr: later, readErr: notAvailable}, seat, true))
-}
+	t.Run("change that the target makes later is pending until it shows", func(t *testing.T) {
+		later := &connector.Pending{Assignment: assignment, Want: true, WaitsFor: "the nightly run", LookAgain: time.Hour}
+		require.Equal(t, later, connector.Ensure(t.Context(), &target{grantErr: later}, assignment, true))
+		require.NoError(t, connector.Ensure(t.Context(), &target{grantErr: later, state: heldState}, assignment, true), "it is done by now")
+		require.Equal(t, later, connector.Ensure(t.Context(), &target{revokeErr: later, state: heldState}, assignment, false))
+		require.NoError(t, connector.Ensure(t.Context(), &target{revokeErr: later}, assignment, false))
+		require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{grantErr: later, readErr: notAvailable}, assignment, true))
+	})
 
-func TestAMissingAccountIsCreatedOnlyToGive(t *testing.T) {
-	x := creating{target: &target{noAccount: true}}
-	require.NoError(t, connector.Ensure(t.Context(), x, seat, true))
-	require.Equal(t, []int{1, 2}, []int{x.makes, x.gives})
+	t.Run("missing account is created only for a grant", func(t *testing.T) {
+		x := creating{target: &target{noAccount: true}}
+		require.NoError(t, connector.Ensure(t.Context(), x, assignment, true))
+		require.Equal(t, []int{1, 2}, []int{x.makes, x.grants})
 
-	x = creating{target: &target{takeErr: accountGone, readErr: accountGone}}
-	require.NoError(t, connector.Ensure(t.Context(), x, seat, false))
-	require.Zero(t, x.makes)
+		x = creating{target: &target{revokeErr: accountGone, readErr: accountGone}}
+		require.NoError(t, connector.Ensure(t.Context(), x, assignment, false))
+		require.Zero(t, x.makes)
 
-	x = creating{target: &target{giveErr: objectGone}}
-	require.Equal(t, objectGone, connector.Ensure(t.Context(), x, seat, true))
-	require.Zero(t, x.makes)
-}
+		x = creating{target: &target{grantErr: objectGone}}
+		require.Equal(t, objectGone, connector.Ensure(t.Context(), x, assignment, true))
+		require.Zero(t, x.makes)
+	})
 
-func TestAnAccountThatCannotBeCreatedFailsTheGiving(t *testing.T) {
-	require.Equal(t, accountGone, connector.Ensure(t.Context(), &target{noAccount: true}, seat, true))
-	for _, err := range []error{&connector.Denied{Do: "grant it"}, notAvailable, context.Canceled} {
-		x := creating{target: &target{noAccount: true}, err: err}
-		got := connector.Ensure(t.Context(), x, seat, true)
-		require.Equal(t, &connector.NotCreated{Account: "ann", Err: err}, got)
-		require.Equal(t, connector.ClassOf(err), connector.ClassOf(got))
-		require.ErrorIs(t, got, err)
-		require.Equal(t, 1, x.gives)
-	}
-	x := creating{target: &target{noAccount: true}, err: accountGone}
-	require.Equal(t, accountGone, connector.Ensure(t.Context(), x, seat, true), "accounts are not created there")
+	t.Run("account that cannot be created fails the grant", func(t *testing.T) {
+		require.Equal(t, accountGone, connector.Ensure(t.Context(), &target{noAccount: true}, assignment, true))
+		for _, err := range []error{&connector.Denied{Do: "grant it"}, notAvailable, context.Canceled} {
+			x := creating{target: &target{noAccount: true}, err: err}
+			got := connector.Ensure(t.Context(), x, assignment, true)
+			require.Equal(t, &connector.NotCreated{Account: "ann", Err: err}, got)
+			require.Equal(t, connector.ClassOf(err), connector.ClassOf(got))
+			require.ErrorIs(t, got, err)
+			require.Equal(t, 1, x.grants)
+		}
+		x := creating{target: &target{noAccount: true}, err: accountGone}
+		require.Equal(t, accountGone, connector.Ensure(t.Context(), x, assignment, true), "accounts are not created there")
 
-	x = creating{target: &target{noAccount: true}, lies: true}
-	var notCreated *connector.NotCreated
-	require.ErrorAs(t, connector.Ensure(t.Context(), x, seat, true), &notCreated)
-	require.Equal(t, connector.ClassUnavailable, connector.ClassOf(notCreated), "it may be shown a moment later")
-}
+		x = creating{target: &target{noAccount: true}, lies: true}
+		var notCreated *connector.NotCreated
+		require.ErrorAs(t, connector.Ensure(t.Context(), x, assignment, true), &notCreated)
+		require.Equal(t, connector.ClassUnavailable, connector.ClassOf(notCreated), "it may be shown a moment later")
+	})
 
-func TestAnObjectThatVanishesAfterGivingIsNotSuccess(t *testing.T) {
-	require.Equal(t, objectGone, connector.Ensure(t.Context(), &target{readErr: objectGone}, seat, true))
-}
+	t.Run("object that vanishes after the grant is not a success", func(t *testing.T) {
+		require.Equal(t, objectGone, connector.Ensure(t.Context(), &target{readErr: objectGone}, assignment, true))
+	})
 
-func TestGoneIsTakenBackOnlyIfALookUpConfirmsIt(t *testing.T) {
-	for _, gone := range []error{accountGone, objectGone} {
-		require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: gone, readErr: gone}, seat, false))
-		require.NoError(t, connector.Ensure(t.Context(), &target{takeErr: gone}, seat, false))
-		require.Equal(t, &connector.NotAsWanted{Assignment: seat, Want: false, Got: heldState},
-			connector.Ensure(t.Context(), &target{takeErr: gone, state: heldState}, seat, false))
-		require.Equal(t, notAvailable,
-			connector.Ensure(t.Context(), &target{takeErr: gone, readErr: notAvailable}, seat, false))
-	}
+	t.Run("gone is revoked only if a look confirms it", func(t *testing.T) {
+		for _, gone := range []error{accountGone, objectGone} {
+			require.NoError(t, connector.Ensure(t.Context(), &target{revokeErr: gone, readErr: gone}, assignment, false))
+			require.NoError(t, connector.Ensure(t.Context(), &target{revokeErr: gone}, assignment, false))
+			require.Equal(t, &connector.NotAsWanted{Assignment: assignment, Want: false, Got: heldState},
+				connector.Ensure(t.Context(), &target{revokeErr: gone, state: heldState}, assignment, false))
+			require.Equal(t, notAvailable,
+				connector.Ensure(t.Context(), &target{revokeErr: gone, readErr: notAvailable}, assignment, false))
+		}
+	})
+
+	t.Run("other errors are returned unchanged", func(t *testing.T) {
+		require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{grantErr: notAvailable}, assignment, true))
+		require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{revokeErr: notAvailable}, assignment, false))
+		require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{readErr: notAvailable}, assignment, true))
+	})
+
+	t.Run("look takes a missing account for not held", func(t *testing.T) {
+		state, err := connector.ReadOrNotHeld(t.Context(), &target{state: heldState}, assignment)
+		require.NoError(t, err)
+		require.Equal(t, heldState, state)
+		state, err = connector.ReadOrNotHeld(t.Context(), &target{state: heldState, readErr: accountGone}, assignment)
+		require.NoError(t, err)
+		require.Equal(t, connector.State{}, state)
+		_, err = connector.ReadOrNotHeld(t.Context(), &target{readErr: notAvailable}, assignment)
+		require.Equal(t, notAvailable, err)
+	})
 }
 
 // checking is a connector that checks.
@@ -180,21 +199,4 @@ func TestCheck(t *testing.T) {
 			require.Equal(t, test.says, says)
 		})
 	}
-}
-
-func TestOtherErrorsComeBackAsTheyAre(t *testing.T) {
-	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{giveErr: notAvailable}, seat, true))
-	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{takeErr: notAvailable}, seat, false))
-	require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{readErr: notAvailable}, seat, true))
-}
-
-func TestLookTakesGoneForNotHeld(t *testing.T) {
-	state, err := connector.Look(t.Context(), &target{state: heldState}, seat)
-	require.NoError(t, err)
-	require.Equal(t, heldState, state)
-	state, err = connector.Look(t.Context(), &target{state: heldState, readErr: accountGone}, seat)
-	require.NoError(t, err)
-	require.Equal(t, connector.State{}, state)
-	_, err = connector.Look(t.Context(), &target{readErr: notAvailable}, seat)
-	require.Equal(t, notAvailable, err)
 }

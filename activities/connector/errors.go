@@ -103,9 +103,9 @@ type NotAsWanted struct {
 }
 
 func (e *NotAsWanted) Error() string {
-	want := "taken back"
+	want := "revoked"
 	if e.Want {
-		want = "given"
+		want = "granted"
 	}
 	return fmt.Sprintf("%s: the target system said it was %s, but shows it as %s", e.Assignment, want, e.Got)
 }
@@ -122,7 +122,7 @@ const (
 )
 
 // Pending: the target took the change on, and it is not done yet: an invitation
-// waits for its person, a change runs on its own, somebody has a task.
+// waits for its person, a change runs on its own, someone has a task.
 type Pending struct {
 	Assignment Assignment
 	Want       bool          // held

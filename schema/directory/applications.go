@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema"
 )
 
 const applicationsFile = "applications.csv"
@@ -19,7 +21,7 @@ var (
 	instanceForm = regexp.MustCompile(`^[A-Z0-9][A-Z0-9_]*$`)
 )
 
-// place is where an application's access lives: which kind of target system, and which one of that kind.
+// place says where an application's access is: the kind of target system, and which one of that kind.
 type place struct {
 	connector string
 	instance  string
@@ -39,17 +41,17 @@ func (im *importing) applications() source {
 	return source{
 		file:     applicationsFile,
 		required: []string{"slug", "name", "connector", "owners"},
-		optional: []string{"instance", "drift"},
+		optional: []string{"instance", "on_finding"},
 		table:    "import_applications",
-		columns:  []string{"slug", "name", "connector", "instance", "owners", "drift"},
+		columns:  []string{"slug", "name", "connector", "instance", "owners", "on_finding"},
 		row: func(s *sheet) []any {
 			slug := s.required("slug", s.key("slug"))
 			if slug != "" && !slugForm.MatchString(slug) {
-				s.refuse("slug", strconv.Quote(slug)+" is more than lower-case letters, digits, dots, hyphens and underscores")
+				s.refuse("slug", strconv.Quote(slug)+" may only contain lower-case letters, digits, dots, hyphens and underscores")
 			}
 			connector := s.required("connector", s.key("connector"))
 			if _, known := im.opts.Connectors[connector]; connector != "" && !known {
-				s.refuse("connector", fmt.Sprintf("there is no connector %q, use one of: %s",
+				s.refuse("connector", fmt.Sprintf("there is no connector %q; use one of: %s",
 					connector, strings.Join(slices.Sorted(maps.Keys(im.opts.Connectors)), ", ")))
 			}
 			// Without the column an application stays where it is, unless it moves to another kind of system.
@@ -61,32 +63,32 @@ func (im *importing) applications() source {
 				instance = defaultInstance(connector)
 			}
 			if !instanceForm.MatchString(instance) && !s.bad {
-				s.refuse("instance", strconv.Quote(instance)+" is more than upper-case letters, digits and underscores")
+				s.refuse("instance", strconv.Quote(instance)+" may only contain upper-case letters, digits and underscores")
 			}
 			im.places[slug] = place{connector, instance}
-			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners")), s.drift()}
+			return []any{slug, s.required("name", s.text("name")), connector, instance, pq.StringArray(s.emails("owners")), s.onFinding()}
 		},
 		check: im.checkApplications,
 		apply: im.applyApplications,
 	}
 }
 
-// drift is what is done about drift; nil: the column is absent, and it stays as it is.
-func (s *sheet) drift() *string {
-	if !s.has("drift") {
+// onFinding is what happens with unexpected and missing access; nil if the column is absent, which keeps the setting.
+func (s *sheet) onFinding() *string {
+	if !s.has("on_finding") {
 		return nil
 	}
-	word := s.key("drift")
-	if word == "" {
-		word = "report"
+	setting := s.key("on_finding")
+	if setting == "" {
+		setting = "report"
 	}
-	if word != "report" && word != "correct" {
-		s.refuse("drift", strconv.Quote(word)+" is neither report nor correct")
+	if setting != "report" && setting != "correct" {
+		s.refuse("on_finding", strconv.Quote(setting)+" is neither report nor correct")
 	}
-	return &word
+	return &setting
 }
 
-// readPlaces learns where the applications of the record are: a file may refer to one, or not say where it is.
+// readPlaces reads where the applications in the database are: a file may refer to one, or leave its instance out.
 func (im *importing) readPlaces(ctx context.Context) error {
 	var applications []struct{ Slug, Connector, Instance string }
 	if err := im.tx.SelectContext(ctx, &applications, `select slug, connector, instance from applications`); err != nil {
@@ -108,24 +110,26 @@ func (im *importing) checkApplications(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'applications.csv', s.line, 'instance',
-		       format('%s is a target of connector %s for %s: one instance is one target system', s.instance, min(o.connector), min(o.slug))
+		       format('%s already uses the connector %s, for %s; one instance is one target system',
+		              s.instance, min(o.connector), min(o.slug))
 		  from import_applications s
 		  join (select slug, instance, connector from import_applications
 		        union all
-		        select slug, instance, connector from applications a where not exists (select from import_applications i where i.slug = a.slug)) o
+		        select slug, instance, connector from applications a
+		         where not exists (select from import_applications i where i.slug = a.slug)) o
 		    on o.instance = s.instance and o.connector <> s.connector
 		 group by s.line, s.instance`)
 }
 
 func (im *importing) refuseUnknownOwners(ctx context.Context, file, table string) error {
 	return im.refuse(ctx, fmt.Sprintf(`
-		select '%s', s.line, 'owners', 'nobody has the e-mail ' || owner
+		select '%s', s.line, 'owners', 'no person has the e-mail address ' || owner
 		  from %s s cross join unnest(s.owners) owner
 		 where not exists (select from import_people p where p.email = owner)
 		   and not exists (select from people p where p.email = owner)`, file, table))
 }
 
-// resolveOwners turns e-mails into people, sorted.
+// resolveOwners is the statement that turns a table's owner addresses into sorted IDs of people.
 func resolveOwners(table string) string {
 	return fmt.Sprintf(`
 		update %[1]s s set owner_ids = o.ids
@@ -141,17 +145,21 @@ func (im *importing) applyApplications(ctx context.Context) error {
 
 		`update import_applications s
 		    set id = a.id, owner_ids_before = o.ids,
-		        change = case when (a.name, a.connector, a.instance, a.drift, a.gone_at is null, o.ids) is distinct from (s.name, s.connector, s.instance, coalesce(s.drift, a.drift), true, s.owner_ids)
+		        change = case when (a.name, a.connector, a.instance, a.on_finding, a.gone_at is null, o.ids)
+		           is distinct from (s.name, s.connector, s.instance, coalesce(s.on_finding, a.on_finding), true, s.owner_ids)
 		                 then 'changed' else 'unchanged' end
 		   from applications a,
 		        lateral (select array(select o.person_id from application_owners o where o.application_id = a.id order by 1) as ids) o
 		  where a.slug = s.slug`,
 
-		`update applications a set name = s.name, connector = s.connector, instance = s.instance, drift = coalesce(s.drift, a.drift), gone_at = null
+		`update applications a
+		    set name = s.name, connector = s.connector, instance = s.instance,
+		        on_finding = coalesce(s.on_finding, a.on_finding), gone_at = null
 		   from import_applications s where a.id = s.id and s.change = 'changed'`,
 
-		`insert into applications (slug, name, connector, instance, drift)
-		 select slug, name, connector, instance, coalesce(drift, 'report') from import_applications where change = 'added' order by line`,
+		`insert into applications (slug, name, connector, instance, on_finding)
+		 select slug, name, connector, instance, coalesce(on_finding, 'report')
+		   from import_applications where change = 'added' order by line`,
 
 		`update import_applications s set id = a.id from applications a where a.slug = s.slug and s.id is null`,
 
@@ -163,7 +171,8 @@ func (im *importing) applyApplications(ctx context.Context) error {
 		 on conflict do nothing`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'owners-changed', jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
+		 select 'import', '` + string(schema.OwnersChanged) + `',
+		        jsonb_build_object('application_id', id, 'before', owner_ids_before, 'after', owner_ids)
 		   from import_applications where change = 'changed' and owner_ids <> owner_ids_before order by line`,
 	} {
 		if err := im.exec(ctx, statement); err != nil {

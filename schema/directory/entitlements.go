@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/lib/pq"
+
+	"accessbot/schema"
 )
 
 const entitlementsFile = "entitlements.csv"
@@ -15,7 +17,8 @@ func (im *importing) entitlements() source {
 		required: []string{"application", "key", "name", "kind", "description", "risk", "owners"},
 		optional: []string{"requestable", "max_days", "target"},
 		table:    "import_entitlements",
-		columns:  []string{"application", "key", "name", "kind", "description", "risk", "owners", "requestable", "max_days", "target", "target_given"},
+		columns: []string{"application", "key", "name", "kind", "description", "risk", "owners", "requestable", "max_days", "target",
+			"target_given"},
 		row: func(s *sheet) []any {
 			application, key := s.required("application", s.key("application")), s.required("key", s.key("key"))
 			connector := im.places[application].connector
@@ -25,11 +28,12 @@ func (im *importing) entitlements() source {
 			case target == "":
 				target = shorten(application+"/"+key, longest)
 			case longest > 0 && len(target) > longest:
-				s.refuse("target", fmt.Sprintf("is %d bytes long: %s has no names beyond %d", len(target), connector, longest))
+				s.refuse("target", fmt.Sprintf("is %d bytes long; the limit in %s is %d", len(target), connector, longest))
 			}
 			return []any{
-				application, key, s.required("name", s.text("name")), s.required("kind", s.text("kind")), s.raw("description", maxDescription),
-				s.oneOf("risk", "low", "medium", "high"), pq.StringArray(s.emails("owners")), s.yes("requestable", true), s.days("max_days"),
+				application, key, s.required("name", s.text("name")), s.required("kind", s.text("kind")),
+				s.raw("description", maxDescription), s.oneOf("risk", "low", "medium", "high"),
+				pq.StringArray(s.emails("owners")), s.boolean("requestable", true), s.days("max_days"),
 				target, s.has("target"),
 			}
 		},
@@ -49,7 +53,8 @@ func (im *importing) checkEntitlements(ctx context.Context) error {
 		select 'entitlements.csv', s.line, 'application', 'there is no application ' || s.application
 		  from import_entitlements s
 		 where not exists (select from import_applications a where a.slug = s.application)
-		   and not exists (select from applications a where a.slug = s.application and a.gone_at is null and not $1)`, im.has(applicationsFile))
+		   and not exists (select from applications a where a.slug = s.application and a.gone_at is null and not $1)`,
+		im.has(applicationsFile))
 }
 
 func (im *importing) applyEntitlements(ctx context.Context) error {
@@ -62,13 +67,15 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 		    set id = e.id, owner_ids_before = coalesce(o.ids, '{}'),
 		        requestable = coalesce(s.requestable, e.requestable),
 		        max_days = coalesce(s.max_days, e.max_days),
-		        change = case when (e.name, e.kind, e.description, e.risk, e.requestable, e.max_days, e.gone_at is null, coalesce(o.ids, '{}'))
+		        change = case when (e.name, e.kind, e.description, e.risk, e.requestable,
+		                            e.max_days, e.gone_at is null, coalesce(o.ids, '{}'))
 		           is distinct from (s.name, s.kind, s.description, s.risk, coalesce(s.requestable, e.requestable),
 		                             nullif(coalesce(s.max_days, e.max_days), 0), true, s.owner_ids)
 		                   or exists (select from import_objects m where m.id = e.id and m.moves)
 		                 then 'changed' else 'unchanged' end
 		   from entitlements e
-		   left join (select entitlement_id, array_agg(person_id order by person_id) as ids from entitlement_owners group by entitlement_id) o
+		   left join (select entitlement_id, array_agg(person_id order by person_id) as ids
+		                from entitlement_owners group by entitlement_id) o
 		     on o.entitlement_id = e.id
 		  where e.application_id = s.application_id and e.key = s.key`,
 
@@ -78,7 +85,8 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 		   from import_entitlements s where e.id = s.id and s.change = 'changed'`,
 
 		`insert into entitlements (application_id, instance, key, name, kind, description, risk, requestable, max_days, target)
-		 select s.application_id, a.instance, s.key, s.name, s.kind, s.description, s.risk, coalesce(s.requestable, true), nullif(s.max_days, 0), s.target
+		 select s.application_id, a.instance, s.key, s.name, s.kind, s.description, s.risk, coalesce(s.requestable, true),
+		        nullif(s.max_days, 0), s.target
 		   from import_entitlements s join applications a on a.id = s.application_id
 		  where s.change = 'added'
 		  order by s.line`,
@@ -94,7 +102,8 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 		 on conflict do nothing`,
 
 		`insert into audit_events (actor, action, details)
-		 select 'import', 'owners-changed', jsonb_build_object('entitlement_id', id, 'before', owner_ids_before, 'after', owner_ids)
+		 select 'import', '` + string(schema.OwnersChanged) + `',
+		        jsonb_build_object('entitlement_id', id, 'before', owner_ids_before, 'after', owner_ids)
 		   from import_entitlements where change = 'changed' and owner_ids <> owner_ids_before order by line`,
 	} {
 		if err := im.exec(ctx, statement); err != nil {
@@ -108,8 +117,8 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retireWithApplications marks gone what belongs to an application that is: nobody can ask for it any more. Where both
-// files are there the entitlements' own has done so, or was refused.
+// retireWithApplications marks the entitlements of gone applications as gone, so that they can't be requested any more. An
+// import that has entitlements.csv has done so from that file already.
 func (im *importing) retireWithApplications(ctx context.Context) error {
 	gone, err := im.retire(ctx, `e.application_id in (select id from applications where gone_at is not null)`)
 	if err != nil || len(gone) == 0 {
@@ -118,7 +127,7 @@ func (im *importing) retireWithApplications(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retire marks entitlements gone and answers their names, "application/key".
+// retire marks entitlements as gone and returns their names, "application/key".
 func (im *importing) retire(ctx context.Context, which string) ([]string, error) {
 	var gone []struct {
 		ID   int64

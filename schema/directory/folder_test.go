@@ -17,7 +17,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// folder is a directory's files by name.
+// folder holds a directory's files by name.
 type folder map[string]string
 
 // office is a small directory: Bo is the manager of Ann, Cy and Di; two applications share the key "reader".
@@ -47,7 +47,7 @@ cy@example.com,wiki,reader
 	}
 }
 
-// with is the folder with old replaced by new in one of its files.
+// with returns the folder with the first old replaced by new in one file.
 func (f folder) with(t testing.TB, file, old, new string) folder {
 	t.Helper()
 	require.Contains(t, f[file], old)
@@ -56,21 +56,21 @@ func (f folder) with(t testing.TB, file, old, new string) folder {
 	return changed
 }
 
-// plus is the folder with more at the end of one of its files.
+// plus returns the folder with more at the end of one file.
 func (f folder) plus(file, more string) folder {
 	changed := maps.Clone(f)
 	changed[file] += more
 	return changed
 }
 
-// without is the folder without one of its files.
+// without returns the folder without one file.
 func (f folder) without(file string) folder {
 	changed := maps.Clone(f)
 	delete(changed, file)
 	return changed
 }
 
-// write puts the files into a folder of their own.
+// write writes the files to a temporary folder.
 func (f folder) write(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,7 +92,7 @@ func newCompany(t testing.TB) company {
 	return company{db, db.As(t, "accessbot_directory")}
 }
 
-// imports the files, which must be right.
+// imports runs an import that must succeed.
 func (c company) imports(t testing.TB, f folder) directory.Summary {
 	t.Helper()
 	summary, err := directory.Import(context.Background(), c.importer, f.write(t), directory.Options{})
@@ -100,15 +100,15 @@ func (c company) imports(t testing.TB, f folder) directory.Summary {
 	return summary
 }
 
-// refuses the files, and nothing may have changed.
+// refuses runs an import that must be refused and change nothing.
 func (c company) refuses(t testing.TB, f folder, opts directory.Options) *directory.Refused {
 	t.Helper()
 	before, event := c.contents(t), c.lastEvent(t)
 	_, err := directory.Import(context.Background(), c.importer, f.write(t), opts)
 	var refused *directory.Refused
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, before, c.contents(t), "what is refused changes nothing")
-	require.Equal(t, event, c.lastEvent(t), "and is not recorded as imported")
+	require.Equal(t, before, c.contents(t), "a refused import changes nothing")
+	require.Equal(t, event, c.lastEvent(t), "a refused import is not recorded")
 	return refused
 }
 
@@ -116,7 +116,7 @@ func (c company) lastEvent(t testing.TB) int64 {
 	return int64(c.count(t, `select coalesce(max(id), 0) from audit_events`))
 }
 
-// contents is every row of every table but the audit.
+// contents returns every row of every table except the audit.
 func (c company) contents(t testing.TB) map[string]string {
 	t.Helper()
 	var tables []string
@@ -152,7 +152,7 @@ func (c company) exec(t testing.TB, query string, args ...any) {
 	require.NoError(t, err)
 }
 
-// asks records a request for one entitlement, "application/key"; days 0: permanent.
+// asks submits a request for one entitlement, "application/key"; days 0: permanent.
 func (c company) asks(t testing.TB, email, entitlement string, days int) (requestID, itemID int64) {
 	t.Helper()
 	require.NoError(t, c.Get(&requestID, `
@@ -169,21 +169,21 @@ func (c company) asks(t testing.TB, email, entitlement string, days int) (reques
 	return requestID, itemID
 }
 
-// gets asks, approves by policy, and claims; the claim stands as one whose access was given.
+// gets submits a request, approves it by policy, and claims the access as granted.
 func (c company) gets(t testing.TB, email, entitlement string, days int) (claimID int64) {
 	t.Helper()
 	requestID, itemID := c.asks(t, email, entitlement, days)
-	c.exec(t, `insert into decisions (item_id, verdict, basis, policy_version, terms, ends_at)
+	c.exec(t, `insert into decisions (item_id, outcome, basis, policy_version, terms, ends_at)
 		select $2, 'approve', 'policy', 1, request_terms(id), ends_at from access_requests where id = $1`, requestID, itemID)
 	require.NoError(t, c.Get(&claimID, `
-		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, given_at, due_at)
+		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, granted_at, due_at)
 		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, app_now(), r.ends_at
 		  from request_items i join access_requests r on r.id = i.request_id where i.id = $1
 		returning id`, itemID))
 	return claimID
 }
 
-// claims lists the live claims as "email application/key source", sorted.
+// claims lists the claims that have not ended as "email application/key source", sorted.
 func (c company) claims(t testing.TB) []string {
 	t.Helper()
 	claims := []string{}
@@ -195,8 +195,8 @@ func (c company) claims(t testing.TB) []string {
 	return claims
 }
 
-// events are the details of the import's audit events of one action, oldest first, after the event with that ID.
-func (c company) events(t testing.TB, action string, after int64) []map[string]any {
+// events returns the details of the import's audit events of one action after the event with that ID, oldest first.
+func (c company) events(t testing.TB, action schema.AuditAction, after int64) []map[string]any {
 	t.Helper()
 	var rows []string
 	require.NoError(t, c.Select(&rows, `select details::text from audit_events where actor = 'import' and action = $1 and id > $2 order by id`, action, after))
@@ -209,13 +209,13 @@ func (c company) events(t testing.TB, action string, after int64) []map[string]a
 	return events
 }
 
-// eventually waits for a condition; it looks often and gives up late.
+// eventually waits for a condition.
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, 20*time.Second, 5*time.Millisecond, what)
 }
 
-// files finds one file's counts.
+// of returns one file's counts.
 func of(t testing.TB, s directory.Summary, file string) directory.FileSummary {
 	t.Helper()
 	for _, f := range s.Files {
@@ -223,6 +223,6 @@ func of(t testing.TB, s directory.Summary, file string) directory.FileSummary {
 			return f
 		}
 	}
-	require.Fail(t, "not in the summary", file)
+	require.Fail(t, "the file is not in the summary", file)
 	return directory.FileSummary{}
 }

@@ -12,7 +12,7 @@ import (
 	address "accessbot/schema/email"
 )
 
-// FuzzSheet reads any bytes as a sheet with a column of each type: what is not refused fits into the record.
+// FuzzSheet reads any bytes as a sheet with a column of each type. Values that are not refused must fit into the database.
 func FuzzSheet(f *testing.F) {
 	for _, seed := range []string{
 		"email,name,key,emails,status,yes,days,zone,user\na@b.example,A,k,a@b.example;c@d.example,active,yes,3,Europe/Berlin,U024BE7LH\n",
@@ -29,7 +29,7 @@ func FuzzSheet(f *testing.F) {
 			before := len(noted.list) + noted.more
 			email, name, key := s.required("email", s.email("email")), s.required("name", s.text("name")), s.key("key")
 			emails, status := s.emails("emails"), s.oneOf("status", "active", "left", "")
-			s.yes("yes", true)
+			s.boolean("yes", true)
 			days, zone, user := s.days("days"), s.zone("zone"), s.slackUserID("user")
 			if len(noted.list)+noted.more > before {
 				continue

@@ -3,12 +3,14 @@ package directory
 import (
 	"context"
 	"time"
+
+	"accessbot/schema"
 )
 
 const grantsFile = "grants.csv"
 
-// exportTakes is how long before its last write an export may have read a target, clocks' differences included.
-const exportTakes = time.Hour
+// exportTimeout is how long before the file's last write an export may have read a target, including differences of clocks.
+const exportTimeout = time.Hour
 
 func (im *importing) grants() source {
 	return source{
@@ -17,7 +19,9 @@ func (im *importing) grants() source {
 		table:    "import_grants",
 		columns:  []string{"email", "application", "key"},
 		row: func(s *sheet) []any {
-			return []any{s.required("email", s.email("email")), s.required("application", s.key("application")), s.required("key", s.key("key"))}
+			return []any{
+				s.required("email", s.email("email")), s.required("application", s.key("application")), s.required("key", s.key("key")),
+			}
 		},
 		check: im.checkGrants,
 		apply: im.applyGrants,
@@ -28,9 +32,9 @@ func (im *importing) checkGrants(ctx context.Context) error {
 	if err := im.refuseDuplicates(ctx, grantsFile, "import_grants", "key", "email", "application", "key"); err != nil {
 		return err
 	}
-	// Who is gone and what is retired is known still, and may be held all the same.
+	// People who are gone and retired entitlements are known, and the access may still be held.
 	if err := im.refuse(ctx, `
-		select 'grants.csv', g.line, 'email', 'nobody has the e-mail ' || g.email
+		select 'grants.csv', g.line, 'email', 'no person has the e-mail address ' || g.email
 		  from import_grants g
 		 where not exists (select from import_people s where s.email = g.email)
 		   and not exists (select from people p where p.email = g.email)`); err != nil {
@@ -40,15 +44,16 @@ func (im *importing) checkGrants(ctx context.Context) error {
 		select 'grants.csv', g.line, 'key', format('there is no entitlement %s in application %s', g.key, g.application)
 		  from import_grants g
 		 where not exists (select from import_entitlements s where s.application = g.application and s.key = g.key)
-		   and not exists (select from entitlements e join applications a on a.id = e.application_id where a.slug = g.application and e.key = g.key)`)
+		   and not exists (select from entitlements e join applications a on a.id = e.application_id
+		                    where a.slug = g.application and e.key = g.key)`)
 }
 
-// applyGrants turns rows into claims of source imported, and ends those whose row is no longer there.
+// applyGrants turns rows into imported claims, and ends imported claims whose row is no longer there.
 //
-// An export shows what we gave ourselves. A row makes no claim while the seat has one of a request, or one that was
-// ordered back here, of which the target was not seen to be free before the export was made: that access is to end, and
-// the export, however often the same one is imported, is no reason to keep it. When the file was written stands in for
-// when the export was made.
+// An export also shows access that accessbot granted. That access must end when its claim does, and importing the same export
+// again is no reason to keep it. So a row is skipped if its assignment has a claim that came from a request or was revoked,
+// unless the target was seen without the access before the export was made. The time the export was made is taken from the
+// file's modification time.
 func (im *importing) applyGrants(ctx context.Context) error {
 	if err := im.exec(ctx, `
 		update import_grants g
@@ -59,7 +64,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		return err
 	}
 	if err := im.refuse(ctx, `
-		select 'grants.csv', g.line, 'email', format('%s has no account in %s: name it in accounts.csv', g.email, e.instance)
+		select 'grants.csv', g.line, 'email', format('%s has no account in %s; add one to accounts.csv', g.email, e.instance)
 		  from import_grants g join entitlements e on e.id = g.entitlement_id
 		 where g.account_id is null`); err != nil {
 		return err
@@ -75,37 +80,41 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
 		                    and c.source = 'imported' and c.ended_at is null) then 'unchanged'
 		    when exists (select from claims c where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
-		                    and (c.source = 'request' or c.released_at is not null)
-		                    and (c.removed_at is null or c.removed_at > $1)) then 'left out'
-		    else 'added' end`, im.written[grantsFile].Add(-exportTakes)); err != nil {
+		                    and (c.source = 'request' or c.revoked_at is not null)
+		                    and (c.removed_at is null or c.removed_at > $1)) then 'skipped'
+		    else 'added' end`, im.written[grantsFile].Add(-exportTimeout)); err != nil {
 		return err
 	}
-	// Found is what nobody had told us of. Now somebody has, and one reason is enough.
+	// Unexpected access that the file now names becomes imported: one claim is enough.
 	if err := im.exec(ctx, `
 		with ended as (
 		    update claims c set ended_at = app_now(), end_reason = 'now in grants.csv', due_at = null
 		      from import_grants g
-		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id and c.source = 'found' and c.ended_at is null
+		     where c.account_id = g.account_id and c.entitlement_id = g.entitlement_id
+		       and c.source = 'unexpected' and c.ended_at is null
 		       and g.change = 'added'
 		    returning c.id)
-		insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
+		insert into audit_events (actor, action, claim_id, details)
+		select 'import', '`+string(schema.ClaimEnded)+`', id, '{"why": "now in grants.csv"}' from ended`); err != nil {
 		return err
 	}
-	// A leaver's access is taken back by the sweep, whenever we learn of it.
+	// The claims of people who have left are due at once, so that the sweep revokes that access.
 	if err := im.exec(ctx, `
-		with made as (
-		    insert into claims (person_id, account_id, entitlement_id, source, given_at, due_at)
+		with inserted as (
+		    insert into claims (person_id, account_id, entitlement_id, source, granted_at, due_at)
 		    select g.person_id, g.account_id, g.entitlement_id, 'imported', app_now(), case when p.status = 'left' then app_now() end
 		      from import_grants g join people p on p.id = g.person_id
 		     where g.change = 'added'
 		     order by g.line
 		    returning id, account_id, entitlement_id)
 		insert into audit_events (actor, action, claim_id, details)
-		select 'import', 'claim-imported', id, jsonb_build_object('account', account_id, 'entitlement', entitlement_id) from made order by id`); err != nil {
+		select 'import', '`+string(schema.ClaimImported)+`', id,
+		       jsonb_build_object('account', account_id, 'entitlement', entitlement_id)
+		  from inserted order by id`); err != nil {
 		return err
 	}
-	// The target was seen without the access, by whoever made the export. Where that leaves nothing but claims whose
-	// taking back was not confirmed, the sweep looks for itself.
+	// An export without the row means that the target was seen without the access. If only claims with an unconfirmed removal
+	// are left on the assignment, they become due, and the sweep looks at the target itself.
 	var ended int
 	if err := im.tx.GetContext(ctx, &ended, `
 		with ended as (
@@ -114,20 +123,21 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		       and not exists (select from import_grants g where g.account_id = c.account_id and g.entitlement_id = c.entitlement_id)
 		    returning c.id, c.account_id, c.entitlement_id),
 		audited as (
-		    insert into audit_events (actor, action, claim_id, details) select 'import', 'claim-ended', id, '{"why": "no longer in grants.csv"}' from ended),
-		woken as (
+		    insert into audit_events (actor, action, claim_id, details)
+		    select 'import', '`+string(schema.ClaimEnded)+`', id, '{"why": "no longer in grants.csv"}' from ended),
+		due as (
 		    update claims c set due_at = app_now()
 		      from ended
 		     where c.account_id = ended.account_id and c.entitlement_id = ended.entitlement_id
 		       and c.ended_at is not null and c.removed_at is null
 		       and not exists (select from claims live
 		                        where live.account_id = ended.account_id and live.entitlement_id = ended.entitlement_id
-		                          and live.source <> 'imported' and live.ended_at is null and live.released_at is null
+		                          and live.source <> 'imported' and live.ended_at is null and live.revoked_at is null
 		                          and coalesce(live.ends_at, 'infinity') > app_now()))
 		select count(*) from ended`); err != nil {
 		return err
 	}
-	if err := im.tx.GetContext(ctx, &im.summary.LeftOut, `select count(*) from import_grants where change = 'left out'`); err != nil {
+	if err := im.tx.GetContext(ctx, &im.summary.Skipped, `select count(*) from import_grants where change = 'skipped'`); err != nil {
 		return err
 	}
 	return im.summarize(ctx, grantsFile, "import_grants", ended, nil)

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// loss is one way in which an import removes access or authority. Each is counted by itself, so that none hides in
-// another. What changes neither (names, departments, job titles, time zones, risk, limits of days) is not counted;
-// moving an account or object while somebody has access by it is refused in any case.
+// loss is one way in which an import removes access or authority. Each kind is counted separately, so that a large kind can't
+// hide a small one. Changes of names, departments, job titles, time zones, risk and limits of days are not counted. Moving an
+// account or object that is still used for access is always refused.
 type loss struct {
-	kind   string // as Options.Allow names it
-	file   string // the file that decides it
-	effect string // completes "would ...", with how many of how many
-	rows   bool   // it counts the rows that the file leaves out: all of them, if the file has none
-	query  string // answers how many, and of how many
+	kind   string // the key in Options.Allow
+	file   string // the file that causes it
+	effect string // completes "would ...", with the number lost and the total
+	rows   bool   // it counts missing rows, so a file without rows loses everything
+	query  string // returns the number lost and the total
 }
 
-// losses are all of them. A person, owner, manager or administrator who is inactive before or after the import is counted
-// as inactive, not again as removed.
+// losses are all kinds of loss. A person, owner, manager or administrator who is inactive before or after the import is
+// counted as inactive and not again as removed.
 var losses = []loss{
 	{"people-gone", peopleFile, "mark %d of %d people as gone", true,
 		`select count(*) filter (where not here), count(*) from person where was_here`},
@@ -40,10 +40,11 @@ var losses = []loss{
 		select count(*) filter (where not o.active), count(*) from person o
 		 where o.was_active and (exists (select from application_owners a where a.person_id = o.id)
 		                      or exists (select from entitlement_owners e where e.person_id = o.id))`},
-	// A binding that slack_user_id contradicts is worth nothing, see schema.PersonOfSlackUser.
+	// A binding that slack_user_id contradicts is ignored, see schema.PersonOfSlackUser.
 	{"slack-users", peopleFile, "remove the Slack user of %d of %d people", false, `
-		select count(*) filter (where p.staged and (coalesce(nullif(p.slack_user_id, ''), i.user_id) is distinct from coalesce(p.was_slack_user_id, i.user_id)
-		                                         or other.email is not null)), count(*)
+		select count(*) filter (where p.staged and (
+		           coalesce(nullif(p.slack_user_id, ''), i.user_id) is distinct from coalesce(p.was_slack_user_id, i.user_id)
+		           or other.email is not null)), count(*)
 		  from person p
 		  left join slack_identities i on i.person_id = p.id
 		  left join import_people other on other.slack_user_id = i.user_id and other.email <> p.email
@@ -57,10 +58,10 @@ var losses = []loss{
 		  from application_owners o join person p on p.id = o.person_id join applications a on a.id = o.application_id
 		  left join import_applications s on s.slug = a.slug
 		 where a.gone_at is null and p.was_active`},
-	{"applications-correct", applicationsFile, "let unexpected access be revoked in %d of %d applications", false, `
-		select count(*) filter (where s.drift = 'correct'), count(*)
+	{"applications-correct", applicationsFile, "turn on the correction of findings in %d of %d applications", false, `
+		select count(*) filter (where s.on_finding = 'correct'), count(*)
 		  from applications a left join import_applications s on s.slug = a.slug
-		 where a.gone_at is null and a.drift <> 'correct'`},
+		 where a.gone_at is null and a.on_finding <> 'correct'`},
 	{"entitlements-gone", entitlementsFile, "mark %d of %d entitlements as gone", true, `
 		select count(*) filter (where f.entitlements and s.key is null or f.applications and sa.slug is null), count(*)
 		  from entitlements e cross join files f join applications a on a.id = e.application_id
@@ -78,10 +79,10 @@ var losses = []loss{
 		  from entitlements e join applications a on a.id = e.application_id
 		  left join import_entitlements s on s.application = a.slug and s.key = e.key
 		 where e.gone_at is null and e.requestable`},
-	{"accounts-changed", accountsFile, "change %d of %d accounts that it names", false,
+	{"accounts-changed", accountsFile, "rename %d of %d accounts", false,
 		`select count(*) filter (where change = 'changed'), count(*) from import_accounts where id is not null`},
-	// Rows that are gone from accounts.csv change nothing, but an export without rows has failed.
-	{"accounts-gone", accountsFile, "leave out %d of %d accounts with a name of their own", true, `
+	// Rows that are gone from accounts.csv change nothing, but a file without rows is a failed export.
+	{"accounts-gone", accountsFile, "leave out %d of %d accounts with names of their own", true, `
 		select case when f.accounts and not exists (select from import_accounts) then count(*) else 0 end, count(*)
 		  from accounts a join people p on p.id = a.person_id cross join files f
 		 where p.gone_at is null and a.account <> p.email
@@ -95,8 +96,8 @@ var losses = []loss{
 		  join applications a on a.id = e.application_id
 		  left join import_grants g on g.email = p.email and g.application = a.slug and g.key = e.key
 		 where c.source = 'imported' and c.ended_at is null`},
-	// An imported claim of somebody who has left is due at once: that access is revoked, also by a first import.
-	{"grants-left", grantsFile, "revoke at once, of people who have left, %d of %d grants", false, `
+	// An imported claim of a person who has left is due at once, so even a first import revokes that access.
+	{"grants-left", grantsFile, "import %d of %d grants of people who have left and revoke them at once", false, `
 		select count(*) filter (where coalesce(s.status, p.status) = 'left' and not exists (
 		           select from claims c where c.person_id = p.id and c.entitlement_id = e.id and c.removed_at is null)), count(*)
 		  from import_grants g
@@ -118,8 +119,8 @@ var losses = []loss{
 		 where r.gone_at is null`},
 }
 
-// beforeAndAfter is what the queries of losses read beside the tables: which files there are, and what people were and
-// would be.
+// beforeAndAfter defines what the queries of losses read besides the tables: the files that are present, and people before and
+// after the import.
 const beforeAndAfter = `
 with files as (
     select $1::boolean as people, $2::boolean as applications, $3::boolean as entitlements, $4::boolean as accounts,
@@ -136,9 +137,9 @@ person as (
     select *, was_here and was_status = 'active' as was_active, here and status = 'active' as active from merged)
 `
 
-// guard refuses an import that would remove more than 5 %, and more than 5, of anything that carries access or authority,
-// beyond what Options.Allow allows: an export that was cut short or garbled must not remove everyone's access. A file
-// without rows needs that in any case, if the record has some.
+// guard refuses an import that would remove more than 5 %, and more than 5, of any kind of access or authority, unless
+// Options.Allow lets it: a truncated or garbled export must not remove everyone's access. A file without rows is always
+// refused if the database has such rows.
 func (im *importing) guard(ctx context.Context) error {
 	counted := make([]string, len(losses))
 	kinds := make([]string, len(losses))
@@ -148,7 +149,7 @@ func (im *importing) guard(ctx context.Context) error {
 	}
 	for kind := range im.opts.Allow {
 		if !slices.Contains(kinds, kind) {
-			return fmt.Errorf("--allow %s: there is no such kind of loss, use one of: %s", kind, strings.Join(kinds, ", "))
+			return fmt.Errorf("--allow %s: there is no such kind of loss; use one of: %s", kind, strings.Join(kinds, ", "))
 		}
 	}
 	var found []struct {
@@ -158,7 +159,7 @@ func (im *importing) guard(ctx context.Context) error {
 	if err := im.tx.SelectContext(ctx, &found, beforeAndAfter+strings.Join(counted, "\nunion all\n"),
 		im.has(peopleFile), im.has(applicationsFile), im.has(entitlementsFile), im.has(accountsFile),
 		im.has(grantsFile), im.has(jobTitlesFile), im.has(reasonsFile)); err != nil {
-		return fmt.Errorf("count what the files remove: %w", err)
+		return fmt.Errorf("count losses: %w", err)
 	}
 	for _, n := range found {
 		l := losses[slices.Index(kinds, n.Kind)]
@@ -174,7 +175,7 @@ func (im *importing) guard(ctx context.Context) error {
 		if empty {
 			reason = "has no rows: it " + reason
 		}
-		im.problems.add(Problem{File: l.file, Reason: fmt.Sprintf("%s: is the file complete and right? If so, allow it with --allow %s=%d",
+		im.problems.add(Problem{File: l.file, Reason: fmt.Sprintf("%s. If the file is complete and correct, use --allow %s=%d",
 			reason, l.kind, n.Lost)})
 	}
 	return nil

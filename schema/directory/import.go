@@ -1,9 +1,7 @@
-// Package directory imports the directory from CSV files: who works here, which systems there are, what can be held in
-// them and who holds it today.
+// Package directory imports the directory from CSV files: people, applications, entitlements, and the access held today.
 //
-// A file is parsed as a stream, copied into a temporary table, checked against the others and the record by set-based
-// queries, and applied by set-based statements, all in one transaction. What is wrong is refused as a whole, and then
-// nothing changes. Nothing here ever touches a target system.
+// Each file is parsed as a stream and copied into a temporary table. Set-based statements check it against the other files and
+// the database, and apply it, all in one transaction. One problem refuses the whole import. An import never changes a target.
 package directory
 
 import (
@@ -26,21 +24,21 @@ import (
 
 // Options of an import.
 type Options struct {
-	// Allow is how much of what carries access or authority may be removed, by kind of loss (see losses), beyond the guard
-	// against a file that was cut short: more than 5 % and more than 5.
+	// Allow is how many rows an import may lose, by kind of loss (see losses). Without it, an import that loses more than 5 %
+	// and more than 5 of a kind is refused.
 	Allow map[string]int
-	// Connectors are the kinds of target system that there is a connector for, each with the longest name of an
-	// account or object there, in bytes (0: no limit). Nil means postgresql alone.
+	// Connectors are the known connectors, each with the longest name of an account or object, in bytes (0: no limit).
+	// Nil means postgresql and manual.
 	Connectors map[string]int
-	// OwnNames are those of them whose accounts have names of their own, unlike any e-mail: there a person without a
-	// row in accounts.csv has no account.
+	// OwnNames are the connectors whose accounts are not named after e-mail addresses. A person without a row in accounts.csv
+	// has no account there.
 	OwnNames []string
 }
 
 // importLock is the advisory lock that lets one import run at a time.
 const importLock = 0x61636469
 
-// deadlockRetries is how often an import is tried again that met a decision or a release in each other's way.
+// deadlockRetries is how often an import is retried after a deadlock with a decision or revocation.
 const deadlockRetries = 3
 
 // importing is one attempt at one import, within its transaction.
@@ -48,35 +46,34 @@ type importing struct {
 	tx       *sqlx.Tx
 	dir      string
 	opts     Options
-	written  map[string]time.Time // when each file that is there was last written
-	rows     map[string]int       // of each file that was staged
-	places   map[string]place     // of applications, by slug: the record's, then the file's
+	written  map[string]time.Time // modification times of the files that are present
+	rows     map[string]int       // number of rows copied, by file
+	places   map[string]place     // of applications, by slug: from the database, then from the file
 	problems problems
 	summary  Summary
-	// retired are the entitlements that this import marks gone.
-	retired pq.Int64Array
+	retired  pq.Int64Array // entitlements that this import marks as gone
 }
 
-// source is one file of the directory: what to parse, what to check once all files are parsed, and what to write.
+// source is one file of the directory: how to parse, check and apply it. Checks run once all files are parsed.
 type source struct {
 	file     string
-	required []string
+	required []string // columns
 	optional []string
-	table    string   // the temporary table that its rows are copied into
-	columns  []string // of that table, as row answers them
-	row      func(s *sheet) []any
+	table    string               // the temporary table for its rows
+	columns  []string             // of that table
+	row      func(s *sheet) []any // values for those columns, from the current row
 	check    func(ctx context.Context) error
 	apply    func(ctx context.Context) error
 }
 
-// sources lists the files in the order in which they are parsed and written: a later one refers to earlier ones.
+// sources lists the files in the order in which they are parsed and applied: later ones refer to earlier ones.
 func (im *importing) sources() []source {
 	return []source{im.people(), im.applications(), im.entitlements(), im.accounts(), im.grants(), im.jobTitles(), im.reasons()}
 }
 
-// Import brings the record to what the CSV files in dir say, in one transaction, as the role accessbot_directory (or
-// the owner). It answers *Refused when the files are wrong, and then nothing was changed. A file that is absent leaves
-// its table alone; what is missing from a file that is there is marked gone. Imports wait for each other.
+// Import applies the CSV files in dir to the database in one transaction, as the role accessbot_directory or the owner. If the
+// files have problems it returns *Refused and changes nothing. An absent file leaves its table alone. A row that is missing
+// from a file is marked as gone. Concurrent imports wait for each other.
 func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summary, error) {
 	if opts.Connectors == nil {
 		opts.Connectors = map[string]int{"postgresql": 63, "manual": 255}
@@ -99,14 +96,14 @@ func Import(ctx context.Context, db *schema.DB, dir string, opts Options) (Summa
 		return Summary{}, fmt.Errorf("import %s: %w", dir, err)
 	}
 	if summary.Changed() {
-		// In a transaction of its own, so that no lock of ANALYZE's is held while files are written. If it fails the import is
-		// committed all the same: only later queries are slower until autovacuum comes by.
+		// In a transaction of its own, so that ANALYZE's locks are not held during the import. If it fails, the import is still
+		// committed, and queries may be slower until autovacuum runs.
 		err := db.InLongTx(ctx, nil, func(ctx context.Context, tx *sqlx.Tx) error {
 			_, err := tx.ExecContext(ctx, `select analyze_directory()`)
 			return err
 		})
 		if err != nil {
-			summary.Notes = append(summary.Notes, "the tables' statistics were not renewed: "+err.Error())
+			summary.Notes = append(summary.Notes, "table statistics were not updated: "+err.Error())
 		}
 	}
 	return summary, nil
@@ -121,7 +118,7 @@ func (im *importing) run(ctx context.Context) error {
 		return fmt.Errorf("wait for another import to end: %w", err)
 	}
 	if _, err := im.tx.ExecContext(ctx, temporaryTables); err != nil {
-		return fmt.Errorf("make temporary tables (the role needs TEMPORARY on the database): %w", err)
+		return fmt.Errorf("create temporary tables (the role needs TEMPORARY on the database): %w", err)
 	}
 	if err := im.readPlaces(ctx); err != nil {
 		return err
@@ -133,7 +130,7 @@ func (im *importing) run(ctx context.Context) error {
 			}
 		}
 	}
-	// A row that could not be read makes rows elsewhere look wrong: so what refers to what comes after.
+	// References are checked only if every row could be read: a missing row would make rows in other files look wrong.
 	if err := im.problems.refused(); err != nil {
 		return err
 	}
@@ -145,7 +142,7 @@ func (im *importing) run(ctx context.Context) error {
 		}
 	}
 	if err := im.checkObjects(ctx); err != nil {
-		return fmt.Errorf("check the names of objects: %w", err)
+		return fmt.Errorf("check objects: %w", err)
 	}
 	if err := im.guard(ctx); err != nil {
 		return err
@@ -166,13 +163,13 @@ func (im *importing) run(ctx context.Context) error {
 }
 
 func (im *importing) apply(ctx context.Context, sources []source) error {
-	if err := im.unnameObjects(ctx); err != nil {
+	if err := im.clearObjectNames(ctx); err != nil {
 		return err
 	}
 	for _, s := range sources {
 		if im.has(s.file) {
 			if err := s.apply(ctx); err != nil {
-				return fmt.Errorf("write %s: %w", s.file, err)
+				return fmt.Errorf("apply %s: %w", s.file, err)
 			}
 		}
 		if s.file != entitlementsFile {
@@ -184,19 +181,19 @@ func (im *importing) apply(ctx context.Context, sources []source) error {
 		if err := im.retireWithApplications(ctx); err != nil {
 			return fmt.Errorf("retire the entitlements of applications that are gone: %w", err)
 		}
-		// Before any claim is touched: settling locks in this order too.
-		if err := im.wake(ctx); err != nil {
+		// Requests before claims: Reconcile locks in this order too.
+		if err := im.markRequestsDue(ctx); err != nil {
 			return err
 		}
-		// Grants need an account a person and target, and either may be new.
-		if err := im.makeAccounts(ctx); err != nil {
+		// Before grants, which need an account for each person and target.
+		if err := im.createAccounts(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// find notes which files are there, and which CSV files nobody reads: a misspelt name must not pass unseen.
+// find looks for the files, and notes unknown CSV files so that a misspelt name is noticed.
 func (im *importing) find(sources []source) error {
 	entries, err := os.ReadDir(im.dir)
 	if err != nil {
@@ -211,13 +208,13 @@ func (im *importing) find(sources []source) error {
 		case slices.Contains(names, entry.Name()):
 			info, err := os.Stat(filepath.Join(im.dir, entry.Name()))
 			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%s points nowhere", entry.Name())
+				return fmt.Errorf("%s is a broken link", entry.Name())
 			} else if err != nil {
 				return err
 			}
 			im.written[entry.Name()] = info.ModTime()
 		case strings.HasSuffix(strings.ToLower(entry.Name()), ".csv"):
-			im.summary.Notes = append(im.summary.Notes, entry.Name()+" was not read: it is none of "+strings.Join(names, ", "))
+			im.summary.Notes = append(im.summary.Notes, entry.Name()+" was not read; the files are "+strings.Join(names, ", "))
 		}
 	}
 	if len(im.written) == 0 {
@@ -231,7 +228,7 @@ func (im *importing) has(file string) bool {
 	return ok
 }
 
-// stage copies a file into its temporary table. Rows with a problem stay out: they are refused in any case.
+// stage copies a file into its temporary table, without rows that have a problem.
 func (im *importing) stage(ctx context.Context, src source) error {
 	file, err := os.Open(filepath.Join(im.dir, src.file))
 	if err != nil {
@@ -271,7 +268,7 @@ func (im *importing) exec(ctx context.Context, query string, args ...any) error 
 	return err
 }
 
-// refuse notes the problems that a query finds. It answers file, line, column and reason.
+// refuse adds the problems that a query returns as file, line, column and reason.
 func (im *importing) refuse(ctx context.Context, query string, args ...any) error {
 	var found []struct {
 		Problem
@@ -292,24 +289,24 @@ func (im *importing) refuse(ctx context.Context, query string, args ...any) erro
 	return nil
 }
 
-// refuseDuplicates notes every second row of a key, with the line of the first.
+// refuseDuplicates adds a problem for each row that repeats the key of an earlier row.
 func (im *importing) refuseDuplicates(ctx context.Context, file, table, column string, key ...string) error {
 	columns := strings.Join(key, ", ")
 	return im.refuse(ctx, fmt.Sprintf(
-		`select '%s', line, '%s', format('%%s is on line %%s already', concat_ws(' ', %s), earlier)
+		`select '%s', line, '%s', format('%%s is already on line %%s', concat_ws(' ', %s), earlier)
 		   from (select *, min(line) over (partition by %s) as earlier from %s) staged
 		  where line > earlier`, file, column, columns, columns, table))
 }
 
-// wake makes open requests look again at whom to ask and what to show, where their entitlement has changed.
-func (im *importing) wake(ctx context.Context) error {
+// markRequestsDue makes open requests for changed entitlements due, so that their approvers and messages are updated.
+func (im *importing) markRequestsDue(ctx context.Context) error {
 	err := im.exec(ctx, `
-		select wake_requests_of_entitlements(array(
+		select mark_requests_due(array(
 		         select id from import_entitlements where change = 'changed'
 		         union select e.id from entitlements e join import_applications a on a.id = e.application_id where a.change = 'changed'
 		         union select unnest($1::bigint[])))`, im.retired)
 	if err != nil {
-		return fmt.Errorf("wake the requests of changed entitlements: %w", err)
+		return fmt.Errorf("mark requests for changed entitlements as due: %w", err)
 	}
 	return nil
 }
@@ -320,7 +317,8 @@ func (im *importing) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := im.exec(ctx, `insert into audit_events (actor, action, details) values ('import', 'directory-imported', $1)`, details); err != nil {
+	if err := im.exec(ctx, `
+		insert into audit_events (actor, action, details) values ('import', $1, $2)`, schema.DirectoryImported, details); err != nil {
 		return fmt.Errorf("record the import: %w", err)
 	}
 	return nil

@@ -11,7 +11,10 @@ func (im *importing) jobTitles() source {
 		table:    "import_job_titles",
 		columns:  []string{"job_title", "application", "key"},
 		row: func(s *sheet) []any {
-			return []any{s.required("job_title", s.text("job_title")), s.required("application", s.key("application")), s.required("key", s.key("key"))}
+			return []any{
+				s.required("job_title", s.text("job_title")), s.required("application", s.key("application")),
+				s.required("key", s.key("key")),
+			}
 		},
 		check: im.checkJobTitles,
 		apply: im.applyJobTitles,
@@ -30,11 +33,12 @@ func (im *importing) checkJobTitles(ctx context.Context) error {
 		                    where a.slug = j.application and e.key = j.key and e.gone_at is null and not $1)`, im.has(entitlementsFile))
 }
 
-// applyJobTitles replaces the standard sets. A title that is not in the file has none: what its holders have counts.
+// applyJobTitles replaces the configured sets. A title that is not in the file has none; what its holders have counts instead.
 func (im *importing) applyJobTitles(ctx context.Context) error {
 	for _, statement := range []string{
 		`insert into job_titles (name)
-		 select distinct job_title from import_job_titles j where not exists (select from job_titles t where t.name = j.job_title)`,
+		 select distinct job_title from import_job_titles j
+		  where not exists (select from job_titles t where t.name = j.job_title)`,
 
 		`update import_job_titles j set job_title_id = t.id, entitlement_id = e.id
 		   from job_titles t, applications a, entitlements e
@@ -48,14 +52,16 @@ func (im *importing) applyJobTitles(ctx context.Context) error {
 	if err := im.tx.QueryRowxContext(ctx, `
 		with gone as (
 		    delete from job_title_entitlements s
-		     where not exists (select from import_job_titles j where j.job_title_id = s.job_title_id and j.entitlement_id = s.entitlement_id)
+		     where not exists (select from import_job_titles j
+		                        where j.job_title_id = s.job_title_id and j.entitlement_id = s.entitlement_id)
 		    returning 1),
 		added as (
 		    insert into job_title_entitlements (job_title_id, entitlement_id)
 		    select job_title_id, entitlement_id from import_job_titles order by line
 		    on conflict do nothing
 		    returning 1)
-		select (select count(*) from added), (select count(*) from gone), (select count(*) from import_job_titles) - (select count(*) from added)`,
+		select (select count(*) from added), (select count(*) from gone),
+		       (select count(*) from import_job_titles) - (select count(*) from added)`,
 	).Scan(&f.Added, &f.Gone, &f.Unchanged); err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// shorten makes name fit into longest bytes (0: any): cut between two characters, with a hash of the whole at its end,
-// so that two long names that begin alike stay two.
+// shorten cuts name to at most longest bytes (0: no limit), between two characters. A hash of the whole name at the end keeps
+// long names with the same beginning apart.
 func shorten(name string, longest int) string {
 	if longest == 0 || len(name) <= longest {
 		return name
@@ -23,8 +23,8 @@ func shorten(name string, longest int) string {
 	return name[:cut] + mark
 }
 
-// checkObjects works out which object of which target every entitlement will stand for, in import_objects, and refuses
-// two for one object, and another object under somebody's access.
+// checkObjects fills import_objects with the target object of each entitlement after the import. It refuses two entitlements
+// for one object, and another object for an entitlement that is held.
 func (im *importing) checkObjects(ctx context.Context) error {
 	if err := im.exec(ctx, `
 		create temporary table import_objects on commit drop as
@@ -51,21 +51,25 @@ func (im *importing) checkObjects(ctx context.Context) error {
 	if err := im.refuse(ctx, `
 		select case when line is null then 'applications.csv' else 'entitlements.csv' end, coalesce(line, place_line),
 		       case when line is null then 'instance' else 'target' end,
-		       format('%s of %s is the object of %s/%s already%s', target, instance, first_slug, first_key, coalesce(' on line ' || first_line, ''))
-		  from (select *, first_value(slug) over same as first_slug, first_value(key) over same as first_key, first_value(line) over same as first_line
+		       format('%s in %s is already the object of %s/%s%s',
+		              target, instance, first_slug, first_key, coalesce(' on line ' || first_line, ''))
+		  from (select *, first_value(slug) over same as first_slug, first_value(key) over same as first_key,
+		               first_value(line) over same as first_line
 		          from import_objects
 		        window same as (partition by instance, target order by line nulls first, id)) o
 		 where (slug, key) <> (first_slug, first_key)`); err != nil {
 		return err
 	}
-	// The lock keeps a claim from being made in the meantime: inserting one needs the entitlement's row.
+	// The lock keeps out new claims: inserting one needs the entitlement's row.
 	if err := im.exec(ctx, `
-		select from entitlements where id in (select id from import_objects where moves or place_moves) order by id for update`); err != nil {
+		select from entitlements where id in (select id from import_objects where moves or place_moves)
+		 order by id for update`); err != nil {
 		return err
 	}
 	if err := im.refuse(ctx, `
 		select 'applications.csv', place_line, 'instance',
-		       format('has claims that are not confirmed removed, %s of them, in %s: leave it there, or retire it and add a new slug', count(*), instance_before)
+		       format('access is still held in %s (claims not confirmed removed: %s); '
+		              'keep that instance, or retire this application and add one with a new slug', instance_before, count(*))
 		  from import_objects o join claims c on c.entitlement_id = o.id
 		 where o.place_moves and c.removed_at is null
 		 group by place_line, instance_before`); err != nil {
@@ -73,14 +77,15 @@ func (im *importing) checkObjects(ctx context.Context) error {
 	}
 	return im.refuse(ctx, `
 		select 'entitlements.csv', line, 'target',
-		       format('has claims that are not confirmed removed, %s of them, on %s: leave that as it is, or retire it and add a new key', count(*), target_before)
+		       format('access is still held through %s (claims not confirmed removed: %s); '
+		              'keep that target, or retire this entitlement and add one with a new key', target_before, count(*))
 		  from import_objects o join claims c on c.entitlement_id = o.id
 		 where o.moves and not o.place_moves and c.removed_at is null
 		 group by line, target_before`)
 }
 
-// unnameObjects gets objects that are about to change names, or to move with their application, out of each other's way.
-func (im *importing) unnameObjects(ctx context.Context) error {
+// clearObjectNames gives placeholder names to objects that will be renamed or moved, so that they can exchange names.
+func (im *importing) clearObjectNames(ctx context.Context) error {
 	err := im.exec(ctx, `update entitlements e set target = '~' || e.id from import_objects o where o.id = e.id and o.moves`)
 	if err != nil {
 		return fmt.Errorf("rename objects: %w", err)
@@ -88,7 +93,7 @@ func (im *importing) unnameObjects(ctx context.Context) error {
 	return nil
 }
 
-// nameObjects gives them the names that they will have.
+// nameObjects gives these objects their new names.
 func (im *importing) nameObjects(ctx context.Context) error {
 	err := im.exec(ctx, `update entitlements e set target = o.target from import_objects o where o.id = e.id and o.moves`)
 	if err != nil {

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// maxProblems is how many problems are named at once; the rest is counted.
+// maxProblems is how many problems an error lists. The rest are only counted.
 const maxProblems = 20
 
-// Problem is one thing that is wrong with the files.
+// Problem is one error in the files.
 type Problem struct {
 	File   string
-	Line   int    // from 1, as an editor counts; 0: the whole file
-	Column string // as the header names it; empty: the whole line
+	Line   int    // from 1; 0: the whole file
+	Column string // the name in the header; empty: the whole line
 	Reason string
 }
 
-// String is "people.csv:12: manager_email: nobody has this e-mail".
+// String returns "people.csv:12: name: is empty".
 func (p Problem) String() string {
 	var text strings.Builder
 	text.WriteString(p.File)
@@ -30,10 +30,10 @@ func (p Problem) String() string {
 	return text.String()
 }
 
-// Refused says why nothing was imported. The record is as it was.
+// Refused says why nothing was imported. The database is unchanged.
 type Refused struct {
-	Problems []Problem // at most 20
-	More     int       // how many others there are
+	Problems []Problem // at most maxProblems
+	More     int       // the number of other problems
 }
 
 func (r *Refused) Error() string {
@@ -60,7 +60,7 @@ func (p *problems) add(problem Problem) {
 	p.list = append(p.list, problem)
 }
 
-// refused is nil, or a *Refused with what was noted so far.
+// refused returns a *Refused with all problems so far, or nil if there are none.
 func (p *problems) refused() error {
 	if len(p.list) == 0 {
 		return nil

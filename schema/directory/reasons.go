@@ -22,13 +22,13 @@ func (im *importing) reasons() source {
 		row: func(s *sheet) []any {
 			key, label := s.required("key", s.key("key")), s.required("label", s.text("label"))
 			if key != "" && !reasonKeyForm.MatchString(key) {
-				s.refuse("key", strconv.Quote(key)+" is more than lower-case letters, digits, hyphens and underscores")
+				s.refuse("key", strconv.Quote(key)+" may only contain lower-case letters, digits, hyphens and underscores")
 			}
 			if n := utf8.RuneCountInString(label); n > maxLabel {
-				s.refuse("label", fmt.Sprintf("is %d characters long, at most %d are possible", n, maxLabel))
+				s.refuse("label", fmt.Sprintf("is %d characters long; the limit is %d", n, maxLabel))
 			}
 			position++
-			return []any{key, label, s.yes("note_required", false), position}
+			return []any{key, label, s.boolean("note_required", false), position}
 		},
 		check: im.checkReasons,
 		apply: im.applyReasons,
@@ -40,14 +40,15 @@ func (im *importing) checkReasons(ctx context.Context) error {
 		return err
 	}
 	return im.refuse(ctx, `
-		select 'reasons.csv', 0, '', 'has no reason: nobody could ask for anything'
+		select 'reasons.csv', 0, '', 'has no rows: a request needs a reason to choose'
 		 where not exists (select from import_reasons)`)
 }
 
 func (im *importing) applyReasons(ctx context.Context) error {
 	for _, statement := range []string{
 		`update import_reasons s
-		    set change = case when (r.label, r.note_required, r.position, r.gone_at is null) is distinct from (s.label, s.note_required, s.position, true)
+		    set change = case when (r.label, r.note_required, r.position, r.gone_at is null)
+		           is distinct from (s.label, s.note_required, s.position, true)
 		                 then 'changed' else 'unchanged' end
 		   from reasons r where r.key = s.key`,
 

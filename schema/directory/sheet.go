@@ -27,7 +27,7 @@ const (
 	maxDays        = 36500
 )
 
-// sheet reads one CSV file row by row, column by name, and notes what is wrong with it.
+// sheet reads one CSV file row by row, finds columns by name, and collects problems.
 type sheet struct {
 	file     string
 	csv      *csv.Reader
@@ -35,13 +35,13 @@ type sheet struct {
 	record   []string
 	line     int    // where the current row starts
 	bad      bool   // the current row has a problem
-	refused  string // the column that was refused last in it
+	refused  string // the column of its latest problem
 	err      error
 	problems *problems
-	zones    map[string]bool
+	zones    map[string]bool // whether a time zone is known, by name
 }
 
-// newSheet reads the header line. Columns may stand in any order.
+// newSheet reads the header line. Columns may be in any order.
 func newSheet(file string, r io.Reader, required, optional []string, problems *problems) *sheet {
 	s := &sheet{file: file, problems: problems, zones: map[string]bool{"": true}}
 	in := bufio.NewReader(r)
@@ -49,17 +49,17 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 		in.Discard(3) //nolint:errcheck // they were just peeked at
 	}
 	s.csv = csv.NewReader(in)
-	s.csv.FieldsPerRecord = -1 // counted here, to go on after a row that is wrong
+	s.csv.FieldsPerRecord = -1 // counted in next, which goes on after a wrong row
 	s.csv.ReuseRecord = true
 	s.csv.TrimLeadingSpace = true
 	if !s.read() {
 		if s.err == nil && !s.bad {
-			s.refuse("", "is empty: the first line names the columns "+strings.Join(required, ", "))
+			s.refuse("", "is empty; the first line must name the columns "+strings.Join(required, ", "))
 		}
 		s.csv = nil
 		return s
 	}
-	garbled := false // a column that is there looks as if it were missing
+	garbled := false // a required column may only seem to be missing
 	for i, column := range s.record {
 		column = strings.TrimSpace(column)
 		n, r := email.Invisible(column)
@@ -68,11 +68,11 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 			s.refuse("", "is not UTF-8")
 		case n > 0:
 			garbled = true
-			s.refuse("", fmt.Sprintf("contains %U, which is invisible, as character %d of its name %d", r, n, i+1))
+			s.refuse("", fmt.Sprintf("contains the invisible character %U, character %d of column name %d", r, n, i+1))
 		case slices.Contains(s.header, column):
-			s.refuse(column, "is there twice")
+			s.refuse(column, "appears twice in the header line")
 		case !slices.Contains(required, column) && !slices.Contains(optional, column):
-			s.refuse(column, "is no column of this file: it has "+strings.Join(append(slices.Clone(required), optional...), ", "))
+			s.refuse(column, "is not a column of this file; use "+strings.Join(append(slices.Clone(required), optional...), ", "))
 		}
 		s.header = append(s.header, column)
 	}
@@ -87,13 +87,13 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 	return s
 }
 
-// next goes on to the next row that has the right number of fields; false: there is none, or s.err says why.
+// next reads the next row with the right number of fields. It returns false at the end of the file, or after an error in s.err.
 func (s *sheet) next() bool {
 	for s.csv != nil && s.read() {
 		if len(s.record) == len(s.header) {
 			return true
 		}
-		s.refuse("", fmt.Sprintf("has %d fields, the header line has %d", len(s.record), len(s.header)))
+		s.refuse("", fmt.Sprintf("has %d fields; the header line has %d", len(s.record), len(s.header)))
 	}
 	return false
 }
@@ -107,7 +107,7 @@ func (s *sheet) read() bool {
 		s.line = 1
 		return false
 	case errors.As(err, &bad):
-		// After a wrong quote nobody knows where rows start: the rest of the file is not looked at.
+		// After a wrong quote it is unclear where rows start, so the rest of the file is not read.
 		s.line = bad.StartLine
 		s.refuse("", fmt.Sprintf("is not CSV: line %d, character %d: %v", bad.Line, bad.Column, bad.Err))
 		s.csv = nil
@@ -126,10 +126,10 @@ func (s *sheet) refuse(column, reason string) {
 	s.problems.add(Problem{File: s.file, Line: s.line, Column: column, Reason: reason})
 }
 
-// has tells whether the file has an optional column. One that is absent leaves its values as they are.
+// has reports whether the file has an optional column. An absent column keeps the values in the database.
 func (s *sheet) has(column string) bool { return slices.Contains(s.header, column) }
 
-// raw is a column's value without surrounding spaces; empty if it is absent, or refused.
+// raw returns a column's value without surrounding spaces; empty if the column is absent or the value refused.
 func (s *sheet) raw(column string, longest int) string {
 	i := slices.Index(s.header, column)
 	if i < 0 {
@@ -141,7 +141,7 @@ func (s *sheet) raw(column string, longest int) string {
 		return ""
 	}
 	if n := utf8.RuneCountInString(value); n > longest {
-		s.refuse(column, fmt.Sprintf("is %d characters long, at most %d are possible", n, longest))
+		s.refuse(column, fmt.Sprintf("is %d characters long; the limit is %d", n, longest))
 		return ""
 	}
 	for _, r := range value {
@@ -157,25 +157,25 @@ func (s *sheet) raw(column string, longest int) string {
 	return value
 }
 
-// byteOrderMark is one at the start of a file, and nothing that anybody means anywhere else.
+// byteOrderMark may start a file. Anywhere else it is a mistake.
 const byteOrderMark = '\ufeff'
 
-// visible is raw for what machines compare, and people must be able to tell apart.
+// visible returns a value without invisible characters: programs compare it, and people must be able to tell two apart.
 func (s *sheet) visible(column string, longest int) string {
 	value := s.raw(column, longest)
 	if n, r := email.Invisible(value); n > 0 {
-		s.refuse(column, fmt.Sprintf("contains %U, which is invisible, as character %d", r, n))
+		s.refuse(column, fmt.Sprintf("contains the invisible character %U, character %d", r, n))
 		return ""
 	}
 	return value
 }
 
-// text is a value that people read, on one line.
+// text returns a value that people read, on one line.
 func (s *sheet) text(column string) string {
 	return strings.Join(strings.Fields(s.raw(column, maxName)), " ")
 }
 
-// key is a value that machines compare: byte for byte, on one line.
+// key returns a value that programs compare byte for byte, on one line.
 func (s *sheet) key(column string) string {
 	value := s.visible(column, maxName)
 	if strings.ContainsAny(value, "\r\n\t") {
@@ -185,7 +185,7 @@ func (s *sheet) key(column string) string {
 	return value
 }
 
-// required passes on the value of a column that must not be empty.
+// required refuses an empty value.
 func (s *sheet) required(column, value string) string {
 	if value == "" && s.refused != column {
 		s.refuse(column, "is empty")
@@ -193,7 +193,7 @@ func (s *sheet) required(column, value string) string {
 	return value
 }
 
-// email is one address in lower case, or empty.
+// email returns one address in lower case, or empty.
 func (s *sheet) email(column string) string {
 	value := email.Lower(s.visible(column, maxEmail))
 	if value != "" && !isEmail(value) {
@@ -203,7 +203,7 @@ func (s *sheet) email(column string) string {
 	return value
 }
 
-// emails are addresses with semicolons between them: lower case, sorted, each once.
+// emails returns the addresses between semicolons: lower case, sorted, each once.
 func (s *sheet) emails(column string) []string {
 	addresses := []string{}
 	for address := range strings.SplitSeq(s.visible(column, 100*maxEmail), ";") {
@@ -211,7 +211,7 @@ func (s *sheet) emails(column string) []string {
 		switch {
 		case address == "":
 		case !isEmail(address) || utf8.RuneCountInString(address) > maxEmail:
-			s.refuse(column, strconv.Quote(address)+" is not an e-mail address (semicolons stand between several)")
+			s.refuse(column, strconv.Quote(address)+" is not an e-mail address (separate several with semicolons)")
 		default:
 			addresses = append(addresses, address)
 		}
@@ -220,42 +220,42 @@ func (s *sheet) emails(column string) []string {
 	return slices.Compact(addresses)
 }
 
-// isEmail tells whether a lower-case value looks like an address; whose it is, the directory says.
+// isEmail reports whether a lower-case value looks like an address.
 func isEmail(value string) bool {
 	user, domain, found := strings.Cut(value, "@")
 	return found && user != "" && domain != "" && !strings.ContainsFunc(value, unicode.IsSpace) &&
 		!strings.ContainsAny(value, `,;<>"`) && !strings.Contains(domain, "@")
 }
 
-// oneOf is one of the given words, in lower case.
+// oneOf returns one of words, in lower case.
 func (s *sheet) oneOf(column string, words ...string) string {
 	value := strings.ToLower(s.raw(column, maxName))
 	if !slices.Contains(words, value) && s.refused != column {
-		s.refuse(column, fmt.Sprintf("%q is none of %s", value, strings.Join(words, ", ")))
+		s.refuse(column, fmt.Sprintf("%q is not one of %s", value, strings.Join(words, ", ")))
 	}
 	return value
 }
 
-// yes is a boolean: empty means otherwise, and nil that the column is absent.
-func (s *sheet) yes(column string, otherwise bool) *bool {
+// boolean returns true or false, or ifEmpty for an empty value; nil if the column is absent.
+func (s *sheet) boolean(column string, ifEmpty bool) *bool {
 	if !s.has(column) {
 		return nil
 	}
 	value := s.raw(column, maxName)
-	answer := otherwise
+	result := ifEmpty
 	switch strings.ToLower(value) {
 	case "":
 	case "true", "yes", "1":
-		answer = true
+		result = true
 	case "false", "no", "0":
-		answer = false
+		result = false
 	default:
 		s.refuse(column, strconv.Quote(value)+" is neither true nor false")
 	}
-	return &answer
+	return &result
 }
 
-// days is a number of days: 0 means none, and nil that the column is absent.
+// days returns a number of days, 0 for an empty value; nil if the column is absent.
 func (s *sheet) days(column string) *int {
 	if !s.has(column) {
 		return nil
@@ -270,7 +270,7 @@ func (s *sheet) days(column string) *int {
 	return &days
 }
 
-// zone is the name of a time zone, or empty; nil means that the column is absent.
+// zone returns the name of a time zone, or empty; nil if the column is absent.
 func (s *sheet) zone(column string) *string {
 	if !s.has(column) {
 		return nil
@@ -279,7 +279,7 @@ func (s *sheet) zone(column string) *string {
 	known, seen := s.zones[value]
 	if !seen {
 		_, err := time.LoadLocation(value)
-		known = err == nil && value != "Local" // which is the machine's
+		known = err == nil && value != "Local" // that of the machine
 		s.zones[value] = known
 	}
 	if !known {

@@ -7,31 +7,31 @@ import (
 	"text/tabwriter"
 )
 
-// Summary tells what an import did.
+// Summary says what an import did.
 type Summary struct {
 	Files []FileSummary `json:"files"`
-	// LeftOut counts the rows of grants.csv that made no claim: a request gave that access, or it was ordered back
-	// here, and the file may have been written before the target was seen without it.
-	LeftOut int `json:"left_out"`
-	// Notes are for the operator: files that were not read, and the like.
+	// Skipped counts the rows of grants.csv that made no claim because accessbot granted or revoked that access itself, see
+	// applyGrants.
+	Skipped int `json:"skipped"`
+	// Notes are warnings for the operator, such as files that were not read.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// FileSummary counts the rows of one file, or what became of rows that are no longer in it.
+// FileSummary counts the changes of one file, or those that another file's changes bring.
 type FileSummary struct {
 	File      string `json:"file"`
 	Added     int    `json:"added"`
 	Changed   int    `json:"changed"`
 	Gone      int    `json:"gone"`
 	Unchanged int    `json:"unchanged"`
-	// Names are the keys of what is gone, at most 20.
+	// Names are the keys of the rows that are gone, at most maxNames.
 	Names []string `json:"names,omitempty"`
 }
 
-// maxNames is how many of what is gone are named.
+// maxNames is how many gone rows of a file are named.
 const maxNames = 20
 
-// Changed tells whether the import changed anything in the directory.
+// Changed reports whether the import changed the directory.
 func (s Summary) Changed() bool {
 	for _, f := range s.Files {
 		if f.Added+f.Changed+f.Gone > 0 {
@@ -41,7 +41,7 @@ func (s Summary) Changed() bool {
 	return false
 }
 
-// String is a table with a line a file, for a terminal.
+// String returns a table with a line for each file, for a terminal.
 func (s Summary) String() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -59,8 +59,8 @@ func (s Summary) String() string {
 		}
 		text.WriteString("\n")
 	}
-	if s.LeftOut > 0 {
-		fmt.Fprintf(&text, "%d rows of %s were left out: access that was given or taken back here\n", s.LeftOut, grantsFile)
+	if s.Skipped > 0 {
+		fmt.Fprintf(&text, "rows of %s skipped, because accessbot granted or revoked that access itself: %d\n", grantsFile, s.Skipped)
 	}
 	for _, note := range s.Notes {
 		text.WriteString(note + "\n")
@@ -71,11 +71,12 @@ func (s Summary) String() string {
 	return text.String()
 }
 
-// summarize counts what became of a file's rows, and of those that are no longer in it.
+// summarize adds the counts of a file to the summary.
 func (im *importing) summarize(ctx context.Context, file, table string, gone int, names []string) error {
 	f := FileSummary{File: file, Gone: gone, Names: names[:min(len(names), maxNames)]}
 	err := im.tx.QueryRowxContext(ctx, `
-		select count(*) filter (where change = 'added'), count(*) filter (where change = 'changed'), count(*) filter (where change = 'unchanged')
+		select count(*) filter (where change = 'added'), count(*) filter (where change = 'changed'),
+		       count(*) filter (where change = 'unchanged')
 		  from `+table).Scan(&f.Added, &f.Changed, &f.Unchanged)
 	im.summary.Files = append(im.summary.Files, f)
 	return err

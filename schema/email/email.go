@@ -1,4 +1,4 @@
-// Package email compares e-mail addresses: who somebody is hangs on it.
+// Package email compares e-mail addresses, which identify people.
 package email
 
 import (
@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// Lower is an address as the record has it and compares it: byte for byte, with only the ASCII letters lowered. In Unicode's
-// lower case and case folding other characters become ASCII letters too (U+0130 becomes i, U+212A k, U+017F s), so that two
-// addresses would be one. The schema checks people.email by the same rule, lower(email collate "C").
+// Lower returns an address as the database stores it: only ASCII letters are lowered, everything else is compared byte for byte.
+// Unicode's lower case and case folding turn other characters into ASCII letters too (U+0130 into i, U+212A into k, U+017F into
+// s), so that two different addresses would be equal. The schema checks people.email by the same rule, lower(email collate "C").
 func Lower(address string) string {
 	lower := []byte(address)
 	for i, b := range lower {
@@ -19,15 +19,15 @@ func Lower(address string) string {
 	return string(lower)
 }
 
-// IsASCII tells whether an address has only ASCII characters. Others can look like them, so by any other address a Slack user
-// is never taken for a person.
+// IsASCII reports whether an address has only ASCII characters. Other characters can look like them, so an address with any
+// never identifies a Slack user.
 func IsASCII(address string) bool {
 	return !strings.ContainsFunc(address, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// Invisible finds the first character of a value that shows nothing, and its place from 1; 0: there is none. Those are formats,
-// private and unassigned characters (Unicode's categories Cf, Co and Cn), separators of lines and paragraphs, and the others that
-// programs need not draw (Default_Ignorable_Code_Point, https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+// Invisible returns the first invisible character of a value and its place, counted from 1; 0 if there is none. Invisible are
+// format, private-use and unassigned characters (Unicode's categories Cf, Co and Cn), line and paragraph separators, and the
+// others that need not be displayed (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 func Invisible(value string) (place int, found rune) {
 	for _, r := range value {
 		place++

@@ -20,7 +20,7 @@ func TestLower(t *testing.T) {
 			}
 		}
 	})
-	t.Run("bytes that are no UTF-8 do not become equal", func(t *testing.T) {
+	t.Run("different bytes that are not UTF-8 stay different", func(t *testing.T) {
 		assert.NotEqual(t, Lower("a\xff@example.com"), Lower("a\xfe@example.com"))
 	})
 }
@@ -32,7 +32,7 @@ func TestIsASCII(t *testing.T) {
 	}
 }
 
-// FuzzLower: two addresses are the same if and only if they are byte for byte, but for the case of ASCII letters.
+// FuzzLower checks that two addresses are equal only if they differ in nothing but the case of ASCII letters.
 func FuzzLower(f *testing.F) {
 	for _, pair := range [][2]string{
 		{"ann@example.com", "ANN@Example.com"}, {"priya@example.com", "pr\u0130ya@example.com"}, {"kenji@example.com", "\u212Aenji@example.com"},
@@ -52,7 +52,7 @@ func FuzzLower(f *testing.F) {
 }
 
 func TestInvisible(t *testing.T) {
-	t.Run("a character that shows nothing is found, with its place", func(t *testing.T) {
+	t.Run("invisible character is found with its place", func(t *testing.T) {
 		for _, r := range []rune{'\u00AD', '\u034F', '\u061C', '\u115F', '\u180B', '\u200B', '\u200D', '\u2028', '\u202E', '\u2060', '\u3164', '\uE000',
 			'\uFE0F', '\uFEFF', '\uFFA0', '\uFFFE', '\U000E0041', '\U000E0100', '\U0010FFFD'} {
 			place, found := Invisible("zoë" + string(r) + "@example.com")
@@ -60,7 +60,7 @@ func TestInvisible(t *testing.T) {
 			assert.Equal(t, r, found)
 		}
 	})
-	t.Run("in visible ones there is none", func(t *testing.T) {
+	t.Run("visible characters are not reported", func(t *testing.T) {
 		for _, value := range []string{"", "zoë.o'brien+1@exämple.com", "田中 健二", "مريم", "team/🚀", "a\xffb"} {
 			place, _ := Invisible(value)
 			assert.Zero(t, place, value)

@@ -1,18 +1,18 @@
--- The directory: who works here, which systems there are, and what can be held in them.
--- Rows are upserted by the import, marked gone, and never deleted: requests, claims and the audit point here.
+-- The directory: people, applications and entitlements.
+-- The import upserts rows and marks them gone. It never deletes them: requests, claims and the audit reference them.
 
 -- +goose Up
 
 create extension if not exists pg_trgm;
 
--- One clock decides what is due. Tests shift it; nothing else reads another one.
+-- The only clock that decides what is due. Tests shift it.
 create table clock (
     only_row boolean  primary key default true check (only_row),
     shift    interval not null default interval '0'
 );
 insert into clock default values;
 
--- Stable, so that it can bound an index scan: within one statement every row sees much the same instant.
+-- Stable, so that it can bound an index scan.
 -- +goose StatementBegin
 create function app_now() returns timestamptz
     language sql stable security definer
@@ -36,15 +36,15 @@ create table people (
     manager_id    bigint references people check (manager_id <> id),
     status        text not null check (status in ('active', 'suspended', 'left')),
     time_zone     text not null default '',
-    -- What the directory says. Who a Slack user is to us stands in slack_identities.
+    -- What the directory says. The identity of a Slack user is in slack_identities.
     slack_user_id text,
     administrator boolean not null default false,
     gone_at       timestamptz,
     created_at    timestamptz not null default app_now(),
-    -- Swapped in one import, two people's IDs meet in passing.
+    -- Deferred, so that one import can swap the IDs of two people.
     constraint people_slack_user_id_key unique (slack_user_id) deferrable initially deferred
 );
--- Who can be chosen in the form: prefix while two characters are typed, substring from three on.
+-- Who can be selected in the form: by prefix for up to two characters, by substring from three on.
 create index people_name_prefix on people (lower(name) collate "C" text_pattern_ops) where status = 'active' and gone_at is null;
 create index people_search_trgm on people using gin (lower(name || ' ' || email) gin_trgm_ops);
 create index people_job_title   on people (job_title_id) where status = 'active' and gone_at is null;
@@ -80,7 +80,7 @@ create table entitlements (
     risk           text    not null check (risk in ('low', 'medium', 'high')),
     requestable    boolean not null default true,
     max_days       integer check (max_days > 0),
-    -- The object's own name in the target. Two entitlements that name one object would share a seat unseen.
+    -- The object's name in the target. Unique, or two entitlements would share an assignment unnoticed.
     target         text    not null check (target <> ''),
     gone_at        timestamptz,
     unique (application_id, key),
@@ -104,7 +104,7 @@ create table job_title_entitlements (
 );
 create index job_title_entitlements_entitlement on job_title_entitlements (entitlement_id);
 
--- A person's login in one target. Together with an entitlement's target it names a seat.
+-- A person's login in one target. An account and an entitlement make an assignment.
 create table accounts (
     id        bigint generated always as identity primary key,
     person_id bigint not null references people,

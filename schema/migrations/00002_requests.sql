@@ -1,24 +1,24 @@
--- Requests, what is asked of whom, and what was answered.
--- The Slack app inserts; the worker moves states forward; a decision is checked here once more, under the request's lock.
+-- Requests, approvals and decisions.
+-- The Slack app inserts; the worker moves states forward. A trigger checks each decision again, under the request's lock.
 
 -- +goose Up
 
 create table access_requests (
-    id                bigint generated always as identity (start with 1001) primary key, -- the number that people see
-    view_id           text not null unique, -- the form it came from: submitted twice, it is one request
+    id                bigint generated always as identity (start with 1001) primary key, -- the number shown to people
+    view_id           text not null unique, -- of the form: submitted twice, it is one request
     requester_id      bigint not null references people,
     access_like       text not null check (access_like in ('person', 'job_title', 'custom')),
     like_person_id    bigint references people,
     like_job_title_id bigint references job_titles,
     ends_at           timestamptz, -- null: permanent
-    ends_on           date,        -- set when a day was chosen without a time: shown as "end of <date>"
+    ends_on           date,        -- set if the end was chosen without a time: shown as a date
     time_zone         text not null check (time_zone <> ''),
     reason_key        text not null references reasons,
     note              text not null default '' check (length(note) <= 3000),
     created_at        timestamptz not null default app_now(),
-    due_at            timestamptz default app_now(), -- when Advance must next have run; null: nothing left to do
-    settled_at        timestamptz,                   -- every item is final, or permanent and active
-    messages_due_at   timestamptz default app_now(), -- when its messages must next be looked at; null: all as they should be
+    due_at            timestamptz default app_now(), -- when its run must next load its steps; null: nothing left to do
+    completed_at        timestamptz,                   -- every item is final, or permanent and active
+    messages_due_at   timestamptz default app_now(), -- when its messages must next be synced; null: they are in sync
     check ((access_like = 'person') = (like_person_id is not null)),
     check ((access_like = 'job_title') = (like_job_title_id is not null)),
     check (ends_on is null or ends_at is not null)
@@ -26,7 +26,7 @@ create table access_requests (
 create index access_requests_due       on access_requests (due_at) where due_at is not null;
 create index access_requests_messages  on access_requests (messages_due_at) where messages_due_at is not null;
 create index access_requests_requester on access_requests (requester_id, id desc);
-create index access_requests_unsettled on access_requests (requester_id) where settled_at is null;
+create index access_requests_incomplete on access_requests (requester_id) where completed_at is null;
 
 create table request_items (
     id             bigint generated always as identity primary key,
@@ -34,24 +34,24 @@ create table request_items (
     entitlement_id bigint not null references entitlements,
     account_id     bigint not null references accounts,
     state          text   not null default 'submitted' check (state in ('submitted', 'awaiting_approval', 'approved', 'provisioning',
-                       'active', 'ended', 'released', 'denied', 'withdrawn', 'expired', 'failed')),
+                       'active', 'ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed')),
     state_at       timestamptz not null default app_now(),
-    problem        text not null default '', -- for people: why it failed, or what is being waited for
+    problem        text not null default '', -- why it failed, or what it waits for
     unique (request_id, entitlement_id)
 );
-create index request_items_open_seat on request_items (account_id, entitlement_id)
+create index request_items_open_assignment on request_items (account_id, entitlement_id)
     where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
 
 create index request_items_waiting on request_items (entitlement_id)
     where state in ('submitted', 'awaiting_approval', 'approved', 'provisioning');
 
--- States only go forward, whatever is retried, delayed, reset or started twice.
+-- States only go forward, whatever is retried, reset or started twice.
 -- +goose StatementBegin
 create function request_items_forward() returns trigger language plpgsql as $$
 begin
     if tg_op = 'INSERT' then
         if new.state <> 'submitted' then
-            raise exception 'an item starts as submitted, not as %', new.state using errcode = 'AB010';
+            raise exception 'a new item must be submitted, not %', new.state using errcode = 'AB010';
         end if;
         if (select person_id from accounts where id = new.account_id) is distinct from (select requester_id from access_requests where id = new.request_id) then
             raise exception 'account % is not the requester''s', new.account_id using errcode = 'AB010';
@@ -59,14 +59,14 @@ begin
         return new;
     end if;
     if (new.request_id, new.entitlement_id, new.account_id) is distinct from (old.request_id, old.entitlement_id, old.account_id) then
-        raise exception 'item %: what was asked for cannot be changed', old.id using errcode = 'AB010';
+        raise exception 'item %: the request, entitlement and account cannot be changed', old.id using errcode = 'AB010';
     end if;
     if new.state <> old.state and not (case old.state
         when 'submitted'         then new.state in ('awaiting_approval', 'approved', 'denied', 'withdrawn', 'expired')
         when 'awaiting_approval' then new.state in ('approved', 'denied', 'withdrawn', 'expired')
         when 'approved'          then new.state in ('provisioning', 'withdrawn', 'expired', 'failed')
-        when 'provisioning'      then new.state in ('active', 'ended', 'released', 'failed')
-        when 'active'            then new.state in ('ended', 'released')
+        when 'provisioning'      then new.state in ('active', 'ended', 'revoked', 'failed')
+        when 'active'            then new.state in ('ended', 'revoked')
         else false end)
     then
         raise exception 'item % cannot go from % to %', old.id, old.state, new.state using errcode = 'AB010';
@@ -81,7 +81,7 @@ create table approvals (
     request_id     bigint   not null references access_requests,
     application_id bigint   not null references applications,
     stage          smallint not null default 1,
-    basis          text     not null, -- why these people: 'entitlement owner', 'application owner', 'manager', 'administrator'
+    basis          text     not null, -- why these candidates
     policy_version text     not null,
     state          text     not null default 'open' check (state in ('open', 'decided', 'moved', 'closed')),
     opened_at      timestamptz not null default app_now(),
@@ -101,7 +101,7 @@ create index approval_items_item on approval_items (item_id);
 create table approval_candidates (
     approval_id bigint   not null references approvals,
     person_id   bigint   not null references people,
-    position    smallint not null, -- whom to ask first
+    position    smallint not null, -- the order in which candidates are asked
     asked_at    timestamptz,       -- null: not asked yet
     primary key (approval_id, person_id)
 );
@@ -111,37 +111,38 @@ create table decisions (
     id             bigint generated always as identity primary key,
     item_id        bigint not null references request_items,
     stage          smallint not null default 1,
-    approval_id    bigint references approvals, -- null: decided by a clause of the policy
+    approval_id    bigint references approvals, -- null: decided by a rule of the policy
     decided_by     bigint references people,
-    verdict        text   not null check (verdict in ('approve', 'deny')),
+    outcome        text   not null check (outcome in ('approve', 'deny')),
     reason         text   not null default '' check (length(reason) <= 3000),
     basis          text   not null,
     policy_version text   not null,
-    terms          text   not null, -- what was seen: see request_terms
-    ends_at        timestamptz,     -- the end that was granted; null: permanent
+    terms          text   not null, -- as shown to the approver: see request_terms
+    ends_at        timestamptz,     -- the granted end; null: permanent
     decided_at     timestamptz not null default app_now(),
     unique (item_id, stage),
     check ((approval_id is null) = (decided_by is null)),
-    check (verdict = 'approve' or reason <> '')
+    check (outcome = 'approve' or reason <> '')
 );
 create index decisions_approval on decisions (approval_id);
 create index decisions_person   on decisions (decided_by, id desc);
 
--- An order to take back, or to stop asking. The signal that follows it only wakes the run.
-create table releases (
+-- Orders to stop: a withdrawal (kind withdrawn) stops an item before access is set up, a revocation (any other kind) ends access
+-- before its end date. An order about an item that has a claim is about that claim.
+create table stop_orders (
     id          bigint generated always as identity primary key,
     item_id     bigint unique references request_items,
-    claim_id    bigint unique, -- of a claim that belongs to no item
-    person_id   bigint references people, -- null: nobody pressed anything (a leaver, a cancelled run)
-    kind        text not null check (kind in ('withdrawn', 'given_back', 'taken_back', 'left', 'cancelled')),
+    claim_id    bigint unique, -- of a claim without an item
+    person_id   bigint references people, -- null: the worker's order, of the last two kinds
+    kind        text not null check (kind in ('withdrawn', 'removed_by_holder', 'revoked', 'person_left', 'workflow_cancelled')),
     reason      text not null default '' check (length(reason) <= 3000),
-    released_at timestamptz not null default app_now(),
+    ordered_at  timestamptz not null default app_now(),
     check ((item_id is null) <> (claim_id is null)),
-    check ((person_id is null) = (kind in ('left', 'cancelled')))
+    check ((person_id is null) = (kind in ('person_left', 'workflow_cancelled')))
 );
 
--- Everything that an approver is shown and that giving relies on, as one hash. It changes when a request's row, its
--- items, or the object that an entitlement stands for is changed behind the approver's back.
+-- Everything that an approver is shown and that provisioning relies on, as one hash. It changes when a request's row, its items,
+-- or the object of an entitlement changes after it was shown.
 -- +goose StatementBegin
 create function request_terms(request bigint) returns text
     language sql stable security definer
@@ -159,7 +160,7 @@ as $$
 $$;
 -- +goose StatementEnd
 
--- The Slack app reads a request under its lock before it records a decision, and has no right to lock the row itself.
+-- The Slack app reads a request under its lock before it records a decision, but has no right to lock the row.
 -- +goose StatementBegin
 create function lock_request(request bigint) returns void
     language plpgsql security definer

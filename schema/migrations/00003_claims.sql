@@ -1,4 +1,5 @@
--- Claims: why a person should hold an entitlement. A seat (account, entitlement) should be held while any claim on it is live.
+-- Claims: why a person should hold an entitlement. An assignment (account, entitlement) should be held while any claim on it
+-- is live.
 
 -- +goose Up
 
@@ -7,35 +8,35 @@ create table claims (
     person_id      bigint not null references people,
     account_id     bigint not null,
     entitlement_id bigint not null references entitlements,
-    source         text   not null check (source in ('request', 'imported', 'found', 'birthright')),
+    source         text   not null check (source in ('request', 'imported', 'unexpected')),
     item_id        bigint unique references request_items,
-    found_for      bigint unique references request_items, -- of source found: the item that was about to be given
-    ends_at        timestamptz,          -- null: no end of its own
+    unexpected_for      bigint unique references request_items, -- of source unexpected: the item that was being provisioned
+    ends_at        timestamptz,          -- null: no end date
     created_at     timestamptz not null default app_now(),
-    given_at       timestamptz,          -- the target was seen to show the access
-    released_at    timestamptz,          -- ordered back before its end: set by the release
-    ended_at       timestamptz,          -- no longer a reason; null: live until its end or its release
+    granted_at       timestamptz,          -- the target showed the access
+    revoked_at    timestamptz,          -- a revocation was ordered: set by the trigger on stop_orders
+    ended_at       timestamptz,          -- null: live until its end or revocation
     end_reason     text not null default '',
-    removed_at     timestamptz,          -- the target was seen without the access after this claim's end
-    due_at         timestamptz,          -- when the sweep settles its seat itself; null: never
-    attempts       integer not null default 0, -- the sweep's, since it fell due
-    alerted_at     timestamptz,          -- taking it back is overdue, and that was said
+    removed_at     timestamptz,          -- the target showed no access after this claim's end
+    due_at         timestamptz,          -- when the sweep reconciles its assignment; null: never
+    attempts       integer not null default 0, -- by the sweep, since it became due
+    alerted_at     timestamptz,          -- when its overdue removal was alerted
     foreign key (account_id, person_id) references accounts (id, person_id),
     check ((source = 'request') = (item_id is not null)),
-    check (found_for is null or source = 'found'),
+    check (unexpected_for is null or source = 'unexpected'),
     check (removed_at is null or ended_at is not null)
 );
--- Claims overlap, so neither is unique. The WHERE of a query must repeat the condition for an index-only scan.
-create index claims_held_by    on claims (person_id, entitlement_id) include (ends_at, released_at) where ended_at is null;
-create index claims_holders    on claims (entitlement_id, person_id) include (ends_at, released_at) where ended_at is null;
-create index claims_seat       on claims (account_id, entitlement_id);
+-- Claims overlap, so neither index is unique. A query must repeat the condition for an index-only scan.
+create index claims_held_by    on claims (person_id, entitlement_id) include (ends_at, revoked_at) where ended_at is null;
+create index claims_holders    on claims (entitlement_id, person_id) include (ends_at, revoked_at) where ended_at is null;
+create index claims_assignment       on claims (account_id, entitlement_id);
 create index claims_due        on claims (due_at) where due_at is not null;
 create unique index claims_one_imported on claims (account_id, entitlement_id) where source = 'imported' and ended_at is null;
-create unique index claims_one_found    on claims (account_id, entitlement_id) where source = 'found' and ended_at is null;
+create unique index claims_one_unexpected    on claims (account_id, entitlement_id) where source = 'unexpected' and ended_at is null;
 
-alter table releases add constraint releases_claim_id_fkey foreign key (claim_id) references claims;
+alter table stop_orders add constraint stop_orders_claim_id_fkey foreign key (claim_id) references claims;
 
--- A claim that gives access needs its proof here too: giving checks it in Go, and this keeps a worker's mistake from passing.
+-- Provisioning checks the proof of a claim in Go. This trigger stops what a mistake there would let through.
 -- +goose StatementBegin
 create function claims_guard() returns trigger
     language plpgsql security definer
@@ -51,56 +52,56 @@ begin
             select from request_items i
               join decisions d on d.item_id = i.id
              where i.id = new.item_id and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id
-               and d.verdict = 'approve' and d.terms = request_terms(i.request_id)
+               and d.outcome = 'approve' and d.terms = request_terms(i.request_id)
                and coalesce(d.ends_at, 'infinity') >= coalesce(new.ends_at, 'infinity')
                and coalesce(new.ends_at, 'infinity') > app_now()
-               and not exists (select from releases r where r.item_id = i.id))
+               and not exists (select from stop_orders r where r.item_id = i.id))
         then
             raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
         end if;
         return new;
     end if;
-    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.found_for, new.ends_at, new.created_at)
-       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.found_for, old.ends_at, old.created_at)
-    or (old.given_at    is not null and new.given_at    is distinct from old.given_at)
-    or (old.released_at is not null and new.released_at is distinct from old.released_at)
+    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.unexpected_for, new.ends_at, new.created_at)
+       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.unexpected_for, old.ends_at, old.created_at)
+    or (old.granted_at    is not null and new.granted_at    is distinct from old.granted_at)
+    or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
     or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)
     or (old.removed_at  is not null and new.removed_at  is distinct from old.removed_at)
     then
-        raise exception 'claim %: what is recorded stays', old.id using errcode = 'AB011';
+        raise exception 'claim %: recorded values are never changed', old.id using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 create trigger guard before insert or update on claims for each row execute function claims_guard();
 
--- What needs no decision, only the directory may say; and the worker finds only where it is about to give.
+-- Only the directory makes claims without a decision, and the worker records unexpected access only for an approved item.
 -- +goose StatementBegin
 create function claims_source() returns trigger language plpgsql as $$
 begin
     if pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
         return new;
     end if;
-    if not pg_has_role(current_user, case when new.source in ('imported', 'birthright') then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
+    if not pg_has_role(current_user, case when new.source = 'imported' then 'accessbot_directory' else 'accessbot_worker' end, 'usage') then
         raise exception '% may not make claims of source %', current_user, new.source using errcode = '42501';
     end if;
-    if new.source = 'found' and not exists (
+    if new.source = 'unexpected' and not exists (
         select from request_items i
-         where i.id = new.found_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
+         where i.id = new.unexpected_for and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id and i.state = 'approved')
     then
-        raise exception 'nothing is about to be given that was found there' using errcode = 'AB011';
+        raise exception 'no approved item explains this unexpected access' using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 create trigger source before insert on claims for each row execute function claims_source();
 
--- The directory ends what it said itself, or what was found and it says now. Of a request's claims it can only hasten a look.
+-- The directory ends its own claims, and unexpected access that it now names. It can only make a request's claims due earlier.
 -- +goose StatementBegin
 create function claims_directory() returns trigger language plpgsql as $$
 begin
-    if old.source not in ('imported', 'found')
-       and ((new.given_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.given_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
+    if old.source not in ('imported', 'unexpected')
+       and ((new.granted_at, new.ended_at, new.end_reason, new.removed_at) is distinct from (old.granted_at, old.ended_at, old.end_reason, old.removed_at) or new.due_at is null)
        and not pg_has_role(current_user, 'accessbot_worker', 'usage')
        and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage')
     then
@@ -111,9 +112,9 @@ end $$;
 -- +goose StatementEnd
 create trigger directory before update on claims for each row execute function claims_directory();
 
--- The Slack app may not lock a request's row, so its triggers do: a decision, a release and an expiry exclude each other.
--- SQLSTATEs: AB001 not open (any more), AB002 already decided, AB003 withdrawn or released, AB004 by the requester,
--- AB005 not active, AB006 not theirs to decide, AB007 other terms, AB008 past its end, AB009 no such kind for its state.
+-- The Slack app may not lock a request's row, so triggers do: decisions, withdrawals, revocations and expiry exclude each other.
+-- SQLSTATEs: AB001 not open, AB002 already decided, AB003 withdrawn or revoked, AB004 by the requester, AB005 not active,
+-- AB006 not allowed, AB007 other terms, AB008 past its end, AB009 wrong kind for its state.
 -- +goose StatementBegin
 create function decisions_check() returns trigger
     language plpgsql security definer
@@ -125,14 +126,14 @@ declare
 begin
     select * into item from request_items where id = new.item_id;
     select * into request from access_requests where id = item.request_id for update;
-    select * into item from request_items where id = new.item_id; -- again: it may have moved while we waited
+    select * into item from request_items where id = new.item_id; -- again: its state may have changed during the wait
     if request is null then
         raise exception 'there is no item %', new.item_id using errcode = 'AB001';
     end if;
     if exists (select from decisions d where d.item_id = item.id and d.stage = new.stage) then
-        raise exception 'item % is decided already', item.id using errcode = 'AB002';
+        raise exception 'item % is already decided', item.id using errcode = 'AB002';
     end if;
-    if exists (select from releases r where r.item_id = item.id) then
+    if exists (select from stop_orders r where r.item_id = item.id) then
         raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
     end if;
     if item.state not in ('submitted', 'awaiting_approval') then
@@ -140,7 +141,7 @@ begin
     end if;
     if new.decided_by is not null then
         if new.decided_by = request.requester_id then
-            raise exception 'nobody decides their own request' using errcode = 'AB004';
+            raise exception 'a requester cannot decide their own request' using errcode = 'AB004';
         end if;
         if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
@@ -154,7 +155,7 @@ begin
     end if;
     if new.terms is distinct from request_terms(request.id)
        or coalesce(new.ends_at, 'infinity') > coalesce(request.ends_at, 'infinity') then
-        raise exception 'the request is not what was shown' using errcode = 'AB007';
+        raise exception 'the request changed after it was shown' using errcode = 'AB007';
     end if;
     if coalesce(request.ends_at, 'infinity') <= app_now() then
         raise exception 'the end of the request has passed' using errcode = 'AB008';
@@ -167,7 +168,7 @@ end $$;
 create trigger checked before insert on decisions for each row execute function decisions_check();
 
 -- +goose StatementBegin
-create function releases_check() returns trigger
+create function stop_orders_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -179,18 +180,18 @@ begin
         perform from access_requests where id = (select request_id from request_items where id = new.item_id) for update;
         select * into item from request_items where id = new.item_id;
         select * into claim from claims where item_id = new.item_id;
-        if item is null or item.state in ('ended', 'released', 'denied', 'withdrawn', 'expired', 'failed') then
+        if item is null or item.state in ('ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed') then
             raise exception 'item % is %', new.item_id, coalesce(item.state, 'unknown') using errcode = 'AB001';
         end if;
         if new.kind = 'withdrawn' and claim.id is not null then
-            raise exception 'item % is being given already: give it back instead', item.id using errcode = 'AB009';
+            raise exception 'item % has a claim: revoke it instead', item.id using errcode = 'AB009';
         end if;
-        if new.kind in ('given_back', 'taken_back') and claim.id is null then
-            raise exception 'item % is not given: withdraw it instead', item.id using errcode = 'AB009';
+        if new.kind in ('removed_by_holder', 'revoked') and claim.id is null then
+            raise exception 'item % has no claim: withdraw it instead', item.id using errcode = 'AB009';
         end if;
-        if new.kind in ('withdrawn', 'given_back') and not exists (
+        if new.kind in ('withdrawn', 'removed_by_holder') and not exists (
             select from access_requests r where r.id = item.request_id and r.requester_id = new.person_id) then
-            raise exception 'item % was asked for by somebody else', item.id using errcode = 'AB006';
+            raise exception 'item % was requested by someone else', item.id using errcode = 'AB006';
         end if;
     else
         select * into claim from claims where id = new.claim_id for update;
@@ -198,19 +199,19 @@ begin
             raise exception 'claim % is not live', new.claim_id using errcode = 'AB001';
         end if;
         if claim.item_id is not null then
-            raise exception 'claim % belongs to item %: release that', claim.id, claim.item_id using errcode = 'AB009';
+            raise exception 'claim % belongs to item %: revoke by item', claim.id, claim.item_id using errcode = 'AB009';
         end if;
-        if new.kind = 'withdrawn' or (new.kind = 'given_back' and claim.person_id <> new.person_id) then
-            raise exception 'claim % is not for person % to give back', claim.id, new.person_id using errcode = 'AB006';
+        if new.kind = 'withdrawn' or (new.kind = 'removed_by_holder' and claim.person_id <> new.person_id) then
+            raise exception 'claim % is not for person % to remove', claim.id, new.person_id using errcode = 'AB006';
         end if;
     end if;
     if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    new.released_at := app_now();
+    new.ordered_at := app_now();
     if claim.id is not null then
-        update claims set released_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
-         where id = claim.id and released_at is null and ended_at is null;
+        update claims set revoked_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
+         where id = claim.id and revoked_at is null and ended_at is null;
     end if;
     if item.id is not null then
         update access_requests set due_at = app_now(), messages_due_at = app_now() where id = item.request_id;
@@ -218,21 +219,21 @@ begin
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger checked before insert on releases for each row execute function releases_check();
+create trigger checked before insert on stop_orders for each row execute function stop_orders_check();
 
--- Only a leaver or a cancelled run lets the worker order something back by itself.
+-- The worker's own orders are for people who left and cancelled runs only.
 -- +goose StatementBegin
-create function releases_kind() returns trigger language plpgsql as $$
+create function stop_orders_kind() returns trigger language plpgsql as $$
 begin
-    if new.kind not in ('left', 'cancelled') and not pg_has_role(current_user, 'accessbot_slackapp', 'usage') then
-        raise exception 'only the Slack app records that somebody % something', new.kind using errcode = '42501';
+    if new.kind not in ('person_left', 'workflow_cancelled') and not pg_has_role(current_user, 'accessbot_slackapp', 'usage') then
+        raise exception 'only the Slack app records orders of kind %', new.kind using errcode = '42501';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
-create trigger kind before insert on releases for each row execute function releases_kind();
+create trigger kind before insert on stop_orders for each row execute function stop_orders_kind();
 
--- When who may decide changes, or somebody leaves, what hangs on it is due now.
+-- A change of approvers, or a person who leaves, makes the requests and claims concerned due.
 -- +goose StatementBegin
 create function people_changed() returns trigger
     language plpgsql security definer
@@ -240,20 +241,20 @@ create function people_changed() returns trigger
 as $$
 begin
     with affected as (
-        select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
+        select r.id from access_requests r where r.requester_id = new.id and r.completed_at is null
         union
-        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.settled_at is null
+        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.completed_at is null
         union
         select a.request_id from approval_candidates c join approvals a on a.id = c.approval_id
          where c.person_id = new.id and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
-    -- Whom somebody else was asked instead of: they may be the ones to ask again.
-    perform wake_requests_of_entitlements(array(
+    -- An owner who is back may be the one to ask instead of the next approvers.
+    perform mark_requests_due(array(
         select entitlement_id from entitlement_owners where person_id = new.id
         union
         select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
-    -- After the requests: settling locks in this order too.
+    -- After the requests: the order in which reconciling locks them.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;
     end if;

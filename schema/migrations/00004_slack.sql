@@ -1,8 +1,8 @@
--- What Slack knows of us and we of Slack. Slack is a picture: all of this could be drawn again from the record.
+-- Identities, addresses, forms and messages in Slack.
 
 -- +goose Up
 
--- Who a Slack user is, bound once, at that user's own first contact.
+-- The person of each Slack user, bound once, at the user's first contact.
 create table slack_identities (
     team_id       text   not null check (team_id <> ''),
     user_id       text   not null check (user_id <> ''),
@@ -13,22 +13,22 @@ create table slack_identities (
     primary key (team_id, user_id)
 );
 
--- Whom to write to: what users.lookupByEmail last said. It proves nothing about who somebody is.
+-- Where to send messages: the last answer of users.lookupByEmail. It is no proof of identity.
 create table slack_addresses (
     person_id    bigint primary key references people,
-    user_id      text, -- null: Slack says that there is nobody
+    user_id      text, -- null: Slack has no such user
     looked_up_at timestamptz not null default app_now()
 );
 
--- The state of an open form. Nothing that comes back from Slack is trusted: what was offered, shown and chosen stands here,
--- so any replica can answer the next action.
+-- The state of an open form. Nothing that comes back from Slack is trusted: what was offered, shown and selected is stored here,
+-- so that any replica can answer the next action.
 create table form_drafts (
     view_id           text primary key,
     person_id         bigint not null references people,
     mode              text not null default 'person' check (mode in ('person', 'job_title', 'custom', 'extend')),
-    like_person_id    bigint references people,      -- kept while another mode is shown: Slack keeps showing it too
+    like_person_id    bigint references people,      -- kept while another mode is shown
     like_job_title_id bigint references job_titles,
-    extends_id        bigint references access_requests, -- whose grants are to last longer
+    extends_id        bigint references access_requests, -- whose access grants are extended
     offered           bigint[] not null default '{}', -- entitlements, in the order of the list; custom: those shown so far
     total             integer  not null default 0,    -- how many are offered; custom: the whole list, shown or not
     chosen            bigint[] not null default '{}',
@@ -36,14 +36,14 @@ create table form_drafts (
     application_id    bigint references applications, -- the filter
     search            text     not null default '',
     page              integer  not null default 1 check (page >= 1),
-    matching          integer  not null default 0,    -- how many filter and search leave
-    shown             jsonb    not null default '[]', -- the page, as groups of entitlements: one group of boxes each
+    matching          integer  not null default 0,    -- how many match filter and search
+    shown             jsonb    not null default '[]', -- the page, one array for each group of checkboxes
     generation        integer  not null default 1,    -- of the list shown; raised when it changes, never used again
     offer_generation  integer  not null default 1,    -- the generation in which the offer was made
-    touched           bigint[] not null default '{}', -- groups of this generation whose boxes were touched
+    touched           bigint[] not null default '{}', -- groups of this generation that the person changed
     temporary         boolean  not null default false,
     time_zone         text     not null,
-    revision          integer  not null default 0,    -- raised by every change that has to be drawn: tells whether what is shown is the newest
+    revision          integer  not null default 0,    -- raised by every change that must be rendered: tells whether the view shown is the newest
     view_hash         text     not null default '',
     created_at        timestamptz not null default app_now(),
     updated_at        timestamptz not null default app_now()
@@ -54,13 +54,13 @@ create table slack_messages (
     id         bigint generated always as identity primary key,
     request_id bigint not null references access_requests,
     person_id  bigint not null references people,
-    kind       text   not null check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report')),
-    about      text   not null default '', -- tells two of one kind apart
-    item_ids   bigint[] not null default '{}', -- what it showed as open: a button decides these and no others
+    kind       text   not null check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report')),
+    about      text   not null default '', -- distinguishes messages of one kind
+    item_ids   bigint[] not null default '{}', -- the items it showed as open: its buttons decide these only
     terms      text   not null default '',     -- the request's terms as shown
     channel    text   not null default '',
     ts         text   not null default '',
-    digest     text   not null default '',     -- of what was last sent; empty: not sent yet
+    digest     text   not null default '',     -- of the content last sent; empty: not sent yet
     attempts   integer not null default 0,
     problem    text   not null default '',
     created_at timestamptz not null default app_now(),
@@ -70,14 +70,14 @@ create table slack_messages (
 );
 create unique index slack_messages_place on slack_messages (channel, ts) where ts <> '';
 
--- Events are delivered more than once; interactions carry keys of their own.
+-- Slack delivers events more than once.
 create table slack_events (
     event_id    text primary key,
     received_at timestamptz not null default app_now()
 );
 create index slack_events_received on slack_events (received_at);
 
--- When a sweep last came through, by any worker: /readyz looks here.
+-- When the last sweep finished, by any worker.
 create table sweeps (
     only_row    boolean primary key default true check (only_row),
     finished_at timestamptz

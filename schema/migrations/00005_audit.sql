@@ -1,4 +1,4 @@
--- Every transition: who, what, on what basis, when. Appended to and read, by nobody changed, its owner included.
+-- Every transition: who, what, on what basis, when. Rows can be added and read, and no one can change them, the owner included.
 
 -- +goose Up
 
@@ -6,9 +6,9 @@ create table audit_events (
     id          bigint generated always as identity primary key,
     at          timestamptz not null default app_now(),
     actor       text   not null check (actor in ('person', 'worker', 'slackapp', 'sweep', 'import', 'policy')),
-    person_id   bigint,  -- who, where the actor is a person
+    person_id   bigint,  -- if the actor is a person
     action      text   not null check (action <> ''),
-    alert       boolean not null default false, -- somebody should look
+    alert       boolean not null default false, -- someone should look
     request_id  bigint,
     item_id     bigint,
     claim_id    bigint,
@@ -19,9 +19,9 @@ create index audit_events_request on audit_events (request_id, id) where request
 create index audit_events_alerts  on audit_events (id) where alert;
 
 -- +goose StatementBegin
-create function audit_events_stay() returns trigger language plpgsql as $$
+create function audit_events_immutable() returns trigger language plpgsql as $$
 begin
-    raise exception 'audit events can be appended to and read, never changed' using errcode = '42501';
+    raise exception 'audit events can be added and read, never changed' using errcode = '42501';
 end $$;
 -- +goose StatementEnd
-create trigger stay before update or delete or truncate on audit_events for each statement execute function audit_events_stay();
+create trigger immutable before update or delete or truncate on audit_events for each statement execute function audit_events_immutable();

@@ -1,11 +1,11 @@
--- The import may not touch requests; what it changed about an entitlement must reach those that wait for it all the same.
+-- The import has no rights on requests, and its changes to entitlements must still reach open requests.
 
 -- +goose Up
 
--- Owners, risk or object changed, or the entitlement was retired: open requests look again at whom to ask and what to show.
--- people_changed does the same for people. Answers how many were woken.
+-- If owners, risk or object changed, or the entitlement was retired, open requests find their approvers and sync their messages
+-- again. people_changed does the same for people. Answers how many requests became due.
 -- +goose StatementBegin
-create function wake_requests_of_entitlements(entitlements bigint[]) returns bigint
+create function mark_requests_due(entitlements bigint[]) returns bigint
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -14,7 +14,7 @@ declare
 begin
     with affected as (
         select distinct i.request_id from request_items i
-         where i.entitlement_id = any (wake_requests_of_entitlements.entitlements)
+         where i.entitlement_id = any (mark_requests_due.entitlements)
            and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')),
     locked as (select r.id from access_requests r where r.id in (select request_id from affected) order by r.id for update)
     update access_requests r set due_at = app_now(), messages_due_at = app_now() from locked where r.id = locked.id;
@@ -22,5 +22,5 @@ begin
     return woken;
 end $$;
 -- +goose StatementEnd
-revoke execute on function wake_requests_of_entitlements(bigint[]) from public;
-grant execute on function wake_requests_of_entitlements(bigint[]) to accessbot_directory;
+revoke execute on function mark_requests_due(bigint[]) from public;
+grant execute on function mark_requests_due(bigint[]) to accessbot_directory;

@@ -1,8 +1,8 @@
--- Giving that is under way in the target: an invitation is out, a change runs on its own, somebody has a task.
+-- Pending grants: an open invitation, an asynchronous change, an open manual task.
 
 -- +goose Up
 
 alter table claims
-    add column look_at timestamptz,                -- when to look again whether it is done; null: it was not begun, or is done
-    add column looks   integer not null default 0; -- so far
-grant update (look_at, looks) on claims to accessbot_worker;
+    add column check_at timestamptz,                -- when to check a pending grant; null: not pending
+    add column checks   integer not null default 0; -- so far
+grant update (check_at, checks) on claims to accessbot_worker;

@@ -1,11 +1,11 @@
--- Who decides in somebody's place while they are away. Appended to: the newest row of a person is what holds.
+-- Who decides on behalf of a person who is away. Only added to: the newest row of a person counts.
 
 -- +goose Up
 
 create table delegations (
     id          bigint generated always as identity primary key,
     person_id   bigint not null references people,
-    delegate_id bigint references people, -- null: back again
+    delegate_id bigint references people, -- null: the delegation has ended
     starts_at   timestamptz not null,
     ends_at     timestamptz not null,
     created_at  timestamptz not null default app_now(),
@@ -14,10 +14,10 @@ create table delegations (
 );
 create index delegations_person on delegations (person_id, id desc);
 
--- What holds or will hold of a person, if anything.
+-- A person's current or future delegation, if there is one.
 -- +goose StatementBegin
 create function delegation_of(person bigint) returns setof delegations
-    language sql stable rows 1 -- with no settings of its own, so that it is seen through
+    language sql stable rows 1 -- no settings, so that it can be inlined
 as $$
     select newest.*
       from (select * from delegations d where d.person_id = delegation_of.person order by d.id desc limit 1) newest
@@ -25,7 +25,7 @@ as $$
 $$;
 -- +goose StatementEnd
 
--- Open questions move at once.
+-- A delegation moves open approvals at once.
 -- +goose StatementBegin
 create function delegations_added() returns trigger
     language plpgsql security definer
@@ -49,7 +49,7 @@ end $$;
 create trigger added before insert on delegations for each row execute function delegations_added();
 
 alter table approval_candidates
-    add column for_person_id bigint references people; -- in whose place; null: by their own right
+    add column for_person_id bigint references people; -- on behalf of; null: no delegate
 create index approval_candidates_for on approval_candidates (for_person_id, approval_id desc) where for_person_id is not null;
 
 grant select on delegations to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;

@@ -1,5 +1,5 @@
--- Policies: who is asked about what, in which order. Every request keeps the version that judged it, and every item the
--- clause; every decision says how many stages and how many agreements it was given under, so that it is proof by itself.
+-- Policies: who approves what, in which order. A request keeps the version that evaluated it, an item its rule, and a decision
+-- the number of stages and of required approvals, so that decisions are proof by themselves.
 
 -- +goose Up
 
@@ -9,43 +9,49 @@ create table policies (
     applied_at timestamptz not null default app_now()
 );
 -- The policy that comes with the program: schema/policy/default.yaml.
-insert into policies (source) values ('# Who decides about access, as long as no other policy was applied.
-clauses:
+insert into policies (source) values ('# The policy that applies until another one is applied. See docs/policies.md.
+defaults:
+  remind_after: 24h
+  escalate_after: 3d
+  expire_after: 14d
+  max_days: 365
+
+rules:
   - name: The owners decide
     ask:
-      - from: [entitlement owners]
-        else: [application owners, manager]
+      - approvers: [entitlement owners]
+        escalate_to: [application owners, manager]
 ');
 
 -- +goose StatementBegin
-create function policies_stay() returns trigger language plpgsql as $$
+create function policies_immutable() returns trigger language plpgsql as $$
 begin
-    raise exception 'a version of the policy is never changed: apply another' using errcode = '42501';
+    raise exception 'a policy version is never changed: apply a new one' using errcode = '42501';
 end $$;
 -- +goose StatementEnd
-create trigger stay before update or delete or truncate on policies for each statement execute function policies_stay();
+create trigger immutable before update or delete or truncate on policies for each statement execute function policies_immutable();
 
 alter table access_requests add column policy_version bigint not null default 1 references policies;
 
 alter table request_items
-    add column clause smallint not null default 1 check (clause >= 1); -- of that version: the one that judges the item
+    add column rule smallint not null default 1 check (rule >= 1); -- in that version: the rule that applies to the item
 
--- What was judged at its submission stays.
+-- The rule of an item never changes.
 -- +goose StatementBegin
-create function request_items_clause() returns trigger language plpgsql as $$
+create function request_items_rule() returns trigger language plpgsql as $$
 begin
-    raise exception 'item %: the clause that judges it cannot be changed', old.id using errcode = 'AB010';
+    raise exception 'item %: the rule that evaluates it cannot be changed', old.id using errcode = 'AB010';
 end $$;
 -- +goose StatementEnd
-create trigger clause before update on request_items for each row when (new.clause <> old.clause) execute function request_items_clause();
+create trigger rule before update on request_items for each row when (new.rule <> old.rule) execute function request_items_rule();
 
 alter table approvals
-    add column agree        smallint not null default 1 check (agree >= 1), -- how many candidates have to
-    add column stages       smallint not null default 1,                    -- how many there are
-    add column level        smallint not null default 0,                    -- how often it was escalated
-    add column since        timestamptz not null default app_now(),         -- when this stage was first asked about
+    add column required_approvals        smallint not null default 1 check (required_approvals >= 1), -- of this stage
+    add column stages       smallint not null default 1,                    -- of the rule
+    add column level        smallint not null default 0,                    -- escalation level
+    add column since        timestamptz not null default app_now(),         -- when this stage was first put to approvers
     add column remind_after interval not null default '24 hours',
-    add column escalate_at  timestamptz,                                    -- null: there is nobody else to ask
+    add column escalate_at  timestamptz,                                    -- null: no further approvers
     add column expires_at   timestamptz;
 update approvals set since = opened_at;
 alter table approvals alter column policy_version type bigint using 1;
@@ -59,9 +65,9 @@ alter table approvals drop column basis;
 alter table decisions
     drop constraint decisions_item_id_stage_key,
     drop constraint decisions_check,
-    add column stages   smallint not null default 1 check (stages >= stage), -- how many the item has to pass
-    add column agree    smallint not null default 1 check (agree >= 1),      -- how many have to agree in this one
-    add column override boolean  not null default false,                    -- by an administrator, about what was stuck: passes its stage alone
+    add column stages   smallint not null default 1 check (stages >= stage), -- of the item
+    add column required_approvals    smallint not null default 1 check (required_approvals >= 1),      -- in this stage
+    add column override boolean  not null default false,                    -- by an administrator: decides its stage alone
     add constraint decisions_by check (decided_by is not null or (approval_id is null and not override)),
     add constraint decisions_asked check (approval_id is not null or decided_by is null or override);
 alter table decisions alter column policy_version type bigint using 1;
@@ -69,18 +75,17 @@ alter table decisions add foreign key (policy_version) references policies;
 create unique index decisions_once on decisions (item_id, stage, coalesce(decided_by, 0));
 
 create index approvals_escalated    on approvals (id) where state = 'open' and level > 0;
-create index request_items_unasked  on request_items (id) where state = 'awaiting_approval' and problem <> '';
+create index request_items_unassigned  on request_items (id) where state = 'awaiting_approval' and problem <> '';
 
--- What the decisions about an item come to: 'deny' by anybody, 'approve' once every stage is passed, null while something
--- is missing.
+-- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
 -- +goose StatementBegin
-create function item_verdict(item bigint) returns text
+create function item_outcome(item bigint) returns text
     language sql stable
 as $$
     select case when bool_or(s.denied) then 'deny'
                 when count(*) filter (where s.passed) >= max(s.stages) then 'approve' end
-      from (select d.stage, max(d.stages) as stages, bool_or(d.verdict = 'deny') as denied,
-                   bool_or(d.override) or count(*) >= max(d.agree) as passed
+      from (select d.stage, max(d.stages) as stages, bool_or(d.outcome = 'deny') as denied,
+                   bool_or(d.override) or count(*) >= max(d.required_approvals) as passed
               from decisions d
              where d.item_id = item
              group by d.stage) s
@@ -89,9 +94,9 @@ $$;
 create function stage_passed(item bigint, stage smallint) returns boolean
     language sql stable
 as $$
-    select coalesce(bool_or(d.override) or count(*) >= max(d.agree), false)
+    select coalesce(bool_or(d.override) or count(*) >= max(d.required_approvals), false)
       from decisions d
-     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.verdict = 'approve'
+     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.outcome = 'approve'
 $$;
 -- +goose StatementEnd
 
@@ -106,33 +111,33 @@ declare
 begin
     select * into item from request_items where id = new.item_id;
     select * into request from access_requests where id = item.request_id for update;
-    select * into item from request_items where id = new.item_id; -- again: it may have moved while we waited
+    select * into item from request_items where id = new.item_id; -- again: its state may have changed during the wait
     if request is null then
         raise exception 'there is no item %', new.item_id using errcode = 'AB001';
     end if;
-    if item_verdict(item.id) is not null
+    if item_outcome(item.id) is not null
        or stage_passed(item.id, new.stage)
        or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
-        raise exception 'item % is decided already', item.id using errcode = 'AB002';
+        raise exception 'item % is already decided', item.id using errcode = 'AB002';
     end if;
-    if exists (select from releases r where r.item_id = item.id) then
+    if exists (select from stop_orders r where r.item_id = item.id) then
         raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
     end if;
     if item.state not in ('submitted', 'awaiting_approval') then
         raise exception 'item % is %', item.id, item.state using errcode = 'AB001';
     end if;
     if new.policy_version <> request.policy_version then
-        raise exception 'item % was judged by another version of the policy', item.id using errcode = 'AB007';
+        raise exception 'item % was evaluated by another version of the policy', item.id using errcode = 'AB007';
     end if;
     if new.decided_by is not null then
         if new.decided_by = request.requester_id then
-            raise exception 'nobody decides their own request' using errcode = 'AB004';
+            raise exception 'a requester cannot decide their own request' using errcode = 'AB004';
         end if;
         if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
         end if;
         if new.override then
-            -- Only what is stuck: nobody is asked any more, or those who were asked did not answer in time.
+            -- Only without an approver, or after the approval was escalated.
             if not exists (select from people p where p.id = new.decided_by and p.administrator)
                or item.state <> 'awaiting_approval'
                or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
@@ -145,14 +150,14 @@ begin
                          join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
                          join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
                         where a.id = new.approval_id and a.state = 'open'
-                          and a.stage <= new.stage -- whoever agreed before is not asked again in a later stage
-                          and a.stages = new.stages and (a.agree = new.agree or a.stage < new.stage)) then
+                          and a.stage <= new.stage -- an approval in an earlier stage counts in later ones too
+                          and a.stages = new.stages and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
             raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
         end if;
     end if;
     if new.terms is distinct from request_terms(request.id)
        or coalesce(new.ends_at, 'infinity') > coalesce(request.ends_at, 'infinity') then
-        raise exception 'the request is not what was shown' using errcode = 'AB007';
+        raise exception 'the request changed after it was shown' using errcode = 'AB007';
     end if;
     if coalesce(request.ends_at, 'infinity') <= app_now() then
         raise exception 'the end of the request has passed' using errcode = 'AB008';
@@ -177,31 +182,31 @@ begin
         if new.source = 'request' and not exists (
             select from request_items i
              where i.id = new.item_id and i.account_id = new.account_id and i.entitlement_id = new.entitlement_id
-               and item_verdict(i.id) = 'approve'
+               and item_outcome(i.id) = 'approve'
                and not exists (select from decisions d
                                 where d.item_id = i.id
                                   and (d.terms is distinct from request_terms(i.request_id) or coalesce(d.ends_at, 'infinity') < coalesce(new.ends_at, 'infinity')))
                and coalesce(new.ends_at, 'infinity') > app_now()
-               and not exists (select from releases r where r.item_id = i.id))
+               and not exists (select from stop_orders r where r.item_id = i.id))
         then
             raise exception 'item %: no decision covers this claim', new.item_id using errcode = 'AB011';
         end if;
         return new;
     end if;
-    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.found_for, new.ends_at, new.created_at)
-       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.found_for, old.ends_at, old.created_at)
-    or (old.given_at    is not null and new.given_at    is distinct from old.given_at)
-    or (old.released_at is not null and new.released_at is distinct from old.released_at)
+    if (new.person_id, new.account_id, new.entitlement_id, new.source, new.item_id, new.unexpected_for, new.ends_at, new.created_at)
+       is distinct from (old.person_id, old.account_id, old.entitlement_id, old.source, old.item_id, old.unexpected_for, old.ends_at, old.created_at)
+    or (old.granted_at    is not null and new.granted_at    is distinct from old.granted_at)
+    or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
     or (old.ended_at    is not null and new.ended_at    is distinct from old.ended_at)
     or (old.removed_at  is not null and new.removed_at  is distinct from old.removed_at)
     then
-        raise exception 'claim %: what is recorded stays', old.id using errcode = 'AB011';
+        raise exception 'claim %: recorded values are never changed', old.id using errcode = 'AB011';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 
--- A manager's manager is asked too: their coming and going wakes what two levels below waits.
+-- A manager's manager can be an approver too, so this reaches two levels down.
 -- +goose StatementBegin
 create or replace function people_changed() returns trigger
     language plpgsql security definer
@@ -209,23 +214,23 @@ create or replace function people_changed() returns trigger
 as $$
 begin
     with affected as (
-        select r.id from access_requests r where r.requester_id = new.id and r.settled_at is null
+        select r.id from access_requests r where r.requester_id = new.id and r.completed_at is null
         union
-        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.settled_at is null
+        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.completed_at is null
         union
         select r.id from people m join people p on p.manager_id = m.id join access_requests r on r.requester_id = p.id
-         where m.manager_id = new.id and r.settled_at is null
+         where m.manager_id = new.id and r.completed_at is null
         union
         select a.request_id from approval_candidates c join approvals a on a.id = c.approval_id
          where (c.person_id = new.id or c.for_person_id = new.id) and a.state = 'open'),
     locked as (select r.id from access_requests r where r.id in (select id from affected) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
-    -- Whom somebody else was asked instead of: they may be the ones to ask again.
-    perform wake_requests_of_entitlements(array(
+    -- An owner who is back may be the one to ask instead of the next approvers.
+    perform mark_requests_due(array(
         select entitlement_id from entitlement_owners where person_id = new.id
         union
         select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
-    -- After the requests: settling locks in this order too.
+    -- After the requests: the order in which reconciling locks them.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;
     end if;

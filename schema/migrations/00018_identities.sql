@@ -1,11 +1,11 @@
--- Who a Slack user is, and how much one person may ask for.
+-- Identities belong to an enterprise, and can be undone.
 
 -- +goose Up
 
--- User IDs mean something within one enterprise alone. A workspace that moves into another one is another one.
+-- User IDs are only valid within one enterprise. A workspace that moves to another enterprise is a different one.
 alter table slack_identities
     drop constraint slack_identities_pkey,
     add primary key (enterprise_id, team_id, user_id);
 
--- An operator undoes a binding (worker unbind).
+-- For `worker unbind`.
 grant delete on slack_identities to accessbot_directory;

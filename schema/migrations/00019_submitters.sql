@@ -1,5 +1,4 @@
--- Access that somebody asks for another: for whom they manage, or as an administrator. The requester stays the one who is to
--- have the access; who asked for them is the submitter, and decides as little as they do.
+-- Requests for another person, by their manager or an administrator: the submitter. Neither requester nor submitter decides.
 
 -- +goose Up
 
@@ -7,16 +6,16 @@ alter table access_requests
     add column submitted_by bigint references people, -- null: the requester
     add constraint access_requests_submitter check (submitted_by <> requester_id);
 create index access_requests_submitted on access_requests (submitted_by, id desc) where submitted_by is not null;
--- How much somebody has asked for, for whomever.
-create index access_requests_asked      on access_requests (coalesce(submitted_by, requester_id), id desc);
-create index access_requests_asked_open on access_requests (coalesce(submitted_by, requester_id)) where settled_at is null;
+-- The quota counts requests by their submitter.
+create index access_requests_submitter_all      on access_requests (coalesce(submitted_by, requester_id), id desc);
+create index access_requests_submitter_open on access_requests (coalesce(submitted_by, requester_id)) where completed_at is null;
 
 alter table form_drafts
-    add column for_person_id bigint references people, -- null: whoever fills it in
+    add column for_person_id bigint references people, -- null: the person who fills it in
     add constraint form_drafts_for check (for_person_id <> person_id);
 
--- For whom somebody may ask.
-create function may_ask_for(submitter bigint, requester bigint) returns boolean
+-- Whether the submitter may request for the requester.
+create function may_request_for(submitter bigint, requester bigint) returns boolean
     language sql stable
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -33,8 +32,8 @@ create function access_requests_check() returns trigger
     set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    if new.submitted_by is not null and not may_ask_for(new.submitted_by, new.requester_id) then
-        raise exception 'person % may not ask for person %', new.submitted_by, new.requester_id using errcode = 'AB006';
+    if new.submitted_by is not null and not may_request_for(new.submitted_by, new.requester_id) then
+        raise exception 'person % may not request for person %', new.submitted_by, new.requester_id using errcode = 'AB006';
     end if;
     return new;
 end $$;
@@ -53,7 +52,7 @@ as $$
                   join public.accounts a on a.id = i.account_id
                   join public.entitlements e on e.id = i.entitlement_id
                  where i.request_id = r.id))
-               || case when r.submitted_by is null then '[]' else jsonb_build_array(r.submitted_by) end)::text, 'UTF8')), 'hex') -- as before, where nobody is
+               || case when r.submitted_by is null then '[]' else jsonb_build_array(r.submitted_by) end)::text, 'UTF8')), 'hex') -- unchanged without a submitter
       from public.access_requests r
      where r.id = request
 $$;
@@ -66,16 +65,16 @@ create function decisions_submitter() returns trigger
 as $$
 begin
     if exists (select from request_items i join access_requests r on r.id = i.request_id where i.id = new.item_id and r.submitted_by = new.decided_by) then
-        raise exception 'nobody decides what they asked for' using errcode = 'AB004';
+        raise exception 'a submitter cannot decide their own request' using errcode = 'AB004';
     end if;
     return new;
 end $$;
 -- +goose StatementEnd
 create trigger submitter before insert on decisions for each row execute function decisions_submitter();
 
--- Whoever asked may think better of it too.
+-- The submitter may withdraw, too.
 -- +goose StatementBegin
-create or replace function releases_check() returns trigger
+create or replace function stop_orders_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
@@ -87,19 +86,19 @@ begin
         perform from access_requests where id = (select request_id from request_items where id = new.item_id) for update;
         select * into item from request_items where id = new.item_id;
         select * into claim from claims where item_id = new.item_id;
-        if item is null or item.state in ('ended', 'released', 'denied', 'withdrawn', 'expired', 'failed') then
+        if item is null or item.state in ('ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed') then
             raise exception 'item % is %', new.item_id, coalesce(item.state, 'unknown') using errcode = 'AB001';
         end if;
         if new.kind = 'withdrawn' and claim.id is not null then
-            raise exception 'item % is being given already: give it back instead', item.id using errcode = 'AB009';
+            raise exception 'item % has a claim: revoke it instead', item.id using errcode = 'AB009';
         end if;
-        if new.kind in ('given_back', 'taken_back') and claim.id is null then
-            raise exception 'item % is not given: withdraw it instead', item.id using errcode = 'AB009';
+        if new.kind in ('removed_by_holder', 'revoked') and claim.id is null then
+            raise exception 'item % has no claim: withdraw it instead', item.id using errcode = 'AB009';
         end if;
-        if new.kind in ('withdrawn', 'given_back') and not exists (
+        if new.kind in ('withdrawn', 'removed_by_holder') and not exists (
             select from access_requests r where r.id = item.request_id
                and (r.requester_id = new.person_id or new.kind = 'withdrawn' and r.submitted_by = new.person_id)) then
-            raise exception 'item % was asked for by somebody else', item.id using errcode = 'AB006';
+            raise exception 'item % was requested by someone else', item.id using errcode = 'AB006';
         end if;
     else
         select * into claim from claims where id = new.claim_id for update;
@@ -107,19 +106,19 @@ begin
             raise exception 'claim % is not live', new.claim_id using errcode = 'AB001';
         end if;
         if claim.item_id is not null then
-            raise exception 'claim % belongs to item %: release that', claim.id, claim.item_id using errcode = 'AB009';
+            raise exception 'claim % belongs to item %: revoke by item', claim.id, claim.item_id using errcode = 'AB009';
         end if;
-        if new.kind = 'withdrawn' or (new.kind = 'given_back' and claim.person_id <> new.person_id) then
-            raise exception 'claim % is not for person % to give back', claim.id, new.person_id using errcode = 'AB006';
+        if new.kind = 'withdrawn' or (new.kind = 'removed_by_holder' and claim.person_id <> new.person_id) then
+            raise exception 'claim % is not for person % to remove', claim.id, new.person_id using errcode = 'AB006';
         end if;
     end if;
     if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    new.released_at := app_now();
+    new.ordered_at := app_now();
     if claim.id is not null then
-        update claims set released_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
-         where id = claim.id and released_at is null and ended_at is null;
+        update claims set revoked_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
+         where id = claim.id and revoked_at is null and ended_at is null;
     end if;
     if item.id is not null then
         update access_requests set due_at = app_now(), messages_due_at = app_now() where id = item.request_id;
@@ -128,29 +127,29 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- Both may answer what approvers ask.
+-- Requester and submitter may answer.
 -- +goose StatementBegin
-create or replace function enquiry_answers_check() returns trigger
+create or replace function question_answers_check() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, public, pg_temp
 as $$
 declare
     request access_requests;
 begin
-    select * into request from access_requests where id = (select request_id from enquiries where id = new.enquiry_id) for update;
+    select * into request from access_requests where id = (select request_id from questions where id = new.question_id) for update;
     if request.id is null or new.answered_by not in (request.requester_id, coalesce(request.submitted_by, request.requester_id)) then
-        raise exception 'enquiry % is not for person % to answer', new.enquiry_id, new.answered_by using errcode = 'AB006';
+        raise exception 'question % is not for person % to answer', new.question_id, new.answered_by using errcode = 'AB006';
     end if;
     if not exists (select from people p where p.id = new.answered_by and p.status = 'active' and p.gone_at is null) then
         raise exception 'person % is not active', new.answered_by using errcode = 'AB005';
     end if;
-    if exists (select from enquiry_answers w where w.enquiry_id = new.enquiry_id) then
-        raise exception 'enquiry % is answered already', new.enquiry_id using errcode = 'AB002';
+    if exists (select from question_answers w where w.question_id = new.question_id) then
+        raise exception 'question % is already answered', new.question_id using errcode = 'AB002';
     end if;
     if not exists (
         select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from releases l where l.item_id = i.id)) then
-        raise exception 'request % does not wait', request.id using errcode = 'AB001';
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+        raise exception 'request % is not open', request.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();
     update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;

@@ -1,4 +1,4 @@
--- What is tried again because it was held, down or refused is tried less and less often: one rule for all of it.
+-- The only definition of how retries slow down.
 
 -- +goose Up
 
@@ -8,9 +8,9 @@ create function backoff(attempts integer, first interval, most interval) returns
 as $$ select least(first * 2 ^ least(attempts, 20), most) $$;
 -- +goose StatementEnd
 
--- How often the sweep has woken a request's run that has not asked what is next since.
-alter table access_requests add column wakes integer not null default 0 check (wakes >= 0);
-grant update (wakes) on access_requests to accessbot_worker;
+-- How often the sweep has signalled a request's run since that run last loaded its next steps.
+alter table access_requests add column signals integer not null default 0 check (signals >= 0);
+grant update (signals) on access_requests to accessbot_worker;
 
 -- +goose StatementBegin
 create or replace function access_requests_made() returns trigger
@@ -19,11 +19,11 @@ create or replace function access_requests_made() returns trigger
 as $$
 begin
     if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage') then
-        new.created_at := app_now(); -- how long access is for is counted from it
+        new.created_at := app_now(); -- durations are counted from it
         new.due_at := app_now();
-        new.wakes := 0;
+        new.signals := 0;
         new.messages_due_at := app_now();
-        new.settled_at := null;
+        new.completed_at := null;
     end if;
     return new;
 end $$;

@@ -1,5 +1,5 @@
--- Names are searched by folded keys, which the import writes (schema/search_keys.go): what is there already is found after the
--- next import.
+-- Names are searched by folded keys, which the import writes (schema/search_keys.go). Existing rows are found after the next
+-- import.
 
 -- +goose Up
 
@@ -9,14 +9,13 @@ drop index job_titles_name_prefix;
 drop index job_titles_name_trgm;
 drop index entitlements_search_trgm;
 
--- The keys of active people. The first character says where in a person a key is from: 0, the whole name; 1, a word of it; 2,
--- the e-mail address before its @. In the order of bytes, so that one index serves beginnings and order, and alone: a common
--- surname is thousands of people's.
+-- The keys of active people. A key's first character is its source: 0 the whole name, 1 a word of the name, 2 the email address
+-- before its @. Collation "C", so that one index serves prefixes and order: thousands of people can share a surname.
 create table people_search (
     person_id bigint not null references people,
     key       text collate "C" not null,
-    name      text collate "C" not null, -- the whole name, folded: the order of what is found
-    words     text not null,             -- of a word of the name: all of them, each after a space; else empty
+    name      text collate "C" not null, -- the whole name, folded: the order of results
+    words     text not null,             -- for a word of the name: all words, each after a space; else empty
     primary key (person_id, key)
 );
 create index people_search_key on people_search (key, name, person_id) include (words);

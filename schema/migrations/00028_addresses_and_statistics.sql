@@ -1,14 +1,14 @@
--- Addresses are compared byte for byte, and an import leaves statistics.
+-- Email addresses are compared byte for byte, and an import updates statistics.
 
 -- +goose Up
 
--- Only ASCII letters are lowered, as in schema/email: lower() of most collations makes i of U+0130, k of U+212A, and one address of
--- two. In collation "C" only A to Z are letters: https://www.postgresql.org/docs/current/collation.html
+-- Only ASCII letters are lowered, as in schema/email: with most collations lower() turns U+0130 into i and U+212A into k, so that
+-- two addresses become one. In collation "C" only A to Z are letters: https://www.postgresql.org/docs/current/collation.html
 alter table people drop constraint people_email_check;
 alter table people add constraint people_email_check check (email = lower(email collate "C") and email like '_%@_%');
 
--- Only a table's owner may analyze it, so an import would leave the planner its defaults until autovacuum comes by, whose first
--- minutes are those of a new installation. ANALYZE may run in a function, within a transaction (VACUUM may not):
+-- Only a table's owner may analyze it, so after an import the planner would use its defaults until autovacuum runs, minutes
+-- later. ANALYZE may run in a function, within a transaction (VACUUM may not):
 -- https://www.postgresql.org/docs/current/sql-analyze.html. Tables without rows are left alone: to the planner a table that was never
 -- analyzed has ten pages at least, and one that was analyzed empty has none (estimate_rel_size in PostgreSQL's plancat.c).
 -- +goose StatementBegin

@@ -1,16 +1,16 @@
--- Why an item is not where it should be is a code with what varies, never a sentence: slackapp/views has the words. What
--- waits for its target waits until its end; owners and administrators are told, and an administrator can order a new attempt.
+-- Problems of items are codes with details; slackapp/views has the texts. An item waits for its target until its end. Owners and
+-- administrators are notified, and an administrator can order a new attempt.
 
 -- +goose Up
 
--- What was written before as a sentence cannot be taken apart: what still counts of it is found out again by the next attempt.
+-- Existing sentences cannot be split into codes: the next attempt finds the details again.
 update request_items set problem = case when state = 'awaiting_approval' then 'no_approver'
                                         when state in ('approved', 'provisioning') then 'target_unavailable' else '' end
  where problem <> '';
 
 alter table request_items
     add column problem_details jsonb not null default '{}' check (jsonb_typeof(problem_details) = 'object'),
-    add column problem_since   timestamptz, -- since when there has been one of this kind without a break; null: there is none
+    add column problem_since   timestamptz, -- since when there has been one of this kind; null: there is none
     add constraint request_items_problem_check check (problem in ('', 'no_approver',
         'target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready',
         'manual_task', 'invitation', 'target_pending',
@@ -21,24 +21,24 @@ alter table request_items
 update request_items set problem_since = state_at where problem <> '';
 grant update (problem_details, problem_since) on request_items to accessbot_worker;
 
--- What waits for the target of an entitlement: see PostponedBy in schema/problems.go.
+-- Items that wait for a target: see targetProblem in schema/problems.go.
 create index request_items_target_problem on request_items (entitlement_id)
     where state in ('approved', 'provisioning') and problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready');
 
--- A notice of what waits for an application's target, one at a time for each application.
-alter table notices
+-- One open outage notification for each application.
+alter table notifications
     add column closed_at timestamptz,
-    drop constraint notices_kind_check,
-    add constraint notices_kind_check check (kind in ('task', 'drift', 'reminder', 'job_change', 'outage')),
-    add constraint notices_closed check (closed_at is null or kind = 'outage');
-create unique index notices_outage on notices (application_id) where kind = 'outage' and closed_at is null;
-grant update (closed_at) on notices to accessbot_worker;
+    drop constraint notifications_kind_check,
+    add constraint notifications_kind_check check (kind in ('manual_task', 'finding', 'reminder', 'outage')),
+    add constraint notifications_closed check (closed_at is null or kind = 'outage');
+create unique index notifications_outage on notifications (application_id) where kind = 'outage' and closed_at is null;
+grant update (closed_at) on notifications to accessbot_worker;
 alter table slack_messages
     drop constraint slack_messages_kind_check,
-    add constraint slack_messages_kind_check check (kind in ('card', 'question', 'outcome', 'ending_soon', 'ended', 'report', 'task', 'drift', 'reminder', 'job_change',
-        'enquiry', 'enquiry_answer', 'outage'));
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding', 'reminder',
+        'question', 'question_answer', 'outage'));
 
--- An administrator orders a new attempt. The signal that follows only makes the run read the newest order.
+-- An administrator orders a new attempt. The signal only makes the run read the newest order.
 create table retry_orders (
     id         bigint generated always as identity primary key,
     request_id bigint not null references access_requests,
@@ -57,12 +57,12 @@ as $$
 begin
     perform from access_requests where id = new.request_id for update;
     if not exists (select from people p where p.id = new.person_id and p.administrator and p.status = 'active' and p.gone_at is null) then
-        raise exception 'person % may not order attempts', new.person_id using errcode = 'AB006';
+        raise exception 'person % may not order a new attempt', new.person_id using errcode = 'AB006';
     end if;
     if not exists (select from request_items i
                     where i.request_id = new.request_id and i.state in ('approved', 'provisioning')
                       and i.problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready')
-                      and not exists (select from releases x where x.item_id = i.id)) then
+                      and not exists (select from stop_orders x where x.item_id = i.id)) then
         raise exception 'nothing of request % waits for a target', new.request_id using errcode = 'AB001';
     end if;
     new.ordered_at := app_now();

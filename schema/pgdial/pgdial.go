@@ -1,11 +1,11 @@
 // Package pgdial opens connections to PostgreSQL that obey their contexts, whatever the server does.
 //
-// lib/pq waits for an answer even after its context has ended (https://github.com/lib/pq/issues/620): a server that is
-// stopped, or a network that swallows packets, would hold whatever waits for it. So the end of a context closes the
-// socket here: a call never outlasts its context. Where a context has no deadline, every operation gets one.
+// lib/pq waits for an answer even after its context has ended (https://github.com/lib/pq/issues/620), so a stopped server or a
+// network that drops packets would block the caller. Here the end of a context closes the socket: no call outlasts its context.
+// Operations whose context has no deadline get one.
 //
-// The package stands apart, and imports nothing of ours: both the database (schema) and the connector to PostgreSQL
-// targets open their connections with it, and neither may import the other.
+// The package imports nothing of ours: schema and the connector to PostgreSQL targets both use it, and neither may import the
+// other.
 package pgdial
 
 import (
@@ -18,18 +18,18 @@ import (
 )
 
 const (
-	// connectTimeout is that of a URL that sets no connect_timeout. lib/pq counts it for each host, its handshake included.
+	// connectTimeout is used if the URL sets no connect_timeout. lib/pq applies it to each host, including its handshake.
 	connectTimeout = 5 * time.Second
-	// closeTimeout is for what says goodbye, and has no context.
+	// closeTimeout limits closing, which has no context.
 	closeTimeout = 5 * time.Second
 )
 
 // Options of a connector.
 type Options struct {
-	// Bound is how long an operation may take whose context has no deadline.
+	// Bound limits operations whose context has no deadline.
 	Bound time.Duration
-	// CheckIdle has a pooled connection answer before it is used again, at the price of a round trip: one that died
-	// while it was idle is replaced instead of failing a call.
+	// CheckIdle pings a pooled connection before it is used again, so that one that died while idle is replaced and no call fails.
+	// It costs a round trip.
 	CheckIdle bool
 }
 
@@ -57,7 +57,7 @@ func (c connector) Connect(ctx context.Context) (_ driver.Conn, err error) {
 	kept := newSocket()
 	defer kept.guard(&err)
 	inner.Dialer(kept)
-	// lib/pq's handshake knows connect_timeout, but no context.
+	// lib/pq's handshake obeys connect_timeout, but no context.
 	stop := context.AfterFunc(ctx, kept.close)
 	defer stop()
 	conn, err := inner.Connect(ctx)

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// limit is the deadline of every call of these tests, and moment what it may outlive it by on a busy machine.
+	// limit is the deadline of every call, and moment how much later it may return on a busy machine.
 	limit  = 500 * time.Millisecond
 	moment = 2 * time.Second
 )
@@ -36,7 +36,7 @@ func open(t *testing.T, url string, conns int, bound time.Duration) *sql.DB {
 	return db
 }
 
-// within runs a call that is to fail at its deadline.
+// within runs a call that must fail at its deadline.
 func within(t *testing.T, what string, call func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -162,7 +162,7 @@ func TestStatementBound(t *testing.T) {
 func TestServerThatAcceptsAndNeverAnswers(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() }) // it served; its backlog takes connections without our help
+	t.Cleanup(func() { _ = listener.Close() }) // its backlog accepts connections
 	u := url.URL{Scheme: "postgres", User: url.User("ann"), Host: listener.Addr().String(), Path: "/none", RawQuery: "sslmode=disable"}
 	db := open(t, u.String(), 2, time.Minute)
 	for range 3 {

@@ -18,7 +18,7 @@ type session struct {
 	options Options
 }
 
-// pqConn is all of lib/pq's connection that database/sql makes use of.
+// pqConn is what database/sql uses of lib/pq's connection.
 type pqConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -31,10 +31,10 @@ type pqConn interface {
 	driver.Validator
 }
 
-// cancelFirst is how long a server has to end a statement by itself.
+// cancelFirst is how long the server has to cancel a statement before the socket is closed.
 const cancelFirst = 100 * time.Millisecond
 
-// during closes the socket when ctx ends, until stop is called. A context without a deadline gets the session's.
+// during closes the socket when ctx ends, until stop is called. It sets a deadline if ctx has none.
 func (s *session) during(ctx context.Context) (bounded context.Context, stop func()) {
 	cancel := func() {}
 	if _, has := ctx.Deadline(); !has {
@@ -42,7 +42,7 @@ func (s *session) during(ctx context.Context) (bounded context.Context, stop fun
 	}
 	over := make(chan struct{})
 	unneeded := context.AfterFunc(ctx, func() {
-		// lib/pq asks the server to cancel the statement, but not once the socket is closed.
+		// Not at once: lib/pq asks the server to cancel the statement only while the socket is open.
 		late := time.NewTimer(cancelFirst)
 		defer late.Stop()
 		select {
@@ -58,20 +58,20 @@ func (s *session) during(ctx context.Context) (bounded context.Context, stop fun
 	})
 }
 
-// ended says so where an error comes from the end of the context. It hides driver.ErrBadConn: database/sql would run the
-// statement again.
+// ended answers the context's error if that caused err. It hides driver.ErrBadConn, or database/sql would run the statement
+// again.
 func ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil || pq.As(err) != nil || errors.Is(err, ctx.Err()) {
 		return err
 	}
-	return fmt.Errorf("%w: PostgreSQL did not answer in time (%v)", ctx.Err(), err) //nolint:errorlint // hidden, as said above
+	return fmt.Errorf("%w: PostgreSQL did not answer in time (%v)", ctx.Err(), err) //nolint:errorlint // hidden on purpose
 }
 
 func (s *session) BeginTx(ctx context.Context, options driver.TxOptions) (_ driver.Tx, err error) {
 	defer s.socket.guard(&err)
 	bounded, stop := s.during(ctx)
 	defer stop()
-	inner, err := s.pqConn.BeginTx(ctx, options) // it watches this context until the transaction is over
+	inner, err := s.pqConn.BeginTx(ctx, options) // it watches ctx until the transaction is over
 	if err != nil {
 		return nil, ended(bounded, err)
 	}
@@ -90,7 +90,7 @@ func (s *session) QueryContext(ctx context.Context, query string, args []driver.
 	return s.query(ctx, func(ctx context.Context) (driver.Rows, error) { return s.pqConn.QueryContext(ctx, query, args) })
 }
 
-// query watches over the rows too, until they are closed.
+// query also watches the rows, until they are closed.
 func (s *session) query(ctx context.Context, do func(ctx context.Context) (driver.Rows, error)) (_ driver.Rows, err error) {
 	ctx, stop := s.during(ctx)
 	defer func() {
@@ -145,7 +145,7 @@ func (s *session) Close() (err error) {
 	return s.pqConn.Close()
 }
 
-// transaction ends within the context that it began with.
+// transaction ends within the context in which it began.
 type transaction struct {
 	driver.Tx
 	session *session
@@ -172,7 +172,7 @@ type rows struct {
 
 func (r rows) Next(values []driver.Value) (err error) {
 	defer r.session.socket.guard(&err)
-	return ended(r.ctx, r.Rows.Next(values)) // io.EOF too: its rows may have been cut off
+	return ended(r.ctx, r.Rows.Next(values)) // io.EOF too: rows may be missing
 }
 
 func (r rows) Close() (err error) {
@@ -181,7 +181,7 @@ func (r rows) Close() (err error) {
 	return r.Rows.Close()
 }
 
-// statement is a prepared one, or a COPY that is under way.
+// statement is a prepared statement or a COPY.
 type statement struct {
 	driver.Stmt
 	session *session

@@ -8,12 +8,10 @@ import (
 	"time"
 )
 
-// cancelTimeout bounds the connections on which lib/pq asks for the end of a statement, and waits for the server to
-// close them.
+// cancelTimeout limits the connections on which lib/pq asks the server to cancel a statement.
 const cancelTimeout = 5 * time.Second
 
-// socket dials for one session and keeps what it dialled. Once sealed, it keeps the session's: lib/pq dials again to
-// send a cancel request.
+// socket dials for one session and keeps its connection. Once sealed, further connections are lib/pq's cancel requests.
 type socket struct {
 	dialer net.Dialer
 	mu     sync.Mutex
@@ -24,7 +22,7 @@ type socket struct {
 
 func newSocket() *socket {
 	return &socket{dialer: net.Dialer{
-		// A host that is gone is found also while nothing is sent.
+		// Finds a host that is gone while nothing is sent.
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
 		Control:         setUserTimeout,
 	}}
@@ -45,7 +43,7 @@ func (s *socket) DialContext(ctx context.Context, network, address string) (net.
 	return conn, nil
 }
 
-// Dial and DialTimeout are only here because lib/pq's Dialer has them: DialContext is used.
+// Dial and DialTimeout are part of lib/pq's Dialer, which uses DialContext.
 func (s *socket) Dial(network, address string) (net.Conn, error) {
 	return s.DialTimeout(network, address, connectTimeout)
 }
@@ -63,13 +61,13 @@ func (s *socket) seal() {
 	s.sealed = true
 }
 
-// close cuts the connection under its user, who learns it from there.
+// close closes the connection while it is in use: reads and writes fail.
 func (s *socket) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	if s.conn != nil {
-		_ = s.conn.Close() // it is to be gone, and that is all
+		_ = s.conn.Close() // it must be gone, whatever this answers
 	}
 }
 
@@ -79,12 +77,11 @@ func (s *socket) open() bool {
 	return !s.closed
 }
 
-// guard turns a panic into an error, and ends the connection, on which nothing can be understood any more. It is to be
-// deferred. lib/pq panics where a server's message is shorter than it has to be, also in goroutines of database/sql,
-// where that would end the program.
+// guard turns a panic into an error and closes the connection. It must be deferred. lib/pq panics if a server's message is too
+// short, also in goroutines of database/sql, which would end the program.
 func (s *socket) guard(err *error) {
 	if p := recover(); p != nil {
 		s.close()
-		*err = fmt.Errorf("PostgreSQL answered with something that makes no sense: %v", p)
+		*err = fmt.Errorf("PostgreSQL sent an invalid message: %v", p)
 	}
 }

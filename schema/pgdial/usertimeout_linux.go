@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tcpUserTimeout is TCP_USER_TIMEOUT of tcp(7), which package syscall does not name: how long sent data may stay
-// unacknowledged. Keepalives are not sent while there is such data, so it needs a limit of its own.
+// tcpUserTimeout is TCP_USER_TIMEOUT of tcp(7), which package syscall lacks: how long sent data may stay unacknowledged. No
+// keepalives are sent while there is such data.
 const (
 	tcpUserTimeout = 18
 	userTimeout    = 30 * time.Second

@@ -1,177 +1,179 @@
 package policy
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// Person is what the policy needs to know of a possible approver.
+// Person is what the policy needs to know about a possible approver.
 type Person struct {
 	ID          int64
-	Active      bool // status active, and still in the directory
-	Unreachable bool // Slack said definitely that there is no such user
+	Active      bool // status active, and in the directory
+	Unreachable bool // Slack answered that it has no such user
 }
 
-// Facts are whom a stage can ask about one item.
+// Facts are the people that a stage can ask about one item.
 type Facts struct {
 	RequesterID int64
-	SubmitterID int64 // who asked for them; 0: they themselves
+	SubmitterID int64 // 0: the requester
 	People      map[Source][]Person
-	// StandIns decide in the place of people who are away, by who is away.
-	StandIns map[int64]Person
+	Delegates   map[int64]Person // by the ID of the person who is away
 }
 
-// Candidate is somebody who may decide.
+// Candidate is a person who may decide.
 type Candidate struct {
-	PersonID  int64
-	Basis     Basis
-	InPlaceOf int64 // who is away, for whom they stand in; 0: by their own right
+	PersonID   int64
+	Basis      Basis
+	OnBehalfOf int64 // the approver who is away; 0: none
 }
 
-// Voice is whose word the candidate's is: that of who is away, if they stand in. Nobody's word counts twice.
-func (c Candidate) Voice() int64 {
-	if c.InPlaceOf != 0 {
-		return c.InPlaceOf
+// Vote returns whose vote the candidate's approval is: of the approver they decide for, if they are a delegate. Each person has
+// one vote.
+func (c Candidate) Vote() int64 {
+	if c.OnBehalfOf != 0 {
+		return c.OnBehalfOf
 	}
 	return c.PersonID
 }
 
-// Answer is whom a stage asks about an item, in the order in which they are asked. Nobody: there are too few who may.
+// Answer is who may decide an item in a stage, in the order in which they are asked. It is empty if they are too few.
 type Answer struct {
-	Candidates []Candidate
-	Agree      int // how many of them have to agree
+	Candidates        []Candidate
+	RequiredApprovals int
 }
 
-// Ask answers whom the stage asks. level is how often the question was escalated; agreed are those who have approved in
-// this stage before, and count whether or not they would be asked today: who has answered is not asked through somebody else,
-// nor is who was answered for.
+// Ask returns the candidates of the stage at an escalation level. approved are those who have approved in this stage. Their votes
+// count even if they would not be asked now, and neither they nor the approvers they decided for are asked through a delegate.
 //
-// Never the requester nor the submitter, nobody inactive, nobody who cannot be found in Slack. Who is away is asked through whoever stands
-// in for them.
-func (s Stage) Ask(f Facts, level int, agreed []Candidate) Answer {
-	answer := Answer{Agree: s.Agree}
+// The requester, the submitter, inactive people and people who are not in Slack are never candidates. Delegates are asked for
+// approvers who are away.
+func (s Stage) Ask(f Facts, level int, approved []Candidate) Answer {
+	answer := Answer{RequiredApprovals: s.RequiredApprovals}
 	for _, tier := range s.tiers() {
-		more := f.candidates(tier, answer.Candidates, agreed)
+		added := f.candidates(tier, answer.Candidates, approved)
 		switch {
-		case len(more) == 0:
+		case len(added) == 0:
 			continue
-		case !answer.enough(agreed):
+		case !answer.enough(approved):
 		case level > 0:
 			level--
 		default:
 			return answer
 		}
-		answer.Candidates = append(answer.Candidates, more...)
+		answer.Candidates = append(answer.Candidates, added...)
 	}
-	if !answer.enough(agreed) {
+	if !answer.enough(approved) {
 		answer.Candidates = nil
 	}
 	return answer
 }
 
-// tiers are whom the stage asks, and whom if those are too few or do not answer.
+// tiers are the stage's approvers, then those of each escalation level.
 func (s Stage) tiers() [][]Source {
-	tiers := [][]Source{s.From}
-	for _, source := range append(slices.Clone(s.Else), Administrators) {
+	tiers := [][]Source{s.Approvers}
+	for _, source := range append(slices.Clone(s.EscalateTo), Administrators) {
 		tiers = append(tiers, []Source{source})
 	}
 	return tiers
 }
 
-// candidates are those of a tier who are none yet: the requester's manager first, then by ID.
-func (f Facts) candidates(tier []Source, before, agreed []Candidate) []Candidate {
-	var managers, more []Candidate
+// candidates are the candidates that a tier adds to those before: the requester's manager first, then by ID.
+func (f Facts) candidates(tier []Source, before, approved []Candidate) []Candidate {
+	var managers, others []Candidate
 	for _, source := range tier {
-		var found []Candidate
-		for _, p := range f.People[source] {
-			if !f.may(p) {
-				continue
-			}
-			c := Candidate{PersonID: f.standIn(p).ID, Basis: source.Basis()}
-			if n := slices.IndexFunc(agreed, func(a Candidate) bool { return a.Voice() == p.ID }); n >= 0 {
-				c.PersonID = agreed[n].PersonID
-			}
-			if c.PersonID != p.ID {
-				c.InPlaceOf = p.ID
-			}
-			found = append(found, c)
-		}
-		// By their own right before in somebody's place.
-		slices.SortStableFunc(found, func(a, b Candidate) int {
-			if a.PersonID != b.PersonID {
-				return int(a.PersonID - b.PersonID)
-			}
-			return int(a.InPlaceOf - b.InPlaceOf)
-		})
-		for _, c := range found {
+		for _, c := range f.candidatesFrom(source, approved) {
 			same := func(o Candidate) bool { return o.PersonID == c.PersonID }
-			if slices.ContainsFunc(before, same) || slices.ContainsFunc(managers, same) || slices.ContainsFunc(more, same) {
+			if slices.ContainsFunc(before, same) || slices.ContainsFunc(managers, same) || slices.ContainsFunc(others, same) {
 				continue
 			}
-			if f.managerAsked(c) {
+			if f.forManager(c) {
 				managers = append(managers, c)
 			} else {
-				more = append(more, c)
+				others = append(others, c)
 			}
 		}
 	}
-	slices.SortStableFunc(more, func(a, b Candidate) int { return int(a.PersonID - b.PersonID) })
-	return append(managers, more...)
+	slices.SortStableFunc(others, func(a, b Candidate) int { return cmp.Compare(a.PersonID, b.PersonID) })
+	return append(managers, others...)
 }
 
-// managerAsked tells whether the candidate is the requester's manager, on whatever basis, or stands in for them.
-func (f Facts) managerAsked(c Candidate) bool {
-	return slices.ContainsFunc(f.People[Managers], func(m Person) bool { return m.ID == c.PersonID || m.ID == c.InPlaceOf })
+// candidatesFrom are the candidates of one source, by ID. A person can be there twice: as an approver first, then as a delegate.
+func (f Facts) candidatesFrom(source Source, approved []Candidate) []Candidate {
+	var found []Candidate
+	for _, p := range f.People[source] {
+		if !f.mayDecide(p) {
+			continue
+		}
+		c := Candidate{PersonID: f.delegate(p).ID, Basis: source.Basis()}
+		if i := slices.IndexFunc(approved, func(a Candidate) bool { return a.Vote() == p.ID }); i >= 0 {
+			c.PersonID = approved[i].PersonID
+		}
+		if c.PersonID != p.ID {
+			c.OnBehalfOf = p.ID
+		}
+		found = append(found, c)
+	}
+	slices.SortStableFunc(found, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.PersonID, b.PersonID), cmp.Compare(a.OnBehalfOf, b.OnBehalfOf))
+	})
+	return found
 }
 
-// may tells whether the person can be asked at all.
-func (f Facts) may(p Person) bool {
+// forManager tells whether the candidate is the requester's manager, on any basis, or decides for them.
+func (f Facts) forManager(c Candidate) bool {
+	return slices.ContainsFunc(f.People[Managers], func(m Person) bool { return m.ID == c.PersonID || m.ID == c.OnBehalfOf })
+}
+
+func (f Facts) mayDecide(p Person) bool {
 	return p.ID != f.RequesterID && p.ID != f.SubmitterID && p.Active && !p.Unreachable
 }
 
-// standIn is who decides for a person: themselves, or while they are away whoever stands in for them, and so on. It ends
-// with themselves where that leads to nobody who may: a question is never put to nobody because of it.
-func (f Facts) standIn(p Person) Person {
+// delegate is who decides for a person now: the person, their delegate while they are away, the delegate's own delegate, and so
+// on. If that ends with no one who may decide, it is the person, so that a delegation never leaves an approval without approvers.
+func (f Facts) delegate(p Person) Person {
 	seen := map[int64]bool{p.ID: true}
 	for at := p; ; {
-		next, away := f.StandIns[at.ID]
+		next, away := f.Delegates[at.ID]
 		switch {
-		case !away && f.may(at):
+		case !away && f.mayDecide(at):
 			return at
-		case !away || seen[next.ID], next.ID == f.RequesterID, next.ID == f.SubmitterID: // who asked does not choose who decides
+		case !away || seen[next.ID], next.ID == f.RequesterID, next.ID == f.SubmitterID: // requesters do not choose who decides
 			return p
 		}
 		seen[next.ID], at = true, next
 	}
 }
 
-// enough tells whether so many can agree as have to, those included who have.
-func (a Answer) enough(agreed []Candidate) bool {
-	n := len(agreed)
+// enough tells whether the required approvals can be reached, with those that exist.
+func (a Answer) enough(approved []Candidate) bool {
+	n := len(approved)
 	for _, c := range a.Candidates {
-		if !slices.ContainsFunc(agreed, func(o Candidate) bool { return o.PersonID == c.PersonID }) {
+		if !slices.ContainsFunc(approved, func(o Candidate) bool { return o.PersonID == c.PersonID }) {
 			n++
 		}
 	}
-	return n >= a.Agree && len(a.Candidates) > 0
+	return n >= a.RequiredApprovals && len(a.Candidates) > 0
 }
 
-// Of answers the person as a candidate, if they are one.
+// Of returns the person as a candidate, if they are one.
 func (a Answer) Of(personID int64) (Candidate, bool) {
-	n := slices.IndexFunc(a.Candidates, func(c Candidate) bool { return c.PersonID == personID })
-	if n < 0 {
+	i := slices.IndexFunc(a.Candidates, func(c Candidate) bool { return c.PersonID == personID })
+	if i < 0 {
 		return Candidate{}, false
 	}
-	return a.Candidates[n], true
+	return a.Candidates[i], true
 }
 
-// Equal tells whether two answers ask the same people for the same reasons.
+// Equal tells whether two answers have the same candidates for the same reasons.
 func (a Answer) Equal(b Answer) bool {
-	return a.Agree == b.Agree && slices.Equal(a.Candidates, b.Candidates)
+	return a.RequiredApprovals == b.RequiredApprovals && slices.Equal(a.Candidates, b.Candidates)
 }
 
-// IDs are the candidates'.
+// IDs returns the IDs of the candidates.
 func (a Answer) IDs() []int64 {
 	ids := make([]int64, len(a.Candidates))
-	for n, c := range a.Candidates {
-		ids[n] = c.PersonID
+	for i, c := range a.Candidates {
+		ids[i] = c.PersonID
 	}
 	return ids
 }

@@ -10,19 +10,19 @@ import (
 	"cel.dev/cel-go/ext"
 )
 
-// Subject is what a condition can look at: who asks for what, for how long, what for.
+// Subject is what a condition can use: who requests what, for how long, and why.
 type Subject struct {
 	Requester   Requester
 	Application Application
 	Entitlement Entitlement
 	Duration    time.Duration // of temporary access; see Forever
-	Purpose     string        // the key of the reason that was chosen
+	Purpose     string        // key of the reason
 }
 
 // Forever is the duration of permanent access: longer than any other.
 const Forever = time.Duration(math.MaxInt64)
 
-// Requester is who asks.
+// Requester is the person who gets the access.
 type Requester struct {
 	Email         string `cel:"email"`
 	Name          string `cel:"name"`
@@ -32,14 +32,14 @@ type Requester struct {
 	Administrator bool   `cel:"administrator"`
 }
 
-// Application is the system that is asked for.
+// Application is the requested system.
 type Application struct {
 	Slug      string `cel:"slug"`
 	Name      string `cel:"name"`
 	Connector string `cel:"connector"`
 }
 
-// Entitlement is what is asked for in it.
+// Entitlement is what is requested in it.
 type Entitlement struct {
 	Key  string `cel:"key"`
 	Name string `cel:"name"`
@@ -47,14 +47,15 @@ type Entitlement struct {
 	Risk string `cel:"risk"` // low, medium or high
 }
 
-// costLimit bounds what a condition may take to evaluate: some milliseconds.
+// costLimit bounds the evaluation of a condition to some milliseconds.
 const costLimit = 100_000
 
-// environment is the language of conditions. It is typed, so that a name that there is not is an error when a file is
-// read, and not when somebody asks for access.
+// environment is the language of conditions. It is typed, so an unknown name is an error when the file is read, not when a
+// request is submitted.
 var environment = func() *cel.Env {
 	env, err := cel.NewEnv(
-		ext.NativeTypes(reflect.TypeFor[Requester](), reflect.TypeFor[Application](), reflect.TypeFor[Entitlement](), ext.ParseStructTags(true)),
+		ext.NativeTypes(reflect.TypeFor[Requester](), reflect.TypeFor[Application](), reflect.TypeFor[Entitlement](),
+			ext.ParseStructTags(true)),
 		ext.Strings(),
 		cel.Variable("requester", cel.ObjectType("policy.Requester")),
 		cel.Variable("application", cel.ObjectType("policy.Application")),
@@ -71,7 +72,7 @@ var environment = func() *cel.Env {
 	return env
 }()
 
-// condition is a compiled one; the zero value always holds.
+// condition is a compiled condition. The zero value always holds.
 type condition struct{ program cel.Program }
 
 func (c condition) holds(about Subject) (bool, error) {
@@ -97,12 +98,12 @@ func (c condition) holds(about Subject) (bool, error) {
 	}
 	holds, ok := result.Value().(bool)
 	if !ok {
-		return false, fmt.Errorf("the condition is %v, neither true nor false", result.Value())
+		return false, fmt.Errorf("the condition is %v, not true or false", result.Value())
 	}
 	return holds, nil
 }
 
-// mistake is what is wrong with an expression, and where in it: both counted from 0.
+// mistake is a mistake in an expression. Lines and columns count from 0.
 type mistake struct {
 	line, column int
 	text         string
@@ -111,14 +112,15 @@ type mistake struct {
 func compile(expression string) (condition, []mistake) {
 	ast, issues := environment.Compile(expression)
 	if issues.Err() != nil {
-		var wrong []mistake
+		var mistakes []mistake
 		for _, e := range issues.Errors() {
-			wrong = append(wrong, mistake{e.Location.Line() - 1, e.Location.Column(), e.Message})
+			mistakes = append(mistakes, mistake{e.Location.Line() - 1, e.Location.Column(), e.Message})
 		}
-		return condition{}, wrong
+		return condition{}, mistakes
 	}
 	if ast.OutputType() != cel.BoolType {
-		return condition{}, []mistake{{text: fmt.Sprintf("this is a %s: a condition is true or false, such as risk == \"high\"", ast.OutputType())}}
+		text := fmt.Sprintf("this is a %s: a condition is true or false, such as risk == \"high\"", ast.OutputType())
+		return condition{}, []mistake{{text: text}}
 	}
 	program, err := environment.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {

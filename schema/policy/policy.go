@@ -1,8 +1,8 @@
-// Package policy says who may decide a request's item. It is pure: what it judges is handed to it, so the transaction
-// that records a decision and the one that opens approvals cannot disagree.
+// Package policy says who may decide an item of a request. It is pure: it is given everything that it evaluates, so the
+// transaction that records a decision and the one that opens approvals cannot disagree.
 //
-// A policy is a list of clauses, of which the first that matches judges an item, once, when it is submitted: it approves,
-// denies, or names the stages in which people are asked. Whom a stage asks is found anew whenever it is looked at.
+// A policy is a list of rules. The first rule that matches applies to an item. It is found once, at submission: it approves,
+// denies, or names the stages of approval. The approvers of a stage are looked up at each read.
 package policy
 
 import (
@@ -12,60 +12,70 @@ import (
 	"time"
 )
 
-// Default is the source of the policy that holds as long as no other was applied.
+// Default is the source of the policy that applies until another one is applied.
 //
 //go:embed default.yaml
 var Default []byte
 
 // Policy is one version of the policy, compiled.
 type Policy struct {
-	Clauses []Clause // at least one; the last one always matches
+	Defaults Defaults
+	Rules    []Rule // at least one; the last one always matches
 }
 
-// Clause says what becomes of the items that it is the first to match. It has one verdict.
-type Clause struct {
+// Defaults apply to all rules. What a policy leaves out is as in Default.
+type Defaults struct {
+	Times       // of rules without times of their own
+	MaxDays int // the longest temporary access; rules and entitlements can only allow less
+}
+
+// Times say what happens without a decision, and when.
+type Times struct {
+	RemindAfter   time.Duration // since an approver was asked: then they are reminded, and the other candidates are asked
+	EscalateAfter time.Duration // of each escalation level: then the next approvers are asked too
+	ExpireAfter   time.Duration // since the request
+}
+
+// Rule applies to the items that it is the first to match. It has one outcome: Approve, Deny or Stages.
+type Rule struct {
 	Name      string
 	Condition string // in CEL; empty: it always matches
-	Approve   bool   // approved without asking anybody
-	Deny      string // denied, with these words to the requester
+	Approve   bool   // approved without an approver
+	Deny      string // denied, with this text for the requester
 	Stages    []Stage
 	Limits    Limits
-
-	// Zero: as the settings of the program say.
-	RemindAfter   time.Duration // first reminder, after which the others of the candidates are asked too
-	EscalateAfter time.Duration // then the next in the chain are asked besides, and so on
-	ExpireAfter   time.Duration // since the request
+	Times     // from the policy's defaults, unless the rule has its own
 
 	matches condition
 }
 
-// Limits are what may be asked for at all.
+// Limits say what may be requested.
 type Limits struct {
-	MaxDays      int  // 0: as long as the settings and the entitlement allow
-	NoPermanent  bool // it has to have an end
+	MaxDays      int // 0: only the limits of the policy and the entitlement
+	NoPermanent  bool
 	NoteRequired bool
 }
 
-// Stage is one question: so many of these people have to agree. Stages are asked one after the other.
+// Stage is one step of a rule. Stages follow one another.
 type Stage struct {
-	From  []Source // all of them are candidates
-	Else  []Source // tried one by one where there are too few, or nobody answers; then the administrators
-	Agree int      // how many; at least 1
+	Approvers         []Source // all of them are candidates
+	EscalateTo        []Source // the next ones, one by one, if there are too few or there is no response; then the administrators
+	RequiredApprovals int      // at least 1
 }
 
-// Source is whom a stage may ask: one of those below, or somebody's e-mail address.
+// Source is where a stage finds approvers: one of the constants below, or a person's e-mail address.
 type Source string
 
-// The sources that a policy's file knows by name.
+// The sources that a policy file can name.
 const (
 	EntitlementOwners Source = "entitlement owners"
 	ApplicationOwners Source = "application owners"
-	Managers          Source = "manager" // the requester's
+	Managers          Source = "manager" // of the requester
 	ManagersManagers  Source = "manager's manager"
 	Administrators    Source = "administrators"
 )
 
-// Basis is why somebody may decide.
+// Basis is the reason why a person may decide.
 type Basis string
 
 // The bases.
@@ -78,7 +88,6 @@ const (
 	Named            Basis = "named by the policy"
 )
 
-// bases are those that a source makes people candidates by.
 var bases = map[Source]Basis{
 	EntitlementOwners: EntitlementOwner,
 	ApplicationOwners: ApplicationOwner,
@@ -87,7 +96,7 @@ var bases = map[Source]Basis{
 	Administrators:    Administrator,
 }
 
-// Basis is why somebody from the source may decide.
+// Basis is the reason why the people of the source may decide.
 func (s Source) Basis() Basis {
 	if basis, ok := bases[s]; ok {
 		return basis
@@ -95,36 +104,36 @@ func (s Source) Basis() Basis {
 	return Named
 }
 
-// Clause answers the clause at a position, counted from 1, as items record it.
-func (p *Policy) Clause(position int) (*Clause, error) {
-	if position < 1 || position > len(p.Clauses) {
-		return nil, fmt.Errorf("the policy has no clause %d, but %d", position, len(p.Clauses))
+// Rule returns the rule with a number. Rules are numbered from 1, as items record them.
+func (p *Policy) Rule(number int) (*Rule, error) {
+	if number < 1 || number > len(p.Rules) {
+		return nil, fmt.Errorf("find rule %d of the policy: it has %d rules", number, len(p.Rules))
 	}
-	return &p.Clauses[position-1], nil
+	return &p.Rules[number-1], nil
 }
 
-// Judge answers the position, counted from 1, of the clause that judges what is asked for. An error is a condition that
-// could not be evaluated: then nothing is decided.
-func (p *Policy) Judge(about Subject) (position int, err error) {
-	for n := range p.Clauses {
-		c := &p.Clauses[n]
-		matches, err := c.matches.holds(about)
+// Evaluate returns the number of the rule that applies. An error means that a condition could not be evaluated: then nothing
+// is decided.
+func (p *Policy) Evaluate(about Subject) (number int, err error) {
+	for i := range p.Rules {
+		rule := &p.Rules[i]
+		matches, err := rule.matches.holds(about)
 		if err != nil {
-			return 0, fmt.Errorf("clause %d (%s) of the policy: %w", n+1, c.Name, err)
+			return 0, fmt.Errorf("evaluate rule %d (%s): %w", i+1, rule.Name, err)
 		}
 		if matches {
-			return n + 1, nil
+			return i + 1, nil
 		}
 	}
-	return 0, fmt.Errorf("no clause of the policy matches")
+	return 0, fmt.Errorf("evaluate the policy: no rule matches")
 }
 
-// Named are the e-mail addresses of those whom the policy names, as often as it does.
+// Named returns the e-mail addresses in the policy, with repetitions.
 func (p *Policy) Named() []Source {
 	var named []Source
-	for _, c := range p.Clauses {
-		for _, s := range c.Stages {
-			for _, source := range slices.Concat(s.From, s.Else) {
+	for _, rule := range p.Rules {
+		for _, stage := range rule.Stages {
+			for _, source := range slices.Concat(stage.Approvers, stage.EscalateTo) {
 				if source.Basis() == Named {
 					named = append(named, source)
 				}

@@ -1,4 +1,4 @@
-// Package schematest gives every test a database of its own, on a real PostgreSQL.
+// Package schematest gives each test its own database on a real PostgreSQL server.
 package schematest
 
 import (
@@ -15,38 +15,39 @@ import (
 	"accessbot/schema"
 )
 
-// templateLock is taken in the database postgres while the template is made or copied.
+// templateLock is held in the database postgres while the template is created or copied.
 const templateLock = 0x61636374
 
-// Database is a migrated database that lives as long as its test.
+// Database is a migrated database that exists until its test ends.
 type Database struct {
-	*schema.DB        // as the server's superuser: tests arrange and look with it
-	URL        string // the superuser's
+	*schema.DB        // as the superuser, for tests to set up and check data
+	URL        string // of the superuser
 	Name       string
 }
 
-// RoleURL is the database's URL for one of the program's roles, such as accessbot_worker.
+// RoleURL returns the database's URL for a role of the programs, such as accessbot_worker.
 func (d *Database) RoleURL(role string) string {
 	u, err := url.Parse(d.URL)
 	if err != nil {
-		panic(err) // it was parsed before
+		panic(err) // New parsed it before
 	}
 	u.User = url.User(role)
 	return u.String()
 }
 
-// As opens the database as one of the program's roles.
+// As opens the database as a role of the programs.
 func (d *Database) As(t testing.TB, role string) *schema.DB {
 	t.Helper()
 	db, err := schema.Open(d.RoleURL(role), 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() }) // the test is over: nothing is left to do about an error
+	t.Cleanup(func() { _ = db.Close() }) // the test is over: the error does not matter
 	return db
 }
 
-// New makes a migrated database on the server at TEST_DATABASE_URL (a superuser's URL that needs no password) and drops it when the test ends.
+// New creates a migrated database on the server at TEST_DATABASE_URL (a superuser's URL without a password), and drops it when
+// the test ends.
 func New(t testing.TB) *Database {
 	t.Helper()
 	server := ServerURL(t)
@@ -56,9 +57,10 @@ func New(t testing.TB) *Database {
 	}
 	t.Cleanup(func() { _ = admin.Close() }) // as above
 	ctx := context.Background()
-	template := makeTemplate(ctx, t, admin, server)
+	template := createTemplate(ctx, t, admin, server)
 	name := "accessbot_test_" + randomName()
-	if _, err := admin.ExecContext(ctx, `create database `+pq.QuoteIdentifier(name)+` template `+pq.QuoteIdentifier(template)); err != nil {
+	_, err = admin.ExecContext(ctx, `create database `+pq.QuoteIdentifier(name)+` template `+pq.QuoteIdentifier(template))
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -75,14 +77,14 @@ func New(t testing.TB) *Database {
 	return &Database{DB: db, URL: server.String(), Name: name}
 }
 
-// ServerURL is the superuser's URL of the PostgreSQL server for tests.
+// ServerURL returns the superuser's URL of the PostgreSQL server for tests.
 func ServerURL(t testing.TB) *url.URL {
 	t.Helper()
-	given := os.Getenv("TEST_DATABASE_URL")
-	if given == "" {
-		t.Fatal("TEST_DATABASE_URL is not set: run ./temporal-dev.sh test, or give a PostgreSQL superuser's URL")
+	setting := os.Getenv("TEST_DATABASE_URL")
+	if setting == "" {
+		t.Fatal("TEST_DATABASE_URL is not set: run ./temporal-dev.sh test, or set it to a PostgreSQL superuser's URL")
 	}
-	u, err := url.Parse(given)
+	u, err := url.Parse(setting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +92,8 @@ func ServerURL(t testing.TB) *url.URL {
 	return u
 }
 
-// makeTemplate migrates one database for all tests of this build of the schema; copying it takes milliseconds.
-func makeTemplate(ctx context.Context, t testing.TB, admin *sqlx.DB, server *url.URL) string {
+// createTemplate migrates one database for all tests of this version of the schema. Copying it takes milliseconds.
+func createTemplate(ctx context.Context, t testing.TB, admin *sqlx.DB, server *url.URL) string {
 	t.Helper()
 	name := "accessbot_template_" + schema.Fingerprint()
 	conn, err := admin.Conn(ctx)
@@ -102,9 +104,11 @@ func makeTemplate(ctx context.Context, t testing.TB, admin *sqlx.DB, server *url
 	if _, err := conn.ExecContext(ctx, `select pg_advisory_lock($1)`, templateLock); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.ExecContext(ctx, `select pg_advisory_unlock($1)`, templateLock) //nolint:errcheck // closing the connection unlocks too
+	defer conn.ExecContext(ctx, `select pg_advisory_unlock($1)`, templateLock) //nolint:errcheck // Close unlocks too
 	var ready bool
-	if err := conn.QueryRowContext(ctx, `select exists (select from pg_database where datname = $1 and datistemplate)`, name).Scan(&ready); err != nil {
+	err = conn.QueryRowContext(ctx, `
+		select exists (select from pg_database where datname = $1 and datistemplate)`, name).Scan(&ready)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if ready {
@@ -132,7 +136,7 @@ func makeTemplate(ctx context.Context, t testing.TB, admin *sqlx.DB, server *url
 func randomName() string {
 	b := make([]byte, 8)
 	if _, err := rand.Read(b); err != nil {
-		panic(err) // it never fails
+		panic(err) // rand.Read never fails
 	}
 	return hex.EncodeToString(b)
 }

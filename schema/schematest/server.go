@@ -18,49 +18,49 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Server is a PostgreSQL server of a test's own, which it may stop.
+// Server is a PostgreSQL server for one test, which may stop it.
 type Server struct {
-	URL string // the superuser's, of the database postgres
+	URL string // of the superuser, for the database postgres
 
 	t       testing.TB
 	process *exec.Cmd
 }
 
-// StartServer makes a cluster with the programs in TEST_PG_BIN and serves it until the test ends.
+// StartServer creates a cluster with the programs in TEST_PG_BIN, and runs a server until the test ends.
 func StartServer(t testing.TB) *Server {
 	t.Helper()
 	programs := os.Getenv("TEST_PG_BIN")
 	if programs == "" {
-		t.Fatal("TEST_PG_BIN is not set: run ./temporal-dev.sh test, or name the directory of PostgreSQL's initdb and postgres")
+		t.Fatal("TEST_PG_BIN is not set: run ./temporal-dev.sh test, or set it to the directory of PostgreSQL's initdb and postgres")
 	}
 	parent := os.TempDir()
 	if os.Geteuid() == 0 {
-		parent = "/var/tmp" // PostgreSQL does not run as root, and its user may see nothing of ours
+		parent = "/var/tmp" // PostgreSQL does not run as root, and its user may not be able to read our directories
 	}
-	dir, err := os.MkdirTemp(parent, "accessbot-postgresql.") //nolint:usetesting // t.TempDir lies where only we can look
+	dir, err := os.MkdirTemp(parent, "accessbot-postgresql.") //nolint:usetesting // only our user can read t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // a temporary directory
 	data, as := filepath.Join(dir, "data"), owner(t, dir)
-	initdb := exec.Command(filepath.Join(programs, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
-		"--locale=C.UTF-8", "--no-sync", "--no-instructions")
+	initdb := exec.Command(filepath.Join(programs, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust",
+		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
 	initdb.Dir, initdb.SysProcAttr = dir, as
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	port := freePort(t)
 	s := &Server{t: t, URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)}
-	s.process = exec.Command(filepath.Join(programs, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=150")
+	s.process = exec.Command(filepath.Join(programs, "postgres"), "-D", data, "-p", strconv.Itoa(port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=150")
 	s.process.Dir, s.process.SysProcAttr = dir, as
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		s.Continue()
-		_ = s.process.Process.Signal(syscall.SIGQUIT) // it ends at once, and its data is deleted
-		_ = s.process.Wait()                          // as it was told to
+		_ = s.process.Process.Signal(syscall.SIGQUIT) // ends at once; the data is deleted
+		_ = s.process.Wait()                          // reports the signal
 	})
 	db, err := sqlx.Open("postgres", s.URL)
 	if err != nil {
@@ -69,14 +69,14 @@ func StartServer(t testing.TB) *Server {
 	defer db.Close()
 	for deadline := time.Now().Add(time.Minute); db.Ping() != nil; {
 		if time.Now().After(deadline) {
-			t.Fatal("PostgreSQL does not come up")
+			t.Fatal("PostgreSQL did not start within a minute")
 		}
 		<-time.After(50 * time.Millisecond)
 	}
 	return s
 }
 
-// owner gives dir to the user that PostgreSQL runs as; nil: ours.
+// owner makes PostgreSQL's user the owner of dir, and returns how to run a process as that user; nil: as our own.
 func owner(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -113,14 +113,14 @@ func freePort(t testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// Stop stops every process of the server, as a frozen machine would: the kernel goes on accepting connections and data, and
-// no answer comes.
+// Stop pauses every process of the server, as on a frozen machine: the kernel still accepts connections and data, but nothing
+// answers.
 func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
 
-// Continue lets them go on.
+// Continue resumes them.
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
-// signal reaches the postmaster first, which then starts no more of them. Each has a process group of its own.
+// signal sends sig to all processes. The postmaster is first, so that it starts no more; each has a process group of its own.
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
 	postmaster := s.process.Process.Pid
@@ -131,15 +131,15 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// children reads them from Linux's /proc.
+// children reads the child processes from Linux's /proc.
 func children(parent int) (pids []int) {
-	stats, _ := fs.Glob(os.DirFS("/proc"), "[0-9]*/stat") // its pattern is well-formed
+	stats, _ := fs.Glob(os.DirFS("/proc"), "[0-9]*/stat") // only fails for a malformed pattern
 	for _, name := range stats {
 		stat, err := os.ReadFile("/proc/" + name)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
-		// "pid (name) state ppid ...", and the name may hold anything.
+		// "pid (name) state ppid ...", and the name may contain any character.
 		_, after, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ")
 		fields := strings.Fields(after)
 		if pid, err := strconv.Atoi(filepath.Dir(name)); err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(parent) {

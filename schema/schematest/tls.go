@@ -26,20 +26,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Authority signs certificates, for an hour.
+// Authority signs certificates that are valid for an hour.
 type Authority struct {
-	File string // its own certificate, PEM
+	File string // its own certificate, in PEM
 	t    *testing.T
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one that nobody else trusts.
+// NewAuthority creates an authority for one test.
 func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	a := &Authority{t: t, File: filepath.Join(t.TempDir(), "ca.pem")}
 	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of " + t.Name()}, NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of " + t.Name()},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	var err error
@@ -53,14 +54,16 @@ func NewAuthority(t *testing.T) *Authority {
 	return a
 }
 
-// Issue makes a certificate for a name, and answers the files of it and of its key.
+// Issue creates a certificate for a name, and returns the files of the certificate and its key.
 func (a *Authority) Issue(name string) (certFile, keyFile string) {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(a.t, err)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, &key.PublicKey, a.key)
 	require.NoError(a.t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
@@ -72,7 +75,8 @@ func (a *Authority) Issue(name string) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-// server is the TLS of a server of that name, which takes clients with a certificate of clients alone; nil: anybody.
+// server returns the TLS configuration of a server of that name. If clients is set, it only accepts clients with a certificate
+// of that authority.
 func (a *Authority) server(name string, clients *Authority) *tls.Config {
 	a.t.Helper()
 	cert, err := tls.LoadX509KeyPair(a.Issue(name))
@@ -85,19 +89,19 @@ func (a *Authority) server(name string, clients *Authority) *tls.Config {
 	return config
 }
 
-// GRPC puts TLS in front of a gRPC server at target, as a server of that name, and answers its address. It shows each call's
-// metadata to look, which may be nil, and refuses the call where that answers false.
-func (a *Authority) GRPC(target, name string, clients *Authority, look func(http.Header) bool) (address string) {
+// GRPC puts TLS in front of a gRPC server at target, as a server of that name, and returns its address. It refuses a call if
+// accept, which gets the call's metadata and may be nil, returns false.
+func (a *Authority) GRPC(target, name string, clients *Authority, accept func(http.Header) bool) (address string) {
 	a.t.Helper()
 	plain := new(http.Protocols)
 	plain.SetUnencryptedHTTP2(true)
 	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: target}) },
 		Transport:     &http.Transport{Protocols: plain},
-		FlushInterval: -1, // a stream
+		FlushInterval: -1, // at once, for streams
 	}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if look != nil && !look(r.Header) {
+		if accept != nil && !accept(r.Header) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -105,14 +109,14 @@ func (a *Authority) GRPC(target, name string, clients *Authority, look func(http
 	}))
 	front.EnableHTTP2 = true
 	front.TLS = a.server(name, clients)
-	front.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // whom it refuses, the test says
+	front.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // tests check refusals themselves
 	front.StartTLS()
 	a.t.Cleanup(front.Close)
 	return front.Listener.Addr().String()
 }
 
-// PostgreSQL puts TLS in front of the server of a URL, as a server of that name, and answers the URL by way of it, at
-// localhost, with what is given after the question mark.
+// PostgreSQL puts TLS in front of the server of a URL, as a server of that name. It returns the URL that leads through it, at
+// localhost, with settings as its query.
 func (a *Authority) PostgreSQL(target, name string, clients *Authority, settings url.Values) string {
 	a.t.Helper()
 	u, err := url.Parse(target)
@@ -120,7 +124,7 @@ func (a *Authority) PostgreSQL(target, name string, clients *Authority, settings
 	behind := u.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(a.t, err)
-	a.t.Cleanup(func() { _ = listener.Close() }) // it served
+	a.t.Cleanup(func() { _ = listener.Close() }) // the test is over: the error does not matter
 	config := a.server(name, clients)
 	go func() {
 		for {
@@ -136,7 +140,7 @@ func (a *Authority) PostgreSQL(target, name string, clients *Authority, settings
 	return u.String()
 }
 
-// postgreSQL serves one connection. Only who asks for TLS gets further, as with hostssl.
+// postgreSQL serves one connection. Like hostssl, it refuses clients that do not ask for TLS.
 // See https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL.
 func postgreSQL(conn net.Conn, behind string, config *tls.Config) {
 	defer conn.Close()
@@ -150,7 +154,8 @@ func postgreSQL(conn net.Conn, behind string, config *tls.Config) {
 	}
 	if string(request) != "\x04\xd2\x16\x2f" {
 		const refusal = "SFATAL\x00VFATAL\x00C28000\x00Mno encryption\x00\x00"
-		_, _ = conn.Write(append(binary.BigEndian.AppendUint32([]byte("E"), uint32(4+len(refusal))), refusal...)) // it may be gone
+		message := binary.BigEndian.AppendUint32([]byte("E"), uint32(4+len(refusal)))
+		_, _ = conn.Write(append(message, refusal...)) // the client may be gone
 		return
 	}
 	if _, err := conn.Write([]byte("S")); err != nil {
@@ -167,13 +172,13 @@ func postgreSQL(conn net.Conn, behind string, config *tls.Config) {
 	}
 	go func() {
 		defer server.Close()
-		_, _ = io.Copy(server, front) // its end is the client's
+		_, _ = io.Copy(server, front) // ends when the client closes
 	}()
-	_, _ = io.Copy(front, server) // its end is the server's
+	_, _ = io.Copy(front, server) // ends when the server closes
 }
 
-// Refuses checks that every try fails, and that the refusal says why. With TLS 1.3 a client may write before it reads the
-// server's alert, and then learns no more than that the connection broke: so it may take a few tries to be told.
+// Refuses checks that every attempt fails, and that one error says why. With TLS 1.3 a client may write before it reads the
+// server's alert, and then only learns that the connection broke, so it may take several attempts.
 func Refuses(t *testing.T, why string, try func() error) {
 	t.Helper()
 	var err error

@@ -14,8 +14,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-// World is a database with a company in it. Tests say by its methods who is there and what happened; what the program
-// itself would record, is recorded as the role that would.
+// World is a database with a company. Tests use its methods to say who works there and what happened. What a program would
+// record is recorded as that program's role.
 type World struct {
 	*Database
 	Worker, SlackApp *schema.DB // as those roles
@@ -24,7 +24,7 @@ type World struct {
 	forms int
 }
 
-// NewWorld makes an empty one, which lives as long as its test.
+// NewWorld creates an empty world, which exists until its test ends.
 func NewWorld(t testing.TB) *World {
 	t.Helper()
 	db := New(t)
@@ -49,62 +49,65 @@ func Value[T any](w *World, query string, args ...any) T {
 	return v
 }
 
-// Shift moves the database's clock, and with it what is due.
+// Shift moves the database's clock forward.
 func (w *World) Shift(by time.Duration) {
 	w.t.Helper()
 	w.Do(`update clock set shift = shift + $1 * interval '1 second'`, by.Seconds())
 }
 
-// Now is the database's clock.
+// Now returns the time of the database's clock.
 func (w *World) Now() time.Time {
 	w.t.Helper()
 	return Value[time.Time](w, `select app_now()`)
 }
 
-// Person adds an active one, with the e-mail name@example.com.
+// Person adds an active person with the e-mail address name@example.com.
 func (w *World) Person(name string) int64 {
 	w.t.Helper()
-	return Value[int64](w, `insert into people (email, name, status) values ($1, $2, 'active') returning id`, strings.ToLower(name)+"@example.com", name)
+	return Value[int64](w, `insert into people (email, name, status) values ($1, $2, 'active') returning id`,
+		strings.ToLower(name)+"@example.com", name)
 }
 
-// Manages makes somebody another's manager.
+// Manages makes manager the manager of person.
 func (w *World) Manages(manager, person int64) {
 	w.t.Helper()
 	w.Do(`update people set manager_id = $1 where id = $2`, manager, person)
 }
 
-// Administrator makes somebody one.
+// Administrator makes person an administrator.
 func (w *World) Administrator(person int64) {
 	w.t.Helper()
 	w.Do(`update people set administrator = true where id = $1`, person)
 }
 
-// Application adds one, whose target is the instance of the same name in capitals.
+// Application adds an application. Its instance has the same name in capitals.
 func (w *World) Application(slug string, owners ...int64) int64 {
 	w.t.Helper()
 	return w.ApplicationIn(strings.ToUpper(slug), slug, owners...)
 }
 
-// ApplicationIn adds one in an instance that it may share with others.
+// ApplicationIn adds an application in an instance, which others may share.
 func (w *World) ApplicationIn(instance, slug string, owners ...int64) int64 {
 	w.t.Helper()
-	id := Value[int64](w, `insert into applications (slug, name, connector, instance) values ($1, initcap($1), 'fake', $2) returning id`, slug, instance)
+	id := Value[int64](w, `
+		insert into applications (slug, name, connector, instance) values ($1, initcap($1), 'fake', $2) returning id`, slug, instance)
 	w.Do(`insert into application_owners select $1, unnest($2::bigint[])`, id, pq.Array(owners))
 	return id
 }
 
-// Entitlement adds one. Its object is called <slug>/<key>.
+// Entitlement adds an entitlement. Its object is called <slug>/<key>.
 func (w *World) Entitlement(application int64, key string, owners ...int64) int64 {
 	w.t.Helper()
 	id := Value[int64](w, `
 		insert into entitlements (application_id, instance, key, name, kind, risk, target)
-		select id, instance, $2, initcap($2), 'role', 'low', slug || '/' || $2 from applications where id = $1 returning id`, application, key)
+		select id, instance, $2, initcap($2), 'role', 'low', slug || '/' || $2
+		  from applications where id = $1 returning id`, application, key)
 	w.Do(`insert into entitlement_owners select $1, unnest($2::bigint[])`, id, pq.Array(owners))
 	return id
 }
 
-// Account is a person's in an entitlement's target, called like the part of their e-mail before the @. It is made when
-// it is first asked for.
+// Account returns a person's account in an entitlement's target, and creates it if needed. Its name is the part of the person's
+// e-mail address before the @.
 func (w *World) Account(person, entitlement int64) int64 {
 	w.t.Helper()
 	return Value[int64](w, `
@@ -114,13 +117,13 @@ func (w *World) Account(person, entitlement int64) int64 {
 		returning id`, person, entitlement)
 }
 
-// Asked is a request and its items, in the order in which they were asked for.
+// Asked is a request and its items, in order.
 type Asked struct {
 	ID    int64
 	Items []int64
 }
 
-// Request submits one as the Slack app does, for so long from now; zero: permanent.
+// Request submits a request as the Slack app does, for a duration from now; zero: permanent.
 func (w *World) Request(requester int64, lasts time.Duration, entitlements ...int64) Asked {
 	w.t.Helper()
 	var ends sql.NullTime
@@ -142,20 +145,21 @@ func (w *World) Request(requester int64, lasts time.Duration, entitlements ...in
 	must(err)
 	must(w.SlackApp.Get(&asked.ID, `
 		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, policy_version)
-		values ($1, $2, 'custom', $3, 'UTC', 'project', $4) returning id`, fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends, version.Version))
+		values ($1, $2, 'custom', $3, 'UTC', 'project', $4) returning id`,
+		fmt.Sprintf("V%d-%d", requester, w.forms), requester, ends, version.Version))
 	for _, e := range entitlements {
-		clause, err := p.Judge(subjects[e])
+		rule, err := p.Evaluate(subjects[e])
 		must(err)
 		var item int64
 		must(w.SlackApp.Get(&item, `
-			insert into request_items (request_id, entitlement_id, account_id, clause) values ($1, $2, $3, $4) returning id`,
-			asked.ID, e, w.Account(requester, e), clause))
+			insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, $4) returning id`,
+			asked.ID, e, w.Account(requester, e), rule))
 		asked.Items = append(asked.Items, item)
 	}
 	return asked
 }
 
-// Policy applies one, as an operator does.
+// Policy applies a policy as an operator does, and returns its version.
 func (w *World) Policy(source string) int64 {
 	w.t.Helper()
 	v, _, err := w.As(w.t, "accessbot_directory").ApplyPolicy(context.Background(), "policy.yaml", []byte(source))
@@ -165,7 +169,13 @@ func (w *World) Policy(source string) int64 {
 	return v.Version
 }
 
-// Ask opens an approval about the items for the candidates, as the worker does, and answers its number.
+// WithDefaults is the source of the default policy with these lines of defaults, separated by commas.
+func WithDefaults(lines string) string {
+	_, rules, _ := strings.Cut(string(policy.Default), "\nrules:")
+	return "defaults: {" + lines + "}\nrules:" + rules
+}
+
+// Ask opens an approval of the items for the candidates as the worker does, and returns its ID.
 func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	w.t.Helper()
 	ctx := context.Background()
@@ -173,14 +183,16 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
-	application := Value[int64](w, `select e.application_id from request_items i join entitlements e on e.id = i.entitlement_id where i.id = $1`, items[0])
-	answer := policy.Answer{Agree: 1}
+	defer tx.Rollback() //nolint:errcheck // after the commit it does nothing
+	application := Value[int64](w, `
+		select e.application_id from request_items i join entitlements e on e.id = i.entitlement_id where i.id = $1`, items[0])
+	answer := policy.Answer{RequiredApprovals: 1}
 	for _, c := range candidates {
 		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.EntitlementOwner})
 	}
-	id, err := schema.OpenApproval(ctx, tx, schema.Question{RequestID: asked.ID, ApplicationID: application, PolicyVersion: 1, Items: items, Stage: 1, Stages: 1,
-		Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
+	version := Value[int64](w, `select policy_version from access_requests where id = $1`, asked.ID)
+	id, err := schema.OpenApproval(ctx, tx, schema.NewApproval{RequestID: asked.ID, ApplicationID: application, PolicyVersion: version,
+		Items: items, Stage: 1, Stages: 1, Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -193,17 +205,20 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 	return id
 }
 
-// Decide records a decision about items of an approval as the Slack app does, and answers why the record refused it.
-func (w *World) Decide(by, approval int64, verdict string, items ...int64) error {
+// Decide records a decision about items of an approval as the Slack app does, and returns the database's error.
+func (w *World) Decide(by, approval int64, outcome string, items ...int64) error {
 	_, err := w.SlackApp.Exec(`
-		insert into decisions (item_id, approval_id, decided_by, verdict, reason, basis, policy_version, terms, ends_at, stage, stages, agree)
-		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version, request_terms(r.id), r.ends_at,
-		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.agree, 1)
-		  from request_items i join access_requests r on r.id = i.request_id left join approvals a on a.id = $2 where i.id = any($4)`, by, approval, verdict, pq.Array(items))
+		insert into decisions (item_id, approval_id, decided_by, outcome, reason, basis, policy_version, terms, ends_at,
+		                       stage, stages, required_approvals)
+		select i.id, $2, $1, $3, case when $3 = 'deny' then 'no need' else '' end, 'entitlement owner', r.policy_version,
+		       request_terms(r.id), r.ends_at,
+		       coalesce(a.stage, 1), coalesce(a.stages, 1), coalesce(a.required_approvals, 1)
+		  from request_items i join access_requests r on r.id = i.request_id left join approvals a on a.id = $2
+		 where i.id = any($4)`, by, approval, outcome, pq.Array(items))
 	return err
 }
 
-// Approve asks by about all of a request's items, approves them, and moves them on as the worker does.
+// Approve opens an approval of all items with one candidate, who approves them, and marks them approved as the worker does.
 func (w *World) Approve(by int64, asked Asked) {
 	w.t.Helper()
 	if err := w.Decide(by, w.Ask(asked, asked.Items, by), "approve", asked.Items...); err != nil {
@@ -214,40 +229,42 @@ func (w *World) Approve(by int64, asked Asked) {
 	}
 }
 
-// State is an item's.
+// State returns an item's state.
 func (w *World) State(item int64) string {
 	w.t.Helper()
 	return Value[string](w, `select state from request_items where id = $1`, item)
 }
 
-// Claim is the claim of an item; 0: none.
+// Claim returns the ID of an item's claim; 0: none.
 func (w *World) Claim(item int64) int64 {
 	w.t.Helper()
 	return Value[int64](w, `select coalesce(max(id), 0) from claims where item_id = $1`, item)
 }
 
-// Claims is how many of a source stand on the seat of a person and an entitlement, live or over.
+// Claims counts the claims of a source for a person and an entitlement, live or over.
 func (w *World) Claims(person, entitlement int64, source string) int {
 	w.t.Helper()
-	return Value[int](w, `select count(*) from claims where person_id = $1 and entitlement_id = $2 and source = $3`, person, entitlement, source)
+	return Value[int](w, `select count(*) from claims where person_id = $1 and entitlement_id = $2 and source = $3`,
+		person, entitlement, source)
 }
 
-// Imported adds a claim as the import of grants.csv does, and answers its number.
+// Imported adds a claim as the import of grants.csv does, and returns its ID.
 func (w *World) Imported(person, entitlement int64) int64 {
 	w.t.Helper()
 	return Value[int64](w, `
-		insert into claims (person_id, account_id, entitlement_id, source, given_at) values ($1, $2, $3, 'imported', app_now()) returning id`,
+		insert into claims (person_id, account_id, entitlement_id, source, granted_at)
+		values ($1, $2, $3, 'imported', app_now()) returning id`,
 		person, w.Account(person, entitlement), entitlement)
 }
 
-// Audited is how many events of an action there are.
-func (w *World) Audited(action string) int {
+// Audited counts the audit events of an action.
+func (w *World) Audited(action schema.AuditAction) int {
 	w.t.Helper()
 	return Value[int](w, `select count(*) from audit_events where action = $1`, action)
 }
 
-// Alerts is how many alerts of an action there are.
-func (w *World) Alerts(action string) int {
+// Alerts counts the alerts of an action.
+func (w *World) Alerts(action schema.AuditAction) int {
 	w.t.Helper()
 	return Value[int](w, `select count(*) from audit_events where action = $1 and alert`, action)
 }

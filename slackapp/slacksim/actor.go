@@ -11,30 +11,30 @@ import (
 	"time"
 )
 
-// Actor is one user of a workspace, acting as a person does: by what stands on the screen.
+// Actor is one user of a workspace, who acts on what is on the screen, as a person does.
 //
-// Every action first waits until what it names is there (10 s; see Within), on the top modal or, if
-// none is open, on the Home tab; and returns once the app has acknowledged it. What the app does after
-// its ack (views.update, views.open, messages) may come a moment later: the next action waits for what
-// it names. Where the same words stood there before, wait for something new first (WaitForModal,
-// WaitForHome), or put the action into AwaitUpdate.
+// Every action first waits for the element that it names (10 s; see Within), in the top modal or, if
+// none is open, on the Home tab. It returns once the app has acknowledged it. What the app does after
+// its ack (views.update, views.open, messages) may appear a moment later, and the next action waits for
+// it. If the screen had the same words before, wait for something new first (WaitForModal,
+// WaitForHome), or use AwaitUpdate.
 //
 // Names match a whole label, button or option, else one that contains them; two matches are an error.
-// Errors say what is on the screen.
+// Errors include what is on the screen.
 type Actor struct {
 	w       *Workspace
 	who     string
 	timeout time.Duration
 }
 
-// Within is the same person, but with another patience.
+// Within returns the same user with another timeout.
 func (a *Actor) Within(timeout time.Duration) *Actor {
 	b := *a
 	b.timeout = timeout
 	return &b
 }
 
-// NotAcked is an action that the app did not acknowledge, in time or at all; the user saw Notice.
+// NotAcked means that the app did not acknowledge an action in time. The user saw Notice.
 type NotAcked struct{ Notice, Cause string }
 
 func (e NotAcked) Error() string { return e.Notice + " (" + e.Cause + ")" }
@@ -43,7 +43,7 @@ func (a *Actor) path(rest string) string { return "/client/users/" + url.PathEsc
 
 var mention = regexp.MustCompile(`<@([A-Z0-9]+)`)
 
-// Screen is all that this user sees, now.
+// Screen returns everything that the user sees now.
 func (a *Actor) Screen() (Screen, error) {
 	sc, _, err := a.look()
 	return sc, err
@@ -58,7 +58,7 @@ func (a *Actor) look() (Screen, map[string]string, error) {
 	if err := json.Unmarshal(raw, &sc); err != nil {
 		return sc, nil, fmt.Errorf("read the screen: %w", err)
 	}
-	// Go writes < as \u003c: look at the text, not at its encoding.
+	// Go encodes < as \u003c.
 	names, err := a.w.userNames([]byte(strings.ReplaceAll(string(raw), `\u003c`, "<")))
 	for i := range sc.Messages {
 		sc.Messages[i].names = names
@@ -66,13 +66,13 @@ func (a *Actor) look() (Screen, map[string]string, error) {
 	return sc, names, err
 }
 
-// notThere: keep looking.
+// notThere means that something is not on the screen yet: keep looking.
 type notThere struct{ what string }
 
 func (e notThere) Error() string { return e.what }
 
-// await looks at the screen until try succeeds. It goes on looking while try answers notThere, or the
-// server that the screen has changed meanwhile.
+// await looks at the screen until try succeeds. It goes on while try returns notThere, or the server
+// reports that the screen has changed (conflict).
 func (a *Actor) await(try func(sc Screen, names map[string]string) error) error {
 	var last error
 	var seen string
@@ -85,11 +85,11 @@ func (a *Actor) await(try func(sc Screen, names map[string]string) error) error 
 		var n notThere
 		var c conflict
 		if errors.As(last, &n) || errors.As(last, &c) {
-			seen = picture(sc, names)
+			seen = describe(sc, names)
 			return sc.Seq, false, nil
 		}
 		if last != nil {
-			return 0, false, fmt.Errorf("%s: %w\non the screen:\n%s", a.who, last, picture(sc, names))
+			return 0, false, fmt.Errorf("%s: %w\non the screen:\n%s", a.who, last, describe(sc, names))
 		}
 		return 0, true, nil
 	})
@@ -99,8 +99,8 @@ func (a *Actor) await(try func(sc Screen, names map[string]string) error) error 
 	return err
 }
 
-// picture is the whole screen in words, for errors.
-func picture(sc Screen, names map[string]string) string {
+// describe returns the whole screen as text, for errors.
+func describe(sc Screen, names map[string]string) string {
 	var parts []string
 	for i := len(sc.Modals) - 1; i >= 0; i-- {
 		parts = append(parts, sc.Modals[i].text(names))
@@ -108,7 +108,7 @@ func picture(sc Screen, names map[string]string) string {
 	if sc.Home != nil {
 		parts = append(parts, "-- Home --\n"+sc.Home.text(names))
 	} else {
-		parts = append(parts, "-- Home: nothing was published --")
+		parts = append(parts, "-- Home: nothing published --")
 	}
 	for _, m := range sc.Messages[max(0, len(sc.Messages)-5):] {
 		kind := "Message"
@@ -123,7 +123,7 @@ func picture(sc Screen, names map[string]string) string {
 	return strings.Join(parts, "\n")
 }
 
-// front is what the user acts on: the top modal, or the Home tab.
+// front returns the view that the user acts on: the top modal, or the Home tab.
 func front(sc Screen) *View {
 	if n := len(sc.Modals); n > 0 {
 		return &sc.Modals[n-1]
@@ -131,7 +131,7 @@ func front(sc Screen) *View {
 	return sc.Home
 }
 
-// OpenHome opens the Home tab and waits until the app has published it for that.
+// OpenHome opens the Home tab and waits until the app has published it again.
 func (a *Actor) OpenHome() error {
 	before, err := a.Screen()
 	if err != nil {
@@ -148,7 +148,7 @@ func (a *Actor) OpenHome() error {
 	})
 }
 
-// VisitHome opens the Home tab and only waits for the app's ack.
+// VisitHome opens the Home tab and waits only for the app's ack.
 func (a *Actor) VisitHome() error { return a.open("home") }
 
 // OpenMessages opens the Messages tab.
@@ -158,7 +158,7 @@ func (a *Actor) open(tab string) error {
 	return a.act("/open", object{"tab": tab})
 }
 
-// act does something and turns an ack that failed into an error.
+// act sends an action, and returns an error if the app did not acknowledge it.
 func (a *Actor) act(path string, in object) error {
 	var o Outcome
 	if err := a.w.do(http.MethodPost, a.path(path), in, &o); err != nil {
@@ -170,10 +170,10 @@ func (a *Actor) act(path string, in object) error {
 	return nil
 }
 
-// AwaitUpdate does something and waits until the app has then changed what was in front: the top modal,
-// or the Home tab, updated, opened or closed.
+// AwaitUpdate calls do and waits until the app has changed the view in front: the top modal or the Home
+// tab was updated, or a modal opened or closed.
 func (a *Actor) AwaitUpdate(do func() error) error {
-	face := func(sc Screen) string {
+	version := func(sc Screen) string {
 		if v := front(sc); v != nil {
 			return v.ID + " " + v.Hash
 		}
@@ -187,14 +187,14 @@ func (a *Actor) AwaitUpdate(do func() error) error {
 		return err
 	}
 	return a.await(func(sc Screen, _ map[string]string) error {
-		if face(sc) == face(before) {
+		if version(sc) == version(before) {
 			return notThere{"the app changed nothing"}
 		}
 		return nil
 	})
 }
 
-// Home is the Home tab as it reads now; empty if the app has published none.
+// Home returns the text of the Home tab; empty if the app has published none.
 func (a *Actor) Home() (string, error) {
 	sc, names, err := a.look()
 	if err != nil || sc.Home == nil {
@@ -203,7 +203,7 @@ func (a *Actor) Home() (string, error) {
 	return sc.Home.text(names), nil
 }
 
-// Modal is the top modal as it reads now; empty if none is open.
+// Modal returns the text of the top modal; empty if none is open.
 func (a *Actor) Modal() (string, error) {
 	sc, names, err := a.look()
 	if err != nil || len(sc.Modals) == 0 {
@@ -212,7 +212,7 @@ func (a *Actor) Modal() (string, error) {
 	return sc.Modals[len(sc.Modals)-1].text(names), nil
 }
 
-// WaitForHome waits until the Home tab reads that, and answers all of it.
+// WaitForHome waits until the Home tab contains a text, and returns all of its text.
 func (a *Actor) WaitForHome(substring string) (string, error) {
 	var text string
 	return text, a.await(func(sc Screen, names map[string]string) error {
@@ -226,7 +226,7 @@ func (a *Actor) WaitForHome(substring string) (string, error) {
 	})
 }
 
-// WaitForModal waits until the top modal reads that, and answers all of it.
+// WaitForModal waits until the top modal contains a text, and returns all of its text.
 func (a *Actor) WaitForModal(substring string) (string, error) {
 	var text string
 	return text, a.await(func(sc Screen, names map[string]string) error {
@@ -250,23 +250,23 @@ func (a *Actor) WaitForNoModal() error {
 	})
 }
 
-// WaitUntil waits until the screen is so; what says it in words.
-func (a *Actor) WaitUntil(what string, so func(Screen) bool) error {
+// WaitUntil waits until the screen meets a condition; what describes it.
+func (a *Actor) WaitUntil(what string, condition func(Screen) bool) error {
 	return a.await(func(sc Screen, _ map[string]string) error {
-		if !so(sc) {
-			return notThere{"not so: " + what}
+		if !condition(sc) {
+			return notThere{"condition not met: " + what}
 		}
 		return nil
 	})
 }
 
-// Notices are what Slack itself told the user, the newest last.
+// Notices returns Slack's own notices to the user, the newest last.
 func (a *Actor) Notices() ([]Notice, error) {
 	sc, err := a.Screen()
 	return sc.Notices, err
 }
 
-// WaitForNotice waits until Slack itself tells the user so; it looks at the cause too.
+// WaitForNotice waits for a notice of Slack's whose text or cause contains a text.
 func (a *Actor) WaitForNotice(substring string) (Notice, error) {
 	var found Notice
 	return found, a.await(func(sc Screen, _ map[string]string) error {
@@ -276,6 +276,6 @@ func (a *Actor) WaitForNotice(substring string) (Notice, error) {
 				return nil
 			}
 		}
-		return notThere{fmt.Sprintf("Slack says nothing of %q", substring)}
+		return notThere{fmt.Sprintf("Slack shows no notice with %q", substring)}
 	})
 }

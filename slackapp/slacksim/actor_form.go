@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// named finds the one thing whose name is want, else the one whose name contains it.
+// named finds the only thing whose name is want, else the only one whose name contains it.
 func named[T any](things []T, name func(T) string, want, kind string) (T, error) {
 	var none T
 	for _, same := range []func(string) bool{
@@ -26,7 +26,7 @@ func named[T any](things []T, name func(T) string, want, kind string) (T, error)
 		case 1:
 			return found[0], nil
 		default:
-			return none, fmt.Errorf("%d of the %s match %q: narrow it", len(found), plural(kind), want)
+			return none, fmt.Errorf("%d of the %s match %q: use a longer name", len(found), plural(kind), want)
 		}
 	}
 	return none, notThere{fmt.Sprintf("no %s %q", kind, want)}
@@ -44,11 +44,11 @@ type pressable struct {
 	target Target
 	text   string
 	option string // the entry's value
-	beside string // what stands beside it
+	beside string // the text next to it
 }
 
-// pressables are what can be pressed in blocks. Beside the elements of an actions block stands the
-// nearest text before it.
+// pressables returns what can be pressed in blocks. The text next to an actions block is the nearest
+// text before it.
 func pressables(blocks []object, t Target, names map[string]string) []pressable {
 	var all []pressable
 	before := ""
@@ -75,10 +75,10 @@ func pressables(blocks []object, t Target, names map[string]string) []pressable 
 	return all
 }
 
-// Press presses a button (or an entry of an overflow menu) by its text, and says yes if it asks.
+// Press presses a button (or an entry of an overflow menu) by its text, and confirms if it asks.
 func (a *Actor) Press(text string) error { return a.PressBeside("", text) }
 
-// PressBeside presses the button that stands beside this text: in its section, or right below it.
+// PressBeside presses the button next to a text: in its section, or right below it.
 func (a *Actor) PressBeside(beside, text string) error {
 	return a.await(func(sc Screen, names map[string]string) error {
 		v := front(sc)
@@ -103,7 +103,7 @@ func (a *Actor) pressOne(all []pressable, text string, times int) error {
 	})
 }
 
-// labelled finds the one control of that label in front, of one of these kinds (any if none are named).
+// labelled finds the only control with a label in front, of one of these kinds (any kind if there are none).
 func labelled(sc Screen, label string, kinds ...string) (*View, element, error) {
 	v := front(sc)
 	if v == nil {
@@ -140,7 +140,7 @@ func optionText(names map[string]string) func(object) string {
 	return func(o object) string { return readText(obj(o, "text"), names) }
 }
 
-// Choose chooses an option of radio buttons or of a select, by its text; in a multi-select it adds it.
+// Choose selects an option of radio buttons or of a select by its text; in a multi-select it adds it.
 func (a *Actor) Choose(label, option string) error {
 	return a.await(func(sc Screen, names map[string]string) error {
 		v, e, err := labelled(sc, label, "radio_buttons", "static_select", "multi_static_select")
@@ -158,8 +158,8 @@ func (a *Actor) Choose(label, option string) error {
 	})
 }
 
-// Search types into an external select and answers the options that the app offers. "No result" is none;
-// it is an error only if the app's answer was not fit to be shown.
+// Search types into an external select and returns the options that the app offers, none for "No
+// result". It is an error if the app's answer was invalid.
 func (a *Actor) Search(label, query string) ([]string, error) {
 	var found []string
 	return found, a.await(func(sc Screen, names map[string]string) error {
@@ -184,7 +184,7 @@ func (a *Actor) search(sc Screen, label, query string) (*View, element, []object
 	return v, e, o.Options, err
 }
 
-// Pick types into an external select and chooses one of the options that the app offers.
+// Pick types into an external select and selects one of the options that the app offers.
 func (a *Actor) Pick(label, query, option string) error {
 	return a.await(func(sc Screen, names map[string]string) error {
 		v, e, offered, err := a.search(sc, label, query)
@@ -220,16 +220,16 @@ func boxes(v *View, label string) []box {
 	return all
 }
 
-// Tick ticks checkboxes, one after the other; one that is ticked stays so.
+// Tick ticks checkboxes, one after the other. A ticked one stays ticked.
 func (a *Actor) Tick(options ...string) error { return a.mark("", true, options) }
 
-// Untick takes ticks off.
+// Untick unticks checkboxes.
 func (a *Actor) Untick(options ...string) error { return a.mark("", false, options) }
 
 // TickIn ticks checkboxes of the group with this label.
 func (a *Actor) TickIn(label string, options ...string) error { return a.mark(label, true, options) }
 
-// UntickIn takes ticks off in the group with this label.
+// UntickIn unticks checkboxes of the group with this label.
 func (a *Actor) UntickIn(label string, options ...string) error { return a.mark(label, false, options) }
 
 func (a *Actor) mark(label string, on bool, wanted []string) error {
@@ -248,7 +248,7 @@ func (a *Actor) mark(label string, on bool, wanted []string) error {
 				return nil
 			}
 			after := []string{}
-			for _, o := range options(b.group.element) { // in the order in which they stand there
+			for _, o := range options(b.group.element) { // in their order on the screen
 				w := str(o, "value")
 				if w == value && on || w != value && slices.Contains(chosen, w) {
 					after = append(after, w)
@@ -263,12 +263,12 @@ func (a *Actor) mark(label string, on bool, wanted []string) error {
 	return nil
 }
 
-// Boxes are the texts of all checkboxes in front; Ticked those that are ticked.
+// Boxes returns the texts of all checkboxes in front.
 func (a *Actor) Boxes() ([]string, error) {
 	return a.boxTexts(func([]string, string) bool { return true })
 }
 
-// Ticked are the texts of the checkboxes that are ticked.
+// Ticked returns the texts of the ticked checkboxes in front.
 func (a *Actor) Ticked() ([]string, error) { return a.boxTexts(slices.Contains[[]string]) }
 
 func (a *Actor) boxTexts(want func(chosen []string, value string) bool) ([]string, error) {
@@ -286,7 +286,7 @@ func (a *Actor) boxTexts(want func(chosen []string, value string) bool) ([]strin
 	return found, nil
 }
 
-// Options are the texts of what radio buttons, a select or a group of checkboxes offer.
+// Options returns the texts of the options of radio buttons, a select or a group of checkboxes.
 func (a *Actor) Options(label string) ([]string, error) {
 	var found []string
 	return found, a.await(func(sc Screen, names map[string]string) error {
@@ -296,7 +296,7 @@ func (a *Actor) Options(label string) ([]string, error) {
 	})
 }
 
-// Value is what a field shows as filled in or chosen; empty for nothing.
+// Value returns what a field shows as filled in or selected; empty for nothing.
 func (a *Actor) Value(label string) (string, error) {
 	var text string
 	return text, a.await(func(sc Screen, names map[string]string) error {
@@ -308,7 +308,7 @@ func (a *Actor) Value(label string) (string, error) {
 	})
 }
 
-// Fill puts text into a field, in place of what was there; an empty text clears it.
+// Fill replaces the text of a field; an empty text clears it.
 func (a *Actor) Fill(label, text string) error {
 	return a.await(func(sc Screen, _ map[string]string) error {
 		v, e, err := labelled(sc, label, textInputs...)
@@ -319,7 +319,7 @@ func (a *Actor) Fill(label, text string) error {
 	})
 }
 
-// Enter presses Enter in a text field, which tells the app where it asked for that.
+// Enter presses Enter in a text field. Slack tells the app if it asked for that.
 func (a *Actor) Enter(label string) error {
 	return a.await(func(sc Screen, _ map[string]string) error {
 		v, e, err := labelled(sc, label, textInputs...)
@@ -352,9 +352,9 @@ func (a *Actor) PickTime(label, clock string) error {
 	})
 }
 
-// Submit submits the top modal and answers the errors that then stand at its fields, by label: Slack's
-// own ("Please complete this required field.") or the app's. None: it was accepted. A submission that
-// the app did not answer properly is an error (NotAcked).
+// Submit submits the top modal and returns the errors shown at its fields, by label: Slack's own ("Please
+// complete this required field.") or the app's. Without errors it was accepted. It is an error
+// (NotAcked) if the app did not answer properly.
 func (a *Actor) Submit() (map[string]string, error) { return a.SubmitAtOnce(1) }
 
 // SubmitAtOnce submits the same form several times at the same moment.
@@ -366,7 +366,7 @@ func (a *Actor) SubmitAtOnce(times int) (map[string]string, error) {
 		}
 		v := sc.Modals[len(sc.Modals)-1]
 		if v.Submit == "" {
-			return notThere{"the modal has no button to submit it"}
+			return notThere{"the modal has no submit button"}
 		}
 		var o Outcome
 		if err := a.w.do(http.MethodPost, a.path("/submit"), object{"view_id": v.ID, "times": times}, &o); err != nil {
@@ -385,10 +385,10 @@ func (a *Actor) SubmitAtOnce(times int) (map[string]string, error) {
 	return byLabel, err
 }
 
-// CloseModal closes the top modal, by its Cancel button.
+// CloseModal closes the top modal with its Cancel button.
 func (a *Actor) CloseModal() error { return a.close(false) }
 
-// CloseAllModals closes the whole stack, by its ✕.
+// CloseAllModals closes all modals with the ✕.
 func (a *Actor) CloseAllModals() error { return a.close(true) }
 
 func (a *Actor) close(all bool) error {

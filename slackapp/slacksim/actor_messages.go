@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Messages are the app's messages to this user, the newest last, without ephemeral ones.
+// Messages returns the app's messages to this user, the newest last, without ephemeral ones.
 func (a *Actor) Messages() ([]Message, error) { return a.messages(false) }
 
-// Ephemerals are those that say "Only visible to you".
+// Ephemerals returns the ephemeral messages: "Only visible to you".
 func (a *Actor) Ephemerals() ([]Message, error) { return a.messages(true) }
 
 func (a *Actor) messages(ephemeral bool) ([]Message, error) {
 	sc, err := a.Screen()
-	return those(sc, ephemeral), err
+	return messagesOn(sc, ephemeral), err
 }
 
-func those(sc Screen, ephemeral bool) []Message {
+func messagesOn(sc Screen, ephemeral bool) []Message {
 	found := []Message{}
 	for _, m := range sc.Messages {
 		if m.Ephemeral == ephemeral {
@@ -26,7 +26,7 @@ func those(sc Screen, ephemeral bool) []Message {
 	return found
 }
 
-// Latest is the newest message that reads so, now; it is an error if there is none.
+// Latest returns the newest message that contains a text now; it is an error if there is none.
 func (a *Actor) Latest(substring string) (Message, error) {
 	all, err := a.Messages()
 	if err != nil {
@@ -47,10 +47,10 @@ func latest(all []Message, substring string) (Message, bool) {
 	return Message{}, false
 }
 
-// WaitForMessage waits until a message reads so, and answers the newest that does.
+// WaitForMessage waits for a message that contains a text, and returns the newest one.
 func (a *Actor) WaitForMessage(substring string) (Message, error) { return a.waitFor(substring, false) }
 
-// WaitForEphemeral waits until an ephemeral message reads so.
+// WaitForEphemeral waits for an ephemeral message that contains a text.
 func (a *Actor) WaitForEphemeral(substring string) (Message, error) {
 	return a.waitFor(substring, true)
 }
@@ -58,7 +58,7 @@ func (a *Actor) WaitForEphemeral(substring string) (Message, error) {
 func (a *Actor) waitFor(substring string, ephemeral bool) (Message, error) {
 	var found Message
 	return found, a.await(func(sc Screen, _ map[string]string) error {
-		m, ok := latest(those(sc, ephemeral), substring)
+		m, ok := latest(messagesOn(sc, ephemeral), substring)
 		if !ok {
 			return notThere{fmt.Sprintf("no message says %q", substring)}
 		}
@@ -67,7 +67,7 @@ func (a *Actor) waitFor(substring string, ephemeral bool) (Message, error) {
 	})
 }
 
-// Again is the same message as it is now, for example after an edit.
+// Again returns a message as it is now, for example after an edit.
 func (a *Actor) Again(m Message) (Message, error) {
 	sc, err := a.Screen()
 	if err != nil {
@@ -81,7 +81,7 @@ func (a *Actor) Again(m Message) (Message, error) {
 	return m, fmt.Errorf("%s: message %s is gone", a.who, m.TS)
 }
 
-// WaitForEdit waits until this message reads so.
+// WaitForEdit waits until a message contains a text.
 func (a *Actor) WaitForEdit(m Message, substring string) (Message, error) {
 	var found Message
 	return found, a.await(func(sc Screen, _ map[string]string) error {
@@ -110,7 +110,7 @@ func (a *Actor) PressAtOnce(m Message, button string, times int) error {
 	})
 }
 
-// PressForwarded presses a button of someone else's message, as if it had been forwarded or copied.
+// PressForwarded presses a button of another user's message, as if it had been forwarded or copied.
 func (a *Actor) PressForwarded(m Message, button string) error {
 	return a.pressOne(pressables(m.Blocks, Target{TS: m.TS, Channel: m.Channel, Forwarded: true}, m.names), button, 1)
 }

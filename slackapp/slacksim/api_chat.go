@@ -10,8 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// target is the conversation that a chat method names: by a channel's ID, or, where Slack allows it, a
-// user's.
+// target finds the conversation of a chat method, by a channel's ID or, if Slack allows it, a user's.
 func (s *Server) target(id string, userAllowed bool) (*channel, *refusal) {
 	if ch := s.channels[id]; ch != nil {
 		for _, member := range ch.members {
@@ -34,7 +33,7 @@ func (s *Server) target(id string, userAllowed bool) (*channel, *refusal) {
 	return nil, refuse("channel_not_found")
 }
 
-// content reads and checks text and blocks; given says whether blocks were sent at all.
+// content reads and checks text and blocks; given reports whether blocks were sent.
 func (c *call) content(maxText int) (text string, blocks []object, given bool, no *refusal) {
 	text = c.str("text")
 	v, ok := c.value("blocks")
@@ -49,7 +48,7 @@ func (c *call) content(maxText int) (text string, blocks []object, given bool, n
 		if problems := checkBlocks(v); len(problems) > 0 {
 			return "", nil, false, &refusal{"invalid_blocks", problems}
 		}
-		if said(v) > maxBlocksText {
+		if textLength(v) > maxBlocksText {
 			return "", nil, false, refuse("msg_blocks_too_long")
 		}
 		blocks = objects(v.([]any))
@@ -63,7 +62,7 @@ func (c *call) content(maxText int) (text string, blocks []object, given bool, n
 	return text, blocks, given, nil
 }
 
-// chatPostMessage posts. It knows no idempotency: called twice, it posts twice.
+// chatPostMessage posts a message. It is not idempotent: called twice, it posts twice.
 func (s *Server) chatPostMessage(c *call) (object, *refusal) {
 	ch, no := s.target(c.str("channel"), true)
 	if no != nil {
@@ -77,7 +76,7 @@ func (s *Server) chatPostMessage(c *call) (object, *refusal) {
 	return object{"channel": ch.id, "ts": m.ts, "message": m.payload(s)}, nil
 }
 
-// chatUpdate needs the channel's own ID; text without blocks removes the blocks ("chat.update").
+// chatUpdate needs the channel's ID. Text without blocks removes the blocks ("chat.update").
 func (s *Server) chatUpdate(c *call) (object, *refusal) {
 	ch, no := s.target(c.str("channel"), false)
 	if no != nil {
@@ -127,8 +126,8 @@ func (s *Server) chatPostEphemeral(c *call) (object, *refusal) {
 	return object{"message_ts": m.ts}, nil
 }
 
-// serveReplyURL takes what an app posts to a response_url: a private answer, or one that replaces or
-// deletes the message that was acted on.
+// serveReplyURL handles a post to a response_url: an ephemeral answer, or one that replaces or deletes the
+// message that the user acted on.
 func (s *Server) serveReplyURL(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	t := Traffic{Direction: fromApp, Name: "response_url", At: start, Status: http.StatusOK, Bytes: int(r.ContentLength)}
@@ -147,14 +146,14 @@ func (s *Server) serveReplyURL(w http.ResponseWriter, r *http.Request) {
 		ReplaceOriginal bool   `json:"replace_original"`
 		DeleteOriginal  bool   `json:"delete_original"`
 	}
-	said := &bytes.Buffer{}
-	if err := json.NewDecoder(io.TeeReader(http.MaxBytesReader(w, r.Body, 1<<20), said)).Decode(&body); err != nil {
+	raw := &bytes.Buffer{}
+	if err := json.NewDecoder(io.TeeReader(http.MaxBytesReader(w, r.Body, 1<<20), raw)).Decode(&body); err != nil {
 		fail(http.StatusBadRequest, "invalid_payload")
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.request = s.shown(said.Bytes())
+	t.request = s.shown(raw.Bytes())
 	reply := s.replies[r.PathValue("token")]
 	switch {
 	case reply == nil:

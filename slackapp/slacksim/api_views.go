@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// trigger is a trigger_id: it opens one modal for the user who acted, soon after.
+// trigger is a trigger_id: it opens one modal for the user who acted, within TriggerTTL.
 type trigger struct {
 	user    string
 	view    string // the modal that the user acted in, or ""
@@ -15,7 +15,7 @@ type trigger struct {
 }
 
 func (s *Server) newTrigger(user, viewID string) string {
-	for id, t := range s.triggers { // forget those that nobody can still try
+	for id, t := range s.triggers { // delete those that expired long ago
 		if time.Since(t.expires) > time.Minute {
 			delete(s.triggers, id)
 		}
@@ -71,8 +71,8 @@ func (s *Server) viewsOpen(c *call) (object, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	// Opened from within a modal it lies over it, with a stack of its own. Slack does not promise what
-	// happens then (bolt-js#1827): an app should push or update instead.
+	// Opened from within a modal, it covers that modal with a stack of its own. Slack does not define what
+	// happens then (bolt-js#1827): apps should push or update instead.
 	v := s.openModal(t.user, spec, false)
 	return object{"view": v.payload(s, nil)}, nil
 }
@@ -90,7 +90,7 @@ func (s *Server) viewsPush(c *call) (object, *refusal) {
 	case no != nil:
 		return nil, no
 	case t.view == "":
-		return nil, refuse("invalid_trigger_id") // only an action in a modal lets one push
+		return nil, refuse("invalid_trigger_id") // only a trigger from a modal can push
 	case len(s.stacks[t.user]) == 0:
 		return nil, refuse("not_found")
 	case len(s.stacks[t.user]) >= maxStack:

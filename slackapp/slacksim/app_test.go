@@ -29,7 +29,7 @@ const (
 	ben      = "ben@example.com"
 )
 
-// app is a small app written with slack-go, as any other is: it knows nothing of the local Slack.
+// app is an ordinary small app written with slack-go, which does not know the local Slack.
 type app struct {
 	t   testing.TB
 	api *slack.Client
@@ -45,10 +45,10 @@ type app struct {
 	options  func(ic slack.InteractionCallback) any
 	before   func(kind string) // runs before the ack
 	status   func(kind string) int
-	instead  http.Handler // takes what is left to do once the request is verified
+	instead  http.Handler // handles verified requests instead
 }
 
-// replace lets another handler answer from now on.
+// replace sets another handler for verified requests.
 func (a *app) replace(h http.Handler) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -90,7 +90,7 @@ func (a *app) event(e slackevents.EventsAPIEvent) {
 	}
 }
 
-// of are the interactions of one type that the app has got.
+// of returns the interactions of one type that the app received.
 func (a *app) of(kind slack.InteractionType) []slack.InteractionCallback {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,7 +103,7 @@ func (a *app) of(kind slack.InteractionType) []slack.InteractionCallback {
 	return found
 }
 
-// ServeHTTP is the app in HTTP mode: it verifies each request with slack-go.
+// ServeHTTP serves the app in HTTP mode, and verifies each request with slack-go.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -161,7 +161,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// listen is the app in Socket Mode, on slack-go's own client.
+// listen runs the app in Socket Mode, with slack-go's own client.
 func (a *app) listen(ctx context.Context, client *socketmode.Client) {
 	go func() { _ = client.RunContext(ctx) }()
 	for {
@@ -189,13 +189,13 @@ func (a *app) listen(ctx context.Context, client *socketmode.Client) {
 					}
 				}()
 			case socketmode.EventTypeErrorBadMessage:
-				a.t.Errorf("slack-go cannot read what was sent: %v", e.Data)
+				a.t.Errorf("slack-go cannot read a message: %v", e.Data)
 			}
 		}
 	}
 }
 
-// installed is a local Slack with the app in it.
+// installed is a local Slack with an app.
 type installed struct {
 	ws  *slacksim.Workspace
 	app *app
@@ -209,7 +209,7 @@ func people() []slacksim.User {
 	}
 }
 
-// serve starts a local Slack for an app that may be nowhere.
+// serve starts a local Slack; its app need not exist.
 func serve(t testing.TB, cfg slacksim.Config) string {
 	t.Helper()
 	cfg.BotToken, cfg.AppToken, cfg.SigningSecret = botToken, appToken, secret
@@ -223,7 +223,7 @@ func serve(t testing.TB, cfg slacksim.Config) string {
 	return srv.URL
 }
 
-// install starts a local Slack and the app, on one transport.
+// install starts a local Slack and the app, with one transport.
 func install(t testing.TB, transport string, a *app, change ...func(*slacksim.Config)) *installed {
 	t.Helper()
 	a.t = t
@@ -251,7 +251,7 @@ func install(t testing.TB, transport string, a *app, change ...func(*slacksim.Co
 	return &installed{ws, a, url}
 }
 
-// onEach runs a test on both transports.
+// onEach runs a test with both transports.
 func onEach(t *testing.T, test func(t *testing.T, transport string)) {
 	for _, transport := range []string{"http", "socket"} {
 		t.Run(transport, func(t *testing.T) { test(t, transport) })
@@ -288,7 +288,7 @@ func mustJSON(t testing.TB, v any) []byte {
 	return raw
 }
 
-// dial opens one more Socket Mode connection, past slack-go's client.
+// dial opens another Socket Mode connection, without slack-go's client.
 func dial(t testing.TB, api *slack.Client) *websocket.Conn {
 	t.Helper()
 	_, address, err := api.StartSocketModeContext(t.Context())

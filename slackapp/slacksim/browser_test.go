@@ -20,7 +20,7 @@ type tab struct {
 	ctx context.Context
 }
 
-// browse opens an address in a browser of its own, which ends with the test.
+// browse opens an address in a new browser, which ends with the test.
 func browse(t testing.TB, address string) *tab {
 	t.Helper()
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
@@ -30,7 +30,7 @@ func browse(t testing.TB, address string) *tab {
 	ctx, cancelTab := chromedp.NewContext(allocator)
 	t.Cleanup(cancelTab)
 	p := &tab{t, ctx}
-	require.NoError(t, chromedp.Do(ctx), "start the browser") // with a context that has no timeout: it lives as long
+	require.NoError(t, chromedp.Do(ctx), "start the browser") // without a timeout, which would end the browser
 	p.do(chromedp.EmulateViewport(1280, 800))
 	p.open(address)
 	return p
@@ -42,7 +42,7 @@ func (p *tab) open(address string) {
 	p.wait(`document.body.dataset.connected === 'true'`)
 }
 
-// patience is how long anything may take: machines are slow at times.
+// patience is how long anything may take. Test machines can be slow.
 const patience = time.Minute
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -54,7 +54,7 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// js evaluates an expression; a promise's result.
+// js returns the value of an expression, or the result of a promise.
 func js[T any](p *tab, expression string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -73,17 +73,17 @@ func (p *tab) wait(expression string) {
 	defer cancel()
 	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
 	if err != nil {
-		p.t.Fatalf("not so within %s: %s (%v)\non the page:\n%s", patience, expression, err, p.seen())
+		p.t.Fatalf("not true within %s: %s (%v)\non the page:\n%s", patience, expression, err, p.seen())
 	}
 }
 
-// idle waits until all that was done has reached the server.
+// idle waits until all actions have reached the server.
 func (p *tab) idle() {
 	p.t.Helper()
 	p.wait(`document.body.dataset.pending === '0'`)
 }
 
-// seen is what the page says, for errors.
+// seen returns the text on the page, for errors.
 func (p *tab) seen() string {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
@@ -104,7 +104,7 @@ func (p *tab) click(css string) {
 	p.do(chromedp.Click(chromedp.CSS(css), chromedp.NodeVisible))
 }
 
-// press clicks the button of that text or name that nothing lies over.
+// press clicks the button with that text or name in front.
 func (p *tab) press(name string) {
 	p.t.Helper()
 	p.do(chromedp.Click(fmt.Sprintf(`//button[not(ancestor-or-self::*[@inert])][normalize-space(.)=%q or @aria-label=%q]`, name, name), chromedp.NodeVisible))
@@ -121,7 +121,7 @@ func (p *tab) keys(keys string, modifiers ...chromedp.Modifier) {
 	p.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
 }
 
-// focused describes what has the focus: its name, or what it shows.
+// focused returns the name or text of the element that has the focus.
 func (p *tab) focused() string {
 	p.t.Helper()
 	return js[string](p, `(() => { const e = document.activeElement

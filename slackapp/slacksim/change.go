@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Change is what a person puts into an element; one field is given.
+// Change is what a person puts into an element; one field is set.
 type Change struct {
 	Option   string   `json:"option,omitempty"`    // an option's value: radio buttons, selects
 	Options  []string `json:"options,omitempty"`   // options' values: checkboxes, multi-selects
@@ -17,11 +17,11 @@ type Change struct {
 	Time     string   `json:"time,omitempty"`      // HH:mm
 	DateTime int64    `json:"date_time,omitempty"` // seconds since 1970
 	User     string   `json:"user,omitempty"`      // a user's ID
-	Enter    bool     `json:"enter,omitempty"`     // press Enter in a text input, after Text if that is given
+	Enter    bool     `json:"enter,omitempty"`     // press Enter in a text input, after Text if that is set
 	Clear    bool     `json:"clear,omitempty"`
 }
 
-// set changes what an element holds; the app is told where Slack would tell it.
+// set changes what an element holds, and tells the app if Slack would.
 func (s *Server) set(u *User, t Target, change Change, base string) (Outcome, error) {
 	s.mu.Lock()
 	f, e, err := s.find(u, t)
@@ -52,7 +52,7 @@ func (s *Server) set(u *User, t Target, change Change, base string) (Outcome, er
 
 var textInputs = []string{"plain_text_input", "number_input", "email_text_input", "url_text_input", "rich_text_input"}
 
-// dispatches says whether a change is sent to the app: always outside input blocks, else with
+// dispatches reports whether a change is sent to the app: always outside input blocks, else with
 // dispatch_action; text by default on Enter ("Block elements", dispatch_action_config).
 func dispatches(e element, change Change) bool {
 	if !e.input {
@@ -81,7 +81,7 @@ func pick(offered []object, value string) (object, error) {
 	return nil, fmt.Errorf("no option with the value %q", value)
 }
 
-// held is what the element holds after the change.
+// held returns what the element holds after the change.
 func held(e element, before object, loaded []object, change Change) (object, error) {
 	kind := str(e.element, "type")
 	after := maps.Clone(before)
@@ -92,7 +92,7 @@ func held(e element, before object, loaded []object, change Change) (object, err
 	switch kind {
 	case "plain_text_input", "number_input", "email_text_input", "url_text_input":
 		if strings.Contains(change.Text, "\n") && !flag(e.element, "multiline") {
-			return nil, fmt.Errorf("takes one line only")
+			return nil, fmt.Errorf("takes only one line")
 		}
 		if change.Text != "" || change.Clear {
 			after["value"] = orNull(change.Text)
@@ -122,7 +122,7 @@ func held(e element, before object, loaded []object, change Change) (object, err
 		after["selected_options"] = chosen
 	case "datepicker":
 		if _, err := time.Parse(time.DateOnly, change.Date); err != nil && !change.Clear {
-			return nil, fmt.Errorf("a date picker offers no such day: %q", change.Date)
+			return nil, fmt.Errorf("a date picker has no such day: %q", change.Date)
 		}
 		after["selected_date"] = orNull(change.Date)
 	case "timepicker":

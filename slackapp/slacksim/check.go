@@ -14,15 +14,15 @@ const (
 	maxViewBytes     = 250_000
 	maxViewBlocks    = 100
 	maxMessageBlocks = 50
-	maxBlocksText    = 12_000 // of a whole message, which Slack documents nowhere (bolt-js#2509, #2867)
-	maxPostText      = 40_000 // Slack cuts a longer text off; being cut is a fault of the program
+	maxBlocksText    = 12_000 // of a whole message; undocumented (bolt-js#2509, #2867)
+	maxPostText      = 40_000 // Slack truncates a longer text; refused here, since that is a bug in the app
 	maxUpdateText    = 4_000
 )
 
-// Problem is one thing that Slack would refuse in a view or message, and where in the JSON it is.
+// Problem is something that Slack would refuse in a view or message.
 type Problem struct {
 	Pointer string // JSON pointer, for example /view/blocks/3/element/options/0/text/text
-	Message string // Slack's own words where they are known
+	Message string // Slack's own message, if known
 }
 
 // String has the form of Slack's response_metadata.messages.
@@ -30,9 +30,8 @@ func (p Problem) String() string {
 	return fmt.Sprintf("[ERROR] %s [json-pointer:%s]", p.Message, p.Pointer)
 }
 
-// CheckView answers everything that Slack would refuse in a modal or a home view; nothing means that
-// it may be opened. viewJSON is the JSON of one view, as json.Marshal makes it of slack.ModalViewRequest
-// or slack.HomeTabViewRequest.
+// CheckView returns everything that Slack would refuse in a modal or a home view. viewJSON is the JSON of
+// one view, as json.Marshal encodes slack.ModalViewRequest or slack.HomeTabViewRequest.
 func CheckView(viewJSON []byte) []Problem {
 	var v any
 	if err := json.Unmarshal(viewJSON, &v); err != nil {
@@ -45,8 +44,8 @@ func CheckView(viewJSON []byte) []Problem {
 	return problems
 }
 
-// CheckMessage answers everything that Slack would refuse in a message. messageJSON is an object with
-// "text" and "blocks", either may be absent.
+// CheckMessage returns everything that Slack would refuse in a message. messageJSON is an object with
+// "text" and "blocks"; either may be absent.
 func CheckMessage(messageJSON []byte) []Problem {
 	var m struct {
 		Text   string `json:"text"`
@@ -65,26 +64,26 @@ func CheckMessage(messageJSON []byte) []Problem {
 	if m.Blocks != nil {
 		problems = append(problems, checkBlocks(m.Blocks)...)
 	}
-	if said(m.Blocks) > maxBlocksText {
-		problems = append(problems, Problem{"/blocks", "msg_blocks_too_long: more text than a message may have"})
+	if textLength(m.Blocks) > maxBlocksText {
+		problems = append(problems, Problem{"/blocks", "msg_blocks_too_long: more text than a message can have"})
 	}
 	return problems
 }
 
-// said counts the characters of all texts in blocks.
-func said(v any) int {
+// textLength counts the characters of all texts in blocks.
+func textLength(v any) int {
 	n := 0
 	switch v := v.(type) {
 	case []any:
 		for _, inner := range v {
-			n += said(inner)
+			n += textLength(inner)
 		}
 	case object:
 		if kind := str(v, "type"); kind == "plain_text" || kind == "mrkdwn" {
 			return utf8.RuneCountInString(str(v, "text"))
 		}
 		for _, inner := range v {
-			n += said(inner)
+			n += textLength(inner)
 		}
 	}
 	return n
@@ -119,7 +118,7 @@ func checkView(v any) []Problem {
 	return c.problems
 }
 
-// checker walks one view or message and gathers its problems.
+// checker walks through one view or message and collects its problems.
 type checker struct {
 	surface  string // modal, home or message
 	blockIDs map[string]bool
@@ -142,7 +141,7 @@ type field struct {
 	required bool
 }
 
-// shape is all that an object may have; Slack refuses any other property.
+// shape lists all properties that an object may have; Slack refuses any other.
 type shape []field
 
 func (s shape) check(c *checker, ptr string, o object) {
@@ -184,7 +183,7 @@ func chars(min, max int) rule {
 	}
 }
 
-// plain is a plain_text object; Slack takes no mrkdwn where it asks for this.
+// plain is a plain_text object; mrkdwn is refused.
 func plain(max int) rule { return textObject(max, "plain_text") }
 
 // rich is a plain_text or mrkdwn object.

@@ -8,8 +8,8 @@ import (
 )
 
 // The tables of this file follow docs.slack.dev, reference/block-kit: blocks, block-elements and
-// composition-objects. An option's value is held to 75 characters, the smaller of the two limits that
-// Slack's own sources name.
+// composition-objects. An option's value may have 75 characters, the smaller of the two limits in
+// Slack's own sources.
 
 var views = map[string]shape{
 	"modal": {
@@ -43,7 +43,7 @@ var blockShapes = map[string]shape{
 	},
 }
 
-// openBlocks exist, but this program does not use them: only their place is checked.
+// openBlocks exist, but accessbot does not use them: only their surface is checked.
 var openBlocks = map[string][]string{
 	"rich_text": {"modal", "home", "message"},
 	"video":     {"modal", "home", "message"},
@@ -67,18 +67,22 @@ var dispatchConfig = objectOf(shape{
 var (
 	choice   = objectOf(shape{must("text", plain(75)), must("value", chars(1, 75)), might("description", plain(75))})
 	mark     = objectOf(shape{must("text", rich(75)), must("value", chars(1, 75)), might("description", rich(75))})
-	menuItem = objectOf(shape{must("text", plain(75)), must("value", chars(1, 75)), might("description", plain(75)), might("url", chars(0, 3000))})
-	group    = objectOf(shape{must("label", plain(75)), must("options", items(1, 100, choice))})
+	menuItem = objectOf(shape{
+		must("text", plain(75)), must("value", chars(1, 75)), might("description", plain(75)), might("url", chars(0, 3000)),
+	})
+	group = objectOf(shape{must("label", plain(75)), must("options", items(1, 100, choice))})
 )
 
 func with(common shape, more ...field) shape { return append(slices.Clone(common), more...) }
 
 var (
 	prompting = shape{might("placeholder", plain(150)), might("confirm", confirm), might("focus_on_load", focus)}
-	typing    = shape{might("placeholder", plain(150)), might("dispatch_action_config", dispatchConfig), might("focus_on_load", focus)}
-	choosing  = shape{might("confirm", confirm), might("focus_on_load", focus)}
-	several   = with(prompting, might("max_selected_items", whole(1, 1<<31)))
-	ids       = items(0, 1<<31, chars(1, 255))
+	typing    = shape{
+		might("placeholder", plain(150)), might("dispatch_action_config", dispatchConfig), might("focus_on_load", focus),
+	}
+	choosing = shape{might("confirm", confirm), might("focus_on_load", focus)}
+	several  = with(prompting, might("max_selected_items", whole(1, 1<<31)))
+	ids      = items(0, 1<<31, chars(1, 255))
 )
 
 var elementShapes = map[string]shape{
@@ -102,9 +106,13 @@ var elementShapes = map[string]shape{
 	"file_input":      {might("filetypes", anything), might("max_files", whole(1, 10))},
 	"image":           {must("alt_text", chars(1, 2000)), might("image_url", chars(1, 3000)), might("slack_file", anything)},
 	"overflow":        {must("options", items(1, 5, menuItem)), might("confirm", confirm)},
-	"workflow_button": {must("text", plain(75)), must("workflow", anything), might("style", oneOf("primary", "danger")), might("accessibility_label", chars(0, 75))},
+	"workflow_button": {
+		must("text", plain(75)), must("workflow", anything), might("style", oneOf("primary", "danger")),
+		might("accessibility_label", chars(0, 75)),
+	},
 
-	"static_select": with(prompting, might("options", items(1, 100, choice)), might("option_groups", items(1, 100, group)), might("initial_option", choice)),
+	"static_select": with(prompting, might("options", items(1, 100, choice)), might("option_groups", items(1, 100, group)),
+		might("initial_option", choice)),
 	"external_select": with(prompting, might("initial_option", choice),
 		might("min_query_length", whole(0, 1<<31))),
 	"users_select": with(prompting, might("initial_user", chars(1, 255))),
@@ -114,8 +122,9 @@ var elementShapes = map[string]shape{
 
 	"multi_static_select": with(several, might("options", items(1, 100, choice)), might("option_groups", items(1, 100, group)),
 		might("initial_options", items(1, 100, choice))),
-	"multi_external_select": with(several, might("initial_options", items(1, 100, choice)), might("min_query_length", whole(0, 1<<31))),
-	"multi_users_select":    with(several, might("initial_users", ids)),
+	"multi_external_select": with(several, might("initial_options", items(1, 100, choice)),
+		might("min_query_length", whole(0, 1<<31))),
+	"multi_users_select": with(several, might("initial_users", ids)),
 	"multi_conversations_select": with(several, might("initial_conversations", ids),
 		might("default_to_current_conversation", boolean), might("filter", anything)),
 	"multi_channels_select": with(several, might("initial_channels", ids)),
@@ -123,12 +132,15 @@ var elementShapes = map[string]shape{
 
 var (
 	selects = []string{"static_select", "external_select", "users_select", "conversations_select", "channels_select"}
-	multis  = []string{"multi_static_select", "multi_external_select", "multi_users_select", "multi_conversations_select", "multi_channels_select"}
+	multis  = []string{"multi_static_select", "multi_external_select", "multi_users_select", "multi_conversations_select",
+		"multi_channels_select"}
 
-	// elementPlaces says which elements may stand where.
+	// elementPlaces lists the elements that each type of block may contain.
 	elementPlaces = map[string][]string{
-		"actions": append([]string{"button", "checkboxes", "datepicker", "datetimepicker", "overflow", "radio_buttons", "timepicker", "workflow_button"}, selects...),
-		"section": append(append([]string{"button", "checkboxes", "datepicker", "image", "overflow", "radio_buttons", "timepicker", "workflow_button"}, selects...), multis...),
+		"actions": append([]string{"button", "checkboxes", "datepicker", "datetimepicker", "overflow", "radio_buttons", "timepicker",
+			"workflow_button"}, selects...),
+		"section": append(append([]string{"button", "checkboxes", "datepicker", "image", "overflow", "radio_buttons", "timepicker",
+			"workflow_button"}, selects...), multis...),
 		"input": append(append([]string{"checkboxes", "datepicker", "datetimepicker", "email_text_input", "file_input", "number_input",
 			"plain_text_input", "radio_buttons", "rich_text_input", "timepicker", "url_text_input"}, selects...), multis...),
 	}
@@ -185,7 +197,7 @@ func contextElement(c *checker, ptr string, v any) {
 	rich(2000)(c, ptr, v)
 }
 
-// elementIn checks one element; the place is the type of the block that holds it.
+// elementIn checks one element; place is the type of its block.
 func elementIn(place string) rule {
 	return func(c *checker, ptr string, v any) {
 		e, ok := v.(object)
@@ -210,7 +222,7 @@ func elementIn(place string) rule {
 	}
 }
 
-// elementRest checks what concerns several properties of an element at once.
+// elementRest checks rules about several properties of an element.
 func elementRest(c *checker, ptr, kind string, e object) {
 	switch kind {
 	case "static_select", "multi_static_select":
@@ -230,7 +242,7 @@ func elementRest(c *checker, ptr, kind string, e object) {
 	}
 	offered := options(e)
 	if len(offered) == 0 {
-		return // an external select's options are not known yet
+		return // the options of an external select are not known yet
 	}
 	initial := objects(list(e, "initial_options"))
 	name := "initial_options"
@@ -245,14 +257,15 @@ func elementRest(c *checker, ptr, kind string, e object) {
 	}
 }
 
-// sameOption: an initial option must match one of the options exactly ("Checkboxes", initial_options).
+// sameOption reports whether two options are equal: an initial option must match one of the options exactly ("Checkboxes",
+// initial_options).
 func sameOption(a, b object) bool {
 	return str(a, "value") == str(b, "value") &&
 		str(obj(a, "text"), "text") == str(obj(b, "text"), "text") &&
 		str(obj(a, "description"), "text") == str(obj(b, "description"), "text")
 }
 
-// options are the options that an element itself names, those of its groups included.
+// options returns the options that an element itself lists, including those of its groups.
 func options(e object) []object {
 	all := objects(list(e, "options"))
 	for _, g := range objects(list(e, "option_groups")) {
@@ -261,7 +274,7 @@ func options(e object) []object {
 	return all
 }
 
-// checkOptionsReply checks what an app answers to an options request ("Select menus", external data source).
+// checkOptionsReply checks an app's answer to an options request ("Select menus", external data source).
 func checkOptionsReply(reply object) []Problem {
 	c := &checker{}
 	shape{might("options", items(0, 100, choice)), might("option_groups", items(0, 100, group))}.check(c, "", reply)

@@ -13,19 +13,20 @@ import (
 	"time"
 )
 
-// clientRoutes serves what a Slack client would see and do, and what a test may do to Slack. Answers
-// are JSON; an error is {"error": "..."} with 400 (impossible), 404 (no such user) or 409 (not on the
-// screen: look again).
+// clientRoutes serves what a Slack client sees and does, and what a test can do to Slack. Answers are
+// JSON. An error is {"error": "..."} with 400 (impossible), 404 (no such user) or 409 (not on the screen
+// any more: look again).
 func (s *Server) clientRoutes() {
 	handle := func(pattern string, h func(r *http.Request) (any, error)) {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if origin := r.Header.Get("Origin"); origin != "" {
 				if u, err := url.Parse(origin); err != nil || !loopback(u.Host) {
-					writeJSON(w, http.StatusForbidden, object{"error": "a page from elsewhere may not act here"})
+					writeJSON(w, http.StatusForbidden, object{"error": "pages of other origins may not use the client API"})
 					return
 				}
 			}
-			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method != http.MethodGet && kind != "" && kind != "application/json" {
+			kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if r.Method != http.MethodGet && kind != "" && kind != "application/json" {
 				writeJSON(w, http.StatusUnsupportedMediaType, object{"error": "the client API takes JSON, not " + kind})
 				return
 			}
@@ -72,10 +73,10 @@ func (s *Server) clientRoutes() {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(encodeJSON(v)) // a client that has gone is not our fault
+	_, _ = w.Write(encodeJSON(v)) // the client may have gone
 }
 
-// noUser: the path names nobody.
+// noUser means that the user in the path does not exist.
 type noUser struct{ who string }
 
 func (n noUser) Error() string { return "no user " + n.who }
@@ -97,7 +98,7 @@ func read[T any](r *http.Request) (T, error) {
 	return v, nil
 }
 
-// actor is the user of the path, by ID or e-mail; a deactivated one can do nothing.
+// actor returns the user of the path, by ID or e-mail address. A deactivated user can do nothing.
 func (s *Server) actor(r *http.Request) (*User, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +139,7 @@ func (s *Server) clientAddUser(r *http.Request) (any, error) {
 	return *s.users[s.order[len(s.order)-1]], nil
 }
 
-// clientChangeUser changes what the body names and leaves the rest; the ID stays.
+// clientChangeUser changes the properties in the body. The ID can't change.
 func (s *Server) clientChangeUser(r *http.Request) (any, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -159,7 +160,7 @@ func (s *Server) clientChangeUser(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if other := s.findUser(changed.Email); changed.Email != "" && other != nil && other != u {
-		return nil, fmt.Errorf("the e-mail %s is %s's", changed.Email, other.ID)
+		return nil, fmt.Errorf("the e-mail address %s belongs to %s", changed.Email, other.ID)
 	}
 	*u = changed
 	s.touch()
@@ -193,7 +194,7 @@ func (s *Server) clientOpen(r *http.Request) (any, error) {
 	return s.openTab(u, body.Tab), nil
 }
 
-// base is this server's address as the caller reached it.
+// base returns this server's address as the caller reached it.
 func base(r *http.Request) string { return "http://" + r.Host }
 
 func (s *Server) clientPress(r *http.Request) (any, error) {
@@ -204,13 +205,13 @@ func (s *Server) clientPress(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Target
 		Option string `json:"option"` // the value of an overflow menu's entry
-		Value  string `json:"value"`  // of the button, by which it is found though it was drawn anew; empty: it is not looked for
-		Times  int    `json:"times"`  // all at once; 0 is 1
+		Value  string `json:"value"`  // of the button, to find it if its view was redrawn; empty: don't look for it
+		Times  int    `json:"times"`  // all at once; 0 means 1
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	return s.press(u, s.drawnAnew(u, body.Target, body.Value), body.Option, base(r), body.Times)
+	return s.press(u, s.redrawn(u, body.Target, body.Value), body.Option, base(r), body.Times)
 }
 
 func (s *Server) clientSet(r *http.Request) (any, error) {
@@ -272,12 +273,12 @@ func (s *Server) clientClose(r *http.Request) (any, error) {
 	return s.closeModal(u, body.All)
 }
 
-// clientWait answers once something has changed since seq "after", or after "timeout_ms" (10 s); at once if "start" is
-// given and names another start of this server.
+// clientWait answers when something has changed since seq "after", or after "timeout_ms" (10 s). It answers at once if "start"
+// is set and differs, because the server has restarted.
 func (s *Server) clientWait(r *http.Request) (any, error) {
 	after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("wait needs after, a seq")
+		return nil, fmt.Errorf("after must be a seq")
 	}
 	start := r.URL.Query().Get("start")
 	limit := 10 * time.Second

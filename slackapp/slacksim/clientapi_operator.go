@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// This file is the part of the client API that no Slack client has: it watches the traffic, breaks
-// things and forges payloads.
+// This file is the part of the client API that no Slack client has: traffic, faults and forged payloads.
 
 func (s *Server) clientTraffic(r *http.Request) (any, error) {
-	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // absent: from the first one kept
-	limit, err := number(r, "limit", keptTraffic)                    // the newest
+	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // absent: all that is kept
+	limit, err := number(r, "limit", keptTraffic)                    // of the newest
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +29,7 @@ func (s *Server) clientTraffic(r *http.Request) (any, error) {
 	return since[max(0, len(since)-limit):], nil
 }
 
-// clientPayloads gives the last payloads that went to the app, word for word: to look at, or to change
+// clientPayloads returns the last payloads that were sent to the app, unchanged: to look at, or to change
 // and deliver again.
 func (s *Server) clientPayloads(*http.Request) (any, error) {
 	s.mu.Lock()
@@ -71,8 +70,8 @@ func (s *Server) clientClearFaults(*http.Request) (any, error) {
 	return object{}, nil
 }
 
-// clientAway takes Slack away, or brings it back. While it is away no call is answered, no socket
-// stands and nothing is delivered.
+// clientAway makes Slack unavailable, or available again. While it is away no call is answered, no socket
+// is open and nothing is delivered.
 func (s *Server) clientAway(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Away bool `json:"away"`
@@ -108,10 +107,10 @@ func (s *Server) clientDisconnect(r *http.Request) (any, error) {
 	case "warning", "refresh_requested", "link_disabled":
 		return object{"connections": s.sockets.disconnect(body.Reason)}, nil
 	}
-	return nil, fmt.Errorf("Slack disconnects for warning, refresh_requested or link_disabled, not %q", body.Reason)
+	return nil, fmt.Errorf("reason must be warning, refresh_requested or link_disabled, not %q", body.Reason)
 }
 
-// clientDeliver brings any payload at all to the app, signed as Slack signs it, over the app's transport.
+// clientDeliver delivers any payload to the app, signed as Slack signs it, over the app's transport.
 func (s *Server) clientDeliver(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Route   string          `json:"route"`
@@ -130,17 +129,17 @@ func (s *Server) clientDeliver(r *http.Request) (any, error) {
 	switch body.Route {
 	case routeEvents, routeInteractivity, routeOptions:
 	default:
-		return nil, fmt.Errorf("an app has the routes events, interactivity and options, not %q", body.Route)
+		return nil, fmt.Errorf("the routes are events, interactivity and options, not %q", body.Route)
 	}
 	a := s.deliver(delivery{route: body.Route, name: inner.Type, payload: body.Payload})
 	return object{"acked": a.ok(), "status": a.status, "body": string(a.body), "problem": a.detail}, nil
 }
 
-// clientVerify does what Slack does when somebody saves the events' address: the app must give the challenge back, as it
-// is, as a form or as JSON. Source: "url_verification event", "Using the Events API", request URL verification.
+// clientVerify does what Slack does when the URL for events is saved in its settings: the app must return the challenge, as
+// plain text, as a form or as JSON. Source: "url_verification event", "Using the Events API", request URL verification.
 func (s *Server) clientVerify(*http.Request) (any, error) {
 	if s.cfg.EventsURL == "" {
-		return nil, fmt.Errorf("over Socket Mode there is no address to verify")
+		return nil, fmt.Errorf("there is no URL to verify in Socket Mode")
 	}
 	challenge := randomID() + randomID() + randomID()
 	payload := encodeJSON(object{"token": "local", "type": "url_verification", "challenge": challenge})
@@ -161,8 +160,8 @@ func (s *Server) clientVerify(*http.Request) (any, error) {
 	return object{}, nil
 }
 
-// clientSign makes a request that an app accepts as Slack's, without sending it: address, headers and
-// body. "at" is when it was signed (now), "body" replaces the encoded payload, in base64.
+// clientSign returns the URL, headers and body of a request that the app accepts as Slack's, without
+// sending it. "at" is the time of the signature (now), "body" replaces the encoded payload, in base64.
 func (s *Server) clientSign(r *http.Request) (any, error) {
 	body, err := read[struct {
 		Route   string          `json:"route"`
@@ -175,7 +174,7 @@ func (s *Server) clientSign(r *http.Request) (any, error) {
 	}
 	address := s.routeURL(body.Route)
 	if address == "" {
-		return nil, fmt.Errorf("the app has no address for %q: it is in Socket Mode, or there is no such route", body.Route)
+		return nil, fmt.Errorf("no address for the route %q: the app is in Socket Mode, or there is no such route", body.Route)
 	}
 	raw, contentType := encode(body.Route, body.Payload)
 	if body.Body != "" {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// This file is the part of the client API that the page in the browser needs beside the others.
+// This file is the part of the client API that only the page in the browser uses.
 
 func (s *Server) pageRoutes(handle func(pattern string, h func(r *http.Request) (any, error))) {
 	s.mux.HandleFunc("GET /page/{file}", s.servePage)
@@ -22,7 +22,7 @@ func (s *Server) pageRoutes(handle func(pattern string, h func(r *http.Request) 
 	handle("GET /client/traffic/{seq}", s.clientExchange)
 }
 
-// clientWorkspace is what stays the same while the server runs.
+// clientWorkspace returns what stays the same while the server runs.
 func (s *Server) clientWorkspace(*http.Request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +44,8 @@ func (s *Server) clientWorkspace(*http.Request) (any, error) {
 	}, nil
 }
 
-// clientPeople searches by name and e-mail: every word of q must be in there. People whose name or e-mail begins with q
-// come first. With "ids" it names those users instead.
+// clientPeople finds people whose name and e-mail address contain every word of q. Those whose name or address begins with q
+// come first. With "ids" it returns those users instead.
 func (s *Server) clientPeople(r *http.Request) (any, error) {
 	if ids := r.URL.Query().Get("ids"); ids != "" {
 		return s.named(strings.Split(ids, ",")), nil
@@ -97,7 +97,7 @@ func number(r *http.Request, name string, absent int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s is a number, not %q", name, text)
+		return 0, fmt.Errorf("%s must be a number, not %q", name, text)
 	}
 	return n, nil
 }
@@ -110,8 +110,8 @@ const (
 
 var mentioned = regexp.MustCompile(`(?:<|\\u003c)@([A-Z0-9]+)`)
 
-// clientPage is all that the page shows of one person: their screen with the newest messages, what is unread, and the
-// names of those who are mentioned.
+// clientPage returns all that the page shows for one person: their screen with the newest messages, unread counts, and the
+// names of the people mentioned.
 func (s *Server) clientPage(r *http.Request) (any, error) {
 	limit, err := number(r, "messages", pageMessages)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Server) clientPage(r *http.Request) (any, error) {
 	}, nil
 }
 
-// clientRead says that the user has read all up to a message.
+// clientRead marks all messages up to one as read.
 func (s *Server) clientRead(r *http.Request) (any, error) {
 	u, err := s.actor(r)
 	if err != nil {
@@ -155,7 +155,7 @@ func (s *Server) clientRead(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if !timestamp.MatchString(body.TS) {
-		return nil, fmt.Errorf("read needs ts, the timestamp of a message, not %q", body.TS)
+		return nil, fmt.Errorf("ts must be the timestamp of a message, not %q", body.TS)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,17 +165,17 @@ func (s *Server) clientRead(r *http.Request) (any, error) {
 
 var timestamp = regexp.MustCompile(`^[0-9]{1,20}\.[0-9]{6}$`)
 
-// clientExchange is what was said in one row of the traffic, as long as it is kept. It holds no token.
+// clientExchange returns the contents of one traffic row, as long as they are kept, without tokens.
 func (s *Server) clientExchange(r *http.Request) (any, error) {
 	seq, err := strconv.ParseInt(r.PathValue("seq"), 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("traffic has a number, not %q", r.PathValue("seq"))
+		return nil, fmt.Errorf("the seq of traffic must be a number, not %q", r.PathValue("seq"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x, ok := s.exchanges.of(seq)
 	if !ok {
-		return nil, gone{"what was said there is not kept"}
+		return nil, gone{"the contents are no longer kept"}
 	}
 	return x, nil
 }

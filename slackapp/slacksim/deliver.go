@@ -23,7 +23,7 @@ const (
 	routeOptions       = "options"
 )
 
-// delivery is one payload on its way to the app, whatever the transport.
+// delivery is one payload for the app, over any transport.
 type delivery struct {
 	route       string
 	name        string // the type of the event or interaction
@@ -33,15 +33,15 @@ type delivery struct {
 	retryReason string
 }
 
-// wantsReply says whether the answer may carry something that Slack reads.
+// wantsReply reports whether Slack reads the body of the answer.
 func (d delivery) wantsReply() bool {
 	return d.name == "view_submission" || d.name == "block_suggestion"
 }
 
-// ack is what came of a delivery.
+// ack is the result of a delivery.
 type ack struct {
-	body    []byte // what the app answered with
-	problem string // "" if it was acknowledged in time; else why not, as in x-slack-retry-reason
+	body    []byte // the app's answer
+	problem string // why it was not acknowledged in time, as in x-slack-retry-reason; "" if it was
 	detail  string // the same, for people
 	status  int    // HTTP status, in HTTP mode
 	took    time.Duration
@@ -49,13 +49,13 @@ type ack struct {
 
 func (a ack) ok() bool { return a.problem == "" }
 
-// deliver brings one payload to the app and waits for its ack, no longer than Slack does.
+// deliver sends one payload to the app and waits for its ack as long as Slack does.
 func (s *Server) deliver(d delivery) ack {
 	start := time.Now()
 	t := Traffic{Direction: toApp, Name: d.name, User: d.user, At: start, Bytes: len(d.payload), Retry: d.retry}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.AckTimeout)
 	defer cancel()
-	go func() { // closing the server ends a delivery
+	go func() { // closing the server ends the delivery
 		select {
 		case <-s.stop:
 			cancel()
@@ -91,7 +91,7 @@ func (s *Server) routeURL(route string) string {
 	}[route]
 }
 
-// encode puts a payload into the body that its route takes: events as JSON, the others as a form.
+// encode returns the body for a payload: JSON for events, a form for the other routes.
 func encode(route string, payload []byte) (body []byte, contentType string) {
 	if route == routeEvents {
 		return payload, "application/json"
@@ -99,7 +99,7 @@ func encode(route string, payload []byte) (body []byte, contentType string) {
 	return []byte(url.Values{"payload": {string(payload)}}.Encode()), "application/x-www-form-urlencoded"
 }
 
-// sign makes the two headers by which an app knows that Slack is calling ("Verifying requests from Slack").
+// sign sets the two headers by which an app verifies that Slack is calling ("Verifying requests from Slack").
 func (s *Server) sign(h http.Header, body []byte, at time.Time) {
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(s.cfg.SigningSecret))
@@ -143,7 +143,7 @@ func (s *Server) deliverHTTP(ctx context.Context, d delivery) ack {
 	case resp.StatusCode != http.StatusOK && !(d.route == routeEvents && resp.StatusCode/100 == 2):
 		a.problem, a.detail = "http_error", "HTTP "+resp.Status
 	case d.wantsReply() && len(bytes.TrimSpace(a.body)) > 0:
-		// An answer that is not said to be JSON is an error to Slack, even if it is JSON.
+		// For Slack, an answer without the content type of JSON is an error, even if it is JSON.
 		if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "application/json" {
 			a.problem, a.detail = "http_error", fmt.Sprintf("the answer's content type is %q, not application/json", kind)
 		}
@@ -151,15 +151,15 @@ func (s *Server) deliverHTTP(ctx context.Context, d delivery) ack {
 	return a
 }
 
-// deliverEvent brings an event to the app and, in the background, again while it fails ("Events API",
-// Retries). It answers once the first attempt is over.
+// deliverEvent sends an event to the app, and retries in the background while that fails ("Events API",
+// Retries). It returns after the first attempt.
 func (s *Server) deliverEvent(d delivery, twice bool) ack {
 	a := s.deliver(d)
 	if a.ok() && !twice {
 		return a
 	}
 	s.tasks.Go(func() {
-		if twice { // the same event again, as if its ack had been lost on the way
+		if twice { // the same event again, as if its ack had been lost
 			again := d
 			again.retry, again.retryReason = 1, "http_timeout"
 			s.deliver(again)

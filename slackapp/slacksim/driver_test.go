@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// form is a paged request form, as the real one works: one view, replaced by views.update.
+// form is a request form with pages, which works like the real one: one view, replaced by views.update.
 func form(page int, mode string) slack.ModalViewRequest {
 	radio := slack.NewRadioButtonsBlockElement("mode", option("person"), option("custom"))
 	radio.InitialOption = option("person")
@@ -42,7 +42,7 @@ func form(page int, mode string) slack.ModalViewRequest {
 	return modal(blocks...)
 }
 
-// sample is an app with a home tab, a form, and a message that it edits.
+// sample is an app with a Home tab, a form, and a message that it edits.
 func sample() *app {
 	a := &app{}
 	page := map[string]int{}
@@ -109,73 +109,75 @@ func sample() *app {
 	return a
 }
 
-func TestARequestFromFormToApprovalThroughTheDriver(t *testing.T) {
-	onEach(t, func(t *testing.T, transport string) {
-		in := install(t, transport, sample())
-		u := in.ws.As(ann).Must(t)
+func TestDriver(t *testing.T) {
+	t.Run("request goes from form to approval", func(t *testing.T) {
+		onEach(t, func(t *testing.T, transport string) {
+			in := install(t, transport, sample())
+			u := in.ws.As(ann).Must(t)
 
-		u.OpenHome()
-		require.Equal(t, "Access\nHello @Ann Example & co\n[Request Access]", u.Home())
+			u.OpenHome()
+			require.Equal(t, "Access\nHello @Ann Example & co\n[Request Access]", u.Home())
 
-		u.Press("Request Access")
-		u.WaitForModal("Request Access")
-		require.Equal(t, []string{"Ann", "Anna"}, u.Search("Person", "an"))
-		u.Pick("Person", "be", "Ben")
-		require.Equal(t, "Ben", u.Value("Person"))
-		u.Tick("Grant1")
-		u.Fill("Reason", "because")
+			u.Press("Request Access")
+			u.WaitForModal("Request Access")
+			require.Equal(t, []string{"Ann", "Anna"}, u.Search("Person", "an"))
+			u.Pick("Person", "be", "Ben")
+			require.Equal(t, "Ben", u.Value("Person"))
+			u.Tick("Grant1")
+			u.Fill("Reason", "because")
 
-		u.AwaitUpdate(func() { u.Choose("Access Like", "Custom") })
-		require.NotContains(t, u.Modal(), "Person (optional)")
-		require.Equal(t, []string{"Grant1"}, u.Ticked(), "a block that keeps its IDs keeps its input")
+			u.AwaitUpdate(func() { u.Choose("Access Like", "Custom") })
+			require.NotContains(t, u.Modal(), "Person (optional)")
+			require.Equal(t, []string{"Grant1"}, u.Ticked(), "a block that keeps its IDs keeps its input")
 
-		u.AwaitUpdate(func() { u.Press("Next") })
-		require.Equal(t, []string{"Grant3", "Grant4"}, u.Boxes())
-		require.Empty(t, u.Ticked())
-		u.Tick("Grant4")
+			u.AwaitUpdate(func() { u.Press("Next") })
+			require.Equal(t, []string{"Grant3", "Grant4"}, u.Boxes())
+			require.Empty(t, u.Ticked())
+			u.Tick("Grant4")
 
-		require.Equal(t, map[string]string{"Reason": "Say more"}, u.Submit())
-		require.Contains(t, u.Modal(), "! Say more")
-		u.Fill("Reason", "of the release")
-		require.Empty(t, u.Submit())
-		u.WaitForNoModal()
+			require.Equal(t, map[string]string{"Reason": "Say more"}, u.Submit())
+			require.Contains(t, u.Modal(), "! Say more")
+			u.Fill("Reason", "of the release")
+			require.Empty(t, u.Submit())
+			u.WaitForNoModal()
 
-		submitted := in.app.of(slack.InteractionTypeViewSubmission)
-		values := submitted[len(submitted)-1].View.State.Values
-		require.Equal(t, "custom", values["mode"]["mode"].SelectedOption.Value)
-		require.Equal(t, "grant4", values["grants-1"]["grants"].SelectedOptions[0].Value)
-		require.NotContains(t, values, "grants-0", "pages that are not shown are absent")
+			submitted := in.app.of(slack.InteractionTypeViewSubmission)
+			values := submitted[len(submitted)-1].View.State.Values
+			require.Equal(t, "custom", values["mode"]["mode"].SelectedOption.Value)
+			require.Equal(t, "grant4", values["grants-1"]["grants"].SelectedOptions[0].Value)
+			require.NotContains(t, values, "grants-0", "pages that are not shown are absent")
 
-		m := u.WaitForMessage("Because of the release")
-		require.Equal(t, "Because of the release\n[Approve] [Deny]", m.Text())
-		u.PressIn(m, "Approve")
-		m = u.WaitForEdit(m, "Approved by @Ann Example")
-		require.Empty(t, m.Buttons(), "chat.update with text alone removes the blocks")
-		require.NotEmpty(t, m.Edited)
+			m := u.WaitForMessage("Because of the release")
+			require.Equal(t, "Because of the release\n[Approve] [Deny]", m.Text())
+			u.PressIn(m, "Approve")
+			m = u.WaitForEdit(m, "Approved by @Ann Example")
+			require.Empty(t, m.Buttons(), "chat.update with text alone removes the blocks")
+			require.NotEmpty(t, m.Edited)
+		})
 	})
-}
 
-func TestTheDriverSaysWhatIsOnTheScreen(t *testing.T) {
-	in := install(t, "http", sample())
-	in.ws.As(ann).Must(t).OpenHome()
-	err := in.ws.As(ann).Within(50 * time.Millisecond).Press("Approve")
-	require.ErrorContains(t, err, `no button "Approve"`)
-	require.ErrorContains(t, err, "[Request Access]")
-}
+	t.Run("error shows what is on the screen", func(t *testing.T) {
+		in := install(t, "http", sample())
+		in.ws.As(ann).Must(t).OpenHome()
+		err := in.ws.As(ann).Within(50 * time.Millisecond).Press("Approve")
+		require.ErrorContains(t, err, `no button "Approve"`)
+		require.ErrorContains(t, err, "[Request Access]")
+	})
 
-func TestTwoButtonsOfTheSameTextAreAnErrorUnlessNarrowed(t *testing.T) {
-	a := sample()
-	in := install(t, "http", a)
-	id := slacksim.UserID(ann)
-	row := func(name string) slack.Block {
-		return slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", name, false, false), nil,
-			slack.NewAccessory(button("extend-"+name, name, "Extend")))
-	}
-	_, err := a.api.PublishView(id, home(row("Wiki"), row("Payroll")), "")
-	require.NoError(t, err)
-	require.ErrorContains(t, in.ws.As(ann).Press("Extend"), "2 of the buttons match")
-	require.NoError(t, in.ws.As(ann).PressBeside("Payroll", "Extend"))
-	acted := a.of(slack.InteractionTypeBlockActions)
-	require.Equal(t, "Payroll", acted[0].ActionCallback.BlockActions[0].Value)
-	require.True(t, slices.ContainsFunc(acted, func(ic slack.InteractionCallback) bool { return ic.Container.Type == "view" }))
+	t.Run("two buttons with the same text are an error unless the text beside them differs", func(t *testing.T) {
+		a := sample()
+		in := install(t, "http", a)
+		id := slacksim.UserID(ann)
+		row := func(name string) slack.Block {
+			return slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", name, false, false), nil,
+				slack.NewAccessory(button("extend-"+name, name, "Extend")))
+		}
+		_, err := a.api.PublishView(id, home(row("Wiki"), row("Payroll")), "")
+		require.NoError(t, err)
+		require.ErrorContains(t, in.ws.As(ann).Press("Extend"), "2 of the buttons match")
+		require.NoError(t, in.ws.As(ann).PressBeside("Payroll", "Extend"))
+		acted := a.of(slack.InteractionTypeBlockActions)
+		require.Equal(t, "Payroll", acted[0].ActionCallback.BlockActions[0].Value)
+		require.True(t, slices.ContainsFunc(acted, func(ic slack.InteractionCallback) bool { return ic.Container.Type == "view" }))
+	})
 }

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// exchange is what was said in one call or delivery, to be looked at: nothing in it proves anything to the app or to
-// Slack. Tokens are left out and the secret part of response URLs is masked.
+// exchange is the contents of one call or delivery, for display. It has no credentials: tokens are removed, and the secret part
+// of response URLs is masked.
 type exchange struct {
 	Seq     int64           `json:"seq"` // Traffic.Seq
 	Request json.RawMessage `json:"request,omitempty"`
-	Answer  json.RawMessage `json:"answer,omitempty"` // of the app
+	Answer  json.RawMessage `json:"answer,omitempty"` // the app's
 }
 
-// The newest exchanges are kept as long as they fit.
+// keptExchangeBytes is the total size of the newest exchanges that are kept.
 const keptExchangeBytes = 16 << 20
 
 type exchanges struct {
@@ -32,7 +32,7 @@ func (e *exchanges) keep(x exchange) {
 	e.bytes += size
 	for e.bytes > keptExchangeBytes {
 		e.bytes -= len(e.kept[0].Request) + len(e.kept[0].Answer)
-		e.kept[0] = exchange{} // let go of it, whoever holds the array
+		e.kept[0] = exchange{} // free it: the slice still holds the array
 		e.kept = e.kept[1:]
 	}
 }
@@ -48,7 +48,7 @@ func (e *exchanges) of(seq int64) (exchange, bool) {
 
 const masked = "•••"
 
-// shown is JSON as it may be shown; nothing of what is no JSON.
+// shown returns JSON without secrets; nil if raw is not JSON.
 func (s *Server) shown(raw []byte) json.RawMessage {
 	var v any
 	if len(bytes.TrimSpace(raw)) == 0 || json.Unmarshal(raw, &v) != nil {
@@ -66,20 +66,20 @@ func (s *Server) mask(v any) json.RawMessage {
 	}
 	raw := encodeJSON(v)
 	for _, secret := range []string{s.cfg.BotToken, s.cfg.AppToken, s.cfg.SigningSecret} {
-		if secret != "" { // wherever else the app may have put one
+		if secret != "" { // the app may have put one anywhere
 			raw = bytes.ReplaceAll(raw, []byte(secret), []byte(masked))
 		}
 	}
 	return raw
 }
 
-// note adds to a call's traffic what it was about: its arguments without the token, and whom it concerns.
+// note adds a call's arguments, without the token, and the user it concerns to its traffic.
 func (s *Server) note(t *Traffic, r *http.Request, body []byte) {
 	c := &call{}
 	if c.parse(r, body) != nil {
 		return
 	}
-	for _, name := range []string{"view", "blocks", "attachments"} { // from a form they come as JSON in a string
+	for _, name := range []string{"view", "blocks", "attachments"} { // in a form, these are strings of JSON
 		if v, ok := c.value(name); ok && v != nil {
 			c.args[name] = v
 		}
@@ -90,7 +90,7 @@ func (s *Server) note(t *Traffic, r *http.Request, body []byte) {
 	t.request = s.mask(c.args)
 }
 
-// concerned is the user whom a call is about, as far as its arguments tell.
+// concerned returns the user whom a call concerns, if its arguments tell.
 func (s *Server) concerned(c *call) string {
 	for _, name := range []string{"user", "user_id", "users", "channel"} {
 		if u := s.users[c.str(name)]; u != nil {

@@ -10,14 +10,14 @@ import (
 const (
 	faultRateLimited    = "ratelimited"     // 429 with Retry-After
 	faultError          = "error"           // ok: false with Error
-	faultStatus         = "status"          // an HTTP status with a page instead of JSON
+	faultStatus         = "status"          // an HTTP status with HTML instead of JSON
 	faultSlow           = "slow"            // answered after DelayMS
-	faultCut            = "cut"             // the connection ends without an answer
+	faultCut            = "cut"             // the connection is closed without an answer
 	faultTwice          = "twice"           // an event is delivered twice; Method is its type
-	faultForgetInitials = "forget_initials" // modals opened meanwhile report untouched initial_options as none (bolt-js#1258)
+	faultForgetInitials = "forget_initials" // modals opened meanwhile report untouched initial_options as empty (bolt-js#1258)
 )
 
-// Fault is something that goes wrong on demand.
+// Fault is an error that the local Slack produces on demand.
 type Fault struct {
 	ID         int64  `json:"id"`
 	Method     string `json:"method"` // a Web API method, response_url, an event's type, or * for all
@@ -27,7 +27,7 @@ type Fault struct {
 	Error      string `json:"error,omitempty"`       // for error
 	Status     int    `json:"status,omitempty"`      // for status
 	DelayMS    int    `json:"delay_ms,omitempty"`    // for slow
-	After      bool   `json:"after,omitempty"`       // for cut and status: once the work is done, so that only its answer is lost
+	After      bool   `json:"after,omitempty"`       // for cut and status: after the work is done, so that only the answer is lost
 
 	left int
 }
@@ -40,11 +40,11 @@ func (f *Fault) check() error {
 	case f.Method == "":
 		return fmt.Errorf("a fault needs a method, or *")
 	case f.Kind == faultError && f.Error == "":
-		return fmt.Errorf("a fault of kind error needs the error, for example internal_error")
+		return fmt.Errorf("a fault of kind error needs an error, for example internal_error")
 	case f.Kind == faultStatus && http.StatusText(f.Status) == "":
 		return fmt.Errorf("a fault of kind status needs an HTTP status")
 	case f.After && f.Kind != faultCut && f.Kind != faultStatus:
-		return fmt.Errorf("only a cut or a status can come after the work is done, not %q", f.Kind)
+		return fmt.Errorf("only faults of kind cut and status can come after the work, not %q", f.Kind)
 	case f.Kind == faultSlow && f.DelayMS <= 0:
 		return fmt.Errorf("a fault of kind slow needs delay_ms")
 	}
@@ -55,9 +55,9 @@ func (f *Fault) check() error {
 	return fmt.Errorf("no such kind of fault: %q", f.Kind)
 }
 
-// takeFault finds the fault that meets this call and counts it; away says that Slack is not there at
-// all. Without a fault it answers an empty one.
-func (s *Server) takeFault(method string) (Fault, bool) {
+// takeFault returns the fault for this call and counts it, or an empty one; away means that Slack is
+// unavailable.
+func (s *Server) takeFault(method string) (f Fault, away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
@@ -73,7 +73,7 @@ func (s *Server) takeFault(method string) (Fault, bool) {
 	return Fault{}, false
 }
 
-// takeTwice says whether this event is to be delivered twice. Call it with mu held.
+// takeTwice reports whether to deliver this event twice. Call it with mu held.
 func (s *Server) takeTwice(event string) bool {
 	for i, f := range s.faults {
 		if f.Kind == faultTwice && (f.Method == event || f.Method == "*") {
@@ -104,7 +104,7 @@ func (s *Server) countFault(i int) {
 	}
 }
 
-// meetFault does what a fault does before a call is even looked at; ended says that this was its answer.
+// meetFault applies the faults that come before a call is processed; ended means that the call is over.
 func (s *Server) meetFault(w http.ResponseWriter, r *http.Request, method string, t *Traffic) (f Fault, ended bool) {
 	f, away := s.takeFault(method)
 	switch {
@@ -131,11 +131,11 @@ func (s *Server) meetFault(w http.ResponseWriter, r *http.Request, method string
 	return f, false
 }
 
-// hangUp ends the connection without an answer.
+// hangUp closes the connection without an answer.
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // not a connection that can be taken over: let the server cut it
+		panic(http.ErrAbortHandler) // the server closes the connection
 	}
 	_ = conn.Close()
 }

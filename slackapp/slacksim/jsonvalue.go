@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// object is a JSON object as Slack's clients, apps and servers exchange it. Blocks stay in this form
-// all the way: what the app sent is what the app gets back.
+// object is a JSON object as Slack's clients, apps and servers exchange it. Blocks stay in this form, so
+// that the app gets exactly what it sent.
 type object = map[string]any
 
-// str is o's string property, or "".
+// str returns a string property, or "".
 func str(o object, name string) string {
 	s, _ := o[name].(string)
 	return s
@@ -30,7 +30,7 @@ func list(o object, name string) []any {
 	return l
 }
 
-// objects are the objects within a JSON array.
+// objects returns the objects in a JSON array.
 func objects(l []any) []object {
 	os := make([]object, 0, len(l))
 	for _, e := range l {

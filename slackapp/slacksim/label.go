@@ -2,8 +2,8 @@ package slacksim
 
 import "strings"
 
-// elementLabel is what a person would call an element: an input's label, else the text beside it, else
-// what stands in it.
+// elementLabel returns what a person would call an element: an input's label, else the text next to it,
+// else its placeholder or own text.
 func elementLabel(e element) string {
 	if e.input {
 		return str(obj(e.block, "label"), "text")
@@ -23,7 +23,7 @@ func placeholder(e object) string {
 	return str(obj(e, "text"), "text")
 }
 
-// blockText is what a section, header, context or input block says by itself, before mrkdwn is read.
+// blockText returns the text of a section, header, context or input block, as raw mrkdwn.
 func blockText(b object) string {
 	var parts []string
 	add := func(o object) {

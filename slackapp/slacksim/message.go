@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// channel is a direct conversation between the app and one person, or a few.
+// channel is a direct conversation between the app and one or more people.
 type channel struct {
 	id       string // D..., or G... for several people
 	members  []string
@@ -28,7 +28,7 @@ type message struct {
 	deleted   bool
 }
 
-// conversationWith is the channel between the app and these users; opened says that it was there.
+// conversationWith returns the channel between the app and these users; opened reports whether it existed.
 func (s *Server) conversationWith(users []string) (c *channel, opened bool) {
 	sorted := slices.Compact(slices.Sorted(slices.Values(users)))
 	sum := sha256.Sum256([]byte(strings.Join(sorted, " ")))
@@ -45,7 +45,7 @@ func (s *Server) conversationWith(users []string) (c *channel, opened bool) {
 	return c, false
 }
 
-// post adds a message; an ephemeral one is for one user only.
+// post adds a message. An ephemeral one is only for one user.
 func (s *Server) post(c *channel, text string, blocks []object, ephemeralFor string) *message {
 	m := &message{channel: c.id, ts: s.newTS(), ephemeral: ephemeralFor}
 	m.show(text, blocks)
@@ -55,7 +55,7 @@ func (s *Server) post(c *channel, text string, blocks []object, ephemeralFor str
 	return m
 }
 
-// show puts text and blocks into the message; an element that keeps its IDs keeps what it holds.
+// show sets the message's text and blocks. An element that keeps its IDs keeps what it holds.
 func (m *message) show(text string, blocks []object) {
 	m.text, m.blocks = text, blocks
 	fillIDs(blocks)
@@ -73,14 +73,14 @@ func (m *message) show(text string, blocks []object) {
 	}
 }
 
-// edit replaces what the message says.
+// edit replaces the message's text and blocks.
 func (s *Server) edit(m *message, text string, blocks []object) {
 	m.show(text, blocks)
 	m.edited = s.newTS()
 	s.touch()
 }
 
-// payload is the message as the app gets it.
+// payload returns the message as the app gets it.
 func (m *message) payload(s *Server) object {
 	o := object{
 		"type": "message", "user": botUserID, "bot_id": botID, "app_id": s.cfg.AppID, "team": s.cfg.TeamID,
@@ -110,7 +110,7 @@ func (s *Server) findMessage(user, channelID, ts string) *message {
 	return nil
 }
 
-// replyURL is a response_url: five uses within half an hour ("Handling user interaction", response_url).
+// replyURL is a response_url: it can be used five times within half an hour ("Handling user interaction", response_url).
 type replyURL struct {
 	user    string
 	message *message

@@ -2,8 +2,8 @@ package slacksim
 
 import "testing"
 
-// MustActor is an Actor in a test: what does not succeed fails the test at once, with what is on the
-// screen. Its methods are those of Actor, without the errors.
+// MustActor is an Actor in a test: an action that fails ends the test, and the error includes what is on
+// the screen. Its methods are those of Actor, without the errors.
 type MustActor struct {
 	t testing.TB
 	a *Actor
@@ -12,7 +12,7 @@ type MustActor struct {
 // Must binds the actor to a test.
 func (a *Actor) Must(t testing.TB) *MustActor { return &MustActor{t, a} }
 
-// Actor is the actor that returns errors.
+// Actor returns the actor whose methods return errors.
 func (m *MustActor) Actor() *Actor { return m.a }
 
 func (m *MustActor) ok(err error) {
@@ -68,25 +68,25 @@ func (m *MustActor) PressIn(msg Message, button string) {
 	m.ok(m.a.PressIn(msg, button))
 }
 
-func (m *MustActor) WaitUntil(what string, so func(Screen) bool) {
+func (m *MustActor) WaitUntil(what string, condition func(Screen) bool) {
 	m.t.Helper()
-	m.ok(m.a.WaitUntil(what, so))
+	m.ok(m.a.WaitUntil(what, condition))
 }
 
-// AwaitUpdate does something and waits until the app has changed what was in front.
+// AwaitUpdate calls do and waits until the app has changed the view in front.
 func (m *MustActor) AwaitUpdate(do func()) {
 	m.t.Helper()
 	m.ok(m.a.AwaitUpdate(func() error { m.t.Helper(); do(); return nil }))
 }
 
-// Submit answers the errors at the fields, by label; none: it was accepted.
+// Submit returns the errors at the fields, by label; without errors it was accepted.
 func (m *MustActor) Submit() map[string]string {
 	m.t.Helper()
 	errors, err := m.a.Submit()
 	return value(m, errors, err)
 }
 
-// SubmitAccepted fails the test if there are errors at fields.
+// SubmitAccepted submits and fails the test if there are errors at fields.
 func (m *MustActor) SubmitAccepted() {
 	m.t.Helper()
 	if errors := m.Submit(); len(errors) > 0 {

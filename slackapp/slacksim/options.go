@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// loadOptions asks the app for the options of an external select. What it may not answer shows "No
-// result", silently, as in Slack; the outcome says why.
+// loadOptions asks the app for the options of an external select. As in Slack, an invalid answer only
+// shows "No result"; the outcome says why.
 func (s *Server) loadOptions(u *User, t Target, query, base string) (Outcome, error) {
 	s.mu.Lock()
 	f, e, err := s.find(u, t)
@@ -21,7 +21,7 @@ func (s *Server) loadOptions(u *User, t Target, query, base string) (Outcome, er
 			least = int(n)
 		}
 		if utf8.RuneCountInString(query) < least {
-			err = fmt.Errorf("%s: Slack asks the app only from %d characters on", elementLabel(e), least)
+			err = fmt.Errorf("%s: Slack only asks the app from %d characters on", elementLabel(e), least)
 		}
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Server) loadOptions(u *User, t Target, query, base string) (Outcome, er
 	var reply object
 	if a.ok() {
 		if err := json.Unmarshal(a.body, &reply); err != nil {
-			o.Problem = "the answer to the options request is no JSON object"
+			o.Problem = "the answer to the options request is not a JSON object"
 		} else if problems := checkOptionsReply(reply); len(problems) > 0 {
 			o.Problem = problems[0].String()
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The page in the browser: plain files, which talk to the client API and to nothing else.
+// The page in the browser: plain files that only use the client API.
 //
 //go:embed page
 var pageFiles embed.FS
@@ -19,11 +19,11 @@ var pageTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 }
 
-// pagePolicy keeps the page to its own files: what an app sends cannot load or run anything in it.
+// pagePolicy limits the page to its own files: what an app sends can't load or run anything.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Link is one that the page shows beside the app: to what else runs on this machine.
+// Link is a link in the page's sidebar, to something else that runs on this machine.
 type Link struct {
 	Text string `json:"text"`
 	URL  string `json:"url"` // http or https
@@ -49,11 +49,11 @@ func servePageFile(w http.ResponseWriter, name string) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")
-	_, _ = w.Write(content) // a browser that has gone is not our fault
+	_, _ = w.Write(content) // the browser may have gone
 }
 
-// servePermalink leads from the address of a message, as the app builds it from auth.test's url, to the page of somebody
-// who sees it.
+// servePermalink redirects from the address of a message, as the app builds it from auth.test's url, to the page of a user who
+// sees it.
 func (s *Server) servePermalink(w http.ResponseWriter, r *http.Request) {
 	digits, ok := strings.CutPrefix(r.PathValue("message"), "p")
 	s.mu.Lock()
@@ -63,7 +63,7 @@ func (s *Server) servePermalink(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if !ok || len(digits) <= 6 || reader == "" {
-		http.Error(w, "there is no such message here; a restart of the local Slack forgets them all", http.StatusNotFound)
+		http.Error(w, "there is no such message; the local Slack loses all messages when it restarts", http.StatusNotFound)
 		return
 	}
 	to := url.Values{"as": {reader}, "tab": {"messages"}, "message": {digits[:len(digits)-6] + "." + digits[len(digits)-6:]}}

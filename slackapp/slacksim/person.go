@@ -7,30 +7,30 @@ import (
 	"time"
 )
 
-// Target is what a person acts on: an element of a view or of a message.
+// Target is the element of a view or message that a person acts on.
 type Target struct {
 	ViewID   string `json:"view_id,omitempty"`
 	TS       string `json:"ts,omitempty"`      // of a message, if there is no view
-	Channel  string `json:"channel,omitempty"` // of that message; may be left out
+	Channel  string `json:"channel,omitempty"` // of that message; optional
 	BlockID  string `json:"block_id,omitempty"`
 	ActionID string `json:"action_id,omitempty"`
 
-	// Forwarded: the message is someone else's, and this user presses a copy of its button.
+	// Forwarded means that this user presses a copy of another user's message.
 	Forwarded bool `json:"forwarded,omitempty"`
 }
 
-// Outcome is what came of an action.
+// Outcome is the result of an action.
 type Outcome struct {
 	Seq        int64             `json:"seq"`
-	Dispatched bool              `json:"dispatched"`        // the app was told
-	Acked      bool              `json:"acked"`             // and acknowledged it in time
+	Dispatched bool              `json:"dispatched"`        // it was sent to the app
+	Acked      bool              `json:"acked"`             // the app acknowledged it in time
 	Millis     int64             `json:"ms"`                // how long that took
-	Problem    string            `json:"problem,omitempty"` // why not, for the developer; the user sees a notice
-	Errors     map[string]string `json:"errors,omitempty"`  // of a submission: by block_id
-	Options    []Block           `json:"options,omitempty"` // of an options request, those of groups included
+	Problem    string            `json:"problem,omitempty"` // why it failed, for the developer; the user sees a notice
+	Errors     map[string]string `json:"errors,omitempty"`  // of a submission, by block_id
+	Options    []Block           `json:"options,omitempty"` // of an options request, including those of groups
 }
 
-// surface is what a target lies on: a view or a message.
+// surface is the view or message of a target.
 type surface struct {
 	view    *view
 	message *message
@@ -57,7 +57,7 @@ func (f surface) loaded() map[control][]object {
 	return f.message.loaded
 }
 
-// gone says that what a person wants to act on is not there; a client looks at the screen again.
+// gone means that the target is not on the screen any more: the client should look again.
 type gone struct{ what string }
 
 func (g gone) Error() string { return g.what }
@@ -72,7 +72,7 @@ func (s *Server) find(u *User, t Target) (surface, element, error) {
 			return f, element{}, gone{"no such view is open: " + t.ViewID}
 		}
 		if stack := s.stacks[u.ID]; f.view.modal() && stack[len(stack)-1] != f.view {
-			return f, element{}, gone{"another modal lies over view " + t.ViewID}
+			return f, element{}, gone{"another modal covers view " + t.ViewID}
 		}
 	default:
 		reader := u.ID
@@ -94,9 +94,9 @@ func (s *Server) find(u *User, t Target) (surface, element, error) {
 	return f, e, nil
 }
 
-// drawnAnew answers where the button that was pressed stands now. A Home tab is published again whenever the app likes, with
-// new block IDs where the app gives none: what somebody pressed a moment before is the same button all the same.
-func (s *Server) drawnAnew(u *User, t Target, value string) Target {
+// redrawn returns the current target of a button. The app may have published the Home tab again a moment ago, with new random
+// block IDs where it sets none; the same button then has another block ID.
+func (s *Server) redrawn(u *User, t Target, value string) Target {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f, _, err := s.find(u, Target{ViewID: t.ViewID, TS: t.TS, Channel: t.Channel, Forwarded: t.Forwarded})
@@ -115,7 +115,7 @@ func (s *Server) drawnAnew(u *User, t Target, value string) Target {
 	return t
 }
 
-// interaction is the part of every interaction that says who acted where.
+// interaction returns the properties that every interaction has.
 func (s *Server) interaction(kind string, u *User) object {
 	o := object{
 		"type": kind, "token": "local", "api_app_id": s.cfg.AppID, "enterprise": nil, "is_enterprise_install": false,
@@ -128,7 +128,7 @@ func (s *Server) interaction(kind string, u *User) object {
 	return o
 }
 
-// place adds to an interaction what it was done in.
+// place adds the view or message of an interaction.
 func (s *Server) place(p object, u *User, f surface, base string, values object) {
 	if f.view != nil {
 		p["container"] = object{"type": "view", "view_id": f.view.id}
@@ -145,7 +145,7 @@ func (s *Server) place(p object, u *User, f surface, base string, values object)
 	p["response_url"] = s.newReplyURL(base, u.ID, m)
 }
 
-// openTab shows a tab of the app: the app is told by app_home_opened.
+// openTab opens a tab of the app, which gets app_home_opened.
 func (s *Server) openTab(u *User, tab string) Outcome {
 	s.mu.Lock()
 	ch, _ := s.conversationWith([]string{u.ID})
@@ -164,7 +164,7 @@ func (s *Server) openTab(u *User, tab string) Outcome {
 	return s.outcome(s.deliverEvent(d, twice))
 }
 
-// envelope is an event as the Events API sends it.
+// envelope returns an event as the Events API sends it.
 func (s *Server) envelope(event object) object {
 	return object{
 		"token": "local", "team_id": s.cfg.TeamID, "api_app_id": s.cfg.AppID, "event": event, "type": "event_callback",
@@ -181,8 +181,8 @@ func (s *Server) outcome(a ack) Outcome {
 	return Outcome{Seq: s.seq, Dispatched: true, Acked: a.ok(), Millis: a.took.Milliseconds(), Problem: a.detail}
 }
 
-// press presses a button, or chooses an entry of an overflow menu: once, or several times at once, as a
-// hasty hand or a bad network does.
+// press presses a button, or selects an entry of an overflow menu: once, or several times at once, as an
+// impatient user or a bad network would.
 func (s *Server) press(u *User, t Target, option, base string, times int) (Outcome, error) {
 	s.mu.Lock()
 	f, e, err := s.find(u, t)
@@ -217,7 +217,7 @@ func (s *Server) press(u *User, t Target, option, base string, times int) (Outco
 	return s.atOnce(ds, func(d delivery) Outcome { return s.act(u, d) }), nil
 }
 
-// atOnce does all of it at the same time. The outcome is the first one that has a problem, else the last.
+// atOnce does all deliveries at the same time. It returns the first outcome with a problem, else the last.
 func (s *Server) atOnce(ds []delivery, do func(delivery) Outcome) Outcome {
 	outcomes := make([]Outcome, len(ds))
 	var wg sync.WaitGroup
@@ -233,7 +233,7 @@ func (s *Server) atOnce(ds []delivery, do func(delivery) Outcome) Outcome {
 	return outcomes[len(outcomes)-1]
 }
 
-// blockActions makes the payload of one action. Call it with mu held.
+// blockActions returns the payload of one action. Call it with mu held.
 func (s *Server) blockActions(u *User, f surface, e element, fields object, base string) delivery {
 	action := object{"block_id": e.control.block, "action_id": e.control.action, "action_ts": s.newTS()}
 	maps.Copy(action, fields)
@@ -248,7 +248,8 @@ func (s *Server) blockActions(u *User, f surface, e element, fields object, base
 	return delivery{route: routeInteractivity, name: "block_actions", user: u.ID, payload: encodeJSON(p)}
 }
 
-// act delivers an action; the user is told if the app does not take it. Actions are not retried.
+// act delivers an action, and shows the user a notice if the app does not acknowledge it. Actions are not
+// retried.
 func (s *Server) act(u *User, d delivery) Outcome {
 	a := s.deliver(d)
 	if !a.ok() {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// How a person reads what the app shows. Radio buttons read ◉ and ○, checkboxes ☑ and ☐, buttons
-// [like this], and what is held by a menu or text field stands behind its label.
+// Renders what the app shows as text. Radio buttons are ◉ and ○, checkboxes ☑ and ☐, buttons [like this],
+// and the value of a menu or text field follows its label.
 
 var reference = regexp.MustCompile(`<([^<>]+)>`)
 
 var entities = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
 
-// readable turns mrkdwn into what is read: people by name, links by their text, dates by their fallback,
+// readable turns mrkdwn into plain text: people by name, links by their text, dates by their fallback,
 // entities as characters.
 func readable(mrkdwn string, names map[string]string) string {
 	var out strings.Builder
@@ -45,7 +45,7 @@ func readReference(ref string, names map[string]string) string {
 	case strings.HasPrefix(target, "!subteam^") && label != "":
 		return label
 	case strings.HasPrefix(target, "!"):
-		return "@" + target[1:] // @channel, @here, @everyone: someone is pinged
+		return "@" + target[1:] // @channel, @here, @everyone
 	case strings.HasPrefix(target, "#"):
 		return "#" + strings.TrimPrefix(label, "#")
 	case label != "":
@@ -54,7 +54,7 @@ func readReference(ref string, names map[string]string) string {
 	return strings.TrimPrefix(target, "mailto:")
 }
 
-// pings are the references in mrkdwn that notify someone: @channel, @here, @everyone, groups, and people.
+// pings returns the references in mrkdwn that notify people: @channel, @here, @everyone, groups, and users.
 func pings(mrkdwn string) []string {
 	var found []string
 	for _, m := range reference.FindAllStringSubmatch(mrkdwn, -1) {
@@ -66,7 +66,7 @@ func pings(mrkdwn string) []string {
 	return found
 }
 
-// readText reads a text object.
+// readText returns a text object as plain text.
 func readText(o object, names map[string]string) string {
 	if str(o, "type") == "mrkdwn" {
 		return readable(str(o, "text"), names)
@@ -74,7 +74,7 @@ func readText(o object, names map[string]string) string {
 	return str(o, "text")
 }
 
-// reader renders blocks with what their elements hold.
+// reader renders blocks with the values of their elements.
 type reader struct {
 	names  map[string]string
 	values Values
@@ -184,7 +184,7 @@ func (r *reader) element(b, e object) string {
 	return "‹›"
 }
 
-// heldText is what a field shows of what it holds.
+// heldText returns the value that a field shows.
 func heldText(held map[string]any, names map[string]string) string {
 	for _, name := range []string{"value", "selected_date", "selected_time"} {
 		if s := str(held, name); s != "" {
@@ -223,7 +223,7 @@ func texts(options []object, names map[string]string) []string {
 	return all
 }
 
-// text is the view as its user reads it: title, blocks, and in brackets its own buttons.
+// text returns the view as text: title, blocks, and its own buttons in brackets.
 func (v *View) text(names map[string]string) string {
 	var parts []string
 	if v.Title != "" {
@@ -247,7 +247,7 @@ func (v *View) text(names map[string]string) string {
 	return strings.Join(parts, "\n")
 }
 
-// Text is the message as its reader sees it.
+// Text returns the message as its reader sees it.
 func (m Message) Text() string {
 	if len(m.Blocks) == 0 {
 		return readable(m.Plain, m.names)
@@ -255,10 +255,10 @@ func (m Message) Text() string {
 	return (&reader{names: m.names, values: m.State}).blocks(m.Blocks)
 }
 
-// Notification is what a phone shows of the message.
+// Notification returns what a phone shows of the message.
 func (m Message) Notification() string { return readable(m.Plain, m.names) }
 
-// Buttons are the texts of the message's buttons, in order.
+// Buttons returns the texts of the message's buttons, in order.
 func (m Message) Buttons() []string {
 	all := []string{}
 	for _, e := range elements(m.Blocks) {
@@ -269,7 +269,7 @@ func (m Message) Buttons() []string {
 	return all
 }
 
-// Pings are those whom the message notifies by a mention: "!channel", "!here", "@U123...".
+// Pings returns the mentions that notify people: "!channel", "!here", "@U123...".
 func (m Message) Pings() []string {
 	if len(m.Blocks) == 0 {
 		return pings(m.Plain)

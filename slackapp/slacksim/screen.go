@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Screen is all that one user has before them, as the client API gives it.
+// Screen is everything that one user sees, as the client API returns it.
 type Screen struct {
-	Seq      int64     `json:"seq"` // hand it to /client/wait to learn of the next change
+	Seq      int64     `json:"seq"` // pass it to /client/wait to wait for the next change
 	User     User      `json:"user"`
 	Home     *View     `json:"home"`     // the Home tab; null until the app has published one
 	Modals   []View    `json:"modals"`   // the open modals, the top one last
-	Messages []Message `json:"messages"` // of the app, the newest last; ephemeral ones among them
-	Notices  []Notice  `json:"notices"`  // what Slack itself told the user, the newest last
+	Messages []Message `json:"messages"` // from the app, the newest last, including ephemeral ones
+	Notices  []Notice  `json:"notices"`  // Slack's own notices, the newest last
 }
 
-// Block is one block, as the app sent it, its block_id and action_ids filled in.
+// Block is one block as the app sent it, with block_id and action_ids filled in.
 type Block = map[string]any
 
-// Values are state.values: by block_id, then by action_id, what an element holds.
+// Values are state.values: the values of elements by block_id and action_id.
 type Values = map[string]map[string]map[string]any
 
 // View is a modal or the Home tab.
@@ -44,7 +44,7 @@ type View struct {
 type Message struct {
 	Channel   string  `json:"channel"`
 	TS        string  `json:"ts"`
-	Plain     string  `json:"text"` // the text field: the notification, and what is shown where there are no blocks
+	Plain     string  `json:"text"` // the text field: for notifications, and shown if there are no blocks
 	Blocks    []Block `json:"blocks"`
 	State     Values  `json:"state"`
 	Edited    string  `json:"edited,omitempty"` // ts of the last edit
@@ -53,7 +53,7 @@ type Message struct {
 	names map[string]string // by user ID, for Text
 }
 
-// Notice is what Slack shows a user when the app did not do its part.
+// Notice is what Slack shows a user when the app did not answer properly.
 type Notice struct {
 	Seq   int64     `json:"seq"`
 	At    time.Time `json:"at"`
@@ -61,7 +61,7 @@ type Notice struct {
 	Cause string    `json:"cause"` // why, for the developer
 }
 
-// What Slack's clients say. Source: bolt-python#1318, "Handling user interaction".
+// Texts of Slack's clients. Source: bolt-python#1318, "Handling user interaction".
 const (
 	troubleConnecting = "We had some trouble connecting. Try again?"
 	somethingWrong    = "Oh no, something went wrong. Please try that again."
@@ -69,8 +69,8 @@ const (
 	pleaseComplete    = "Please complete this required field."
 )
 
-// screen pictures what the user sees. Call it with mu held and encode it before it is let go: it shares
-// the server's own values.
+// screen returns what the user sees. Call it with mu held, and encode the result before unlocking: it
+// shares the server's values.
 func (s *Server) screen(u *User) Screen {
 	sc := Screen{Seq: s.seq, User: *u, Modals: []View{}, Messages: []Message{}, Notices: s.notices[u.ID]}
 	if v := s.homes[u.ID]; v != nil {
@@ -131,7 +131,7 @@ func asValues(values object) Values {
 	return all
 }
 
-// notify shows the user something of Slack's own. Call it with mu held.
+// notify shows the user a notice of Slack's. Call it with mu held.
 func (s *Server) notify(user, text, cause string) {
 	s.touch()
 	s.notices[user] = append(s.notices[user], Notice{Seq: s.seq, At: time.Now(), Text: text, Cause: cause})

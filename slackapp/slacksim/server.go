@@ -2,10 +2,9 @@
 // Socket Mode of one workspace with one app installed, and a client API and a page in the browser through which people act
 // in it.
 //
-// An app is pointed at it by its Web API root, http://127.0.0.1:PORT/api/, and need not know that it
-// is not Slack. It is worth having because it refuses what Slack refuses: views and messages beyond
-// Slack's limits, used and expired triggers, stale hashes, wrong tokens, late answers. It keeps its
-// state in memory and serves loopback only.
+// An app uses it by its Web API root, http://127.0.0.1:PORT/api/, and need not know that it is not Slack.
+// It refuses what Slack refuses: views and messages beyond Slack's limits, used and expired triggers,
+// stale hashes, wrong tokens, late answers. It keeps its state in memory and serves only loopback.
 package slacksim
 
 import (
@@ -19,7 +18,7 @@ import (
 	"time"
 )
 
-// Config describes the workspace and its one app. Zero fields get Slack's own values, or local ones.
+// Config describes the workspace and its app. Zero fields get Slack's own values, or local ones.
 type Config struct {
 	TeamID, TeamName string
 	EnterpriseID     string // of Enterprise Grid; empty: none
@@ -29,11 +28,11 @@ type Config struct {
 	SigningSecret    string
 	Users            []User
 
-	// Where the app listens, for HTTP mode. All empty: Socket Mode, to whoever is connected.
+	// The app's addresses, for HTTP mode. All empty: Socket Mode.
 	EventsURL, InteractivityURL, OptionsURL string
 
-	// Of the page in the browser.
-	As    string // who one is there at first, by e-mail or ID; empty: the first of Users
+	// For the page in the browser.
+	As    string // the user it shows first, by e-mail address or ID; empty: the first of Users
 	Links []Link
 
 	Log *slog.Logger // nil: silent
@@ -42,20 +41,20 @@ type Config struct {
 	TriggerTTL       time.Duration   // how long a trigger_id is valid: 3 s
 	EventRetryDelays []time.Duration // before the first, second, third retry of an event: at once, 1 and 5 minutes
 	PingInterval     time.Duration   // of Socket Mode: 10 s
-	RateLimits       bool            // hold the app to Slack's rate tiers
+	RateLimits       bool            // enforce Slack's rate tiers
 }
 
 // Server is one workspace. Its methods may be called from several goroutines.
 type Server struct {
 	cfg     Config
-	start   string // another one each time: who waits notices a restart by it
+	start   string // different after each restart, so that clients notice one
 	log     *slog.Logger
 	mux     *http.ServeMux
 	sockets *sockets
 	stop    chan struct{}
 	tasks   sync.WaitGroup
 
-	mu        sync.Mutex // guards all below; never held while the app is called
+	mu        sync.Mutex // guards all fields below; never held while the app is called
 	seq       int64
 	changed   chan struct{} // closed and replaced whenever seq rises
 	users     map[string]*User
@@ -78,8 +77,8 @@ type Server struct {
 	issued    int64 // for IDs
 }
 
-// New starts a workspace. It serves nothing by itself: give Handler to an http.Server on loopback.
-// It fails if the configuration contradicts itself or two users have one ID.
+// New creates a workspace. Serve its Handler with an http.Server on loopback. New fails if the
+// configuration is inconsistent or two users have the same ID.
 func New(cfg Config) (*Server, error) {
 	setDefault(&cfg.TeamID, "T0LOCALSIM")
 	setDefault(&cfg.TeamName, "Local Workspace")
@@ -94,20 +93,20 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.BotToken == "" {
-		return nil, fmt.Errorf("slacksim: no bot token: the app would have nothing to show to the Web API")
+		return nil, fmt.Errorf("slacksim: no bot token: the app needs one for the Web API")
 	}
 	urls := 0
 	for _, u := range []string{cfg.EventsURL, cfg.InteractivityURL, cfg.OptionsURL} {
 		if u != "" {
 			urls++
 			if p, err := url.Parse(u); err != nil || p.Scheme == "" || p.Host == "" {
-				return nil, fmt.Errorf("slacksim: %q is no address of an app", u)
+				return nil, fmt.Errorf("slacksim: %q is not an app's URL", u)
 			}
 		}
 	}
 	switch {
 	case urls != 0 && urls != 3:
-		return nil, fmt.Errorf("slacksim: HTTP mode needs the events, interactivity and options URLs, Socket Mode none of them")
+		return nil, fmt.Errorf("slacksim: HTTP mode needs URLs for events, interactivity and options, Socket Mode needs none of them")
 	case urls == 3 && cfg.SigningSecret == "":
 		return nil, fmt.Errorf("slacksim: HTTP mode needs a signing secret: the app would refuse unsigned requests")
 	case urls == 0 && cfg.AppToken == "":
@@ -127,11 +126,11 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	if cfg.As != "" && s.findUser(cfg.As) == nil {
-		return nil, fmt.Errorf("slacksim: nobody in the workspace is %s", cfg.As)
+		return nil, fmt.Errorf("slacksim: the workspace has no user %s", cfg.As)
 	}
 	for _, l := range cfg.Links {
 		if u, err := url.Parse(l.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || l.Text == "" {
-			return nil, fmt.Errorf("slacksim: %q to %q is no link", l.Text, l.URL)
+			return nil, fmt.Errorf("slacksim: %q with the URL %q is not a link", l.Text, l.URL)
 		}
 	}
 	s.mux = http.NewServeMux()
@@ -149,39 +148,39 @@ const (
 	botID     = "B0LOCALBOT"
 )
 
-// Handler serves everything, to callers on loopback only.
+// Handler serves everything, only to callers on loopback.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.RemoteAddr) || !loopback(r.Host) {
-			http.Error(w, "the local Slack serves loopback only", http.StatusForbidden)
+			http.Error(w, "the local Slack only serves loopback", http.StatusForbidden)
 			return
 		}
 		s.mux.ServeHTTP(w, r)
 	})
 }
 
-// Close ends the sockets and what is still being retried, and waits for it.
+// Close closes the sockets and ends retries, and waits for them.
 func (s *Server) Close() {
 	close(s.stop)
 	s.sockets.closeAll()
 	s.tasks.Wait()
 }
 
-// touch tells everyone who waits that something to be seen has changed. Call it with mu held.
+// touch tells all waiting clients that something visible has changed. Call it with mu held.
 func (s *Server) touch() {
 	s.seq++
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// newID issues an ID in Slack's form: a letter or two and capitals. Like Slack's, and though a restart forgets all else,
-// no ID is ever issued twice: apps keep them.
+// newID returns a new ID in Slack's form: one or two letters and capitals. IDs are unique even after a restart, because apps
+// store them.
 func (s *Server) newID(prefix string) string {
 	s.issued = max(s.issued+1, time.Now().UnixMicro())
 	return fmt.Sprintf("%s0%X", prefix, s.issued)
 }
 
-// newTS issues a message timestamp, each later than all before.
+// newTS returns a message timestamp that is later than all before.
 func (s *Server) newTS() string {
 	now := time.Now().UnixMicro()
 	s.lastTS = max(now, s.lastTS+1)
@@ -205,7 +204,7 @@ func (s *Server) addUser(u User) error {
 	return nil
 }
 
-// findUser finds a user by ID or e-mail.
+// findUser finds a user by ID or e-mail address.
 func (s *Server) findUser(idOrEmail string) *User {
 	if u, ok := s.users[idOrEmail]; ok {
 		return u

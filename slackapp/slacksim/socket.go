@@ -35,24 +35,24 @@ type socket struct {
 	conn  *websocket.Conn
 	write sync.Mutex
 
-	retiring bool // told to reconnect: it gets nothing more; guarded by sockets.mu
+	retiring bool // it was told to reconnect and gets no more payloads; guarded by sockets.mu
 }
 
 func (c *socket) send(v any) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second)) // a dead connection shows in the write
+	_ = c.conn.SetWriteDeadline(time.Now().Add(5 * time.Second)) // the write reports a dead connection
 	return c.conn.WriteJSON(v)
 }
 
 func newSockets(s *Server) *sockets {
 	return &sockets{
 		s: s, tickets: map[string]time.Time{}, waiting: map[string]chan ack{},
-		upgrader: websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}, // the ticket is the proof
+		upgrader: websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}, // the ticket authenticates
 	}
 }
 
-// connectionsOpen gives an address to connect to, for once and for a short while.
+// connectionsOpen returns a URL for one connection, valid for a short time.
 func (s *Server) connectionsOpen(c *call) (object, *refusal) {
 	ticket := randomID() + randomID() + randomID() + randomID()
 	s.sockets.mu.Lock()
@@ -61,7 +61,7 @@ func (s *Server) connectionsOpen(c *call) (object, *refusal) {
 	return object{"url": strings.Replace(c.base, "http", "ws", 1) + "/link?ticket=" + ticket + "&app_id=" + s.cfg.AppID}, nil
 }
 
-// serve is one connection, from hello until it ends.
+// serve serves one connection, from hello until it ends.
 func (k *sockets) serve(w http.ResponseWriter, r *http.Request) {
 	ticket := r.URL.Query().Get("ticket")
 	k.s.mu.Lock()
@@ -77,7 +77,7 @@ func (k *sockets) serve(w http.ResponseWriter, r *http.Request) {
 		hangUp(w)
 		return
 	case !ok || time.Now().After(until):
-		http.Error(w, "no such ticket, or it is used or too old", http.StatusUnauthorized)
+		http.Error(w, "the ticket is unknown, used or expired", http.StatusUnauthorized)
 		return
 	case full:
 		http.Error(w, fmt.Sprintf("more than %d connections", maxConnections), http.StatusTooManyRequests)
@@ -116,7 +116,7 @@ func (k *sockets) ping(c *socket, done chan struct{}) {
 	defer every.Stop()
 	for {
 		if err := c.conn.WriteControl(websocket.PingMessage, []byte("slacksim"), time.Now().Add(5*time.Second)); err != nil {
-			_ = c.conn.Close() // read sees it and ends
+			_ = c.conn.Close() // ends read
 			return
 		}
 		select {
@@ -127,7 +127,7 @@ func (k *sockets) ping(c *socket, done chan struct{}) {
 	}
 }
 
-// read takes acks until the connection ends.
+// read receives acks until the connection ends.
 func (k *sockets) read(c *socket) {
 	for {
 		_, raw, err := c.conn.ReadMessage()
@@ -139,7 +139,7 @@ func (k *sockets) read(c *socket) {
 			Payload    json.RawMessage `json:"payload"`
 		}
 		if err := json.Unmarshal(raw, &m); err != nil || m.EnvelopeID == "" {
-			k.s.log.Warn("the app sent what is no ack", "bytes", len(raw))
+			k.s.log.Warn("not an ack", "bytes", len(raw))
 			continue
 		}
 		if len(raw) >= maxSocketReply {
@@ -176,7 +176,7 @@ func (k *sockets) changed() {
 	k.s.touch()
 }
 
-// pick chooses the connection that gets the next payload, each in turn.
+// pick returns the connection for the next payload, each in turn.
 func (k *sockets) pick() *socket {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -188,7 +188,7 @@ func (k *sockets) pick() *socket {
 	return live[k.next%len(live)]
 }
 
-// live are the connections that may get payloads. Call it with k.mu held.
+// live returns the connections that may get payloads. Call it with k.mu held.
 func (k *sockets) live() []*socket {
 	var live []*socket
 	for _, c := range k.conns {
@@ -237,7 +237,7 @@ func (k *sockets) deliver(ctx context.Context, d delivery) ack {
 	}
 }
 
-// disconnect tells every connection to reconnect, as Slack does now and then; the app closes it.
+// disconnect tells every connection to reconnect, as Slack does now and then; the app closes the old one.
 func (k *sockets) disconnect(reason string) int {
 	k.mu.Lock()
 	conns := k.live()
@@ -254,7 +254,7 @@ func (k *sockets) disconnect(reason string) int {
 	return len(conns)
 }
 
-// cut ends every connection without a word.
+// cut closes every connection without a message.
 func (k *sockets) cut() {
 	k.mu.Lock()
 	conns := append([]*socket(nil), k.conns...)

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// submit presses the button of the top modal, once or several times at once.
+// submit submits the top modal, once or several times at once.
 func (s *Server) submit(u *User, t Target, times int) (Outcome, error) {
 	s.mu.Lock()
 	t.BlockID, t.ActionID = "", ""
@@ -23,7 +23,7 @@ func (s *Server) submit(u *User, t Target, times int) (Outcome, error) {
 	}
 	v.errors, v.notice = v.invalid(), ""
 	s.touch()
-	if len(v.errors) > 0 { // the client itself refuses; the app learns nothing of it
+	if len(v.errors) > 0 { // the client itself refuses and tells the app nothing
 		o := Outcome{Seq: s.seq, Errors: maps.Clone(v.errors)}
 		s.mu.Unlock()
 		return o, nil
@@ -39,7 +39,7 @@ func (s *Server) submit(u *User, t Target, times int) (Outcome, error) {
 	return s.atOnce(ds, func(d delivery) Outcome { return s.submitted(u, v, d) }), nil
 }
 
-// submitted delivers a submission and shows the user what comes of it.
+// submitted delivers a submission and shows the user the result.
 func (s *Server) submitted(u *User, v *view, d delivery) Outcome {
 	a := s.deliver(d)
 	o := s.outcome(a)
@@ -56,8 +56,8 @@ func (s *Server) submitted(u *User, v *view, d delivery) Outcome {
 	return o
 }
 
-// answerSubmission does what the app answered to a submission; it answers what is wrong with that.
-// Source: "Modals", response actions.
+// answerSubmission applies the app's answer to a submission, and returns what is wrong with it. Source:
+// "Modals", response actions.
 func (s *Server) answerSubmission(u *User, v *view, body []byte) (problem string) {
 	if body = bytes.TrimSpace(body); len(body) == 0 {
 		s.removeView(v)
@@ -110,11 +110,11 @@ func (s *Server) showErrors(v *view, errors object) string {
 	for id, text := range errors {
 		at := slices.IndexFunc(v.blocks(), func(b object) bool { return str(b, "block_id") == id && str(b, "type") == "input" })
 		if at < 0 {
-			return fmt.Sprintf("response_action errors: %q is no input block of the view", id)
+			return fmt.Sprintf("response_action errors: %q is not an input block of the view", id)
 		}
 		t, ok := text.(string)
 		if !ok || t == "" {
-			return fmt.Sprintf("response_action errors: the error at %q is no text", id)
+			return fmt.Sprintf("response_action errors: the error at %q is not a text", id)
 		}
 		shown[id] = t
 	}
@@ -123,8 +123,8 @@ func (s *Server) showErrors(v *view, errors object) string {
 	return ""
 }
 
-// closeModal closes the top modal, or with all the whole stack, and tells the app where it asked for it
-// (notify_on_close). A view with clear_on_close takes the others with it.
+// closeModal closes the top modal, or all modals, and tells the app if it asked for that
+// (notify_on_close). Closing a view with clear_on_close closes all.
 func (s *Server) closeModal(u *User, all bool) (Outcome, error) {
 	s.mu.Lock()
 	stack := s.stacks[u.ID]

@@ -13,7 +13,7 @@ const (
 
 const keptTraffic = 10_000
 
-// Traffic is one call or delivery, as it went. It never holds a token or what was said.
+// Traffic is one call or delivery, without its contents.
 type Traffic struct {
 	Seq        int64     `json:"seq"`
 	At         time.Time `json:"at"`
@@ -24,10 +24,10 @@ type Traffic struct {
 	OK         bool      `json:"ok"`
 	Status     int       `json:"status,omitempty"` // HTTP status
 	Error      string    `json:"error,omitempty"`
-	Millis     int64     `json:"ms"` // until the answer or ack was there
+	Millis     int64     `json:"ms"` // until the answer or ack
 	Bytes      int       `json:"bytes"`
 	ReplyBytes int       `json:"reply_bytes"`
-	Retry      int       `json:"retry,omitempty"` // of an event: which retry it was
+	Retry      int       `json:"retry,omitempty"` // the number of the retry, for an event
 
 	request, answer json.RawMessage // see exchange
 }
@@ -42,10 +42,10 @@ type Payload struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// keep keeps a payload. Call it with mu held.
+// keep stores a payload. Call it with mu held.
 func (s *Server) keep(d delivery) {
 	if !json.Valid(d.payload) {
-		return // forged garbage: nothing to be shown as JSON
+		return // a forged payload that can't be shown as JSON
 	}
 	s.payloads = append(s.payloads, Payload{d.route, d.name, d.user, d.payload})
 	if len(s.payloads) > keptPayloads {

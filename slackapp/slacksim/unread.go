@@ -2,12 +2,12 @@ package slacksim
 
 import "slices"
 
-// inbox counts what a user has not read yet of the app's messages. It is kept as messages come and go: the page asks for
-// everybody's after each change.
+// inbox counts a user's unread messages from the app. It is updated with each message, because the page asks for all counts
+// after each change.
 type inbox struct {
 	unread int
 	latest string // ts of the newest message
-	read   string // ts up to which all is read
+	read   string // ts of the last read message
 }
 
 func (s *Server) inbox(user string) *inbox {
@@ -17,7 +17,7 @@ func (s *Server) inbox(user string) *inbox {
 	return s.inboxes[user]
 }
 
-// arrived counts a new message for those who see it. An ephemeral one is not counted, as in Slack.
+// arrived counts a new message for its readers. As in Slack, an ephemeral one is not counted.
 func (s *Server) arrived(c *channel, m *message) {
 	if m.ephemeral != "" {
 		return
@@ -42,7 +42,7 @@ func (s *Server) remove(m *message) {
 	s.touch()
 }
 
-// markRead says that the user has read everything up to that message.
+// markRead marks all messages up to one as read.
 func (s *Server) markRead(user, ts string) {
 	in := s.inbox(user)
 	if compare(ts, in.read) <= 0 {
@@ -51,7 +51,7 @@ func (s *Server) markRead(user, ts string) {
 	in.read = ts
 	before := in.unread
 	in.unread = 0
-	if compare(ts, in.latest) < 0 { // rare: a page that has not seen the newest yet
+	if compare(ts, in.latest) < 0 { // rare: the page does not show the newest message yet
 		for _, c := range s.channels {
 			if !slices.Contains(c.members, user) {
 				continue
@@ -68,7 +68,7 @@ func (s *Server) markRead(user, ts string) {
 	}
 }
 
-// Unread is what somebody has not read yet.
+// Unread is the number of a user's unread messages.
 type Unread struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -77,7 +77,7 @@ type Unread struct {
 	Latest string `json:"latest"` // ts of their newest message
 }
 
-// unreadOfOthers lists who else has something to read, whoever got the newest message first.
+// unreadOfOthers lists the other users with unread messages, the newest message first.
 func (s *Server) unreadOfOthers(user string) []Unread {
 	others := []Unread{}
 	for id, in := range s.inboxes {

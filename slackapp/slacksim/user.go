@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// User is someone whom the workspace knows. The zero flags are those of an ordinary member.
+// User is a user of the workspace. With zero flags, they are an ordinary member.
 type User struct {
-	ID     string `json:"id"`      // U...; empty: derived from the e-mail
+	ID     string `json:"id"`      // U...; empty: derived from the e-mail address
 	TeamID string `json:"team_id"` // empty: the workspace's own
 	Email  string `json:"email"`
 
 	EnterpriseID string `json:"enterprise_id,omitempty"` // empty: the workspace's own, if it has one
 
-	Name string `json:"name"` // the real name, as people see it
+	Name string `json:"name"` // the real name
 	TZ   string `json:"tz"`   // IANA name; empty: UTC
 
 	Deleted          bool `json:"deleted,omitempty"`           // deactivated
@@ -34,15 +34,15 @@ type User struct {
 	WorkflowBot      bool `json:"workflow_bot,omitempty"`      // is_workflow_bot
 }
 
-// UserID is the ID that a user without one gets: the same for an e-mail on every start.
+// UserID returns the ID of a user who has none set: always the same for an e-mail address.
 func UserID(email string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(email)))
 	return "U" + base32.StdEncoding.EncodeToString(sum[:])[:10]
 }
 
-// UsersFromDirectory reads the people.csv of a directory: a user for each person whose status is not
-// "left". Columns are found by their header: email and name are needed; status, time_zone and
-// slack_user_id may be absent. An error names the file and the line.
+// UsersFromDirectory reads the people.csv of a directory and returns a user for each person whose status
+// is not "left". The columns email and name are required; status, time_zone and slack_user_id are
+// optional. An error names the file and the line.
 func UsersFromDirectory(path string) ([]User, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func UsersFromDirectory(path string) ([]User, error) {
 	}
 }
 
-// complete fills in what a user may leave out; an error says what is wrong with the rest.
+// complete fills in optional properties, and checks the others.
 func (u *User) complete(team, enterprise string) error {
 	if u.ID == "" && u.Email == "" {
 		return fmt.Errorf("a user needs an id or an e-mail")
@@ -111,7 +111,7 @@ func (u *User) complete(team, enterprise string) error {
 	return nil
 }
 
-// handle is the short name: what stands before the @.
+// handle returns the short name: the part of the e-mail address before the @.
 func (u *User) handle() string {
 	if name, _, ok := strings.Cut(u.Email, "@"); ok {
 		return strings.ToLower(name)
@@ -119,7 +119,7 @@ func (u *User) handle() string {
 	return strings.ToLower(u.ID)
 }
 
-// profile is the user as users.info shows it.
+// profile returns the user as users.info does.
 func (u *User) profile() object {
 	zone, err := time.LoadLocation(u.TZ)
 	if err != nil {
@@ -142,7 +142,9 @@ func (u *User) profile() object {
 	if u.Stranger {
 		o["is_stranger"] = true
 	}
-	for flag, set := range map[string]bool{"is_invited_user": u.Invited, "is_connector_bot": u.ConnectorBot, "is_workflow_bot": u.WorkflowBot} {
+	for flag, set := range map[string]bool{
+		"is_invited_user": u.Invited, "is_connector_bot": u.ConnectorBot, "is_workflow_bot": u.WorkflowBot,
+	} {
 		if set {
 			o[flag] = true
 		}

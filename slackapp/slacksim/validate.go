@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// invalid is what Slack's own client says about a form before it submits it, by block_id. Only if it
-// says nothing does the app get the submission.
+// invalid returns the errors that Slack's client finds in a form, by block_id. Only a form without errors
+// is sent to the app.
 func (v *view) invalid() map[string]string {
 	errors := map[string]string{}
 	for _, e := range elements(v.blocks()) {
@@ -33,7 +33,7 @@ func (v *view) invalid() map[string]string {
 	return errors
 }
 
-// empty says that an element holds nothing, whatever its kind.
+// empty reports whether an element of any kind has no value.
 func empty(held object) bool {
 	for name, v := range held {
 		if name == "type" || name == "timezone" {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// maxStack is how many modals may lie on each other ("Modals", the view stack).
+// maxStack is how many modals can be open on top of each other ("Modals", the view stack).
 const maxStack = 3
 
-// control names one interactive element within a view or message.
+// control identifies an interactive element within a view or message.
 type control struct{ block, action string }
 
-// state is what the elements of a view or message hold, in the form of Slack's state.values.
+// state is the values of a view's or message's elements, in the form of Slack's state.values.
 type state map[control]object
 
 // view is one modal or home tab that is being shown.
@@ -21,10 +21,10 @@ type view struct {
 	id, user        string
 	hash            string
 	rootID, prevID  string
-	spec            object // as the app sent it, block_id and action_id filled in
-	state           state  // of every element that was ever shown, also of those that are gone
+	spec            object // as the app sent it, with block_id and action_id filled in
+	state           state  // of every element that was ever shown, including removed ones
 	touched         map[control]bool
-	loaded          map[control][]object // the options that an external select was last offered
+	loaded          map[control][]object // the latest options of external selects
 	errors          map[string]string    // shown at input blocks, by block_id
 	notice          string               // shown above the buttons
 	forgetsInitials bool                 // the fault of bolt-js#1258
@@ -33,7 +33,7 @@ type view struct {
 func (v *view) modal() bool      { return str(v.spec, "type") == "modal" }
 func (v *view) blocks() []object { return objects(list(v.spec, "blocks")) }
 
-// element is one interactive element with the block that holds it.
+// element is one interactive element with its block.
 type element struct {
 	control
 	block   object
@@ -41,7 +41,7 @@ type element struct {
 	input   bool // it is an input block's element
 }
 
-// elements are the interactive elements of blocks, in the order in which they are shown.
+// elements returns the interactive elements of blocks, in the order in which they are shown.
 func elements(blocks []object) []element {
 	var all []element
 	add := func(b object, e object, input bool) {
@@ -73,8 +73,8 @@ func findElement(blocks []object, c control) (element, bool) {
 	return element{}, false
 }
 
-// fillIDs gives every block and interactive element that has no ID a random one, as Slack does: without
-// an ID of its own, a block does not keep its input over an update.
+// fillIDs gives a random ID to every block and interactive element without one, as Slack does. So a block
+// without an ID of its own loses its input on an update.
 func fillIDs(blocks []object) {
 	fill := func(o object, name string) {
 		if str(o, name) == "" {
@@ -107,10 +107,10 @@ func randomID() string {
 	return string(id)
 }
 
-// show puts a new spec into the view. An element that keeps its block_id and its action_id keeps what
-// the user put in and ignores initial_*; one with a new block_id starts from its initial_*. That also
-// holds for a block that was away for a while (bolt-python#1036). Source: "Modifying modals", "Reusing
-// block_id and action_id"; bolt-js#625.
+// show sets a new spec. An element with the same block_id and action_id keeps the user's input and ignores
+// initial_*; one with a new block_id starts from its initial_*. This also applies to a block that was
+// removed for a while (bolt-python#1036). Source: "Modifying modals", "Reusing block_id and action_id";
+// bolt-js#625.
 func (v *view) show(spec object) {
 	v.spec = spec
 	fillIDs(v.blocks())
@@ -129,7 +129,7 @@ func (v *view) show(spec object) {
 	}
 }
 
-// values are state.values: every stateful element that is shown, and no other.
+// values returns state.values: the value of every element that is shown.
 func (v *view) values() object { return shownState(v.blocks(), v.state, v) }
 
 func shownState(blocks []object, st state, v *view) object {
@@ -150,7 +150,7 @@ func shownState(blocks []object, st state, v *view) object {
 	return values
 }
 
-// payload is the view as the app gets it; a nil values leaves the state empty.
+// payload returns the view as the app gets it; nil values leave the state empty.
 func (v *view) payload(s *Server, values object) object {
 	if values == nil {
 		values = object{}
@@ -171,7 +171,7 @@ func (v *view) payload(s *Server, values object) object {
 	return o
 }
 
-// initialState is what an element holds before anybody touched it; nil for one that holds nothing.
+// initialState returns an element's value before any input; nil if it can't have one.
 func initialState(e object) object {
 	kind := str(e, "type")
 	or := func(name string) any { // the initial value, or null
@@ -257,7 +257,7 @@ func (s *Server) findView(id, externalID string) *view {
 	return nil
 }
 
-// removeView takes a modal off its user's stack.
+// removeView removes a modal from its user's stack.
 func (s *Server) removeView(v *view) {
 	stack := s.stacks[v.user]
 	for i, w := range stack {

@@ -18,7 +18,7 @@ type call struct {
 	base   string // this server's address, as the app reached it
 }
 
-// refusal is the error of a Web API answer: Slack's string, and for invalid arguments where they are wrong.
+// refusal is the error of a Web API answer: Slack's code, and the problems of invalid arguments.
 type refusal struct {
 	code     string
 	problems []Problem
@@ -30,7 +30,7 @@ func refuse(code string) *refusal { return &refusal{code: code} }
 type method struct {
 	run   func(s *Server, c *call) (object, *refusal)
 	token string // bot or app
-	tier  int    // calls a minute that Slack allows; 0: not limited by itself
+	tier  int    // calls per minute that Slack allows; 0: no limit of its own
 }
 
 var methods = map[string]method{
@@ -40,7 +40,7 @@ var methods = map[string]method{
 	"users.info":            {(*Server).usersInfo, "bot", 100},
 	"users.lookupByEmail":   {(*Server).usersLookupByEmail, "bot", 50},
 	"conversations.open":    {(*Server).conversationsOpen, "bot", 50},
-	"chat.postMessage":      {(*Server).chatPostMessage, "bot", 0}, // one a second a channel: see overRate
+	"chat.postMessage":      {(*Server).chatPostMessage, "bot", 0}, // one per second and channel: see overRate
 	"chat.update":           {(*Server).chatUpdate, "bot", 50},
 	"chat.delete":           {(*Server).chatDelete, "bot", 50},
 	"chat.postEphemeral":    {(*Server).chatPostEphemeral, "bot", 100},
@@ -50,7 +50,7 @@ var methods = map[string]method{
 	"views.publish":         {(*Server).viewsPublish, "bot", 100},
 }
 
-// serveAPI answers /api/<method>: 200 with ok and error, as Slack does, unless a fault says otherwise.
+// serveAPI serves /api/<method>. It answers 200 with ok and error, as Slack does, unless there is a fault.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	name := r.PathValue("method")
@@ -115,7 +115,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, fault.RetryAfter)))
 		w.WriteHeader(t.Status)
 	}
-	_, _ = w.Write(out) // a caller that has gone is not our fault
+	_, _ = w.Write(out) // the caller may have gone
 }
 
 // call finds the method, checks the token and runs it.
@@ -150,7 +150,7 @@ func (s *Server) call(r *http.Request, name string, body []byte) (object, *refus
 	if no != nil {
 		return nil, no
 	}
-	// Encoded while locked: the answer may share what later calls change.
+	// Copied while locked: the answer may share values that later calls change.
 	raw, err := json.Marshal(answer)
 	if err == nil {
 		answer = nil
@@ -196,8 +196,8 @@ func (c *call) parse(r *http.Request, body []byte) *refusal {
 
 func (c *call) str(name string) string { return str(c.args, name) }
 
-// value is a JSON argument: sent as JSON, or as a form field with JSON in it. It answers false if that
-// field is no JSON.
+// value returns a JSON argument, sent as JSON or as a form field that contains JSON. It returns false if
+// that field is not JSON.
 func (c *call) value(name string) (any, bool) {
 	v := c.args[name]
 	s, ok := v.(string)
@@ -211,7 +211,7 @@ func (c *call) value(name string) (any, bool) {
 	return parsed, true
 }
 
-// overRate counts the call and says whether there have been too many within the last minute.
+// overRate counts the call and reports whether there were too many within the last minute.
 func (s *Server) overRate(name string, perMinute int, c *call) bool {
 	window := time.Minute
 	if name == "chat.postMessage" {
@@ -248,7 +248,9 @@ func (s *Server) botsInfo(c *call) (object, *refusal) {
 		return nil, refuse("bot_not_found")
 	}
 	bot := s.users[botUserID]
-	return object{"bot": object{"id": botID, "app_id": s.cfg.AppID, "user_id": botUserID, "name": bot.Name, "deleted": false, "updated": 1, "icons": object{}}}, nil
+	return object{"bot": object{
+		"id": botID, "app_id": s.cfg.AppID, "user_id": botUserID, "name": bot.Name, "deleted": false, "updated": 1, "icons": object{},
+	}}, nil
 }
 
 func (s *Server) usersInfo(c *call) (object, *refusal) {
@@ -259,7 +261,7 @@ func (s *Server) usersInfo(c *call) (object, *refusal) {
 	return object{"user": u.profile()}, nil
 }
 
-// usersLookupByEmail finds guests and strangers too: to refuse them is the app's part. It does not find
+// usersLookupByEmail also finds guests and strangers, whom the app must refuse. It does not find
 // deactivated users ("users.lookupByEmail", users_not_found).
 func (s *Server) usersLookupByEmail(c *call) (object, *refusal) {
 	email := strings.TrimSpace(c.str("email"))
@@ -309,7 +311,7 @@ func (s *Server) conversationsOpen(c *call) (object, *refusal) {
 	return object{"channel": o, "no_op": opened, "already_open": opened}, nil
 }
 
-// problemsOf puts the line that Slack puts first before what is wrong with a view.
+// problemsOf adds the line that Slack puts before the problems of a view.
 func problemsOf(problems []Problem) []Problem {
 	return append([]Problem{{"/view", "failed to match all allowed schemas"}}, problems...)
 }

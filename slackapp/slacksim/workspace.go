@@ -23,20 +23,20 @@ type Workspace struct {
 	names map[string]string // of users, by ID
 }
 
-// Dial names the local Slack to drive, for example http://127.0.0.1:3002. Nothing is sent yet.
+// Dial returns the local Slack at a URL, for example http://127.0.0.1:3002. It sends nothing yet.
 func Dial(baseURL string) *Workspace {
 	return &Workspace{base: strings.TrimSuffix(baseURL, "/"), client: &http.Client{Timeout: time.Minute}}
 }
 
-// Address is the local Slack's, without a slash at the end.
+// Address returns the local Slack's URL, without a trailing slash.
 func (w *Workspace) Address() string { return w.base }
 
-// As acts as one user, named by e-mail or ID.
+// As returns an Actor for a user, by e-mail address or ID.
 func (w *Workspace) As(emailOrID string) *Actor {
 	return &Actor{w: w, who: emailOrID, timeout: 10 * time.Second}
 }
 
-// conflict is a 409: what was acted on is no longer on the screen.
+// conflict is a 409: the target is no longer on the screen.
 type conflict struct{ error }
 
 // do calls the client API; in and out may be nil.
@@ -83,33 +83,34 @@ func (w *Workspace) do(method, path string, in, out any) error {
 	return nil
 }
 
-// Users are all users, the app's own bot first.
+// Users returns all users, the app's own bot first.
 func (w *Workspace) Users() ([]User, error) {
 	var users []User
 	return users, w.do(http.MethodGet, "/client/users", nil, &users)
 }
 
-// AddUser adds a member, or by the user's flags a guest, a stranger or a bot.
+// AddUser adds a member or, depending on the user's flags, a guest, a stranger or a bot.
 func (w *Workspace) AddUser(u User) (User, error) {
 	var added User
 	return added, w.do(http.MethodPost, "/client/users", u, &added)
 }
 
-// ChangeUser changes some properties of a user, by their JSON names: {"email": ...}, {"deleted": true}.
+// ChangeUser changes properties of a user, by their JSON names: {"email": ...}, {"deleted": true}.
 func (w *Workspace) ChangeUser(emailOrID string, change map[string]any) (User, error) {
 	var changed User
 	return changed, w.do(http.MethodPatch, "/client/users/"+url.PathEscape(emailOrID), change, &changed)
 }
 
-// Break makes something go wrong until it has met Times calls, or until Mend. See Fault.
+// Break adds a fault, which lasts for Times calls or until Mend. See Fault.
 func (w *Workspace) Break(f Fault) error {
 	return w.do(http.MethodPost, "/client/faults", f, nil)
 }
 
-// Mend ends all faults.
+// Mend removes all faults.
 func (w *Workspace) Mend() error { return w.do(http.MethodDelete, "/client/faults", nil, nil) }
 
-// Away takes Slack away (true) or brings it back: meanwhile no call is answered and nothing is delivered.
+// Away makes Slack unavailable (true) or available again. While it is away no call is answered and nothing
+// is delivered.
 func (w *Workspace) Away(away bool) error {
 	return w.do(http.MethodPost, "/client/away", object{"away": away}, nil)
 }
@@ -120,7 +121,7 @@ func (w *Workspace) Disconnect(reason string) error {
 	return w.do(http.MethodPost, "/client/sockets/disconnect", object{"reason": reason}, nil)
 }
 
-// WaitForSockets waits until the app holds n Socket Mode connections.
+// WaitForSockets waits until the app has n Socket Mode connections.
 func (w *Workspace) WaitForSockets(n int, timeout time.Duration) error {
 	have := 0
 	err := w.poll(timeout, func() (int64, bool, error) {
@@ -133,19 +134,19 @@ func (w *Workspace) WaitForSockets(n int, timeout time.Duration) error {
 		return now.Seq, have == n, err
 	})
 	if errors.Is(err, errTimeout) {
-		return fmt.Errorf("the app holds %d Socket Mode connections after %s, not %d", have, timeout, n)
+		return fmt.Errorf("the app has %d Socket Mode connections after %s, not %d", have, timeout, n)
 	}
 	return err
 }
 
-// Traffic is what went between the app and Slack since that seq, the oldest first. See Traffic.Seq.
+// Traffic returns the traffic between the app and Slack after a seq, the oldest first. See Traffic.Seq.
 func (w *Workspace) Traffic(after int64) ([]Traffic, error) {
 	var t []Traffic
 	return t, w.do(http.MethodGet, fmt.Sprintf("/client/traffic?after=%d", after), nil, &t)
 }
 
-// LastPayload is the newest payload of that type that went to the app ("block_actions",
-// "view_submission", "app_home_opened", ...), and its route: to be changed and delivered again.
+// LastPayload returns the newest payload of a type that was sent to the app ("block_actions",
+// "view_submission", "app_home_opened", ...) and its route, so that it can be changed and delivered again.
 func (w *Workspace) LastPayload(name string) (route string, payload map[string]any, err error) {
 	var all []Payload
 	if err := w.do(http.MethodGet, "/client/payloads", nil, &all); err != nil {
@@ -157,13 +158,13 @@ func (w *Workspace) LastPayload(name string) (route string, payload map[string]a
 			return all[i].Route, payload, err
 		}
 	}
-	return "", nil, fmt.Errorf("no %s went to the app", name)
+	return "", nil, fmt.Errorf("no %s was sent to the app", name)
 }
 
-// VerifyURL has the events' address verified, as Slack does when it is saved; an error says how the app failed it.
+// VerifyURL verifies the app's URL for events, as Slack does when it is saved. An error says why the app failed.
 func (w *Workspace) VerifyURL() error { return w.do(http.MethodPost, "/client/verify", nil, nil) }
 
-// Delivered is what the app answered to a delivered payload.
+// Delivered is the app's answer to a payload.
 type Delivered struct {
 	Acked   bool   `json:"acked"`
 	Status  int    `json:"status"` // HTTP status; 0 over Socket Mode, or if there was no answer
@@ -171,8 +172,8 @@ type Delivered struct {
 	Problem string `json:"problem"`
 }
 
-// Deliver brings any payload to the app, as if from Slack: signed, or through its socket. The route is
-// "events", "interactivity" or "options"; a payload that is a []byte or json.RawMessage goes as it is.
+// Deliver sends any payload to the app as if from Slack: signed, or through its socket. The route is
+// "events", "interactivity" or "options". A payload of type []byte or json.RawMessage is sent unchanged.
 func (w *Workspace) Deliver(route string, payload any) (Delivered, error) {
 	var d Delivered
 	raw, err := asJSON(payload)
@@ -195,7 +196,7 @@ func asJSON(payload any) (json.RawMessage, error) {
 // SignOption changes how SignedRequest signs.
 type SignOption func(object)
 
-// SignedAt signs as of then, for example ten minutes ago.
+// SignedAt signs with another time, for example ten minutes ago.
 func SignedAt(at time.Time) SignOption { return func(o object) { o["at"] = at } }
 
 // SignedBody signs this body instead of the encoded payload.
@@ -203,8 +204,8 @@ func SignedBody(body []byte) SignOption {
 	return func(o object) { o["body"] = base64.StdEncoding.EncodeToString(body) }
 }
 
-// SignedRequest makes a request that the app accepts as Slack's, in HTTP mode, without sending it: to be
-// sent twice, late, or changed.
+// SignedRequest returns a request that the app accepts as Slack's, in HTTP mode, without sending it. Tests
+// send it twice, late, or changed.
 func (w *Workspace) SignedRequest(route string, payload any, opts ...SignOption) (*http.Request, error) {
 	raw, err := asJSON(payload)
 	if err != nil {
@@ -230,9 +231,9 @@ func (w *Workspace) SignedRequest(route string, payload any, opts ...SignOption)
 	return req, nil
 }
 
-var errTimeout = errors.New("not within the time")
+var errTimeout = errors.New("timed out")
 
-// poll looks again after each change until done, an error, or the timeout (errTimeout).
+// poll calls look after each change until it is done, an error, or the timeout (errTimeout).
 func (w *Workspace) poll(timeout time.Duration, look func() (seq int64, done bool, err error)) error {
 	deadline := time.Now().Add(timeout)
 	for {
@@ -252,7 +253,7 @@ func (w *Workspace) poll(timeout time.Duration, look func() (seq int64, done boo
 	}
 }
 
-// nameOf gives the names by which mentions are read.
+// userNames returns the names of the users mentioned on a screen.
 func (w *Workspace) userNames(screen []byte) (map[string]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -271,7 +272,7 @@ func (w *Workspace) userNames(screen []byte) (map[string]string, error) {
 		for _, u := range users {
 			w.names[u.ID] = u.Name
 		}
-		for _, m := range mention.FindAllSubmatch(screen, -1) { // nobody's: do not ask again each time
+		for _, m := range mention.FindAllSubmatch(screen, -1) { // unknown users: do not ask for them again
 			if id := string(m[1]); w.names[id] == "" {
 				w.names[id] = id
 			}

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Action IDs of the buttons on the Home tab and in messages. The value of each says what it is about.
+// Action IDs of the buttons on the Home tab and in messages. The comment says what its value is.
 const (
 	ActionRequestAccess = "request_access" // no value
 	ActionApprove       = "approve"        // see DecisionValue
 	ActionDeny          = "deny"           // see DecisionValue
 	ActionChoose        = "choose"         // see DecisionValue
 	ActionWithdraw      = "withdraw"       // the request's number
-	ActionGiveBack      = "give_back"      // the claim's ID
+	ActionRemoveAccess  = "remove_access"  // the claim's ID
 )
 
 // Block IDs of the rows of buttons in messages.
@@ -24,13 +24,13 @@ const (
 	BlockAgain    = "again"
 )
 
-// DecisionValue is the value of an Approve or Deny button: which copy of the question it stands in, and the terms that
-// this copy shows (schema.Request.Terms).
+// DecisionValue is the value of an Approve or Deny button: the copy of the approval message that it is in, and the
+// terms that this copy shows (schema.Request.Terms).
 func DecisionValue(messageID int64, terms string) string {
 	return strconv.FormatInt(messageID, 10) + ":" + terms
 }
 
-// ParseDecisionValue takes a DecisionValue apart. It fails on anything else: values come back from outside.
+// ParseDecisionValue parses a DecisionValue. It fails on anything else: values come from outside.
 func ParseDecisionValue(value string) (messageID int64, terms string, err error) {
 	id, terms, ok := strings.Cut(value, ":")
 	messageID, err = strconv.ParseInt(id, 10, 64)

@@ -13,8 +13,8 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Card is a request as the one who asked for it sees it: the requester, or who asked for them. It is kept current, and has a
-// button as long as something can be withdrawn.
+// Card is a request as its requester or submitter sees it. It is kept current, and has a button as long as something can be
+// withdrawn.
 func Card(r *schema.Request, readerID int64) Message {
 	var b body
 	items := tell(r, r.Items, r.TimeZone, readerID)
@@ -22,24 +22,24 @@ func Card(r *schema.Request, readerID int64) Message {
 	text := headline(r, readerID, items)
 	b.line(bold(text))
 	if several(n) {
-		b.line(grants(len(items)) + ": " + summary(n))
+		b.line(grants(len(items)) + ": " + summary(items))
 	}
 	b.gap()
 	b.line(listed(items, listRoom, func(i told) string {
 		return fmt.Sprintf("%s %s: %s", i.phase.emoji(), name(i.Name), i.words)
 	}, func(left []told) string {
-		return fmt.Sprintf("%d more (%s)", len(left), summary(count(left)))
+		return fmt.Sprintf("%d more (%s)", len(left), summary(left))
 	})...)
 	b.gap()
 	b.line(bold("Duration:") + " " + Until(r, r.TimeZone))
-	if like := likeWhom(r); like != "" {
-		b.line(bold("Access like:") + " " + like)
+	if like := accessLike(r); like != "" {
+		b.line(bold("Access Like:") + " " + like)
 	}
-	b.line(asked(r, r.TimeZone)...)
+	b.line(approvers(r, r.TimeZone)...)
 	if n[noApprover] > 0 && n[noApprover] < len(items) {
 		b.line("⚠️ " + noApproverWords(r))
 	}
-	b.line(openEnquiries(r)...)
+	b.line(openQuestions(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.small("Created " + When(r.CreatedAt, r.TimeZone))
@@ -56,7 +56,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 
-// yours is what a request is called to one who asked for it, in mrkdwn.
+// yours is what a request is called to its requester or submitter, in mrkdwn.
 func yours(r *schema.Request, readerID int64) string {
 	switch {
 	case !r.SubmittedBy.Valid:
@@ -75,47 +75,51 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 	switch {
 	case n[waiting] == all:
 		return request + " has been successfully created and sent for approval"
-	case n[unsent] == all:
+	case n[unsent]+n[submitted] == all:
 		return request + " has been created. " + sentence(whenSent(r))
 	case n[noApprover] == all:
 		return request + " has been created. " + noApproverWords(r)
 	case n[approved]+n[provisioning] == all && byPolicy(items):
-		return request + " was approved by policy and is being provisioned"
+		return request + " was approved by policy and is being set up"
 	case n[approved]+n[provisioning] == all && waitToBeSetUp(items):
 		return request + " is approved and waiting to be set up"
 	case n[approved]+n[provisioning] == all:
-		return request + " is approved and being provisioned"
+		return request + " is approved and being set up"
 	case n[active] == all:
 		return request + " is active" + commonEnd(r, items)
-	case n[leaving] == all && neverHeld(items):
-		return request + " wasn't set up, and we're making sure that there is no access"
-	case n[leaving] == all:
-		return request + " is being taken back"
+	case n[removing]+n[unconfirmed] == all && neverHeld(items):
+		return request + " wasn't set up. We're confirming that there is no access"
+	case n[removing] == all:
+		return request + ": the access is being removed"
+	case n[unconfirmed] == all:
+		return request + ": the removal isn't confirmed yet"
 	case n[denied] == all:
 		return request + " was denied"
 	case n[failed] == all:
 		return request + " was approved, but couldn't be set up"
 	case n[expired] == all:
-		return request + " has expired"
+		return request + " has expired: there was no response in time"
+	case n[endPassed] == all:
+		return request + " has expired: its requested end date has passed"
 	case n[withdrawn] == all:
 		return request + " was withdrawn"
 	case n[ended] == all:
 		return request + " has ended"
-	case n[givenBack] == all:
-		return request + ": the access was given back"
-	case n[takenBack] == all:
-		return request + ": the access was taken back"
+	case n[removedByHolder] == all:
+		return request + ": the access was " + lower(items[0].label)
+	case n[revoked] == all:
+		return request + ": the access was revoked"
 	case n[kept] == all:
 		if readerID != r.RequesterID {
-			return request + " has ended, and the access stays for another reason"
+			return request + " has ended. The access is kept for another reason"
 		}
-		return request + " has ended, and you still have the access for another reason"
+		return request + " has ended. You still have the access for another reason"
 	}
-	return request + ": " + summary(n)
+	return request + ": " + summary(items)
 }
 
-// whenSent says when a request that was not sent for approval yet will be. The worker takes up a new request at once: one that it
-// has not, when messages are sent for it, waits for our systems.
+// whenSent says when a request that was not sent for approval yet will be. The worker starts a new request at once, so one that is
+// still "submitted" waits for our systems.
 func whenSent(r *schema.Request) string {
 	if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
 		return "we'll send it for approval as soon as our systems are back."
@@ -123,24 +127,24 @@ func whenSent(r *schema.Request) string {
 	return "we'll send it for approval as soon as we can reach an approver in Slack."
 }
 
-// Delayed tells one who asked for a request that was recorded and cannot be taken up now, in mrkdwn, what becomes of it.
+// Delayed tells a requester or submitter what happens next to a request that is recorded while Temporal is down, in mrkdwn.
 func Delayed(r *schema.Request, readerID int64) string {
 	items := tell(r, r.Items, r.TimeZone, readerID)
-	if n := count(items); n[unsent] == len(items) || n[denied] == len(items) {
+	if n := count(items); n[unsent]+n[submitted] == len(items) || n[denied] == len(items) {
 		return headline(r, readerID, items)
 	}
 	if byPolicy(items) {
 		return yours(r, readerID) + " was approved by policy. We'll continue as soon as our systems are back."
 	}
-	return fmt.Sprintf("%s has been created (%s). We'll continue as soon as our systems are back.", yours(r, readerID), summary(count(items)))
+	return fmt.Sprintf("%s has been created (%s). We'll continue as soon as our systems are back.", yours(r, readerID), summary(items))
 }
 
-// noApproverWords says that there is no approver, and who knows of it.
+// noApproverWords says that there is no approver, and whether an administrator knows.
 func noApproverWords(r *schema.Request) string {
 	if r.AdministratorTold {
 		return "No approver is available. An administrator has been notified."
 	}
-	return "No approver is available, and no administrator could be reached in Slack. Please tell an administrator."
+	return "No approver is available, and we couldn't reach an administrator in Slack. Tell an administrator."
 }
 
 // byPolicy tells whether a rule of the policy approved all of these items.
@@ -155,7 +159,7 @@ func waitToBeSetUp(items []told) bool {
 
 // neverHeld tells whether no target ever showed the access of any of some items.
 func neverHeld(items []told) bool {
-	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GivenAt.Valid })
+	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GrantedAt.Valid })
 }
 
 // commonEnd is until when active items are held, or nothing if their ends differ.
@@ -179,53 +183,56 @@ func several(n [phases]int) bool {
 	return different > 1
 }
 
-func likeWhom(r *schema.Request) string {
+func accessLike(r *schema.Request) string {
 	switch r.AccessLike {
 	case "person":
 		return name(r.LikeName)
 	case "job_title":
-		return "the job title " + name(r.LikeName)
+		return "job title " + name(r.LikeName)
 	}
 	return ""
 }
 
-// asked says who is asked now, on what basis, and about which applications: a line for those who are asked the same.
-func asked(r *schema.Request, zone string) []string {
-	type question struct {
-		whom string
-		apps []string
+// approvers says who decides, on what basis, for which applications: a line for the applications with the same approvers.
+func approvers(r *schema.Request, zone string) []string {
+	type group struct {
+		approvers string
+		apps      []string
 	}
-	var questions []question
+	var groups []group
 	for _, a := range r.Approvals {
-		about := stillAsked(r, a)
-		if len(about) == 0 {
+		items := undecidedItems(r, a)
+		if len(items) == 0 {
 			continue
 		}
-		app := name(about[0].ApplicationName)
-		whom := candidates(a, about) + unsentTo(a) + untilWhen(r, a, zone)
-		n := slices.IndexFunc(questions, func(q question) bool { return q.whom == whom })
+		app := name(items[0].ApplicationName)
+		who := candidates(a, items) + unsentTo(a) + dueBy(r, a, zone)
+		n := slices.IndexFunc(groups, func(g group) bool { return g.approvers == who })
 		if n < 0 {
-			n = len(questions)
-			questions = append(questions, question{whom: whom})
+			n = len(groups)
+			groups = append(groups, group{approvers: who})
 		}
-		if !slices.Contains(questions[n].apps, app) {
-			questions[n].apps = append(questions[n].apps, app)
+		if !slices.Contains(groups[n].apps, app) {
+			groups[n].apps = append(groups[n].apps, app)
 		}
 	}
 	var lines []string
 	room := shortRoom
-	for n, q := range questions {
-		line := fmt.Sprintf("%s %s, about %s", bold("Asked:"), q.whom, andMore(q.apps, len(q.apps)))
+	for n, g := range groups {
+		line := bold("Approvers:") + " " + g.approvers
+		if len(groups) > 1 {
+			line = bold("Approvers for "+andMore(g.apps, len(g.apps))+":") + " " + g.approvers
+		}
 		if room -= length(line); room < 0 && n > 0 {
-			return append(lines, fmt.Sprintf("and others, about %d more applications", len(questions)-n))
+			return append(lines, fmt.Sprintf("and more for %d other applications", len(groups)-n))
 		}
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-// stillAsked are the items of an approval that wait for its answer.
-func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
+// undecidedItems are the items of an open approval that wait for a decision.
+func undecidedItems(r *schema.Request, a schema.Approval) []schema.Item {
 	if a.State != "open" {
 		return nil
 	}
@@ -238,16 +245,16 @@ func stillAsked(r *schema.Request, a schema.Approval) []schema.Item {
 	return items
 }
 
-// untilWhen says until when an approval can be answered.
-func untilWhen(r *schema.Request, a schema.Approval, zone string) string {
-	if until, ok := decidableUntil(r, a); ok {
-		return ", until " + When(until, zone)
+// dueBy says when a response to an approval is due.
+func dueBy(r *schema.Request, a schema.Approval, zone string) string {
+	if until, ok := respondBy(r, a); ok {
+		return "; response due by " + When(until, zone)
 	}
 	return ""
 }
 
-// decidableUntil is until when an approval can be answered: what it is about cannot be given after its own end.
-func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
+// respondBy is when an approval expires: at the latest when the requested access would end.
+func respondBy(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
 	until, ok = a.ExpiresAt.Time, a.ExpiresAt.Valid
 	for _, i := range r.Items {
 		if end := r.EndOf(i); ok && end.Valid && end.Time.Before(until) && i.Waiting() && slices.Contains(a.ItemIDs, i.ID) {
@@ -257,18 +264,18 @@ func decidableUntil(r *schema.Request, a schema.Approval) (until time.Time, ok b
 	return until, ok
 }
 
-// candidates names those who were asked about items and have not answered, and on what basis. Who may decide and was not
-// asked yet, is counted.
-func candidates(a schema.Approval, about []schema.Item) string {
+// candidates names the approvers who were asked about items and have not responded, and their basis. Those who were not asked
+// yet are counted.
+func candidates(a schema.Approval, items []schema.Item) string {
 	if len(a.Candidates) == 0 {
-		return "nobody, since nobody was found who may decide"
+		return "none available"
 	}
 	var bases []string
 	names := map[string][]string{}
 	later := 0
 	for _, c := range a.Candidates {
 		switch {
-		case !slices.ContainsFunc(about, func(i schema.Item) bool { return !slices.Contains(i.Agreed(a.Stage), c.PersonID) }):
+		case !slices.ContainsFunc(items, func(i schema.Item) bool { return !slices.Contains(i.ApprovedIn(a.Stage), c.PersonID) }):
 		case c.AskedAt.Valid:
 			if names[c.Basis] == nil {
 				bases = append(bases, c.Basis)
@@ -283,22 +290,22 @@ func candidates(a schema.Approval, about []schema.Item) string {
 		parts = append(parts, andMore(names[basis], len(names[basis]))+" ("+basisWords(basis)+")")
 	}
 	if len(parts) == 0 {
-		parts = []string{"nobody yet"}
+		parts = []string{"none asked yet"}
 	}
+	who := strings.Join(parts, ", ")
 	if later > 0 {
-		parts = append(parts, fmt.Sprintf("and %d more with the first reminder", later))
+		who += fmt.Sprintf("; %d more if there is no response", later)
 	}
-	whom := strings.Join(parts, ", ")
-	if a.Agree > 1 {
-		whom += fmt.Sprintf(" – %d have to agree", a.Agree)
+	if a.RequiredApprovals > 1 {
+		who += fmt.Sprintf("; %d approvals required", a.RequiredApprovals)
 	}
 	if a.Level > 0 {
-		whom += " – escalated"
+		who += "; escalated"
 	}
-	return whom
+	return who
 }
 
-// unsentTo names those whose message about an approval has not reached them yet.
+// unsentTo names the approvers who were not sent their approval message yet.
 func unsentTo(a schema.Approval) string {
 	var names []string
 	for _, c := range a.Candidates {
@@ -309,17 +316,17 @@ func unsentTo(a schema.Approval) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return " – message not sent yet to " + andMore(names, len(names))
+	return "; message not sent yet to " + andMore(names, len(names))
 }
 
 func candidateName(c schema.Candidate) string {
-	if c.InPlaceOf.Valid {
-		return name(c.Name) + " for " + name(c.InPlaceOfName)
+	if c.OnBehalfOf.Valid {
+		return name(c.Name) + " on behalf of " + name(c.InPlaceOfName)
 	}
 	return name(c.Name)
 }
 
-// basisWords is a policy's basis as people say it.
+// basisWords is a basis in words for people.
 func basisWords(basis string) string {
 	if basis == string(policy.EntitlementOwner) {
 		return "owner of the access grant"
@@ -327,12 +334,12 @@ func basisWords(basis string) string {
 	return Escape(basis)
 }
 
-// withdrawable is how many items Withdraw would still stop: see schema.DB.Withdraw.
+// withdrawable is how many items can still be withdrawn: see schema.DB.Withdraw.
 func withdrawable(r *schema.Request) int {
 	n := 0
 	for _, i := range r.Items {
 		before := i.State == schema.Submitted || i.State == schema.AwaitingApproval || i.State == schema.Approved
-		if before && i.Release == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
+		if before && i.StopOrder == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
 			n++
 		}
 	}
@@ -340,8 +347,8 @@ func withdrawable(r *schema.Request) int {
 }
 
 func withdrawButton(r *schema.Request, n int) *slack.ButtonBlockElement {
-	sure := slack.NewConfirmationBlockObject(plain("Withdraw?"),
-		plain(fmt.Sprintf("%s of request #%d will not be given. What is given already stays.", sentence(grants(n)), r.ID)),
-		plain("Withdraw"), plain("Keep waiting"))
+	sure := slack.NewConfirmationBlockObject(plain("Withdraw this request?"),
+		plain(fmt.Sprintf("%s of request #%d won't be set up. Access that is already set up stays.", sentence(grants(n)), r.ID)),
+		plain("Withdraw"), plain("Keep request"))
 	return button(ActionWithdraw, strconv.FormatInt(r.ID, 10), "Withdraw", slack.StyleDefault).WithConfirm(sure)
 }

@@ -11,13 +11,13 @@ import (
 	"accessbot/schema"
 )
 
-// CallbackChoose is of the modal in which an approver decides item by item.
+// CallbackChoose is the callback of the modal in which an approver decides item by item.
 const CallbackChoose = "choose"
 
 // Fields of that modal.
 const (
-	ActionChosen = "chosen" // ticked: approved
-	ActionOthers = "others" // what becomes of those that are not ticked
+	ActionChosen = "chosen" // selected: approved
+	ActionOthers = "others" // what happens to those that are not selected
 	BlockOthers  = "others"
 
 	ValueWait = "wait"
@@ -33,16 +33,16 @@ const chooseAtMost = 50
 // boxesAGroup is Slack's limit.
 const boxesAGroup = 10
 
-// Choose lets an approver decide item by item. The value is the one of the button that was pressed. What the reader cannot see here is not decided by it.
+// Choose lets an approver decide item by item. The value is that of the button. Items that it does not show are not decided.
 // Limits are in days, by item: see schema.LimitsOf.
 func Choose(r *schema.Request, readerID int64, value string, limits map[int64]int) slack.ModalViewRequest {
 	blocks, shown := choice(r, r.DecidableBy(readerID), limits)
 	zone := location(r.TimeZone).String()
-	endHint := fmt.Sprintf("Asked for: %s. Leave it empty for that, or choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
+	endHint := fmt.Sprintf("Requested: %s. To approve less time, choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
 	blocks = append(blocks,
-		slack.NewInputBlock(BlockEndDate, plain("End sooner"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
-		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Needed where something is denied."), reasonInput("The requester reads it")).WithOptional(true))
-	return choiceModal("Choose", CallbackChoose, value, shown, blocks)
+		slack.NewInputBlock(BlockEndDate, plain("Earlier end date"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
+		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Required if you deny anything."), reasonInput("The requester will see it")).WithOptional(true))
+	return choiceModal("Approve with changes", CallbackChoose, value, shown, blocks)
 }
 
 func reasonInput(placeholder string) *slack.PlainTextInputBlockElement {
@@ -55,20 +55,20 @@ func choiceModal(title, callback, value string, shown []int64, blocks []slack.Bl
 		CallbackID:      callback,
 		PrivateMetadata: value + ";" + joined(shown),
 		Title:           plain(title),
-		Submit:          plain("Decide"),
+		Submit:          plain("Submit"),
 		Close:           plain("Cancel"),
 		Blocks:          slack.Blocks{BlockSet: blocks},
 	}
 }
 
-// choice are boxes for what waits, and what becomes of what is not ticked.
+// choice is a checkbox for each item that waits, and what happens to those that are not selected.
 func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blocks []slack.Block, ids []int64) {
 	all := riskiestFirst(tell(r, waiting, r.TimeZone, 0))
 	shown := all[:min(len(all), chooseAtMost)]
-	who, whom := askedBy(r)
-	blocks = []slack.Block{section(fmt.Sprintf("%s asks for %s%s. What you tick is approved.", bold(who), grants(len(all)), whom))}
+	who, forWhom := submittedBy(r)
+	blocks = []slack.Block{section(fmt.Sprintf("%s requests %s%s. Select the ones to approve.", bold(who), grants(len(all)), forWhom))}
 	if left := len(all) - len(shown); left > 0 {
-		blocks = append(blocks, small(fmt.Sprintf("%d more keep waiting: choose again when these are decided.", left)))
+		blocks = append(blocks, small(fmt.Sprintf("%d more aren't shown. Open this form again when these are decided.", left)))
 	}
 	group := 0
 	for _, app := range byApplication(shown) {
@@ -87,18 +87,18 @@ func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blo
 			group++
 		}
 	}
-	wait, deny := option(ValueWait, "keeps waiting", ""), option(ValueDeny, "is denied", "")
+	wait, deny := option(ValueWait, "Decide later", ""), option(ValueDeny, "Deny", "")
 	others := slack.NewRadioButtonsBlockElement(ActionOthers, wait, deny)
 	others.InitialOption = wait
-	return append(blocks, slack.NewInputBlock(BlockOthers, plain("What is not ticked"), nil, others)), ids
+	return append(blocks, slack.NewInputBlock(BlockOthers, plain("Access grants not selected"), nil, others)), ids
 }
 
-// limitWords is a limit in front of other words; none: nothing.
+// limitWords is a limit in days before other words; 0: no limit.
 func limitWords(maxDays int) string {
 	if maxDays == 0 {
 		return ""
 	}
-	return "at most " + days(maxDays) + " · "
+	return "up to " + days(maxDays) + " · "
 }
 
 func joined(ids []int64) string {
@@ -109,19 +109,18 @@ func joined(ids []int64) string {
 	return strings.Join(parts, ",")
 }
 
-// Chosen is what was submitted of Choose. It comes from outside: whether these items are the reader's to decide, the
-// record says.
+// Chosen is a submission of Choose. It comes from outside: the database says whether the reader may decide these items.
 type Chosen struct {
 	Value  string // see DecisionValue
 	Shown  []int64
 	Ticked []int64
 }
 
-// ParseChosen takes a submission's metadata and the values of its ticked boxes apart.
+// ParseChosen parses a submission's metadata and the values of its selected checkboxes.
 func ParseChosen(metadata string, ticked []string) (c Chosen, err error) {
 	value, list, ok := strings.Cut(metadata, ";")
 	if !ok {
-		return c, fmt.Errorf("%.80q is not the metadata of a choice", metadata)
+		return c, fmt.Errorf("parse choice: %.80q is not its metadata", metadata)
 	}
 	c.Value = value
 	if c.Shown, err = parseIDs(strings.Split(list, ",")); err != nil {
@@ -132,7 +131,7 @@ func ParseChosen(metadata string, ticked []string) (c Chosen, err error) {
 	}
 	for _, id := range c.Ticked {
 		if !slices.Contains(c.Shown, id) {
-			return c, fmt.Errorf("item %d was ticked and never shown", id)
+			return c, fmt.Errorf("parse choice: item %d is selected and was not shown", id)
 		}
 	}
 	return c, nil
@@ -142,7 +141,7 @@ func parseIDs(values []string) (ids []int64, err error) {
 	for _, v := range values {
 		id, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || id <= 0 {
-			return nil, fmt.Errorf("%.40q is no item", v)
+			return nil, fmt.Errorf("parse choice: %.40q is not an item", v)
 		}
 		ids = append(ids, id)
 	}

@@ -8,8 +8,8 @@ import (
 	"accessbot/schema"
 )
 
-// WhoWasFirst tells somebody whose click came too late who was first, and when: mrkdwn, escaped. Zone is theirs.
-func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
+// DecidedBy tells an approver who pressed a button too late who decided, and when: mrkdwn, escaped. Zone is theirs.
+func DecidedBy(r *schema.Request, personID int64, zone string) string {
 	var parts []string
 	add := func(part string) {
 		if !slices.Contains(parts, part) && len(parts) < 5 {
@@ -31,17 +31,14 @@ func WhoWasFirst(r *schema.Request, personID int64, zone string) string {
 			add(fmt.Sprintf("%s %s this on %s.", sentence(deciders(schema.Item{Decision: &d}, personID)), verb, When(d.DecidedAt, zone)))
 		}
 		switch {
-		case i.Release != nil && i.Claim == nil:
-			add(fmt.Sprintf("It was withdrawn on %s.", When(i.Release.ReleasedAt, zone)))
-		case i.State != schema.Expired:
-		case len(i.Decisions) == 0:
-			add("Nobody decided about this in time.")
-		default:
-			add(fmt.Sprintf("It expired on %s (%s).", When(i.StateAt, zone), undecided))
+		case i.StopOrder != nil && i.Claim == nil:
+			add(fmt.Sprintf("It was withdrawn on %s.", When(i.StopOrder.OrderedAt, zone)))
+		case i.State == schema.Expired:
+			add(fmt.Sprintf("It expired on %s: %s.", When(i.StateAt, zone), standingOfExpired(r, i).words))
 		}
 	}
 	if len(parts) == 0 {
-		parts = []string{"There is nothing left here for you to decide."}
+		parts = []string{"There is nothing left for you to decide here."}
 	}
 	return strings.Join(parts, "\n")
 }

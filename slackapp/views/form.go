@@ -14,19 +14,18 @@ import (
 type Form struct {
 	Draft        schema.Draft
 	Offer        schema.CompleteOffer
-	MaxDays      int    // the longest that anything can be asked for temporarily
 	WorkspaceURL string // for links to messages; empty: no links
-	Notice       string // mrkdwn, escaped: what the reader should know first; empty: nothing
+	Notice       string // mrkdwn, escaped: shown first; empty: none
 }
 
-// View draws the form. A field that stays keeps its block ID and so what was put in; the list's boxes get new ones with every
+// View draws the form. A field that stays keeps its block ID and so its input; the checkboxes of the list get new IDs with every
 // generation.
 func (f Form) View() slack.ModalViewRequest {
 	title, blocks := FormTitle(f.Draft.Mode), []slack.Block{}
 	switch {
 	case !f.Draft.Offer().OfRequest():
 		blocks = append(f.forWhom(), f.accessLike()...)
-	case f.Draft.Total == 0: // and nothing else to choose: it is only said
+	case f.Draft.Total == 0: // nothing can be chosen
 		nothing := Notice(title, f.nothing())
 		nothing.Blocks.BlockSet = append(nothing.Blocks.BlockSet, f.leftOut()...)
 		return nothing
@@ -49,51 +48,51 @@ func (f Form) View() slack.ModalViewRequest {
 	}
 }
 
-// FormTitle is the title of a form that asks in such a mode.
+// FormTitle is the title of the form in a mode.
 func FormTitle(mode string) string {
 	switch mode {
 	case schema.Extend:
 		return "Extend access"
 	case schema.Again:
-		return "Ask again"
+		return "Request again"
 	}
-	return "Request access"
+	return "Request Access"
 }
 
-// forWhom asks whom the access is for, where its reader may ask for somebody else.
+// forWhom asks who the access is for, if the reader may request it for other people.
 func (f Form) forWhom() []slack.Block {
 	d := f.Draft
 	if !f.Offer.ForOthers && !d.ForPersonID.Valid {
 		return nil
 	}
-	whom := externalSelect(ActionFor, "Search by name or e-mail")
-	whom.InitialOption = option(strconv.FormatInt(d.PersonID, 10), Myself, "")
+	person := externalSelect(ActionFor, "Search by name or email")
+	person.InitialOption = option(strconv.FormatInt(d.PersonID, 10), Myself, "")
 	if d.ForPersonID.Valid {
-		whom.InitialOption = option(strconv.FormatInt(d.ForPersonID.Int64, 10), d.ForName, "")
+		person.InitialOption = option(strconv.FormatInt(d.ForPersonID.Int64, 10), d.ForName, "")
 	}
-	return []slack.Block{slack.NewInputBlock(BlockFor, plain("For"), nil, whom).WithDispatchAction(true)}
+	return []slack.Block{slack.NewInputBlock(BlockFor, plain("For"), nil, person).WithDispatchAction(true)}
 }
 
 // Myself is what the form calls its reader.
 const Myself = "Myself"
 
-// lacking is who lacks what is offered.
+// lacking is the condition under which access is offered.
 func (f Form) lacking() string {
 	if f.Draft.ForPersonID.Valid {
-		return name(f.Draft.ForName) + " lacks"
+		return "that " + name(f.Draft.ForName) + " doesn't already have"
 	}
-	return "you lack"
+	return "that you don't already have"
 }
 
 func (f Form) accessLike() []slack.Block {
-	lacked := "you lack"
+	lacking := "you don't"
 	if f.Draft.ForPersonID.Valid {
-		lacked = "they lack"
+		lacking = "they don't"
 	}
 	modes := []*slack.OptionBlockObject{
-		option(schema.LikePerson, "Person", "What a colleague has and "+lacked),
-		option(schema.LikeJobTitle, "Job Title", "What a role has and "+lacked),
-		option(schema.Custom, "Custom", "Anything that can be requested"),
+		option(schema.LikePerson, "Person", "Access that a colleague has and "+lacking),
+		option(schema.LikeJobTitle, "Job Title", "Access that goes with a job title"),
+		option(schema.Custom, "Custom", "Anything that you can request"),
 	}
 	radio := slack.NewRadioButtonsBlockElement(ActionAccessLike, modes...)
 	for _, m := range modes {
@@ -102,7 +101,7 @@ func (f Form) accessLike() []slack.Block {
 		}
 	}
 	blocks := []slack.Block{slack.NewInputBlock(BlockAccessLike, plain("Access Like"), nil, radio).WithDispatchAction(true)}
-	label, placeholder := "Person", "Search by name or e-mail"
+	label, placeholder := "Person", "Search by name or email"
 	switch f.Draft.Mode {
 	case schema.Custom:
 		return blocks
@@ -117,8 +116,8 @@ func (f Form) accessLike() []slack.Block {
 }
 
 func (f Form) duration() []slack.Block {
-	permanent := option(ValuePermanent, "Permanent", "Until it is given back or taken back")
-	temporary := option(ValueTemporary, "Temporary", "Taken back by itself on a date that you choose")
+	permanent := option(ValuePermanent, "Permanent", "The access will not expire.")
+	temporary := option(ValueTemporary, "Temporary", "The access will be automatically revoked on a specific date.")
 	radio := slack.NewRadioButtonsBlockElement(ActionDuration, permanent, temporary)
 	radio.InitialOption = permanent
 	if f.Draft.Temporary {
@@ -131,8 +130,8 @@ func (f Form) duration() []slack.Block {
 	date := slack.NewDatePickerBlockElement(ActionEndDate)
 	date.Placeholder = plain("Choose the last day")
 	zone := location(f.Draft.TimeZone).String()
-	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today, or less where an access grant has its own limit.", zone, days(f.MaxDays))
-	timeHint := fmt.Sprintf("In %s. Without a time, access lasts until the end of that day.", zone)
+	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today. Some access grants have a shorter limit.", zone, days(f.Offer.MaxDays))
+	timeHint := fmt.Sprintf("In %s. Without a time, the access lasts until the end of the day.", zone)
 	return append(blocks,
 		slack.NewInputBlock(BlockEndDate, plain("End date"), plain(dateHint), date),
 		slack.NewInputBlock(BlockEndTime, plain("End time"), plain(timeHint), slack.NewTimePickerBlockElement(ActionEndTime)).WithOptional(true))
@@ -151,15 +150,15 @@ func (f Form) why() []slack.Block {
 			need = append(need, "“"+Cut(Clean(r.Label), 75)+"”")
 		}
 	}
-	hint := "Your approvers read it."
+	hint := "Your approvers will see this."
 	if len(need) > 0 {
-		hint += " Needed with " + Cut(strings.Join(need, ", "), 400) + "."
+		hint += " Required for " + Cut(strings.Join(need, ", "), 400) + "."
 	}
 	note := slack.NewPlainTextInputBlockElement(nil, ActionNote).WithMultiline(true).WithMaxLength(MaxNote).
 		WithInitialValue(Cut(CleanLines(f.Draft.Note), MaxNote))
 	var reason slack.Block
 	if len(options) == 0 { // the form cannot be submitted without one, and says so
-		reason = slack.NewSectionBlock(plain("No reasons are configured, so nothing can be requested yet. Please tell an administrator."), nil, nil,
+		reason = slack.NewSectionBlock(plain("No reasons are configured, so you can't request access yet. Tell an administrator."), nil, nil,
 			slack.SectionBlockOptionBlockID(BlockReason))
 	} else {
 		choice := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a reason"), ActionReason, options...)
@@ -169,10 +168,10 @@ func (f Form) why() []slack.Block {
 	return []slack.Block{reason, slack.NewInputBlock(BlockNote, plain("Note"), plain(hint), note).WithOptional(true)}
 }
 
-// MaxNote is how long a note or the reason of a denial may be, in characters: what Slack's field and the record take.
+// MaxNote is the maximum length of a note or a reason, in characters: the limit of Slack's field and of the database.
 const MaxNote = 3000
 
-// option is one choice; label and description are shortened to what Slack takes.
+// option is one choice; label and description are cut to Slack's limits.
 func option(value, label, description string) *slack.OptionBlockObject {
 	o := slack.NewOptionBlockObject(value, optionText(label), nil)
 	if description = Cut(Clean(description), 75); description != "" {
@@ -189,7 +188,7 @@ func optionText(label string) *slack.TextBlockObject {
 	return plain(label)
 }
 
-// externalSelect asks us for its options with every letter, and for the first ones before any.
+// externalSelect loads its options from us while its user types, and before.
 func externalSelect(actionID, placeholder string) *slack.SelectBlockElement {
 	s := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plain(placeholder), actionID)
 	none := 0

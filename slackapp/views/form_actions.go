@@ -12,12 +12,12 @@ const (
 	CallbackDeny    = "deny"
 )
 
-// Action IDs of the buttons that open the form to ask for more time, or again.
+// Action IDs of the buttons that open the form to extend access, or to request it again.
 const (
-	ActionExtend     = "extend"      // the claim's ID
-	ActionExtendSoon = "extend_soon" // the ID of the notice: what it names
-	ActionExtendAll  = "extend_all"  // the request's number, in notices of earlier versions: everything of it that ends
-	ActionAgain      = "ask_again"   // the request's number: everything of it that is lacked
+	ActionExtend     = "extend"        // the claim's ID
+	ActionExtendSoon = "extend_soon"   // the ID of the notification: the items that it names
+	ActionExtendAll  = "extend_all"    // the request's number: all of its items that end
+	ActionAgain      = "request_again" // the request's number: all of its items that the requester does not have
 )
 
 // Action IDs of the form.
@@ -39,7 +39,7 @@ const (
 	ActionNote       = "note"
 )
 
-// Block IDs of the fields that keep what was put in, however often the form is drawn.
+// Block IDs of the fields that keep their input, however often the form is drawn.
 const (
 	BlockFor        = "for"
 	BlockAccessLike = "access_like"
@@ -64,29 +64,29 @@ const (
 	ActionListNext     = "list_next"     // as above
 )
 
-// Lists of the Home tab that can be shown whole.
+// Lists of the Home tab that can be shown in full.
 const (
 	ListWaiting  = "waiting"
 	ListRequests = "requests"
 	ListAccess   = "access"
 )
 
-// ListItems is the list of everything in one request that its reader asked for, or is asked about.
+// ListItems is the list of the items of one request: all for its requester, an approver's own for an approver.
 func ListItems(request int64) string { return listItems + strconv.FormatInt(request, 10) }
 
 const listItems = "items-"
 
-// ItemsOf answers whose items a list shows; false: it is another list.
+// ItemsOf returns the request whose items a list shows; false: it is another list.
 func ItemsOf(list string) (request int64, ok bool) {
 	number, ok := strings.CutPrefix(list, listItems)
 	request, err := strconv.ParseInt(number, 10, 64)
 	return request, ok && err == nil && request > 0
 }
 
-// BlockSubject is the block ID of the field for whom or what to be like: each mode has its own, and its own input.
+// BlockSubject is the block ID of the field for the person or job title of Access Like. Each mode has its own.
 func BlockSubject(mode string) string { return "subject." + mode }
 
-// The blocks around the list start anew with it: a block whose ID comes back shows what it held before.
+// The blocks around the list get new IDs with it: a block whose ID returns shows its earlier input.
 
 // BlockSelectAll is the block ID of "Select all" in a generation of the offer.
 func BlockSelectAll(offerGeneration int) string { return fmt.Sprintf("select_all.%d", offerGeneration) }
@@ -100,10 +100,10 @@ func BlockSearch(offerGeneration int) string { return fmt.Sprintf("search.%d", o
 // BlockPages is the block ID of Previous and Next in a generation of the list.
 func BlockPages(generation int) string { return fmt.Sprintf("pages.%d", generation) }
 
-// BlockGrants is the block ID of a group of boxes in a generation of the list.
+// BlockGrants is the block ID of a group of checkboxes in a generation of the list.
 func BlockGrants(generation, group int) string { return fmt.Sprintf("grants.%d.%d", generation, group) }
 
-// ParseGrantsBlock takes the block ID of a group of boxes apart. False: it is another block.
+// ParseGrantsBlock parses the block ID of a group of checkboxes. False: it is another block.
 func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
 	parts := strings.Split(blockID, ".")
 	if len(parts) != 3 || parts[0] != "grants" {
@@ -117,34 +117,34 @@ func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
 // ListValue is the value of a button that shows a page of a list.
 func ListValue(list string, page int) string { return list + ":" + strconv.Itoa(page) }
 
-// OverList adds to the metadata of a modal over which page of a list it is pushed (its ListValue): that page is to be drawn
-// anew once the modal is submitted, and Slack does not say what lies below.
+// OverList adds to the metadata of a modal the page of the list below it (its ListValue). That page is drawn again when the
+// modal is submitted, and Slack does not say what is below.
 func OverList(metadata, list string) string { return metadata + overList + list }
 
-// BelowOf takes apart what OverList made. Without a list, none lies below.
+// BelowOf parses what OverList returned. List is empty if no list is below.
 func BelowOf(metadata string) (own, list string) {
 	own, list, _ = strings.Cut(metadata, overList)
 	return own, list
 }
 
-// overList stands in no metadata otherwise: values of buttons are numbers, hashes and words.
+// overList appears in no other metadata: values of buttons are numbers, hashes and words.
 const overList = "\n"
 
-// ParseListValue takes a ListValue apart. It fails on anything else: values come back from outside.
+// ParseListValue parses a ListValue. It fails on anything else: values come from outside.
 func ParseListValue(value string) (list string, page int, err error) {
 	list, number, _ := strings.Cut(value, ":")
 	page, err = strconv.Atoi(number)
 	switch list {
-	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListDrift:
+	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListFindings:
 	default:
 		_, items := ItemsOf(list)
 		_, holder := HolderOf(list)
 		if !items && !holder {
-			err = fmt.Errorf("no such list")
+			err = fmt.Errorf("unknown list")
 		}
 	}
 	if err != nil || page < 1 || page > 1_000_000 {
-		return "", 0, fmt.Errorf("%.80q does not name a page of a list", value)
+		return "", 0, fmt.Errorf("parse list value: %.80q is not a page of a list", value)
 	}
 	return list, page, nil
 }

@@ -11,10 +11,10 @@ import (
 	"accessbot/schema"
 )
 
-// AskedShown is how many grants that were asked for already the form names.
+// AskedShown is how many access grants that are already requested the form names.
 const AskedShown = 5
 
-// accessGrants is the list: groups of boxes by application, what narrows and turns it, and what it leaves out.
+// accessGrants is the list: groups of checkboxes by application, its filters and pages, and what it leaves out.
 func (f Form) accessGrants() []slack.Block {
 	d := f.Draft
 	var blocks []slack.Block
@@ -22,11 +22,11 @@ func (f Form) accessGrants() []slack.Block {
 	case d.Total == 0:
 		blocks = append(blocks, section(bold("Access Grants")+"\n"+f.nothing()))
 	case d.Mode == schema.Custom:
-		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that can be requested and that "+f.lacking()+"."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that you can request "+f.lacking()+"."))
 	case d.Mode == schema.Extend:
-		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you have from request "+name(d.LikeName)+" and that ends. More time is asked for anew."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that has an end date. Extending it needs a new approval."))
 	case d.Mode == schema.Again:
-		blocks = append(blocks, section(bold("Access Grants")+"\nWhat you asked for in request "+name(d.LikeName)+" and lack. It is asked for anew."))
+		blocks = append(blocks, section(bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that you don't have. It needs a new approval."))
 	default:
 		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
@@ -38,7 +38,7 @@ func (f Form) accessGrants() []slack.Block {
 	switch {
 	case d.Total == 0:
 	case d.AllChosen:
-		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To choose among them, take the tick off.", d.Total)))
+		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select single access grants, clear the checkbox.", d.Total)))
 	default:
 		blocks = append(blocks, f.narrow()...)
 		blocks = append(blocks, f.groups()...)
@@ -52,21 +52,21 @@ func (f Form) nothing() string {
 	var text string
 	switch who := name(f.Draft.LikeName); f.Draft.Mode {
 	case schema.LikePerson:
-		text = who + " has nothing that " + f.lacking() + " and could ask for."
+		text = who + " has nothing that you can request " + f.lacking() + "."
 	case schema.LikeJobTitle:
-		text = "There is nothing that " + who + " stands for and that " + f.lacking() + "."
+		text = "There is nothing for the job title " + who + " that you can request " + f.lacking() + "."
 		if f.Offer.OtherHolders == 0 {
-			text += " Nobody else has that job title, and no standard access is configured for it."
+			text += " No other employee has this job title, and no access is configured for it."
 		}
 	case schema.Extend:
-		text = "There is nothing left of request " + who + " that ends and that you could ask more time for."
+		text = "Nothing from request " + who + " can be extended."
 	case schema.Again:
-		text = "There is nothing of request " + who + " that you lack and could ask for."
+		text = "Nothing from request " + who + " can be requested again."
 	default:
-		text = "There is nothing that can be requested and that " + f.lacking() + "."
+		text = "There is nothing that you can request " + f.lacking() + "."
 	}
 	if len(f.Offer.AskedAlready) > 0 {
-		text += " What is asked for already is left out."
+		text += " Access that is already requested isn't shown."
 	}
 	return text
 }
@@ -80,7 +80,7 @@ func (f Form) narrow() []slack.Block {
 	if d.ApplicationID.Valid {
 		filter.InitialOption = option(strconv.FormatInt(d.ApplicationID.Int64, 10), d.ApplicationName, "")
 	}
-	search := slack.NewPlainTextInputBlockElement(plain("Name, then Enter"), ActionSearch).
+	search := slack.NewPlainTextInputBlockElement(plain("Type a name, press Enter"), ActionSearch).
 		WithMaxLength(100).WithInitialValue(d.Search).
 		WithDispatchActionConfig(&slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}})
 	return []slack.Block{
@@ -120,7 +120,7 @@ func (f Form) groups() []slack.Block {
 	return blocks
 }
 
-// describe says what helps to choose: how usual, how risky, how long, what for.
+// describe says what helps to choose: how common, how risky, how long, what for.
 func describe(g schema.Grant) string {
 	var parts []string
 	if g.Holders > 0 {
@@ -130,7 +130,7 @@ func describe(g schema.Grant) string {
 		parts = append(parts, g.Risk+" risk")
 	}
 	if g.MaxDays.Valid {
-		parts = append(parts, "at most "+days(int(g.MaxDays.Int64)))
+		parts = append(parts, "up to "+days(int(g.MaxDays.Int64)))
 	}
 	parts = append(parts, g.Kind)
 	if g.Description != "" {
@@ -139,7 +139,7 @@ func describe(g schema.Grant) string {
 	return strings.Join(parts, " · ")
 }
 
-// hidden are the chosen grants that have no box in the form as it is drawn.
+// hidden are the selected access grants that the form does not show.
 func (f Form) hidden() []int64 {
 	if f.Draft.AllChosen {
 		return f.Draft.Offered
@@ -150,8 +150,8 @@ func (f Form) hidden() []int64 {
 
 func (f Form) pages() []slack.Block {
 	d := f.Draft
-	// Ticks do not draw the form again, so it counts only what they cannot change: what is not shown.
-	text := fmt.Sprintf("%d in all", d.Total)
+	// Selecting does not draw the form again, so the text counts only what is not shown.
+	text := fmt.Sprintf("%d in total", d.Total)
 	narrowed := d.ApplicationID.Valid || d.Search != ""
 	if narrowed {
 		text += fmt.Sprintf(", %d match", d.Matching)
@@ -161,7 +161,7 @@ func (f Form) pages() []slack.Block {
 		text += fmt.Sprintf(", page %d of %d", d.Page, d.Pages())
 	}
 	if n := len(f.hidden()); n > 0 {
-		text += fmt.Sprintf(". Also chosen, not shown here: %d", n)
+		text += fmt.Sprintf(". Also selected, not shown here: %d", n)
 	}
 	if d.Page > 1 {
 		buttons = append(buttons, button(ActionPrevious, "", "Previous", slack.StyleDefault))
@@ -173,22 +173,22 @@ func (f Form) pages() []slack.Block {
 		buttons = append(buttons, button(ActionClear, "", "Show all", slack.StyleDefault))
 	}
 	if len(buttons) == 0 {
-		return nil // all of it is before the reader's eyes
+		return nil // everything is shown
 	}
 	return []slack.Block{small(text), slack.NewActionBlock(BlockPages(d.Generation), buttons...)}
 }
 
-// leftOut says what is not in the list, and why.
+// leftOut says what the list leaves out, and why.
 func (f Form) leftOut() []slack.Block {
 	var blocks []slack.Block
 	if asked := f.Offer.AskedAlready; len(asked) > 0 {
 		for _, a := range asked[:min(len(asked), AskedShown)] {
-			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already asked for in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
+			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
 		if len(asked) > AskedShown {
-			more := "More of it is already asked for: see your requests on the Home tab."
+			more := "More is already requested. See your requests on the Home tab."
 			if f.Draft.ForPersonID.Valid {
-				more = "More of it is already asked for: " + name(f.Draft.ForName) + " sees the requests on their Home tab."
+				more = "More is already requested. " + name(f.Draft.ForName) + " sees the requests on their Home tab."
 			}
 			blocks = append(blocks, small(more))
 		}
@@ -202,7 +202,7 @@ func (f Form) leftOut() []slack.Block {
 		if f.Draft.ForPersonID.Valid {
 			who = name(f.Draft.ForName) + " has"
 		}
-		blocks = append(blocks, small(who+" no account in "+andMore(escaped, len(without))+": nothing of it can be requested. An administrator can help."))
+		blocks = append(blocks, small(who+" no account in "+andMore(escaped, len(without))+", so you can't request access there. Ask an administrator."))
 	}
 	return blocks
 }
@@ -211,7 +211,7 @@ func (f Form) link(a schema.AskedAlready) string {
 	return numberLink(f.WorkspaceURL, a.RequestID, a.Channel, a.TS)
 }
 
-// numberLink is a request's number, as a link to its message where there is one.
+// numberLink is a request's number, as a link to its message if there is one.
 func numberLink(workspaceURL string, number int64, channel, ts string) string {
 	text := fmt.Sprintf("#%d", number)
 	if url := Permalink(workspaceURL, channel, ts); url != "" {
@@ -220,7 +220,7 @@ func numberLink(workspaceURL string, number int64, channel, ts string) string {
 	return text
 }
 
-// Permalink is the address of a message; empty where there is none.
+// Permalink is the URL of a message; empty if there is none.
 func Permalink(workspaceURL, channel, ts string) string {
 	if workspaceURL == "" || channel == "" || ts == "" {
 		return ""

@@ -10,31 +10,31 @@ import (
 	"accessbot/schema"
 )
 
-// Callback and actions of taking access back from somebody.
+// Callback and actions of reviewing and revoking other people's access.
 const (
-	CallbackTakeBack = "take_back"
-	ActionHolders    = "holders"   // opens the modal; no value
-	ActionHolder     = "holder"    // external select: a person
-	ActionTakeBack   = "take_back" // the claim's ID
+	CallbackRevoke = "revoke"
+	ActionHolders  = "holders" // opens the modal; no value
+	ActionHolder   = "holder"  // external select: a person
+	ActionRevoke   = "revoke"  // the claim's ID
 )
 
-// ListHolder is the list of what a person has that the reader looks after.
+// ListHolder is the list of a person's access that the reader owns.
 func ListHolder(person int64) string { return listHolder + strconv.FormatInt(person, 10) }
 
 const listHolder = "holder-"
 
-// HolderOf answers whose access a list shows; false: it is another list.
+// HolderOf returns the person whose access a list shows; false: it is another list.
 func HolderOf(list string) (person int64, ok bool) {
 	number, ok := strings.CutPrefix(list, listHolder)
 	person, err := strconv.ParseInt(number, 10, 64)
 	return person, ok && err == nil && person > 0
 }
 
-// Holders asks whose access is to be looked at.
+// Holders asks whose access to review.
 func Holders() slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:   slack.VTModal,
-		Title:  plain("Who has access"),
+		Title:  plain("Review access"),
 		Submit: plain("Done"), // an input needs one; it closes the view
 		Close:  plain("Close"),
 		Blocks: slack.Blocks{BlockSet: holderBlocks()},
@@ -42,58 +42,58 @@ func Holders() slack.ModalViewRequest {
 }
 
 func holderBlocks() []slack.Block {
-	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see what you look after, and can take it back."),
+	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see and can revoke the access that you own."),
 		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
 }
 
-// HolderList is a page of what a person has that the reader looks after.
+// HolderList is a page of a person's access that the reader owns.
 func HolderList(person schema.Person, lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
 	blocks := []slack.Block{section(bold(name(person.Name)) + ", " + about(person))}
 	if total == 0 {
-		blocks = append(blocks, section("They have nothing that you can take back."))
+		blocks = append(blocks, section("This person has no access that you can revoke."))
 	}
 	for _, l := range lines {
 		blocks = append(blocks, accessLine(l, zone))
 		if !l.Leaving {
-			blocks = append(blocks, slack.NewActionBlock("", button(ActionTakeBack, strconv.FormatInt(l.ClaimID, 10), "Take back…", slack.StyleDanger)))
+			blocks = append(blocks, slack.NewActionBlock("", button(ActionRevoke, strconv.FormatInt(l.ClaimID, 10), "Revoke…", slack.StyleDanger)))
 		}
 	}
-	view := list(ListHolder(person.ID), "Who has access", total, page, blocks)
+	view := list(ListHolder(person.ID), "Review access", total, page, blocks)
 	view.Submit = plain("Done")
 	view.Blocks.BlockSet = append(holderBlocks(), view.Blocks.BlockSet...)
 	return view
 }
 
-// TakeBack asks why somebody's access is taken back. Times are in zone, which is the reader's.
-func TakeBack(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain("Whoever has it reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+// RevokeAccess asks why to revoke a person's access. Zone is the reader's.
+func RevokeAccess(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
+	reason := slack.NewPlainTextInputBlockElement(plain(Cut(Clean(holder.Name), 60)+" will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
-		CallbackID:      CallbackTakeBack,
+		CallbackID:      CallbackRevoke,
 		PrivateMetadata: strconv.FormatInt(l.ClaimID, 10),
-		Title:           plain("Take back"),
-		Submit:          plain("Take back"),
+		Title:           plain("Revoke access"),
+		Submit:          plain("Revoke"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
 			section(bold(name(holder.Name)) + ", " + about(holder)),
 			accessLine(l, zone),
-			section("The access ends now. If they have it for another reason too, it stays until that one ends."),
+			section("The access ends now. If this person also has it for another reason, they keep it until that reason ends."),
 			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
 		}},
 	}
 }
 
-// accessLine is one reason why somebody has access.
+// accessLine is one reason why a person has access.
 func accessLine(l schema.AccessLine, zone string) slack.Block {
 	what := name(l.ApplicationName) + ": " + bold(name(l.Name))
 	var detail string
 	switch {
-	case l.Leaving && l.RequestID.Valid && !l.GivenAt.Valid:
-		detail = "not set up, making sure that there is no access"
+	case l.Leaving && l.RequestID.Valid && !l.GrantedAt.Valid:
+		detail = removing.label() + "; confirming that there is no access"
 	case l.Leaving:
-		detail = "being taken back"
-	case !l.GivenAt.Valid && l.RequestID.Valid:
-		detail = "being given"
+		detail = removing.label()
+	case !l.GrantedAt.Valid && l.RequestID.Valid:
+		detail = provisioning.label()
 	default:
 		detail = untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone.String}, zone)
 	}

@@ -16,7 +16,7 @@ const (
 	ListLines = 15
 )
 
-// Home is everything that a person's Home tab is drawn from. The lists hold at most HomeLines.
+// Home is the data of a person's Home tab. Its lists hold at most HomeLines.
 type Home struct {
 	Person        schema.Person
 	TimeZone      string // the reader's; IANA name
@@ -27,14 +27,14 @@ type Home struct {
 	RequestsTotal int
 	Access        []schema.AccessLine
 	AccessTotal   int
-	Delegation    *schema.Delegation // who decides in their place, now or later; nil: nobody
+	Delegation    *schema.Delegation // their delegation, now or later; nil: none
 	Office        schema.Office
-	Stuck         []schema.WaitingLine // of administrators: what nobody decides
+	Stuck         []schema.WaitingLine // of administrators: what no one decides
 	StuckTotal    int
-	Tasks         []schema.Task // of those who look after applications: to be done by hand
+	Tasks         []schema.Task // of owners
 	TasksTotal    int
-	Drifts        []schema.Drift // and where applications differ from what is recorded
-	DriftsTotal   int
+	Findings      []schema.Finding // of owners
+	FindingsTotal int
 }
 
 // View draws the Home tab.
@@ -55,38 +55,38 @@ func (h Home) View() slack.HomeTabViewRequest {
 			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), fmt.Sprintf("Show all %d", total), slack.StyleDefault)))
 		}
 	}
-	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing waits for you.")
+	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing is waiting for you.")
 	if h.TasksTotal > 0 {
-		list("To do by hand", h.TasksTotal, len(h.Tasks), ListTasks, taskLines(h.Tasks, h.TimeZone), "")
+		list("Manual tasks", h.TasksTotal, len(h.Tasks), ListTasks, taskLines(h.Tasks, h.TimeZone), "")
 	}
 	if h.StuckTotal > 0 {
 		list("Stuck requests", h.StuckTotal, len(h.Stuck), ListStuck, stuckLines(h.Stuck, h.TimeZone), "")
 	}
-	if h.DriftsTotal > 0 {
-		list("Differs from what is recorded", h.DriftsTotal, len(h.Drifts), ListDrift, driftLines(h.Drifts, h.TimeZone), "")
+	if h.FindingsTotal > 0 {
+		list("Unexpected or missing access", h.FindingsTotal, len(h.Findings), ListFindings, findingLines(h.Findings, h.TimeZone), "")
 	}
-	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You have not asked for anything yet.")
-	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that is known here.")
+	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You haven't requested anything yet.")
+	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that we know of.")
 	return home(blocks...)
 }
 
-// buttons are what the reader can begin.
+// buttons are what the reader can start.
 func (h Home) buttons() []slack.BlockElement {
 	buttons := []slack.BlockElement{button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)}
 	if h.Office.LooksAfter {
-		buttons = append(buttons, button(ActionHolders, "", "Who has access…", slack.StyleDefault))
+		buttons = append(buttons, button(ActionHolders, "", "Review access…", slack.StyleDefault))
 	}
-	if (h.Office != (schema.Office{}) || h.WaitingTotal > 0) && h.Delegation == nil { // whoever is, or may be, asked
-		buttons = append(buttons, button(ActionAway, "", "I will be away…", slack.StyleDefault))
+	if (h.Office != (schema.Office{}) || h.WaitingTotal > 0) && h.Delegation == nil { // may be an approver
+		buttons = append(buttons, button(ActionAway, "", "Delegate approvals…", slack.StyleDefault))
 	}
 	return buttons
 }
 
-// Small is the Home tab when it cannot be shown in full: who you are, and the button.
+// Small is the Home tab if it cannot be shown in full: the reader, and the button.
 func (h Home) Small() slack.HomeTabViewRequest {
 	return home(h.whoYouAre(),
 		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)),
-		small("Your requests and access cannot be shown at the moment. They are kept all the same."))
+		small("We can't show your requests and access right now. Nothing is lost."))
 }
 
 func (h Home) whoYouAre() slack.Block {
@@ -107,35 +107,35 @@ func (h Home) whoYouAre() slack.Block {
 	return section(strings.Join(lines, "\n"))
 }
 
-// HomeAway is the Home tab while the record cannot be read.
+// HomeAway is the Home tab while the database cannot be read.
 func HomeAway() slack.HomeTabViewRequest {
-	return home(section("Your access cannot be shown right now. Please open this tab again in a minute."),
+	return home(section("We can't show your access right now. Open this tab again in a minute."),
 		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)))
 }
 
-// HomeRefused is the Home tab of somebody who cannot use the app: why, and whom to ask.
+// HomeRefused is the Home tab of a user who cannot use the app: why, and who can help.
 func HomeRefused(text string) slack.HomeTabViewRequest { return home(section(text)) }
 
 func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-// waitingLines are what waits for the reader, with the buttons of their copy of each question.
+// waitingLines are the requests that wait for the reader, with the buttons of their approval messages.
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		text := fmt.Sprintf("%s from %s: %s\n%s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(forWhom(l)),
+		text := fmt.Sprintf("%s from %s: %s\n%s · requested %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(forWhom(l)),
 			namedOf(l.Names, l.Items), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
 		text += "\n" + bold("Reason:") + " " + name(l.ReasonLabel)
 		if l.HighRisk > 0 {
-			text += fmt.Sprintf(" · 🔴 %d of high risk", l.HighRisk)
+			text += fmt.Sprintf(" · 🔴 %d high risk", l.HighRisk)
 		}
 		switch {
 		case l.MessageID != 0:
 		case l.AskedAt.Valid:
-			text += "\nThe question to you arrives in a moment, here and in the Messages tab."
+			text += "\nYour approval message is on its way. You can decide in a moment, here or in the Messages tab."
 		default:
-			text += "\nOthers are asked first. You are, if they do not answer."
+			text += "\nOther approvers are asked first. You're asked if there is no response."
 		}
 		blocks = append(blocks, section(text))
 		if l.MessageID == 0 {
@@ -144,12 +144,12 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 		value := DecisionValue(l.MessageID, l.Terms)
 		buttons := []slack.BlockElement{
 			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny", slack.StyleDanger),
-			button(ActionChoose, value, "Choose…", slack.StyleDefault),
-			button(ActionEnquire, value, "Ask…", slack.StyleDefault),
+			button(ActionDeny, value, "Deny…", slack.StyleDanger),
+			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault),
+			button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault),
 		}
-		if l.Items > len(l.Names) { // nobody decides about what they cannot see
-			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("See all %d", l.Items), slack.StyleDefault))
+		if l.Items > len(l.Names) { // approvers can see all that they decide
+			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("Show all %d", l.Items), slack.StyleDefault))
 		}
 		blocks = append(blocks, slack.NewActionBlock("", buttons...))
 	}
@@ -166,12 +166,12 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 		case l.ByName != "":
 			whose = " by " + bold(name(l.ByName)) + ":"
 		}
-		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · asked %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
-			states(l.States), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
+		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · requested %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
+			stateCounts(l.States, l.ForName, l.ForName == ""), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
 		for state := range l.States {
-			if over := state == schema.GivenBack || (schema.Item{State: state}).Final(); over && l.ForName == "" {
-				again = slack.NewAccessory(askAgain(l.RequestID))
+			if over := state == schema.KindRemovedByHolder || (schema.Item{State: state}).Final(); over && l.ForName == "" {
+				again = slack.NewAccessory(requestAgain(l.RequestID))
 			}
 		}
 		blocks = append(blocks, slack.NewSectionBlock(line, nil, again))
@@ -179,51 +179,12 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 	return blocks
 }
 
-// forWhom names who a request is for, and who asked for them.
+// forWhom names the requester of a request, and who submitted it for them.
 func forWhom(l schema.WaitingLine) string {
 	if l.SubmitterName == "" {
 		return name(l.RequesterName)
 	}
 	return name(l.SubmitterName) + " for " + name(l.RequesterName)
-}
-
-// stateWords are how many items stand how, in the order in which they are told.
-var stateWords = []struct{ state, words string }{
-	{schema.Active, "active"},
-	{schema.Provisioning, "being given"},
-	{schema.WaitingToBeSetUp, "approved, waiting to be set up"},
-	{schema.Approved, "approved"},
-	{schema.AwaitingApproval, "waiting for approval"},
-	{schema.Denied, "denied"},
-	{schema.Failed, failed.label()},
-	{schema.Ended, "ended"},
-	{schema.GivenBack, "given back"},
-	{schema.Released, "taken back"},
-	{schema.Withdrawn, "withdrawn"},
-	{schema.Expired, "expired"},
-}
-
-func states(n map[string]int) string {
-	counts := map[string]int{}
-	total := 0
-	for state, count := range n {
-		if state == schema.Submitted {
-			state = schema.AwaitingApproval
-		}
-		counts[state] += count
-		total += count
-	}
-	var parts []string
-	for _, s := range stateWords {
-		switch counts[s.state] {
-		case 0:
-		case total:
-			return sentence(s.words)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", counts[s.state], s.words))
-		}
-	}
-	return strings.Join(parts, ", ")
 }
 
 func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
@@ -234,30 +195,26 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 			continue
 		}
 		var buttons []slack.BlockElement
-		if l.EndsAt.Valid && l.GivenAt.Valid {
-			buttons = append(buttons, button(ActionExtend, strconv.FormatInt(l.ClaimID, 10), "Extend", slack.StyleDefault))
+		if l.EndsAt.Valid && l.GrantedAt.Valid {
+			buttons = append(buttons, button(ActionExtend, strconv.FormatInt(l.ClaimID, 10), "Extend…", slack.StyleDefault))
 		}
-		blocks = append(blocks, slack.NewActionBlock("", append(buttons, giveBack(l))...))
+		blocks = append(blocks, slack.NewActionBlock("", append(buttons, removeAccess(l))...))
 	}
 	return blocks
 }
 
-func giveBack(l schema.AccessLine) *slack.ButtonBlockElement {
-	text := fmt.Sprintf("Your access to %s: %s from request #%d ends now. To have it again, you have to ask again.",
+func removeAccess(l schema.AccessLine) *slack.ButtonBlockElement {
+	text := fmt.Sprintf("Your access to %s: %s from request #%d ends now. If you need it later, request it again.",
 		Cut(Clean(l.ApplicationName), 80), Cut(Clean(l.Name), 80), l.RequestID.Int64)
-	return button(ActionGiveBack, strconv.FormatInt(l.ClaimID, 10), "Give back", slack.StyleDefault).WithConfirm(
-		slack.NewConfirmationBlockObject(plain("Give this access back?"), plain(text), plain("Give back"), plain("Keep it")))
+	return button(ActionRemoveAccess, strconv.FormatInt(l.ClaimID, 10), "Remove my access…", slack.StyleDefault).WithConfirm(
+		slack.NewConfirmationBlockObject(plain("Remove your access?"), plain(text), plain("Remove"), plain("Keep")))
 }
 
 func sourceWords(source string) string {
-	switch source {
-	case "imported":
+	if source == "imported" {
 		return "from the directory"
-	case "birthright":
-		return "everyone's"
-	default:
-		return "was there before"
 	}
+	return "found in the application"
 }
 
 func untilLine(temporary bool, r schema.Request, zone string) string {

@@ -1,5 +1,5 @@
-// Package views draws what people see in Slack: pure functions from the record to Block Kit. They read no clock, so the
-// same record always gives the same view.
+// Package views draws what people see in Slack: pure functions from data to Block Kit. They read no clock, so the same
+// data always draws the same view.
 package views
 
 import (
@@ -11,9 +11,9 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// Message is what is posted or put in the place of what was posted.
+// Message is what is posted, or replaces what was posted.
 type Message struct {
-	Text   string        `json:"text"`   // mrkdwn, escaped: the notification, and what shows where blocks cannot
+	Text   string        `json:"text"`   // mrkdwn, escaped: the push preview, and the fallback for clients without blocks
 	Blocks []slack.Block `json:"blocks"` // empty: the text alone
 }
 
@@ -27,12 +27,12 @@ func Digest(m Message) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Plain is the message for when Slack refuses the blocks of another: that one's Text, and where to see and do the rest.
+// Plain replaces a message whose blocks Slack refuses: its text, and where to see and do the rest.
 func Plain(text string) Message {
-	return Message{Text: Cut(text, 2500) + "\nThis message could not be shown in full: the app's Home tab has the rest."}
+	return Message{Text: Cut(text, 2500) + "\nWe couldn't show this message in full. See the app's Home tab."}
 }
 
-// WithoutLayout is the message reduced to its text and its buttons: what can be decided can be decided all the same.
+// WithoutLayout is the message reduced to its text and buttons, so that what can be decided can still be decided.
 func (m Message) WithoutLayout() Message {
 	plain := Plain(m.Text)
 	var buttons []slack.Block
@@ -48,8 +48,8 @@ func (m Message) WithoutLayout() Message {
 	return plain
 }
 
-// Slack's limit for a section is 3000 characters. For a whole message it names none and refuses some 12,000 all the same
-// (bolt-js#2509), so everything in one is bounded: listRoom for each list of items, shortRoom for the lesser ones.
+// Slack's limit for a section is 3000 characters. For a whole message it names none, and yet refuses some 12,000 (bolt-js#2509),
+// so everything in a message is bounded: listRoom for each list of items, shortRoom for smaller ones.
 const (
 	sectionRoom = 2900
 	listRoom    = 3000
@@ -82,8 +82,8 @@ func (b *body) gap() {
 	b.lines, b.used = nil, 0
 }
 
-// quote adds what somebody wrote, as they wrote it: plain text, which formats nothing and pings nobody, every line of it,
-// within quotation marks, so that it does not read like words of this program.
+// quote adds what a user wrote, every line of it: plain text, which formats nothing and pings no one, in quotation marks, so
+// that it does not read like this program's words.
 func (b *body) quote(text string) {
 	b.gap()
 	rest := CleanLines(text)
@@ -116,7 +116,7 @@ func (b *body) message(text string) Message {
 	return Message{Text: text, Blocks: b.blocks}
 }
 
-// mrkdwn is text of ours in which everything of others is escaped. Verbatim: Slack makes no links and names of its own.
+// mrkdwn is our text, in which user input is escaped. Verbatim: Slack adds no links and mentions of its own.
 func mrkdwn(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
 }
@@ -126,12 +126,12 @@ func plain(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
 }
 
-// button has no style of its own unless style says so.
+// button is a button with a style, or slack.StyleDefault.
 func button(actionID, value, label string, style slack.Style) *slack.ButtonBlockElement {
 	return slack.NewButtonBlockElement(actionID, value, plain(label)).WithStyle(style)
 }
 
-// name is how names of people, applications and entitlements stand in mrkdwn.
+// name is a name of a person, application or entitlement in mrkdwn.
 func name(s string) string {
 	if s = Escape(Cut(Clean(s), 80)); s == "" {
 		return "(no name)"
@@ -139,7 +139,7 @@ func name(s string) string {
 	return s
 }
 
-// remark is what somebody wrote, on one line in mrkdwn, where there is no room for all of it.
+// remark is what a user wrote, cut to one line of mrkdwn.
 func remark(s string) string { return Escape(Cut(Clean(s), 250)) }
 
 func bold(escaped string) string { return "*" + escaped + "*" }
@@ -150,4 +150,12 @@ func sentence(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// lower begins with a small letter.
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }

@@ -9,55 +9,15 @@ import (
 	"accessbot/schema"
 )
 
-// phase is where an item stands, in the words of this package's readers.
-type phase int
-
-// In the order in which a summary counts them: what is held, what is to come, how the rest ended.
-const (
-	active phase = iota
-	provisioning
-	approved
-	waiting
-	unsent
-	noApprover
-	leaving
-	denied
-	failed
-	expired
-	withdrawn
-	ended
-	givenBack
-	takenBack
-	kept
-	phases // how many there are
-)
-
-var phaseSigns = [phases]struct{ emoji, label string }{
-	active:       {"✅", "active"},
-	provisioning: {"⚙️", "being provisioned"},
-	approved:     {"👍", "approved"},
-	waiting:      {"⏳", "awaiting approval"},
-	unsent:       {"⏳", "not sent for approval yet"},
-	noApprover:   {"⚠️", "without an approver"},
-	leaving:      {"⚙️", "being taken back"},
-	denied:       {"⛔", "denied"},
-	failed:       {"⚠️", "couldn't be set up"},
-	expired:      {"⌛", "expired"},
-	withdrawn:    {"↩️", "withdrawn"},
-	ended:        {"🏁", "ended"},
-	givenBack:    {"🏁", "given back"},
-	takenBack:    {"🏁", "taken back"},
-	kept:         {"🔁", "ended but still held for another reason"},
-}
-
-func (p phase) emoji() string { return phaseSigns[p].emoji }
-func (p phase) label() string { return phaseSigns[p].label }
-
-// standing is where an item stands. Words says it for people, in mrkdwn.
+// standing is where an item stands: a label of the table of states, and words that say more, in mrkdwn.
 type standing struct {
 	phase phase
+	label string
 	words string
 }
+
+// in is a standing with the label of its phase.
+func in(p phase, words string) standing { return standing{p, p.label(), words} }
 
 // told is an item with where it stands.
 type told struct {
@@ -65,7 +25,7 @@ type told struct {
 	standing
 }
 
-// tell says of items where they stand, with times for a reader in a zone. Reader 0: anybody.
+// tell adds to items where they stand, with times for a reader in a zone. Reader 0: not known.
 func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []told {
 	all := make([]told, len(items))
 	for n, i := range items {
@@ -74,87 +34,125 @@ func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []t
 	return all
 }
 
-// undecided is why what needed a decision expired.
-const undecided = "nobody decided in time"
-
-// standingOf reads the item's decision, release and claim before its state: the state may lag behind them by a moment.
+// standingOf reads the item's decision, withdrawal or revocation, and claim before its state: the state may lag behind them.
 func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) standing {
 	why := problemOf(r, i, readerOf(r, reader))
 	switch i.State {
 	case schema.Failed:
-		return standing{failed, because(failed.label(), why)}
+		return in(failed, because(failed.words(), why))
 	case schema.Expired:
-		return standing{expired, because(expired.label(), undecided)}
+		return standingOfExpired(r, i)
 	case schema.Provisioning, schema.Active:
-		return standingOfGiven(r, i, zone, why)
-	case schema.Ended, schema.Released:
-		return standingOfOver(i, zone)
+		return standingOfLive(r, i, zone, reader, why)
+	case schema.Ended, schema.Revoked:
+		return standingOfOver(r, i, zone, reader)
 	}
 	switch d := i.Decision; {
-	case i.State == schema.Withdrawn, i.Release != nil && i.State != schema.Denied:
-		return standing{withdrawn, withdrawal(r, i.Release, reader)}
+	case i.State == schema.Withdrawn, i.StopOrder != nil && i.State != schema.Denied:
+		return in(withdrawn, withdrawal(r, i.StopOrder, reader))
 	case d != nil && !d.Approves():
-		return standing{denied, because("denied by "+deciders(i, 0), d.Reason)}
+		return in(denied, because(denied.words()+" by "+deciders(i, 0), d.Reason))
 	case i.State == schema.Denied:
-		return standing{denied, "denied"}
+		return in(denied, denied.words())
 	case d != nil && i.State == schema.Approved:
-		return standing{approved, also("approved by "+deciders(i, 0)+sooner(r, i, zone), why)}
+		return in(approved, also(approved.words()+" by "+deciders(i, 0)+sooner(r, i, zone), why))
 	case d != nil:
-		return standing{approved, "approved by " + deciders(i, 0) + sooner(r, i, zone)}
+		return in(approved, approved.words()+" by "+deciders(i, 0)+sooner(r, i, zone))
 	case i.State == schema.Approved:
-		return standing{approved, also("approved", why)}
+		return in(approved, also(approved.words(), why))
 	case i.State == schema.Submitted:
-		return standing{unsent, "submitted"}
+		return in(submitted, submitted.words())
 	case r.NoApprover(i):
-		return standing{noApprover, "no approver is available" + soFar(r, i, zone)}
+		return in(noApprover, noApprover.words()+", no approver is available"+soFar(r, i, zone))
 	case !r.Sent(i) && len(i.Decisions) == 0:
-		return standing{unsent, "not sent for approval yet" + soFar(r, i, zone)}
+		return in(unsent, unsent.words()+", not sent to an approver yet"+soFar(r, i, zone))
 	}
-	return standing{waiting, "awaiting approval" + soFar(r, i, zone)}
+	return in(waiting, waiting.words()+soFar(r, i, zone))
 }
 
-// soFar says how far an item has come that several people are asked about; nothing for a single question.
+// standingOfExpired is of an item that was not decided, or not set up, before its requested end or in time for a response.
+func standingOfExpired(r *schema.Request, i schema.Item) standing {
+	end := r.EndOf(i)
+	switch {
+	case !end.Valid || i.StateAt.Before(end.Time):
+		return in(expired, expired.words())
+	case i.Decision != nil && i.Decision.Approves():
+		return in(endPassed, "the requested end date passed before it was set up")
+	}
+	return in(endPassed, "the requested end date passed before a decision")
+}
+
+// soFar says how far an item is whose stage is one of several, or requires several approvals.
 func soFar(r *schema.Request, i schema.Item, zone string) string {
 	var words string
 	a, open := r.OpenApproval(i)
-	if open && a.Stages > 1 {
-		words += fmt.Sprintf(", stage %d of %d", a.Stage, a.Stages)
+	missing := a.RequiredApprovals - len(i.ApprovedIn(a.Stage))
+	switch {
+	case !open:
+	case a.Stages > 1:
+		words = fmt.Sprintf(", stage %d of %d: %s", a.Stage, a.Stages, approvalsRequired(missing, a.RequiredApprovals))
+	case a.RequiredApprovals > 1:
+		words = ", " + approvalsRequired(missing, a.RequiredApprovals)
 	}
 	if len(i.Decisions) > 0 {
 		words += ", approved so far by " + deciders(i, 0) + sooner(r, i, zone)
 	}
-	if missing := a.Agree - len(i.Agreed(a.Stage)); open && a.Agree > 1 {
-		words += fmt.Sprintf(", %d more to agree", missing)
-	}
 	return words
 }
 
-// overdue is how long past its end access is no longer called active, though it is not gone: a moment is usual.
-const overdue = time.Minute
-
-// standingOfGiven is of an item that is being set up or held, and why it is not held yet. It is active from the moment that the
-// target showed it, and was never removed if the target never did.
-func standingOfGiven(r *schema.Request, i schema.Item, zone, why string) standing {
-	removing := ", the access is being taken back"
-	if i.Claim == nil || !i.Claim.GivenAt.Valid {
-		removing = ", making sure that there is no access"
+func approvalsRequired(missing, of int) string {
+	more := ""
+	if missing < of {
+		more = " more"
 	}
-	switch {
-	case i.Release != nil:
-		return standing{leaving, order(*i.Release) + removing}
-	case i.Claim != nil && i.Claim.EndsAt.Valid && r.ReadAt.Sub(i.Claim.EndsAt.Time) >= overdue:
-		return standing{leaving, "the end has passed" + removing}
-	case i.State == schema.Active && i.Claim != nil && i.Claim.GivenAt.Valid:
-		return standing{active, "active " + untilOf(r, i, zone)}
-	case i.Claim != nil && i.Claim.EndedAt.Valid: // given up while the target could not be asked
-		return standing{leaving, because(failed.label(), why) + removing}
-	case why != "":
-		return standing{provisioning, remark(why)}
+	if missing == 1 {
+		return "1" + more + " approval required"
 	}
-	return standing{provisioning, provisioning.label()}
+	return fmt.Sprintf("%d%s approvals required", missing, more)
 }
 
-// also goes on in the sentence with what people should know besides, if there is anything. why is anybody's text.
+// overdue is how long past its end access is no longer called active although it is not gone: a moment is usual.
+const overdue = time.Minute
+
+// standingOfLive is of an item that is being set up or held. It is active from the moment that the target showed the access.
+func standingOfLive(r *schema.Request, i schema.Item, zone string, reader int64, why string) standing {
+	switch c := i.Claim; {
+	case i.StopOrder != nil:
+		return removal(r, i, reader, order(r, *i.StopOrder, reader))
+	case c != nil && c.EndsAt.Valid && r.ReadAt.Sub(c.EndsAt.Time) >= overdue:
+		return removal(r, i, reader, "the end date has passed")
+	case i.State == schema.Active && c != nil && c.GrantedAt.Valid:
+		return in(active, active.words()+" "+untilOf(r, i, zone))
+	case c != nil && c.EndedAt.Valid: // given up while the target could not be asked
+		return removal(r, i, reader, because(failed.words(), why))
+	case why != "":
+		return in(provisioning, provisioning.words()+", "+remark(why))
+	}
+	return in(provisioning, provisioning.words())
+}
+
+// removal is of access that is over, and that its target has not shown to be gone. Why says what ended it.
+func removal(r *schema.Request, i schema.Item, reader int64, why string) standing {
+	p := removing
+	if i.Claim != nil && i.Claim.AlertedAt.Valid {
+		p = unconfirmed
+	}
+	words := p.words()
+	switch byHolder := i.StopOrder != nil && i.StopOrder.Kind == schema.KindRemovedByHolder; {
+	case i.Claim == nil || !i.Claim.GrantedAt.Valid:
+		words = why + ", confirming that there is no access"
+		if p == unconfirmed {
+			words = p.words() + ": " + why
+		}
+	case byHolder && p == removing:
+		words += strings.TrimPrefix(lower(removedBy(r.Requester.Name, reader == r.RequesterID)), "removed")
+	default:
+		words += ", " + why
+	}
+	return in(p, words)
+}
+
+// also adds to a sentence what else people should know, if there is anything. Why is not escaped.
 func also(what, why string) string {
 	if why = remark(why); why == "" {
 		return what
@@ -162,43 +160,41 @@ func also(what, why string) string {
 	return what + ", " + why
 }
 
-// standingOfOver is of an item that was held. Access may stay for another reason: then it did not go.
-func standingOfOver(i schema.Item, zone string) standing {
-	p, how := ended, "ended"
-	if i.Release != nil {
-		p, how = takenBack, order(*i.Release)
-		if i.Release.Kind == schema.GivenBack {
-			p = givenBack
+// standingOfOver is of an item that was held. Its access may be kept for another reason.
+func standingOfOver(r *schema.Request, i schema.Item, zone string, reader int64) standing {
+	over := in(ended, ended.words())
+	if i.StopOrder != nil {
+		over = in(revoked, order(r, *i.StopOrder, reader))
+		if i.StopOrder.Kind == schema.KindRemovedByHolder {
+			over = standing{removedByHolder, sentence(over.words), over.words}
 		}
 	}
 	c := i.Claim
 	switch {
 	case c == nil:
-		return standing{p, how}
+		return over
 	case !c.EndedAt.Valid:
-		return standing{leaving, how + ", the access is being taken back"}
+		return removal(r, i, reader, over.words)
 	}
-	over := how + " on " + When(c.EndedAt.Time, zone)
-	if !settled(*c) {
-		return standing{leaving, over + ", the access is being taken back"}
-	}
-	if !c.RemovedAt.Valid {
-		return standing{kept, over + ", the access stays for another reason"}
-	}
-	gone := When(c.RemovedAt.Time, zone)
-	switch {
-	case !c.GivenAt.Valid:
-		over += ", before it was set up"
+	over.words += " on " + When(c.EndedAt.Time, zone)
+	switch gone := When(c.RemovedAt.Time, zone); {
+	case !reconciled(*c):
+		return removal(r, i, reader, over.words)
+	case !c.RemovedAt.Valid:
+		over.phase = kept
+		over.words += "; the access is kept for another reason"
+	case !c.GrantedAt.Valid:
+		over.words += ", before it was set up"
 	case gone != When(c.EndedAt.Time, zone):
-		over += ", the access was removed on " + gone
+		over.words += ", confirmed gone on " + gone
 	}
-	return standing{p, over}
+	return over
 }
 
-// settled tells whether a claim is over and its seat was looked at since: the access is gone, or stays for another reason.
-func settled(c schema.Claim) bool { return c.RemovedAt.Valid || c.EndedAt.Valid && !c.DueAt.Valid }
+// reconciled tells whether a claim is over and its assignment was read since: the access is gone, or kept for another reason.
+func reconciled(c schema.Claim) bool { return c.RemovedAt.Valid || c.EndedAt.Valid && !c.DueAt.Valid }
 
-// untilOf says until when the item is held: the end of its claim, which may be sooner than what was asked for.
+// untilOf says until when the item is held: the end of its claim, which may be sooner than requested.
 func untilOf(r *schema.Request, i schema.Item, zone string) string {
 	c := i.Claim.EndsAt
 	switch {
@@ -207,19 +203,19 @@ func untilOf(r *schema.Request, i schema.Item, zone string) string {
 	case r.EndsAt.Valid && c.Time.Equal(r.EndsAt.Time):
 		return Until(r, zone)
 	}
-	return "until " + When(c.Time, zone) + ", sooner than was asked for"
+	return "until " + When(c.Time, zone) + ", sooner than requested"
 }
 
-// sooner says that an approver granted less time than was asked for, if so.
+// sooner says that an approver granted less time than requested, if so.
 func sooner(r *schema.Request, i schema.Item, zone string) string {
 	end := r.EndOf(i)
 	if !end.Valid || r.EndsAt.Valid && end.Time.Equal(r.EndsAt.Time) {
 		return ""
 	}
-	return " until " + When(end.Time, zone) + ", sooner than was asked for"
+	return " until " + When(end.Time, zone) + ", sooner than requested"
 }
 
-// deciders names who approved an item, or who denied it, as a reader is told; 0: anybody.
+// deciders names who approved an item, or who denied it. Reader 0: not known.
 func deciders(i schema.Item, reader int64) string {
 	decisions := i.Decisions
 	if i.Decision != nil && (!i.Decision.Approves() || len(decisions) == 0) {
@@ -235,7 +231,7 @@ func deciders(i schema.Item, reader int64) string {
 			who = "you"
 		}
 		if d.Override {
-			who += " as an administrator, since nobody else had decided"
+			who += " as administrator (no response from the approvers)"
 		}
 		if !slices.Contains(names, who) {
 			names = append(names, who)
@@ -244,63 +240,46 @@ func deciders(i schema.Item, reader int64) string {
 	return andMore(names, len(names))
 }
 
-// withdrawal says, where two could, who withdrew what they asked for: "you" to a reader who did.
-func withdrawal(r *schema.Request, x *schema.Release, reader int64) string {
+// withdrawal says who withdrew an item, where it could be one of two people.
+func withdrawal(r *schema.Request, x *schema.StopOrder, reader int64) string {
+	words := withdrawn.words()
 	switch {
 	case x == nil:
-		return "withdrawn"
-	case x.Kind == schema.Left:
-		return "withdrawn, the requester has left"
-	case x.Kind == schema.Cancelled:
-		return because("withdrawn by an operator", x.Reason)
+		return words
+	case x.Kind == schema.KindPersonLeft:
+		return words + " (the requester left)"
+	case x.Kind == schema.KindWorkflowCancelled:
+		return because(words+" by an operator", x.Reason)
 	case !r.SubmittedBy.Valid || !x.PersonID.Valid:
-		return "withdrawn"
+		return words
 	case x.PersonID.Int64 == reader:
-		return "withdrawn by you"
+		return words + " by you"
 	}
-	return "withdrawn by " + name(x.PersonName)
+	return words + " by " + name(x.PersonName)
 }
 
-// order says who wanted access back.
-func order(x schema.Release) string {
+// order says who ended the access before its end date.
+func order(r *schema.Request, x schema.StopOrder, reader int64) string {
+	words := revoked.words()
 	switch x.Kind {
-	case schema.GivenBack:
-		return "given back"
-	case schema.TakenBack:
-		return because("taken back by "+name(x.PersonName), x.Reason)
-	case schema.Left:
-		return "taken back from a leaver"
-	case schema.Cancelled:
-		return because("taken back by an operator", x.Reason)
+	case schema.KindRemovedByHolder:
+		return lower(removedBy(r.Requester.Name, reader == r.RequesterID))
+	case schema.KindRevoked:
+		return because(words+" by "+name(x.PersonName), x.Reason)
+	case schema.KindPersonLeft:
+		return words + " (the requester left)"
+	case schema.KindWorkflowCancelled:
+		return because(words+" by an operator", x.Reason)
 	}
-	return "taken back"
+	return words
 }
 
-// because adds what people should know besides, if there is anything. why is anybody's text.
+// because adds a reason in parentheses, if there is one. Why is not escaped.
 func because(what, why string) string {
 	if why = remark(why); why == "" {
 		return what
 	}
 	return what + " (" + why + ")"
-}
-
-// count is how many items there are of each phase.
-func count(items []told) (n [phases]int) {
-	for _, i := range items {
-		n[i.phase]++
-	}
-	return n
-}
-
-// summary counts the items by phase: "2 active, 1 denied".
-func summary(n [phases]int) string {
-	var parts []string
-	for p := range phases {
-		if n[p] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[p], p.label()))
-		}
-	}
-	return strings.Join(parts, ", ")
 }
 
 // grants counts: "1 access grant", "3 access grants".
@@ -323,7 +302,7 @@ func inApplications(items []told) string {
 	return fmt.Sprintf("in %d applications", len(apps))
 }
 
-// byApplication takes items apart by application, in the order in which they come.
+// byApplication splits items by application, in the order in which they come.
 func byApplication(items []told) [][]told {
 	var apps [][]told
 	position := map[int64]int{}
@@ -342,8 +321,7 @@ func byApplication(items []told) [][]told {
 // namedAtMost is how many items of one application a message names.
 const namedAtMost = 10
 
-// listed names items, a line each below its application, in about room characters. What is not named is counted, in the
-// words of rest.
+// listed names items, a line each below its application, in about room characters. Rest says how many are left.
 func listed(items []told, room int, each func(told) string, rest func([]told) string) []string {
 	var lines []string
 	shown := 0
@@ -424,13 +402,13 @@ func andMore(escaped []string, of int) string {
 	return list
 }
 
-// group is items of which the same is said.
+// group is items that share their words.
 type group struct {
 	words string
 	items []told
 }
 
-// grouped takes items apart by what is said of them, in the order in which they come.
+// grouped splits items by what is said of them, in the order in which they come.
 func grouped(items []told, words func(told) string) []group {
 	var groups []group
 	position := map[string]int{}

@@ -99,7 +99,7 @@ func jira(i schema.Item) schema.Item {
 
 func approvedBy(i schema.Item, person int64, name string) schema.Item {
 	i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: person, Valid: person != 0}, DeciderName: name, Verdict: "approve",
-		Stage: 1, Stages: 1, Agree: 1, DecidedAt: instant("2026-11-23T10:00:00Z")}
+		Stage: 1, Stages: 1, RequiredApprovals: 1, DecidedAt: instant("2026-11-23T10:00:00Z")}
 	i.Decisions = []schema.Decision{*i.Decision}
 	return i
 }
@@ -121,11 +121,11 @@ func claimed(i schema.Item, c schema.Claim) schema.Item {
 }
 
 func given(i schema.Item) schema.Item {
-	return claimed(i, schema.Claim{GivenAt: at("2026-11-23T10:30:00Z")})
+	return claimed(i, schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z")})
 }
 
-func released(i schema.Item, kind, by, reason string) schema.Item {
-	i.Release = &schema.Release{Kind: kind, PersonName: by, Reason: reason, ReleasedAt: instant("2026-11-25T08:00:00Z")}
+func revokedItem(i schema.Item, kind, by, reason string) schema.Item {
+	i.StopOrder = &schema.StopOrder{Kind: kind, PersonName: by, Reason: reason, OrderedAt: instant("2026-11-25T08:00:00Z")}
 	return i
 }
 
@@ -142,7 +142,7 @@ func withApproval(r *schema.Request, state, basis string, items []int64, candida
 	for n := range candidates {
 		candidates[n].Basis = basis
 	}
-	r.Approvals = append(r.Approvals, schema.Approval{ID: int64(100 + len(r.Approvals)), Stage: 1, Stages: 1, Agree: 1, State: state, ItemIDs: items, Candidates: candidates})
+	r.Approvals = append(r.Approvals, schema.Approval{ID: int64(100 + len(r.Approvals)), Stage: 1, Stages: 1, RequiredApprovals: 1, State: state, ItemIDs: items, Candidates: candidates})
 	return r
 }
 
@@ -154,30 +154,121 @@ func candidate(id int64, name string, asked bool) schema.Candidate {
 	return c
 }
 
-func TestADigestIsOfWhatIsShownAndOfNothingElse(t *testing.T) {
-	r := sent()
-	draw := func() map[string]string {
-		return map[string]string{
-			"card": Digest(Card(r, alice)), "question": Digest(Question(r, QuestionFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
-			"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
+func TestMessage(t *testing.T) {
+	t.Run("digest covers what is shown and nothing else", func(t *testing.T) {
+		r := sent()
+		draw := func() map[string]string {
+			return map[string]string{
+				"card": Digest(Card(r, alice)), "approval": Digest(ApprovalMessage(r, ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
+				"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
+			}
 		}
-	}
-	first := draw()
-	for range 50 {
-		r.ReadAt = r.ReadAt.Add(31 * time.Hour) // far past its end
-		require.Equal(t, first, draw(), "time alone changes no message")
-	}
-	r.Items[0].Name = "another"
-	for kind, digest := range draw() {
-		assert.NotEqual(t, first[kind], digest, kind)
-	}
-}
+		first := draw()
+		for range 50 {
+			r.ReadAt = r.ReadAt.Add(31 * time.Hour) // far past its end
+			require.Equal(t, first, draw(), "time alone changes no message")
+		}
+		r.Items[0].Name = "another"
+		for kind, digest := range draw() {
+			assert.NotEqual(t, first[kind], digest, kind)
+		}
+	})
 
-func TestAPlainMessageHasNoBlocks(t *testing.T) {
-	m := Plain("Alice asks &lt;you&gt;")
-	assert.Empty(t, m.Blocks)
-	assert.Equal(t, "Alice asks &lt;you&gt;\nThis message could not be shown in full: the app's Home tab has the rest.", m.Text)
-	requireFits(t, Plain(strings.Repeat("👩‍👩‍👧 ", 5000)))
+	t.Run("plain message has no blocks", func(t *testing.T) {
+		m := Plain("Alice asks &lt;you&gt;")
+		assert.Empty(t, m.Blocks)
+		assert.Equal(t, "Alice asks &lt;you&gt;\nWe couldn't show this message in full. See the app's Home tab.", m.Text)
+		requireFits(t, Plain(strings.Repeat("👩‍👩‍👧 ", 5000)))
+	})
+
+	t.Run("hostile text breaks no message and pings no one", func(t *testing.T) {
+		states := map[string]func(n int, i schema.Item) schema.Item{
+			"waiting": func(_ int, i schema.Item) schema.Item { return i },
+			"retrying": func(_ int, i schema.Item) schema.Item {
+				i = problem(given(i), schema.WaitsForTarget, hostileText()[:500])
+				i.State, i.Claim.GrantedAt = schema.Provisioning, sql.NullTime{}
+				return i
+			},
+			"active": func(_ int, i schema.Item) schema.Item {
+				i.State = schema.Active
+				return given(i)
+			},
+			"denied for one reason": func(_ int, i schema.Item) schema.Item {
+				i.State = schema.Denied
+				return deniedBy(i, bob, i.Name, hostileText())
+			},
+			"denied for many reasons": func(n int, i schema.Item) schema.Item {
+				i.State = schema.Denied
+				return deniedBy(i, bob, i.Name, fmt.Sprint(n)+" "+hostileText()[:1000])
+			},
+			"failed for many reasons": func(n int, i schema.Item) schema.Item {
+				i.State = schema.Failed
+				return problem(i, schema.OwnerRefused, fmt.Sprint(n)+" "+hostileText()[:500])
+			},
+			"revoked": func(n int, i schema.Item) schema.Item {
+				i.State = schema.Revoked
+				i = claimed(i, schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-11-25T08:00:00Z"), RemovedAt: at("2026-11-25T08:05:00Z")})
+				return revokedItem(i, schema.KindRevoked, i.Name, fmt.Sprint(n)+hostileText()[:500])
+			},
+			"some of each": func(n int, i schema.Item) schema.Item {
+				i.State = []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended,
+					schema.Revoked, schema.Denied, schema.Withdrawn, schema.Expired, schema.Failed}[n%11]
+				if n%3 == 0 {
+					return i
+				}
+				return problem(given(i), schema.TargetRefused, hostileText()[:500])
+			},
+		}
+		var ids []int64
+		for n := range 500 {
+			ids = append(ids, int64(n+1))
+		}
+		for state, change := range states {
+			for _, applications := range []int{1, 7, 500} {
+				r := hostile(applications, change)
+				q := ApprovalMessageFor{MessageID: 1 << 60, PersonID: bob, TimeZone: "Asia/Kathmandu"}
+				for _, i := range r.Items {
+					q.Held = append(q.Held, schema.HeldIn{ApplicationID: i.ApplicationID, Names: []string{i.Name, i.Name, i.Name}, Total: 200})
+				}
+				for kind, m := range map[string]Message{
+					"card": Card(r, alice), "approval": ApprovalMessage(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r, []int64{1, 2, 3, 4}, 77), "ended": Ended(r),
+					"found": Report(r, ReportUnexpected, ids, "UTC"), "failed": Report(r, ReportFailed, ids, "UTC"), "overdue": Report(r, ReportOverdue, ids, "UTC"),
+				} {
+					t.Run(fmt.Sprintf("%s of 500 items in %d applications, %s", kind, applications, state), func(t *testing.T) {
+						requireFits(t, m)
+						for _, b := range m.Blocks {
+							s, ok := b.(*slack.SectionBlock)
+							if ok && s.Text.Type == slack.PlainTextType {
+								assert.False(t, *s.Text.Emoji)
+								continue // shown as it is
+							}
+							if ok {
+								assert.True(t, s.Text.Verbatim)
+								assert.NotContains(t, s.Text.Text, "<")
+								assert.NotContains(t, s.Text.Text, "`")
+							}
+						}
+						assert.NotContains(t, m.Text, "<")
+						assert.False(t, strings.ContainsAny(text(m)+m.Text, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200e\u200f\u0000\r"))
+					})
+				}
+			}
+		}
+	})
+
+	t.Run("note is quoted completely", func(t *testing.T) {
+		lines := "I need *this*, <!channel>\n\n> because `x`\n" + strings.Repeat("long line ", 290)
+		one := strings.Repeat("👍", 3000)
+		r := sent()
+		for _, draw := range []func() Message{func() Message { return Card(r, alice) }, func() Message { return ApprovalMessage(r, forBob()) }} {
+			r.Note = lines
+			requireFits(t, draw())
+			assert.Equal(t, "“"+strings.TrimSpace(lines)+"”", strings.Join(quoted(draw()), "\n"), "each line")
+			r.Note = one
+			requireFits(t, draw())
+			assert.Equal(t, "“"+one+"”", strings.Join(quoted(draw()), ""), "one line that is longer than a section")
+		}
+	})
 }
 
 // hostile is a request with as many items as one may have, and nothing in it that is not made to break a message.
@@ -204,81 +295,6 @@ func hostileText() string {
 	return string(runes[:3000])
 }
 
-func TestNothingThatPeopleWriteBreaksAMessageOrPingsAnybody(t *testing.T) {
-	states := map[string]func(n int, i schema.Item) schema.Item{
-		"waiting": func(_ int, i schema.Item) schema.Item { return i },
-		"retrying": func(_ int, i schema.Item) schema.Item {
-			i = problem(given(i), schema.WaitsForTarget, hostileText()[:500])
-			i.State, i.Claim.GivenAt = schema.Provisioning, sql.NullTime{}
-			return i
-		},
-		"active": func(_ int, i schema.Item) schema.Item {
-			i.State = schema.Active
-			return given(i)
-		},
-		"denied for one reason": func(_ int, i schema.Item) schema.Item {
-			i.State = schema.Denied
-			return deniedBy(i, bob, i.Name, hostileText())
-		},
-		"denied for many reasons": func(n int, i schema.Item) schema.Item {
-			i.State = schema.Denied
-			return deniedBy(i, bob, i.Name, fmt.Sprint(n)+" "+hostileText()[:1000])
-		},
-		"failed for many reasons": func(n int, i schema.Item) schema.Item {
-			i.State = schema.Failed
-			return problem(i, schema.OwnerRefused, fmt.Sprint(n)+" "+hostileText()[:500])
-		},
-		"taken back": func(n int, i schema.Item) schema.Item {
-			i.State = schema.Released
-			i = claimed(i, schema.Claim{GivenAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-11-25T08:00:00Z"), RemovedAt: at("2026-11-25T08:05:00Z")})
-			return released(i, schema.TakenBack, i.Name, fmt.Sprint(n)+hostileText()[:500])
-		},
-		"some of each": func(n int, i schema.Item) schema.Item {
-			i.State = []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended,
-				schema.Released, schema.Denied, schema.Withdrawn, schema.Expired, schema.Failed}[n%11]
-			if n%3 == 0 {
-				return i
-			}
-			return problem(given(i), schema.TargetRefused, hostileText()[:500])
-		},
-	}
-	var ids []int64
-	for n := range 500 {
-		ids = append(ids, int64(n+1))
-	}
-	for state, change := range states {
-		for _, applications := range []int{1, 7, 500} {
-			r := hostile(applications, change)
-			q := QuestionFor{MessageID: 1 << 60, PersonID: bob, TimeZone: "Asia/Kathmandu"}
-			for _, i := range r.Items {
-				q.Held = append(q.Held, schema.HeldIn{ApplicationID: i.ApplicationID, Names: []string{i.Name, i.Name, i.Name}, Total: 200})
-			}
-			for kind, m := range map[string]Message{
-				"card": Card(r, alice), "question": Question(r, q), "outcome": Outcome(r, alice), "ending soon": EndingSoon(r, []int64{1, 2, 3, 4}, 77), "ended": Ended(r),
-				"found": Report(r, ReportFound, ids, "UTC"), "failed": Report(r, ReportFailed, ids, "UTC"), "overdue": Report(r, ReportOverdue, ids, "UTC"),
-			} {
-				t.Run(fmt.Sprintf("%s of 500 items in %d applications, %s", kind, applications, state), func(t *testing.T) {
-					requireFits(t, m)
-					for _, b := range m.Blocks {
-						s, ok := b.(*slack.SectionBlock)
-						if ok && s.Text.Type == slack.PlainTextType {
-							assert.False(t, *s.Text.Emoji)
-							continue // shown as it is
-						}
-						if ok {
-							assert.True(t, s.Text.Verbatim)
-							assert.NotContains(t, s.Text.Text, "<")
-							assert.NotContains(t, s.Text.Text, "`")
-						}
-					}
-					assert.NotContains(t, m.Text, "<")
-					assert.False(t, strings.ContainsAny(text(m)+m.Text, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200e\u200f\u0000\r"))
-				})
-			}
-		}
-	}
-}
-
 // quoted is what a message shows as it was written.
 func quoted(m Message) []string {
 	var parts []string
@@ -288,18 +304,4 @@ func quoted(m Message) []string {
 		}
 	}
 	return parts
-}
-
-func TestANoteIsQuotedWhole(t *testing.T) {
-	lines := "I need *this*, <!channel>\n\n> because `x`\n" + strings.Repeat("long line ", 290)
-	one := strings.Repeat("👍", 3000)
-	r := sent()
-	for _, draw := range []func() Message{func() Message { return Card(r, alice) }, func() Message { return Question(r, forBob()) }} {
-		r.Note = lines
-		requireFits(t, draw())
-		assert.Equal(t, "“"+strings.TrimSpace(lines)+"”", strings.Join(quoted(draw()), "\n"), "each line")
-		r.Note = one
-		requireFits(t, draw())
-		assert.Equal(t, "“"+one+"”", strings.Join(quoted(draw()), ""), "one line that is longer than a section")
-	}
 }

@@ -8,13 +8,13 @@ import (
 	"accessbot/schema"
 )
 
-// Loading is what opens at once, while what belongs there is looked up. It says what to do when nothing follows: Slack may be
-// away, or this program have ended, and then nothing else can.
+// Loading opens at once, while its content is looked up. It says what to do if nothing follows, because Slack may be down or this
+// program may have stopped.
 func Loading(title string) slack.ModalViewRequest {
-	return Notice(title, "One moment…\n\nIf this does not change within half a minute, close it and try again.")
+	return Notice(title, "One moment…\n\nIf this doesn't change within 30 seconds, close it and try again.")
 }
 
-// Notice is a modal that only says something: mrkdwn, escaped.
+// Notice is a modal that only shows a text: mrkdwn, escaped.
 func Notice(title, text string) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:   slack.VTModal,
@@ -24,9 +24,9 @@ func Notice(title, text string) slack.ModalViewRequest {
 	}
 }
 
-// Deny asks an approver why. The value is the one of the button that was pressed.
+// Deny asks an approver for the reason. The value is that of the button.
 func Deny(value string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain("The requester reads it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackDeny,
@@ -35,15 +35,15 @@ func Deny(value string) slack.ModalViewRequest {
 		Submit:          plain("Deny"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("Everything in this request that is yours to decide and still waits is denied."),
+			section("This denies everything in this request that is waiting for your decision."),
 			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
 		}},
 	}
 }
 
-// WaitingList is a page of what waits for the reader's approval.
+// WaitingList is a page of the requests that wait for the reader's approval.
 func WaitingList(lines []schema.WaitingLine, total, page int, zone, workspaceURL string) slack.ModalViewRequest {
-	return list(ListWaiting, "Waiting for me", total, page, waitingLines(lines, zone, workspaceURL))
+	return list(ListWaiting, "Waiting for my approval", total, page, waitingLines(lines, zone, workspaceURL))
 }
 
 // RequestList is a page of the reader's requests.
@@ -56,8 +56,8 @@ func AccessList(lines []schema.AccessLine, total, page int, zone string) slack.M
 	return list(ListAccess, "My current access", total, page, accessLines(lines, zone))
 }
 
-// ItemList is a page of what a request is about: all of it for those who asked for it, for anybody else what they are or were asked
-// about. None: it is not theirs to see.
+// ItemList is a page of a request's items: all for its requester and submitter, an approver's own for an approver. None: the
+// reader may not see any.
 func ItemList(r *schema.Request, readerID int64, page int, zone string) (view slack.ModalViewRequest, lines, total int) {
 	items := r.Items
 	if !r.AskedFor(readerID) {
@@ -68,24 +68,24 @@ func ItemList(r *schema.Request, readerID int64, page int, zone string) (view sl
 	shown := told[from:min(from+ListLines, len(told))]
 	var blocks []slack.Block
 	for _, i := range shown {
-		what, how := bold(name(i.ApplicationName))+": "+wantedLine(i), i.phase.emoji()+" "+i.words
+		what, how := bold(name(i.ApplicationName))+": "+requestedLine(i), i.phase.emoji()+" "+sentence(i.words)
 		if length(what)+length(how) < sectionRoom {
 			blocks = append(blocks, section(what+"\n"+how))
-		} else { // names and words of many signs that grow when they are escaped
+		} else { // names and words that grow when they are escaped
 			blocks = append(blocks, section(what), section(how))
 		}
 	}
 	return list(ListItems(r.ID), fmt.Sprintf("Request #%d", r.ID), len(told), page, blocks), len(shown), len(told)
 }
 
-// seeAll is a button for what a message had no room to name.
+// seeAll is a button that lists what a message has no room for.
 func seeAll(r *schema.Request, items int) *slack.ButtonBlockElement {
-	return button(ActionShowAll, ListValue(ListItems(r.ID), 1), fmt.Sprintf("See all %d", items), slack.StyleDefault)
+	return button(ActionShowAll, ListValue(ListItems(r.ID), 1), fmt.Sprintf("Show all %d", items), slack.StyleDefault)
 }
 
 func list(kind, title string, total, page int, lines []slack.Block) slack.ModalViewRequest {
 	pages := max(1, (total+ListLines-1)/ListLines)
-	blocks := []slack.Block{small(fmt.Sprintf("%d in all, page %d of %d", total, page, pages))}
+	blocks := []slack.Block{small(fmt.Sprintf("%d in total, page %d of %d", total, page, pages))}
 	blocks = append(blocks, lines...)
 	var buttons []slack.BlockElement
 	if page > 1 {
@@ -99,7 +99,7 @@ func list(kind, title string, total, page int, lines []slack.Block) slack.ModalV
 	}
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
-		PrivateMetadata: ListValue(kind, page), // to be drawn again after something in it was pressed
+		PrivateMetadata: ListValue(kind, page), // for drawing it again after a button in it
 		Title:           plain(Cut(title, 24)),
 		Close:           plain("Close"),
 		Blocks:          slack.Blocks{BlockSet: blocks},

@@ -9,19 +9,19 @@ import (
 	"accessbot/schema"
 )
 
-// Limits of the answer to an external select: more options show as "No result", and a larger answer is dropped by Socket
-// Mode, both without a word.
+// Limits of the answer to an external select: more options show as "No result", and Socket Mode drops a larger answer, both
+// silently.
 const (
 	MaxOptions      = 100
 	maxOptionsBytes = 18 << 10
 )
 
-// Options is the answer to an external select. slack-go's own leaves an empty list out, which Slack takes for an error.
+// Options is the answer to an external select. slack-go's own type omits an empty list, which Slack treats as an error.
 type Options struct {
 	Options []*slack.OptionBlockObject `json:"options"`
 }
 
-// PeopleOptions offers people, told apart by title and e-mail.
+// PeopleOptions offers people, with job title and email.
 func PeopleOptions(found []schema.Found) Options {
 	return options(found, func(f schema.Found) *slack.OptionBlockObject {
 		id := strconv.FormatInt(f.ID, 10)
@@ -33,7 +33,7 @@ func PeopleOptions(found []schema.Found) Options {
 	})
 }
 
-// ForOptions offers whom the access may be for: first of all the reader, since a single choice cannot be cleared.
+// ForOptions offers who the access may be for, the reader first: a single select cannot be cleared.
 func ForOptions(readerID int64, found []schema.Found) Options {
 	o := PeopleOptions(found)
 	myself := option(strconv.FormatInt(readerID, 10), Myself, "")
@@ -41,14 +41,14 @@ func ForOptions(readerID int64, found []schema.Found) Options {
 	return o
 }
 
-// NameOptions offers what has only a name.
+// NameOptions offers things that have only a name.
 func NameOptions(found []schema.Found) Options {
 	return options(found, func(f schema.Found) *slack.OptionBlockObject {
 		return option(strconv.FormatInt(f.ID, 10), f.Name, "")
 	})
 }
 
-// ApplicationOptions offers applications, and first of all to have no filter: a single choice cannot be cleared.
+// ApplicationOptions offers applications, and first to clear the filter: a single select cannot be cleared.
 func ApplicationOptions(found []schema.Found) Options {
 	o := NameOptions(found)
 	all := option(ValueAll, "All applications", "")
@@ -63,7 +63,7 @@ func options(found []schema.Found, draw func(schema.Found) *slack.OptionBlockObj
 		next := draw(f)
 		j, err := json.Marshal(next)
 		if err != nil {
-			panic("views: " + err.Error()) // text and text: it marshals
+			panic("views: " + err.Error()) // it holds only text
 		}
 		if size += len(j) + 1; size > maxOptionsBytes-200 {
 			break

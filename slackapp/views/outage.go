@@ -9,21 +9,21 @@ import (
 	"accessbot/schema"
 )
 
-// OutageShown is how many requests a message of what waits for an application names.
+// OutageShown is how many requests a message about an outage names.
 const OutageShown = 10
 
-// ActionRetry is the button to try at once what of a request waits for its targets. Its value is the request's number.
+// ActionRetry is the button that retries a request at once. Its value is the request's number.
 const ActionRetry = "retry_now"
 
 // Outage tells an owner or administrator, whose clock is in zone, which approved requests wait for an application.
-// Administrators can have each of them tried at once.
+// Administrators can retry each of them.
 func Outage(o schema.Outage, administrator bool, zone string) Message {
 	var b body
 	app := name(o.ApplicationName)
 	if o.ClosedAt.Valid || o.Total == 0 {
-		text := fmt.Sprintf("No approved request is waiting for %s any more", app)
+		text := fmt.Sprintf("No approved requests are waiting for %s", app)
 		b.line(bold(text))
-		b.small(fmt.Sprintf("The first had been waiting by %s", When(o.OpenedAt, zone)))
+		b.small(fmt.Sprintf("The first was waiting on %s", When(o.OpenedAt, zone)))
 		return b.message(text)
 	}
 	text := fmt.Sprintf("Approved requests are waiting for %s", app)

@@ -10,8 +10,8 @@ import (
 	"accessbot/schema"
 )
 
-// Outcome tells the requester, and who asked for them, in a message of its own, what became of the whole request: what is active and until when,
-// what was denied and why, what failed, and what is still to come.
+// Outcome tells the requester and submitter, in a message of its own, what happened to the whole request: what is active and
+// until when, what was denied and why, what failed, and what is still open.
 func Outcome(r *schema.Request, readerID int64) Message {
 	var b body
 	items := tell(r, r.Items, r.TimeZone, readerID)
@@ -20,28 +20,28 @@ func Outcome(r *schema.Request, readerID int64) Message {
 	b.gap()
 	b.standings(items)
 	if readerID == r.RequesterID {
-		b.askAgain(r, items)
+		b.requestAgain(r, items)
 	}
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 
-// askAgain adds a button to ask again, where some of the items are over.
-func (b *body) askAgain(r *schema.Request, items []told) {
-	over := []phase{denied, failed, expired, withdrawn, ended, givenBack, takenBack}
+// requestAgain adds a button to request again, if some of the items are over.
+func (b *body) requestAgain(r *schema.Request, items []told) {
+	over := []phase{denied, failed, expired, endPassed, withdrawn, ended, removedByHolder, revoked}
 	if slices.ContainsFunc(items, func(i told) bool { return slices.Contains(over, i.phase) }) {
-		b.buttons(BlockAgain, askAgain(r.ID))
+		b.buttons(BlockAgain, requestAgain(r.ID))
 	}
 }
 
-func askAgain(number int64) *slack.ButtonBlockElement {
-	return button(ActionAgain, strconv.FormatInt(number, 10), "Ask again", slack.StyleDefault)
+func requestAgain(number int64) *slack.ButtonBlockElement {
+	return button(ActionAgain, strconv.FormatInt(number, 10), "Request again", slack.StyleDefault)
 }
 
 // reasonRoom is how much of the reasons for denying a message can quote in all.
 const reasonRoom = 4000
 
-// standings says how items stand: each standing once, with the items that it is true of. What approvers wrote to deny is
-// quoted in full as far as there is room.
+// standings says how items stand: each standing once, with its items. Reasons for denials are quoted in full as far as there is
+// room.
 func (b *body) standings(items []told) {
 	room, reasons := listRoom, reasonRoom
 	var byPhase [phases][]told
@@ -58,7 +58,7 @@ func (b *body) standings(items []told) {
 			first := g.items[0]
 			said, reason := first.words, denialOf(first)
 			if reason != "" && length(reason) <= reasons {
-				said = "denied by " + deciders(first.Item, 0)
+				said = denied.words() + " by " + deciders(first.Item, 0)
 			} else {
 				reason = ""
 			}
@@ -74,11 +74,11 @@ func (b *body) standings(items []told) {
 		}
 	}
 	if len(left) > 0 {
-		b.line(fmt.Sprintf("and %d more (%s)", len(left), summary(count(left))))
+		b.line(fmt.Sprintf("and %d more (%s)", len(left), summary(left)))
 	}
 }
 
-// denialOf is why an item was denied, in its approver's own words and lines.
+// denialOf is the approver's reason for a denial, as they wrote it.
 func denialOf(i told) string {
 	if i.phase != denied || i.Decision == nil {
 		return ""

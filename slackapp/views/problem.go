@@ -12,11 +12,11 @@ type reader int
 
 const (
 	toRequester reader = iota
-	toOwner            // and to approvers, administrators, auditors and whoever asked for the requester
-	toOperator         // who reads runs in Temporal: no names of people or accounts there, and no reasons
+	toOwner            // and approvers, administrators, auditors and submitters
+	toOperator         // readers of runs in Temporal: no names of people or accounts, and no reasons
 )
 
-// readerOf is how a reader of a request's messages is spoken to; 0: an owner.
+// readerOf is the kind of reader that a person is for a request; 0: an owner.
 func readerOf(r *schema.Request, personID int64) reader {
 	if personID == r.RequesterID {
 		return toRequester
@@ -24,7 +24,7 @@ func readerOf(r *schema.Request, personID int64) reader {
 	return toOwner
 }
 
-// ProblemForRuns is why an item is not where it should be, for those who read runs in Temporal; empty: nothing is wrong.
+// ProblemForRuns is an item's problem for readers of runs in Temporal; empty: none.
 func ProblemForRuns(i schema.Item) string {
 	return problemWords(i.Problem, i.ApplicationName, "", toOperator)
 }
@@ -34,13 +34,13 @@ func ProblemForAudit(p schema.Problem, app, requester string) string {
 	return problemWords(p, app, requester, toOwner)
 }
 
-// problemOf is the same for the reader of a message about a request. All of these are plain text, in the words of problemWords.
+// problemOf is the same for the reader of a message about a request. All three are plain text, from problemWords.
 func problemOf(r *schema.Request, i schema.Item, to reader) string {
 	return problemWords(i.Problem, i.ApplicationName, r.Requester.Name, to)
 }
 
-// problemWords are the words of a problem: the one place that has any. They go on in a sentence about an access grant, in an
-// application app that requester asked for.
+// problemWords are the words of a problem, for use within a sentence about an access grant in an application app that requester
+// requested. No other place has any.
 func problemWords(p schema.Problem, app, requester string, to reader) string {
 	app = Cut(Clean(app), 80)
 	d := p.Details
@@ -56,13 +56,13 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 		return "waiting for " + app + ", which limits how often we may call it"
 	case schema.TargetDenied:
 		if to == toRequester {
-			return "waiting until our connection to " + app + " is fixed; its owners have been told"
+			return "waiting until our connection to " + app + " is fixed; its owners have been notified"
 		}
 		return "waiting until our connection to " + app + " is fixed: it doesn't accept our credentials or configuration"
 	case schema.TargetNotAsWanted:
 		return "waiting for " + app + ", which doesn't show the access yet"
 	case schema.AccountDenied:
-		return "waiting until we may create " + account(d, to) + " in " + app + "; its owners have been told"
+		return "waiting until we may create " + account(d, to) + " in " + app + "; its owners have been notified"
 	case schema.AccountNotReady:
 		return "waiting for " + account(d, to) + " in " + app + ", which isn't ready yet"
 	case schema.WaitsForManualTask:
@@ -88,9 +88,9 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 
 	case schema.ObjectGone:
 		if d.Name == "" {
-			return "it doesn't exist in " + app + " any more"
+			return "it no longer exists in " + app
 		}
-		return d.Name + " doesn't exist in " + app + " any more"
+		return d.Name + " no longer exists in " + app
 	case schema.AccountGone:
 		return "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and accounts aren't created there: ask one of its owners to set it up, then request access again"
 	case schema.AccountRefused:
@@ -116,18 +116,18 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 		return "it waited too long, " + problemWords(causeOf(p), app, requester, to)
 	case schema.EndPassed:
 		if d.Cause == schema.NoProblem {
-			return "its end passed before it was set up"
+			return "its end date passed before it was set up"
 		}
-		return "its end passed while it was " + problemWords(causeOf(p), app, requester, to)
+		return "its end date passed while it was " + problemWords(causeOf(p), app, requester, to)
 
 	case schema.NotApproved:
 		return "it isn't approved"
 	case schema.RequestChanged:
 		return "the request changed after it was approved"
 	case schema.RequesterInactive:
-		return "the requester isn't active any more"
+		return "the requester is no longer active"
 	case schema.NotRequestable:
-		return "it can't be requested any more"
+		return "it can no longer be requested"
 	case schema.AccountOfOtherPerson:
 		return "the account belongs to another person"
 	case schema.AccountElsewhere:
@@ -141,7 +141,7 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 	case schema.OtherPolicyVersion:
 		return "it was decided by another version of the policy"
 	case schema.NoApprovalAsked:
-		return "the policy asks no one to approve it"
+		return "the policy names no approver for it"
 	case schema.ApproverNotAsked:
 		return "none of its approvers approved it"
 	case schema.ApprovalsMissing:
@@ -149,9 +149,9 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 	case schema.StageNotAsked:
 		return "it was approved in a stage by someone who isn't an approver there"
 	case schema.PolicyChanged:
-		return "the policy doesn't approve it any more"
+		return "the policy no longer approves it"
 	}
-	return fmt.Sprintf("problem %q", string(p.Code)) // of a newer version of this program
+	return fmt.Sprintf("problem %q", string(p.Code)) // from a newer version of this program
 }
 
 // account names the account that a problem is about.

@@ -9,19 +9,19 @@ import (
 	"accessbot/schema"
 )
 
-// Reminding is everything that waits for a reader.
+// Reminding is everything that waits for a reader's approval.
 type Reminding struct {
 	Lines    []schema.WaitingLine // the first of them, the oldest first
 	Total    int
 	TimeZone string // the reader's
 }
 
-// Reminder reminds a reader of all that waits for them, in one message.
+// Reminder lists everything that waits for a reader, in one message.
 func Reminder(r Reminding) Message {
 	var b body
-	text := "1 request waits for you"
+	text := "1 request is waiting for your approval"
 	if r.Total != 1 {
-		text = fmt.Sprintf("%d requests wait for you", r.Total)
+		text = fmt.Sprintf("%d requests are waiting for your approval", r.Total)
 	}
 	b.line(bold(text))
 	b.gap()
@@ -30,9 +30,9 @@ func Reminder(r Reminding) Message {
 		if l.HighRisk > 0 {
 			line += ", 🔴 high risk"
 		}
-		line += " (waits " + waits(l.ReadAt.Sub(l.AskedAt.Time))
+		line += " (waiting for " + waits(l.ReadAt.Sub(l.AskedAt.Time))
 		if l.ExpiresAt.Valid {
-			line += ", expires " + When(l.ExpiresAt.Time, r.TimeZone)
+			line += ", respond by " + When(l.ExpiresAt.Time, r.TimeZone)
 		}
 		b.line(line + ")")
 	}
@@ -40,7 +40,7 @@ func Reminder(r Reminding) Message {
 		b.line(fmt.Sprintf("and %d more", more))
 	}
 	b.buttons("", button(ActionShowAll, ListValue(ListWaiting, 1), "Show all", slack.StylePrimary))
-	b.small("The Home tab has them too. If you will be away, say there who decides in your place.")
+	b.small("They are also on the Home tab. If you'll be away, delegate your approvals there.")
 	return b.message(text)
 }
 

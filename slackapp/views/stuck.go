@@ -10,17 +10,17 @@ import (
 	"accessbot/schema"
 )
 
-// Of what administrators decide because nobody else does.
+// Of what administrators decide because no one else does.
 const (
-	ActionStuck   = "stuck" // the request's number
-	CallbackStuck = "stuck" // see ChooseStuck
-	ListStuck     = "stuck" // the list of Home
+	ActionDecideAsAdministrator   = "stuck" // the request's number
+	CallbackDecideAsAdministrator = "stuck" // see ChooseAsAdministrator
+	ListStuck                     = "stuck" // the list of Home
 )
 
 // StuckLines is how many of them the Home tab shows.
 const StuckLines = 5
 
-// stuckLines are requests that nobody decides, each with the button to do so.
+// stuckLines are requests that no one decides, each with the button to do so.
 func stuckLines(lines []schema.WaitingLine, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
@@ -29,20 +29,20 @@ func stuckLines(lines []schema.WaitingLine, zone string) []slack.Block {
 		if l.HighRisk > 0 {
 			text += fmt.Sprintf(" · 🔴 %d of high risk", l.HighRisk)
 		}
-		decide := slack.NewAccessory(button(ActionStuck, strconv.FormatInt(l.RequestID, 10), "Decide…", slack.StyleDefault))
+		decide := slack.NewAccessory(button(ActionDecideAsAdministrator, strconv.FormatInt(l.RequestID, 10), "Decide…", slack.StyleDefault))
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text), nil, decide))
 	}
 	return blocks
 }
 
-// StuckList is a page of the requests that nobody decides.
+// StuckList is a page of the requests that no one decides.
 func StuckList(lines []schema.WaitingLine, total, page int, zone string) slack.ModalViewRequest {
 	return list(ListStuck, "Stuck requests", total, page, stuckLines(lines, zone))
 }
 
-// ChooseStuck lets an administrator decide, in the place of everybody, what nobody has. Times are in the administrator's zone.
-func ChooseStuck(r *schema.Request, administrator schema.Person, zone string, limits map[int64]int) slack.ModalViewRequest {
-	who, whom := askedBy(r)
+// ChooseAsAdministrator lets an administrator decide, in the place of everybody, what no one has. Times are in the administrator's zone.
+func ChooseAsAdministrator(r *schema.Request, administrator schema.Person, zone string, limits map[int64]int) slack.ModalViewRequest {
+	who, whom := submittedBy(r)
 	lines := []string{
 		bold(fmt.Sprintf("Request #%d", r.ID)) + " from " + who + whom + ", created " + When(r.CreatedAt, zone),
 		bold("Duration:") + " " + Until(r, zone),
@@ -51,13 +51,13 @@ func ChooseStuck(r *schema.Request, administrator schema.Person, zone string, li
 	if note := Escape(Cut(Clean(r.Note), 500)); note != "" {
 		lines = append(lines, "“"+note+"”")
 	}
-	waits := append(asked(r, zone), "Nobody could be asked, or nobody has answered.")
+	waits := append(approvers(r, zone), "No one could be asked, or no one has answered.")
 	boxes, shown := choice(r, r.Stuck(administrator), limits)
 	blocks := []slack.Block{section(cutLines(lines, 2900)), section(cutLines(waits, 2900))}
 	blocks = append(append(blocks, boxes...),
 		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers read it")),
-		small("What you decide here stands in the place of all who have to agree, and is marked as that."))
-	return choiceModal("Stuck request", CallbackStuck, StuckValue(r.ID, r.Terms), shown, blocks)
+		small("You decide on behalf of all approvers, in the place of all who have to agree, and your decision is marked as that."))
+	return choiceModal("Stuck request", CallbackDecideAsAdministrator, StuckValue(r.ID, r.Terms), shown, blocks)
 }
 
 // cutLines are lines as far as there is room.

@@ -10,14 +10,13 @@ import (
 	"github.com/slack-go/slack/slackutilsx"
 )
 
-// Clean makes one line of plain text of anything: for plain_text objects, which show it as it is. White space becomes
-// single spaces. What is invisible or turns the order of writing goes: control, format and bidirectional characters;
-// the joiners that emoji and some scripts need stay.
+// Clean turns any text into one line of plain text, for plain_text objects. White space becomes single spaces. Control, format
+// and bidirectional characters are dropped; the joiners that emoji and some scripts need stay.
 func Clean(s string) string {
 	return strings.Join(strings.Fields(CleanLines(s)), " ")
 }
 
-// CleanLines is Clean for text of several lines: each stays a line of its own.
+// CleanLines is Clean for text of several lines.
 func CleanLines(s string) string {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(s)
 	s = strings.Map(func(r rune) rune {
@@ -40,8 +39,8 @@ const (
 	endOfIsolate       = '\u2069'
 )
 
-// Escape makes one line of mrkdwn of anything: it shows s literally, pings nobody, and looks like s. A right-to-left
-// name is isolated, so that it does not turn what stands beside it.
+// Escape turns any text into one line of mrkdwn that shows it literally and pings no one. A right-to-left name is isolated, so
+// that it does not reorder the text beside it.
 func Escape(s string) string {
 	s = Clean(s)
 	runes := []rune(s)
@@ -71,7 +70,7 @@ func Escape(s string) string {
 	return escaped
 }
 
-// mrkdwn has no escape for what makes text bold, italic, struck out or code, so something that looks the same stands in.
+// mrkdwn cannot escape the characters that make text bold, italic, struck out or code, so lookalikes replace them.
 var lookalikes = map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', '`': 'ˋ'}
 
 func alphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
@@ -80,9 +79,8 @@ func rightToLeft(r rune) bool {
 	return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Samaritan, unicode.Mandaic, unicode.Adlam)
 }
 
-// Cut answers s if it has at most n characters, else its beginning and "…", together at most n. Characters are UTF-16
-// code units, the largest of the counts that Slack might mean. What a reader sees as one character is not cut apart.
-// Cut before Escape, never after.
+// Cut returns s if it has at most n characters, else its beginning and "…", together at most n. Characters are UTF-16 code units,
+// the largest of the counts that Slack might mean. Grapheme clusters stay whole. Cut before Escape, never after.
 func Cut(s string, n int) string {
 	if length(s) <= n {
 		return s
@@ -91,7 +89,7 @@ func Cut(s string, n int) string {
 	return strings.TrimRightFunc(head, unicode.IsSpace) + "…"
 }
 
-// begin answers the longest beginning of s with at most n characters that ends between two visible ones.
+// begin returns the longest beginning of s with at most n characters that ends between two grapheme clusters.
 func begin(s string, n int) string {
 	end, used, state := 0, 0, -1
 	for end < len(s) {
@@ -105,7 +103,7 @@ func begin(s string, n int) string {
 	if end > 0 || s == "" {
 		return s[:end]
 	}
-	// One visible character, longer than all there is room for: a pile of marks. Between runes, then.
+	// One grapheme cluster longer than n, a pile of marks: cut between runes.
 	for used = 0; ; {
 		r, size := utf8.DecodeRuneInString(s[end:])
 		if used += utf16.RuneLen(r); size == 0 || used > n {
@@ -115,7 +113,7 @@ func begin(s string, n int) string {
 	}
 }
 
-// length counts the way that Cut does.
+// length counts as Cut does.
 func length(s string) int {
 	n := 0
 	for _, r := range s {

@@ -10,8 +10,7 @@ import (
 	"accessbot/schema"
 )
 
-// When writes an instant as its reader's clock shows it, with the zone: "Tue 1 Dec 2026, 17:00 CET". A zone (IANA name)
-// that is empty or unknown is UTC.
+// When formats an instant in the reader's zone: "Tue 1 Dec 2026, 17:00 CET". A zone (IANA name) that is empty or unknown is UTC.
 func When(t time.Time, zone string) string {
 	t = t.In(location(zone))
 	name, _ := t.Zone()
@@ -21,14 +20,14 @@ func When(t time.Time, zone string) string {
 	return t.Format("Mon 2 Jan 2006, 15:04 ") + name
 }
 
-// EndOf writes the end of a calendar day in a zone: "end of Tue 1 Dec 2026 (Europe/Berlin)". Only the date of t counts.
+// EndOf formats the end of a calendar day in a zone: "end of Tue 1 Dec 2026 (Europe/Berlin)". Only the date of t counts.
 func EndOf(t time.Time, zone string) string {
 	return fmt.Sprintf("end of %s (%s)", t.Format("Mon 2 Jan 2006"), location(zone))
 }
 
-// Until writes until when a request asks, for a reader in a zone: "permanent", "until Tue 1 Dec 2026, 17:00 CET", or, where
-// a day was chosen, "until the end of Tue 1 Dec 2026 (Europe/Berlin)". A day is one in the requester's zone: for readers
-// whose clocks differ from it, theirs follows.
+// Until formats a request's duration for a reader in a zone: "permanent", "until Tue 1 Dec 2026, 17:00 CET", or, if a day was
+// chosen, "until the end of Tue 1 Dec 2026 (Europe/Berlin)". A day is in the requester's zone: for readers whose clock differs,
+// their time follows.
 func Until(r *schema.Request, zone string) string {
 	switch {
 	case !r.EndsAt.Valid:
@@ -44,11 +43,11 @@ func Until(r *schema.Request, zone string) string {
 	return end
 }
 
-// locations are the zones that were met, by name: time.LoadLocation reads a file each time.
+// locations caches zones by name: time.LoadLocation reads a file each time.
 var locations sync.Map
 
 func location(zone string) *time.Location {
-	if zone == "Local" { // the machine's own: not a zone that a person has
+	if zone == "Local" { // the machine's, not a person's
 		return time.UTC
 	}
 	if known, ok := locations.Load(zone); ok {

@@ -2,5 +2,5 @@ package webapi
 
 import "time"
 
-// ShortenPauses lets tests of calls that always fail end soon.
+// ShortenPauses makes retries fast in tests.
 func ShortenPauses() { firstPause = time.Millisecond }

@@ -1,5 +1,5 @@
-// Package webapi makes the client of Slack's Web API that slackapp and worker share. It repeats calls that Slack did not
-// answer, or answered with an error of its own, where that cannot do anything twice.
+// Package webapi creates the Slack Web API client that slackapp and worker share. It retries calls that Slack did not answer,
+// or answered with an internal error, if the retry can't do anything twice.
 package webapi
 
 import (
@@ -20,26 +20,26 @@ import (
 
 // Options of a client.
 type Options struct {
-	APIURL   string        // another root, with a trailing slash; empty: Slack's
+	APIURL   string        // the root of the Web API, with a trailing slash; empty: Slack's
 	AppToken string        // for Socket Mode
-	Timeout  time.Duration // of one try
-	// LongestWait is how long a call waits at most when Slack asks for that. A longer Retry-After is the caller's to obey,
-	// who gets a *slack.RateLimitedError. 0: no limit but the call's deadline.
+	Timeout  time.Duration // of one attempt
+	// LongestWait is the longest Retry-After that a call obeys. For a longer one, the caller gets a *slack.RateLimitedError.
+	// 0: only the call's deadline limits it.
 	LongestWait time.Duration
 	Log         *slog.Logger
 }
 
-// New makes a client. A call that fails is repeated within its context's deadline: after 5xx, a connection error or one of
-// Slack's words for either, if it is safe to repeat; after 429, which says that nothing was done, if it does not open a modal.
+// New creates a client. It retries failed calls within the context's deadline: after 5xx, a connection error or Slack's codes
+// for them, if the method is safe to repeat; after 429, which means that nothing was done, unless the method opens a modal.
 //
-// slack-go's own retries (OptionRetryConfig, v0.35.0) do not tell methods apart: with them, a chat.postMessage whose answer
-// was lost is posted twice.
+// slack-go's own retries (OptionRetryConfig, v0.35.0) do not distinguish methods: a chat.postMessage whose answer was lost would
+// be posted twice.
 func New(token string, o Options) *slack.Client {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	options := []slack.Option{
-		slack.OptionHTTPClient(&repeater{&http.Client{Timeout: o.Timeout}, o.LongestWait, o.Log}),
+		slack.OptionHTTPClient(&retrier{&http.Client{Timeout: o.Timeout}, o.LongestWait, o.Log}),
 		slack.OptionAppLevelToken(o.AppToken),
 		slack.OptionLog(slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn)),
 	}
@@ -49,23 +49,23 @@ func New(token string, o Options) *slack.Client {
 	return slack.New(token, options...)
 }
 
-// safeToRepeat are the methods that leave the same behind however often they are called: they read, or put something in a
-// place of its own. One that is not listed is not repeated.
+// safeToRepeat lists the methods whose repetition has no further effect: they read, or write to a fixed place. Other methods
+// are not retried.
 var safeToRepeat = map[string]bool{
 	"auth.test":           true,
 	"bots.info":           true,
 	"users.info":          true,
 	"users.lookupByEmail": true,
-	"conversations.open":  true, // answers the conversation that is open already
+	"conversations.open":  true, // returns the conversation if it is already open
 	"chat.update":         true,
 	"views.publish":       true,
-	"views.update":        true, // with a hash: hash_conflict where the first call was done, which the caller knows
+	"views.update":        true, // with a hash, it returns hash_conflict if the first call was done; callers expect that
 }
 
-// opensModal are the methods whose trigger lasts three seconds, and is used up: what is to be waited for comes too late.
+// opensModal lists the methods that need a trigger, which is valid once and for three seconds: too short to wait.
 var opensModal = map[string]bool{"views.open": true, "views.push": true}
 
-// Slack's words, in an answer of status 200, for what is 5xx and 429 elsewhere: "It's possible some aspect of the operation
+// Error codes of answers with status 200 that mean the same as 5xx and 429: "It's possible some aspect of the operation
 // succeeded before the error was raised" (https://docs.slack.dev/reference/methods/views.update, Errors).
 var (
 	brokenAnswers = map[string]bool{
@@ -76,34 +76,34 @@ var (
 
 const (
 	tries     = 5
-	leastTry  = 500 * time.Millisecond // with less time left, a call is not repeated
+	leastTry  = 500 * time.Millisecond // with less time left, there is no retry
 	maxAnswer = 8 << 20
 )
 
-var firstPause = 250 * time.Millisecond // doubled after each: 250 ms, 500 ms, 1 s, 2 s. Tests shorten it
+var firstPause = 250 * time.Millisecond // doubled after each attempt: 250 ms, 500 ms, 1 s, 2 s. Tests shorten it
 
-// repeater is slack-go's HTTP client.
-type repeater struct {
+// retrier is the HTTP client given to slack-go.
+type retrier struct {
 	http        *http.Client
 	longestWait time.Duration
 	log         *slog.Logger
 }
 
-// Do sends a request until it is answered, or may not or need not be repeated.
-func (r *repeater) Do(req *http.Request) (*http.Response, error) {
+// Do sends a request, and retries it as New describes.
+func (r *retrier) Do(req *http.Request) (*http.Response, error) {
 	method := path.Base(req.URL.Path)
 	for try, pause := 1, firstPause; ; try, pause = try+1, 2*pause {
-		resp, said, err := r.try(req)
-		wait, why := pause+rand.N(pause/5), "" //nolint:gosec // so that not all repeat at once
+		resp, code, err := r.try(req)
+		wait, why := pause+rand.N(pause/5), "" //nolint:gosec // spreads retries; not a secret
 		switch {
 		case err != nil:
 			why = "no answer"
-		case resp.StatusCode == http.StatusTooManyRequests, said == tooManyCalls:
+		case resp.StatusCode == http.StatusTooManyRequests, code == tooManyCalls:
 			why, wait = tooManyCalls, max(wait, retryAfter(resp))
 		case resp.StatusCode >= http.StatusInternalServerError:
 			why = resp.Status
-		case brokenAnswers[said]:
-			why = said
+		case brokenAnswers[code]:
+			why = code
 		}
 		may := safeToRepeat[method] || why == tooManyCalls && !opensModal[method]
 		if why == "" || !may || try == tries || r.longestWait > 0 && wait > r.longestWait {
@@ -112,13 +112,14 @@ func (r *repeater) Do(req *http.Request) (*http.Response, error) {
 		if !rewind(req) || !pass(req.Context(), wait) {
 			return resp, err
 		}
-		r.log.Warn("Slack call failed, repeating it", "method", method, "try", try, "why", why, "error", err)
+		r.log.Warn("Slack call failed, retrying", "method", method, "try", try, "why", why, "error", err)
 	}
 }
 
-// try sends the request once and reads the whole answer, so that one that is cut off is a failed call.
-func (r *repeater) try(req *http.Request) (resp *http.Response, said string, err error) {
-	if resp, err = r.http.Do(req); err != nil { //nolint:gosec // the root is a setting, the method slack-go's
+// try sends the request once and reads the whole answer, so that a truncated answer counts as a failed call. It also returns
+// the error code in the answer.
+func (r *retrier) try(req *http.Request) (resp *http.Response, code string, err error) {
+	if resp, err = r.http.Do(req); err != nil { //nolint:gosec // the root is a setting, the method is slack-go's
 		return nil, "", err
 	}
 	defer resp.Body.Close()
@@ -131,12 +132,12 @@ func (r *repeater) try(req *http.Request) (resp *http.Response, said string, err
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
-		return resp, "", nil // a page: the status says enough
+		return resp, "", nil // an HTML page: the status is enough
 	}
 	return resp, answer.Error, nil
 }
 
-// retryAfter is how long Slack asks to be left alone; at least a second.
+// retryAfter returns how long Slack asks to wait, at least a second.
 func retryAfter(resp *http.Response) time.Duration {
 	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 	if err != nil {
@@ -145,7 +146,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	return time.Duration(max(seconds, 1)) * time.Second
 }
 
-// rewind makes a request that was sent ready to be sent again.
+// rewind resets a request's body so that it can be sent again.
 func rewind(req *http.Request) bool {
 	if req.Body == nil {
 		return true
@@ -161,7 +162,7 @@ func rewind(req *http.Request) bool {
 	return true
 }
 
-// pass lets time pass. False: too little would be left for another try.
+// pass waits. It returns false if too little time would be left for another attempt.
 func pass(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait+leastTry {
 		return false

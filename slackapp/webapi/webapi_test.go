@@ -46,7 +46,7 @@ func newLocal(t *testing.T, options webapi.Options) local {
 	return local{webapi.New(botToken, options), slacksim.Dial(web.URL), log}
 }
 
-// called waits until that many calls of a method are counted: the local Slack counts one after its answer.
+// called waits until a method was called that often. The local Slack counts a call after answering it.
 func (l local) called(t *testing.T, method string, times int) {
 	t.Helper()
 	n := 0
@@ -73,12 +73,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// methods are all that the two programs call, each with what Slack answers to this call where nothing is in its way.
+// methods are all methods that the two programs call, each with Slack's normal answer to the call.
 var methods = []struct {
 	name   string
-	repeat bool   // whatever became of the first call
-	wait   bool   // when Slack refuses it for its rate
-	answer string // an error of Slack's; empty: ok
+	repeat bool   // retried after any failure
+	wait   bool   // retried after a rate limit
+	answer string // an error code; empty: ok
 	call   func(ctx context.Context, l local, ts string) error
 }{
 	{"auth.test", true, true, "", func(ctx context.Context, l local, _ string) error { _, err := l.AuthTestContext(ctx); return err }},
@@ -136,62 +136,131 @@ var (
 	modal  = slack.ModalViewRequest{Type: slack.VTModal, Title: slack.NewTextBlockObject(slack.PlainTextType, "Access", false, false), Blocks: blocks}
 )
 
-// faults are the ways in which a call fails without anyone knowing whether it was done, and last the one where it was not.
+// faults are the ways in which a call can fail. After all but the last, the caller can't know whether it was done.
 var faults = map[string]slacksim.Fault{
 	"502":                        {Kind: "status", Status: 502},
 	"503 after it was done":      {Kind: "status", Status: 503, After: true},
 	"no answer":                  {Kind: "cut"},
 	"no answer after it is done": {Kind: "cut", After: true},
-	"an answer that takes long":  {Kind: "slow", DelayMS: 60_000},
+	"a slow answer":              {Kind: "slow", DelayMS: 60_000},
 	"internal_error":             {Kind: "error", Error: "internal_error"},
 	"fatal_error":                {Kind: "error", Error: "fatal_error"},
 	"service_unavailable":        {Kind: "error", Error: "service_unavailable"},
 	"429":                        {Kind: "ratelimited", RetryAfter: 1},
 }
 
-func TestCallsAreRepeatedWhereThatIsSafe(t *testing.T) {
-	for _, method := range methods {
-		for name, fault := range faults {
-			fault.Method = method.name
-			repeated := method.repeat || method.wait && fault.Kind == "ratelimited"
-			t.Run(fmt.Sprintf("%s and %s once", method.name, name), func(t *testing.T) {
-				t.Parallel()
-				l, ts := prepared(t, fault, 1)
-				err := method.call(t.Context(), l, ts)
-				if !repeated {
+func TestCalls(t *testing.T) {
+	t.Run("failed call is retried if that is safe", func(t *testing.T) {
+		for _, method := range methods {
+			for name, fault := range faults {
+				fault.Method = method.name
+				repeated := method.repeat || method.wait && fault.Kind == "ratelimited"
+				t.Run(fmt.Sprintf("%s and %s once", method.name, name), func(t *testing.T) {
+					t.Parallel()
+					l, ts := prepared(t, fault, 1)
+					err := method.call(t.Context(), l, ts)
+					if !repeated {
+						require.Error(t, err)
+						require.NotEqual(t, method.answer, err.Error())
+						l.called(t, method.name, posted(method.name)+1)
+						return
+					}
+					if method.answer == "" {
+						require.NoError(t, err)
+					} else {
+						require.EqualError(t, err, method.answer)
+					}
+					l.called(t, method.name, posted(method.name)+2)
+					require.Contains(t, l.log.String(), "retrying")
+				})
+				if long := fault.Kind == "slow" || fault.Kind == "ratelimited"; long && method.name != "views.update" && method.name != "chat.postMessage" {
+					continue // takes seconds each, and behaves like the others
+				}
+				t.Run(fmt.Sprintf("%s and %s always", method.name, name), func(t *testing.T) {
+					t.Parallel()
+					l, ts := prepared(t, fault, 0)
+					err := method.call(t.Context(), l, ts)
 					require.Error(t, err)
 					require.NotEqual(t, method.answer, err.Error())
-					l.called(t, method.name, posted(method.name)+1)
-					return
-				}
-				if method.answer == "" {
-					require.NoError(t, err)
-				} else {
-					require.EqualError(t, err, method.answer)
-				}
-				l.called(t, method.name, posted(method.name)+2)
-				require.Contains(t, l.log.String(), "repeating it")
-			})
-			if long := fault.Kind == "slow" || fault.Kind == "ratelimited"; long && method.name != "views.update" && method.name != "chat.postMessage" {
-				continue // seconds each, and as with the others
+					want := 1
+					if repeated {
+						want = tries
+					}
+					l.called(t, method.name, posted(method.name)+want)
+				})
 			}
-			t.Run(fmt.Sprintf("%s and %s always", method.name, name), func(t *testing.T) {
-				t.Parallel()
-				l, ts := prepared(t, fault, 0)
-				err := method.call(t.Context(), l, ts)
-				require.Error(t, err)
-				require.NotEqual(t, method.answer, err.Error())
-				want := 1
-				if repeated {
-					want = tries
-				}
-				l.called(t, method.name, posted(method.name)+want)
-			})
 		}
-	}
+	})
+
+	t.Run("message whose answer was lost is posted once", func(t *testing.T) {
+		t.Parallel()
+		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", After: true, Times: 1}))
+		_, _, err := l.PostMessageContext(t.Context(), alice, slack.MsgOptionText("hello", false))
+		require.Error(t, err)
+		require.Len(t, l.slack.As(alice).Must(t).Messages(), 1)
+	})
+
+	t.Run("retries end before the deadline", func(t *testing.T) {
+		info := func(t *testing.T, l local, within time.Duration) error {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			_, err := l.GetUserInfoContext(ctx, alice)
+			require.NoError(t, ctx.Err(), "it returns while there is time left to report the error")
+			return err
+		}
+		t.Run("when Slack keeps failing", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "status", Status: 502}))
+			var status slack.StatusCodeError
+			require.ErrorAs(t, info(t, l, 400*time.Millisecond), &status)
+			require.Equal(t, 502, status.Code)
+			l.called(t, "users.info", 1)
+		})
+		t.Run("when Retry-After is later", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 60}))
+			var limited *slack.RateLimitedError
+			require.ErrorAs(t, info(t, l, 30*time.Second), &limited)
+			require.Equal(t, time.Minute, limited.RetryAfter)
+			l.called(t, "users.info", 1)
+		})
+		t.Run("when Retry-After is longer than the longest wait", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second, LongestWait: 2 * time.Second})
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 7, Times: 1}))
+			_, err := l.GetUserInfoContext(t.Context(), alice)
+			var limited *slack.RateLimitedError
+			require.ErrorAs(t, err, &limited)
+			require.Equal(t, 7*time.Second, limited.RetryAfter)
+		})
+		t.Run("when the context is canceled", func(t *testing.T) {
+			t.Parallel()
+			l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := l.GetUserInfoContext(ctx, alice)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Zero(t, l.calls(t, "users.info"))
+		})
+	})
+
+	t.Run("error that Slack answers is not retried", func(t *testing.T) {
+		t.Parallel()
+		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
+		for n, code := range []string{"invalid_auth", "user_not_found", "hash_conflict"} {
+			require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: code, Times: 1}))
+			_, err := l.GetUserInfoContext(t.Context(), alice)
+			require.EqualError(t, err, code)
+			l.called(t, "users.info", n+1)
+		}
+	})
 }
 
-// prepared is a local Slack with a message in it, before a fault so often; 0: always.
+// prepared returns a local Slack with one message, and a fault for so many calls (0: all).
 func prepared(t *testing.T, fault slacksim.Fault, times int) (l local, ts string) {
 	t.Helper()
 	timeout := 30 * time.Second
@@ -206,77 +275,10 @@ func prepared(t *testing.T, fault slacksim.Fault, times int) (l local, ts string
 	return l, ts
 }
 
-// posted is how often prepared has called a method.
+// posted returns how often prepared called a method.
 func posted(method string) int {
 	if method == "chat.postMessage" {
 		return 1
 	}
 	return 0
-}
-
-func TestAMessageWhoseAnswerWasLostIsPostedOnce(t *testing.T) {
-	t.Parallel()
-	l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-	require.NoError(t, l.slack.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "cut", After: true, Times: 1}))
-	_, _, err := l.PostMessageContext(t.Context(), alice, slack.MsgOptionText("hello", false))
-	require.Error(t, err)
-	require.Len(t, l.slack.As(alice).Must(t).Messages(), 1)
-}
-
-func TestRepeatingEndsWithTheTimeThatTheWorkHas(t *testing.T) {
-	info := func(t *testing.T, l local, within time.Duration) error {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), within)
-		defer cancel()
-		_, err := l.GetUserInfoContext(ctx, alice)
-		require.NoError(t, ctx.Err(), "it answers while there is time left to tell someone")
-		return err
-	}
-	t.Run("Slack fails for longer than that", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "status", Status: 502}))
-		var status slack.StatusCodeError
-		require.ErrorAs(t, info(t, l, 400*time.Millisecond), &status)
-		require.Equal(t, 502, status.Code)
-		l.called(t, "users.info", 1)
-	})
-	t.Run("Slack wants to be left alone for longer than that", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 60}))
-		var limited *slack.RateLimitedError
-		require.ErrorAs(t, info(t, l, 30*time.Second), &limited)
-		require.Equal(t, time.Minute, limited.RetryAfter)
-		l.called(t, "users.info", 1)
-	})
-	t.Run("Slack wants to be left alone for longer than calls wait", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second, LongestWait: 2 * time.Second})
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "ratelimited", RetryAfter: 7, Times: 1}))
-		_, err := l.GetUserInfoContext(t.Context(), alice)
-		var limited *slack.RateLimitedError
-		require.ErrorAs(t, err, &limited)
-		require.Equal(t, 7*time.Second, limited.RetryAfter)
-	})
-	t.Run("the work is over", func(t *testing.T) {
-		t.Parallel()
-		l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err := l.GetUserInfoContext(ctx, alice)
-		require.ErrorIs(t, err, context.Canceled)
-		require.Zero(t, l.calls(t, "users.info"))
-	})
-}
-
-func TestARefusalIsNotRepeated(t *testing.T) {
-	t.Parallel()
-	l := newLocal(t, webapi.Options{Timeout: 30 * time.Second})
-	for n, code := range []string{"invalid_auth", "user_not_found", "hash_conflict"} {
-		require.NoError(t, l.slack.Break(slacksim.Fault{Method: "users.info", Kind: "error", Error: code, Times: 1}))
-		_, err := l.GetUserInfoContext(t.Context(), alice)
-		require.EqualError(t, err, code)
-		l.called(t, "users.info", n+1)
-	}
 }

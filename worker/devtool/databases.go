@@ -9,8 +9,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// developmentDatabases are the record and the target system, each with an owner as it would be in earnest: one that
-// may make roles and is no superuser.
+// developmentDatabases are the database and the target system. As in production, each owner may create roles and is not a
+// superuser.
 var developmentDatabases = []struct{ name, owner string }{
 	{"accessbot", "accessbot_owner"},
 	{"target", "target_admin"},
@@ -28,12 +28,12 @@ func runDatabases(ctx context.Context, args []string) error {
 	}
 	defer db.Close()
 	for _, d := range developmentDatabases {
-		err := makeMissing(ctx, db, `select exists (select from pg_roles where rolname = $1)`, d.owner,
+		err := createMissing(ctx, db, `select exists (select from pg_roles where rolname = $1)`, d.owner,
 			`create role `+pq.QuoteIdentifier(d.owner)+` login createrole`)
 		if err != nil {
 			return err
 		}
-		err = makeMissing(ctx, db, `select exists (select from pg_database where datname = $1)`, d.name,
+		err = createMissing(ctx, db, `select exists (select from pg_database where datname = $1)`, d.name,
 			`create database `+pq.QuoteIdentifier(d.name)+` owner `+pq.QuoteIdentifier(d.owner))
 		if err != nil {
 			return err
@@ -42,17 +42,17 @@ func runDatabases(ctx context.Context, args []string) error {
 	return nil
 }
 
-// makeMissing runs statement, which makes name, unless the query says that it exists.
-func makeMissing(ctx context.Context, db *sqlx.DB, exists, name, statement string) error {
-	var there bool
-	if err := db.GetContext(ctx, &there, exists, name); err != nil {
+// createMissing runs a statement that creates name, unless the query exists returns true.
+func createMissing(ctx context.Context, db *sqlx.DB, exists, name, statement string) error {
+	var found bool
+	if err := db.GetContext(ctx, &found, exists, name); err != nil {
 		return fmt.Errorf("look for %s: %w", name, err)
 	}
-	if there {
+	if found {
 		return nil
 	}
 	if _, err := db.ExecContext(ctx, statement); err != nil {
-		return fmt.Errorf("make %s: %w", name, err)
+		return fmt.Errorf("create %s: %w", name, err)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	_ "time/tzdata" // the demo chooses its end in a time zone
+	_ "time/tzdata" // the end date is chosen in Alice's time zone
 
 	"github.com/jmoiron/sqlx"
 
@@ -17,7 +17,7 @@ import (
 	"accessbot/workflows"
 )
 
-// The people of the demo, and what it is about. They stand in the sample directory.
+// The people and access grants of the demo, from the sample directory.
 const (
 	demoRequester = "alice@example.com"
 	demoZone      = "Europe/Paris" // Alice's
@@ -30,10 +30,10 @@ var demoGrants = []struct{ name, object string }{
 	{"Marketing marts", "warehouse/marketing-marts"},
 }
 
-// demoPatience is how long each thing may take that should take a moment.
+// demoPatience is how long each step may take that should take a moment.
 const demoPatience = 45 * time.Second
 
-// demo is one temporary request on the running system, driven as its users would.
+// demo plays one temporary request on the running system, as its users would.
 type demo struct {
 	out       io.Writer
 	target    *sqlx.DB
@@ -43,7 +43,7 @@ type demo struct {
 	started   time.Time
 }
 
-// runDemo plays the demo, and fails unless all of it happened. The DEMO_ variables say where everything is.
+// runDemo plays the demo, and fails if a step fails. The DEMO_ variables have the addresses.
 func runDemo(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 {
 		return errUsage
@@ -59,27 +59,27 @@ func runDemo(ctx context.Context, args []string, out io.Writer) error {
 		requester: workspace.As(demoRequester).Within(demoPatience),
 		approver:  workspace.As(demoApprover).Within(demoPatience),
 	}
-	number, ends, err := d.ask(ctx)
+	number, ends, err := d.request(ctx)
 	if err != nil {
-		return fmt.Errorf("Alice asks: %w", err)
+		return fmt.Errorf("request access as Alice: %w", err)
 	}
-	if err := d.decide(number); err != nil {
-		return fmt.Errorf("Bob decides: %w", err)
+	if err := d.approve(number); err != nil {
+		return fmt.Errorf("approve as Bob: %w", err)
 	}
-	if err := d.given(ctx, number); err != nil {
-		return fmt.Errorf("access is given: %w", err)
+	if err := d.awaitGrant(ctx, number); err != nil {
+		return fmt.Errorf("wait until the access is granted: %w", err)
 	}
-	if err := d.takenBack(ctx, number, ends); err != nil {
-		return fmt.Errorf("access is taken back: %w", err)
+	if err := d.awaitEnd(ctx, number, ends); err != nil {
+		return fmt.Errorf("wait until the access ends: %w", err)
 	}
-	d.heading("All of it happened")
-	d.say("The run in the Web UI: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
+	d.heading("The demo is complete")
+	d.say("The whole run in Temporal's Web UI: %s", d.runURL(number))
 	return nil
 }
 
-// ask fills in the form as Alice, like a colleague, for a minute or two.
-func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error) {
-	d.heading("Alice opens the app's Home tab")
+// request submits the form as Alice: access like a colleague's, for a minute or two.
+func (d *demo) request(ctx context.Context) (number int64, ends time.Time, err error) {
+	d.heading("Alice opens the app's Home tab in Slack")
 	if err := d.requester.OpenHome(); err != nil {
 		return 0, ends, err
 	}
@@ -88,11 +88,11 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 		return 0, ends, err
 	}
 	d.screen(home)
-	if err := d.showTarget(ctx, "The target system, before"); err != nil {
+	if err := d.showTarget(ctx, "The target system before the request"); err != nil {
 		return 0, ends, err
 	}
 	if err := d.expect(ctx, false); err != nil {
-		return 0, ends, fmt.Errorf("an earlier demo was interrupted, and its access has not ended yet: try again in two minutes (%w)", err)
+		return 0, ends, fmt.Errorf("access from an earlier demo has not ended yet, try again in two minutes: %w", err)
 	}
 
 	zone, err := time.LoadLocation(demoZone)
@@ -109,7 +109,7 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 		func() error { return d.requester.Choose("Reason", "Project work") },
 		func() error { return d.requester.Fill("Note", "Quarterly figures, with Priya") },
 		func() error {
-			// The first full minute that leaves time to see it all.
+			// The next full minute that is at least 45 seconds away, so that each step can be seen.
 			ends = time.Now().Add(45 * time.Second).Truncate(time.Minute).Add(time.Minute).In(zone)
 			if err := d.requester.PickDate("End date", ends.Format(time.DateOnly)); err != nil {
 				return err
@@ -125,85 +125,85 @@ func (d *demo) ask(ctx context.Context) (number int64, ends time.Time, err error
 	if err != nil {
 		return 0, ends, err
 	}
-	d.heading("Alice presses Request Access and fills in the form")
+	d.heading("Alice presses Request Access, chooses Priya as a model, and fills in the form")
 	d.screen(form)
 	const created = "has been successfully created and sent for approval"
-	before, _ := d.requester.Latest(created) // of a request of hers that waits already: there need be none
+	before, _ := d.requester.Latest(created) // the card of an earlier request, if there is one
 	problems, err := d.requester.Submit()
 	if err != nil {
 		return 0, ends, err
 	}
 	if len(problems) > 0 {
-		return 0, ends, fmt.Errorf("the form was refused: %v", problems)
+		return 0, ends, fmt.Errorf("the form has errors: %v", problems)
 	}
 	var card slacksim.Message
-	err = d.requester.WaitUntil("a message says that it was created", func(slacksim.Screen) bool {
-		card, _ = d.requester.Latest(created) // none: it is waited for
+	err = d.requester.WaitUntil("the request card appears", func(slacksim.Screen) bool {
+		card, _ = d.requester.Latest(created) // an error means that there is none yet
 		return card.TS != before.TS
 	})
 	if err != nil {
 		return 0, ends, err
 	}
-	d.heading("Alice presses Submit, and is told in the Messages tab")
+	d.heading("Alice presses Submit and gets a request card in the Messages tab")
 	d.screen(card.Text())
 	number, err = numberIn(card.Text())
 	return number, ends, err
 }
 
-func (d *demo) decide(number int64) error {
-	question, err := d.approver.WaitForMessage(fmt.Sprintf("#%d", number))
+func (d *demo) approve(number int64) error {
+	approvalMessage, err := d.approver.WaitForMessage(fmt.Sprintf("#%d", number))
 	if err != nil {
 		return err
 	}
-	d.heading("Bob, who owns both systems, is asked")
-	d.screen(question.Text())
-	if err := d.approver.PressIn(question, "Approve"); err != nil {
+	d.heading("Bob owns both applications and gets an approval message")
+	d.screen(approvalMessage.Text())
+	if err := d.approver.PressIn(approvalMessage, "Approve"); err != nil {
 		return err
 	}
-	question, err = d.approver.WaitForEdit(question, "Approved by you")
+	approvalMessage, err = d.approver.WaitForEdit(approvalMessage, "Approved by you")
 	if err != nil {
 		return err
 	}
-	d.heading("Bob presses Approve, and his copy says so")
-	d.screen(question.Text())
+	d.heading("Bob presses Approve, and his message is updated")
+	d.screen(approvalMessage.Text())
 	return nil
 }
 
-func (d *demo) given(ctx context.Context, number int64) error {
-	news, err := told(d.requester, fmt.Sprintf("#%d is active", number))
+func (d *demo) awaitGrant(ctx context.Context, number int64) error {
+	notification, err := awaitNotification(d.requester, fmt.Sprintf("#%d is active", number))
 	if err != nil {
 		return err
 	}
-	d.heading("Alice is told, once the target system shows it")
-	d.screen(news.Text())
-	if err := d.showTarget(ctx, "The target system, during"); err != nil {
+	d.heading("The target system confirms the access, and Alice is notified")
+	d.screen(notification.Text())
+	if err := d.showTarget(ctx, "The target system while the access is active"); err != nil {
 		return err
 	}
 	return d.expect(ctx, true)
 }
 
-func (d *demo) takenBack(ctx context.Context, number int64, ends time.Time) error {
-	d.heading("Everybody waits for the end, " + ends.Format("15:04 MST"))
-	d.say("Meanwhile the run sleeps: %s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
+func (d *demo) awaitEnd(ctx context.Context, number int64, ends time.Time) error {
+	d.heading("The access ends at " + ends.Format("15:04 MST"))
+	d.say("Until then the workflow waits in Temporal: %s", d.runURL(number))
 	patient := d.requester.Within(time.Until(ends) + demoPatience)
-	news, err := told(patient, fmt.Sprintf("#%d has ended", number))
+	notification, err := awaitNotification(patient, fmt.Sprintf("#%d has ended", number))
 	if err != nil {
 		return err
 	}
 	if early := time.Until(ends); early > 0 {
-		return fmt.Errorf("the access ended %s before its end", early)
+		return fmt.Errorf("the access ended %s too early", early)
 	}
-	d.heading("Alice is told that it is over")
-	d.screen(news.Text())
-	if err := d.showTarget(ctx, "The target system, after"); err != nil {
+	d.heading("The access is removed, and Alice is notified")
+	d.screen(notification.Text())
+	if err := d.showTarget(ctx, "The target system after the end"); err != nil {
 		return err
 	}
 	return d.expect(ctx, false)
 }
 
-// told waits for a message of its own that says so: the request's card says it too, but an edit notifies nobody.
-func told(actor *slacksim.Actor, text string) (slacksim.Message, error) {
-	err := actor.WaitUntil("a new message says "+text, func(s slacksim.Screen) bool {
+// awaitNotification waits for a new message with the text, besides the request card: Slack sends no notification for an edit.
+func awaitNotification(actor *slacksim.Actor, text string) (slacksim.Message, error) {
+	err := actor.WaitUntil("a notification says "+text, func(s slacksim.Screen) bool {
 		n := 0
 		for _, m := range s.Messages {
 			if strings.Contains(m.Text(), text) {
@@ -218,7 +218,7 @@ func told(actor *slacksim.Actor, text string) (slacksim.Message, error) {
 	return actor.Latest(text)
 }
 
-// holds reads the target itself: which of the roles Alice's login is a member of.
+// holds reads from the target whether Alice's account is a member of the role.
 func (d *demo) holds(ctx context.Context, object string) (bool, error) {
 	var held bool
 	err := d.target.GetContext(ctx, &held, `
@@ -237,14 +237,14 @@ func (d *demo) expect(ctx context.Context, want bool) error {
 			return err
 		}
 		if held != want {
-			return fmt.Errorf("the target system shows %s held: %t, and it should be %t", grant.object, held, want)
+			return fmt.Errorf("the target system shows %s held: %t; want %t", grant.object, held, want)
 		}
 	}
 	return nil
 }
 
 func (d *demo) showTarget(ctx context.Context, heading string) error {
-	d.heading(heading + " (PostgreSQL, pg_auth_members)")
+	d.heading(heading + " (role members in PostgreSQL)")
 	for _, grant := range demoGrants {
 		held, err := d.holds(ctx, grant.object)
 		if err != nil {
@@ -263,11 +263,15 @@ func (d *demo) heading(text string) {
 	d.say("\n── %s ── %s", text, time.Since(d.started).Round(100*time.Millisecond))
 }
 
-// screen prints what somebody has before them.
+// screen prints what a user sees.
 func (d *demo) screen(text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		d.say("   │ %s", line)
 	}
+}
+
+func (d *demo) runURL(number int64) string {
+	return fmt.Sprintf("%s/namespaces/default/workflows/%s", d.ui, workflows.RequestWorkflowID(number))
 }
 
 func (d *demo) say(format string, args ...any) {
@@ -279,7 +283,7 @@ var requestNumber = regexp.MustCompile(`#(\d+)`)
 func numberIn(text string) (int64, error) {
 	found := requestNumber.FindStringSubmatch(text)
 	if found == nil {
-		return 0, errors.New("the message names no request number")
+		return 0, errors.New("the message has no request number")
 	}
 	var number int64
 	_, err := fmt.Sscan(found[1], &number)

@@ -1,5 +1,5 @@
-// Devtool holds the parts of temporal-dev.sh that are easier said in Go than in a shell. It is for development and
-// tests alone: it trusts every URL that it is given.
+// Devtool holds the parts of temporal-dev.sh that are easier to write in Go than in a shell. It is only for development and
+// tests: it trusts every URL.
 package main
 
 import (
@@ -14,10 +14,10 @@ import (
 
 const usage = `usage: devtool COMMAND
 
-  databases -admin URL                                make the development databases and their owners
-  instances -database URL                             print the PostgreSQL targets that the directory names
-  seed-target -database URL -target URL INSTANCE...   make the roles and memberships that the directory says
-  demo                                                one temporary request, from form to de-provisioning
+  databases -admin URL                                create the development databases and their owners
+  instances -database URL                             print the PostgreSQL instances in the directory
+  seed-target -database URL -target URL INSTANCE...   create the directory's roles and memberships in a target
+  demo                                                play one temporary request, from the form to the end of the access
 `
 
 var errUsage = errors.New(usage)

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What temporal-dev.sh says, and what it runs: steps that end, and servers that stay. A server is known by a file
-# NAME.pid in $run and writes to NAME.log in $log.
+# Output and processes of temporal-dev.sh: steps that end, and servers that keep running. A server has a file NAME.pid in
+# $run and writes to NAME.log in $log.
 
 say() { printf '%s\n' "$*"; }
 
@@ -9,8 +9,8 @@ fail() {
   exit 1
 }
 
-# step TEXT COMMAND...: runs COMMAND out of sight, in a process group of its own, and shows that it goes on and how
-# long it took; when it fails, its last lines.
+# step TEXT COMMAND... runs COMMAND in a process group of its own and shows progress and how long it took. Its output is only
+# shown if it fails.
 step_pid=
 step() {
   local text=$1 began=$SECONDS ticks=0
@@ -35,7 +35,7 @@ step() {
   fi
 }
 
-# show COMMAND...: runs it in sight, in a process group of its own, so that a signal to this script reaches it at once.
+# show COMMAND... runs it with its output, in a process group of its own, so that this script handles signals at once.
 show() {
   local status=0
   set -m
@@ -47,12 +47,12 @@ show() {
   return "$status"
 }
 
-# born PID: when a process began, which tells it from a later one of the same number. Fails if there is none.
+# born PID prints when a process started, which distinguishes it from a later one with the same number. Fails if there is none.
 born() {
   local stat
   if [[ -d /proc/self ]]; then
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    read -r -a stat <<<"${stat##*) }" # what follows the name, which may hold anything
+    read -r -a stat <<<"${stat##*) }" # after the name, which may contain any character
     [[ ${stat[0]} != Z ]] && echo "${stat[19]}"
   else
     ps -o lstart= -p "$1"
@@ -61,7 +61,7 @@ born() {
 
 remember() { echo "$2 $(born "$2")" >"$run/$1.pid"; }
 
-# pid_of NAME: the process that was started under this name, if it still runs.
+# pid_of NAME prints the process that was started under this name, if it still runs.
 pid_of() {
   local pid when
   [[ -f $run/$1.pid ]] || return 1
@@ -71,8 +71,8 @@ pid_of() {
 
 runs() { pid_of "$1" >/dev/null; }
 
-# start NAME COMMAND...: runs COMMAND, which must not fork, in a process group of its own: Ctrl-C then reaches this
-# script alone, which stops everything in order.
+# start NAME COMMAND... runs COMMAND, which must not fork, in a process group of its own, so that Ctrl-C reaches only this
+# script, which stops everything in order.
 start() {
   local name=$1
   shift
@@ -80,17 +80,17 @@ start() {
   "$@" </dev/null >"$log/$name.log" 2>&1 &
   set +m
   remember "$name" $!
-  disown $! # so that the shell says nothing of its own when it dies
+  disown $! # so that the shell prints nothing when it ends
 }
 
-# stop NAME [SIGNAL]: asks it to end, and after 30 seconds makes it: the worker gives its activities 20.
+# stop NAME [SIGNAL] ends a process, and kills it after 30 seconds: the worker waits up to 20 for its activities.
 stop() {
   local pid ticks=0
   if pid=$(pid_of "$1"); then
     kill "-${2:-TERM}" "$pid" 2>/dev/null || true
     while runs "$1"; do
       if ((++ticks == 300)); then
-        say "$1 (pid $pid) does not stop: killing it"
+        say "$1 (process $pid) did not stop in 30 seconds: killing it"
         kill -KILL "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true
       fi
       sleep 0.1
@@ -105,22 +105,22 @@ stop_everything() {
   local name
   for name in "${everything[@]}"; do
     case $name in
-      postgresql*) stop "$name" INT ;; # its "fast" shutdown: ends sessions instead of waiting for them
+      postgresql*) stop "$name" INT ;; # the "fast" shutdown, which does not wait for sessions
       *) stop "$name" ;;
     esac
   done
 }
 
-# await SECONDS NAME COMMAND...: until COMMAND succeeds; fails with the log of NAME when that dies or takes too long.
+# await SECONDS NAME COMMAND... waits until COMMAND succeeds. It fails with the log of NAME if that ends or takes too long.
 await() {
   local until=$((SECONDS + $1)) name=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
     if ! runs "$name"; then
-      show_log "$name" "$name stopped by itself"
+      show_log "$name" "$name stopped unexpectedly"
       return 1
     elif ((SECONDS >= until)); then
-      show_log "$name" "$name is not ready in time"
+      show_log "$name" "$name was not ready in time"
       return 1
     fi
     sleep 0.1
@@ -128,17 +128,17 @@ await() {
 }
 
 show_log() {
-  printf '%s; the last lines of %s:\n' "$2" "$log/$1.log"
+  printf '%s. Last lines of %s:\n' "$2" "$log/$1.log"
   tail -n 20 "$log/$1.log" | sed 's/^/  | /'
 }
 
-# watch PID: until that process ends; fails as soon as something that was started dies.
+# watch PID waits until that process ends. It fails as soon as a server ends.
 watch() {
   local name
   while kill -0 "$1" 2>/dev/null; do
     for name in "${everything[@]}"; do
       if [[ -f $run/$name.pid ]] && ! runs "$name"; then
-        show_log "$name" "$name stopped by itself"
+        show_log "$name" "$name stopped unexpectedly"
         return 1
       fi
     done
@@ -146,7 +146,7 @@ watch() {
   done
 }
 
-# watched COMMAND...: runs it for as long as everything that was started runs too.
+# watched COMMAND... runs it, and stops it if a server ends.
 watched() {
   "$@" &
   watch $! || { kill -TERM $! && return 1; }
@@ -155,7 +155,7 @@ watched() {
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# answers PORT PATH: whether an HTTP server there says yes.
+# answers PORT PATH tells whether an HTTP server answers there with success.
 answers() (
   exec 3<>"/dev/tcp/127.0.0.1/$1"
   printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n\r\n' "$2" "$1" >&3
@@ -163,7 +163,7 @@ answers() (
   [[ $code == 2?? ]]
 ) 2>/dev/null
 
-# free_port: one below those that the system hands out by itself, so that no test's own server takes it meanwhile.
+# free_port prints a free port below those that the system assigns itself, so that no test's own server takes it meanwhile.
 free_port() {
   local port
   while port=$((20000 + RANDOM % 12000)) && listens "$port"; do :; done
@@ -172,7 +172,7 @@ free_port() {
 
 need_port() { # PORT SETTING WHAT
   if listens "$1"; then
-    fail "port $1 on 127.0.0.1 is taken, and $3 needs it: stop what listens there, or set $2 to a free one"
+    fail "$3 needs port $1 on 127.0.0.1, which is in use: stop the program that uses it, or set $2 to a free port"
   fi
 }
 

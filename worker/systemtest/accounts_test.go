@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newcomer of the sample directory: she has no account in any target yet.
+// newcomer is a person of the sample directory who has no account in any target yet.
 const newcomer = "nadia"
 
-// hasAccount tells whether the target has a login for a person, and that it is one that may do nothing by itself.
+// hasAccount reports whether the target has a login for a person, and checks that it has no rights of its own.
 func (s *system) hasAccount(person string) bool {
 	s.t.Helper()
 	var attributes []string
@@ -27,7 +27,7 @@ func (s *system) hasAccount(person string) bool {
 
 func TestAccountCreation(t *testing.T) {
 	t.Parallel()
-	t.Run("a newcomer's first request creates the account and ends as any other", func(t *testing.T) {
+	t.Run("first request of a newcomer creates the account and ends like any other", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		require.False(t, s.hasAccount(newcomer))
@@ -44,7 +44,7 @@ func TestAccountCreation(t *testing.T) {
 		nadia.SubmitAccepted()
 		request := number(t, nadia.WaitForMessage("has been successfully created and sent for approval").Text())
 		bob := s.as("bob")
-		bob.PressIn(bob.WaitForMessage("Nadia Berger asks for"), "Approve")
+		bob.PressIn(bob.WaitForMessage("Nadia Berger requests"), "Approve")
 		nadia.WaitForMessage(fmt.Sprintf("#%d is active", request))
 		require.True(t, s.hasAccount(newcomer))
 		require.True(t, s.holds(newcomer, "warehouse", "sandbox"))
@@ -58,7 +58,7 @@ func TestAccountCreation(t *testing.T) {
 		s.oneClaim(request)
 	})
 
-	t.Run("a worker killed between creating the account and granting access goes on from there", func(t *testing.T) {
+	t.Run("worker killed between account creation and grant continues from there", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		proxy := newProxy(t, s.targetURL)
@@ -77,11 +77,11 @@ func TestAccountCreation(t *testing.T) {
 		require.True(t, s.holds(newcomer, "dashboards", "editor"))
 		s.oneClaim(request)
 		var found int
-		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
+		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'unexpected'`))
 		require.Zero(t, found)
 	})
 
-	t.Run("a login that may not create accounts says what to do, and grants after it", func(t *testing.T) {
+	t.Run("login that may not create accounts holds the grant up and says what to do", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
 		_, err := s.target.Exec(fmt.Sprintf(`alter role %q nocreaterole`, "connector_"+s.id))
@@ -89,7 +89,7 @@ func TestAccountCreation(t *testing.T) {
 		s.startWorker()
 		request := s.ask(newcomer, "dashboards", "editor", time.Hour)
 		s.approve(approver, request)
-		s.eventually("it is recorded what it waits for", func() bool { return s.problem(request) == "account_denied" })
+		s.eventually("the problem is recorded", func() bool { return s.problem(request) == "account_denied" })
 		s.as(newcomer).WaitForMessage("waiting until we may create the account " + s.email(newcomer) + " in Dashboards")
 		require.False(t, s.hasAccount(newcomer))
 

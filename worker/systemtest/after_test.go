@@ -13,7 +13,7 @@ import (
 	"accessbot/workflows"
 )
 
-// imports imports the directory once more with other lines of people.csv; each change is what a line said, and what it says now.
+// imports imports the directory again with changed lines of people.csv: pairs of the old and the new text.
 func (s *system) imports(changes ...string) {
 	s.t.Helper()
 	own := s.ownDirectory("../../schema/directory/sample")
@@ -21,129 +21,118 @@ func (s *system) imports(changes ...string) {
 	before, err := os.ReadFile(file)
 	require.NoError(s.t, err)
 	text := string(before)
-	for n := 0; n < len(changes); n += 2 {
-		for _, c := range []*string{&changes[n], &changes[n+1]} {
+	for i := 0; i < len(changes); i += 2 {
+		for _, c := range []*string{&changes[i], &changes[i+1]} {
 			*c = strings.ReplaceAll(*c, "@", "@"+s.id+".example")
 		}
-		require.Contains(s.t, text, changes[n])
-		text = strings.Replace(text, changes[n], changes[n+1], 1)
+		require.Contains(s.t, text, changes[i])
+		text = strings.Replace(text, changes[i], changes[i+1], 1)
 	}
 	require.NoError(s.t, os.WriteFile(file, []byte(text), 0o600))
 	s.runOnce("worker", []string{"import", own}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
 }
 
-func TestAManagerAsksForSomebodyOfTheirs(t *testing.T) {
+func TestRequestLife(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	bob := s.open("bob")
-	bob.Pick("For", "alice", "Alice Martin")
-	bob.WaitForModal("they lack")
-	bob.Pick("Person", "priya", "Priya Nair")
-	bob.Tick("Dashboard editor") // of which Bob and Lucía are the owners
-	bob.Choose("Duration", "Temporary")
-	bob.PickDate("End date", inDays(3))
-	bob.Choose("Reason", "Project work")
-	bob.SubmitAccepted()
-	his := bob.WaitForMessage("for Alice Martin has been successfully created and sent for approval")
-	request := number(t, his.Text())
-	alice, lucia := s.as("alice"), s.as("lucia")
-	hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", request))
-	question := lucia.WaitForMessage("Bob Fischer asks for 1 access grant")
-	require.Contains(t, question.Text(), "for Alice Martin")
-	for _, m := range bob.Messages() {
-		require.NotContains(t, m.Buttons(), "Approve", "he asked for it himself")
-	}
-	lucia.PressIn(question, "Approve")
-	alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you is active", request))
-	bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", request))
-	require.True(t, s.holds("alice", "dashboards", "editor"))
-	s.shiftClock(5 * 24 * time.Hour)
-	alice.WaitForEdit(hers, "has ended")
-	bob.WaitForEdit(his, "has ended")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-}
-
-func TestAccessThatEndsSoonIsExtended(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.startSlackApp()
-	first := s.ask("alice", "warehouse", "sandbox", 48*time.Hour)
-	s.approve("bob", first)
-	alice, bob := s.as("alice"), s.as("bob")
-	alice.WaitForMessage(fmt.Sprintf("#%d is active", first))
-	s.shiftClock(25 * time.Hour)
-	soon := alice.WaitForMessage(fmt.Sprintf("Your access from request #%d ends soon", first))
-	alice.PressIn(soon, "Extend")
-	alice.WaitForModal(fmt.Sprintf("What you have from request #%d and that ends", first))
-	require.Len(t, alice.Ticked(), 1)
-	alice.PickDate("End date", inDays(6))
-	alice.SubmitAccepted()
-	question := bob.WaitForMessage("Alice Martin asks for 1 access grant")
-	second := number(t, question.Text())
-	bob.PressIn(question, "Approve")
-	alice.WaitForMessage(fmt.Sprintf("#%d is active", second))
-	s.shiftClock(25 * time.Hour)
-	s.eventually("the first has ended", func() bool { return s.itemState(first) == "ended" })
-	alice.WaitForMessage("you still have the access for another reason")
-	require.True(t, s.holds("alice", "warehouse", "sandbox"))
-	s.shiftClock(6 * 24 * time.Hour)
-	s.eventually("the second has ended", func() bool { return s.itemState(second) == "ended" })
-	require.False(t, s.holds("alice", "warehouse", "sandbox"))
-}
-
-func TestCase29WhoLeavesLosesAccessAndTheirQuestionsMoveOn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker("SWEEP_EVERY=2s") // an import wakes nobody: the sweep sees what it changed
-	s.startSlackApp()
-	given, waits := s.ask("alice", "warehouse", "sandbox", 48*time.Hour), s.ask("alice", "dashboards", "editor", 0)
-	s.approve("bob", given)
-	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "sandbox") })
-	moves := s.ask("priya", "warehouse", "raw-events", 0)
-	bob := s.as("bob")
-	question := bob.WaitForMessage(fmt.Sprintf("request #%d", moves))
-
-	s.imports("alice@,Alice Martin,Data Analyst,Data,bob@,active", "alice@,Alice Martin,Data Analyst,Data,bob@,left",
-		"bob@,Bob Fischer,Head of Data,Data,ingrid@,active", "bob@,Bob Fischer,Head of Data,Data,ingrid@,suspended")
-	s.eventually("what she had is taken back", func() bool {
-		return !s.holds("alice", "warehouse", "sandbox") && !s.holds("alice", "warehouse", "reader")
-	})
-	s.eventually("what she waited for is withdrawn", func() bool { return s.itemState(waits) == "withdrawn" && s.itemState(given) == "released" })
-	for _, request := range []int64{given, waits} {
+	t.Run("manager requests for a report and the access ends", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		bob := s.open("bob")
+		bob.Pick("For", "alice", "Alice Martin")
+		bob.WaitForModal("they don't")
+		bob.Pick("Person", "priya", "Priya Nair")
+		bob.Tick("Dashboard editor") // of which Bob and Lucía are the owners
+		bob.Choose("Duration", "Temporary")
+		bob.PickDate("End date", inDays(3))
+		bob.Choose("Reason", "Project work")
+		bob.SubmitAccepted()
+		his := bob.WaitForMessage("for Alice Martin has been successfully created and sent for approval")
+		request := number(t, his.Text())
+		alice, lucia := s.as("alice"), s.as("lucia")
+		hers := alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you has been successfully created", request))
+		approvalMessage := lucia.WaitForMessage("Bob Fischer requests 1 access grant")
+		require.Contains(t, approvalMessage.Text(), "for Alice Martin")
+		for _, m := range bob.Messages() {
+			require.NotContains(t, m.Buttons(), "Approve", "submitters can't approve their own request")
+		}
+		lucia.PressIn(approvalMessage, "Approve")
+		alice.WaitForMessage(fmt.Sprintf("Bob Fischer's request #%d for you is active", request))
+		bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", request))
+		require.True(t, s.holds("alice", "dashboards", "editor"))
+		s.shiftClock(5 * 24 * time.Hour)
+		alice.WaitForEdit(hers, "has ended")
+		bob.WaitForEdit(his, "has ended")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	}
-	question = bob.WaitForEdit(question, "Nothing left for you to decide")
-	require.Empty(t, question.Buttons())
-	var asked string
-	s.eventually("somebody else is asked", func() bool {
-		require.NoError(t, s.db.Get(&asked, `select coalesce(string_agg(p.name, ', ' order by p.name), '') from approvals a join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
-			join people p on p.id = c.person_id where a.request_id = $1 and a.state = 'open'`, moves))
-		return asked != "" && !strings.Contains(asked, "Bob")
 	})
-	require.Equal(t, "awaiting_approval", s.itemState(moves))
+
+	t.Run("access that ends soon is extended", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.startSlackApp()
+		first := s.ask("alice", "warehouse", "sandbox", 48*time.Hour)
+		s.approve("bob", first)
+		alice, bob := s.as("alice"), s.as("bob")
+		alice.WaitForMessage(fmt.Sprintf("#%d is active", first))
+		s.shiftClock(25 * time.Hour)
+		soon := alice.WaitForMessage(fmt.Sprintf("Your access from request #%d ends soon", first))
+		alice.PressIn(soon, "Extend…")
+		alice.WaitForModal(fmt.Sprintf("Access from request #%d that has an end date", first))
+		require.Len(t, alice.Ticked(), 1)
+		alice.PickDate("End date", inDays(6))
+		alice.SubmitAccepted()
+		approvalMessage := bob.WaitForMessage("Alice Martin requests 1 access grant")
+		second := number(t, approvalMessage.Text())
+		bob.PressIn(approvalMessage, "Approve")
+		alice.WaitForMessage(fmt.Sprintf("#%d is active", second))
+		s.shiftClock(25 * time.Hour)
+		s.eventually("the first has ended", func() bool { return s.itemState(first) == "ended" })
+		alice.WaitForMessage("You still have the access for another reason")
+		require.True(t, s.holds("alice", "warehouse", "sandbox"))
+		s.shiftClock(6 * 24 * time.Hour)
+		s.eventually("the second has ended", func() bool { return s.itemState(second) == "ended" })
+		require.False(t, s.holds("alice", "warehouse", "sandbox"))
+	})
 }
 
-func TestANewManagerTakesBackWhatAnEarlierJobTitleGave(t *testing.T) {
+func TestPersonChange(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker("SWEEP_EVERY=2s")
-	s.startSlackApp()
-	require.True(t, s.holds("mateusz", "warehouse", "writer"))
-	s.imports("mateusz@,Mateusz Wójcik,Data Engineer,Data,lucia@,active", "mateusz@,Mateusz Wójcik,Data Analyst,Data,priya@,active")
-	priya := s.as("priya")
-	listed := priya.WaitForMessage("Mateusz Wójcik was Data Engineer and is Data Analyst now")
-	priya.PressIn(listed, "Take back…")
-	priya.WaitForModal("Warehouse writer")
-	priya.PressBeside("Warehouse writer", "Take back…")
-	priya.WaitForModal("The access ends now")
-	priya.Fill("Reason", "an analyst reads")
-	priya.SubmitAccepted()
-	s.eventually("it is taken back", func() bool { return !s.holds("mateusz", "warehouse", "writer") })
-	priya.WaitForEdit(listed, "taken back by you")
-	require.True(t, s.holds("mateusz", "warehouse", "reader"), "analysts have that too")
-	require.True(t, s.holds("mateusz", "warehouse", "scheduler"), "what nobody took back stays")
+	t.Run("person who leaves loses access, a suspended approver is replaced", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker("SWEEP_EVERY=2s") // an import sends no signals: the sweep finds what it made due
+		s.startSlackApp()
+		granted, waiting := s.ask("alice", "warehouse", "sandbox", 48*time.Hour), s.ask("alice", "dashboards", "editor", 0)
+		s.approve("bob", granted)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "sandbox") })
+		moves := s.ask("priya", "warehouse", "raw-events", 0)
+		bob := s.as("bob")
+		approvalMessage := bob.WaitForMessage(fmt.Sprintf("request #%d", moves))
+
+		s.imports("alice@,Alice Martin,Data Analyst,Data,bob@,active", "alice@,Alice Martin,Data Analyst,Data,bob@,left",
+			"bob@,Bob Fischer,Head of Data,Data,ingrid@,active", "bob@,Bob Fischer,Head of Data,Data,ingrid@,suspended")
+		s.eventually("all her access is revoked", func() bool {
+			return !s.holds("alice", "warehouse", "sandbox") && !s.holds("alice", "warehouse", "reader")
+		})
+		s.eventually("the waiting request is withdrawn", func() bool {
+			return s.itemState(waiting) == "withdrawn" && s.itemState(granted) == "revoked"
+		})
+		for _, request := range []int64{granted, waiting} {
+			s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		}
+		approvalMessage = bob.WaitForEdit(approvalMessage, "No decision is needed from you")
+		require.Empty(t, approvalMessage.Buttons())
+		var asked string
+		s.eventually("another approver is asked", func() bool {
+			require.NoError(t, s.db.Get(&asked, `
+			select coalesce(string_agg(p.name, ', ' order by p.name), '') from approvals a
+			  join approval_candidates c on c.approval_id = a.id and c.asked_at is not null
+			  join people p on p.id = c.person_id where a.request_id = $1 and a.state = 'open'`, moves))
+			return asked != "" && !strings.Contains(asked, "Bob")
+		})
+		require.Equal(t, "awaiting_approval", s.itemState(moves))
+	})
 }

@@ -11,196 +11,202 @@ import (
 	"accessbot/workflows"
 )
 
-// The approver of what these tests ask for: the owner of the application dashboards in the sample directory.
+// approver is the owner of most applications that these tests request access to, in the sample directory.
 const approver = "bob"
 
-func TestTemporaryAccessIsGivenAndTakenBackByItsOwnTimer(t *testing.T) {
+func TestDurability(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", 20*time.Second)
-	s.approve(approver, request)
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
-	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.as("alice").WaitForMessage("ended")
-	s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
-}
-
-func TestCase23WorkerKilledInMidSleepTakesBackOnReturn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.approve(approver, request)
-	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
-	s.worker.kill()
-	s.shiftClock(2 * time.Hour)
-	require.True(t, s.holds("alice", "dashboards", "editor"), "nobody was there to take it back")
-	s.startWorker()
-	s.eventually("access is taken back on return", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
-	s.oneClaim(request)
-	var late float64
-	require.NoError(t, s.db.Get(&late, `select (details->>'late by seconds')::float8 from audit_events where request_id = $1 and action like 'ended%'`, request))
-	require.Greater(t, late, 3000.0, "its lateness is recorded")
-}
-
-func TestWorkerKilledBeforeItsMessageSendsItOnReturn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	require.NoError(t, s.slack.Away(true))
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.eventually("the approval is open", func() bool { return s.itemState(request) == "awaiting_approval" })
-	s.worker.kill()
-	require.NoError(t, s.slack.Away(false))
-	s.startWorker()
-	s.as("alice").WaitForMessage("has been successfully created and sent for approval")
-	s.as(approver).WaitForMessage("Alice Martin")
-	s.approve(approver, request)
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
-}
-
-func TestCase22And44WorkerKilledAfterTheTargetChangedAndBeforeItIsRecorded(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	proxy := newProxy(t, s.targetURL)
-	real := s.targetURL
-	s.targetURL = proxy.url
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	proxy.swallowAnswersAfter("GRANT", "COMMIT")
-	s.approve(approver, request)
-	s.eventually("the target has changed", func() bool { return s.holds("alice", "dashboards", "editor") })
-	require.Equal(t, "provisioning", s.itemState(request), "its answer never came")
-	s.worker.kill()
-	s.targetURL = real
-	s.startWorker()
-	s.eventually("it is recorded", func() bool { return s.itemState(request) == "active" })
-	s.oneClaim(request)
-	var found int
-	require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'found'`))
-	require.Zero(t, found, "our own access is not mistaken for access that was there before")
-	s.shiftClock(2 * time.Hour)
-	s.eventually("the end is still armed", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
-}
-
-func TestTemporalKilledAcrossAnEndDate(t *testing.T) {
-	t.Parallel()
-	server := startTemporal(t)
-	s := startOn(t, server.address, sample)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.approve(approver, request)
-	s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
-	server.kill()
-	s.shiftClock(2 * time.Hour)
-	s.eventually("access is taken back without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(request) == "ended" })
-	server.start()
-	s.eventually("the run learns of it and is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.oneClaim(request)
-}
-
-func TestCase30ATerminatedRunIsStartedAgainAndGoesOn(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	waiting := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.as(approver).WaitForMessage("Alice Martin")
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
-	s.approve(approver, waiting) // its wake-up starts the run again
-	s.eventually("access is given all the same", func() bool { return s.itemState(waiting) == "active" })
-
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
-	s.shiftClock(2 * time.Hour)
-	s.eventually("and is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the record agrees", func() bool { return s.itemState(waiting) == "ended" })
-	s.eventually("the run that was started again is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
-	s.oneClaim(waiting)
-	s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
-}
-
-func TestCase17TheEndPassesBeforeApproval(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", 4*time.Second)
-	question := s.as(approver).WaitForMessage("Alice Martin asks for")
-	s.eventually("it expires", func() bool { return s.itemState(request) == "expired" })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	question = s.as(approver).WaitForEdit(question, "xpired")
-	require.Empty(t, question.Buttons())
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
-}
-
-func TestTheTargetIsAwayWhileGivingAndWhileTakingBack(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	proxy := newProxy(t, s.targetURL)
-	s.targetURL = proxy.url
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	proxy.cut(true)
-	s.approve(approver, request)
-	s.as("alice").WaitForMessage("waiting to be set up")
-	s.eventually("it is said that giving is difficult", func() bool {
-		var problem string
-		require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
-		return problem != ""
+	t.Run("temporary access is granted and revoked by its own timer", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", 20*time.Second)
+		s.approve(approver, request)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.as("alice").WaitForMessage("ended")
+		s.keepHistory("approved_temporary", workflows.RequestWorkflowID(request))
 	})
-	proxy.cut(false)
-	s.eventually("access is given", func() bool { return s.itemState(request) == "active" })
-	proxy.cut(true)
-	s.shiftClock(2 * time.Hour)
-	s.eventually("somebody is alerted", func() bool {
-		var alerts int
-		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'taking back is overdue'`) == nil && alerts == 1
+
+	t.Run("worker killed across the end revokes on return", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		s.worker.kill()
+		s.shiftClock(2 * time.Hour)
+		require.True(t, s.holds("alice", "dashboards", "editor"), "the worker is not running")
+		s.startWorker()
+		s.eventually("access is revoked by the restarted worker", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		s.oneClaim(request)
+		var late float64
+		require.NoError(t, s.db.Get(&late, `select (details->>'late_by_seconds')::float8 from audit_events where request_id = $1 and action = 'access.revoked'`, request))
+		require.Greater(t, late, 3000.0, "the audit says how late it was")
 	})
-	require.Equal(t, "active", s.itemState(request), "nobody says ended before it is true")
-	proxy.cut(false)
-	s.shiftClock(time.Hour) // the sweep's backoff
-	s.eventually("access is taken back", func() bool { return !s.holds("alice", "dashboards", "editor") })
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	s.keepHistory("target_away", workflows.RequestWorkflowID(request))
+
+	t.Run("worker killed before its message sends it on return", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		require.NoError(t, s.slack.Away(true))
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.eventually("the approval is open", func() bool { return s.itemState(request) == "awaiting_approval" })
+		s.worker.kill()
+		require.NoError(t, s.slack.Away(false))
+		s.startWorker()
+		s.as("alice").WaitForMessage("has been successfully created and sent for approval")
+		s.as(approver).WaitForMessage("Alice Martin")
+		s.approve(approver, request)
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+	})
+
+	t.Run("worker killed after the target changed keeps one claim with its end", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		proxy := newProxy(t, s.targetURL)
+		real := s.targetURL
+		s.targetURL = proxy.url
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		proxy.swallowAnswersAfter("GRANT", "COMMIT")
+		s.approve(approver, request)
+		s.eventually("the target has changed", func() bool { return s.holds("alice", "dashboards", "editor") })
+		require.Equal(t, "provisioning", s.itemState(request), "the target's answer was lost")
+		s.worker.kill()
+		s.targetURL = real
+		s.startWorker()
+		s.eventually("the grant is recorded", func() bool { return s.itemState(request) == "active" })
+		s.oneClaim(request)
+		var found int
+		require.NoError(t, s.db.Get(&found, `select count(*) from claims where source = 'unexpected'`))
+		require.Zero(t, found, "our own grant is not taken for unexpected access")
+		s.shiftClock(2 * time.Hour)
+		s.eventually("access is revoked at its end", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+	})
+
+	t.Run("Temporal killed across the end does not delay the revocation", func(t *testing.T) {
+		t.Parallel()
+		server := startTemporal(t)
+		s := startOn(t, server.address, sample)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		server.kill()
+		s.shiftClock(2 * time.Hour)
+		s.eventually("access is revoked without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
+		server.start()
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.oneClaim(request)
+	})
+
+	t.Run("terminated run is started again and continues", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		waiting := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.as(approver).WaitForMessage("Alice Martin")
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+		s.approve(approver, waiting) // the signal starts the run again
+		s.eventually("access is granted", func() bool { return s.itemState(waiting) == "active" })
+
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(waiting), "", "by hand"))
+		s.shiftClock(2 * time.Hour)
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the database agrees", func() bool { return s.itemState(waiting) == "ended" })
+		s.eventually("the new run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(waiting)) == "Completed" })
+		s.oneClaim(waiting)
+		s.keepHistory("started_again_after_its_end", workflows.RequestWorkflowID(waiting))
+	})
+
+	t.Run("end before approval expires the request", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", 4*time.Second)
+		approvalMessage := s.as(approver).WaitForMessage("Alice Martin requests")
+		s.eventually("the request expires", func() bool { return s.itemState(request) == "expired" })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		approvalMessage = s.as(approver).WaitForEdit(approvalMessage, "equested end date passed")
+		require.Empty(t, approvalMessage.Buttons())
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		s.keepHistory("end_before_approval", workflows.RequestWorkflowID(request))
+	})
+
+	t.Run("unavailable target delays the grant and the revocation", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		proxy := newProxy(t, s.targetURL)
+		s.targetURL = proxy.url
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		proxy.cut(true)
+		s.approve(approver, request)
+		s.as("alice").WaitForMessage("waiting for Dashboards, which isn't responding")
+		s.eventually("the item has a problem", func() bool {
+			var problem string
+			require.NoError(t, s.db.Get(&problem, `select problem from request_items where request_id = $1`, request))
+			return problem != ""
+		})
+		proxy.cut(false)
+		s.eventually("access is granted", func() bool { return s.itemState(request) == "active" })
+		proxy.cut(true)
+		s.shiftClock(2 * time.Hour)
+		s.eventually("there is an alert", func() bool {
+			var alerts int
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'revocation.overdue'`) == nil && alerts == 1
+		})
+		require.Equal(t, "active", s.itemState(request), "the item is not ended before access is removed")
+		proxy.cut(false)
+		s.shiftClock(time.Hour) // the sweep's backoff
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		s.keepHistory("target_away", workflows.RequestWorkflowID(request))
+	})
+
+	t.Run("forged signals and runs grant nothing", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.as(approver).WaitForMessage("Alice Martin")
+		for range 5 {
+			require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
+		}
+		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
+		s.signal(request, workflows.SignalDecisionRecorded)
+		s.eventually("the new run is running", func() bool {
+			return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
+		})
+		s.eventually("there is an alert", func() bool {
+			var alerts int
+			return s.db.Get(&alerts, `
+			select count(*) from audit_events where alert and action = 'signal.unconfirmed' and request_id = $1`, request) == nil && alerts > 0
+		})
+		require.Equal(t, "awaiting_approval", s.itemState(request), "forged signals change nothing")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		s.approve(approver, request) // only a recorded decision grants access
+		s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
+		var early int
+		require.NoError(t, s.db.Get(&early, `
+		select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
+		require.Zero(t, early)
+	})
 }
 
-func TestCase6And7WhatAnyoneDoesInTemporalGivesNothing(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	request := s.ask("alice", "dashboards", "editor", time.Hour)
-	s.as(approver).WaitForMessage("Alice Martin")
-	for range 5 {
-		require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
-	}
-	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
-	s.wake(request, workflows.SignalDecisionRecorded)
-	s.eventually("the run started by hand asked the record", func() bool {
-		return s.runStatus(workflows.RequestWorkflowID(request)) == "Running"
-	})
-	s.eventually("an alert is audited", func() bool {
-		var alerts int
-		return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'signal without a record' and request_id = $1`, request) == nil && alerts > 0
-	})
-	require.Equal(t, "awaiting_approval", s.itemState(request), "the record believes none of it")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	s.approve(approver, request) // and only a recorded decision gives
-	s.eventually("access is given", func() bool { return s.holds("alice", "dashboards", "editor") })
-	var early int
-	require.NoError(t, s.db.Get(&early, `select count(*) from claims c join decisions d on d.item_id = c.item_id where c.created_at < d.decided_at`))
-	require.Zero(t, early)
-}
-
-// oneClaim checks that a request made one claim an item, whatever was retried.
+// oneClaim checks that a request has one claim for each item, despite retries.
 func (s *system) oneClaim(request int64) {
 	s.t.Helper()
 	var claims, items int
-	require.NoError(s.t, s.db.Get(&claims, `select count(*) from claims c join request_items i on i.id = c.item_id where i.request_id = $1`, request))
+	require.NoError(s.t, s.db.Get(&claims, `
+		select count(*) from claims c join request_items i on i.id = c.item_id where i.request_id = $1`, request))
 	require.NoError(s.t, s.db.Get(&items, `select count(*) from request_items where request_id = $1`, request))
 	require.Equal(s.t, items, claims)
 }
@@ -213,7 +219,7 @@ func (s *system) runStatus(workflowID string) string {
 	return description.WorkflowExecutionInfo.Status.String()
 }
 
-// runID is that of the run that a workflow's ID names.
+// runID returns the ID of a workflow's latest run.
 func (s *system) runID(workflowID string) string {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
@@ -229,7 +235,7 @@ func (s *system) resetToStart(workflowID string) {
 		WorkflowExecution:         &common.WorkflowExecution{WorkflowId: workflowID},
 		Reason:                    "by hand",
 		RequestId:                 randomHex(8),
-		WorkflowTaskFinishEventId: 4, // started, scheduled, started, completed
+		WorkflowTaskFinishEventId: 4, // after the events started, scheduled, started, completed
 	})
 	require.NoError(s.t, err)
 }

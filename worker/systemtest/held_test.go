@@ -13,7 +13,7 @@ import (
 	"accessbot/workflows"
 )
 
-// attempts is how often the current activity of a kind was tried that has not come through; 0: there is none.
+// attempts returns the attempts so far of a pending activity of a type; 0 if there is none.
 func (s *system) attempts(workflowID, kind string) (n int32) {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
@@ -41,10 +41,10 @@ func (s *system) eventTypes(workflowID string) map[enums.EventType]int {
 
 func TestHeldMessagesLock(t *testing.T) {
 	t.Parallel()
-	t.Run("the run tries again without events and sends its messages once the lock is free", func(t *testing.T) {
+	t.Run("retries add no events and messages are sent once the lock is free", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		request := s.ask("alice", "dashboards", "editor", time.Hour) // no worker is there yet
+		request := s.ask("alice", "dashboards", "editor", time.Hour) // before the worker starts
 		run := workflows.RequestWorkflowID(request)
 		held, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		go func() {
@@ -57,7 +57,7 @@ func TestHeldMessagesLock(t *testing.T) {
 		}()
 		<-held
 		s.startWorker()
-		s.eventually("it was tried three times", func() bool { return s.attempts(run, "ConvergeMessages") >= 3 })
+		s.eventually("there were three attempts", func() bool { return s.attempts(run, "SyncMessages") >= 3 })
 		events := s.eventTypes(run)
 		require.Equal(t, 1, events[enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED], "%v", events)
 		require.Zero(t, events[enums.EVENT_TYPE_TIMER_FIRED], "%v", events)

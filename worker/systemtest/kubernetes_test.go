@@ -15,8 +15,8 @@ import (
 	"accessbot/schema"
 )
 
-// kubernetes answers a directory with a real organization's data and a job_titles.csv beside it: a standard set of the
-// title Chair. The data is not part of this repository: without it the tests over it leave themselves out.
+// kubernetes returns a directory with a real organization's data, and a job_titles.csv with a set for the title Chair. The data
+// is not part of this repository; without it the test is skipped.
 func kubernetes(t *testing.T) string {
 	t.Helper()
 	data := os.Getenv("ACCESSBOT_KUBERNETES_DATA")
@@ -24,7 +24,7 @@ func kubernetes(t *testing.T) string {
 		data = "../../../shared/data/kubernetes-org"
 	}
 	if _, err := os.Stat(data); err != nil {
-		t.Skipf("a real organization's data is not at %s (ACCESSBOT_KUBERNETES_DATA names another folder): the test over it is left out", data)
+		t.Skipf("no real organization's data at %s: set ACCESSBOT_KUBERNETES_DATA to its folder", data)
 	}
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(data)))
@@ -33,87 +33,90 @@ func kubernetes(t *testing.T) string {
 	return dir
 }
 
-func TestARealOrganizationsDirectory(t *testing.T) {
+func TestRealOrganization(t *testing.T) {
 	t.Parallel()
-	dir := kubernetes(t)
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), dir)
-	s.importsOnceMore(dir)
-	s.startWorker()
-	s.startSlackApp()
+	t.Run("hundreds of items are granted and revoked as offered", func(t *testing.T) {
+		t.Parallel()
+		dir := kubernetes(t)
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), dir)
+		s.importAgain(dir)
+		s.startWorker()
+		s.startSlackApp()
 
-	model, asker := s.busiest(), s.contributor()
-	expected := s.lacks(asker.ID, model.ID)
-	require.Greater(t, len(expected), 50, "more than a page")
-	before := s.roles(asker.Email)
+		model, requester := s.busiest(), s.contributor()
+		expected := s.lacks(requester.ID, model.ID)
+		require.Greater(t, len(expected), 50, "more than a page")
+		before := s.roles(requester.Email)
 
-	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
-	a.OpenHome()
-	a.Press("Request Access")
-	a.WaitForModal("Access Like")
-	a.Pick("Person", model.Name[:4], model.Name)
-	shown := 0
-	for page := 1; ; page++ {
-		a.WaitForModal(fmt.Sprintf("page %d of ", page))
-		boxes := slices.DeleteFunc(a.Boxes(), func(box string) bool { return strings.HasPrefix(box, "Select all") })
-		shown += len(boxes)
-		if !strings.Contains(a.Modal(), "[Next]") {
-			break
+		a := s.slack.As(requester.Email).Within(60 * time.Second).Must(t)
+		a.OpenHome()
+		a.Press("Request Access")
+		a.WaitForModal("Access Like")
+		a.Pick("Person", model.Name[:4], model.Name)
+		shown := 0
+		for page := 1; ; page++ {
+			a.WaitForModal(fmt.Sprintf("page %d of ", page))
+			boxes := slices.DeleteFunc(a.Boxes(), func(box string) bool { return strings.HasPrefix(box, "Select all") })
+			shown += len(boxes)
+			if !strings.Contains(a.Modal(), "[Next]") {
+				break
+			}
+			a.Press("Next")
 		}
+		require.Equal(t, len(expected), shown, "all pages together show exactly what the requester lacks")
+		var offered pq.Int64Array
+		require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, requester.ID))
+		require.ElementsMatch(t, expected, []int64(offered))
+
+		a.Tick(fmt.Sprintf("Select all access grants (%d)", len(expected)))
+		a.WaitForModal(fmt.Sprintf("All %d ", len(expected)))
+		a.Choose("Duration", "Temporary")
+		a.WaitForModal("End date")
+		a.PickDate("End date", inDays(2))
+		a.Choose("Reason", "Project work")
+		a.SubmitAccepted()
+		card := a.WaitForMessage("has been successfully created and sent for approval")
+		request := number(t, card.Text())
+		a.PressIn(card, fmt.Sprintf("Show all %d", len(expected)))
+		a.WaitForModal("page 1 of")
 		a.Press("Next")
-	}
-	require.Equal(t, len(expected), shown, "all and only what the asker lacks, over the pages")
-	var offered pq.Int64Array
-	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
-	require.ElementsMatch(t, expected, []int64(offered))
+		a.WaitForModal("page 2 of")
+		a.CloseAllModals()
 
-	a.Tick(fmt.Sprintf("Select all access grants (%d)", len(expected)))
-	a.WaitForModal(fmt.Sprintf("All %d ", len(expected)))
-	a.Choose("Duration", "Temporary")
-	a.WaitForModal("End date")
-	a.PickDate("End date", inDays(2))
-	a.Choose("Reason", "Project work")
-	a.SubmitAccepted()
-	card := a.WaitForMessage("has been successfully created and sent for approval")
-	request := number(t, card.Text())
-	a.PressIn(card, fmt.Sprintf("See all %d", len(expected)))
-	a.WaitForModal("page 1 of")
-	a.Press("Next")
-	a.WaitForModal("page 2 of")
-	a.CloseAllModals()
+		s.approveAll(request)
+		s.eventually("all items are active", func() bool { return s.itemState(request) == "active" })
+		require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(requester.Email), "every item is granted")
+		s.shiftClock(4 * 24 * time.Hour)
+		s.eventually("all items have ended", func() bool { return s.itemState(request) == "ended" })
+		require.ElementsMatch(t, before, s.roles(requester.Email), "only the requested access is revoked")
+	})
 
-	s.approveAll(request)
-	s.eventually("all of it is active", func() bool { return s.itemState(request) == "active" })
-	require.ElementsMatch(t, append(s.targets(expected), before...), s.roles(asker.Email), "given, item by item")
-	s.shiftClock(4 * 24 * time.Hour)
-	s.eventually("all of it has ended", func() bool { return s.itemState(request) == "ended" })
-	require.ElementsMatch(t, before, s.roles(asker.Email), "taken back, and nothing else")
-}
-
-func TestARealOrganizationsJobTitles(t *testing.T) {
-	t.Parallel()
-	s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
-	s.startSlackApp()
-	asker := s.contributor()
-	var standard []int64
-	require.NoError(t, s.db.Select(&standard, `
+	t.Run("job title offers its configured set", func(t *testing.T) {
+		t.Parallel()
+		s := startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), kubernetes(t))
+		s.startSlackApp()
+		requester := s.contributor()
+		var standard []int64
+		require.NoError(t, s.db.Select(&standard, `
 		select e.entitlement_id from job_title_entitlements e join job_titles t on t.id = e.job_title_id
-		 where t.name = 'Chair' and not exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.entitlement_id and c.ended_at is null)`, asker.ID))
-	require.NotEmpty(t, standard)
-	a := s.slack.As(asker.Email).Within(60 * time.Second).Must(t)
-	a.OpenHome()
-	a.Press("Request Access")
-	a.WaitForModal("Access Like")
-	a.Choose("Access Like", "Job Title")
-	a.WaitForModal("Job Title:")
-	a.Pick("Job Title", "Ch", "Chair")
-	a.WaitForModal("Select all access grants")
-	var offered pq.Int64Array
-	require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, asker.ID))
-	require.ElementsMatch(t, standard, []int64(offered))
+		 where t.name = 'Chair' and not exists (select from claims c where c.person_id = $1 and c.entitlement_id = e.entitlement_id and c.ended_at is null)`, requester.ID))
+		require.NotEmpty(t, standard)
+		a := s.slack.As(requester.Email).Within(60 * time.Second).Must(t)
+		a.OpenHome()
+		a.Press("Request Access")
+		a.WaitForModal("Access Like")
+		a.Choose("Access Like", "Job Title")
+		a.WaitForModal("Job Title:")
+		a.Pick("Job Title", "Ch", "Chair")
+		a.WaitForModal("Select all access grants")
+		var offered pq.Int64Array
+		require.NoError(t, s.db.Get(&offered, `select offered from form_drafts where person_id = $1`, requester.ID))
+		require.ElementsMatch(t, standard, []int64(offered))
+	})
 }
 
-// importsOnceMore imports the same files again, and nothing changes.
-func (s *system) importsOnceMore(directory string) {
+// importAgain imports the same files again, which must change nothing.
+func (s *system) importAgain(directory string) {
 	s.t.Helper()
 	fingerprint := func() (sum string) {
 		require.NoError(s.t, s.db.Get(&sum, `
@@ -128,7 +131,7 @@ func (s *system) importsOnceMore(directory string) {
 	require.Equal(s.t, before, fingerprint())
 }
 
-// busiest is the one who holds the most, and contributor somebody with little who may ask.
+// busiest returns the person who holds the most access. contributor returns one who holds little and may request access.
 func (s *system) busiest() schema.Person {
 	return s.person(`select person_id from claims where ended_at is null group by person_id order by count(*) desc limit 1`)
 }
@@ -149,8 +152,8 @@ func (s *system) person(query string) schema.Person {
 	return p
 }
 
-// lacks answers what one has and another lacks and may request, said differently than the program does.
-func (s *system) lacks(asker, model int64) []int64 {
+// lacks returns the entitlements that the model has and the requester lacks and may request, by a query unlike the program's.
+func (s *system) lacks(requester, model int64) []int64 {
 	s.t.Helper()
 	var ids []int64
 	require.NoError(s.t, s.db.Select(&ids, `
@@ -158,7 +161,7 @@ func (s *system) lacks(asker, model int64) []int64 {
 		except
 		select entitlement_id from claims where person_id = $1 and ended_at is null
 		except
-		select id from entitlements where not requestable or gone_at is not null`, asker, model))
+		select id from entitlements where not requestable or gone_at is not null`, requester, model))
 	return ids
 }
 
@@ -169,7 +172,7 @@ func (s *system) targets(entitlements []int64) []string {
 	return names
 }
 
-// roles are what the target shows that a login is a member of.
+// roles returns the roles that a login is a member of in the target.
 func (s *system) roles(account string) []string {
 	s.t.Helper()
 	var roles []string
@@ -178,7 +181,7 @@ func (s *system) roles(account string) []string {
 	return roles
 }
 
-// approveAll lets everybody who is asked approve, until nothing waits.
+// approveAll lets each approver approve, until every item is decided.
 func (s *system) approveAll(request int64) {
 	s.t.Helper()
 	s.eventually("everything is decided", func() bool {
@@ -192,9 +195,9 @@ func (s *system) approveAll(request int64) {
 			 order by a.id, c.position limit 1`, request)
 		if err == nil {
 			approver := s.slack.As(email).Within(time.Minute).Must(s.t)
-			question := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
-			approver.PressIn(question, "Approve")
-			approver.WaitForEdit(question, "Approved by you")
+			approvalMessage := approver.WaitForMessage(fmt.Sprintf("request #%d", request))
+			approver.PressIn(approvalMessage, "Approve")
+			approver.WaitForEdit(approvalMessage, "Approved by you")
 		}
 		var waiting int
 		require.NoError(s.t, s.db.Get(&waiting, `

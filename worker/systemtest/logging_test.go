@@ -2,10 +2,10 @@ package systemtest
 
 import "log/slog"
 
-// discard is where logs of the test's own clients go: failures show in the assertions.
+// discard drops the logs of the test's own clients: assertions show failures.
 var discard = slog.New(slog.DiscardHandler)
 
-// quiet is the same for Temporal's client.
+// quiet does the same for Temporal's client.
 type quiet struct{}
 
 func (quiet) Debug(string, ...any) {}

@@ -18,81 +18,85 @@ import (
 	"accessbot/workflows"
 )
 
-func TestOperatorsFindAndReadRuns(t *testing.T) {
+func TestOperator(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.startWorker()
-	s.eventually("the worker has registered the search attributes", func() bool {
-		known, err := s.temporal.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: s.id})
-		return err == nil && known.CustomAttributes["AccessUntil"] != 0
-	})
-	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-	other := s.ask("zoe", "crm", "reader", 0)
-	id := workflows.RequestWorkflowID(request)
-	s.eventually("it waits for approval", func() bool { return s.itemState(request) == "awaiting_approval" })
-
-	for query, want := range map[string][]string{
-		`AccessState = 'awaiting_approval'`:                                               {id, workflows.RequestWorkflowID(other)},
-		fmt.Sprintf(`AccessApprover = '%s'`, s.email(approver)):                           {id},
-		fmt.Sprintf(`AccessRequester = '%s'`, s.email("zoe")):                             {workflows.RequestWorkflowID(other)},
-		fmt.Sprintf(`AccessApplication = '%s-dashboards'`, s.id):                          {id},
-		`AccessUntil < '` + time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339) + `'`: {id},
-	} {
-		var found []string
-		s.eventually(query, func() bool {
-			found = nil
-			list, err := s.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.id, Query: query})
-			require.NoError(t, err)
-			for _, e := range list.Executions {
-				found = append(found, e.Execution.WorkflowId)
-			}
-			return len(found) == len(want)
+	t.Run("runs are found and readable in Temporal", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		s.eventually("the worker has registered the search attributes", func() bool {
+			known, err := s.temporal.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: s.id})
+			return err == nil && known.CustomAttributes["AccessUntil"] != 0
 		})
-		require.ElementsMatch(t, want, found, query)
-	}
+		request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+		other := s.ask("zoe", "crm", "reader", 0)
+		id := workflows.RequestWorkflowID(request)
+		s.eventually("the request waits for approval", func() bool { return s.itemState(request) == "awaiting_approval" })
 
-	description, err := s.temporal.DescribeWorkflow(t.Context(), id, "")
-	require.NoError(t, err)
-	summary, err := description.GetStaticSummary()
-	require.NoError(t, err)
-	require.Contains(t, summary, fmt.Sprintf("#%d: %s asks for Dashboards / Dashboard editor, until", request, s.email("alice")))
-
-	status, err := s.temporal.QueryWorkflow(t.Context(), id, "", workflows.QueryStatus)
-	require.NoError(t, err)
-	var next activities.Next
-	require.NoError(t, status.Get(&next))
-	require.Equal(t, "awaiting_approval", next.State)
-	require.Contains(t, next.Approvers, s.email(approver))
-
-	s.approve(approver, request)
-	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
-	s.eventually("the sleep until the end says what it is", func() bool {
-		return strings.Contains(s.summaries(id), "access ends") || strings.Contains(s.summaries(id), "notice before the end")
-	})
-	require.Contains(t, s.summaries(id), "give Dashboards / Dashboard editor")
-}
-
-func TestWithoutNamesNobodyIsNamedInTemporal(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.waker.ShowPeople = false
-	s.startWorker("TEMPORAL_SHOW_PEOPLE=false")
-	request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
-	s.approve(approver, request)
-	s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
-	denied := s.ask("alice", "dashboards", "editor", 24*time.Hour)
-	s.answer(approver, denied, schema.Answer{Reason: "privately reasoned"})
-	s.eventually("it is denied", func() bool { return s.itemState(denied) == "denied" })
-	for _, id := range []string{workflows.RequestWorkflowID(request), workflows.RequestWorkflowID(denied)} {
-		kept := s.history(id) + s.description(id)
-		require.Contains(t, kept, "dashboards")
-		for _, personal := range []string{"alice", "Alice", "bob", "Bob", "@" + s.id, "privately", "xoxb-", "postgres://"} {
-			require.NotContains(t, kept, personal, id)
+		for query, want := range map[string][]string{
+			`AccessState = 'awaiting_approval'`:                                               {id, workflows.RequestWorkflowID(other)},
+			fmt.Sprintf(`AccessApprover = '%s'`, s.email(approver)):                           {id},
+			fmt.Sprintf(`AccessRequester = '%s'`, s.email("zoe")):                             {workflows.RequestWorkflowID(other)},
+			fmt.Sprintf(`AccessApplication = '%s-dashboards'`, s.id):                          {id},
+			`AccessUntil < '` + time.Now().Add(72*time.Hour).UTC().Format(time.RFC3339) + `'`: {id},
+		} {
+			var found []string
+			s.eventually(query, func() bool {
+				found = nil
+				list, err := s.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.id, Query: query})
+				require.NoError(t, err)
+				for _, e := range list.Executions {
+					found = append(found, e.Execution.WorkflowId)
+				}
+				return len(found) == len(want)
+			})
+			require.ElementsMatch(t, want, found, query)
 		}
-	}
+
+		description, err := s.temporal.DescribeWorkflow(t.Context(), id, "")
+		require.NoError(t, err)
+		summary, err := description.GetStaticSummary()
+		require.NoError(t, err)
+		require.Contains(t, summary, fmt.Sprintf("#%d: %s requests Dashboards / Dashboard editor, until", request, s.email("alice")))
+
+		status, err := s.temporal.QueryWorkflow(t.Context(), id, "", workflows.QueryStatus)
+		require.NoError(t, err)
+		var next activities.Next
+		require.NoError(t, status.Get(&next))
+		require.Equal(t, "awaiting_approval", next.State)
+		require.Contains(t, next.Approvers, s.email(approver))
+
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		s.eventually("the timer until the end has a summary", func() bool {
+			return strings.Contains(s.summaries(id), "Sleep until access ends") || strings.Contains(s.summaries(id), "Notify before access ends")
+		})
+		require.Contains(t, s.summaries(id), "Grant Dashboards / Dashboard editor")
+	})
+
+	t.Run("Temporal has no names if they are switched off", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.starter.ShowPeople = false
+		s.startWorker("TEMPORAL_SHOW_PEOPLE=false")
+		request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
+		s.approve(approver, request)
+		s.eventually("it is active", func() bool { return s.itemState(request) == "active" })
+		denied := s.ask("alice", "dashboards", "editor", 24*time.Hour)
+		s.answer(approver, denied, schema.Answer{Reason: "privately reasoned"})
+		s.eventually("the request is denied", func() bool { return s.itemState(denied) == "denied" })
+		for _, id := range []string{workflows.RequestWorkflowID(request), workflows.RequestWorkflowID(denied)} {
+			kept := s.history(id) + s.description(id)
+			require.Contains(t, kept, "dashboards")
+			for _, personal := range []string{"alice", "Alice", "bob", "Bob", "@" + s.id, "privately", "xoxb-", "postgres://"} {
+				require.NotContains(t, kept, personal, id)
+			}
+		}
+	})
 }
 
-// description is all that Temporal shows of a run beside its history: memo, search attributes, summary, details, what is pending.
+// description returns all that Temporal shows of a run besides its history: memo, search attributes, summary, details and
+// pending activities.
 func (s *system) description(workflowID string) string {
 	s.t.Helper()
 	d, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflowID, "")
@@ -105,7 +109,7 @@ func (s *system) description(workflowID string) string {
 	return d.String() + metadata.String()
 }
 
-// summaries are the summaries of a run's activities and timers, as the Web UI shows them.
+// summaries returns the summaries of a run's activities and timers, as the Web UI shows them.
 func (s *system) summaries(workflowID string) string {
 	s.t.Helper()
 	var summaries []string
@@ -123,7 +127,7 @@ func (s *system) summaries(workflowID string) string {
 	return strings.Join(summaries, "\n")
 }
 
-// history is all that Temporal keeps of a run, payloads as text.
+// history returns a run's whole history, with payloads as text.
 func (s *system) history(workflowID string) string {
 	s.t.Helper()
 	var text strings.Builder

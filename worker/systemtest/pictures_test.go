@@ -19,8 +19,8 @@ import (
 	"accessbot/workflows"
 )
 
-// TestPictures takes the pictures that the README and docs show, and puts them into the folder that TEST_PICTURES names:
-// ./temporal-dev.sh pictures does that. Without it the pictures are taken all the same, and thrown away.
+// TestPictures takes the pictures in the README and docs, and writes them to the folder TEST_PICTURES, as ./temporal-dev.sh
+// pictures does. Without that setting, the pictures are taken and dropped.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	s := startNamed(t, "acme", setting(t, "TEST_TEMPORAL_ADDRESS"), sample)
@@ -37,10 +37,10 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name+".png"), small, 0o644))
 	}
 
-	// So that the Home tab has something of everything.
+	// Something for each section of the Home tab.
 	bobs := s.ask("bob", "crm", "reader", 0)
 	s.approve("tom", bobs)
-	s.eventually("it is active", func() bool { return s.itemState(bobs) == "active" })
+	s.eventually("the item is active", func() bool { return s.itemState(bobs) == "active" })
 
 	page := s.browse("bob", "home")
 	page.Press("Hide hints")
@@ -79,12 +79,12 @@ func TestPictures(t *testing.T) {
 	page.NoDialog()
 
 	page.Visit(s.email("bob"), "messages")
-	question := fmt.Sprintf("request #%d", request)
-	page.Message(question)
+	approvalMessage := fmt.Sprintf("request #%d", request)
+	page.Message(approvalMessage)
 	page.See("Marketing marts")
 	take(page, "approver")
 	s.findInTheWebUI(page.Another(), setting(t, "TEST_TEMPORAL_UI"), "awaiting_approval", request)
-	page.PressIn(question, "Approve")
+	page.PressIn(approvalMessage, "Approve")
 	page.Message("Approved by you")
 	page.Visit(s.email("alice"), "messages")
 	page.Message(fmt.Sprintf("#%d is active", request))
@@ -99,7 +99,7 @@ func TestPictures(t *testing.T) {
 	page.Press("Light mode")
 	page.Size(390, 844)
 	page.Press("Home")
-	page.SeeIn("#panel-home", "Active · until the end of") // as it is by now, not as it was when it was opened last
+	page.SeeIn("#panel-home", "Active · until the end of") // wait until Home is up to date
 	take(page, "narrow")
 
 	ui := page.Another()
@@ -108,7 +108,7 @@ func TestPictures(t *testing.T) {
 	ui.See(workflows.RequestWorkflowID(bobs))
 	take(ui, "temporal-list")
 	ui.Go(fmt.Sprintf("%s/namespaces/%s/workflows/%s", setting(t, "TEST_TEMPORAL_UI"), s.id, workflows.RequestWorkflowID(request)))
-	ui.See("notice before the end")
+	ui.See("Notify before access ends at")
 	take(ui, "temporal-run")
 }
 
@@ -117,8 +117,8 @@ func distance(a, b color.RGBA) float64 {
 	return square(a.R, b.R) + square(a.G, b.G) + square(a.B, b.B)
 }
 
-// fewColours is a PNG with 256 colours, those that it has most of and those that would be missed most: a fifth of the
-// bytes, and nothing that an eye would miss in a picture of text.
+// fewColours returns a PNG with at most 256 colours: the most frequent ones, and those that would be missed most. It has a fifth
+// of the bytes, and text looks the same.
 func fewColours(t *testing.T, picture []byte) []byte {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(picture))
@@ -142,7 +142,7 @@ func fewColours(t *testing.T, picture []byte) []byte {
 	for _, c := range colours[:min(len(colours), 192)] {
 		palette = append(palette, c)
 	}
-	// The rest are those that would be missed most: a gradient has many colours, and little of each.
+	// A gradient has many colours and little of each, so the rest are the colours that would be missed most.
 	missed := make([]float64, len(colours))
 	for len(palette) < min(len(colours), 256) {
 		worst := 0

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// temporalServer is a development server of the test's own, on a file: it can be killed.
+// temporalServer is a development server for one test, which may kill it. A file keeps its state.
 type temporalServer struct {
 	t       *testing.T
 	address string
@@ -35,7 +35,7 @@ func startTemporal(t *testing.T) *temporalServer {
 	return s
 }
 
-// start starts it, or starts it again on its file.
+// start starts it, or restarts it with its state.
 func (s *temporalServer) start() {
 	s.t.Helper()
 	_, port, err := net.SplitHostPort(s.address)
@@ -48,24 +48,24 @@ func (s *temporalServer) start() {
 		if err != nil {
 			return false
 		}
-		_ = conn.Close() // it was only to see that somebody listens
+		_ = conn.Close() // only to see that the port is open
 		return exec.Command(setting(s.t, "TEST_TEMPORAL_CLI"), "operator", "cluster", "health", "--address", s.address).Run() == nil
-	}, 60*time.Second, 200*time.Millisecond, "Temporal does not come up")
+	}, 60*time.Second, 200*time.Millisecond, "Temporal is not ready")
 }
 
-// kill is kill -9.
+// kill ends the server as kill -9 does.
 func (s *temporalServer) kill() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Kill())
-	_ = s.cmd.Wait() // killed is how it ends
+	_ = s.cmd.Wait() // reports that it was killed
 	s.cmd = nil
 }
 
-// proxy stands before a target and can keep its answers to itself.
+// proxy is in front of a target and can withhold its answers.
 type proxy struct {
 	url      string
 	mutex    sync.Mutex
-	triggers []string // once clients have sent these, one after the other, no answer reaches them any more
+	triggers []string // once clients have sent these texts, in order, answers are withheld
 	silent   atomic.Bool
 	away     atomic.Bool
 }
@@ -77,7 +77,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	server := u.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() }) // the test is over
+	t.Cleanup(func() { _ = listener.Close() }) // the test is over: the error does not matter
 	u.Host = listener.Addr().String()
 	p := &proxy{url: u.String()}
 	go func() {
@@ -98,13 +98,13 @@ func (p *proxy) swallowAnswersAfter(texts ...string) {
 	p.triggers = texts
 }
 
-// cut takes the target away, or brings it back: connections end, and no new one comes through.
+// cut makes the target unavailable, or available again: connections end, and new ones are refused.
 func (p *proxy) cut(away bool) { p.away.Store(away) }
 
-// answer lets answers through again.
+// answer passes answers on again.
 func (p *proxy) answer() { p.silent.Store(false) }
 
-// sent looks at what a client sends on its way to the target.
+// sent checks what a client sends for the next trigger.
 func (p *proxy) sent(b []byte) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -129,8 +129,8 @@ func (p *proxy) serve(client net.Conn, server string) {
 			n, err := client.Read(b)
 			p.sent(b[:n])
 			return n, err
-		})) // the connection is over then
-		_ = upstream.Close() // so that the other direction ends too
+		})) // an error ends the connection
+		_ = upstream.Close() // ends the other direction too
 	}()
 	buffer := make([]byte, 32<<10)
 	for {

@@ -20,7 +20,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// What is promised while PostgreSQL is silent. Slack waits three seconds for an ack
+// Limits while PostgreSQL does not answer. Slack waits three seconds for an ack
 // (https://docs.slack.dev/interactivity/handling-user-interaction/#acknowledgment_response).
 const (
 	ackLimit         = 3 * time.Second
@@ -39,20 +39,20 @@ func TestSilentPostgreSQL(t *testing.T) {
 	s.eventually("the worker is ready", func() bool { return get(t, s.workerURL+"/readyz").status == http.StatusNoContent })
 
 	server.Stop()
-	for round := range 2 { // connections that were open, and then none
+	for round := range 2 { // first with open connections, then with none
 		var group sync.WaitGroup
-		for n := range 30 { // more than the app's pool has
+		for n := range 30 { // more than the app's pool
 			group.Go(func() {
 				a := s.post("/slack/events", fmt.Sprintf(`{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM",
-					"event_id": "Ev%d-%d", "event": {"type": "app_home_opened", "user": "U0NOBODY", "tab": "home"}}`, round, n))
+					"event_id": "Ev%d-%d", "event": {"type": "app_home_opened", "user": "U0UNKNOWN", "tab": "home"}}`, round, n))
 				assert.Equal(t, http.StatusOK, a.status)
 				assert.Less(t, a.took, ackLimit, "the ack of an event")
 			})
 			group.Go(func() {
 				a := s.post("/slack/options", url.Values{"payload": {`{"type": "block_suggestion", "team": {"id": "T0LOCALSIM"}, "api_app_id": "A0LOCALSIM",
-					"user": {"id": "U0NOBODY", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode())
+					"user": {"id": "U0UNKNOWN", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode())
 				assert.Equal(t, http.StatusOK, a.status)
-				assert.Less(t, a.took, ackLimit, "the ack of what was typed")
+				assert.Less(t, a.took, ackLimit, "the answer to an options request")
 			})
 		}
 		for range 3 {
@@ -77,8 +77,8 @@ func TestSilentPostgreSQL(t *testing.T) {
 	request := s.ask("alice", "dashboards", "editor", time.Hour)
 	s.approve(approver, request)
 	s.eventually("access is granted", func() bool { return s.holds("alice", "dashboards", "editor") })
-	for role, most := range map[string]int{"accessbot_slackapp": 20 + 20, "accessbot_worker": 40} { // the app's pool, and this test's own
-		s.eventually("no connection is left behind by "+role, func() bool {
+	for role, most := range map[string]int{"accessbot_slackapp": 20 + 20, "accessbot_worker": 40} { // the app's pool, and the test's
+		s.eventually("no connection of "+role+" is left over", func() bool {
 			var n int
 			err := s.db.Get(&n, `select count(*) from pg_stat_activity where usename = $1`, role)
 			return err == nil && n <= most
@@ -86,7 +86,7 @@ func TestSilentPostgreSQL(t *testing.T) {
 	}
 }
 
-// answered is what came back, and after how long.
+// answered is the status of a response, and how long it took.
 type answered struct {
 	status int
 	took   time.Duration
@@ -99,7 +99,7 @@ func get(t *testing.T, url string) answered {
 	return send(t, r)
 }
 
-// post sends what Slack would, signed.
+// post sends a request signed as Slack's.
 func (s *system) post(path, body string) answered {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.appURL+path, strings.NewReader(body))

@@ -14,7 +14,7 @@ import (
 	"accessbot/workflows"
 )
 
-// policy applies one, as an operator does, with the names of this system in it.
+// policy applies a policy as an operator does, with this system's names.
 func (s *system) policy(format string, names ...any) {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "policy.yaml")
@@ -22,18 +22,18 @@ func (s *system) policy(format string, names ...any) {
 	s.runOnce("worker", []string{"policy", "apply", file}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
 }
 
-// search finds grants by name in the form, one after the other, and ticks them.
+// search finds access grants by name in the form, one after the other, and ticks them.
 func (s *system) search(a *slacksim.MustActor, grants ...string) {
 	s.t.Helper()
 	for _, grant := range grants {
 		a.Fill("Search", grant)
 		a.Enter("Search")
-		s.eventually("the list has just "+grant, func() bool { boxes := a.Boxes(); return len(boxes) == 1 && boxes[0] == grant })
+		s.eventually("the list only has "+grant, func() bool { boxes := a.Boxes(); return len(boxes) == 1 && boxes[0] == grant })
 		a.Tick(grant)
 	}
 }
 
-// events is how long the history of a request's run is.
+// events returns the length of the history of a request's run.
 func (s *system) events(request int64) int64 {
 	s.t.Helper()
 	description, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), workflows.RequestWorkflowID(request), "")
@@ -41,75 +41,110 @@ func (s *system) events(request int64) int64 {
 	return description.WorkflowExecutionInfo.HistoryLength
 }
 
-func TestTwoStagesOverThreeApplicationsInOneRequest(t *testing.T) {
+func TestStages(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	s.policy(`
-clauses:
-  - name: Dashboards take their readers' word
+	t.Run("request over three applications is granted and denied stage by stage", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.policy(`
+rules:
+  - name: The manager, then two of three colleagues
     when: application.slug == "%s-dashboards"
     ask:
-      - from: [manager]
-      - from: ["%s", "%s", "%s"]
-        agree: 2
+      - approvers: [manager]
+      - approvers: ["%s", "%s", "%s"]
+        required_approvals: 2
   - name: The owners
     ask:
-      - from: [application owners]
+      - approvers: [application owners]
 `, s.id, s.email("lucia"), s.email("carla"), s.email("sam"))
-	s.startWorker()
-	s.startSlackApp()
-	story := s.tellStory()
+		s.startWorker()
+		s.startSlackApp()
+		story := s.tellStory()
 
-	alice := s.open("alice")
-	alice.Choose("Access Like", "Custom")
-	alice.WaitForModal("Everything that can be requested")
-	s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
-	alice.Choose("Reason", "Project work")
-	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been successfully created and sent for approval")
-	request := number(t, card.Text())
-	require.Contains(t, card.Text(), "Dashboard editor: awaiting approval, stage 1 of 2")
+		alice := s.open("alice")
+		alice.Choose("Access Like", "Custom")
+		alice.WaitForModal("Everything that you can request")
+		s.search(alice, "Dashboard editor", "Marketing marts", "Documentation team")
+		alice.Choose("Reason", "Project work")
+		alice.SubmitAccepted()
+		card := alice.WaitForMessage("has been successfully created and sent for approval")
+		request := number(t, card.Text())
+		require.Contains(t, card.Text(), "Dashboard editor: waiting for approval, stage 1 of 2")
 
-	bob, hannah := s.as("bob"), s.as("hannah")
-	question := bob.WaitForMessage("Alice Martin asks for 2 access grants")
-	require.Contains(t, question.Text(), "You are asked about Dashboards as the manager of Alice Martin.")
-	require.Contains(t, question.Text(), "You are asked as an owner of Data Warehouse.")
-	story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
-	bob.PressIn(question, "Approve")
-	alice.WaitForEdit(card, "Marketing marts: active")
-	require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "given while the rest waits")
-	require.False(t, s.holds("alice", "dashboards", "editor"))
-	card = alice.WaitForEdit(card, "Dashboard editor: awaiting approval, stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-	require.Contains(t, bob.WaitForEdit(question, "Approved so far by you").Text(), "it waits for")
+		bob, hannah := s.as("bob"), s.as("hannah")
+		approvalMessage := bob.WaitForMessage("Alice Martin requests 2 access grants")
+		require.Contains(t, approvalMessage.Text(), "You're an approver for Dashboards because you manage Alice Martin.")
+		require.Contains(t, approvalMessage.Text(), "You're an approver because you own Data Warehouse.")
+		story("1-asked", "bob", "awaiting_approval", "Waiting for approval", request)
+		bob.PressIn(approvalMessage, "Approve")
+		alice.WaitForEdit(card, "Marketing marts: active")
+		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "granted while other items wait")
+		require.False(t, s.holds("alice", "dashboards", "editor"))
+		card = alice.WaitForEdit(card, "Dashboard editor: waiting for approval, stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
+		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "waiting for")
 
-	denial := hannah.WaitForMessage("Alice Martin asks for 1 access grant")
-	hannah.PressIn(denial, "Deny")
-	hannah.WaitForModal("Reason")
-	hannah.Fill("Reason", "write to the wiki instead")
-	hannah.SubmitAccepted()
-	card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
+		denial := hannah.WaitForMessage("Alice Martin requests 1 access grant")
+		hannah.PressIn(denial, "Deny…")
+		hannah.WaitForModal("Reason")
+		hannah.Fill("Reason", "write to the wiki instead")
+		hannah.SubmitAccepted()
+		card = alice.WaitForEdit(card, "Documentation team: denied by Hannah")
 
-	lucia, carla := s.as("lucia"), s.as("carla")
-	second := lucia.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, 2 more to agree")
-	lucia.PressIn(second, "Approve")
-	card = alice.WaitForEdit(card, "approved so far by Bob Fischer, Lucía Gómez, 1 more to agree")
-	lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; it waits for")
-	alice.OpenHome()
-	alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
-	story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
-	carla.PressIn(carla.WaitForMessage("Stage 2 of 2, approved so far by Bob Fischer, Lucía Gómez, 1 more to agree"), "Approve")
-	alice.WaitForEdit(card, "Dashboard editor: active")
-	require.True(t, s.holds("alice", "dashboards", "editor"))
-	sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
-	require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "nothing is left for the third")
-	s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
-	require.Less(t, s.events(request), int64(150))
-	story("3-over", "carla", "active", "2 active, 1 denied", request)
-	require.False(t, s.holds("alice", "source", "docs"))
+		lucia, carla := s.as("lucia"), s.as("carla")
+		second := lucia.WaitForMessage("Stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
+		lucia.PressIn(second, "Approve")
+		card = alice.WaitForEdit(card, "1 more approval required, approved so far by Bob Fischer, Lucía Gómez")
+		lucia.WaitForEdit(second, "Approved so far by Bob Fischer, you; waiting for")
+		alice.OpenHome()
+		alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
+		story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
+		carla.PressIn(carla.WaitForMessage("Stage 2 of 2: 1 more approval required, approved so far by Bob Fischer, Lucía Gómez"), "Approve")
+		alice.WaitForEdit(card, "Dashboard editor: active")
+		require.True(t, s.holds("alice", "dashboards", "editor"))
+		sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))
+		require.Empty(t, s.as("sam").WaitForEdit(sam, "Approved by").Buttons(), "the third approver need not decide")
+		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		require.Less(t, s.events(request), int64(150))
+		story("3-over", "carla", "active", "2 active, 1 denied", request)
+		require.False(t, s.holds("alice", "source", "docs"))
+	})
+
+	t.Run("approval without a response is escalated", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.policy(`
+rules:
+  - name: The manager, then their manager
+    ask:
+      - approvers: [manager]
+        escalate_to: [manager's manager]
+    remind_after: 3d
+    escalate_after: 2d
+    expire_after: 9d
+`)
+		s.startWorker()
+		s.startSlackApp()
+		alice := s.open("alice")
+		alice.Pick("Person", "priya", "Priya Nair")
+		alice.Tick("Marketing marts")
+		alice.Choose("Reason", "Project work")
+		alice.SubmitAccepted()
+		card := alice.WaitForMessage("has been successfully created and sent for approval")
+		approvalMessage := s.as("bob").WaitForMessage("Alice Martin requests 1 access grant")
+		s.shiftClock(49 * time.Hour)
+		boss := s.managerOf("bob")
+		escalated := s.as(boss).WaitForMessage("Alice Martin requests 1 access grant")
+		require.Contains(t, escalated.Text(), "because you manage Alice Martin's manager")
+		require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
+		s.as(boss).PressIn(escalated, "Approve")
+		s.eventually("access is granted", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
+		s.as("bob").WaitForEdit(approvalMessage, "pproved by")
+	})
 }
 
-// tellStory answers what takes pictures of a step, to be looked at, where STORY_PICTURES names a folder: somebody's
-// messages, the requester's Home and messages, and the run.
+// tellStory returns a function that takes pictures of a step if STORY_PICTURES is set to a folder: a person's messages, the
+// requester's Home and messages, and the run.
 func (s *system) tellStory() func(step, who, state, home string, request int64) {
 	s.t.Helper()
 	if os.Getenv("STORY_PICTURES") == "" {
@@ -122,7 +157,7 @@ func (s *system) tellStory() func(step, who, state, home string, request int64) 
 			page.Visit(s.email(at.who), at.tab)
 			page.See(fmt.Sprintf("#%d", request))
 			if at.tab == "home" {
-				page.SeeIn("#panel-home", home) // as it is by now, not as it was when it was opened last
+				page.SeeIn("#panel-home", home) // wait until Home is up to date
 			}
 			s.keepPicture(page, fmt.Sprintf("stages-%s-%s-%s", step, at.who, at.tab))
 		}
@@ -140,50 +175,19 @@ func (s *system) tellStory() func(step, who, state, home string, request int64) 
 	}
 }
 
-// keepPicture takes one, to be looked at, where STORY_PICTURES names a folder.
+// keepPicture takes a picture if STORY_PICTURES is set to a folder.
 func (s *system) keepPicture(page *slackpage.Tab, name string) {
 	s.t.Helper()
 	folder := os.Getenv("STORY_PICTURES")
 	if folder == "" {
 		return
 	}
-	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // to be looked at
-}
-
-func TestNobodyAnswersUntilTheNextInTheChainDoes(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	s.policy(`
-clauses:
-  - name: The manager, and then theirs
-    ask:
-      - from: [manager]
-        else: [manager's manager]
-    remind_after: 3d
-    escalate_after: 2d
-    expire_after: 9d
-`)
-	s.startWorker()
-	s.startSlackApp()
-	alice := s.open("alice")
-	alice.Pick("Person", "priya", "Priya Nair")
-	alice.Tick("Marketing marts")
-	alice.Choose("Reason", "Project work")
-	alice.SubmitAccepted()
-	card := alice.WaitForMessage("has been successfully created and sent for approval")
-	question := s.as("bob").WaitForMessage("Alice Martin asks for 1 access grant")
-	s.shiftClock(49 * time.Hour)
-	boss := s.managerOf("bob")
-	escalated := s.as(boss).WaitForMessage("Alice Martin asks for 1 access grant")
-	require.Contains(t, escalated.Text(), "as the manager of Alice Martin's manager")
-	require.Contains(t, alice.WaitForEdit(card, "escalated").Text(), "(manager's manager)")
-	s.as(boss).PressIn(escalated, "Approve")
-	s.eventually("it is given", func() bool { return s.holds("alice", "warehouse", "marketing-marts") })
-	s.as("bob").WaitForEdit(question, "pproved by")
+	require.NoError(s.t, os.WriteFile(filepath.Join(folder, name+".png"), page.Picture(), 0o644)) // for people to look at
 }
 
 func (s *system) managerOf(name string) (manager string) {
 	s.t.Helper()
-	require.NoError(s.t, s.db.Get(&manager, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, s.email(name)))
+	require.NoError(s.t, s.db.Get(&manager, `
+		select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, s.email(name)))
 	return manager
 }

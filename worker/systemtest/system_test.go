@@ -1,5 +1,5 @@
-// Package systemtest runs the whole program as its users and operators do: the real binaries, PostgreSQL and Temporal,
-// and the local Slack. It is the place for what only the whole can show, such as kill -9.
+// Package systemtest runs the whole system as its users and operators do: the real binaries, PostgreSQL and Temporal, and the
+// local Slack. It tests what only the whole system can show, such as kill -9.
 //
 // Run it with ./temporal-dev.sh test ./worker/systemtest, which starts the servers and builds the binaries.
 package systemtest
@@ -43,26 +43,26 @@ const (
 	signingSecret = "systemtest-signing-secret"
 )
 
-// system is one whole accessbot, with a name that no other test's meets.
+// system is one whole accessbot. Its unique name keeps it apart from those of other tests.
 type system struct {
 	t         *testing.T
 	id        string
 	db        *schematest.Database
-	target    *sqlx.DB // as superuser: what the target really shows
-	targetURL string   // as the connector's own role; a test may put a proxy before it
+	target    *sqlx.DB // as the superuser, to read what the target really shows
+	targetURL string   // as the connector's own role; a test may put a proxy in front
 	slack     *slacksim.Workspace
-	slackAPI  string // its Web API root
+	slackAPI  string // root of its Web API
 	temporal  client.Client
-	address   string // Temporal's
-	waker     *workflows.Waker
+	address   string // of Temporal
+	starter   *workflows.Starter
 	worker    *process
-	workerURL string // of its health
+	workerURL string // of its health check
 	slackapp  *process
 	appURL    string
 	socket    bool // Slack reaches the app over Socket Mode
 }
 
-// start brings up everything but the worker and the Slack app: tests start these when they want them.
+// start starts everything except the worker and the Slack app, which tests start when they need them.
 func start(t *testing.T) *system {
 	t.Helper()
 	return startOn(t, setting(t, "TEST_TEMPORAL_ADDRESS"), sample)
@@ -73,18 +73,18 @@ func startOn(t *testing.T, temporalAddress, directory string) *system {
 	return startNamed(t, "t"+randomHex(4), temporalAddress, directory)
 }
 
-// startNamed is startOn with a name of its own, which people see in e-mails.
+// startNamed is startOn with a given name, which is visible in e-mail addresses.
 func startNamed(t *testing.T, name, temporalAddress, directory string) *system {
 	t.Helper()
 	s := &system{t: t, id: name, db: schematest.New(t), address: temporalAddress, appURL: "http://" + freeAddress(t)}
-	s.makeTarget()
+	s.createTarget()
 	s.importDirectory(directory)
 	s.startSlack()
 	s.connectTemporal()
 	return s
 }
 
-// setting answers a variable that temporal-dev.sh test sets.
+// setting returns a variable that ./temporal-dev.sh test sets.
 func setting(t *testing.T, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
@@ -94,15 +94,15 @@ func setting(t *testing.T, name string) string {
 	return value
 }
 
-// email answers the address of somebody in the sample directory, in this system.
+// email returns the address of a person of the sample directory in this system.
 func (s *system) email(name string) string { return name + "@" + s.id + ".example" }
 
-// object answers the role that stands for an entitlement of the sample directory.
+// object returns the target's role for an entitlement of the sample directory.
 func (s *system) object(application, key string) string {
 	return s.id + "-" + application + "/" + key
 }
 
-// holds tells whether the target gives somebody an entitlement right now.
+// holds reports whether the target shows that a person holds an entitlement.
 func (s *system) holds(person, application, key string) bool {
 	s.t.Helper()
 	var held bool
@@ -113,20 +113,20 @@ func (s *system) holds(person, application, key string) bool {
 	return held
 }
 
-// eventually waits for a condition, and says what it was if it never comes.
+// eventually waits for a condition; what describes it in the failure.
 func (s *system) eventually(what string, condition func() bool) {
 	s.t.Helper()
 	require.Eventually(s.t, condition, 90*time.Second, 100*time.Millisecond, "%s", what)
 }
 
-// shiftClock moves the database's clock, the only one that says what is due.
+// shiftClock moves the database's clock, which alone decides what is due.
 func (s *system) shiftClock(by time.Duration) {
 	s.t.Helper()
 	_, err := s.db.Exec(`update clock set shift = shift + $1 * interval '1 second'`, by.Seconds())
 	require.NoError(s.t, err)
 }
 
-// itemState answers the state of the only item of a request.
+// itemState returns the state of a request's items; different states are joined by commas.
 func (s *system) itemState(request int64) string {
 	s.t.Helper()
 	var state string
@@ -134,16 +134,17 @@ func (s *system) itemState(request int64) string {
 	return state
 }
 
-// ask records a request as the Slack app does, past the form: for tests of what happens afterwards.
+// ask submits a request as the Slack app does, without the form, for tests of what happens afterwards.
 func (s *system) ask(person, application, key string, lasts time.Duration) (request int64) {
 	s.t.Helper()
 	app := s.db.As(s.t, "accessbot_slackapp")
 	tx, err := app.Beginx()
 	require.NoError(s.t, err)
-	defer tx.Rollback() //nolint:errcheck // after the commit it has nothing to do
+	defer tx.Rollback() //nolint:errcheck // after the commit it does nothing
 	err = tx.Get(&request, `
 		insert into access_requests (view_id, requester_id, access_like, ends_at, time_zone, reason_key, note, policy_version)
-		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end, 'UTC', 'project', 'privately noted', (select max(version) from policies) from people where email = $2
+		select $1, id, 'custom', case when $3::float8 > 0 then app_now() + $3::float8 * interval '1 second' end,
+		       'UTC', 'project', 'privately noted', (select max(version) from policies) from people where email = $2
 		returning id`, "V"+randomHex(8), s.email(person), lasts.Seconds())
 	require.NoError(s.t, err)
 	_, err = tx.Exec(`
@@ -152,26 +153,26 @@ func (s *system) ask(person, application, key string, lasts time.Duration) (requ
 		request, s.object(application, key), s.email(person))
 	require.NoError(s.t, err)
 	require.NoError(s.t, tx.Commit())
-	s.wake(request, workflows.SignalSubmitted)
+	s.signal(request, workflows.SignalSubmitted)
 	return request
 }
 
-// wake does what the Slack app does after its ack. While Temporal is away it fails, and the sweep does it.
-func (s *system) wake(request int64, signal string) {
+// signal signals the run as the Slack app does after its ack. While Temporal is down this fails, and the sweep does it later.
+func (s *system) signal(request int64, signal string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := s.waker.Request(ctx, request, signal); err != nil {
-		s.t.Logf("not woken, the sweep will: %v", err)
+	if err := s.starter.SignalRequest(ctx, request, signal); err != nil {
+		s.t.Logf("run not signalled, the sweep does it later: %v", err)
 	}
 }
 
-// approve approves all of a request.
+// approve approves all items of a request.
 func (s *system) approve(person string, request int64) {
 	s.t.Helper()
 	s.answer(person, request, schema.Answer{Approve: true})
 }
 
-// answer waits for the question in the approver's Slack, and answers it in the record as its button does.
+// answer waits for the approval message in the approver's Slack, and records the decision as its button does.
 func (s *system) answer(person string, request int64, answer schema.Answer) {
 	s.t.Helper()
 	s.as(person).WaitForMessage(fmt.Sprintf("#%d", request))
@@ -181,19 +182,19 @@ func (s *system) answer(person string, request int64, answer schema.Answer) {
 		PersonID int64  `db:"person_id"`
 		Terms    string `db:"terms"`
 	}
-	s.eventually("the question is recorded as sent", func() bool {
+	s.eventually("the approval message is recorded as sent", func() bool {
 		return app.Get(&m, `
 			select m.id, m.person_id, m.terms from slack_messages m join people p on p.id = m.person_id
-			 where m.request_id = $1 and p.email = $2 and m.kind = 'question' and m.ts <> ''`, request, s.email(person)) == nil
+			 where m.request_id = $1 and p.email = $2 and m.kind = 'approval' and m.ts <> ''`, request, s.email(person)) == nil
 	})
 	answer.MessageID, answer.PersonID, answer.Terms = m.ID, m.PersonID, m.Terms
 	decided, err := app.Decide(context.Background(), answer)
 	require.NoError(s.t, err)
 	require.NotEmpty(s.t, decided.Items)
-	s.wake(request, workflows.SignalDecisionRecorded)
+	s.signal(request, workflows.SignalDecisionRecorded)
 }
 
-func (s *system) makeTarget() {
+func (s *system) createTarget() {
 	s.t.Helper()
 	admin, err := url.Parse(setting(s.t, "TEST_TARGET_URL"))
 	require.NoError(s.t, err)
@@ -208,7 +209,7 @@ func (s *system) makeTarget() {
 	s.targetURL = admin.String()
 }
 
-// dropRoles leaves the server as it was: roles belong to the whole cluster.
+// dropRoles drops this system's roles, which belong to the whole server.
 func (s *system) dropRoles() {
 	var roles []string
 	err := s.target.Select(&roles, `select rolname from pg_roles where rolname like $1 or rolname like $2 or rolname = $3`,
@@ -217,15 +218,15 @@ func (s *system) dropRoles() {
 		s.t.Error(err)
 		return
 	}
-	for n, role := range roles {
-		roles[n] = pq.QuoteIdentifier(role)
+	for i, role := range roles {
+		roles[i] = pq.QuoteIdentifier(role)
 	}
 	if _, err := s.target.Exec(`drop role ` + strings.Join(roles, ", ")); err != nil {
 		s.t.Error(err)
 	}
 }
 
-// importDirectory imports a directory under this system's own names, and gives in the target what it says is held.
+// importDirectory imports a directory under this system's names, and creates its roles and memberships in the target.
 func (s *system) importDirectory(directory string) {
 	s.t.Helper()
 	own := s.ownDirectory(directory)
@@ -233,7 +234,7 @@ func (s *system) importDirectory(directory string) {
 	s.runOnce("devtool", []string{"seed-target", "-database", s.db.RoleURL("accessbot_auditor"), "-target", s.targetURL, "POSTGRESQL"})
 }
 
-// ownDirectory is a copy of a directory under this system's own names.
+// ownDirectory returns a copy of a directory under this system's names.
 func (s *system) ownDirectory(directory string) string {
 	s.t.Helper()
 	own := s.t.TempDir()
@@ -246,7 +247,7 @@ func (s *system) ownDirectory(directory string) string {
 	return own
 }
 
-// rename gives people and applications of a CSV file names of this system.
+// rename returns a CSV file with this system's names for people and applications.
 func (s *system) rename(file string) []byte {
 	s.t.Helper()
 	text, err := os.ReadFile(file)
@@ -278,14 +279,15 @@ func (s *system) startSlack() {
 	}
 	require.NoError(s.t, s.db.Select(&people, `select email, name, time_zone from people where status <> 'left'`))
 	users := make([]slacksim.User, len(people))
-	for n, p := range people {
-		users[n] = slacksim.User{Email: p.Email, Name: p.Name, TZ: p.Zone}
+	for i, p := range people {
+		users[i] = slacksim.User{Email: p.Email, Name: p.Name, TZ: p.Zone}
 	}
 	config := slacksim.Config{BotToken: botToken, SigningSecret: signingSecret, Users: users}
 	if s.socket {
 		config.AppToken = appToken
 	} else {
-		config.EventsURL, config.InteractivityURL, config.OptionsURL = s.appURL+"/slack/events", s.appURL+"/slack/interactivity", s.appURL+"/slack/options"
+		slack := s.appURL + "/slack/"
+		config.EventsURL, config.InteractivityURL, config.OptionsURL = slack+"events", slack+"interactivity", slack+"options"
 	}
 	server, err := slacksim.New(config)
 	require.NoError(s.t, err)
@@ -307,10 +309,12 @@ func (s *system) connectTemporal() {
 	s.temporal, err = client.NewLazyClient(client.Options{HostPort: s.address, Namespace: s.id, Logger: quiet{}})
 	require.NoError(s.t, err)
 	s.t.Cleanup(s.temporal.Close)
-	s.waker = &workflows.Waker{Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard}
+	s.starter = &workflows.Starter{
+		Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard,
+	}
 }
 
-// startWorker starts the worker, or starts it again.
+// startWorker starts the worker, or restarts it.
 func (s *system) startWorker(extra ...string) {
 	s.t.Helper()
 	address := freeAddress(s.t)
@@ -325,7 +329,7 @@ func (s *system) startWorker(extra ...string) {
 	waitReady(s.t, "http://"+address+"/healthz", s.worker)
 }
 
-// useSocketMode lets Slack reach the app over Socket Mode from now on, in a new workspace.
+// useSocketMode starts a new workspace that reaches the app in Socket Mode.
 func (s *system) useSocketMode() {
 	s.t.Helper()
 	s.socket = true
@@ -368,21 +372,21 @@ func (s *system) run(binary, address string, env []string) *process {
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(s.t, cmd.Start())
 	go func() {
-		_ = cmd.Wait() // killed is how it ends
+		_ = cmd.Wait() // reports that it was killed
 		close(p.done)
 	}()
 	s.t.Cleanup(func() {
 		p.stop()
 		if s.t.Failed() {
-			text, _ := os.ReadFile(log.Name()) // as much as there is
+			text, _ := os.ReadFile(log.Name()) // an error leaves the text empty
 			s.t.Logf("log of %s:\n%s", binary, text[max(0, len(text)-6000):])
 		}
-		_ = log.Close() // written by the process, not by us
+		_ = log.Close() // only the process writes to it
 	})
 	return p
 }
 
-// kill is kill -9.
+// kill ends the process as kill -9 does.
 func (p *process) kill() {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Kill())
@@ -390,7 +394,7 @@ func (p *process) kill() {
 }
 
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.done:
 	case <-time.After(10 * time.Second):
@@ -415,9 +419,9 @@ func waitReady(t *testing.T, url string, p *process) {
 		if err != nil {
 			return false
 		}
-		_ = response.Body.Close() // nothing in it
+		_ = response.Body.Close() // only the status matters
 		return response.StatusCode < 300
-	}, 30*time.Second, 50*time.Millisecond, "%s does not become ready at %s", p.name, url)
+	}, 30*time.Second, 50*time.Millisecond, "%s is not ready at %s", p.name, url)
 }
 
 func freeAddress(t *testing.T) string {
@@ -431,7 +435,7 @@ func freeAddress(t *testing.T) string {
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
 	if _, err := rand.Read(b); err != nil {
-		panic(err) // it never fails
+		panic(err) // rand.Read never fails
 	}
 	return hex.EncodeToString(b)
 }

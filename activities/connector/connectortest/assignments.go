@@ -10,22 +10,22 @@ import (
 	"accessbot/activities/connector"
 )
 
-func givesAgain(t *testing.T, h assignments) {
+func grantsAgain(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	requireHeld(t, h, c, a, false)
 	for range 3 {
-		require.NoError(t, c.Give(t.Context(), a))
+		require.NoError(t, c.Grant(t.Context(), a))
 		requireHeld(t, h, c, a, true)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	}
 }
 
-func takesAgain(t *testing.T, h assignments) {
+func revokesAgain(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
 	for range 3 {
-		require.NoError(t, c.Take(t.Context(), a))
+		require.NoError(t, c.Revoke(t.Context(), a))
 		requireHeld(t, h, c, a, false)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	}
@@ -60,8 +60,8 @@ func createsMissingAccount(t *testing.T, h Harness) {
 	c := open(t, h)
 	creator(t, c)
 	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
-	requireGone(t, connector.Account, a.Account, c.Give(t.Context(), a))
-	require.False(t, h.Exists(t, a.Account), "Give alone creates nothing")
+	requireGone(t, connector.Account, a.Account, c.Grant(t.Context(), a))
+	require.False(t, h.Exists(t, a.Account), "Grant alone creates nothing")
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
 }
@@ -78,7 +78,7 @@ func createsNothingElse(t *testing.T, h Harness) {
 	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
 	_, err := c.Read(t.Context(), a)
 	requireGone(t, connector.Account, a.Account, err)
-	requireGone(t, connector.Account, a.Account, c.Take(t.Context(), a))
+	requireGone(t, connector.Account, a.Account, c.Revoke(t.Context(), a))
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	require.False(t, h.Exists(t, a.Account))
 }
@@ -90,15 +90,15 @@ func missingObject(t *testing.T, h Harness) {
 		a := connector.Assignment{Account: account, Object: h.MissingObject(t)}
 		_, err := c.Read(t.Context(), a)
 		requireGone(t, connector.Object, a.Object, err)
-		requireGone(t, connector.Object, a.Object, c.Give(t.Context(), a))
+		requireGone(t, connector.Object, a.Object, c.Grant(t.Context(), a))
 		requireGone(t, connector.Object, a.Object, connector.Ensure(t.Context(), c, a, true))
-		requireGone(t, connector.Object, a.Object, c.Take(t.Context(), a))
+		requireGone(t, connector.Object, a.Object, c.Revoke(t.Context(), a))
 		require.False(t, h.Exists(t, a.Object))
-		require.Equal(t, existed, h.Exists(t, account), "no account is created for an object that cannot be given")
+		require.Equal(t, existed, h.Exists(t, account), "no account is created for an object that cannot be granted")
 	}
 }
 
-func takesFromGone(t *testing.T, h Harness) {
+func revokesFromGone(t *testing.T, h Harness) {
 	c := open(t, h)
 	for _, a := range []connector.Assignment{
 		{Account: h.MissingAccount(t), Object: h.Object(t)},
@@ -109,27 +109,27 @@ func takesFromGone(t *testing.T, h Harness) {
 	}
 }
 
-func takesWhatOthersGave(t *testing.T, h assignments) {
+func revokesWhatOthersGranted(t *testing.T, h assignments) {
 	c, a, both := open(t, h), fresh(t, h), fresh(t, h)
-	h.GiveByHand(t, a)
+	h.GrantByHand(t, a)
 	requireHeld(t, h, c, a, true)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	requireHeld(t, h, c, a, false)
 
-	h.GiveByHand(t, both)
+	h.GrantByHand(t, both)
 	require.NoError(t, connector.Ensure(t.Context(), c, both, true))
 	require.NoError(t, connector.Ensure(t.Context(), c, both, false))
 	requireHeld(t, h, c, both, false)
 }
 
-func followsWhatOthersTook(t *testing.T, h assignments) {
+func followsWhatOthersRevoked(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
-	h.TakeByHand(t, a)
+	h.RevokeByHand(t, a)
 	requireHeld(t, h, c, a, false)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
-	h.TakeByHand(t, a)
+	h.RevokeByHand(t, a)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	requireHeld(t, h, c, a, false)
 }
@@ -141,7 +141,7 @@ func refuses(t *testing.T, h Harness) {
 	for reason, a := range refused {
 		t.Run(reason, func(t *testing.T) {
 			existed, held := h.Exists(t, a.Account), h.Holds(t, a)
-			requireClass(t, connector.ClassRefused, c.Give(t.Context(), a))
+			requireClass(t, connector.ClassRefused, c.Grant(t.Context(), a))
 			requireClass(t, connector.ClassRefused, connector.Ensure(t.Context(), c, a, true))
 			require.Equal(t, held, h.Holds(t, a))
 			require.Equal(t, existed, h.Exists(t, a.Account))
@@ -167,10 +167,10 @@ func lists(t *testing.T, h Harness) {
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 		held[a] = 0
 	}
-	byHand, not := fresh(t, h), fresh(t, h)
-	h.GiveByHand(t, byHand)
-	require.NoError(t, connector.Ensure(t.Context(), c, byHand, true)) // given twice, told once
-	held[byHand] = 0
+	manualTasks, not := fresh(t, h), fresh(t, h)
+	h.GrantByHand(t, manualTasks)
+	require.NoError(t, connector.Ensure(t.Context(), c, manualTasks, true)) // given twice, told once
+	held[manualTasks] = 0
 	require.NoError(t, lister(t, c).List(t.Context(), func(a connector.Assignment) error {
 		if _, ours := held[a]; ours {
 			held[a]++
@@ -199,8 +199,8 @@ func listingEnds(t *testing.T, h Harness) {
 // liar says that it did what it was asked for.
 type liar struct{ connector.Connector }
 
-func (liar) Give(context.Context, connector.Assignment) error { return nil }
-func (liar) Take(context.Context, connector.Assignment) error { return nil }
+func (liar) Grant(context.Context, connector.Assignment) error  { return nil }
+func (liar) Revoke(context.Context, connector.Assignment) error { return nil }
 
 func findsLies(t *testing.T, h assignments) {
 	c, a := open(t, h), fresh(t, h)

@@ -61,7 +61,7 @@ func manyAccountsAtOnce(t *testing.T, h assignments) {
 	}
 }
 
-func givingAgainstTaking(t *testing.T, h assignments) {
+func grantingAgainstRevoking(t *testing.T, h assignments) {
 	c, ctx, a := open(t, h), patience(t), fresh(t, h)
 	atOnce(func(i int) {
 		held := i%2 == 0

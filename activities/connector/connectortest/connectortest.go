@@ -32,14 +32,14 @@ type Harness interface {
 
 	// MissingObject names one that does not exist.
 	MissingObject(t *testing.T) string
-	// Refused are assignments that must never be given, by what is wrong with them.
+	// Refused are assignments that must never be granted, by what is wrong with them.
 	Refused(t *testing.T) map[string]connector.Assignment
 
 	// Exists tells whether an account or object of this name exists.
 	Exists(t *testing.T, name string) bool
 }
 
-// assignments is what the tests need that only give, take back and look.
+// assignments is what the tests need that only grant, revoke and look.
 type assignments interface {
 	// Addr is the host:port where the target listens, without TLS; empty where nothing does.
 	Addr() string
@@ -49,7 +49,7 @@ type assignments interface {
 	// Can is what the opened connector can do beyond connector.Connector, so that no test is skipped by mistake.
 	Can() Abilities
 
-	// Account and Object create one that nobody has anything of.
+	// Account and Object create one that no one has anything of.
 	Account(t *testing.T) string
 	Object(t *testing.T) string
 	// MissingAccount names one that does not exist.
@@ -57,45 +57,45 @@ type assignments interface {
 
 	// Holds tells whether the target shows the assignment.
 	Holds(t *testing.T, a connector.Assignment) bool
-	// GiveByHand gives it as some administrator would, not as the connector does.
-	GiveByHand(t *testing.T, a connector.Assignment)
-	// TakeByHand takes back what GiveByHand or the connector gave.
-	TakeByHand(t *testing.T, a connector.Assignment)
+	// GrantByHand grants it as some administrator would, not as the connector does.
+	GrantByHand(t *testing.T, a connector.Assignment)
+	// RevokeByHand revokes what GrantByHand or the connector granted.
+	RevokeByHand(t *testing.T, a connector.Assignment)
 }
 
 // Run runs the suite, its tests in parallel.
 func Run(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
-		"the program is handed a connector with all of its abilities":              on(can),
-		"what is given is held, and giving it again changes nothing":               on(givesAgain),
-		"what is taken back is gone, and taking it again changes nothing":          on(takesAgain),
-		"only the assignment that is asked for changes":                            on(changesNothingElse),
-		"giving creates a missing account":                                         createsMissingAccount,
-		"creating an account that is there leaves it as it is":                     createsAccountOnce,
-		"looking and taking back create nothing":                                   createsNothingElse,
-		"a missing object is gone, and nothing is created for it":                  missingObject,
-		"taking back from an account or of an object that is gone succeeds":        takesFromGone,
-		"what someone else gave is held, and can be taken back":                    on(takesWhatOthersGave),
-		"what someone else took back can be given again, and taken back":           on(followsWhatOthersTook),
-		"dangerous assignments are refused and nothing is changed":                 refuses,
-		"what is held is listed":                                                   lists,
-		"an error of the lister's reader ends the listing":                         listingEnds,
-		"a target that lies about giving and taking is found out":                  on(findsLies),
-		"one assignment given, then taken back, by many at once":                   on(manyAtOnce),
-		"many accounts get and lose one object at once":                            on(manyAccountsAtOnce),
-		"giving and taking back at once end in what is asked for last":             on(givingAgainstTaking),
-		"a connector opens while its target is down":                               opensWhileDown,
-		"a target that swallows everything is unavailable in bounded time":         swallowed,
-		"a target that falls silent is unavailable in bounded time":                fallsSilent,
-		"a cut connection is unavailable, and recovers":                            cut,
-		"connections that died while idle are not noticed":                         diedWhileIdle,
-		"a change whose answer was lost is unavailable, and can be asked for anew": lostAnswer,
-		"a cancelled call returns at once, as cancelled":                           cancelled,
-		"a deadline that passes is unavailable, at once":                           deadline,
-		"bad credentials are denied, without telling them":                         badCredentials,
-		"a check says what it sees and changes nothing":                            on(checks),
-		"a check with bad credentials is denied, without telling them":             checksBadCredentials,
-		"a check of a target that is down is unavailable in bounded time":          checksWhatIsDown,
+		"the program is handed a connector with all of its abilities":               on(can),
+		"what is granted is held, and granting it again changes nothing":            on(grantsAgain),
+		"what is revoked is gone, and taking it again changes nothing":              on(revokesAgain),
+		"only the assignment that is asked for changes":                             on(changesNothingElse),
+		"granting creates a missing account":                                        createsMissingAccount,
+		"creating an account that is there leaves it as it is":                      createsAccountOnce,
+		"looking and revoking create nothing":                                       createsNothingElse,
+		"a missing object is gone, and nothing is created for it":                   missingObject,
+		"revoking from an account or of an object that is gone succeeds":            revokesFromGone,
+		"what someone else granted is held, and can be revoked":                     on(revokesWhatOthersGranted),
+		"what someone else revoked can be granted again, and revoked":               on(followsWhatOthersRevoked),
+		"dangerous assignments are refused and nothing is changed":                  refuses,
+		"what is held is listed":                                                    lists,
+		"an error of the lister's reader ends the listing":                          listingEnds,
+		"a target that lies about granting and taking is found out":                 on(findsLies),
+		"one assignment given, then revoked, by many at once":                       on(manyAtOnce),
+		"many accounts get and lose one object at once":                             on(manyAccountsAtOnce),
+		"granting and revoking at once end in what is asked for last":               on(grantingAgainstRevoking),
+		"a connector opens while its target is down":                                opensWhileDown,
+		"a target that swallows everything is unavailable in bounded time":          swallowed,
+		"a target that falls silent is unavailable in bounded time":                 fallsSilent,
+		"a cut connection is unavailable, and recovers":                             cut,
+		"connections that died while idle are not noticed":                          diedWhileIdle,
+		"a change whose answer was lost is unavailable, and can be asked for again": lostAnswer,
+		"a cancelled call returns at once, as cancelled":                            cancelled,
+		"a deadline that passes is unavailable, at once":                            deadline,
+		"bad credentials are denied, without telling them":                          badCredentials,
+		"a check says what it sees and changes nothing":                             on(checks),
+		"a check with bad credentials is denied, without telling them":              checksBadCredentials,
+		"a check of a target that is down is unavailable in bounded time":           checksWhatIsDown,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func requireGone(t *testing.T, part connector.Part, name string, err error) {
 func requireHeld(t *testing.T, h assignments, c connector.Connector, a connector.Assignment, held bool) {
 	t.Helper()
 	require.Equal(t, held, h.Holds(t, a), "the target shows %s", a)
-	state, err := connector.Look(t.Context(), c, a)
+	state, err := connector.ReadOrNotHeld(t.Context(), c, a)
 	require.NoError(t, err)
 	require.Equal(t, connector.State{Held: held}, state)
 }

@@ -29,7 +29,7 @@ func RunHTTP(t *testing.T, h Harness) {
 		"a page of something else, with status 200, is no answer":                        otherPages,
 		"an answer that is cut short is none":                                            cutShort,
 		"an answer without an end is given up":                                           endless,
-		"a redirect is not followed, and credentials go to nobody else":                  redirected,
+		"a redirect is not followed, and credentials go to no one else":                  redirected,
 		"what the target does not let us is denied, without telling the credentials":     denied,
 		"a change that is answered with success and not made is found out":               changeIsALie,
 		"a target that answers after a minute is unavailable, in bounded time":           slow,
@@ -115,7 +115,7 @@ func inTrouble(t *testing.T, h Harness) {
 	}
 }
 
-// requireNoAnswer: an error that nobody takes for "held", "not held" or "gone".
+// requireNoAnswer: an error that no one takes for "held", "not held" or "gone".
 func requireNoAnswer(t *testing.T, err error, about ...any) {
 	t.Helper()
 	require.Contains(t, []connector.Class{connector.ClassUnavailable, connector.ClassDenied}, connector.ClassOf(err), append(about, err)...)
@@ -191,7 +191,7 @@ func redirected(t *testing.T, h Harness) {
 			requireNoAnswer(t, call(t.Context()), name, status)
 		}
 	}
-	require.Zero(t, heard.Load(), "nobody else hears anything")
+	require.Zero(t, heard.Load(), "no one else hears anything")
 }
 
 func denied(t *testing.T, h Harness) {
@@ -251,10 +251,10 @@ func slow(t *testing.T, h Harness) {
 		case <-time.After(time.Minute):
 		}
 	})
-	requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error { return c.Give(t.Context(), a) }))
+	requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error { return c.Grant(t.Context(), a) }))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	require.Error(t, within(t, promptly, func() error { return c.Take(ctx, a) }))
+	require.Error(t, within(t, promptly, func() error { return c.Revoke(ctx, a) }))
 }
 
 func recovers(t *testing.T, h Harness) {

@@ -29,9 +29,9 @@ func within(t *testing.T, limit time.Duration, f func() error) error {
 // calls are all calls that act on an assignment.
 func calls(c connector.Connector, a connector.Assignment) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Read": func(ctx context.Context) error { _, err := c.Read(ctx, a); return err },
-		"Give": func(ctx context.Context) error { return c.Give(ctx, a) },
-		"Take": func(ctx context.Context) error { return c.Take(ctx, a) },
+		"Read":  func(ctx context.Context) error { _, err := c.Read(ctx, a); return err },
+		"Grant": func(ctx context.Context) error { return c.Grant(ctx, a) },
+		"Take":  func(ctx context.Context) error { return c.Revoke(ctx, a) },
 	}
 }
 

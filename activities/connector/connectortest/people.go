@@ -9,44 +9,44 @@ import (
 )
 
 // People is a Harness for a connector behind which people act, and no system: their answers are all that is known. Open's
-// connector is one whose questions somebody answers at once.
+// connector is one whose approvals someone answers at once.
 //
 // What Run tries beyond this cannot be there: no address, connection or credentials that could fail, no list of accounts and
-// objects in which one could be missing, and no name that would be refused by itself rather than by somebody.
+// objects in which one could be missing, and no name that would be refused by itself rather than by someone.
 type People interface {
 	assignments
-	// Unanswered opens the connector while nobody answers. Answer answers what is asked about an assignment with Done.
+	// Unanswered opens the connector while no one answers. Answer answers what is asked about an assignment with Done.
 	Unanswered(t *testing.T) connector.Connector
 	Answer(t *testing.T, a connector.Assignment)
-	// Asked is how often somebody was asked about an assignment.
+	// Asked is how often someone was asked about an assignment.
 	Asked(t *testing.T, a connector.Assignment) int
 }
 
 // RunPeople runs what of the suite applies to such a connector, and what only applies to it.
 func RunPeople(t *testing.T, h People) {
 	for name, test := range map[string]func(*testing.T, assignments){
-		"the program is handed a connector with all of its abilities":     can,
-		"what is given is held, and giving it again changes nothing":      givesAgain,
-		"what is taken back is gone, and taking it again changes nothing": takesAgain,
-		"only the assignment that is asked for changes":                   changesNothingElse,
-		"what someone else gave is held, and can be taken back":           takesWhatOthersGave,
-		"what someone else took back can be given again, and taken back":  followsWhatOthersTook,
-		"what lies about giving and taking is found out":                  findsLies,
-		"one assignment given, then taken back, by many at once":          manyAtOnce,
-		"many accounts get and lose one object at once":                   manyAccountsAtOnce,
-		"giving and taking back at once end in what is asked for last":    givingAgainstTaking,
-		"a check says what it sees and changes nothing":                   checks,
+		"the program is handed a connector with all of its abilities":    can,
+		"what is granted is held, and granting it again changes nothing": grantsAgain,
+		"what is revoked is gone, and taking it again changes nothing":   revokesAgain,
+		"only the assignment that is asked for changes":                  changesNothingElse,
+		"what someone else granted is held, and can be revoked":          revokesWhatOthersGranted,
+		"what someone else revoked can be granted again, and revoked":    followsWhatOthersRevoked,
+		"what lies about granting and taking is found out":               findsLies,
+		"one assignment given, then revoked, by many at once":            manyAtOnce,
+		"many accounts get and lose one object at once":                  manyAccountsAtOnce,
+		"granting and revoking at once end in what is asked for last":    grantingAgainstRevoking,
+		"a check says what it sees and changes nothing":                  checks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)
 		})
 	}
-	t.Run("until somebody answers it is pending, and they are asked once", func(t *testing.T) {
+	t.Run("until someone answers it is pending, and they are asked once", func(t *testing.T) {
 		t.Parallel()
 		waits(t, h)
 	})
-	t.Run("what was not done yet needs nobody when it is not wanted any more", func(t *testing.T) {
+	t.Run("what was not done yet needs no one when it is not wanted any more", func(t *testing.T) {
 		t.Parallel()
 		drops(t, h)
 	})

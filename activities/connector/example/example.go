@@ -46,8 +46,8 @@ func (c *Connector) Read(_ context.Context, a connector.Assignment) (connector.S
 	return connector.State{Held: slices.Contains(members, a.Account)}, err
 }
 
-// Give adds the line, unless it is there.
-func (c *Connector) Give(_ context.Context, a connector.Assignment) error {
+// Grant adds the line, unless it is there.
+func (c *Connector) Grant(_ context.Context, a connector.Assignment) error {
 	return c.change(a, func(members []string) []string {
 		if slices.Contains(members, a.Account) {
 			return members
@@ -56,8 +56,8 @@ func (c *Connector) Give(_ context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take removes the line, if it is there.
-func (c *Connector) Take(_ context.Context, a connector.Assignment) error {
+// Revoke removes the line, if it is there.
+func (c *Connector) Revoke(_ context.Context, a connector.Assignment) error {
 	return c.change(a, func(members []string) []string {
 		return slices.DeleteFunc(members, func(m string) bool { return m == a.Account })
 	})

@@ -23,7 +23,7 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 		if scopes := response.Header.Values("X-OAuth-Scopes"); len(scopes) > 0 {
 			rights = "scopes " + scopes[0]
 			if !hasScope(scopes[0], "admin:org") {
-				return &connector.Denied{Do: fmt.Sprintf("give the token of %s the scope admin:org: it has %q", user.GetLogin(), scopes[0])}
+				return &connector.Denied{Do: fmt.Sprintf("grant the token of %s the scope admin:org: it has %q", user.GetLogin(), scopes[0])}
 			}
 		}
 		if err := c.requireOwner(ctx); err != nil {

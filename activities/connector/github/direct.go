@@ -97,10 +97,10 @@ func (c *Connector) graphQL() string {
 	return "graphql"
 }
 
-// isDirect tells whether somebody is a member of the team themselves. To search
+// isDirect tells whether someone is a member of the team themselves. To search
 // for them finds most at once; what a search does not find may be there all the
 // same, so then every page is looked at.
-func (c *Connector) isDirect(ctx context.Context, s seat) (bool, error) {
+func (c *Connector) isDirect(ctx context.Context, s assignment) (bool, error) {
 	found := func(page []person) bool {
 		for _, p := range page {
 			if p.ID == s.user.GetID() {
@@ -220,7 +220,7 @@ func (c *Connector) listTeam(ctx context.Context, team string, own int64, fn fun
 	}
 }
 
-// account is what somebody is called in assignments.
+// account is what someone is called in assignments.
 func (c *Connector) account(p person) string {
 	if c.byID {
 		return strconv.FormatInt(p.ID, 10)

@@ -73,12 +73,12 @@ func classifyAnswer(a answer, err error) error {
 	case status == http.StatusForbidden && a.header.Get("X-GitHub-SSO") != "":
 		return &connector.Denied{Err: err, Do: "authorize the token for the organization's single sign-on"}
 	case status == http.StatusForbidden:
-		return &connector.Denied{Err: err, Do: "give the token the right to do this: that of an owner, with scope admin:org, or Members: read and write"}
+		return &connector.Denied{Err: err, Do: "grant the token the right to do this: that of an owner, with scope admin:org, or Members: read and write"}
 	case status >= 300 && status < 400:
 		return &connector.Denied{Err: err, Do: "check organization and url: GitHub says that it is somewhere else now"}
 	case status == http.StatusUnprocessableEntity:
 		return &connector.Denied{Err: err, Do: "see what GitHub says: it understands the request, and will not do it"}
-	default: // a 404 that nobody expected, too: perhaps it is gone, and the next look says so
+	default: // a 404 that no one expected, too: perhaps it is gone, and the next look says so
 		return &connector.Unavailable{Err: err}
 	}
 }

@@ -68,23 +68,23 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// Give makes the account a plain member, or invites it. Whoever is a member
+// Grant makes the account a plain member, or invites it. An account that is a member
 // already stays what they are: asking GitHub for it again would make a
 // maintainer, or an owner, a plain member.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		if err != nil {
 			return err
 		}
-		if err := c.mayGive(ctx, s); err != nil {
+		if err := c.mayGrant(ctx, s); err != nil {
 			return err
 		}
 		state, _, err := c.look(ctx, s)
 		switch {
 		case err != nil:
 			return err
-		case state.Settled(true):
+		case state.Matches(true):
 			return nil
 		case state.Pending:
 			return connector.Waiting(a, state)
@@ -103,9 +103,9 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take ends the membership, or withdraws the invitation. Whoever leaves a team
+// Revoke ends the membership, or withdraws the invitation. An account that leaves a team
 // stays in the organization.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		if err != nil {
@@ -118,7 +118,7 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 		switch {
 		case err != nil:
 			return err
-		case state.Settled(false):
+		case state.Matches(false):
 			return nil
 		case s.team == "" && role == owner:
 			return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is an owner of the organization: owners leave it by the hand of another one"}
@@ -127,8 +127,8 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 		if !isNotFound(err) {
 			return writeError(err, "remove members of "+s.what())
 		}
-		// Somebody was faster; or the token may not, which GitHub does not say openly.
-		if state, _, lookErr := c.look(ctx, s); lookErr != nil || state.Settled(false) {
+		// Someone was faster; or the token may not, which GitHub does not say openly.
+		if state, _, lookErr := c.look(ctx, s); lookErr != nil || state.Matches(false) {
 			return lookErr
 		}
 		return &connector.Unavailable{Err: fmt.Errorf("GitHub finds nothing to remove, and shows it all the same; "+
@@ -136,7 +136,7 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-func (c *Connector) add(ctx context.Context, s seat) (*github.Membership, error) {
+func (c *Connector) add(ctx context.Context, s assignment) (*github.Membership, error) {
 	if s.team == "" {
 		membership, _, err := c.client.Organizations.EditOrgMembership(ctx, s.user.GetLogin(), c.organization, &github.Membership{Role: new(member)})
 		return membership, err
@@ -145,7 +145,7 @@ func (c *Connector) add(ctx context.Context, s seat) (*github.Membership, error)
 	return membership, err
 }
 
-func (c *Connector) remove(ctx context.Context, s seat, state connector.State) error {
+func (c *Connector) remove(ctx context.Context, s assignment, state connector.State) error {
 	if s.team == "" {
 		_, err := c.client.Organizations.RemoveOrgMembership(ctx, s.user.GetLogin(), c.organization)
 		return err
@@ -166,7 +166,7 @@ func (c *Connector) remove(ctx context.Context, s seat, state connector.State) e
 // team alone, by this connector; 0: there is none such. Without the team it would
 // still make its reader a member of the organization, who may see its
 // repositories: so all of it is withdrawn.
-func (c *Connector) invitationFor(ctx context.Context, s seat) (id int64, err error) {
+func (c *Connector) invitationFor(ctx context.Context, s assignment) (id int64, err error) {
 	own, err := c.own(ctx)
 	if err != nil {
 		return 0, err

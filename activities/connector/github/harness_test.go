@@ -174,12 +174,12 @@ func (h *harness) Holds(t *testing.T, a connector.Assignment) (holds bool) {
 	return holds
 }
 
-func (h *harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.do(func() { h.teams[strings.TrimPrefix(a.Object, teamPrefix)].direct[h.key(a.Account)] = "maintainer" })
 }
 
-func (h *harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.do(func() { delete(h.teams[strings.TrimPrefix(a.Object, teamPrefix)].direct, h.key(a.Account)) })
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // localGitHub is a local imitation of GitHub, for these tests only: the little
-// that the connector uses, by the rules that GitHub's documentation gives. The
+// that the connector uses, by the rules that GitHub's documentation grants. The
 // titles beside them are those of its pages and sections at docs.github.com/rest.
 // No test here has spoken to GitHub itself.
 type localGitHub struct {
@@ -176,7 +176,7 @@ func (g *localGitHub) rest(w http.ResponseWriter, r *http.Request, as *localUser
 		reply(w, http.StatusOK, u)
 	case is("user", "memberships", "orgs", "ORG"): // "Get an organization membership for the authenticated user": 404 if not affiliated
 		g.membership(w, as.Login)
-	case !g.sees(as): // what somebody may not see is not there
+	case !g.sees(as): // what someone may not see is not there
 		notFound(w)
 	case is("orgs", "ORG", "teams"): // "List teams"
 		var teams []map[string]any
@@ -314,7 +314,7 @@ func (g *localGitHub) teamMembership(w http.ResponseWriter, r *http.Request, as 
 		case g.members[key] != nil && g.members[key].State == active: // a member already: updates the role
 			team.direct[key] = role
 			reply(w, http.StatusOK, localMembership{State: active, Role: role})
-		default: // an owner invites somebody who is no member; pending until they accept
+		default: // an owner invites someone who is no member; pending until they accept
 			invitation := g.invitation(func(i *localInvitation) bool { return strings.EqualFold(i.Login, login) })
 			if invitation == nil {
 				invitation = g.invite(user, as, member)

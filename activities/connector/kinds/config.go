@@ -42,7 +42,7 @@ type common struct {
 
 var instanceName = regexp.MustCompile(`^[A-Z0-9][A-Z0-9_]*$`)
 
-// maxConcurrency keeps one target from taking all connections to the record.
+// maxConcurrency keeps one target from taking all connections to the database.
 const maxConcurrency = 16
 
 // Read reads the file at path; an empty path is a configuration without one. The
@@ -137,7 +137,7 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 	return i, opened.Close()
 }
 
-// doing is what to do about an error, without the words for a target that says no: nobody was asked yet.
+// doing is what to do about an error, without the words for a target that says no: no one was asked yet.
 func doing(err error) string {
 	var denied *connector.Denied
 	if errors.As(err, &denied) && denied.Err == nil {
@@ -186,8 +186,8 @@ func (c *Config) Open(kind, name string) (connector.Connector, connector.Limits,
 	if i.kind != kind {
 		return nil, i.limits, &connector.Denied{Do: fmt.Sprintf("%s is a %s in %s, and a %s in the directory: correct one of them", name, i.kind, c.file, kind)}
 	}
-	if byHand, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
-		byHand.Tasks = c.Tasks(name)
+	if manualTasks, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
+		manualTasks.Tasks = c.Tasks(name)
 	}
 	opened, err := i.settings.Open()
 	if err != nil {
@@ -205,9 +205,9 @@ func (c *Config) byURL(kind, name string) (instance, error) {
 	variable := "TARGET_" + name + "_URL"
 	url := c.getenv(variable)
 	withURL, ok := i.settings.(OnlyURL)
-	_, byHand := i.settings.(*manual.Settings)
+	_, manualTasks := i.settings.(*manual.Settings)
 	switch {
-	case byHand:
+	case manualTasks:
 		return i, nil
 	case ok && url != "":
 		withURL.SetURL(url)

@@ -58,14 +58,14 @@ func (p *person) uidsIn(values []string) []string {
 }
 
 // ghosts are the values of a group that name an account without an entry: one
-// that was deleted stays a member wherever nobody looks after it.
+// that was deleted stays a member wherever no one looks after it.
 func (c *Connector) ghosts(s *session, g *group, account string) ([]string, error) {
 	var values []string
 	if g.byUID {
 		if !slices.Contains(g.members, account) {
 			return nil, nil
 		}
-		// It may be the uid of somebody whose account has another name.
+		// It may be the uid of someone whose account has another name.
 		other, err := c.search(s, c.peopleBase, "people_base", fmt.Sprintf("(uid=%s)", ldap.EscapeFilter(account)), []string{"1.1"})
 		if err != nil || len(other) > 0 {
 			return nil, err
@@ -137,7 +137,7 @@ func (c *Connector) lookup(s *session, base, setting, filter, attribute, name st
 	case len(entries) > 1:
 		return nil, &connector.Denied{Do: fmt.Sprintf("let one entry under %s have %s %q: %q and %q do", setting, attribute, name, entries[0].DN, entries[1].DN)}
 	}
-	// The server takes no notice of letter case and spaces, the record does: two spellings would be two seats there.
+	// The server takes no notification of letter case and spaces, the database does: two spellings would be two assignments there.
 	if has := entries[0].GetEqualFoldAttributeValues(attribute); !slices.Contains(has, name) {
 		return nil, &connector.Denied{Do: fmt.Sprintf("write %q as the directory does: %s of %q is %q", name, attribute, entries[0].DN, has)}
 	}

@@ -28,7 +28,7 @@ var classes = []class{
 
 const anyGroup = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
 
-// group is a group as it stands in the directory.
+// group is a group as it is a delegate the directory.
 type group struct {
 	class
 	dn      string
@@ -81,7 +81,7 @@ func (c *Connector) held(s *session, g *group, account string) (*person, []strin
 	case p == nil:
 		values, err = c.ghosts(s, g, account)
 	case g.byUID && len(p.uids) == 0 && p.refused == "":
-		err = &connector.Denied{Do: fmt.Sprintf("give the entry %q a uid: %q names its members by it", p.dn, g.dn)}
+		err = &connector.Denied{Do: fmt.Sprintf("grant the entry %q a uid: %q names its members by it", p.dn, g.dn)}
 	case g.byUID:
 		values = p.uidsIn(g.members)
 	default:

@@ -211,12 +211,12 @@ func (h harness) modify(t *testing.T, object string, change func(request *ldap.M
 	require.NoError(t, h.admin.Modify(request))
 }
 
-func (h harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.modify(t, a.Object, func(request *ldap.ModifyRequest) { request.Add(h.attribute, []string{h.value(t, a.Account)}) })
 }
 
-func (h harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.modify(t, a.Object, func(request *ldap.ModifyRequest) { request.Delete(h.attribute, []string{h.value(t, a.Account)}) })
 }

@@ -69,8 +69,8 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	return state, nil
 }
 
-// Give makes the account a member of the object.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+// Grant makes the account a member of the object.
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, a, func(s *session) error {
 		g, err := c.group(s, a.Object)
 		if err != nil {
@@ -91,15 +91,15 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// takeAttempts are for changes by others between our look and our change, which
+// revokeAttempts are for changes by others between our look and our change, which
 // then does not happen at all.
-const takeAttempts = 5
+const revokeAttempts = 5
 
 // Take ends the membership.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, a, func(s *session) error {
 		var err error
-		for range takeAttempts {
+		for range revokeAttempts {
 			var again bool
 			if again, err = c.take(s, a); !again {
 				return err

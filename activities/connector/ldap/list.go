@@ -20,7 +20,7 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 		if err != nil {
 			return err
 		}
-		seen := map[string]bool{} // of two groups of one name, neither could be taken back
+		seen := map[string]bool{} // of two groups of one name, neither could be revoked
 		return c.pages(ctx, s, c.groupsBase, "groups_base", anyGroup, c.groupAttributes(), func(entry *ldap.Entry) error {
 			g, err := c.groupOf(entry)
 			if err != nil || len(g.names) == 0 || seen[g.names[0]] {

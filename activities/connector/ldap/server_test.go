@@ -41,7 +41,7 @@ type server struct {
 	caFile    string
 }
 
-// rights are what docs/connectors/ldap.md tells an operator to give.
+// rights are what docs/connectors/ldap.md tells an operator to grant.
 const rights = `
 access to dn.subtree="ou=groups,dc=example,dc=org" attrs=member,uniqueMember,memberUid
   by dn.exact="uid=accessbot,ou=people,dc=example,dc=org" write
@@ -101,7 +101,7 @@ func newServer(t *testing.T, withTLS bool) *server {
 	return s
 }
 
-// run starts the program, on other ports if somebody else took those first.
+// run starts the program, on other ports if someone else took those first.
 func (s *server) run(t *testing.T, program, config string, withTLS bool) {
 	t.Helper()
 	var said bytes.Buffer
@@ -122,7 +122,7 @@ func (s *server) run(t *testing.T, program, config string, withTLS bool) {
 		}()
 		if s.answers(ended) {
 			t.Cleanup(func() {
-				_ = s.admin.Close() // so that slapd has nobody to wait for
+				_ = s.admin.Close() // so that slapd has no one to wait for
 				require.NoError(t, slapd.Process.Signal(os.Interrupt))
 				<-ended
 			})

@@ -117,7 +117,7 @@ func (c *Connector) connect(ctx context.Context, s *session) error {
 func startTLSError(ctx context.Context, kept *socket, err error) error {
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultProtocolError):
-		return &connector.Denied{Err: err, Do: "give the server a certificate, or set url to ldaps://: it knows no StartTLS"}
+		return &connector.Denied{Err: err, Do: "grant the server a certificate, or set url to ldaps://: it knows no StartTLS"}
 	case ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
 		return kept.tlsError(ctx, err)
 	default:

@@ -52,7 +52,7 @@ func (s *Settings) open() (*Connector, error) {
 	if err := s.secure(c); err != nil {
 		return nil, err
 	}
-	if !s.Password.Set() { // a bind without one succeeds, as nobody (RFC 4513, section 5.1.2)
+	if !s.Password.Set() { // a bind without one succeeds, as no one (RFC 4513, section 5.1.2)
 		return nil, &connector.Denied{Do: "set password to that of bind_dn, as env:NAME or file:PATH"}
 	}
 	for _, setting := range []struct {

@@ -1,5 +1,5 @@
 // Package manual is the connector to systems without an interface of their own:
-// people give and take there by hand. Giving and taking back are tasks for those
+// people grant and take there by hand. Granting and revoking are manual_tasks for those
 // who look after the application. Their answers are all that is known of such a
 // system: to read it is to read what they said last.
 package manual
@@ -15,7 +15,7 @@ import (
 // MaxNameBytes is the longest name of an account or object.
 const MaxNameBytes = 255
 
-// Tasks are the tasks of one system, kept somewhere else.
+// Tasks are the manual_tasks of one system, kept somewhere else.
 type Tasks interface {
 	// Task answers what people said last about an assignment, and what they are
 	// being asked.
@@ -28,11 +28,11 @@ type Tasks interface {
 
 // Task is how an assignment stands.
 type Task struct {
-	Held   bool     // as was said last
-	Open   bool     // somebody is being asked
-	ToGive bool     // what they are asked: to give, or to take back
-	Cannot string   // they said that what is wanted now cannot be done, and why
-	Asked  []string // names of those who are asked
+	Held    bool     // as was said last
+	Open    bool     // someone is being asked
+	ToGrant bool     // what they are asked: to grant, or to revoke
+	Cannot  string   // they said that what is wanted now cannot be done, and why
+	Asked   []string // names of those who are asked
 }
 
 // Settings of a system: there is nothing to know of it.
@@ -62,18 +62,18 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	}
 	state := connector.State{Held: t.Held, Pending: t.Open}
 	if t.Open {
-		state.On, state.WaitsFor, state.People = connector.OnPeople, byHand(t), t.Asked
+		state.On, state.WaitsFor, state.People = connector.OnPeople, manualTasks(t), t.Asked
 	}
 	return state, nil
 }
 
-// Give asks for it, unless it was given, or is asked for, already.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+// Grant asks for it, unless it was granted, or is asked for, already.
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.change(ctx, a, true)
 }
 
-// Take asks for it. What was never given needs nobody.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+// Take asks for it. What was never granted needs no one.
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.change(ctx, a, false)
 }
 
@@ -83,16 +83,16 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 		return err
 	}
 	switch {
-	case t.Open && t.ToGive != held && t.Held == held:
+	case t.Open && t.ToGrant != held && t.Held == held:
 		return c.tasks.Drop(ctx, a) // it was not done yet: nothing is left to do
-	case t.Open && t.ToGive == held:
+	case t.Open && t.ToGrant == held:
 		return pending(a, held, t)
 	case t.Held == held:
 		return nil
 	case t.Cannot != "" && held:
 		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: t.Cannot, ByPeople: true}
 	case t.Cannot != "":
-		return &connector.Denied{Do: fmt.Sprintf("somebody has to take %s by hand; those who were asked said: %s", a, t.Cannot)}
+		return &connector.Denied{Do: fmt.Sprintf("someone has to take %s by hand; those who were asked said: %s", a, t.Cannot)}
 	}
 	if err := c.tasks.Ask(ctx, a, held); err != nil {
 		return err
@@ -104,10 +104,10 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 }
 
 func pending(a connector.Assignment, held bool, t Task) error {
-	return &connector.Pending{Assignment: a, Want: held, On: connector.OnPeople, WaitsFor: byHand(t), People: t.Asked}
+	return &connector.Pending{Assignment: a, Want: held, On: connector.OnPeople, WaitsFor: manualTasks(t), People: t.Asked}
 }
 
-func byHand(t Task) string {
+func manualTasks(t Task) string {
 	if len(t.Asked) == 0 {
 		return "an owner to do it by hand"
 	}

@@ -16,7 +16,7 @@ import (
 	"accessbot/activities/connector/manual"
 )
 
-// book is a task book in memory: package activities keeps the real one in the record.
+// book is a task book in memory: package activities keeps the real one in the database.
 type book struct {
 	mu    sync.Mutex
 	tasks map[connector.Assignment]*manual.Task
@@ -41,10 +41,10 @@ func (b *book) Ask(_ context.Context, a connector.Assignment, held bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.task(a)
-	if !t.Open || t.ToGive != held {
+	if !t.Open || t.ToGrant != held {
 		b.asked[a]++
 	}
-	t.Open, t.ToGive, t.Cannot = true, held, ""
+	t.Open, t.ToGrant, t.Cannot = true, held, ""
 	return nil
 }
 
@@ -55,12 +55,12 @@ func (b *book) Drop(_ context.Context, a connector.Assignment) error {
 	return nil
 }
 
-// done is somebody's answer: Done.
+// done is someone's answer: Done.
 func (b *book) done(a connector.Assignment) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if t := b.task(a); t.Open {
-		t.Open, t.Held = false, t.ToGive
+		t.Open, t.Held = false, t.ToGrant
 	}
 }
 
@@ -70,18 +70,18 @@ func (b *book) says(a connector.Assignment, held bool) {
 	b.task(a).Held = held
 }
 
-// answered is the connector while somebody answers at once.
+// answered is the connector while someone answers at once.
 type answered struct {
 	*manual.Connector
 	book *book
 }
 
-func (c answered) Give(ctx context.Context, a connector.Assignment) error {
-	return c.wait(a, c.Connector.Give(ctx, a))
+func (c answered) Grant(ctx context.Context, a connector.Assignment) error {
+	return c.wait(a, c.Connector.Grant(ctx, a))
 }
 
-func (c answered) Take(ctx context.Context, a connector.Assignment) error {
-	return c.wait(a, c.Connector.Take(ctx, a))
+func (c answered) Revoke(ctx context.Context, a connector.Assignment) error {
+	return c.wait(a, c.Connector.Revoke(ctx, a))
 }
 
 func (c answered) wait(a connector.Assignment, err error) error {
@@ -127,9 +127,9 @@ func (h harness) Holds(t *testing.T, a connector.Assignment) bool {
 	return task.Held
 }
 
-func (h harness) GiveByHand(_ *testing.T, a connector.Assignment) { h.says(a, true) }
-func (h harness) TakeByHand(_ *testing.T, a connector.Assignment) { h.says(a, false) }
-func (h harness) Answer(_ *testing.T, a connector.Assignment)     { h.done(a) }
+func (h harness) GrantByHand(_ *testing.T, a connector.Assignment)  { h.says(a, true) }
+func (h harness) RevokeByHand(_ *testing.T, a connector.Assignment) { h.says(a, false) }
+func (h harness) Answer(_ *testing.T, a connector.Assignment)       { h.done(a) }
 
 func (h harness) Asked(_ *testing.T, a connector.Assignment) int {
 	h.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Check says which server answers, as whom, and what it lets us give.
+// Check says which server answers, as whom, and what it lets us grant.
 func (c *Connector) Check(ctx context.Context) (string, error) {
 	var seen struct {
 		Version   string `db:"version"`
@@ -38,9 +38,9 @@ func (c *Connector) Check(ctx context.Context) (string, error) {
 	case !seen.Creates && !seen.Super:
 		return "", &connector.Denied{Do: fmt.Sprintf("let login %q make accounts: ALTER ROLE ... CREATEROLE", seen.Login)}
 	}
-	report := fmt.Sprintf("PostgreSQL %s as %s: %d roles that could be given, %d of them by this login, which may create accounts", seen.Version, seen.Login, seen.Objects, seen.Grantable)
+	report := fmt.Sprintf("PostgreSQL %s as %s: %d roles that could be granted, %d of them by this login, which may create accounts", seen.Version, seen.Login, seen.Objects, seen.Grantable)
 	if seen.Super {
-		report += " (a superuser: give it a login of its own with CREATEROLE instead)"
+		report += " (a superuser: grant it a login of its own with CREATEROLE instead)"
 	}
 	return report, nil
 }

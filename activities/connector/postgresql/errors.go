@@ -64,10 +64,10 @@ func (c *Connector) revokeError(statement string, err error) error {
 	switch {
 	case pq.As(err, pqerror.InsufficientPrivilege) != nil:
 		return &connector.Denied{Err: err, Do: fmt.Sprintf(
-			"login %q may not take back what this role granted; let someone who may run: %s", c.login, statement)}
+			"login %q may not revoke what this role granted; let someone who may run: %s", c.login, statement)}
 	case pq.As(err, pqerror.DependentObjectsStillExist, pqerror.DependentPrivilegeDescriptorsStillExist) != nil:
 		return &connector.Denied{Err: err, Do: fmt.Sprintf(
-			"the account had the ADMIN option and gave the role on; look at who has it from there, then run: %s CASCADE", statement)}
+			"the account had the ADMIN option and granted the role on; look at who has it from there, then run: %s CASCADE", statement)}
 	default:
 		return err
 	}

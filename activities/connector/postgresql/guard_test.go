@@ -11,51 +11,54 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Whoever has one target must not end the program that takes back in all of them.
-func TestAnAnswerThatMakesNoSenseIsAnErrorAndNoPanic(t *testing.T) {
+func TestGuard(t *testing.T) {
 	t.Parallel()
-	const (
-		welcome   = "R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
-		begun     = "C\x00\x00\x00\x0aBEGIN\x00Z\x00\x00\x00\x05T"
-		parsed    = "1\x00\x00\x00\x04t\x00\x00\x00\x0e\x00\x02\x00\x00\x00\x19\x00\x00\x00\x19"
-		described = parsed + "T\x00\x00\x00\x06\x00\x00Z\x00\x00\x00\x05T"
-		bound     = "2\x00\x00\x00\x04"
-		tooShort  = "R\x00\x00\x00\x00"         // its length is less than that of the length itself
-		column    = "T\x00\x00\x00\x06\x00\x01" // one, of which nothing is said
-		row       = "D\x00\x00\x00\x04"         // without the number of its columns
-	)
-	for name, answers := range map[string][]string{
-		"to the first message":              {tooShort},
-		"to the beginning of a transaction": {welcome, tooShort},
-		"to a statement":                    {welcome, begun, tooShort},
-		"about its columns":                 {welcome, begun, parsed + column},
-		"in its rows, and again after them": {welcome, begun, described, bound + row + row + tooShort},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = listener.Close() }) // it served
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
+	// Whoever has one target must not end the program that revokes in all of them.
+	t.Run("nonsense answer is an error and no panic", func(t *testing.T) {
+		t.Parallel()
+		const (
+			welcome   = "R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
+			begun     = "C\x00\x00\x00\x0aBEGIN\x00Z\x00\x00\x00\x05T"
+			parsed    = "1\x00\x00\x00\x04t\x00\x00\x00\x0e\x00\x02\x00\x00\x00\x19\x00\x00\x00\x19"
+			described = parsed + "T\x00\x00\x00\x06\x00\x00Z\x00\x00\x00\x05T"
+			bound     = "2\x00\x00\x00\x04"
+			tooShort  = "R\x00\x00\x00\x00"         // its length is less than that of the length itself
+			column    = "T\x00\x00\x00\x06\x00\x01" // one, of which nothing is said
+			row       = "D\x00\x00\x00\x04"         // without the number of its columns
+		)
+		for name, answers := range map[string][]string{
+			"to the first message":              {tooShort},
+			"to the beginning of a transaction": {welcome, tooShort},
+			"to a statement":                    {welcome, begun, tooShort},
+			"about its columns":                 {welcome, begun, parsed + column},
+			"in its rows, and again after them": {welcome, begun, described, bound + row + row + tooShort},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				listener, err := net.Listen("tcp", "127.0.0.1:0")
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = listener.Close() }) // it served
+				go func() {
+					for {
+						conn, err := listener.Accept()
+						if err != nil {
+							return
+						}
+						go answer(conn, answers)
 					}
-					go answer(conn, answers)
+				}()
+				c, err := Open("postgres://someone@" + listener.Addr().String() + "/target?sslmode=disable")
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = c.Close() }) // its connections are cut
+				for range 3 {                       // nothing stays taken
+					_, err = c.Read(t.Context(), connector.Assignment{Account: "ann", Object: "reader"})
+					require.ErrorContains(t, err, "invalid message")
+					assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
 				}
-			}()
-			c, err := Open("postgres://somebody@" + listener.Addr().String() + "/target?sslmode=disable")
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = c.Close() }) // its connections are cut
-			for range 3 {                       // nothing stays taken
-				_, err = c.Read(t.Context(), connector.Assignment{Account: "ann", Object: "reader"})
-				require.ErrorContains(t, err, "makes no sense")
-				assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
-			}
-			assert.Zero(t, c.pool.Stats().InUse)
-		})
-	}
+				assert.Zero(t, c.pool.Stats().InUse)
+			})
+		}
+	})
 }
 
 // answer answers what comes, piece by piece.

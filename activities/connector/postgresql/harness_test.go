@@ -26,7 +26,7 @@ type harness struct {
 	adminURL *url.URL
 	version  int
 	login    *url.Userinfo // nil: the superuser's
-	other    string        // a role that gives by hand, whose privileges the login has
+	other    string        // a role that grants by hand, whose privileges the login has
 }
 
 var _ connectortest.Harness = (*harness)(nil)
@@ -256,12 +256,12 @@ func (h *harness) grantors(t *testing.T, a connector.Assignment) []string {
 	return grantors
 }
 
-func (h *harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.exec(t, "GRANT %s TO %s GRANTED BY %s", a.Object, a.Account, h.other)
 }
 
-func (h *harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	for _, grantor := range h.grantors(t, a) {
 		h.exec(t, "REVOKE %s FROM %s GRANTED BY %s", a.Object, a.Account, grantor)

@@ -9,7 +9,7 @@ import (
 )
 
 // MaxNameBytes is the longest role name: NAMEDATALEN - 1 of a standard build.
-// PostgreSQL shortens a longer one with no more than a notice, and then means
+// PostgreSQL shortens a longer one with no more than a notification, and then means
 // another role.
 const MaxNameBytes = 63
 
@@ -43,7 +43,7 @@ func badName(name string) string {
 	}
 }
 
-// reserved says why a role of this name is nobody's to be given. PostgreSQL
+// reserved says why a role of this name is no one's to be granted. PostgreSQL
 // takes "public" and "none" for its keywords even when they are quoted.
 func reserved(name string) string {
 	switch {

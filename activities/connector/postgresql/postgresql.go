@@ -3,8 +3,8 @@
 // to be a direct member of it. It creates missing accounts, never objects.
 //
 // Its own login needs CREATEROLE and, from version 16 on, every entitlement's
-// role WITH ADMIN OPTION. There it can take back what it gave itself, and what
-// was given by roles whose privileges it has; a membership that someone else
+// role WITH ADMIN OPTION. There it can revoke what it granted itself, and what
+// was granted by roles whose privileges it has; a membership that someone else
 // granted stays until they revoke it, and says so (connector.Denied).
 package postgresql
 
@@ -100,7 +100,7 @@ func (c *Connector) call(ctx context.Context, f func(ctx context.Context, tx *sq
 	return c.classify(ctx, err)
 }
 
-// Read tells whether the account is a direct member of the object, whoever
+// Read tells whether the account is a direct member of the object, no matter who
 // granted it.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
 	if err := checkNames(a); err != nil {
@@ -127,9 +127,9 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	return state, nil
 }
 
-// Give makes the account a plain member of the object: without the ADMIN
+// Grant makes the account a plain member of the object: without the ADMIN
 // option, and inheriting as the account does.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	if err := checkNames(a); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 		if err != nil {
 			return err
 		}
-		if err := found.mayGive(a); err != nil {
+		if err := found.mayGrant(a); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "GRANT "+pq.QuoteIdentifier(a.Object)+" TO "+pq.QuoteIdentifier(a.Account))
@@ -146,8 +146,8 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take ends the membership, whoever granted it.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+// Revoke ends the membership, no matter who granted it.
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	if err := checkNames(a); err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
 		if err != nil {
 			return err
 		}
-		if err := found.mayTake(a); err != nil {
+		if err := found.mayRevoke(a); err != nil {
 			return err
 		}
 		statements, err := revokes(ctx, tx, a)
@@ -207,7 +207,7 @@ func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 			" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
 			return &connector.Denied{Err: err, Do: fmt.Sprintf(
-				"give login %q CREATEROLE, or create role %q yourself", c.login, account)}
+				"grant login %q CREATEROLE, or create role %q yourself", c.login, account)}
 		}
 		return err
 	})

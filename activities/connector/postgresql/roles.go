@@ -75,9 +75,9 @@ func (r roles) present(a connector.Assignment) error {
 	return nil
 }
 
-// mayGive refuses what would give more than an ordinary role's privileges, or
-// give them to something other than a person's account.
-func (r roles) mayGive(a connector.Assignment) error {
+// mayGrant refuses what would grant more than an ordinary role's privileges, or
+// grant them to something other than a person's account.
+func (r roles) mayGrant(a connector.Assignment) error {
 	if r.object != nil {
 		if reason := r.objectRefused(); reason != "" {
 			return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: reason}
@@ -96,10 +96,10 @@ func (r roles) mayGive(a connector.Assignment) error {
 	return nil
 }
 
-// mayTake refuses less than mayGive: an object that was made powerful since it
-// was given, or an account that was, or that was disabled (NOLOGIN), must lose
+// mayRevoke refuses less than mayGrant: an object that was made powerful since it
+// was granted, or an account that was, or that was disabled (NOLOGIN), must lose
 // its access all the more.
-func (r roles) mayTake(a connector.Assignment) error {
+func (r roles) mayRevoke(a connector.Assignment) error {
 	if err := r.present(a); err != nil {
 		return err
 	}
@@ -132,8 +132,8 @@ func (r roles) objectRefused() string {
 }
 
 // accountRefused: an account that may change roles or pass by all checks is an
-// operator's or a program's, not a person's, and what we take back from it, it
-// could keep or give itself again. CREATEDB does neither: developers have it.
+// operator's or a program's, not a person's, and what we revoke from it, it
+// could keep or grant itself again. CREATEDB does neither: developers have it.
 func (r roles) accountRefused() string {
 	switch account := r.account; {
 	case account.untouchable() != "":

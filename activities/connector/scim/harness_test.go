@@ -187,12 +187,12 @@ func (h harness) Holds(t *testing.T, a connector.Assignment) bool {
 	return false
 }
 
-func (h harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.patch(t, a, map[string]any{"op": "add", "value": map[string]any{"members": []member{{h.user(t, a.Account)[0].ID}}}})
 }
 
-func (h harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.patch(t, a, map[string]any{"op": "remove", "path": `members[value eq "` + h.user(t, a.Account)[0].ID + `"]`})
 }

@@ -49,32 +49,32 @@ func (c *Connector) Close() error {
 	return nil
 }
 
-// seat is an assignment as it was found: the group, the user, and whether one is
+// assignment is an assignment as it was found: the group, the user, and whether one is
 // a member of the other.
-type seat struct {
+type assignment struct {
 	group  string // ID
 	user   string // ID
 	active bool   // the user is not disabled
 	held   bool
 }
 
-// find looks a seat up, the group first.
-func (c *Connector) find(ctx context.Context, a connector.Assignment) (seat, error) {
+// find looks an assignment up, the group first.
+func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignment, error) {
 	if err := checkName(connector.Object, a.Object); err != nil {
-		return seat{}, err
+		return assignment{}, err
 	}
 	if err := checkName(connector.Account, a.Account); err != nil {
-		return seat{}, err
+		return assignment{}, err
 	}
 	group, err := c.group(ctx, a.Object)
 	if err != nil {
-		return seat{}, err
+		return assignment{}, err
 	}
 	user, err := c.user(ctx, a.Account)
 	if err != nil {
-		return seat{}, err
+		return assignment{}, err
 	}
-	s := seat{group: group.ID, user: user.ID, active: user.Active == nil || *user.Active}
+	s := assignment{group: group.ID, user: user.ID, active: user.Active == nil || *user.Active}
 	err = c.service.members(ctx, group.ID, func(id string) error {
 		if id == user.ID {
 			s.held = true
@@ -104,9 +104,9 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// Give adds the account to the group's members. A user who is disabled there is
-// refused: somebody meant them to have nothing.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+// Grant adds the account to the group's members. A user who is disabled there is
+// refused: someone meant them to have nothing.
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		switch {
@@ -122,7 +122,7 @@ func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
 }
 
 // Take removes the account from the group's members, however often it is there.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		if err != nil || !s.held {
@@ -199,7 +199,7 @@ func lowerASCII(name string) string {
 }
 
 // one finds the resource that match is true of. None is *connector.Gone; two are
-// an error: which of them was meant, nobody knows.
+// an error: which of them was meant, no one knows.
 func (c *Connector) one(ctx context.Context, part connector.Part, name, attribute, path string, query url.Values, match func(resource) bool) (resource, error) {
 	query.Set("filter", attribute+" eq "+quote(name))
 	var found []resource
@@ -208,7 +208,7 @@ func (c *Connector) one(ctx context.Context, part connector.Part, name, attribut
 			found = append(found, r)
 		}
 		if len(found) > 1 {
-			return &connector.Denied{Do: fmt.Sprintf("give the %ss whose %s is %q different names there: there is more than one", part, attribute, name)}
+			return &connector.Denied{Do: fmt.Sprintf("grant the %ss whose %s is %q different names there: there is more than one", part, attribute, name)}
 		}
 		return nil
 	})
@@ -339,7 +339,7 @@ func refusal(status int, header http.Header, err error) error {
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return &connector.Denied{Err: err, Do: "renew the token, or give it the right to read users and to change groups"}
+		return &connector.Denied{Err: err, Do: "renew the token, or grant it the right to read users and to change groups"}
 	case status >= 300 && status < 400:
 		return &connector.Denied{Err: err, Do: "set url to where the SCIM service really is: redirects are not followed"}
 	case status == http.StatusNotFound, status == http.StatusConflict, status == http.StatusPreconditionFailed,

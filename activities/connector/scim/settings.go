@@ -58,7 +58,7 @@ func (s *Settings) open() (*Connector, error) {
 		return nil, &connector.Denied{Do: "leave account_attribute out, or creates_accounts: an account is created by its userName"}
 	}
 	if !s.Token.Set() {
-		return nil, &connector.Denied{Do: "set token to one that the SCIM service gave out, as env:NAME or file:PATH"}
+		return nil, &connector.Denied{Do: "set token to one that the SCIM service granted out, as env:NAME or file:PATH"}
 	}
 	client, err := httptarget.Client(s.CAFile)
 	if err != nil {

@@ -61,7 +61,7 @@ func (t *Target) Connector() connector.Connector { return t.connector }
 func (t *Target) Close() error { return t.connector.Close() }
 
 // Acquire takes one of the target's slots, waiting in line for a moment at most,
-// and hands out the connector. done gives the slot back, and is told what came of
+// and hands out the connector. done removes the slot , and is told what came of
 // it: a target that asks for fewer calls is left alone for as long as it said.
 func (t *Target) Acquire(ctx context.Context) (c connector.Connector, done func(error), err error) {
 	if left := t.pause.left(); left > 0 {

@@ -157,7 +157,7 @@ func (e *endpoint) refusal(asked request, a reply) error {
 	}
 }
 
-// looksAtSignatures makes sure that not everybody can give and take there.
+// looksAtSignatures makes sure that not everyone can grant and revoke there.
 func (e *endpoint) looksAtSignatures(ctx context.Context) error {
 	a, err := e.send(ctx, request{Action: "check"}, "not "+e.secret)
 	switch {
@@ -168,6 +168,6 @@ func (e *endpoint) looksAtSignatures(ctx context.Context) error {
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		return e.refusal(request{Action: "check"}, a)
 	default:
-		return &connector.Denied{Do: fmt.Sprintf("let the receiver refuse wrong signatures with 401: it answered one with %d, so anybody can give access there", a.status)}
+		return &connector.Denied{Do: fmt.Sprintf("let the receiver refuse wrong signatures with 401: it answered one with %d, so anybody can grant access there", a.status)}
 	}
 }

@@ -24,7 +24,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte, retryAfter string) {
 		e := &endpoint{secret: "0123456789abcdef0123456789abcdef"}
 		a := reply{status: status, header: http.Header{"Retry-After": {retryAfter}}, body: append(body, e.secret...)}
-		for _, asked := range []request{{Action: "give", Account: "ann", Object: "admin"}, {Action: "create_account", Account: "ann"}} {
+		for _, asked := range []request{{Action: "grant", Account: "ann", Object: "admin"}, {Action: "create_account", Account: "ann"}} {
 			for _, answer := range []reply{a, {status: status, header: a.header, body: body}} {
 				err := e.refusal(asked, answer)
 				require.Error(t, err)
@@ -45,7 +45,7 @@ func FuzzAnswer(f *testing.F) {
 
 // FuzzSignedRequest: a receiver believes no signature but the one of this very request, of about now.
 func FuzzSignedRequest(f *testing.F) {
-	f.Add("1700000000", "/accessbot", []byte(`{"action":"give"}`), "v1=00")
+	f.Add("1700000000", "/accessbot", []byte(`{"action":"grant"}`), "v1=00")
 	f.Add("-9223372036854775808", "/a:b?c", []byte(":"), "")
 	f.Fuzz(func(t *testing.T, timestamp, path string, body []byte, signature string) {
 		const secret = "0123456789abcdef0123456789abcdef"

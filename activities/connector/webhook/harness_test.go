@@ -114,12 +114,12 @@ func (h *harness) Holds(t *testing.T, a connector.Assignment) bool {
 	return standing.State == receiver.Held
 }
 
-func (h *harness) GiveByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) GrantByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.Set(receiver.Assignment(a), true)
 }
 
-func (h *harness) TakeByHand(t *testing.T, a connector.Assignment) {
+func (h *harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.Set(receiver.Assignment(a), false)
 }
@@ -127,12 +127,12 @@ func (h *harness) TakeByHand(t *testing.T, a connector.Assignment) {
 func (h *harness) Refused(t *testing.T) map[string]connector.Assignment {
 	t.Helper()
 	account, object, root, held := h.Account(t), h.Object(t), rand.Text(), rand.Text()
-	h.AddObject(root, "nobody is to have this")
-	h.AddObject(held, "nobody is to have this")
-	h.GiveByHand(t, connector.Assignment{Account: account, Object: held})
+	h.AddObject(root, "no one is to have this")
+	h.AddObject(held, "no one is to have this")
+	h.GrantByHand(t, connector.Assignment{Account: account, Object: held})
 	return map[string]connector.Assignment{
 		"what the receiver refuses":               {Account: account, Object: root},
-		"... also where somebody has it":          {Account: account, Object: held},
+		"... also where someone has it":           {Account: account, Object: held},
 		"... also to those who are not there yet": {Account: h.MissingAccount(t), Object: root},
 		"no name as object":                       {Account: account, Object: ""},
 		"no name as account":                      {Account: "", Object: object},

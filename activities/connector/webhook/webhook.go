@@ -91,28 +91,28 @@ func (c *Connector) read(ctx context.Context, a connector.Assignment) (connector
 	return state, s.Revision, nil
 }
 
-// Give asks the receiver to give it, unless it is held already.
-func (c *Connector) Give(ctx context.Context, a connector.Assignment) error {
+// Grant asks the receiver to grant it, unless it is held already.
+func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error { return c.change(ctx, a, true) })
 }
 
-// Take asks the receiver to take it back, unless it is not held.
-func (c *Connector) Take(ctx context.Context, a connector.Assignment) error {
+// Take asks the receiver to revoke it , unless it is not held.
+func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error { return c.change(ctx, a, false) })
 }
 
 func (c *Connector) change(ctx context.Context, a connector.Assignment, held bool) error {
 	state, revision, err := c.read(ctx, a)
 	switch {
-	// What must not be given is refused also where somebody has it already, and
-	// before an account is made for it: so giving is always asked for.
+	// What must not be granted is refused also where someone has it already, and
+	// before an account is made for it: so granting is always asked for.
 	case held && connector.ClassOf(err) == connector.ClassGone:
 	case err != nil:
 		return err
-	case !held && state.Settled(false):
+	case !held && state.Matches(false):
 		return nil
 	}
-	action := map[bool]string{true: "give", false: "take"}[held]
+	action := map[bool]string{true: "grant", false: "revoke"}[held]
 	asked := request{Action: action, Account: a.Account, Object: a.Object, ID: changeID(action, a, revision)}
 	reply, err := c.receiver.ask(ctx, asked, http.StatusOK, http.StatusAccepted)
 	if err != nil || reply.status == http.StatusOK {

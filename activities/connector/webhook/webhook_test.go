@@ -31,19 +31,19 @@ func TestConformance(t *testing.T) {
 	connectortest.RunHTTP(t, h)
 }
 
-var seat = connector.Assignment{Account: "ann", Object: "crew"}
+var assignment = connector.Assignment{Account: "ann", Object: "crew"}
 
 func requireClass(t *testing.T, want connector.Class, err error) {
 	t.Helper()
 	require.Equal(t, want, connector.ClassOf(err), "%v", err)
 }
 
-// story is a store whose answers about a seat a test writes.
+// story is a store whose answers about an assignment a test writes.
 type story struct {
 	*receiver.Memory
 	mu       sync.Mutex
 	standing receiver.Standing
-	asked    []string // "give" or "take"
+	asked    []string // "grant" or "revoke"
 }
 
 func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, error) {
@@ -55,7 +55,7 @@ func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, e
 func (s *story) Change(_ context.Context, _ string, _ receiver.Assignment, held bool) (receiver.Standing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, map[bool]string{true: "give", false: "take"}[held])
+	s.asked = append(s.asked, map[bool]string{true: "grant", false: "revoke"}[held])
 	switch {
 	case held && s.standing.State == receiver.NotHeld:
 		s.standing = receiver.Standing{State: receiver.Pending, WaitsFor: "Bob in\n finance", LookAgain: 300, Revision: "2"}
@@ -67,39 +67,128 @@ func (s *story) Change(_ context.Context, _ string, _ receiver.Assignment, held 
 	return s.standing, nil
 }
 
-func TestWhatTakesLongerIsPendingUntilItIsDone(t *testing.T) {
-	s := &story{standing: receiver.Standing{State: receiver.NotHeld, Revision: "1"}}
-	server := httptest.NewServer(receiver.Handler(s, testSecret))
-	t.Cleanup(server.Close)
-	c := connect(t, server.URL)
-	requirePending := func(want connector.Pending, err error) {
-		t.Helper()
-		var pending *connector.Pending
-		require.ErrorAs(t, err, &pending)
-		require.Equal(t, want, *pending)
-	}
-	requireState := func(want connector.State) {
-		t.Helper()
-		state, err := c.Read(t.Context(), seat)
+func TestChange(t *testing.T) {
+	t.Run("slow change is pending until it is done", func(t *testing.T) {
+		s := &story{standing: receiver.Standing{State: receiver.NotHeld, Revision: "1"}}
+		server := httptest.NewServer(receiver.Handler(s, testSecret))
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL)
+		requirePending := func(want connector.Pending, err error) {
+			t.Helper()
+			var pending *connector.Pending
+			require.ErrorAs(t, err, &pending)
+			require.Equal(t, want, *pending)
+		}
+		requireState := func(want connector.State) {
+			t.Helper()
+			state, err := c.Read(t.Context(), assignment)
+			require.NoError(t, err)
+			require.Equal(t, want, state)
+		}
+		for range 2 {
+			requirePending(connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", LookAgain: 5 * time.Minute}, connector.Ensure(t.Context(), c, assignment, true))
+			requireState(connector.State{Pending: true, WaitsFor: "Bob in finance"})
+		}
+		s.standing = receiver.Standing{State: receiver.Held, Revision: "3"} // Bob did it
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+		requireState(connector.State{Held: true})
+
+		requirePending(connector.Pending{Assignment: assignment, WaitsFor: "the target system", LookAgain: 24 * time.Hour}, connector.Ensure(t.Context(), c, assignment, false))
+		requireState(connector.State{Held: true, Pending: true})
+		s.standing = receiver.Standing{State: receiver.NotHeld, Revision: "5"}
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
+
+		requireClass(t, connector.ClassPending, c.Grant(t.Context(), assignment))
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false), "what waits is withdrawn")
+		require.Equal(t, []string{"grant", "grant", "grant", "revoke", "grant", "revoke"}, s.asked)
+	})
+
+	t.Run("change has one ID and the next change another", func(t *testing.T) {
+		m := receiver.NewMemory(3)
+		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+		m.AddObject(assignment.Object, "")
+		x := &ids{next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body) // a short one is no JSON
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if bytes.Contains(body, []byte(`"read"`)) {
+				receiver.Handler(m, testSecret).ServeHTTP(w, r)
+				return
+			}
+			x.ServeHTTP(w, r)
+		}))
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL)
+		for range 3 { // none of them gets through
+			requireClass(t, connector.ClassUnavailable, c.Grant(t.Context(), assignment))
+		}
+		require.Equal(t, []string{x.all[0], x.all[0], x.all[0]}, x.all)
+		require.NotEmpty(t, x.all[0])
+
+		x.next = receiver.Handler(m, testSecret)
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+		require.Equal(t, x.all[0], x.all[3])
+		for _, held := range []bool{false, true, false, true} {
+			require.NoError(t, connector.Ensure(t.Context(), c, assignment, held))
+		}
+		seen := map[string]int{}
+		for _, id := range x.all {
+			seen[id]++
+		}
+		require.Len(t, seen, 5, "a grant after a revoke is another change")
+
+		ann, bob := changeID("grant", assignment, "1"), changeID("grant", connector.Assignment{Account: "bob", Object: "crew"}, "1")
+		require.NotEqual(t, ann, bob)
+		require.NotEqual(t, changeID("grant", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
+		require.Empty(t, changeID("grant", assignment, ""), "without revisions, an ID would be that of the change before")
+	})
+
+	t.Run("lost answer is asked for again", func(t *testing.T) {
+		m := receiver.NewMemory(3)
+		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+		m.AddObject(assignment.Object, "")
+		x := &ids{next: receiver.Handler(m, testSecret), drop: 1}
+		server := httptest.NewServer(x)
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL)
+		requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, assignment, true))
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+		state, err := m.Read(t.Context(), receiver.Assignment(assignment))
 		require.NoError(t, err)
-		require.Equal(t, want, state)
-	}
-	for range 2 {
-		requirePending(connector.Pending{Assignment: seat, Want: true, WaitsFor: "Bob in finance", LookAgain: 5 * time.Minute}, connector.Ensure(t.Context(), c, seat, true))
-		requireState(connector.State{Pending: true, WaitsFor: "Bob in finance"})
-	}
-	s.standing = receiver.Standing{State: receiver.Held, Revision: "3"} // Bob did it
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	requireState(connector.State{Held: true})
+		require.Equal(t, receiver.Standing{State: receiver.Held, Revision: "1"}, state, "it was done once")
+	})
 
-	requirePending(connector.Pending{Assignment: seat, WaitsFor: "the target system", LookAgain: 24 * time.Hour}, connector.Ensure(t.Context(), c, seat, false))
-	requireState(connector.State{Held: true, Pending: true})
-	s.standing = receiver.Standing{State: receiver.NotHeld, Revision: "5"}
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false))
+	t.Run("grant replayed after the revocation grants nothing", func(t *testing.T) {
+		m := receiver.NewMemory(3)
+		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+		m.AddObject(assignment.Object, "")
+		handler := receiver.Handler(m, testSecret)
+		x := &ids{next: handler}
+		server := httptest.NewServer(x)
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL)
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
+		again := x.raw[0].Clone(t.Context())
+		again.Body = io.NopCloser(bytes.NewReader(x.body[0]))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, again)
+		require.Equal(t, http.StatusOK, w.Code)
+		state, err := c.Read(t.Context(), assignment)
+		require.NoError(t, err)
+		require.Equal(t, connector.State{}, state)
+	})
 
-	requireClass(t, connector.ClassPending, c.Give(t.Context(), seat))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false), "what waits is withdrawn")
-	require.Equal(t, []string{"give", "give", "give", "take", "give", "take"}, s.asked)
+	t.Run("name that cannot exist is refused without a call", func(t *testing.T) {
+		c := answering(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "it was asked") })
+		for _, a := range []connector.Assignment{{Account: "ann"}, {Object: "crew"}, {Account: "ann\x00", Object: "crew"}} {
+			_, err := c.Read(t.Context(), a)
+			requireClass(t, connector.ClassRefused, err)
+			requireClass(t, connector.ClassRefused, c.Grant(t.Context(), a))
+			requireClass(t, connector.ClassRefused, c.Revoke(t.Context(), a))
+		}
+		requireClass(t, connector.ClassRefused, c.CreateAccount(t.Context(), ""))
+	})
 }
 
 // ids are the IDs of the changes that a receiver was asked for.
@@ -118,7 +207,7 @@ func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // a short one is no JSON
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	var asked request
-	if json.Unmarshal(body, &asked) == nil && (asked.Action == "give" || asked.Action == "take") {
+	if json.Unmarshal(body, &asked) == nil && (asked.Action == "grant" || asked.Action == "revoke") {
 		x.all = append(x.all, asked.ID)
 		x.raw, x.body = append(x.raw, r), append(x.body, body)
 		if x.drop > 0 {
@@ -131,191 +220,123 @@ func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.next.ServeHTTP(w, r)
 }
 
-func TestOneChangeHasOneIDAndTheNextAnother(t *testing.T) {
-	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
-	x := &ids{next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body) // a short one is no JSON
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if bytes.Contains(body, []byte(`"read"`)) {
-			receiver.Handler(m, testSecret).ServeHTTP(w, r)
-			return
-		}
-		x.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	c := connect(t, server.URL)
-	for range 3 { // none of them gets through
-		requireClass(t, connector.ClassUnavailable, c.Give(t.Context(), seat))
-	}
-	require.Equal(t, []string{x.all[0], x.all[0], x.all[0]}, x.all)
-	require.NotEmpty(t, x.all[0])
-
-	x.next = receiver.Handler(m, testSecret)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	require.Equal(t, x.all[0], x.all[3])
-	for _, held := range []bool{false, true, false, true} {
-		require.NoError(t, connector.Ensure(t.Context(), c, seat, held))
-	}
-	seen := map[string]int{}
-	for _, id := range x.all {
-		seen[id]++
-	}
-	require.Len(t, seen, 5, "a give after a take is another change")
-
-	ann, bob := changeID("give", seat, "1"), changeID("give", connector.Assignment{Account: "bob", Object: "crew"}, "1")
-	require.NotEqual(t, ann, bob)
-	require.NotEqual(t, changeID("give", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
-	require.Empty(t, changeID("give", seat, ""), "without revisions, an ID would be that of the change before")
-}
-
-func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
-	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
-	x := &ids{next: receiver.Handler(m, testSecret), drop: 1}
-	server := httptest.NewServer(x)
-	t.Cleanup(server.Close)
-	c := connect(t, server.URL)
-	requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, seat, true))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	state, err := m.Read(t.Context(), receiver.Assignment(seat))
-	require.NoError(t, err)
-	require.Equal(t, receiver.Standing{State: receiver.Held, Revision: "1"}, state, "it was done once")
-}
-
-func TestSomebodyWhoSendsAGiveAgainAfterTheTakeGivesNothing(t *testing.T) {
-	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
-	handler := receiver.Handler(m, testSecret)
-	x := &ids{next: handler}
-	server := httptest.NewServer(x)
-	t.Cleanup(server.Close)
-	c := connect(t, server.URL)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, false))
-	again := x.raw[0].Clone(t.Context())
-	again.Body = io.NopCloser(bytes.NewReader(x.body[0]))
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, again)
-	require.Equal(t, http.StatusOK, w.Code)
-	state, err := c.Read(t.Context(), seat)
-	require.NoError(t, err)
-	require.Equal(t, connector.State{}, state)
-}
-
-func TestNotFoundIsGoneOnlyInTheAgreedWords(t *testing.T) {
-	for body, gone := range map[string]connector.Part{
-		`{"missing":"object"}`:              connector.Object,
-		" {\n \"missing\": \"account\" }\n": connector.Account,
-		"404 page not found":                "",
-		"":                                  "",
-		"null":                              "",
-		"{}":                                "",
-		`{"message":"no Route matched"}`:    "",
-		`{"missing":"object","message":"not found"}`: "",
-		`{"missing":"route"}`:                        "",
-		`{"missing":["object"]}`:                     "",
-		`{"missing":"object"} {"missing":"object"}`:  "",
-		`["missing","object"]`:                       "",
-		`<html>{"missing":"object"}</html>`:          "",
-	} {
-		c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, body) // to ourselves
-		})
-		for name, call := range map[string]func() error{
-			"read": func() error { _, err := c.Read(t.Context(), seat); return err },
-			"give": func() error { return c.Give(t.Context(), seat) },
-			"take": func() error { return c.Take(t.Context(), seat) },
+func TestAnswer(t *testing.T) {
+	t.Run("not found is gone only in the agreed words", func(t *testing.T) {
+		for body, gone := range map[string]connector.Part{
+			`{"missing":"object"}`:              connector.Object,
+			" {\n \"missing\": \"account\" }\n": connector.Account,
+			"404 page not found":                "",
+			"":                                  "",
+			"null":                              "",
+			"{}":                                "",
+			`{"message":"no Route matched"}`:    "",
+			`{"missing":"object","message":"not found"}`: "",
+			`{"missing":"route"}`:                        "",
+			`{"missing":["object"]}`:                     "",
+			`{"missing":"object"} {"missing":"object"}`:  "",
+			`["missing","object"]`:                       "",
+			`<html>{"missing":"object"}</html>`:          "",
 		} {
-			err := call()
+			c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, body) // to ourselves
+			})
+			for name, call := range map[string]func() error{
+				"read":   func() error { _, err := c.Read(t.Context(), assignment); return err },
+				"grant":  func() error { return c.Grant(t.Context(), assignment) },
+				"revoke": func() error { return c.Revoke(t.Context(), assignment) },
+			} {
+				err := call()
+				if gone == "" {
+					requireClass(t, connector.ClassUnavailable, err)
+					continue
+				}
+				var g *connector.Gone
+				require.ErrorAs(t, err, &g, "%s: %s", name, body)
+				require.Equal(t, gone, g.Part)
+			}
 			if gone == "" {
-				requireClass(t, connector.ClassUnavailable, err)
-				continue
+				requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, assignment, false))
 			}
-			var g *connector.Gone
-			require.ErrorAs(t, err, &g, "%s: %s", name, body)
-			require.Equal(t, gone, g.Part)
+			_, err := c.Check(t.Context())
+			requireClass(t, connector.ClassUnavailable, err)
+			requireClass(t, connector.ClassUnavailable, lister{c}.List(t.Context(), func(connector.Assignment) error { return nil }))
 		}
-		if gone == "" {
-			requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, seat, false))
-		}
-		_, err := c.Check(t.Context())
-		requireClass(t, connector.ClassUnavailable, err)
-		requireClass(t, connector.ClassUnavailable, lister{c}.List(t.Context(), func(connector.Assignment) error { return nil }))
-	}
-}
+	})
 
-func TestAnswersAreClassified(t *testing.T) {
-	for _, test := range []struct {
-		status  int
-		headers []string
-		body    string
-		class   connector.Class
-		says    string
-	}{
-		{401, nil, `{"error":"the clock is off"}`, connector.ClassDenied, "the clock is off"},
-		{403, nil, "", connector.ClassDenied, "compare the secret"},
-		{400, nil, "", connector.ClassDenied, "version 1"},
-		{405, nil, "", connector.ClassDenied, "version 1"},
-		{307, []string{"Location", "/elsewhere"}, "", connector.ClassDenied, "redirects are not followed"},
-		{422, nil, `{"refused":"there is no seat left"}`, connector.ClassRefused, `those who look after "crew" cannot do it: there is no seat left`},
-		{422, nil, `{"refused":""}`, connector.ClassDenied, "let the receiver say why"},
-		{422, nil, `Unprocessable`, connector.ClassDenied, "let the receiver say why"},
-		{501, nil, "", connector.ClassDenied, "let the receiver answer"},
-		{408, nil, "", connector.ClassUnavailable, "408"},
-		{409, nil, "", connector.ClassUnavailable, "409"},
-		{500, nil, "", connector.ClassUnavailable, "500"},
-		{502, nil, "<html>\n<b>Bad Gateway", connector.ClassUnavailable, "<html> <b>Bad Gateway"},
-		{503, nil, "", connector.ClassUnavailable, "503"},
-		{204, nil, "", connector.ClassUnavailable, "204"},
-		{503, []string{"Retry-After", "30"}, "", connector.ClassRateLimited, "again after 30s"},
-		{429, []string{"Retry-After", "2"}, "", connector.ClassRateLimited, "again after 2s"},
-		{429, []string{"Retry-After", "99999999999"}, "", connector.ClassRateLimited, "again after 24h"},
-		{429, nil, "", connector.ClassRateLimited, "asks for fewer calls: "},
-		{429, []string{"Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}, "", connector.ClassRateLimited, "again after 59m"},
-		{200, nil, "<html>Please log in", connector.ClassUnavailable, "no receiver"},
-		{200, nil, `{"state":"yes"}`, connector.ClassDenied, `it said "yes"`},
-		{200, nil, `{}`, connector.ClassDenied, "held, not_held"},
-		{200, nil, `{"state":"` + strings.Repeat("x", 1<<20) + `"}`, connector.ClassUnavailable, "more than 1048576 bytes"},
-		{401, nil, "you sent " + testSecret, connector.ClassDenied, "you sent (secret)"},
-	} {
-		c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
-			for i := 0; i < len(test.headers); i += 2 {
-				w.Header().Set(test.headers[i], test.headers[i+1])
-			}
-			w.WriteHeader(test.status)
-			_, _ = io.WriteString(w, test.body) // to ourselves
-		})
-		for _, call := range []func() error{
-			func() error { _, err := c.Read(t.Context(), seat); return err },
-			func() error { return c.Give(t.Context(), seat) },
-			func() error { return c.Take(t.Context(), seat) },
+	t.Run("answer has its class", func(t *testing.T) {
+		for _, test := range []struct {
+			status  int
+			headers []string
+			body    string
+			class   connector.Class
+			says    string
+		}{
+			{401, nil, `{"error":"the clock is off"}`, connector.ClassDenied, "the clock is off"},
+			{403, nil, "", connector.ClassDenied, "compare the secret"},
+			{400, nil, "", connector.ClassDenied, "version 1"},
+			{405, nil, "", connector.ClassDenied, "version 1"},
+			{307, []string{"Location", "/elsewhere"}, "", connector.ClassDenied, "redirects are not followed"},
+			{422, nil, `{"refused":"there is no assignment left"}`, connector.ClassRefused, `those who look after "crew" cannot do it: there is no assignment left`},
+			{422, nil, `{"refused":""}`, connector.ClassDenied, "let the receiver say why"},
+			{422, nil, `Unprocessable`, connector.ClassDenied, "let the receiver say why"},
+			{501, nil, "", connector.ClassDenied, "let the receiver answer"},
+			{408, nil, "", connector.ClassUnavailable, "408"},
+			{409, nil, "", connector.ClassUnavailable, "409"},
+			{500, nil, "", connector.ClassUnavailable, "500"},
+			{502, nil, "<html>\n<b>Bad Gateway", connector.ClassUnavailable, "<html> <b>Bad Gateway"},
+			{503, nil, "", connector.ClassUnavailable, "503"},
+			{204, nil, "", connector.ClassUnavailable, "204"},
+			{503, []string{"Retry-After", "30"}, "", connector.ClassRateLimited, "again after 30s"},
+			{429, []string{"Retry-After", "2"}, "", connector.ClassRateLimited, "again after 2s"},
+			{429, []string{"Retry-After", "99999999999"}, "", connector.ClassRateLimited, "again after 24h"},
+			{429, nil, "", connector.ClassRateLimited, "asks for fewer calls: "},
+			{429, []string{"Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}, "", connector.ClassRateLimited, "again after 59m"},
+			{200, nil, "<html>Please log in", connector.ClassUnavailable, "no receiver"},
+			{200, nil, `{"state":"yes"}`, connector.ClassDenied, `it said "yes"`},
+			{200, nil, `{}`, connector.ClassDenied, "held, not_held"},
+			{200, nil, `{"state":"` + strings.Repeat("x", 1<<20) + `"}`, connector.ClassUnavailable, "more than 1048576 bytes"},
+			{401, nil, "you sent " + testSecret, connector.ClassDenied, "you sent (secret)"},
 		} {
-			err := call()
-			requireClass(t, test.class, err)
-			require.ErrorContains(t, err, test.says)
-			require.NotContains(t, err.Error(), testSecret)
-		}
-	}
-}
-
-func TestAnswersToChangesAreClassifiedToo(t *testing.T) {
-	for status, class := range map[int]connector.Class{200: connector.ClassNone, 202: connector.ClassPending, 204: connector.ClassUnavailable, 409: connector.ClassUnavailable, 501: connector.ClassDenied} {
-		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
-			if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte(`"read"`)) {
-				_, _ = io.WriteString(w, `{"state":"pending","revision":"1"}`) // to ourselves
-				return
+			c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+				for i := 0; i < len(test.headers); i += 2 {
+					w.Header().Set(test.headers[i], test.headers[i+1])
+				}
+				w.WriteHeader(test.status)
+				_, _ = io.WriteString(w, test.body) // to ourselves
+			})
+			for _, call := range []func() error{
+				func() error { _, err := c.Read(t.Context(), assignment); return err },
+				func() error { return c.Grant(t.Context(), assignment) },
+				func() error { return c.Revoke(t.Context(), assignment) },
+			} {
+				err := call()
+				requireClass(t, test.class, err)
+				require.ErrorContains(t, err, test.says)
+				require.NotContains(t, err.Error(), testSecret)
 			}
-			w.WriteHeader(status)
-		})
-		requireClass(t, class, c.Give(t.Context(), seat))
-		requireClass(t, class, c.Take(t.Context(), seat))
-	}
+		}
+	})
+
+	t.Run("answer to a change has its class", func(t *testing.T) {
+		for status, class := range map[int]connector.Class{200: connector.ClassNone, 202: connector.ClassPending, 204: connector.ClassUnavailable, 409: connector.ClassUnavailable, 501: connector.ClassDenied} {
+			c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte(`"read"`)) {
+					_, _ = io.WriteString(w, `{"state":"pending","revision":"1"}`) // to ourselves
+					return
+				}
+				w.WriteHeader(status)
+			})
+			requireClass(t, class, c.Grant(t.Context(), assignment))
+			requireClass(t, class, c.Revoke(t.Context(), assignment))
+		}
+	})
+
+	t.Run("text of the receiver is shortened and cleaned", func(t *testing.T) {
+		require.Equal(t, "a b c", readable("\n a\x00b \u2028c\t"))
+		require.Equal(t, strings.Repeat("é", 200)+"...", readable(strings.Repeat("é", 300)))
+		require.Equal(t, "a?b", readable("a\xffb"))
+	})
 }
 
 // modest is a store that does not do everything.
@@ -326,138 +347,125 @@ func (modest) List(context.Context, string) ([]receiver.Assignment, string, erro
 	return nil, "", receiver.ErrNotSupported
 }
 
-func TestAReceiverNeedNotMakeAccountsNorList(t *testing.T) {
-	m := modest{receiver.NewMemory(3)}
-	m.AddObject(seat.Object, "")
-	server := httptest.NewServer(receiver.Handler(m, testSecret))
-	t.Cleanup(server.Close)
-	c := connect(t, server.URL)
-	var gone *connector.Gone
-	require.ErrorAs(t, connector.Ensure(t.Context(), c, seat, true), &gone)
-	require.Equal(t, connector.Gone{Part: connector.Account, Name: "ann"}, *gone)
-	requireClass(t, connector.ClassGone, c.CreateAccount(t.Context(), "ann"))
+func TestReceiver(t *testing.T) {
+	t.Run("receiver need not create accounts or list", func(t *testing.T) {
+		m := modest{receiver.NewMemory(3)}
+		m.AddObject(assignment.Object, "")
+		server := httptest.NewServer(receiver.Handler(m, testSecret))
+		t.Cleanup(server.Close)
+		c := connect(t, server.URL)
+		var gone *connector.Gone
+		require.ErrorAs(t, connector.Ensure(t.Context(), c, assignment, true), &gone)
+		require.Equal(t, connector.Gone{Part: connector.Account, Name: "ann"}, *gone)
+		requireClass(t, connector.ClassGone, c.CreateAccount(t.Context(), "ann"))
 
-	err := lister{c}.List(t.Context(), func(connector.Assignment) error { return nil })
-	requireClass(t, connector.ClassDenied, err)
-	require.ErrorContains(t, err, "lists: true")
-	for _, lists := range []bool{false, true} {
-		s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret), Lists: lists}
-		opened, err := s.Open()
-		require.NoError(t, err)
-		_, is := opened.(connector.Lister)
-		require.Equal(t, lists, is)
-		_, is = opened.(connector.Checker)
-		require.True(t, is)
-		_, is = opened.(connector.AccountCreator)
-		require.True(t, is)
-	}
-}
-
-func TestAListThatGoesRoundInCirclesEnds(t *testing.T) {
-	next := map[string]string{"": "a", "a": "b", "b": "a"}
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
-		var asked request
-		if json.NewDecoder(r.Body).Decode(&asked) == nil {
-			_ = json.NewEncoder(w).Encode(map[string]any{"assignments": []any{}, "next": next[asked.Cursor]}) // to ourselves
+		err := lister{c}.List(t.Context(), func(connector.Assignment) error { return nil })
+		requireClass(t, connector.ClassDenied, err)
+		require.ErrorContains(t, err, "lists: true")
+		for _, lists := range []bool{false, true} {
+			s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret), Lists: lists}
+			opened, err := s.Open()
+			require.NoError(t, err)
+			_, is := opened.(connector.Lister)
+			require.Equal(t, lists, is)
+			_, is = opened.(connector.Checker)
+			require.True(t, is)
+			_, is = opened.(connector.AccountCreator)
+			require.True(t, is)
 		}
 	})
-	err := lister{c}.List(t.Context(), func(connector.Assignment) error { return nil })
-	requireClass(t, connector.ClassDenied, err)
-	require.ErrorContains(t, err, "the same cursor")
-}
 
-func TestCheckSaysWhatTheReceiverSays(t *testing.T) {
-	h := newHarness(t)
-	h.Account(t)
-	report, err := connect(t, h.server.URL).Check(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, h.Addr()+": a system in memory with 1 accounts and 0 objects", report)
-}
-
-func TestCheckFindsAReceiverThatAnybodyCanAsk(t *testing.T) {
-	for status, class := range map[int]connector.Class{200: connector.ClassDenied, 404: connector.ClassDenied, 403: connector.ClassNone, 401: connector.ClassNone, 500: connector.ClassUnavailable, 429: connector.ClassRateLimited} {
+	t.Run("list that goes in circles ends with an error", func(t *testing.T) {
+		next := map[string]string{"": "a", "a": "b", "b": "a"}
 		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body) // a short one is signed wrongly
-			if receiver.Verify(r, body, time.Now(), testSecret) != nil {
-				w.WriteHeader(status)
+			var asked request
+			if json.NewDecoder(r.Body).Decode(&asked) == nil {
+				_ = json.NewEncoder(w).Encode(map[string]any{"assignments": []any{}, "next": next[asked.Cursor]}) // to ourselves
 			}
-			_, _ = io.WriteString(w, `{"says":"all is well"}`) // to ourselves
 		})
-		_, err := c.Check(t.Context())
-		requireClass(t, class, err)
-		if status == 200 {
-			require.ErrorContains(t, err, "anybody can give access there")
-		}
-	}
-}
-
-func TestNamesThatCannotBeAreNotAskedFor(t *testing.T) {
-	c := answering(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "it was asked") })
-	for _, a := range []connector.Assignment{{Account: "ann"}, {Object: "crew"}, {Account: "ann\x00", Object: "crew"}} {
-		_, err := c.Read(t.Context(), a)
-		requireClass(t, connector.ClassRefused, err)
-		requireClass(t, connector.ClassRefused, c.Give(t.Context(), a))
-		requireClass(t, connector.ClassRefused, c.Take(t.Context(), a))
-	}
-	requireClass(t, connector.ClassRefused, c.CreateAccount(t.Context(), ""))
-}
-
-func TestWhatAReceiverSaysIsShortenedForPeople(t *testing.T) {
-	require.Equal(t, "a b c", readable("\n a\x00b \u2028c\t"))
-	require.Equal(t, strings.Repeat("é", 200)+"...", readable(strings.Repeat("é", 300)))
-	require.Equal(t, "a?b", readable("a\xffb"))
-}
-
-func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
-	garbage := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
-	good := Settings{URL: "https://licences.example.com/accessbot", Secret: connector.NewSecret(testSecret)}
-	c, err := good.Open()
-	require.NoError(t, err)
-	require.NoError(t, c.Close())
-	for _, test := range []struct {
-		says   string
-		change func(*Settings)
-	}{
-		{"an https address", func(s *Settings) { s.URL = "http://licences.example.com" }},
-		{"set url to where", func(s *Settings) { s.URL = "https://user:hunter2@licences.example.com" }},
-		{"set url to where", func(s *Settings) { s.URL = "licences.example.com" }},
-		{"set url to where", func(s *Settings) { s.URL = "ftp://licences.example.com" }},
-		{"set url to where", func(s *Settings) { s.URL = "https://a:hunter2@:x" }},
-		{"at least 32 characters", func(s *Settings) { s.Secret = connector.NewSecret("hunter2") }},
-		{"at least 32 characters", func(s *Settings) { s.Secret = connector.Secret{} }},
-		{"can be read", func(s *Settings) { s.CAFile = "/no/such/file" }},
-		{"there is none in", func(s *Settings) { s.CAFile = garbage }},
-	} {
-		s := good
-		test.change(&s)
-		c, err := s.Open()
+		err := lister{c}.List(t.Context(), func(connector.Assignment) error { return nil })
 		requireClass(t, connector.ClassDenied, err)
-		require.ErrorContains(t, err, test.says)
-		require.NotContains(t, err.Error(), "hunter2")
-		require.Equal(t, connector.Connector(nil), c, "not a typed nil")
-	}
+		require.ErrorContains(t, err, "the same cursor")
+	})
+
+	t.Run("check repeats what the receiver says", func(t *testing.T) {
+		h := newHarness(t)
+		h.Account(t)
+		report, err := connect(t, h.server.URL).Check(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, h.Addr()+": a system in memory with 1 accounts and 0 objects", report)
+	})
+
+	t.Run("check finds a receiver that does not verify signatures", func(t *testing.T) {
+		for status, class := range map[int]connector.Class{200: connector.ClassDenied, 404: connector.ClassDenied, 403: connector.ClassNone, 401: connector.ClassNone, 500: connector.ClassUnavailable, 429: connector.ClassRateLimited} {
+			c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body) // a short one is signed wrongly
+				if receiver.Verify(r, body, time.Now(), testSecret) != nil {
+					w.WriteHeader(status)
+				}
+				_, _ = io.WriteString(w, `{"says":"all is well"}`) // to ourselves
+			})
+			_, err := c.Check(t.Context())
+			requireClass(t, class, err)
+			if status == 200 {
+				require.ErrorContains(t, err, "anybody can grant access there")
+			}
+		}
+	})
 }
 
-func TestAnAuthorityOfOnesOwnIsTrustedWhereItIsNamed(t *testing.T) {
-	m := receiver.NewMemory(3)
-	require.NoError(t, m.CreateAccount(t.Context(), seat.Account))
-	m.AddObject(seat.Object, "")
-	server := httptest.NewTLSServer(receiver.Handler(m, testSecret))
-	t.Cleanup(server.Close)
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
-	s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret)}
-	c, err := s.Open()
-	require.NoError(t, err)
-	err = c.Give(t.Context(), seat)
-	requireClass(t, connector.ClassDenied, err)
-	require.ErrorContains(t, err, "ca_file")
-	s.CAFile = file
-	c, err = s.Open()
-	require.NoError(t, err)
-	require.NoError(t, connector.Ensure(t.Context(), c, seat, true))
-	require.NoError(t, c.Close())
+func TestSettings(t *testing.T) {
+	t.Run("setting that cannot work is refused", func(t *testing.T) {
+		garbage := filepath.Join(t.TempDir(), "ca.pem")
+		require.NoError(t, os.WriteFile(garbage, []byte("garbage"), 0o600))
+		good := Settings{URL: "https://licences.example.com/accessbot", Secret: connector.NewSecret(testSecret)}
+		c, err := good.Open()
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		for _, test := range []struct {
+			says   string
+			change func(*Settings)
+		}{
+			{"an https address", func(s *Settings) { s.URL = "http://licences.example.com" }},
+			{"set url to where", func(s *Settings) { s.URL = "https://user:hunter2@licences.example.com" }},
+			{"set url to where", func(s *Settings) { s.URL = "licences.example.com" }},
+			{"set url to where", func(s *Settings) { s.URL = "ftp://licences.example.com" }},
+			{"set url to where", func(s *Settings) { s.URL = "https://a:hunter2@:x" }},
+			{"at least 32 characters", func(s *Settings) { s.Secret = connector.NewSecret("hunter2") }},
+			{"at least 32 characters", func(s *Settings) { s.Secret = connector.Secret{} }},
+			{"can be read", func(s *Settings) { s.CAFile = "/no/such/file" }},
+			{"there is none in", func(s *Settings) { s.CAFile = garbage }},
+		} {
+			s := good
+			test.change(&s)
+			c, err := s.Open()
+			requireClass(t, connector.ClassDenied, err)
+			require.ErrorContains(t, err, test.says)
+			require.NotContains(t, err.Error(), "hunter2")
+			require.Equal(t, connector.Connector(nil), c, "not a typed nil")
+		}
+	})
+
+	t.Run("private authority is trusted where it is named", func(t *testing.T) {
+		m := receiver.NewMemory(3)
+		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
+		m.AddObject(assignment.Object, "")
+		server := httptest.NewTLSServer(receiver.Handler(m, testSecret))
+		t.Cleanup(server.Close)
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+		s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret)}
+		c, err := s.Open()
+		require.NoError(t, err)
+		err = c.Grant(t.Context(), assignment)
+		requireClass(t, connector.ClassDenied, err)
+		require.ErrorContains(t, err, "ca_file")
+		s.CAFile = file
+		c, err = s.Open()
+		require.NoError(t, err)
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
+		require.NoError(t, c.Close())
+	})
 }
 
 // document is docs/connectors/webhook.md.
@@ -468,27 +476,29 @@ func document(t *testing.T) string {
 	return string(text)
 }
 
-func TestTheDocumentedSignatureIsTheOneThatIsSent(t *testing.T) {
-	const secret, timestamp, body = "0123456789abcdef0123456789abcdef", "1790000000", `{"version":1,"action":"check"}`
-	signature := sign(secret, timestamp, "POST/accessbot", []byte(body))
-	text := document(t)
-	for _, part := range []string{secret, timestamp, "`/accessbot`", "`" + body + "`", "\n" + signature + "\n"} {
-		require.Contains(t, text, part)
-	}
-	r := httptest.NewRequest(http.MethodPost, "/accessbot", strings.NewReader(body))
-	r.Header.Set("Accessbot-Timestamp", timestamp)
-	r.Header.Set("Accessbot-Signature", signature)
-	require.NoError(t, receiver.Verify(r, []byte(body), time.Unix(1790000000, 0), secret))
-}
+func TestDocumentation(t *testing.T) {
+	t.Run("documented signature is the one that is sent", func(t *testing.T) {
+		const secret, timestamp, body = "0123456789abcdef0123456789abcdef", "1790000000", `{"version":1,"action":"check"}`
+		signature := sign(secret, timestamp, "POST/accessbot", []byte(body))
+		text := document(t)
+		for _, part := range []string{secret, timestamp, "`/accessbot`", "`" + body + "`", "\n" + signature + "\n"} {
+			require.Contains(t, text, part)
+		}
+		r := httptest.NewRequest(http.MethodPost, "/accessbot", strings.NewReader(body))
+		r.Header.Set("Accessbot-Timestamp", timestamp)
+		r.Header.Set("Accessbot-Signature", signature)
+		require.NoError(t, receiver.Verify(r, []byte(body), time.Unix(1790000000, 0), secret))
+	})
 
-func TestTheDocumentedReceiverCompiles(t *testing.T) {
-	block := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(document(t))
-	require.Len(t, block, 2)
-	file := filepath.Join(t.TempDir(), "main.go")
-	require.NoError(t, os.WriteFile(file, []byte(block[1]), 0o600))
-	out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	formatted, err := exec.CommandContext(t.Context(), "gofmt", "-l", file).CombinedOutput()
-	require.NoError(t, err)
-	require.Empty(t, string(formatted), "gofmt")
+	t.Run("documented receiver compiles", func(t *testing.T) {
+		block := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(document(t))
+		require.Len(t, block, 2)
+		file := filepath.Join(t.TempDir(), "main.go")
+		require.NoError(t, os.WriteFile(file, []byte(block[1]), 0o600))
+		out, err := exec.CommandContext(t.Context(), "go", "vet", file).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		formatted, err := exec.CommandContext(t.Context(), "gofmt", "-l", file).CombinedOutput()
+		require.NoError(t, err)
+		require.Empty(t, string(formatted), "gofmt")
+	})
 }

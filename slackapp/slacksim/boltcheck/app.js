@@ -1,5 +1,5 @@
-// An app made with Slack's own library, that the local Slack must please: bolt_test.go acts in it as a user.
-// Settings: SLACK_API_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN. What comes back from users is printed, a JSON line each.
+// An app made with Slack's own library, which must work with the local Slack: bolt_test.go acts in it as a user.
+// Settings: SLACK_API_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN. It prints the users' input, one line of JSON each.
 const { App, LogLevel } = require('@slack/bolt')
 
 const app = new App({
@@ -9,7 +9,7 @@ const app = new App({
   logLevel: LogLevel.WARN,
   clientOptions: { slackApiUrl: process.env.SLACK_API_URL },
 })
-const say = (what) => process.stdout.write(JSON.stringify(what) + '\n')
+const print = (what) => process.stdout.write(JSON.stringify(what) + '\n')
 const text = (t) => ({ type: 'plain_text', text: t })
 
 app.event('app_home_opened', async ({ event, client }) => {
@@ -47,17 +47,17 @@ app.view('form', async ({ ack, body, view, client }) => {
     return
   }
   await ack()
-  say({ who: values.who.who.selected_option.value, why: values.why.why.value, team: body.team.id })
+  print({ who: values.who.who.selected_option.value, why: values.why.why.value, team: body.team.id })
   const me = await client.users.info({ user: body.user.id })
   const sent = await client.chat.postMessage({ channel: body.user.id, text: `Thank you, ${me.user.profile.email}` })
   await client.chat.update({ channel: sent.channel, ts: sent.ts, text: `Thank you again, ${me.user.profile.email}` })
 })
 
 app.error(async (error) => {
-  say({ error: String(error) })
+  print({ error: String(error) })
 })
 
-app.start().then(() => say({ started: true }), (error) => {
-  say({ error: String(error) })
+app.start().then(() => print({ started: true }), (error) => {
+  print({ error: String(error) })
   process.exit(1)
 })

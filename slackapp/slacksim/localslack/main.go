@@ -1,6 +1,5 @@
-// Command localslack serves a local Slack on loopback, for development: point an app at it with
-// SLACK_API_URL=http://127.0.0.1:3002/api/ and the tokens that this was started with, and be anybody there in a browser, at
-// http://127.0.0.1:3002.
+// Command localslack serves a local Slack on loopback, for development. Start an app with
+// SLACK_API_URL=http://127.0.0.1:3002/api/ and the same tokens, open http://127.0.0.1:3002 in a browser, and act as any user.
 package main
 
 import (
@@ -41,7 +40,7 @@ func (l *links) String() string { return fmt.Sprint(*l) }
 func (l *links) Set(value string) error {
 	text, url, ok := strings.Cut(value, "=")
 	if !ok || text == "" || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		return errors.New("a link is Text=URL, and its URL begins with http:// or https://")
+		return errors.New("a link is Text=URL, with a URL that begins with http:// or https://")
 	}
 	*l = append(*l, slacksim.Link{Text: text, URL: url})
 	return nil
@@ -52,12 +51,13 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	flags := flag.NewFlagSet("localslack", flag.ContinueOnError)
 	flags.SetOutput(out)
 	listen := flags.String("listen", "127.0.0.1:3002", "address to serve on, loopback only")
-	people := flags.String("people", "", "the directory's people.csv: its people become the workspace's users")
-	app := flags.String("app", "http://127.0.0.1:3000", "where the app listens; /slack/events, /slack/interactivity and /slack/options are appended")
-	socket := flags.Bool("socket", false, "reach the app by Socket Mode instead")
-	as := flags.String("as", "", "whom the page in the browser shows at first, by e-mail; without it the first of the people")
+	people := flags.String("people", "", "the directory's people.csv, whose people become the workspace's users")
+	app := flags.String("app", "http://127.0.0.1:3000",
+		"the app's address; /slack/events, /slack/interactivity and /slack/options are appended")
+	socket := flags.Bool("socket", false, "use Socket Mode instead of -app")
+	as := flags.String("as", "", "the e-mail address of the user whom the page shows first (default: the first user)")
 	var links links
-	flags.Var(&links, "link", "a link that the page shows, as 'Text=URL'; may be repeated")
+	flags.Var(&links, "link", "a link in the page's sidebar, as 'Text=URL'; can be repeated")
 	verbose := flags.Bool("v", false, "log each call and delivery")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "localslack serves a local Slack for development and tests.\n\n"+
@@ -75,7 +75,8 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 		return fmt.Errorf("-listen %q: %w", *listen, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("-listen %q is not on loopback: the local Slack lets anyone act as anyone, so it is served to this machine only", *listen)
+		return fmt.Errorf("-listen %q is not on loopback: the local Slack lets anyone act as any user, so it only serves this machine",
+			*listen)
 	}
 	level := slog.LevelInfo
 	if *verbose {
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	}
 	for _, name := range []string{"SLACK_BOT_TOKEN", need} {
 		if env(name) == "" {
-			return fmt.Errorf("set %s: any value, the same as the app's", name)
+			return fmt.Errorf("set %s to any value, the same as the app's", name)
 		}
 	}
 	if *people != "" {
@@ -111,14 +112,14 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	if err != nil {
 		slackServer.Close()
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%s is taken; choose another address with -listen", *listen)
+			return fmt.Errorf("%s is in use; choose another address with -listen", *listen)
 		}
 		return fmt.Errorf("-listen: %w", err)
 	}
 	srv := &http.Server{Handler: slackServer.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(out, "local Slack on http://%s with %d people; the app is reached by %s; SLACK_API_URL=http://%s/api/\n",
+	fmt.Fprintf(out, "local Slack on http://%s with %d users; app: %s; SLACK_API_URL=http://%s/api/\n",
 		l.Addr(), len(cfg.Users), map[bool]string{true: "Socket Mode", false: *app}[*socket], l.Addr())
-	fmt.Fprintf(out, "open http://%s in a browser to be any of them\n", l.Addr())
+	fmt.Fprintf(out, "open http://%s in a browser to act as any user\n", l.Addr())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {

@@ -1,15 +1,15 @@
-// What the person does. Actions go to the server one after the other, in the order in which they were done; text that is
-// still being typed goes before any other action. What was put in stays on the screen until the server shows it too.
+// Actions of the person. They are sent to the server one after the other, in order; text that is still being typed is sent
+// before any other action. Input stays on the screen until the server shows it too.
 
 import { state, draw, toast } from './state.js'
 import { post, userPath, Away } from './server.js'
 
-const edits = new Map() // by control: what was put in and is not on the server's screen yet
+const edits = new Map() // by control: input that is not on the server's screen yet
 let line = Promise.resolve()
 let underWay = 0
-let awaited = 0 // the seq that the newest answer named: what it did shows from there on
+let awaited = 0 // the seq of the newest answer: the screen shows its effect from there on
 
-// pending counts what was done and does not show yet.
+// pending counts actions whose effect does not show yet.
 export const pending = () => underWay + edits.size + (state.page && state.page.seq < awaited ? 1 : 0)
 
 function enqueue(job) {
@@ -24,8 +24,8 @@ function enqueue(job) {
 
 function report(e) {
   if (e instanceof Away) {
-    toast('Not connected: that did not reach the local Slack. Try again in a moment.')
-  } else if (!e.gone) { // what is gone shows on the new screen
+    toast('Not connected to the local Slack. Try again in a moment.')
+  } else if (!e.gone) { // if it is gone, the new screen shows that
     toast(e.message)
   }
   draw()
@@ -33,13 +33,13 @@ function report(e) {
 
 export const keyOf = (t) => [t.view_id || t.ts, t.block_id, t.action_id].join(' ')
 
-// held is what a control holds: what was just put in, else what the server says.
+// held returns a control's value: the latest input, else the server's value.
 export function held(target, server) {
   const e = edits.get(keyOf(target))
   return e ? e.held : server || {}
 }
 
-// edit puts something into a control. Text waits a moment for more of it.
+// edit changes a control's value. Text waits a moment for more.
 export function edit(target, heldNow, change, wait = 0) {
   const key = keyOf(target)
   const before = edits.get(key)
@@ -60,14 +60,14 @@ export function edit(target, heldNow, change, wait = 0) {
 
 function send(e) {
   return enqueue(async () => {
-    if (e.typed && edits.get(e.key) !== e) return // more was typed since
+    if (e.typed && edits.get(e.key) !== e) return // replaced by newer text
     try {
       const o = await post(userPath(e.user, '/set'), { ...e.target, change: e.change })
       e.unsent = false
       e.seq = o.seq
       return o
     } catch (problem) {
-      if (problem instanceof Away) { // kept, and sent again
+      if (problem instanceof Away) { // keep it and send it again
         setTimeout(resend, 1000)
         return
       }
@@ -77,7 +77,7 @@ function send(e) {
   })
 }
 
-// flush sends what is still being typed.
+// flush sends text that is still being typed.
 export function flush() {
   for (const e of edits.values()) {
     if (!e.timer) continue
@@ -93,8 +93,8 @@ export function resend() {
   for (const e of edits.values()) if (e.unsent && !e.timer) send(e)
 }
 
-// settle forgets what the server's screen shows by now, and what was put into views that are gone.
-export function settle(page) {
+// reconcile drops input that the server's screen shows by now, and input in views that are gone.
+export function reconcile(page) {
   const shown = new Set()
   for (const v of [page.screen.home, ...page.screen.modals]) if (v) shown.add(v.id)
   for (const e of [...edits.values()]) {
@@ -113,7 +113,7 @@ export function forgetEdits() {
   state.busy.clear()
 }
 
-// once does one thing at a time under a key: a second press while the first is under way is none.
+// once runs one job at a time for a key: a second press is ignored until the first is done.
 function once(key, job) {
   if (state.busy.has(key)) return
   flush()
@@ -124,13 +124,13 @@ function once(key, job) {
   })
 }
 
-// press names the button's value too: by that it is found though its view was drawn anew meanwhile.
+// press sends the button's value too, so that the server finds the button even if its view was redrawn meanwhile.
 export function press(target, option = '', value = '') {
   const user = state.as
   once(keyOf(target), () => post(userPath(user, '/press'), { ...target, option, value }))
 }
 
-// submit hands what came of it to done.
+// submit submits a view and passes the outcome to done.
 export function submit(view, done) {
   const user = state.as
   once('submit ' + view.id, async () => {
@@ -145,7 +145,7 @@ export function closeModal(view, all) {
   once('close ' + view.id, () => post(userPath(user, '/close'), { all }))
 }
 
-// enter is the Enter key in a text field that tells the app of it.
+// enter sends the Enter key in a text field.
 export function enter(target, heldNow, text) {
   const user = state.as
   const key = keyOf(target)
@@ -173,7 +173,7 @@ export function options(target, query) {
   })
 }
 
-// ask puts a confirm dialog before an action, where the app wants one.
+// ask shows a confirm dialog before an action, if the app wants one.
 export function ask(confirm, yes) {
   if (!confirm) return yes()
   state.confirm = { confirm, yes }

@@ -1,4 +1,4 @@
-// Blocks of views and messages, as Slack draws them. A surface says what they lie on: {target, state, errors}.
+// Blocks of views and messages, as Slack draws them. A surface is the view or message: {target, state, errors}.
 
 import { h } from './dom.js'
 import { textOf, plainOf } from './text.js'
@@ -27,10 +27,10 @@ function draw(surface, b) {
     case 'input':
       return input(surface, b)
   }
-  return h('p', { class: 'unknown' }, `(a block of the type ${b.type}, which this page does not draw)`)
+  return h('p', { class: 'unknown' }, `(this page cannot show blocks of the type ${b.type})`)
 }
 
-// image draws pictures that are in the message itself; the page loads nothing from elsewhere.
+// image only draws images that are in the message itself: the page loads nothing from elsewhere.
 function image(e) {
   const src = String(e.image_url || '')
   if (src.startsWith('data:image/')) return h('img', { src, alt: e.alt_text })

@@ -1,4 +1,4 @@
-// The interactive elements of blocks. Each shows what it holds and sends what Slack would send.
+// The interactive elements of blocks. Each shows its value and sends what Slack would send.
 
 import { h, icon } from './dom.js'
 import { textOf, plainOf } from './text.js'
@@ -10,7 +10,7 @@ import { clockOf, dateOf, zoneName } from './times.js'
 
 const ids = new Map()
 
-// idOf is an element ID for a control, the same as long as the page lives.
+// idOf returns an element ID for a control, which stays the same until the page is reloaded.
 export function idOf(surface, b, e) {
   const key = keyOf(targetOf(surface, b, e))
   if (!ids.has(key)) ids.set(key, 'c' + (ids.size + 1))
@@ -21,8 +21,8 @@ export function targetOf(surface, b, e) {
   return { ...surface.target, block_id: b.block_id, action_id: e.action_id }
 }
 
-// drawElement draws an element. Options: its id, the describedby of hint and error, invalid, required, and whether an input
-// block holds it.
+// drawElement draws an element. Options: id, describedby (the IDs of hint and error), invalid, required, and input (it is in an
+// input block).
 export function drawElement(surface, b, e, label, options) {
   const target = targetOf(surface, b, e)
   const server = surface.state && surface.state[b.block_id] && surface.state[b.block_id][e.action_id]
@@ -31,14 +31,14 @@ export function drawElement(surface, b, e, label, options) {
     input: !!options.input,
     marks: { 'data-block-id': b.block_id, 'data-action-id': e.action_id },
     aria: { 'aria-describedby': options.describedby, 'aria-invalid': options.invalid ? 'true' : null, 'aria-required': options.required ? 'true' : null },
-    // put holds something new; the app may want a confirmation first
+    // put sets a new value; the app may want a confirmation first
     put(value, change, wait = 0) {
       ask(e.confirm, () => edit(target, { ...c.held, ...value }, change, wait))
-      draw() // without a yes the control shows again what it held
+      draw() // if not confirmed, the control shows its old value again
     },
   }
   const kind = kinds[e.type]
-  return kind ? kind(c) : h('span', { class: 'unknown' }, `(an element of the type ${e.type}, which this page does not draw)`)
+  return kind ? kind(c) : h('span', { class: 'unknown' }, `(this page cannot show elements of the type ${e.type})`)
 }
 
 const kinds = {
@@ -133,7 +133,7 @@ function pickDate(c, date, wait) {
   c.put({ selected_date: date || null }, date ? { date } : { clear: true }, wait)
 }
 
-// The helper beside a time is the local Slack's own: whoever tries out a temporary access wants its end soon.
+// The buttons next to dates and times are not in the real Slack. They help to try temporary access that ends soon.
 function timepicker(c) {
   const z = c.element.timezone || zone()
   const now = Date.now()
@@ -141,7 +141,7 @@ function timepicker(c) {
     const then = Date.now() + 2 * 60000
     const time = clockOf(then, z)
     c.put({ selected_time: time }, { time })
-    for (const b of c.surface.blocks) { // and the day, if none is chosen yet
+    for (const b of c.surface.blocks) { // also the date, if none is selected yet
       const e = b.element
       if (!e || e.type !== 'datepicker') continue
       const target = targetOf(c.surface, b, e)

@@ -1,10 +1,10 @@
-// A small virtual DOM: what is on the screen is drawn anew after each change, and only what differs is touched. So
-// elements that stay keep their focus, caret and scroll position.
+// A small virtual DOM: after each change the whole page is drawn again, and only differences are applied. So elements that
+// stay keep their focus, caret and scroll position.
 
 const svgTags = new Set(['svg', 'path', 'circle', 'rect'])
 const properties = new Set(['value', 'checked', 'disabled', 'inert', 'hidden', 'readOnly', 'multiple'])
 
-// h makes a node: h('button', {class: 'primary', onclick: press}, 'Send'). A key tells siblings apart over changes.
+// h creates a node: h('button', {class: 'primary', onclick: press}, 'Send'). A key identifies a node among its siblings.
 export function h(tag, props, ...children) {
   return { tag, props: props || {}, children: flat(children, []), key: props && props.key }
 }
@@ -18,7 +18,7 @@ function flat(children, into) {
   return into
 }
 
-// patch makes the children of an element be these nodes.
+// patch updates the children of an element to these nodes.
 export function patch(parent, children) {
   const nodes = flat([children], [])
   const old = parent._nodes || []
@@ -39,12 +39,12 @@ export function patch(parent, children) {
       const at = loose.findIndex((l) => l.vnode.tag === v.tag)
       if (at >= 0) o = loose.splice(0, at + 1)[at]
     }
-    if (o && used.has(o)) o = undefined // two with one key: the second is drawn anew
+    if (o && used.has(o)) o = undefined // duplicate key: create the second one
     if (o) used.add(o)
     next.push(o || { vnode: v, dom: create(v), fresh: true })
     next[next.length - 1].wanted = v
   }
-  for (const o of old) if (!used.has(o)) o.dom.remove() // first, so that what stays need not move
+  for (const o of old) if (!used.has(o)) o.dom.remove() // first, so that the others need not move
   let at = parent.firstChild
   for (const n of next) {
     if (n.dom === at) at = at.nextSibling
@@ -77,7 +77,7 @@ function update(dom, before, v) {
     if (name === 'value' || name === 'checked' || value !== was[name]) set(dom, name, value)
   }
   patch(dom, v.children)
-  if (v.tag === 'select' && 'value' in v.props) dom.value = v.props.value // its options are there only now
+  if (v.tag === 'select' && 'value' in v.props) dom.value = v.props.value // after its options were added
 }
 
 function set(dom, name, value) {
@@ -95,7 +95,7 @@ function set(dom, name, value) {
   }
 }
 
-// icon is a drawing of 20 by 20.
+// icon draws a 20 by 20 icon.
 export function icon(name) {
   return h('svg', { viewBox: '0 0 20 20', class: 'icon', 'aria-hidden': 'true' }, h('path', { d: drawings[name] }))
 }
@@ -116,7 +116,7 @@ const drawings = {
   link: 'M8 12l4-4M7 9l-2 2a2.8 2.8 0 0 0 4 4l2-2M13 11l2-2a2.8 2.8 0 0 0-4-4L9 7',
 }
 
-// initials stand for a person's picture: one or two letters, of whatever script.
+// initials replace a person's picture: one or two letters, in any script.
 export function initials(name) {
   const words = name.trim().split(/\s+/).filter((w) => /[\p{L}\p{N}]/u.test(w) && !/^[(（]/.test(w))
   const first = (w) => (w.match(/[\p{L}\p{N}]/u) || [''])[0].toUpperCase()
@@ -131,7 +131,7 @@ export function avatar(name, size = '') {
   return h('span', { class: `avatar avatar-${n % 10} ${size}`, 'aria-hidden': 'true' }, initials(name))
 }
 
-// appIcon is the app's.
+// appIcon draws the app's icon.
 export function appIcon(size = '') {
   return h('span', { class: `app-icon ${size}`, 'aria-hidden': 'true' }, 'a')
 }

@@ -1,4 +1,4 @@
-// One line that says what to do next, for those who see the page for the first time.
+// One line that tells new users what to do next.
 
 import { h, icon } from './dom.js'
 import { plainOf } from './text.js'
@@ -17,7 +17,7 @@ export function drawHint() {
         state.hints = false
         try {
           localStorage.setItem('hints', 'off')
-        } catch { /* a browser that keeps nothing */ }
+        } catch { /* the browser stores nothing */ }
         draw()
       },
     }, icon('close')))
@@ -31,11 +31,11 @@ function step() {
     return { text: `${me} has ${count(page.unread)}.`, button: 'Open Messages', go: () => go(state.as, 'messages') }
   }
   if (other) {
-    return { text: `${other.name} has ${count(other.unread)} to read.`, button: `Be ${other.name}`, go: () => go(other.email || other.id, 'messages') }
+    return { text: `${other.name} has ${count(other.unread)}.`, button: `Switch to ${other.name}`, go: () => go(other.email || other.id, 'messages') }
   }
   if (tab !== 'home' || !page.screen.home || (page.screen.messages || []).length) return null
   const first = firstButton(page.screen.home.blocks)
-  return first && { text: `You are ${me}. Press “${first}”. Whoever then gets a message stands under “Unread for others”: be them next.` }
+  return first && { text: `You are ${me}. Press “${first}”. People who get a message appear under “Unread for others”: switch to one of them to answer.` }
 }
 
 const count = (n) => (n === 1 ? '1 new message' : `${n} new messages`)

@@ -1,14 +1,14 @@
-// Keeps the page's picture of one person current: one question at a time, which the server answers once something has changed.
+// Keeps the screen of one person up to date, by one long request at a time, which the server answers when something changes.
 
 import { state, draw, toast } from './state.js'
 import { get, post, userPath, Away } from './server.js'
-import { settle, resend, forgetEdits, flush } from './actions.js'
+import { reconcile, resend, forgetEdits, flush } from './actions.js'
 import { refresh as refreshTraffic, forget as forgetTraffic } from './traffic.js'
 
 let stop = new AbortController() // ends the current wait
 let visiting = 0
 
-// again makes the loop look at once.
+// again makes the loop fetch the screen at once.
 export function again() {
   stop.abort()
 }
@@ -54,7 +54,7 @@ async function wait(signal) {
   state.workspace.seq = now.seq
 }
 
-// meet learns which server this is.
+// meet fetches the workspace, and starts again if the server was restarted.
 async function meet() {
   const known = state.workspace
   state.workspace = await get('/client/workspace')
@@ -65,7 +65,7 @@ async function meet() {
   state.page = state.select = state.confirm = null
   state.divider = ''
   visiting = 0
-  toast('The local Slack was started anew: it has forgotten all messages and open forms.', '', 'info')
+  toast('The local Slack was restarted and has forgotten all messages and open forms.', '', 'info')
 }
 
 async function look() {
@@ -75,9 +75,9 @@ async function look() {
   try {
     page = await get(userPath(who, `/page?messages=${state.messages}`), stop.signal)
   } catch (e) {
-    if (!e.nobody) throw e
+    if (!e.unknown) throw e
     state.page = null
-    state.nobody = who
+    state.unknown = who
     draw()
     return
   }
@@ -88,11 +88,11 @@ async function look() {
   if (who !== state.as) return
   const first = !state.page || state.page.screen.user.id !== page.screen.user.id
   const before = first ? null : state.page
-  state.nobody = ''
+  state.unknown = ''
   if (before && before.seq > page.seq) return
   tell(before, page)
   state.page = page
-  settle(page)
+  reconcile(page)
   if (first) remember(page.screen.user)
   if (!visiting) visit()
   else readOn()
@@ -100,7 +100,7 @@ async function look() {
   await refreshTraffic()
 }
 
-// tell shows what Slack itself says, once. "No result" stands in the list, and trouble with a form in the form.
+// tell shows each of Slack's own notices once. "No result" is shown in the list, and problems with a form in the form.
 function tell(before, page) {
   if (!before) return
   const seen = before.screen.notices || []
@@ -116,10 +116,10 @@ function remember(user) {
   state.recent = [me, ...state.recent.filter((p) => p.id !== me.id)].slice(0, 6)
   try {
     sessionStorage.setItem('recent', JSON.stringify(state.recent))
-  } catch { /* a browser that keeps nothing */ }
+  } catch { /* the browser stores nothing */ }
 }
 
-// visit opens the tab: the app is told, and messages count as read.
+// visit opens the tab: the app is told, and messages are marked as read.
 async function visit() {
   const mine = ++visiting
   const { as, tab, page } = state
@@ -137,7 +137,7 @@ async function visit() {
 
 export const revisit = () => visit()
 
-// readOn marks what comes while the messages are before the reader's eyes.
+// readOn marks new messages as read while the Messages tab is visible.
 function readOn() {
   const { page, tab } = state
   if (tab !== 'messages' || page.unread === 0) return
@@ -146,19 +146,19 @@ function readOn() {
     return
   }
   const last = page.screen.messages.findLast((m) => !m.ephemeral)
-  if (last) post(userPath(state.as, '/read'), { ts: last.ts }).catch(() => { /* the next look tries again */ })
+  if (last) post(userPath(state.as, '/read'), { ts: last.ts }).catch(() => { /* the next update tries again */ })
 }
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden && state.page) readOn()
 })
 
-// go shows a person and a tab.
+// go switches to a person and a tab.
 export function go(as, tab, { message = '', replace = false } = {}) {
   flush()
   const other = as !== state.as
   if (other) {
     state.page = null
-    state.nobody = ''
+    state.unknown = ''
     state.messages = 100
   }
   Object.assign(state, { as, tab, jump: message, divider: '', visit: '', select: null, menu: '', sidebar: false })

@@ -1,4 +1,4 @@
-// The page: a sidebar with the people, the app with its tabs, modals above them.
+// The page: a sidebar with people, the app with its tabs, and modals above them.
 
 import { h, patch, icon, appIcon } from './dom.js'
 import { state, draw, onDraw, dismiss } from './state.js'
@@ -22,8 +22,8 @@ function drawAll() {
   patch(at('modals'), drawModals())
   patch(at('confirm'), drawConfirm())
   patch(at('toasts'), [
-    !state.connected && h('div', { key: 'connection', id: 'connection', class: 'toast lost', role: 'status' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), 'Not connected, trying again'),
-    state.page && state.page.away && h('div', { key: 'away', class: 'toast lost', role: 'status' }, 'Slack is away: a test has taken it away. No call is answered.'),
+    !state.connected && h('div', { key: 'connection', id: 'connection', class: 'toast lost', role: 'status' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), 'Not connected. Trying again…'),
+    state.page && state.page.away && h('div', { key: 'away', class: 'toast lost', role: 'status' }, 'Slack is unavailable, as a test requested. It answers no calls.'),
     state.toasts.map((t) => h('div', { key: t.id, class: `toast ${t.kind}`, role: 'alert' },
       h('div', {}, h('div', {}, t.text), t.cause && h('div', { class: 'cause' }, t.cause)),
       h('button', { type: 'button', class: 'quiet', 'aria-label': 'Dismiss', onclick: () => dismiss(t.id) }, icon('close')))),
@@ -61,15 +61,15 @@ function drawMain() {
 }
 
 function drawPanel() {
-  if (state.nobody) {
-    return h('div', { class: 'empty' }, h('p', { dir: 'auto' }, `Nobody here is ${state.nobody}.`),
-      h('button', { type: 'button', class: 'button primary', onclick: () => go(state.workspace.as, 'home') }, `Be ${state.workspace.as}`))
+  if (state.unknown) {
+    return h('div', { class: 'empty' }, h('p', { dir: 'auto' }, `There is no user ${state.unknown}.`),
+      h('button', { type: 'button', class: 'button primary', onclick: () => go(state.workspace.as, 'home') }, `Switch to ${state.workspace.as}`))
   }
   if (!state.page) return h('p', { class: 'empty', role: 'status' }, 'Loading…')
   return state.tab === 'home' ? drawHome() : drawMessages()
 }
 
-// read takes person, tab and message from the address.
+// read returns the person, tab and message in the page's address.
 function read() {
   const q = new URLSearchParams(location.search)
   return { as: q.get('as') || '', tab: q.get('tab') === 'messages' ? 'messages' : 'home', message: q.get('message') || '' }
@@ -82,7 +82,7 @@ window.addEventListener('popstate', () => {
 window.addEventListener('pagehide', flush)
 
 let minute = 0
-setInterval(() => { // clocks go on
+setInterval(() => { // update the clocks
   const now = Math.floor(Date.now() / 60000)
   if (now !== minute) draw()
   minute = now
@@ -93,16 +93,16 @@ try {
   if (theme) document.documentElement.dataset.theme = theme
   state.recent = JSON.parse(sessionStorage.getItem('recent') || '[]')
   state.hints = localStorage.getItem('hints') !== 'off'
-} catch { /* a browser that keeps nothing */ }
+} catch { /* the browser stores nothing */ }
 
 onDraw(drawAll)
 const begin = read()
 Object.assign(state, { as: begin.as, tab: begin.tab, jump: begin.message })
 live().catch((e) => console.error(e))
 
-let told = false
-onDraw(() => { // once it is known whom the page shows
-  if (told || !state.as) return
-  told = true
+let addressed = false
+onDraw(() => { // once the page knows which person to show
+  if (addressed || !state.as) return
+  addressed = true
   address(true)
 })

@@ -14,10 +14,10 @@ export function drawHome() {
     return h('div', { key: home.id, class: 'home', 'data-view-id': home.id, 'data-view-type': 'home', 'data-hash': home.hash }, drawBlocks(surface, home.blocks))
   }
   if (state.visit === 'asked' || state.visit === '') return h('p', { class: 'empty', role: 'status' }, 'Opening the app…')
-  if (state.visit === 'acked') return h('p', { class: 'empty', role: 'status' }, 'The app has shown nothing here yet.')
+  if (state.visit === 'acked') return h('p', { class: 'empty', role: 'status' }, 'The app has not published a Home tab yet.')
   return h('div', { class: 'empty', role: 'status' },
-    h('p', {}, 'The app does not answer. It may still be starting.'), h('p', { class: 'cause' }, state.visit),
-    h('button', { type: 'button', class: 'button', onclick: revisit }, 'Open it again'))
+    h('p', {}, 'The app did not answer. It may still be starting.'), h('p', { class: 'cause' }, state.visit),
+    h('button', { type: 'button', class: 'button', onclick: revisit }, 'Try again'))
 }
 
 export function drawMessages() {
@@ -48,7 +48,7 @@ export function drawMessages() {
     all.push(message(m, at, z))
   }
   if (!(messages || []).length) {
-    return h('div', { class: 'empty' }, appIcon('large'), h('p', {}, `This is where ${state.workspace.app} writes to ${state.page.screen.user.name}. There is nothing yet.`))
+    return h('div', { class: 'empty' }, appIcon('large'), h('p', {}, `Messages from ${state.workspace.app} to ${state.page.screen.user.name} appear here. There are none yet.`))
   }
   return h('div', { class: 'messages', key: 'messages' }, all)
 }
@@ -72,11 +72,11 @@ function message(m, at, z) {
     m.blocks && m.blocks.length ? drawBlocks(surface, m.blocks) : h('div', { class: 'text', dir: 'auto' }, mrkdwn(m.text))))
 }
 
-let shown = '' // person and tab that were scrolled to before
+let shown = '' // the person whose messages were scrolled before
 let newest = ''
 
-// scroll is called after each drawing: to what is new when the tab is opened, and along with it as long as the reader is at
-// the end.
+// scroll is called after each drawing. It scrolls to new messages when the tab is opened, and follows them while the reader is
+// at the end.
 export function scroll() {
   const box = document.getElementById('panel-messages')
   if (!box || !state.page) {
@@ -98,7 +98,7 @@ export function scroll() {
       again()
     } else {
       state.jump = ''
-      toast(`That message is not in ${state.page.screen.user.name}'s conversation with the app, or it was deleted.`, '', 'info')
+      toast(`That message was deleted, or is not in ${state.page.screen.user.name}'s conversation with the app.`, '', 'info')
     }
     shown = state.as
     newest = last

@@ -1,4 +1,4 @@
-// Modals on top of each other, confirm dialogs above them, and where the focus is.
+// Stacked modals, confirm dialogs above them, and the focus.
 
 import { h, icon, appIcon } from './dom.js'
 import { drawBlocks } from './blocks.js'
@@ -6,7 +6,7 @@ import { textOf, plainOf } from './text.js'
 import { submit, closeModal, answer } from './actions.js'
 import { state, draw } from './state.js'
 
-let showErrorsOf = '' // the view whose first error gets the focus once it is drawn
+let showErrorsOf = '' // the view whose first error gets the focus after drawing
 
 export function drawModals() {
   const modals = state.page ? state.page.screen.modals : []
@@ -79,7 +79,7 @@ function stops(dialog) {
   return [...dialog.querySelectorAll(focusable)].filter((e) => e.tabIndex >= 0 && e.getClientRects().length > 0)
 }
 
-// trap keeps Tab within the dialog. Of radio buttons only one is a stop.
+// trap keeps Tab within the dialog. A group of radio buttons is one stop.
 function trap(e) {
   if (e.key !== 'Tab') return
   const all = stops(e.currentTarget)
@@ -94,8 +94,8 @@ function trap(e) {
 }
 
 let front = '' // which dialog was in front when the page was last drawn
-let last = null // what had the focus
-let opener = null // what had it before the first dialog opened
+let last = null // the element that last had the focus
+let opener = null // the one that had it before the first dialog opened
 
 document.addEventListener('focusin', (e) => {
   const t = e.target
@@ -116,7 +116,7 @@ export function keepFocus() {
   } else if (lost && last && !last.element.isConnected) {
     back(last, dialog || document.getElementById('main'))
   } else if (dialog && document.activeElement === dialog && dialog.querySelector('.modal-body [data-action-id]')) {
-    begin(dialog) // what was loading is there
+    begin(dialog) // its content has loaded
   }
   if (showErrorsOf && dialog && dialog.dataset.viewId === showErrorsOf) {
     const wrong = dialog.querySelector('[aria-invalid=true]')
@@ -135,7 +135,7 @@ function begin(dialog) {
   (wanted || dialog).focus({ preventScroll: !wanted })
 }
 
-// back gives the focus to what stands in the place of what had it.
+// back moves the focus to the element that replaced the one that had it.
 function back(was, otherwise) {
   let to = was && was.element.isConnected ? was.element : null
   if (!to && was && was.action) {
@@ -146,7 +146,7 @@ function back(was, otherwise) {
   if (to) to.focus({ preventScroll: true })
 }
 
-// place puts popups beside what they belong to: above everything that would cut them off.
+// place positions popups next to their anchors, above everything that would clip them.
 export function place() {
   for (const p of document.querySelectorAll('.popup[data-anchor]')) {
     const anchor = document.getElementById(p.dataset.anchor)

@@ -1,8 +1,8 @@
-// Slack's mrkdwn, read into a tree. Pure: parse knows nothing of the page. A node is a string or
+// Parses Slack's mrkdwn into a tree, independent of the page. A node is a string or
 // {kind, children | text | url | label | id | name | ...}.
 // Source: https://docs.slack.dev/messaging/formatting-message-text
 
-// The shortcodes that are drawn; any other stays as it was written.
+// The shortcodes that are drawn as emoji. Others stay as they are.
 export const emoji = {
   white_check_mark: '✅', heavy_check_mark: '✔️', x: '❌', no_entry: '⛔', warning: '⚠️', gear: '⚙️', hourglass: '⌛',
   hourglass_flowing_sand: '⏳', checkered_flag: '🏁', repeat: '🔁', leftwards_arrow_with_hook: '↩️', thumbsup: '👍', '+1': '👍',
@@ -14,12 +14,12 @@ export const emoji = {
 const entities = { '&lt;': '<', '&gt;': '>', '&amp;': '&' }
 const decode = (s) => s.replace(/&(lt|gt|amp);/g, (e) => entities[e])
 
-// shortcodes draws :emoji: in text that is otherwise plain.
+// shortcodes replaces :emoji: in plain text.
 export function shortcodes(text) {
   return text.replace(/:([a-z0-9_+-]+):/g, (all, name) => (Object.hasOwn(emoji, name) ? emoji[name] : all))
 }
 
-// safeURL is the address if a link may lead there.
+// safeURL returns the URL if a link may lead there, else an empty string.
 export function safeURL(url) {
   try {
     const u = new URL(url)
@@ -29,11 +29,11 @@ export function safeURL(url) {
   }
 }
 
-// parse reads mrkdwn. Verbatim text gets no links of Slack's own making.
+// parse parses mrkdwn. In verbatim text, Slack does not turn addresses into links.
 export function parse(text, { verbatim = false } = {}) {
   const nodes = []
   let rest = text
-  for (;;) { // ```preformatted``` comes first: nothing in it is formatted
+  for (;;) { // ```preformatted``` first, because nothing in it is formatted
     const at = /```\n?([\s\S]*?)\n?```/.exec(rest)
     if (!at || at[1] === '') break
     if (at.index > 0) nodes.push(...lines(rest.slice(0, at.index).replace(/\n$/, ''), verbatim))
@@ -44,7 +44,7 @@ export function parse(text, { verbatim = false } = {}) {
   return nodes
 }
 
-// lines takes quotes apart from the rest.
+// lines separates quotes from the rest.
 function lines(text, verbatim) {
   const nodes = []
   let plain = []
@@ -58,7 +58,7 @@ function lines(text, verbatim) {
   const all = text.split('\n')
   for (let n = 0; n < all.length; n++) {
     const rest = /^(?:&gt;|>)(?:&gt;|>)(?:&gt;|>) ?([\s\S]*)$/.exec(all.slice(n).join('\n'))
-    if (rest) { // >>> quotes all that follows
+    if (rest) { // >>> quotes everything that follows
       if (quote.length) end()
       if (plain.length) end()
       quote.push(rest[1])
@@ -80,8 +80,8 @@ function lines(text, verbatim) {
 const marks = { '*': 'bold', _: 'italic', '~': 'strike', '`': 'code' }
 const word = /[\p{L}\p{N}]/u
 
-// inline reads *bold*, _italic_, ~strike~, `code` and <references>. A mark counts only at the edge of a word, and ends on its
-// own line.
+// inline parses *bold*, _italic_, ~strike~, `code` and <references>. A mark only counts at the edge of a word, and must end on
+// the same line.
 function inline(text, verbatim) {
   const nodes = []
   let plain = ''
@@ -93,7 +93,7 @@ function inline(text, verbatim) {
     const c = text[at]
     if (c === '<') {
       const close = text.indexOf('>', at)
-      if (close > at) { // a mark inside a reference is none
+      if (close > at) { // marks inside a reference do not count
         plain += text.slice(at, close + 1)
         at = close + 1
         continue
@@ -116,7 +116,7 @@ function inline(text, verbatim) {
   return nodes
 }
 
-// before and after are the whole characters beside a position.
+// before and after return the whole characters next to a position.
 const before = (text, at) => (at > 0 ? [...text.slice(Math.max(0, at - 2), at)].pop() : ' ')
 const after = (text, at) => (at < text.length ? String.fromCodePoint(text.codePointAt(at)) : ' ')
 
@@ -136,14 +136,14 @@ function closing(text, open) {
   return -1
 }
 
-// references reads <…> and turns entities into characters.
+// references parses <…> and decodes entities.
 function references(text, verbatim, formats) {
   const nodes = []
   const plain = (s) => {
     if (s === '') return
     if (verbatim) return nodes.push(formats ? shortcodes(decode(s)) : decode(s))
     let rest = s
-    for (;;) { // addresses that nobody marked as links
+    for (;;) { // addresses without link markup
       const at = /https?:\/\/[^\s<>|]*[^\s<>|.,;:!?)"'*_~`]/.exec(rest)
       if (!at) break
       if (at.index) nodes.push(shortcodes(decode(rest.slice(0, at.index))))
@@ -177,11 +177,11 @@ function reference(inner) {
   if (target.startsWith('!subteam^')) return { kind: 'ping', label: label || '@' + target.slice(9) }
   if (target.startsWith('!')) return { kind: 'ping', label: '@' + target.slice(1) }
   const url = decode(target)
-  if (!safeURL(url)) return label ? `${label} (${url})` : url // leads nowhere: javascript:, file:
+  if (!safeURL(url)) return label ? `${label} (${url})` : url // not a safe link, such as javascript: or file:
   return { kind: 'link', url, label: label || url.replace(/^mailto:/, '') }
 }
 
-// toText is the tree as plain text.
+// toText returns the tree as plain text.
 export function toText(nodes, names = {}) {
   return nodes.map((n) => {
     if (typeof n === 'string') return n

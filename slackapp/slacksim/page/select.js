@@ -1,4 +1,4 @@
-// Selects: a text field with a list below it (ARIA's combobox pattern). A static select filters its own options, an external
+// Selects: a text field with a list below it (ARIA's combobox pattern). A static select filters its own options; an external
 // one asks the app while the person types.
 
 import { h, icon } from './dom.js'
@@ -6,7 +6,7 @@ import { textOf, plainOf } from './text.js'
 import { options as load } from './actions.js'
 import { state, draw } from './state.js'
 
-let asked = 0 // the newest question to the app; answers to older ones come too late
+let asked = 0 // the newest query to the app; answers to older ones are ignored
 
 export function drawSelect(c) {
   const e = c.element
@@ -63,7 +63,7 @@ export function drawSelect(c) {
           ev.stopPropagation()
           close()
         } else if (!s && (ev.key.length === 1 || ev.key === 'Backspace') && !ev.ctrlKey && !ev.metaKey && !ev.altKey) {
-          ev.target.select() // the first letter starts a search, in place of what is chosen
+          ev.target.select() // the first letter replaces the selected option and starts a search
         }
       },
     }),
@@ -73,7 +73,7 @@ export function drawSelect(c) {
       s.status && h('div', { class: 'status', role: 'status' }, s.status)))
 }
 
-// listed are the options, below the labels of their groups.
+// listed draws the options, below the labels of their groups.
 function listed(c, s, rows, pick) {
   let group
   return rows.map((o, n) => {
@@ -135,7 +135,7 @@ function search(c, s, wait) {
     try {
       const o = await load(c.target, s.query)
       found = o.options || []
-    } catch { /* said elsewhere; the list shows that there is nothing */ }
+    } catch { /* reported elsewhere; the list is empty */ }
     if (mine !== asked) return
     s.options = found
     s.active = 0

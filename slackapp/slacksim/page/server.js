@@ -1,15 +1,16 @@
-// The client API, as the page calls it.
+// Calls to the client API.
 
-// Away: the server could not be reached at all.
+// Away means that the server could not be reached.
 export class Away extends Error {}
 
-// Refused: it answered, and would not. Gone: what was acted on is no longer on the screen.
+// Refused means that the server answered with an error. gone: the target is no longer on the screen. unknown: there is no such
+// user.
 export class Refused extends Error {
   constructor(status, message) {
     super(message)
     this.status = status
     this.gone = status === 409
-    this.nobody = status === 404
+    this.unknown = status === 404
   }
 }
 

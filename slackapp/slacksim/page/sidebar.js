@@ -1,4 +1,4 @@
-// Who one is, and who else has something to read.
+// The current person, and other people with unread messages.
 
 import { h, icon, avatar, appIcon } from './dom.js'
 import { get } from './server.js'
@@ -24,7 +24,7 @@ export function drawSidebar() {
         },
       }, unreadOfAll(others) > 0 && !state.sidebar && h('span', { class: 'badge' }, String(unreadOfAll(others))), icon('down'))),
     h('div', { class: 'sidebar-rest' },
-      h('p', { class: 'fine' }, 'A local Slack for development: not Slack itself'),
+      h('p', { class: 'fine' }, 'A local Slack for development, not the real one'),
       h('h2', {}, 'You are'),
       user && h('div', { id: 'me', class: 'me', 'data-user-id': user.id, 'data-email': user.email },
         avatar(user.name, 'large'),
@@ -42,7 +42,7 @@ export function drawSidebar() {
         h('h2', {}, 'Unread for others'),
         others.map((o) => person(o, h('span', { class: 'badge' }, String(o.unread)), 'messages')),
         more > 0 && h('p', { class: 'fine' }, `and ${more} more`),
-        others.length === 0 && h('p', { class: 'fine' }, 'Nobody else has anything to read.')),
+        others.length === 0 && h('p', { class: 'fine' }, 'No other person has unread messages.')),
       recent.length > 0 && h('section', { 'aria-label': 'Recent people', key: 'recent' },
         h('h2', {}, 'Recent'), recent.map((p) => person(p, null, state.tab))),
       h('div', { class: 'links', key: 'links' },
@@ -55,7 +55,7 @@ const unreadOfAll = (others) => others.reduce((n, o) => n + o.unread, 0)
 
 function flags(u) {
   const words = [u.deleted && 'deactivated', u.bot && 'bot', (u.restricted || u.ultra_restricted) && 'guest', u.stranger && 'from another organization',
-    u.email_unconfirmed && 'e-mail unconfirmed'].filter(Boolean)
+    u.email_unconfirmed && 'e-mail not confirmed'].filter(Boolean)
   return words.length > 0 && h('span', { class: 'flags' }, words.join(', '))
 }
 
@@ -75,7 +75,7 @@ function people() {
   return h('div', { class: p.open ? 'select people open' : 'select people', key: 'people' },
     icon('search'),
     h('input', {
-      id: 'people', class: 'field', role: 'combobox', type: 'text', 'aria-label': 'Become someone else', placeholder: 'Become someone else', autocomplete: 'off',
+      id: 'people', class: 'field', role: 'combobox', type: 'text', 'aria-label': 'Switch to another person', placeholder: 'Switch to another person', autocomplete: 'off',
       spellcheck: 'false', dir: 'auto', 'aria-autocomplete': 'list', 'aria-expanded': String(p.open), 'aria-controls': 'people-list',
       'aria-activedescendant': p.open && p.found.length ? `person-${p.active}` : null, value: p.query,
       onfocus: () => seek(p.query, 0),
@@ -108,7 +108,7 @@ function people() {
         onclick: () => choose(u),
       }, avatar(u.name), h('span', { class: 'two' }, h('span', { class: 'name', dir: 'auto' }, u.name), h('span', { class: 'description' }, u.email || u.id, flags(u) && ' ', flags(u)))))),
       h('div', { class: 'status', role: 'status' }, p.foundFor !== p.query ? 'Loading…' : p.found.length === 0 ? 'No result'
-        : p.total > p.found.length ? `The first ${p.found.length} of ${p.total}: type more to find others` : '')))
+        : p.total > p.found.length ? `The first ${p.found.length} of ${p.total}. Type more to find others.` : '')))
 }
 
 let timer = 0
@@ -125,7 +125,7 @@ function seek(query, wait) {
       Object.assign(p, { found: answer.people, total: answer.total, foundFor: query, active: 0 })
       draw()
       setTimeout(place)
-    } catch { /* the connection's own line says so */ }
+    } catch { /* the connection message says so */ }
   }, wait)
 }
 
@@ -144,6 +144,6 @@ function toggleTheme() {
   document.documentElement.dataset.theme = theme
   try {
     localStorage.setItem('theme', theme)
-  } catch { /* a browser that keeps nothing */ }
+  } catch { /* the browser stores nothing */ }
   draw()
 }

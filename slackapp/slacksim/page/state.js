@@ -1,26 +1,26 @@
-// All that the page knows. Whoever changes it calls draw, which draws it once the current task is done.
+// The state of the page. After a change, call draw, which redraws the page when the current task is done.
 
 export const state = {
-  workspace: null, // what stays while the server runs; see /client/workspace
-  page: null, // what one person has before them; see /client/users/{user}/page
-  as: '', // whom the page shows: e-mail or ID
-  nobody: '', // as, if there is no such person
+  workspace: null, // what stays the same while the server runs; see /client/workspace
+  page: null, // the screen of one person; see /client/users/{user}/page
+  as: '', // the person whom the page shows: e-mail address or ID
+  unknown: '', // the same, if there is no such person
   tab: 'home',
   connected: false,
-  visit: '', // how the app took the opening of this tab: '', 'asked', 'acked' or why not
-  messages: 100, // how many are asked for
-  divider: '', // ts: what came after it was not read when the tab was opened
-  jump: '', // ts of the message to be scrolled to
+  visit: '', // whether the app acknowledged that this tab was opened: '', 'asked', 'acked' or the error
+  messages: 100, // how many to fetch
+  divider: '', // ts: later messages were unread when the tab was opened
+  jump: '', // ts of the message to scroll to
   toasts: [],
-  confirm: null, // the question that is open: {confirm, yes}
+  confirm: null, // the open confirm dialog: {confirm, yes}
   select: null, // the open list of a select; see select.js
   menu: '', // key of the open overflow menu
   people: { open: false, query: '', found: [], total: 0, active: 0, asked: 0 },
-  recent: [], // whom one has been, the latest first
+  recent: [], // people shown before, the latest first
   hints: true,
   sidebar: false, // open, on a narrow screen
   traffic: { open: false, rows: [], after: 0, show: 'all', filter: '', opened: {}, names: {} },
-  busy: new Set(), // keys of buttons whose action is under way
+  busy: new Set(), // keys of buttons whose action is not done yet
 }
 
 let draws = []
@@ -39,7 +39,7 @@ export function draw() {
   })
 }
 
-// zone is the chosen person's.
+// zone returns the person's time zone.
 export const zone = () => (state.page && state.page.screen.user.tz) || 'UTC'
 
 let toastN = 0

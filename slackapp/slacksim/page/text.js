@@ -1,4 +1,4 @@
-// Text objects as elements. What apps send becomes text nodes only: nothing in it can be markup.
+// Draws text objects. Text from apps only becomes text nodes, so it can't contain markup.
 
 import { h } from './dom.js'
 import { parse, shortcodes, safeURL, toText } from './mrkdwn.js'
@@ -13,7 +13,7 @@ export function textOf(o) {
   return [o.emoji === false ? o.text : shortcodes(o.text)]
 }
 
-// plainOf is what a text object says, for names of controls.
+// plainOf returns a text object as plain text, for names of controls.
 export function plainOf(o) {
   if (!o) return ''
   return o.type === 'mrkdwn' ? toText(parse(o.text), names()) : o.text
@@ -49,7 +49,7 @@ function nodes(list) {
   })
 }
 
-// link leads to another page, or, if it is the address of a message here, to that message.
+// link draws a link to another page or, if the URL is the address of a message here, to that message.
 export function link(url, children, props = {}) {
   const ts = messageAt(url)
   const onclick = ts
@@ -62,7 +62,7 @@ export function link(url, children, props = {}) {
   return h('a', { href: safeURL(url), target: '_blank', rel: 'noopener noreferrer', onclick, ...props }, children)
 }
 
-// messageAt is the ts of the message that an address names, if it is one of this workspace's.
+// messageAt returns the ts of the message with this URL, if it is in this workspace.
 export function messageAt(url) {
   let u
   try {

@@ -1,4 +1,4 @@
-// Instants as the chosen person's clock shows them. Pure: no clock is read here, and no zone but the one given.
+// Formats instants in a person's time zone. These functions read no clock, and use only the time zone they are given.
 
 const formats = new Map()
 
@@ -16,18 +16,18 @@ function format(zone, options) {
   return formats.get(key)
 }
 
-// dateOf is the calendar day, YYYY-MM-DD.
+// dateOf returns the calendar date, YYYY-MM-DD.
 export function dateOf(ms, zone) {
   const p = Object.fromEntries(format(zone, { year: 'numeric', month: '2-digit', day: '2-digit' }).formatToParts(ms).map((x) => [x.type, x.value]))
   return `${p.year.padStart(4, '0')}-${p.month}-${p.day}`
 }
 
-// clockOf is the time of day, HH:mm.
+// clockOf returns the time of day, HH:mm.
 export function clockOf(ms, zone) {
   return format(zone, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(ms)
 }
 
-// exactly has seconds and milliseconds.
+// exactly returns the time of day with seconds and milliseconds.
 export function exactly(ms, zone) {
   return format(zone, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' }).format(ms)
 }
@@ -46,12 +46,12 @@ export function day(ms, now, zone) {
   return format(zone, { weekday: 'long', day: 'numeric', month: 'long', year }).format(ms)
 }
 
-// whole is the full date and time, for a tooltip.
+// whole returns the full date and time, for a tooltip.
 export function whole(ms, zone) {
   return `${format(zone, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(ms)}, ${clockOf(ms, zone)} ${zoneName(ms, zone)}`
 }
 
-// milliseconds of a message's ts.
+// ofTS returns a message's ts in milliseconds.
 export function ofTS(ts) {
   return Number(ts) * 1000
 }
@@ -77,7 +77,7 @@ export function slackDate(seconds, pattern, zone, now) {
   return pattern.replace(/\{([a-z_]+)\}/g, (all, name) => (name in tokens ? tokens[name] : all))
 }
 
-// ago says how long an instant is away from now.
+// ago returns the distance of an instant from now in words.
 export function ago(ms, now) {
   const minutes = Math.round(Math.abs(now - ms) / 60000)
   const of = (n, unit) => (n === 1 ? `1 ${unit}` : `${n} ${unit}s`)

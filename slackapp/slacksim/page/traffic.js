@@ -1,4 +1,4 @@
-// What goes between the app and Slack, as it goes. The server leaves tokens out.
+// Live traffic between the app and Slack. The server removes tokens.
 
 import { h, icon } from './dom.js'
 import { get } from './server.js'
@@ -20,7 +20,7 @@ export function forget() {
 
 let fetching = false
 
-// refresh fetches what is new, if anybody looks.
+// refresh fetches new traffic, if the drawer is open.
 export async function refresh() {
   const t = state.traffic
   if (!t.open || fetching) return
@@ -55,13 +55,13 @@ export function drawTraffic() {
   const rows = t.rows.filter((r) => (t.show === 'all' || !r.ok) && (!q || words(r).includes(q)))
   return h('aside', { id: 'traffic', 'aria-label': 'Traffic', class: 'traffic' },
     h('header', {},
-      h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'fine' }, 'Between the app and Slack, newest first. It holds no tokens.')),
-      h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close the traffic', onclick: toggleTraffic }, icon('close'))),
+      h('div', {}, h('h2', {}, 'Traffic'), h('p', { class: 'fine' }, 'Between the app and Slack, newest first. Tokens are removed.')),
+      h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close traffic', onclick: toggleTraffic }, icon('close'))),
     h('div', { class: 'traffic-filter' },
       h('select', { 'aria-label': 'Show', class: 'field', value: t.show, onchange: (e) => set('show', e.target.value) },
-        h('option', { value: 'all' }, 'All'), h('option', { value: 'refused' }, 'Refused')),
+        h('option', { value: 'all' }, 'All'), h('option', { value: 'refused' }, 'Errors')),
       h('input', { 'aria-label': 'Filter traffic', class: 'field', type: 'search', placeholder: 'Method, person, error', value: t.filter, oninput: (e) => set('filter', e.target.value) })),
-    rows.length ? h('ol', {}, rows.map(row)) : h('p', { class: 'empty' }, t.rows.length ? 'Nothing matches.' : 'Nothing yet.'))
+    rows.length ? h('ol', {}, rows.map(row)) : h('p', { class: 'empty' }, t.rows.length ? 'No matching traffic.' : 'No traffic yet.'))
 }
 
 function set(name, value) {

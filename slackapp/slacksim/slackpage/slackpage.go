@@ -1,4 +1,4 @@
-// Package slackpage drives the local Slack's page in a real browser, by what a person sees on it: for tests.
+// Package slackpage drives the local Slack's page in a real browser, by what a person sees. It is for tests.
 package slackpage
 
 import (
@@ -15,24 +15,24 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// patience is how long anything on the page may take: machines are slow at times.
+// patience is how long anything on the page may take. Test machines can be slow.
 const patience = time.Minute
 
-// Tab is the page, or another one, in a browser.
+// Tab is one tab of the browser.
 type Tab struct {
 	t    testing.TB
 	ctx  context.Context
 	base string // the local Slack's address
 }
 
-// Chromium is the browser's program: what TEST_CHROMIUM names, else what is on the PATH. Without one the test fails, or is
-// left out where NOT_TESTED says that this was said loudly already.
+// Chromium returns the path of the browser: TEST_CHROMIUM if it is set, else one on the PATH. Without a browser the test fails.
+// If TEST_CHROMIUM is set and empty, temporal-dev.sh reports that there is none, and the test is skipped.
 func Chromium(t testing.TB) string {
 	t.Helper()
 	names := []string{"chromium", "chromium-browser", "google-chrome"}
 	if named, set := os.LookupEnv("TEST_CHROMIUM"); set {
 		if named == "" {
-			t.Skip("NOT TESTED: there is no browser here, as temporal-dev.sh said")
+			t.Skip("NOT TESTED: there is no browser, as temporal-dev.sh reports")
 		}
 		names = []string{named}
 	}
@@ -41,11 +41,11 @@ func Chromium(t testing.TB) string {
 			return path
 		}
 	}
-	t.Fatalf("the tests of the page need a browser, and none of %q is there: run ./temporal-dev.sh test, or set TEST_CHROMIUM to one", names)
+	t.Fatalf("tests of the page need a browser, and there is none of %q: run ./temporal-dev.sh test, or set TEST_CHROMIUM", names)
 	return ""
 }
 
-// Open starts a browser of the test's own, with the local Slack at base in it.
+// Open starts a browser for the test, for the local Slack at base.
 func Open(t testing.TB, base string) *Tab {
 	t.Helper()
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
@@ -56,7 +56,7 @@ func Open(t testing.TB, base string) *Tab {
 	return open(t, allocator, base)
 }
 
-// Another opens one more tab in the same browser.
+// Another opens another tab in the same browser.
 func (p *Tab) Another() *Tab {
 	p.t.Helper()
 	return open(p.t, p.ctx, p.base)
@@ -67,13 +67,13 @@ func open(t testing.TB, parent context.Context, base string) *Tab {
 	ctx, cancel := chromedp.NewContext(parent)
 	t.Cleanup(cancel)
 	p := &Tab{t, ctx, base}
-	if err := chromedp.Do(ctx); err != nil { // without a time limit: the browser would end with it
+	if err := chromedp.Do(ctx); err != nil { // without a timeout, which would end the browser
 		t.Fatalf("start the browser: %v", err)
 	}
 	p.Size(1280, 800)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the page said in the end:\n%s", p.Text())
+			t.Logf("the page at the end:\n%s", p.Text())
 		}
 	})
 	return p
@@ -85,7 +85,7 @@ func (p *Tab) Size(width, height int64) {
 	p.do(chromedp.EmulateViewport(width, height))
 }
 
-// Visit opens a tab (home or messages) as somebody.
+// Visit opens a tab of the app (home or messages) as a user.
 func (p *Tab) Visit(email, tab string) {
 	p.t.Helper()
 	p.Go(p.base + "/?" + url.Values{"as": {email}, "tab": {tab}}.Encode())
@@ -117,25 +117,25 @@ func (p *Tab) Wait(expression string) {
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := poll(ctx, expression); err != nil {
-		p.t.Fatalf("not so within %s: %s (%v)", patience, expression, err)
+		p.t.Fatalf("not true within %s: %s (%v)", patience, expression, err)
 	}
 }
 
 func poll(ctx context.Context, expression string) error {
-	// What is being redrawn may be missing for a moment: that is not so yet, and no error.
+	// An element that is being redrawn may be missing for a moment: that counts as false.
 	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()",
 		chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
 	return err
 }
 
-// SeesWithin tells whether the page says so in time.
+// SeesWithin reports whether the page shows a text in time.
 func (p *Tab) SeesWithin(limit time.Duration, text string) bool {
 	ctx, cancel := context.WithTimeout(p.ctx, limit)
 	defer cancel()
-	return poll(ctx, said("document.body", text)) == nil
+	return poll(ctx, shows("document.body", text)) == nil
 }
 
-// Eval answers a JavaScript expression.
+// Eval returns the value of a JavaScript expression.
 func Eval[T any](p *Tab, expression string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -147,7 +147,7 @@ func Eval[T any](p *Tab, expression string) T {
 	return v
 }
 
-// Text is all that the page says now.
+// Text returns all text on the page.
 func (p *Tab) Text() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
@@ -158,28 +158,29 @@ func (p *Tab) Text() string {
 	return text
 }
 
-// See waits until the page says so; NotSee until it says so no more.
-func (p *Tab) See(text string)    { p.t.Helper(); p.Wait(said("document.body", text)) }
-func (p *Tab) NotSee(text string) { p.t.Helper(); p.Wait("!" + said("document.body", text)) }
+// See waits until the page shows a text; NotSee until it does not.
+func (p *Tab) See(text string)    { p.t.Helper(); p.Wait(shows("document.body", text)) }
+func (p *Tab) NotSee(text string) { p.t.Helper(); p.Wait("!" + shows("document.body", text)) }
 
-// SeeIn waits until the first element of a CSS selector says so.
+// SeeIn waits until the first element of a CSS selector shows a text.
 func (p *Tab) SeeIn(css, text string) {
 	p.t.Helper()
-	p.Wait(fmt.Sprintf(`document.querySelector(%q)`, css) + " && " + said(fmt.Sprintf(`document.querySelector(%q)`, css), text))
+	element := fmt.Sprintf(`document.querySelector(%q)`, css)
+	p.Wait(element + " && " + shows(element, text))
 }
 
-func said(element, text string) string {
+func shows(element, text string) string {
 	return fmt.Sprintf(`(%s.innerText.includes(%q))`, element, text)
 }
 
-// front are the elements that can be used: of the top modal or dialog, if one is open.
+// front is an expression for the usable elements: those in the top modal or dialog, if one is open.
 const front = `[...([...document.querySelectorAll('[role=dialog], [role=alertdialog]')].at(-1) || document).querySelectorAll(CSS)].filter((e) => !e.closest('[inert]') && e.getClientRects().length && !e.disabled)`
 
-// named is how an element is called: its aria-label, its labels, or what it says.
+// named is a function that returns an element's name: its aria-label, its labels, or its text.
 const named = `((e) => (e.getAttribute('aria-label') || [...(e.labels || [])].map((l) => l.innerText.split('\n')[0]).join(' ') || e.innerText || '').trim())`
 
-// use waits for an element and does something with it: marked, it is found by a selector. What is redrawn meanwhile is
-// looked for anew.
+// use waits for an element, marks it so that a selector finds it, and calls do. It starts again if the element is redrawn
+// meanwhile.
 func (p *Tab) use(what, expression string, do func(css string) []chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	mark := fmt.Sprintf(`(() => { const e = %s; if (!e) return false
@@ -196,11 +197,11 @@ func (p *Tab) use(what, expression string, do func(css string) []chromedp.Action
 			}
 		}
 		last = err
-		if err := p.try(5*time.Second, chromedp.Sleep(30*time.Millisecond)); err != nil { // what is redrawn tells nobody
+		if err := p.try(5*time.Second, chromedp.Sleep(30*time.Millisecond)); err != nil { // a redraw sends no event
 			p.t.Fatal(err)
 		}
 	}
-	p.t.Fatalf("%s is not there, or cannot be used, within %s: %v", what, patience, last)
+	p.t.Fatalf("%s cannot be used within %s: %v", what, patience, last)
 }
 
 func (p *Tab) click(what, expression string) {
@@ -220,33 +221,33 @@ func find(css, condition string) string {
 	return strings.Replace(front, "CSS", fmt.Sprintf("%q", css), 1) + fmt.Sprintf(`.find((e) => { const name = %s(e); return %s })`, named, condition)
 }
 
-// Press presses the button of that text, in front; Tab changes to a tab of the app.
+// Press presses the button or tab with that text, in front.
 func (p *Tab) Press(text string) {
 	p.t.Helper()
 	p.click("the button "+text, find("button, [role=tab]", fmt.Sprintf(`name.replace(/\s*,\s*[0-9]+\s+unread$/, '') === %q`, text)))
 }
 
-// Become becomes one of those who have something to read.
+// Become switches to a user who has unread messages.
 func (p *Tab) Become(name string) {
 	p.t.Helper()
 	p.click("the unread mark of "+name, find(`section[aria-label="Unread for others"] button`, fmt.Sprintf("e.innerText.includes(%q)", name)))
-	p.Wait(said(`document.querySelector('#me')`, name))
+	p.Wait(shows(`document.querySelector('#me')`, name))
 }
 
-// PressIn presses a button of the newest message that says so.
+// PressIn presses a button of the newest message that contains a text.
 func (p *Tab) PressIn(message, text string) {
 	p.t.Helper()
 	p.click(fmt.Sprintf("the button %s of the message %q", text, message),
 		fmt.Sprintf(`[...document.querySelectorAll('article')].filter((m) => m.innerText.includes(%q)).flatMap((m) => [...m.querySelectorAll('button')].filter((b) => b.innerText.trim() === %q)).at(-1)`, message, text))
 }
 
-// Message waits for a message that says so.
+// Message waits for a message that contains a text.
 func (p *Tab) Message(text string) {
 	p.t.Helper()
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes(%q))`, text))
 }
 
-// Choose chooses a radio button, Tick ticks a box or takes the tick off, by its text.
+// Choose selects a radio button by its text. Tick ticks or unticks a checkbox.
 func (p *Tab) Choose(option string) { p.t.Helper(); p.box("radio", option) }
 func (p *Tab) Tick(option string)   { p.t.Helper(); p.box("checkbox", option) }
 
@@ -255,13 +256,13 @@ func (p *Tab) box(kind, option string) {
 	p.click("the "+kind+" "+option, find(fmt.Sprintf("input[type=%s]", kind), fmt.Sprintf("name === %q || name.startsWith(%[1]q)", option)))
 }
 
-// Ticked are the boxes that are ticked, in order.
+// Ticked returns the names of the ticked checkboxes, in order.
 func (p *Tab) Ticked() []string {
 	p.t.Helper()
 	return Eval[[]string](p, strings.Replace(front, "CSS", `'input[type=checkbox]:checked'`, 1)+".map("+named+")")
 }
 
-// Pick types into a select and takes the option that begins so.
+// Pick types into a select and selects the option that begins with a text.
 func (p *Tab) Pick(label, query, option string) {
 	p.t.Helper()
 	p.use("the field "+label, find("input[role=combobox]", fmt.Sprintf("name === %q", label)), func(css string) []chromedp.Action[chromedp.Void] {
@@ -270,7 +271,7 @@ func (p *Tab) Pick(label, query, option string) {
 	p.click("the option "+option, find("[role=option]", fmt.Sprintf("name.startsWith(%q)", option)))
 }
 
-// Fill writes into a text field, in place of what stands there.
+// Fill replaces the text of a field.
 func (p *Tab) Fill(label, text string) {
 	p.t.Helper()
 	p.use("the field "+label, field(label), func(css string) []chromedp.Action[chromedp.Void] {
@@ -291,13 +292,13 @@ func (p *Tab) Set(label, value string) {
 	p.idle()
 }
 
-// Keys are pressed wherever the focus is.
+// Keys presses keys, wherever the focus is.
 func (p *Tab) Keys(keys string, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
 	p.do(chromedp.KeyEvent(keys, chromedp.KeyModifiers(modifiers...)))
 }
 
-// Enter, and what else has no letter.
+// Keys without a character.
 const (
 	Enter     = kb.Enter
 	TabKey    = kb.Tab
@@ -306,7 +307,7 @@ const (
 	Escape    = kb.Escape
 )
 
-// Dialog waits for a modal of that title; NoDialog until none is open.
+// Dialog waits for a modal with that title; NoDialog until none is open.
 func (p *Tab) Dialog(title string) {
 	p.t.Helper()
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll('[role=dialog], [role=alertdialog]')].some((d) => d.getAttribute('aria-label') === %q)`, title))
@@ -317,19 +318,19 @@ func (p *Tab) NoDialog() {
 	p.Wait(`!document.querySelector('[role=dialog], [role=alertdialog]')`)
 }
 
-// Error waits for the error at a field.
+// Error waits for an error at a field.
 func (p *Tab) Error(text string) {
 	p.t.Helper()
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll('.error[role=alert]')].some((e) => e.innerText.includes(%q))`, text))
 }
 
-// Focused is what has the focus, by its name.
+// Focused returns the name of the element that has the focus.
 func (p *Tab) Focused() string {
 	p.t.Helper()
 	return Eval[string](p, named+`(document.activeElement)`)
 }
 
-// Picture is the window as it looks now, as PNG.
+// Picture returns a screenshot of the window, as PNG.
 func (p *Tab) Picture() []byte {
 	p.t.Helper()
 	p.Wait(`document.fonts.status === 'loaded'`)

@@ -15,7 +15,7 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	accounts map[string]bool
-	objects  map[string]string // why one must not be given; empty: it may
+	objects  map[string]string // why one must not be granted; empty: it may
 	held     map[Assignment]bool
 	changes  map[Assignment]int // how many there were
 	seen     map[string]bool    // IDs of changes
@@ -30,7 +30,7 @@ func NewMemory(pageSize int) *Memory {
 	}
 }
 
-// AddObject makes an object, and says why it must not be given, if so.
+// AddObject makes an object, and says why it must not be granted, if so.
 func (m *Memory) AddObject(object, refused string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -45,7 +45,7 @@ func (m *Memory) Exists(name string) bool {
 	return object || m.accounts[name]
 }
 
-// Set gives or takes without being asked by anyone.
+// Set grants or takes without being asked by anyone.
 func (m *Memory) Set(a Assignment, held bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -24,7 +24,7 @@ const (
 	Held           State = "held"
 	NotHeld        State = "not_held"
 	Pending        State = "pending"         // asked for, not held yet
-	PendingRemoval State = "pending_removal" // still held, being taken back
+	PendingRemoval State = "pending_removal" // still held, being revoked
 )
 
 // Standing is how an assignment stands, in full.
@@ -50,7 +50,7 @@ type Assignment struct {
 type Store interface {
 	// Read tells how it stands. What does not exist is Missing, the object first.
 	Read(ctx context.Context, a Assignment) (Standing, error)
-	// Change gives it (held) or takes it back, and tells how it stands then. A
+	// Change grants it (held) or revokes it, and returns its new standing. A
 	// change with an ID that was seen before does nothing. What is so already is
 	// no error; what does not exist is Missing; what must not be is Refused.
 	Change(ctx context.Context, id string, a Assignment, held bool) (Standing, error)
@@ -66,7 +66,7 @@ type Store interface {
 }
 
 // Missing is "account" or "object": that of the assignment does not exist. It is
-// a definite answer: access that is to be taken back counts as gone then.
+// a definite answer: access that is to be revoked counts as gone then.
 type Missing string
 
 func (m Missing) Error() string { return "there is no such " + string(m) }
@@ -132,8 +132,8 @@ func serve(ctx context.Context, store Store, asked request) (status int, reply a
 	case "read":
 		standing, err := store.Read(ctx, a)
 		return http.StatusOK, standing, err
-	case "give", "take":
-		standing, err := store.Change(ctx, asked.ID, a, asked.Action == "give")
+	case "grant", "revoke":
+		standing, err := store.Change(ctx, asked.ID, a, asked.Action == "grant")
 		if standing.State == Pending || standing.State == PendingRemoval {
 			return http.StatusAccepted, standing, err
 		}

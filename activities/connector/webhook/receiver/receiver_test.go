@@ -46,9 +46,9 @@ func answer(handler http.Handler, r *http.Request) (status int, body string) {
 }
 
 const (
-	give  = `{"version":1,"action":"give","account":"ann","object":"crew","id":"%s"}`
-	take  = `{"version":1,"action":"take","account":"ann","object":"crew","id":"%s"}`
-	check = `{"version":1,"action":"check"}`
+	grant  = `{"version":1,"action":"grant","account":"ann","object":"crew","id":"%s"}`
+	revoke = `{"version":1,"action":"revoke","account":"ann","object":"crew","id":"%s"}`
+	check  = `{"version":1,"action":"check"}`
 )
 
 func store(t *testing.T) *receiver.Memory {
@@ -59,94 +59,96 @@ func store(t *testing.T) *receiver.Memory {
 	return m
 }
 
-func TestSignedRequestsOfNowAreAnswered(t *testing.T) {
-	handler := receiver.Handler(store(t), "", secret, before)
-	for name, change := range map[string]func(*http.Request){
-		"the secret":               func(*http.Request) {},
-		"the secret before":        func(r *http.Request) { signed(r, check, before, time.Now()) },
-		"clocks a little apart":    func(r *http.Request) { signed(r, check, secret, time.Now().Add(4*time.Minute)) },
-		"four minutes on the way":  func(r *http.Request) { signed(r, check, secret, time.Now().Add(-4*time.Minute)) },
-		"a path that was stripped": func(r *http.Request) { r.URL.Path = "/" },
-	} {
-		r := post(check)
-		change(r)
-		status, body := answer(handler, r)
-		assert.Equal(t, http.StatusOK, status, "%s: %s", name, body)
-	}
-}
+func TestHandler(t *testing.T) {
+	t.Run("recently signed request is answered", func(t *testing.T) {
+		handler := receiver.Handler(store(t), "", secret, before)
+		for name, change := range map[string]func(*http.Request){
+			"the secret":               func(*http.Request) {},
+			"the secret before":        func(r *http.Request) { signed(r, check, before, time.Now()) },
+			"clocks a little apart":    func(r *http.Request) { signed(r, check, secret, time.Now().Add(4*time.Minute)) },
+			"four minutes on the way":  func(r *http.Request) { signed(r, check, secret, time.Now().Add(-4*time.Minute)) },
+			"a path that was stripped": func(r *http.Request) { r.URL.Path = "/" },
+		} {
+			r := post(check)
+			change(r)
+			status, body := answer(handler, r)
+			assert.Equal(t, http.StatusOK, status, "%s: %s", name, body)
+		}
+	})
 
-func TestWhatIsNotSignedProperlyIsRefused(t *testing.T) {
-	m := store(t)
-	handler := receiver.Handler(m, secret, "")
-	body := fmt.Sprintf(give, "1")
-	for name, change := range map[string]func(*http.Request){
-		"no signature":   func(r *http.Request) { r.Header.Del("Accessbot-Signature") },
-		"no timestamp":   func(r *http.Request) { r.Header.Del("Accessbot-Timestamp") },
-		"another secret": func(r *http.Request) { signed(r, body, before, time.Now()) },
-		"no secret":      func(r *http.Request) { signed(r, body, "", time.Now()) },
-		"another body": func(r *http.Request) {
-			r.Body = io.NopCloser(strings.NewReader(strings.Replace(body, "ann", "bob", 1)))
-		},
-		"another path":      func(r *http.Request) { r.RequestURI = "/accessbot?team=b" },
-		"an old one":        func(r *http.Request) { signed(r, body, secret, time.Now().Add(-6*time.Minute)) },
-		"one of the future": func(r *http.Request) { signed(r, body, secret, time.Now().Add(6*time.Minute)) },
-		"another time": func(r *http.Request) {
-			r.Header.Set("Accessbot-Timestamp", strconv.FormatInt(time.Now().Unix()+1, 10))
-		},
-		"another version of the signature": func(r *http.Request) {
-			r.Header.Set("Accessbot-Signature", "v0="+strings.TrimPrefix(r.Header.Get("Accessbot-Signature"), "v1="))
-		},
-	} {
-		r := post(body)
-		change(r)
-		status, reply := answer(handler, r)
-		assert.Equal(t, http.StatusUnauthorized, status, "%s: %s", name, reply)
-	}
-	standing, err := m.Read(t.Context(), receiver.Assignment{Account: "ann", Object: "crew"})
-	require.NoError(t, err)
-	require.Equal(t, receiver.NotHeld, standing.State)
-}
+	t.Run("missing or wrong signature is refused and changes nothing", func(t *testing.T) {
+		m := store(t)
+		handler := receiver.Handler(m, secret, "")
+		body := fmt.Sprintf(grant, "1")
+		for name, change := range map[string]func(*http.Request){
+			"no signature":   func(r *http.Request) { r.Header.Del("Accessbot-Signature") },
+			"no timestamp":   func(r *http.Request) { r.Header.Del("Accessbot-Timestamp") },
+			"another secret": func(r *http.Request) { signed(r, body, before, time.Now()) },
+			"no secret":      func(r *http.Request) { signed(r, body, "", time.Now()) },
+			"another body": func(r *http.Request) {
+				r.Body = io.NopCloser(strings.NewReader(strings.Replace(body, "ann", "bob", 1)))
+			},
+			"another path":      func(r *http.Request) { r.RequestURI = "/accessbot?team=b" },
+			"an old one":        func(r *http.Request) { signed(r, body, secret, time.Now().Add(-6*time.Minute)) },
+			"one of the future": func(r *http.Request) { signed(r, body, secret, time.Now().Add(6*time.Minute)) },
+			"another time": func(r *http.Request) {
+				r.Header.Set("Accessbot-Timestamp", strconv.FormatInt(time.Now().Unix()+1, 10))
+			},
+			"another version of the signature": func(r *http.Request) {
+				r.Header.Set("Accessbot-Signature", "v0="+strings.TrimPrefix(r.Header.Get("Accessbot-Signature"), "v1="))
+			},
+		} {
+			r := post(body)
+			change(r)
+			status, reply := answer(handler, r)
+			assert.Equal(t, http.StatusUnauthorized, status, "%s: %s", name, reply)
+		}
+		standing, err := m.Read(t.Context(), receiver.Assignment{Account: "ann", Object: "crew"})
+		require.NoError(t, err)
+		require.Equal(t, receiver.NotHeld, standing.State)
+	})
 
-func TestRequestSentAgainAfterItWasTakenBackChangesNothing(t *testing.T) {
-	m := store(t)
-	handler := receiver.Handler(m, secret)
-	for range 2 {
-		status, reply := answer(handler, post(fmt.Sprintf(give, "first")))
+	t.Run("grant repeated after its revocation changes nothing", func(t *testing.T) {
+		m := store(t)
+		handler := receiver.Handler(m, secret)
+		for range 2 {
+			status, reply := answer(handler, post(fmt.Sprintf(grant, "first")))
+			require.Equal(t, http.StatusOK, status)
+			require.JSONEq(t, `{"state":"held","revision":"1"}`, reply)
+		}
+		_, reply := answer(handler, post(fmt.Sprintf(revoke, "second")))
+		require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
+		status, reply := answer(handler, post(fmt.Sprintf(grant, "first")))
 		require.Equal(t, http.StatusOK, status)
-		require.JSONEq(t, `{"state":"held","revision":"1"}`, reply)
-	}
-	_, reply := answer(handler, post(fmt.Sprintf(take, "second")))
-	require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
-	status, reply := answer(handler, post(fmt.Sprintf(give, "first")))
-	require.Equal(t, http.StatusOK, status)
-	require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
-	_, reply = answer(handler, post(fmt.Sprintf(give, "third")))
-	require.JSONEq(t, `{"state":"held","revision":"3"}`, reply)
-}
+		require.JSONEq(t, `{"state":"not_held","revision":"2"}`, reply)
+		_, reply = answer(handler, post(fmt.Sprintf(grant, "third")))
+		require.JSONEq(t, `{"state":"held","revision":"3"}`, reply)
+	})
 
-func TestChangesWithoutIDsAreAllMade(t *testing.T) {
-	handler := receiver.Handler(store(t), secret)
-	for _, body := range []string{give, take, give} {
-		_, reply := answer(handler, post(fmt.Sprintf(body, "")))
-		want := map[bool]string{true: `"held"`, false: `"not_held"`}[body == give]
-		require.Contains(t, reply, want)
-	}
-}
+	t.Run("changes without IDs are all made", func(t *testing.T) {
+		handler := receiver.Handler(store(t), secret)
+		for _, body := range []string{grant, revoke, grant} {
+			_, reply := answer(handler, post(fmt.Sprintf(body, "")))
+			want := map[bool]string{true: `"held"`, false: `"not_held"`}[body == grant]
+			require.Contains(t, reply, want)
+		}
+	})
 
-func TestWhatIsNoRequestIsRefused(t *testing.T) {
-	handler := receiver.Handler(store(t), secret)
-	for body, want := range map[string]int{
-		`{"version":2,"action":"check"}`: http.StatusBadRequest,
-		`check`:                          http.StatusBadRequest,
-		`{"version":1,"action":"` + strings.Repeat("x", 70_000) + `"}`: http.StatusBadRequest,
-		`{"version":1,"action":"destroy"}`:                             http.StatusNotImplemented,
-		`{"version":1,"action":"read","account":"ann","object":"x"}`:   http.StatusNotFound,
-	} {
-		status, reply := answer(handler, post(body))
-		assert.Equal(t, want, status, "%.60s: %s", body, reply)
-	}
-	r := httptest.NewRequest(http.MethodGet, "/accessbot", nil)
-	signed(r, "", secret, time.Now())
-	status, _ := answer(handler, r)
-	assert.Equal(t, http.StatusMethodNotAllowed, status)
+	t.Run("malformed request is refused", func(t *testing.T) {
+		handler := receiver.Handler(store(t), secret)
+		for body, want := range map[string]int{
+			`{"version":2,"action":"check"}`: http.StatusBadRequest,
+			`check`:                          http.StatusBadRequest,
+			`{"version":1,"action":"` + strings.Repeat("x", 70_000) + `"}`: http.StatusBadRequest,
+			`{"version":1,"action":"destroy"}`:                             http.StatusNotImplemented,
+			`{"version":1,"action":"read","account":"ann","object":"x"}`:   http.StatusNotFound,
+		} {
+			status, reply := answer(handler, post(body))
+			assert.Equal(t, want, status, "%.60s: %s", body, reply)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/accessbot", nil)
+		signed(r, "", secret, time.Now())
+		status, _ := answer(handler, r)
+		assert.Equal(t, http.StatusMethodNotAllowed, status)
+	})
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// tolerance is how far the clocks may be apart, and how long somebody who got
+// tolerance is how far the clocks may be apart, and how long someone who got
 // hold of a request could send it again; the ID makes that change nothing.
 const tolerance = 5 * time.Minute
 

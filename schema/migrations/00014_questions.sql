@@ -1,0 +1,104 @@
+-- Questions of approvers to a requester, and the answers. Never changed.
+
+-- +goose Up
+
+create table questions (
+    id         bigint generated always as identity primary key,
+    request_id bigint not null references access_requests,
+    asked_by   bigint not null references people,
+    text       text   not null check (text <> '' and length(text) <= 1000),
+    asked_at   timestamptz not null default app_now()
+);
+create index questions_request on questions (request_id, id);
+
+create table question_answers (
+    question_id  bigint primary key references questions, -- one answer for each question
+    answered_by bigint not null references people,
+    text        text   not null check (text <> '' and length(text) <= 2000),
+    answered_at timestamptz not null default app_now()
+);
+
+-- A candidate of an open approval may ask, under the request's lock like a decision. SQLSTATEs as in decisions_check, and
+-- AB014: too many open questions.
+-- +goose StatementBegin
+create function questions_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    request access_requests;
+begin
+    select * into request from access_requests where id = new.request_id for update;
+    if request.id is null or not exists (
+        select from request_items i
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+        raise exception 'request % is not open', new.request_id using errcode = 'AB001';
+    end if;
+    if coalesce(request.ends_at, 'infinity') <= app_now() then
+        raise exception 'the end of the request has passed' using errcode = 'AB008';
+    end if;
+    if new.asked_by = request.requester_id then
+        raise exception 'a requester cannot ask themselves' using errcode = 'AB004';
+    end if;
+    if not exists (select from people p where p.id = new.asked_by and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.asked_by using errcode = 'AB005';
+    end if;
+    if not exists (
+        select from approvals a
+          join approval_candidates c on c.approval_id = a.id and c.person_id = new.asked_by
+          join approval_items ai on ai.approval_id = a.id
+          join request_items i on i.id = ai.item_id and i.state in ('submitted', 'awaiting_approval')
+         where a.request_id = request.id and a.state = 'open'
+           and not exists (select from stop_orders l where l.item_id = i.id)
+           and not exists (select from decisions d where d.item_id = i.id and (d.outcome = 'deny' or d.approval_id = a.id and d.decided_by = new.asked_by))) then
+        raise exception 'request % is not for person % to decide', request.id, new.asked_by using errcode = 'AB006';
+    end if;
+    if (select count(*) from questions q left join question_answers w on w.question_id = q.id where q.request_id = request.id and w.question_id is null) >= 5 then
+        raise exception 'request % has five open questions', request.id using errcode = 'AB014';
+    end if;
+    new.asked_at := app_now();
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger checked before insert on questions for each row execute function questions_check();
+
+-- Only the requester answers, once, while something of the request is open.
+-- +goose StatementBegin
+create function question_answers_check() returns trigger
+    language plpgsql security definer
+    set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    request access_requests;
+begin
+    select * into request from access_requests where id = (select request_id from questions where id = new.question_id) for update;
+    if request.id is null or new.answered_by <> request.requester_id then
+        raise exception 'question % is not for person % to answer', new.question_id, new.answered_by using errcode = 'AB006';
+    end if;
+    if not exists (select from people p where p.id = new.answered_by and p.status = 'active' and p.gone_at is null) then
+        raise exception 'person % is not active', new.answered_by using errcode = 'AB005';
+    end if;
+    if exists (select from question_answers w where w.question_id = new.question_id) then
+        raise exception 'question % is already answered', new.question_id using errcode = 'AB002';
+    end if;
+    if not exists (
+        select from request_items i
+         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+        raise exception 'request % is not open', request.id using errcode = 'AB001';
+    end if;
+    new.answered_at := app_now();
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
+    return new;
+end $$;
+-- +goose StatementEnd
+create trigger checked before insert on question_answers for each row execute function question_answers_check();
+
+grant select on questions, question_answers to accessbot_slackapp, accessbot_worker, accessbot_auditor;
+grant insert on questions, question_answers to accessbot_slackapp;
+revoke update, delete, truncate on questions, question_answers from public;
+
+alter table slack_messages
+    drop constraint slack_messages_kind_check,
+    add constraint slack_messages_kind_check check (kind in ('card', 'approval', 'outcome', 'ending_soon', 'ended', 'report', 'manual_task', 'finding',
+        'question', 'question_answer'));

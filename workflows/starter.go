@@ -1,0 +1,133 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"accessbot/schema"
+)
+
+// DefaultTaskQueue is the task queue of workflows and activities unless TEMPORAL_TASK_QUEUE names another.
+const DefaultTaskQueue = "access-requests"
+
+// retryAttributesAfter is how long runs are started without search attributes after the namespace did not know them.
+const retryAttributesAfter = 5 * time.Minute
+
+// Starter starts and signals runs. If it fails, the sweep does it later: the database knows what is due.
+type Starter struct {
+	Client     client.Client
+	TaskQueue  string
+	DB         *schema.DB
+	ShowPeople bool // whether people are named in Temporal by e-mail address; otherwise by p<id>
+	Log        *slog.Logger
+
+	unknownUntil atomic.Int64 // Unix time until which runs start without search attributes
+}
+
+// SignalRequest signals the run of a request, and starts it if there is none. It does nothing if nothing is due.
+func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal string) error {
+	r, err := schema.SummaryOf(ctx, s.DB, requestID)
+	if err != nil {
+		return fmt.Errorf("signal request %d: %w", requestID, err)
+	}
+	if !r.Due {
+		return nil
+	}
+	options := s.options(RequestWorkflowID(requestID), s.summary(r), fmt.Sprintf("Request #%d, items: %d", r.ID, r.Items))
+	in := AccessRequestInput{RequestID: requestID}
+	if time.Now().Unix() >= s.unknownUntil.Load() {
+		in.Attributes = true
+		options.TypedSearchAttributes = s.attributes(r)
+	}
+	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, AccessRequest, in)
+	if in.Attributes && isUnknownAttribute(err) {
+		s.unknownUntil.Store(time.Now().Add(retryAttributesAfter).Unix())
+		s.Log.Warn("search attributes unknown, runs start without them", "error", err)
+		return s.SignalRequest(ctx, requestID, signal)
+	}
+	if err != nil {
+		return fmt.Errorf("signal request %d: %w", requestID, err)
+	}
+	return nil
+}
+
+// StartEndAccess starts the run that ends a claim which no request's run ends.
+func (s *Starter) StartEndAccess(ctx context.Context, claimID int64) error {
+	c, err := schema.ClaimForRun(ctx, s.DB, claimID)
+	if err != nil {
+		return fmt.Errorf("start ending claim %d: %w", claimID, err)
+	}
+	summary := fmt.Sprintf("Revoke %s / %s from %s", c.Application, c.Entitlement, s.person(c.HolderID, c.Holder))
+	options := s.options(EndWorkflowID(claimID), summary, "")
+	if _, err := s.Client.ExecuteWorkflow(ctx, options, EndAccess, EndAccessInput{ClaimID: claimID}); err != nil {
+		return fmt.Errorf("start ending claim %d: %w", claimID, err)
+	}
+	return nil
+}
+
+func (s *Starter) options(id, summary, details string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:        id,
+		TaskQueue: s.TaskQueue,
+		// A run that was terminated, or lost to retention, is started again and continues from the database.
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            cut(summary, 190),
+		StaticDetails:            details,
+		// No execution or run timeout: it would end the run without revoking access.
+	}
+}
+
+// summary says who requested what, and until when.
+func (s *Starter) summary(r schema.RequestSummary) string {
+	access := r.Application + " / " + r.Entitlement
+	if r.Items > 1 {
+		access += fmt.Sprintf(" and %d more", r.Items-1)
+	}
+	until := "permanent"
+	if r.EndsAt.Valid {
+		until = "until " + r.EndsAt.Time.UTC().Format("2006-01-02 15:04 MST")
+	}
+	return fmt.Sprintf("#%d: %s requests %s, %s", r.ID, s.person(r.RequesterID, r.Requester), access, until)
+}
+
+func (s *Starter) attributes(r schema.RequestSummary) temporal.SearchAttributes {
+	attributes := []temporal.SearchAttributeUpdate{
+		AccessRequester.ValueSet(s.person(r.RequesterID, r.Requester)),
+		AccessApplication.ValueSet(bounded(r.Applications)),
+	}
+	if r.EndsAt.Valid {
+		attributes = append(attributes, AccessUntil.ValueSet(r.EndsAt.Time.UTC().Truncate(time.Millisecond)))
+	}
+	return temporal.NewSearchAttributes(attributes...)
+}
+
+func (s *Starter) person(id int64, email string) string {
+	if s.ShowPeople {
+		return email
+	}
+	return fmt.Sprintf("p%d", id)
+}
+
+func isUnknownAttribute(err error) bool {
+	var invalid *serviceerror.InvalidArgument
+	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.Message), "search attribute")
+}
+
+// cut shortens s to at most n bytes, without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n-3], "") + "…"
+}
