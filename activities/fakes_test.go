@@ -136,7 +136,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 		gone = f.account(a.Account)
 		state = connector.State{Held: f.held[a], Pending: f.out[a]}
 		if state.Pending {
-			state.On, state.WaitsFor = connector.OnHolder, a.Account+" to accept the invitation"
+			state.On, state.WaitsFor = connector.PendingOnHolder, a.Account+" to accept the invitation"
 		}
 	})
 	return state, errors.Join(err, gone)
@@ -199,7 +199,7 @@ var (
 	refusesConnection = func(context.Context, func()) error {
 		return &connector.Unavailable{Err: errors.New("connection refused")}
 	}
-	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "grant it a password"} }
+	denies      = func(context.Context, func()) error { return &connector.Denied{Fix: "grant it a password"} }
 	limitsRate  = func(context.Context, func()) error { return &connector.RateLimited{RetryAfter: 42 * time.Second} }
 	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
 )

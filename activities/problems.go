@@ -24,7 +24,7 @@ func problemOf(err error) schema.Problem {
 		return schema.Problem{Code: schema.ObjectGone, Details: schema.ProblemDetails{Name: gone.Name}}
 	case errors.As(err, &gone):
 		return schema.Problem{Code: schema.AccountGone, Details: schema.ProblemDetails{Name: gone.Name}}
-	case errors.As(err, &refused) && refused.ByPeople:
+	case errors.As(err, &refused) && refused.ByOwners:
 		return schema.Problem{Code: schema.OwnerRefused, Details: schema.ProblemDetails{Reason: refused.Reason}}
 	case errors.As(err, &refused):
 		return schema.Problem{Code: schema.TargetRefused, Details: schema.ProblemDetails{Name: refused.Name, Reason: refused.Reason}}
@@ -34,7 +34,7 @@ func problemOf(err error) schema.Problem {
 		return schema.Problem{Code: schema.TargetRateLimited}
 	case connector.ClassDenied:
 		return schema.Problem{Code: schema.TargetDenied}
-	case connector.ClassNotAsWanted:
+	case connector.ClassNotConfirmed:
 		return schema.Problem{Code: schema.TargetNotAsWanted}
 	default:
 		return schema.Problem{Code: schema.TargetUnavailable}
@@ -46,7 +46,7 @@ func accountProblem(e *connector.NotCreated) schema.Problem {
 	details := schema.ProblemDetails{Name: e.Account}
 	var refused *connector.Refused
 	switch {
-	case errors.As(e.Err, &refused) && refused.ByPeople:
+	case errors.As(e.Err, &refused) && refused.ByOwners:
 		details.Reason = refused.Reason
 		return schema.Problem{Code: schema.AccountRefused, Details: details}
 	case errors.As(e.Err, &refused):
@@ -61,9 +61,9 @@ func accountProblem(e *connector.NotCreated) schema.Problem {
 
 func pendingProblem(p *connector.Pending) schema.Problem {
 	switch p.On {
-	case connector.OnPeople:
+	case connector.PendingOnOwners:
 		return schema.Problem{Code: schema.WaitsForManualTask, Details: schema.ProblemDetails{People: p.People}}
-	case connector.OnHolder:
+	case connector.PendingOnHolder:
 		return schema.Problem{Code: schema.WaitsForInvitation}
 	default:
 		return schema.Problem{Code: schema.WaitsForTarget, Details: schema.ProblemDetails{WaitsFor: p.WaitsFor}}

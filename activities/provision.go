@@ -135,7 +135,7 @@ func (a *Activities) retry(ctx context.Context, err error) error {
 	case IsBusy(err):
 		options.NextRetryDelay = busyRetry(ctx)
 	case errors.As(err, &pending):
-		options.NextRetryDelay = max(pending.LookAgain, busyRetry(ctx))
+		options.NextRetryDelay = max(pending.CheckAfter, busyRetry(ctx))
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}

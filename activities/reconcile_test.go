@@ -297,7 +297,7 @@ func TestReconciliation(t *testing.T) {
 		require.NoError(t, err)
 		var denied *connector.Denied
 		require.ErrorAs(t, s.do.Reconciler.Reconcile(context.Background(), assignment), &denied)
-		assert.Contains(t, denied.Do, "TARGET_CRM_URL")
+		assert.Contains(t, denied.Fix, "TARGET_CRM_URL")
 	})
 
 	t.Run("claim is recorded once and never changed", func(t *testing.T) {
