@@ -181,7 +181,7 @@ func TestReconciliation(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		s.target.next("grant", doesNothing)
-		require.ErrorContains(t, s.grant(asked.Items[0]), "but shows it as not held")
+		require.ErrorContains(t, s.grant(asked.Items[0]), "shows it as not held")
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
