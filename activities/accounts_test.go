@@ -16,7 +16,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// newcomer is a small company whose target has no account for Ann, and an approved item of hers.
+// newcomer returns a small company whose target has no account for Ann, and an approved item of hers.
 func newcomer(t *testing.T, creates bool) (small, int64) {
 	t.Helper()
 	s := newSmall(t)
@@ -31,7 +31,7 @@ func (s small) hasAccount() bool {
 	return s.target.people["ann"]
 }
 
-// problemText is the text of an item's problem in the audit.
+// problemText returns the text of an item's problem in the audit.
 func (s small) problemText(item int64) string {
 	s.t.Helper()
 	request, err := schema.RequestByID(context.Background(), s.Worker, schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item))

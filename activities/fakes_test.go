@@ -245,7 +245,7 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// activities are the activities of one worker process.
+// activities returns the activities of one worker process.
 func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
@@ -295,7 +295,7 @@ func (c *company) advance(request int64) activities.Next {
 	return next
 }
 
-// retryDelay is the retry delay in err; 0: that of the retry policy.
+// retryDelay returns the retry delay in err; 0: that of the retry policy.
 func retryDelay(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var e *temporal.ApplicationError

@@ -9,7 +9,7 @@ import (
 	"accessbot/schema"
 )
 
-// problemOf is the recorded problem for an error of provisioning.
+// problemOf returns the recorded problem for an error of provisioning.
 func problemOf(err error) schema.Problem {
 	var gone *connector.Gone
 	var notCreated *connector.NotCreated
@@ -41,7 +41,7 @@ func problemOf(err error) schema.Problem {
 	}
 }
 
-// accountProblem is the problem of an account that could not be created.
+// accountProblem returns the problem of an account that could not be created.
 func accountProblem(e *connector.NotCreated) schema.Problem {
 	details := schema.ProblemDetails{Name: e.Account}
 	var refused *connector.Refused
@@ -74,7 +74,8 @@ func pendingProblem(p *connector.Pending) schema.Problem {
 // bad configuration need them to act, so they are notified at once.
 const notifyAfter = time.Hour
 
-// recordProblem records why provisioning is retried, and notifies people when that is due. If it fails, the retry goes on.
+// recordProblem records why provisioning is retried, and notifies people when that is due. If that fails, the retry still
+// happens.
 func (a *Activities) recordProblem(ctx context.Context, itemID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -169,7 +169,7 @@ const (
 	pendingOverdueAfter = 24 * time.Hour
 )
 
-// AlertIfOverdue raises an alert once when a revocation is overdue. If that fails, the next attempt goes on.
+// AlertIfOverdue raises an alert once when a revocation is overdue. If that fails, the next attempt raises it.
 func (r *Reconciler) AlertIfOverdue(ctx context.Context, claimID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -38,7 +38,7 @@ func newSmall(t *testing.T) small {
 
 func (c *company) company() *company { return c }
 
-// approved is an approved request of Ann's; 0: permanent.
+// approved returns an approved request of Ann's; 0: permanent.
 func (s small) approved(lasts time.Duration) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, s.admin)
@@ -46,7 +46,7 @@ func (s small) approved(lasts time.Duration) schematest.Asked {
 	return asked
 }
 
-// problem is the code of an item's problem.
+// problem returns the code of an item's problem.
 func (c *company) problem(item int64) string {
 	c.t.Helper()
 	return schematest.Value[string](c.World, `select problem from request_items where id = $1`, item)
@@ -322,7 +322,7 @@ func TestReconciliation(t *testing.T) {
 	})
 }
 
-// refusals are the problems in the alerts about refused grants.
+// refusals returns the problems in the alerts about refused grants.
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}

@@ -18,8 +18,8 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests can
-// only change together.
+// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests
+// can only change together.
 
 var programRoles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
 
@@ -350,7 +350,7 @@ func TestSecurityDocs(t *testing.T) {
 	})
 }
 
-// said are the distinct phrases of powers.
+// said returns the distinct phrases of powers.
 func said(powers []power) (phrases []string) {
 	for _, p := range powers {
 		if !slices.Contains(phrases, p.says) {
@@ -360,7 +360,7 @@ func said(powers []power) (phrases []string) {
 	return phrases
 }
 
-// docsRow answers the cells of a role's row in the docs.
+// docsRow returns the cells of a role's row in the docs.
 func docsRow(t *testing.T, role string) []string {
 	t.Helper()
 	for _, row := range docsTable(t, "| credential |") {

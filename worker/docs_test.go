@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// textsOfTests returns the string literals of each test in a package, by the test's name. A condition's name is one of them. Spaces
-// are underscores, as in the names that go test prints.
+// textsOfTests returns the string literals of each test in a package, by the test's name. A condition's name is one of them.
+// Spaces are underscores, as in the names that go test prints.
 func textsOfTests(t *testing.T, folder string) map[string]map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))

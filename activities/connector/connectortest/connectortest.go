@@ -24,7 +24,7 @@ type Harness interface {
 	OpenWithBadCredentials(t *testing.T) (c connector.Connector, secret string)
 	// CallTimeout limits every call of an opened connector.
 	CallTimeout() time.Duration
-	// ChangeMarker is text in the last data that the connector sends for a change.
+	// ChangeMarker returns text in the last data that the connector sends for a change.
 	ChangeMarker() string
 
 	// MissingObject returns the name of an object that does not exist.

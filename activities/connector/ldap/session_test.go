@@ -12,7 +12,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// ways are the settings for encrypted connections.
+// ways returns the settings for encrypted connections.
 func ways(s *server) map[string]func(*Settings) {
 	return map[string]func(*Settings){
 		"ldaps":    func(settings *Settings) { settings.URL, settings.CAFile = "ldaps://"+s.encrypted, s.caFile },
