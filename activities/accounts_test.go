@@ -16,7 +16,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// newcomer is a small company whose target has no account for Ann, and an approved item of hers.
+// newcomer returns a small company whose target has no account for Ann, and an approved item of hers.
 func newcomer(t *testing.T, creates bool) (small, int64) {
 	t.Helper()
 	s := newSmall(t)
@@ -31,7 +31,7 @@ func (s small) hasAccount() bool {
 	return s.target.people["ann"]
 }
 
-// problemText is the text of an item's problem in the audit.
+// problemText returns the text of an item's problem in the audit.
 func (s small) problemText(item int64) string {
 	s.t.Helper()
 	request, err := schema.RequestByID(context.Background(), s.Worker, schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item))
@@ -101,7 +101,7 @@ func TestAccountNotCreated(t *testing.T) {
 			"there is no account ann in CRM, and accounts aren't created there: ask one of its owners to set it up, then request access again"},
 		{"name that is reserved", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "is reserved"},
 			"there is no account ann in CRM, and it can't be created: it is reserved"},
-		{"owners who refuse the account", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "there is no licence left", ByPeople: true},
+		{"owners who refuse the account", true, &connector.Refused{Part: connector.Account, Name: "ann", Reason: "there is no licence left", ByOwners: true},
 			"there is no account ann in CRM, and it can't be created: there is no licence left"},
 	} {
 		t.Run(test.condition+" fails the item with the reason", func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestAccountNotCreated(t *testing.T) {
 
 	t.Run("login that lacks the right keeps the item waiting", func(t *testing.T) {
 		s, item := newcomer(t, true)
-		s.target.next("create", answers(&connector.Denied{Do: "grant login \"bot\" CREATEROLE"}))
+		s.target.next("create", answers(&connector.Denied{Fix: "grant login \"bot\" CREATEROLE"}))
 		require.Error(t, s.grant(item))
 		assert.Equal(t, "waiting until we may create the account ann in CRM; its owners have been notified", s.problemText(item))
 		require.NoError(t, s.grant(item))

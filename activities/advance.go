@@ -195,7 +195,7 @@ func failPastEnd(ctx context.Context, tx *sqlx.Tx, r *schema.Request) (failed bo
 	return failed, nil
 }
 
-// decidedState is the state of an item by what is recorded, before anything is done in a target.
+// decidedState returns the state of an item by what is recorded, before anything is done in a target.
 func (a *Activities) decidedState(r *schema.Request, item schema.Item, evaluated schema.Evaluation) string {
 	end := r.EndOf(item)
 	past := end.Valid && !end.Time.After(r.ReadAt)
@@ -305,7 +305,7 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 	return next, shorter(due, busy)
 }
 
-// until is the last end of the request's items; zero: one of them is permanent.
+// until returns the last end of the request's items; zero: one of them is permanent.
 func until(r *schema.Request) (last time.Time) {
 	for _, item := range r.Items {
 		end := r.EndOf(item)
@@ -334,7 +334,7 @@ func (s *schedule) at(when time.Time, summary string) {
 	}
 }
 
-// shorter is the shorter of two durations, where zero means none.
+// shorter returns the shorter of two durations, where zero means none.
 func shorter(a, b time.Duration) time.Duration {
 	if a == 0 || (b != 0 && b < a) {
 		return b

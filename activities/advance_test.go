@@ -15,7 +15,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// approvals are all approvals of a request.
+// approvals returns all approvals of a request.
 func (c *company) approvals(request int64) []schema.Approval {
 	c.t.Helper()
 	r, err := schema.RequestByID(context.Background(), c.Worker, request)
@@ -23,7 +23,7 @@ func (c *company) approvals(request int64) []schema.Approval {
 	return r.Approvals
 }
 
-// open are the open approvals of a request.
+// open returns the open approvals of a request.
 func (c *company) open(request int64) []schema.Approval {
 	c.t.Helper()
 	var open []schema.Approval
@@ -434,7 +434,7 @@ func TestNextSteps(t *testing.T) {
 		assert.InDelta(t, time.Hour.Seconds(), dueIn(), 5, "while revoking")
 		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
 		s.advance(asked.ID)
-		assert.InDelta(t, -1, dueIn(), 0.1, "not due any more")
+		assert.InDelta(t, -1, dueIn(), 0.1, "no longer due")
 	})
 
 	t.Run("unknown request fails without retry", func(t *testing.T) {

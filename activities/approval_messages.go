@@ -9,7 +9,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// approvalMessages are the copies of a request's approval message: one for each approver who was asked, and another one when
+// approvalMessages returns the copies of a request's approval message: one for each approver who was asked, and another one when
 // they are asked about an item or stage for the first time later. The first copy shows it too, but an edit notifies no one.
 func approvalMessages(r *schema.Request, sent sentMessages) []key {
 	var copies []key
@@ -64,7 +64,8 @@ func newestFirst(copies []key) []key {
 	return append(sorted, older...)
 }
 
-// renderApproval is a copy of the approval message as of now. An older copy points to its reader's newest, once that is sent.
+// renderApproval returns a copy of the approval message as of now. An older copy points to its reader's newest, once that is
+// sent.
 func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k key, m schema.Message, zone string,
 ) (views.Message, error) {
 	// An approver sees the requester's access only in applications where they decide.

@@ -77,13 +77,13 @@ func (a *Activities) widen(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 		return true, schema.Escalate(ctx, tx, r.ID, approval, added, next)
 	}
 	if hasUnasked(approval) && !approval.OpenedAt.Add(approval.RemindAfter()).After(r.ReadAt) {
-		return true, schema.AskTheOthers(ctx, tx, r.ID, approval.ID)
+		return true, schema.AskRemaining(ctx, tx, r.ID, approval.ID)
 	}
 	return false, nil
 }
 
-// nextEscalation is when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each level
-// gets at least an hour, so that overdue levels do not follow at once.
+// nextEscalation returns when an approval at a level is escalated to the next; zero: never, as the next level adds no one. Each
+// level gets at least an hour, so that overdue levels do not follow at once.
 func nextEscalation(r *schema.Request, item schema.Item, stage, level int, since time.Time,
 	evaluated schema.Evaluation,
 ) time.Time {
@@ -98,12 +98,12 @@ func nextEscalation(r *schema.Request, item schema.Item, stage, level int, since
 	return at
 }
 
-// expiresAt is when an item of a rule expires without a decision.
+// expiresAt returns when an item of a rule expires without a decision.
 func expiresAt(r *schema.Request, rule *policy.Rule) time.Time {
 	return r.CreatedAt.Add(rule.ExpireAfter)
 }
 
-// newApprovals are the approvals to open, for waiting items that no open approval covers. Items of one application share an
+// newApprovals returns the approvals to open, for waiting items that no open approval covers. Items of one application share an
 // approval if they have the same candidates, for the same reasons, on every escalation level.
 func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[int64]bool,
 	evaluated schema.Evaluation,
@@ -132,7 +132,7 @@ func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[
 			approval.AskNow = len(answer.Candidates)
 		}
 		i := 0
-		for i < len(approvals) && !(sameApproval(approvals[i], approval) && evaluated.AskAlike(firstItems[i], item, stage)) {
+		for i < len(approvals) && !(sameApproval(approvals[i], approval) && evaluated.SameCandidates(firstItems[i], item, stage)) {
 			i++
 		}
 		if i == len(approvals) {
@@ -143,13 +143,13 @@ func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[
 	return approvals, withoutApprover
 }
 
-// sameApproval tells whether two approvals with the same candidates can be one.
+// sameApproval reports whether two approvals with the same candidates can be one.
 func sameApproval(a, b *schema.NewApproval) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
 		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
-// askedBefore is when an item's stage was first asked about, and its escalation level: new candidates get no more time.
+// askedBefore returns when an item's stage was first asked about, and its escalation level: new candidates get no more time.
 func askedBefore(r *schema.Request, item schema.Item, stage int) (since time.Time, level int) {
 	for _, approval := range r.Approvals {
 		if approval.Stage == stage && slices.Contains(approval.ItemIDs, item.ID) {
@@ -161,7 +161,7 @@ func askedBefore(r *schema.Request, item schema.Item, stage int) (since time.Tim
 	return since, level
 }
 
-// openItems are the items of an approval that wait for approval in its stage.
+// openItems returns the items of an approval that wait for approval in its stage.
 func openItems(approval schema.Approval, waiting map[int64]schema.Item) (items []schema.Item) {
 	for _, id := range approval.ItemIDs {
 		if item, ok := waiting[id]; ok && item.Stage() == approval.Stage {
@@ -171,11 +171,11 @@ func openItems(approval schema.Approval, waiting map[int64]schema.Item) (items [
 	return items
 }
 
-// approvalState is the new state of an open approval. It stays open while it has items and its candidates are current.
+// approvalState returns the new state of an open approval. It stays open while it has items and its candidates are current.
 func approvalState(r *schema.Request, approval schema.Approval, items []schema.Item, evaluated schema.Evaluation) string {
 	for _, item := range items {
 		current := isCurrent(approval, evaluated.Ask(item, approval.Stage, approval.Level))
-		if !current || !evaluated.AskAlike(items[0], item, approval.Stage) {
+		if !current || !evaluated.SameCandidates(items[0], item, approval.Stage) {
 			return "moved"
 		}
 	}
@@ -192,7 +192,7 @@ func approvalState(r *schema.Request, approval schema.Approval, items []schema.I
 	}
 }
 
-// isCurrent tells whether an approval has the candidates of an answer, for the same reasons, in any order.
+// isCurrent reports whether an approval has the candidates of an answer, for the same reasons, in any order.
 func isCurrent(approval schema.Approval, answer policy.Answer) bool {
 	if len(approval.Candidates) != len(answer.Candidates) || approval.RequiredApprovals != answer.RequiredApprovals {
 		return false

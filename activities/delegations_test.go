@@ -59,7 +59,7 @@ func TestDelegation(t *testing.T) {
 		assert.Equal(t, []string{"owen@example.com"}, next.Approvers)
 		s.Shift(3*24*time.Hour + time.Minute)
 		assert.Equal(t, []string{"max@example.com"}, s.advance(asked.ID).Approvers)
-		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", s.approvals(asked.ID)[0].ItemIDs...), "Owen is away and not asked any more")
+		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", s.approvals(asked.ID)[0].ItemIDs...), "Owen is away and no longer asked")
 	})
 
 	t.Run("approver who returns early is asked again", func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestDelegation(t *testing.T) {
 		assert.NotEqual(t, "active", b.State(asked.Items[0]))
 	})
 
-	// One owner has two delegates, one after the other.
+	// One owner has two delegates in turn.
 	t.Run("two delegates of one owner have one vote", func(t *testing.T) {
 		b := newBoard(t, managerThenTwoOwners)
 		one, two := b.Person("One"), b.Person("Two")

@@ -23,7 +23,7 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	return a.retry(ctx, err)
 }
 
-// CheckClaimResult says whether a claim is over.
+// CheckClaimResult reports whether a claim is over.
 type CheckClaimResult struct {
 	Over      bool   // it has a revocation, or its end has passed
 	ItemID    int64  // the claim's item; 0: none
@@ -31,7 +31,7 @@ type CheckClaimResult struct {
 	Label     string // application and entitlement
 }
 
-// CheckClaim tells whether a claim is over. A run that was started for one that is not raises an alert.
+// CheckClaim reports whether a claim is over. A run that was started for one that is not raises an alert.
 func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {

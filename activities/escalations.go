@@ -13,8 +13,9 @@ import (
 // afterReminder is how long an approver has after the first reminder before the approval is escalated.
 const afterReminder = time.Hour
 
-// escalatesAt is when an open approval is escalated; false: never. Every approver is reminded first, which can be later than the
-// policy's time, as no one is reminded at night or at the weekend. A policy that escalates before it reminds is followed.
+// escalatesAt returns when an open approval is escalated; false: never. Every approver is reminded first, which can be later
+// than the policy's time, as no one is reminded at night or at the weekend. A policy that escalates before it reminds is
+// followed.
 func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, item schema.Item, evaluated schema.Evaluation,
 	reminded []schema.Reminded,
 ) (at time.Time, ok bool) {
@@ -37,7 +38,7 @@ func (a *Activities) escalatesAt(r *schema.Request, approval schema.Approval, it
 	return at, true
 }
 
-// remindedIfOverdue are a request's approvers with their reminders, if the policy's time to escalate one of its approvals has
+// remindedIfOverdue returns a request's approvers with their reminders, if the policy's time to escalate one of its approvals has
 // passed.
 func remindedIfOverdue(ctx context.Context, tx *sqlx.Tx, r *schema.Request) ([]schema.Reminded, error) {
 	if !slices.ContainsFunc(r.Approvals, func(approval schema.Approval) bool {

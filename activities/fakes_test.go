@@ -136,7 +136,7 @@ func (f *fakeTarget) Read(ctx context.Context, a connector.Assignment) (state co
 		gone = f.account(a.Account)
 		state = connector.State{Held: f.held[a], Pending: f.out[a]}
 		if state.Pending {
-			state.On, state.WaitsFor = connector.OnHolder, a.Account+" to accept the invitation"
+			state.On, state.WaitsFor = connector.PendingOnHolder, a.Account+" to accept the invitation"
 		}
 	})
 	return state, errors.Join(err, gone)
@@ -199,7 +199,7 @@ var (
 	refusesConnection = func(context.Context, func()) error {
 		return &connector.Unavailable{Err: errors.New("connection refused")}
 	}
-	denies      = func(context.Context, func()) error { return &connector.Denied{Do: "grant it a password"} }
+	denies      = func(context.Context, func()) error { return &connector.Denied{Fix: "grant it a password"} }
 	limitsRate  = func(context.Context, func()) error { return &connector.RateLimited{RetryAfter: 42 * time.Second} }
 	hasNoObject = func(context.Context, func()) error { return &connector.Gone{Part: connector.Object, Name: "crm/admin"} }
 )
@@ -245,7 +245,7 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// activities are the activities of one worker process.
+// activities returns the activities of one worker process.
 func (c *company) activities(db *schema.DB) *activities.Activities {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
@@ -295,7 +295,7 @@ func (c *company) advance(request int64) activities.Next {
 	return next
 }
 
-// retryDelay is the retry delay in err; 0: that of the retry policy.
+// retryDelay returns the retry delay in err; 0: that of the retry policy.
 func retryDelay(t *testing.T, err error) time.Duration {
 	t.Helper()
 	var e *temporal.ApplicationError

@@ -28,8 +28,8 @@ func (m manualTasks) Task(ctx context.Context, a connector.Assignment) (manual.T
 	return manual.Task{Held: t.Held, Open: t.Open.Valid, ToGrant: t.Open.Bool, Cannot: t.Cannot, Asked: t.Asked}, err
 }
 
-// Ask implements manual.Tasks.
-func (m manualTasks) Ask(ctx context.Context, a connector.Assignment, held bool) error {
+// Open implements manual.Tasks.
+func (m manualTasks) Open(ctx context.Context, a connector.Assignment, held bool) error {
 	t, err := m.load(ctx, a)
 	if err != nil {
 		return err
@@ -37,8 +37,8 @@ func (m manualTasks) Ask(ctx context.Context, a connector.Assignment, held bool)
 	return m.db.OpenTask(ctx, t, held)
 }
 
-// Drop implements manual.Tasks.
-func (m manualTasks) Drop(ctx context.Context, a connector.Assignment) error {
+// Cancel implements manual.Tasks.
+func (m manualTasks) Cancel(ctx context.Context, a connector.Assignment) error {
 	t, err := m.load(ctx, a)
 	if err != nil {
 		return err

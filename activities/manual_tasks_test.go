@@ -29,7 +29,7 @@ func newManualTasks(t *testing.T) manualTasks {
 	return manualTasks{s}
 }
 
-// task is the open task: whether it is to grant, and its ID.
+// task returns the open task: whether it is to grant, and its ID.
 func (s manualTasks) task() (toGrant bool, id int64) {
 	s.t.Helper()
 	toGrant = schematest.Value[bool](s.World, `select held from manual_tasks where closed_at is null`)
@@ -120,7 +120,7 @@ func TestManualTask(t *testing.T) {
 		assert.NotEqual(t, task, again)
 	})
 
-	t.Run("task that is not needed any more is dropped", func(t *testing.T) {
+	t.Run("task that is no longer needed is dropped", func(t *testing.T) {
 		s := newManualTasks(t)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))

@@ -327,7 +327,7 @@ func (a *Activities) reports(ctx context.Context, q schema.Queryer, r *schema.Re
 		if len(problem.items) == 0 {
 			continue
 		}
-		owners, err := schema.OwnersToTell(ctx, q, problem.items)
+		owners, err := schema.OwnersToNotify(ctx, q, problem.items)
 		if err != nil {
 			return nil, err
 		}

@@ -22,8 +22,8 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// month is a company over some weeks. Random steps happen in it, and the invariants of access must hold after each. rapid shrinks a
-// failure and prints its seed.
+// month is a company over some weeks. Random steps happen in it, and the invariants of access must hold after each. rapid
+// shrinks a failure and prints its seed.
 type month struct {
 	*company
 	r            *rapid.T
@@ -37,7 +37,8 @@ type month struct {
 	left         map[int64]bool
 }
 
-// oneMonth is the testing.TB of one month: it fails through rapid, which then shrinks the steps, and cleans up when the month ends.
+// oneMonth is the testing.TB of one month: it fails through rapid, which then shrinks the steps, and cleans up when the month
+// ends.
 type oneMonth struct {
 	testing.TB
 	r        *rapid.T
@@ -83,7 +84,7 @@ func newMonth(t testing.TB, r *rapid.T) *month {
 	return m
 }
 
-// active are the people who have not left.
+// active returns the people who have not left.
 func (m *month) active() (people []int64) {
 	for _, p := range m.people {
 		if !m.left[p] {
@@ -106,7 +107,7 @@ func (m *month) request() schematest.Asked {
 	return rapid.SampledFrom(m.requests).Draw(m.r, "request")
 }
 
-// must tells whether something was recorded. It can be refused for one of these reasons, and must not fail otherwise.
+// must reports whether something was recorded. It can be refused for one of these reasons, and must not fail otherwise.
 func (m *month) must(err error, refusals ...error) (done bool) {
 	var trigger *pq.Error
 	if errors.As(err, &trigger) && strings.HasPrefix(string(trigger.Code), "AB") {

@@ -10,7 +10,7 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// invited is a request whose invitation is not accepted yet.
+// invited returns a request whose invitation is not accepted yet.
 func invited(t *testing.T, lasts time.Duration) (small, schematest.Asked) {
 	t.Helper()
 	s := newSmall(t)

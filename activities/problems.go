@@ -9,7 +9,7 @@ import (
 	"accessbot/schema"
 )
 
-// problemOf is the recorded problem for an error of provisioning.
+// problemOf returns the recorded problem for an error of provisioning.
 func problemOf(err error) schema.Problem {
 	var gone *connector.Gone
 	var notCreated *connector.NotCreated
@@ -24,7 +24,7 @@ func problemOf(err error) schema.Problem {
 		return schema.Problem{Code: schema.ObjectGone, Details: schema.ProblemDetails{Name: gone.Name}}
 	case errors.As(err, &gone):
 		return schema.Problem{Code: schema.AccountGone, Details: schema.ProblemDetails{Name: gone.Name}}
-	case errors.As(err, &refused) && refused.ByPeople:
+	case errors.As(err, &refused) && refused.ByOwners:
 		return schema.Problem{Code: schema.OwnerRefused, Details: schema.ProblemDetails{Reason: refused.Reason}}
 	case errors.As(err, &refused):
 		return schema.Problem{Code: schema.TargetRefused, Details: schema.ProblemDetails{Name: refused.Name, Reason: refused.Reason}}
@@ -34,19 +34,19 @@ func problemOf(err error) schema.Problem {
 		return schema.Problem{Code: schema.TargetRateLimited}
 	case connector.ClassDenied:
 		return schema.Problem{Code: schema.TargetDenied}
-	case connector.ClassNotAsWanted:
+	case connector.ClassNotConfirmed:
 		return schema.Problem{Code: schema.TargetNotAsWanted}
 	default:
 		return schema.Problem{Code: schema.TargetUnavailable}
 	}
 }
 
-// accountProblem is the problem of an account that could not be created.
+// accountProblem returns the problem of an account that could not be created.
 func accountProblem(e *connector.NotCreated) schema.Problem {
 	details := schema.ProblemDetails{Name: e.Account}
 	var refused *connector.Refused
 	switch {
-	case errors.As(e.Err, &refused) && refused.ByPeople:
+	case errors.As(e.Err, &refused) && refused.ByOwners:
 		details.Reason = refused.Reason
 		return schema.Problem{Code: schema.AccountRefused, Details: details}
 	case errors.As(e.Err, &refused):
@@ -61,9 +61,9 @@ func accountProblem(e *connector.NotCreated) schema.Problem {
 
 func pendingProblem(p *connector.Pending) schema.Problem {
 	switch p.On {
-	case connector.OnPeople:
+	case connector.PendingOnOwners:
 		return schema.Problem{Code: schema.WaitsForManualTask, Details: schema.ProblemDetails{People: p.People}}
-	case connector.OnHolder:
+	case connector.PendingOnHolder:
 		return schema.Problem{Code: schema.WaitsForInvitation}
 	default:
 		return schema.Problem{Code: schema.WaitsForTarget, Details: schema.ProblemDetails{WaitsFor: p.WaitsFor}}
@@ -74,7 +74,8 @@ func pendingProblem(p *connector.Pending) schema.Problem {
 // bad configuration need them to act, so they are notified at once.
 const notifyAfter = time.Hour
 
-// recordProblem records why provisioning is retried, and notifies people when that is due. If it fails, the retry goes on.
+// recordProblem records why provisioning is retried, and notifies people when that is due. If that fails, the retry still
+// happens.
 func (a *Activities) recordProblem(ctx context.Context, itemID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -89,7 +89,7 @@ func (a *Activities) expireAfter(ctx context.Context, g schema.Granting) (time.D
 func (a *Activities) failIfPendingTooLong(
 	ctx context.Context, itemID int64, g schema.Granting, assignment schema.Assignment, why error,
 ) error {
-	waited, err := schema.WaitedFor(ctx, a.DB, itemID)
+	waited, err := schema.ClaimAge(ctx, a.DB, itemID)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (a *Activities) retry(ctx context.Context, err error) error {
 	case IsBusy(err):
 		options.NextRetryDelay = busyRetry(ctx)
 	case errors.As(err, &pending):
-		options.NextRetryDelay = max(pending.LookAgain, busyRetry(ctx))
+		options.NextRetryDelay = max(pending.CheckAfter, busyRetry(ctx))
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}

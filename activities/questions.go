@@ -7,8 +7,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// questionMessages are the messages about approvers' questions: each question goes to the requester and submitter, its answer to
-// the approver. A question that was answered, or whose request was decided, before it was sent is not sent.
+// questionMessages returns the messages about approvers' questions: each question goes to the requester and submitter, its
+// answer to the approver. A question that was answered, or whose request was decided, before it was sent is not sent.
 func questionMessages(r *schema.Request, sent sentMessages) (messages []key) {
 	for _, asked := range r.Questions {
 		about := strconv.FormatInt(asked.ID, 10)

@@ -115,7 +115,7 @@ func TestConcurrency(t *testing.T) {
 			})
 		}
 		group.Wait()
-		assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "being busy is no problem")
+		assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "being busy is not a problem")
 		close(slow.release)
 		require.NoError(t, <-first)
 		assert.Equal(t, 1, s.target.called("grant"))

@@ -102,7 +102,7 @@ func (r *Reconciler) recoverPanic(instance string, err *error) {
 func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connector, assignment schema.Assignment,
 ) (done bool, err error) {
 	inTarget := connector.Assignment{Account: assignment.Account, Object: assignment.Object}
-	before, err := connector.ReadOrNotHeld(ctx, target, inTarget)
+	before, err := connector.ReadIfExists(ctx, target, inTarget)
 	if err != nil {
 		return false, err
 	}
@@ -116,15 +116,15 @@ func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connec
 	// The lock lasts as long as its connection, which PlanAssignment has just used. If it breaks during the calls to the target,
 	// recording fails.
 	switch {
-	case before.Matches(plan.Want):
+	case before.Confirms(plan.Want):
 	case plan.Want && before.Pending && !before.Held: // requested before
-		err = connector.Waiting(inTarget, before)
+		err = connector.NewPending(inTarget, before)
 	default:
 		err = connector.Ensure(ctx, target, inTarget, plan.Want)
 	}
 	var pending *connector.Pending
 	if plan.Want && errors.As(err, &pending) {
-		return false, errors.Join(err, schema.RecordWaiting(ctx, conn, assignment, pendingProblem(pending), pending.LookAgain))
+		return false, errors.Join(err, schema.RecordWaiting(ctx, conn, assignment, pendingProblem(pending), pending.CheckAfter))
 	}
 	if class := connector.ClassOf(err); plan.Want && (class == connector.ClassGone || class == connector.ClassRefused) {
 		err = unlessHeld(ctx, target, inTarget, err)
@@ -138,7 +138,7 @@ func reconcileOnce(ctx context.Context, conn *sqlx.Conn, target connector.Connec
 // unlessHeld reads the target again after it refused a grant. If it shows the access, the access is held. If it cannot be read,
 // the attempt is retried.
 func unlessHeld(ctx context.Context, target connector.Connector, a connector.Assignment, refused error) error {
-	after, err := connector.ReadOrNotHeld(ctx, target, a)
+	after, err := connector.ReadIfExists(ctx, target, a)
 	switch {
 	case err != nil && connector.ClassOf(err) != connector.ClassRefused:
 		return err
@@ -169,7 +169,7 @@ const (
 	pendingOverdueAfter = 24 * time.Hour
 )
 
-// AlertIfOverdue raises an alert once when a revocation is overdue. If that fails, the next attempt goes on.
+// AlertIfOverdue raises an alert once when a revocation is overdue. If that fails, the next attempt raises it.
 func (r *Reconciler) AlertIfOverdue(ctx context.Context, claimID int64, assignment schema.Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

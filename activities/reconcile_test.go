@@ -38,7 +38,7 @@ func newSmall(t *testing.T) small {
 
 func (c *company) company() *company { return c }
 
-// approved is an approved request of Ann's; 0: permanent.
+// approved returns an approved request of Ann's; 0: permanent.
 func (s small) approved(lasts time.Duration) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, s.admin)
@@ -46,7 +46,7 @@ func (s small) approved(lasts time.Duration) schematest.Asked {
 	return asked
 }
 
-// problem is the code of an item's problem.
+// problem returns the code of an item's problem.
 func (c *company) problem(item int64) string {
 	c.t.Helper()
 	return schematest.Value[string](c.World, `select problem from request_items where id = $1`, item)
@@ -181,7 +181,7 @@ func TestReconciliation(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(time.Hour)
 		s.target.next("grant", doesNothing)
-		require.ErrorContains(t, s.grant(asked.Items[0]), "but shows it as not held")
+		require.ErrorContains(t, s.grant(asked.Items[0]), "shows it as not held")
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
 		require.NoError(t, s.grant(asked.Items[0]))
 		s.Shift(time.Hour)
@@ -297,7 +297,7 @@ func TestReconciliation(t *testing.T) {
 		require.NoError(t, err)
 		var denied *connector.Denied
 		require.ErrorAs(t, s.do.Reconciler.Reconcile(context.Background(), assignment), &denied)
-		assert.Contains(t, denied.Do, "TARGET_CRM_URL")
+		assert.Contains(t, denied.Fix, "TARGET_CRM_URL")
 	})
 
 	t.Run("claim is recorded once and never changed", func(t *testing.T) {
@@ -322,7 +322,7 @@ func TestReconciliation(t *testing.T) {
 	})
 }
 
-// refusals are the problems in the alerts about refused grants.
+// refusals returns the problems in the alerts about refused grants.
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}

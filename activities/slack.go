@@ -108,7 +108,7 @@ func isSlackError(err error, codes ...string) bool {
 	return errors.As(err, &answer) && slices.Contains(codes, answer.Err)
 }
 
-// slackProblem is an error's code, for the database. Its text could quote the message.
+// slackProblem returns an error's code, for the database. Its text could quote the message.
 func slackProblem(err error) string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {

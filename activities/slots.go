@@ -14,10 +14,10 @@ type slots struct {
 	taken chan struct{}
 }
 
-// take takes one of limit slots, and waits at most throttle.Patience for it. release frees it.
+// take takes one of limit slots, and waits at most throttle.MaxWait for it. release frees it.
 func (s *slots) take(ctx context.Context, limit int) (release func(), err error) {
 	s.once.Do(func() { s.taken = make(chan struct{}, limit) })
-	patience := time.NewTimer(throttle.Patience)
+	patience := time.NewTimer(throttle.MaxWait)
 	defer patience.Stop()
 	select {
 	case s.taken <- struct{}{}:

@@ -57,7 +57,7 @@ func newBoard(t *testing.T, policy string) board {
 }
 
 func TestStages(t *testing.T) {
-	t.Run("stages are asked one after the other", func(t *testing.T) {
+	t.Run("stages are asked in turn", func(t *testing.T) {
 		b := newBoard(t, managerThenTwoOwners)
 		asked := b.Request(b.ann, 0, b.admin, b.reader)
 		next := b.advance(asked.ID)
@@ -323,7 +323,7 @@ func (b board) decideOnly(by int64, asked schematest.Asked, outcome string) {
 	b.advance(asked.ID)
 }
 
-// inStageTwo is a request that Ann's manager has approved. Two of Owen, Olga and Otto have to approve it.
+// inStageTwo returns a request that Ann's manager has approved. Two of Owen, Olga and Otto have to approve it.
 func (b board) inStageTwo() schematest.Asked {
 	b.t.Helper()
 	asked := b.Request(b.ann, 0, b.admin)
@@ -339,7 +339,7 @@ func (b board) postpone() {
 	b.Do(`update access_requests set due_at = app_now() + interval '20 days'`)
 }
 
-// isDue tells whether the only request is due now.
+// isDue reports whether the only request is due now.
 func (b board) isDue() bool {
 	b.t.Helper()
 	return schematest.Value[bool](b.World, `select due_at <= app_now() from access_requests`)

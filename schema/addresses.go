@@ -15,7 +15,7 @@ type Address struct {
 	Checked  bool           `db:"checked"`   // Slack said within the last hour that there is no such user
 }
 
-// AddressOf answers what is known. That Slack has no such user is believed for an hour. As for bindings (see
+// AddressOf returns what is known. That Slack has no such user is believed for an hour. As for bindings (see
 // PersonOfSlackUser), the directory has the last word: a Slack user that it contradicts gets no messages.
 func AddressOf(ctx context.Context, q Queryer, personID int64) (Address, error) {
 	var a Address

@@ -14,8 +14,8 @@ import (
 
 func TestSlackAddress(t *testing.T) {
 	t.Parallel()
-	// A Slack user bound to a person whom the directory then gives another user ID must not get their messages.
-	t.Run("Slack user whom the directory contradicts has no address", func(t *testing.T) {
+	// A Slack user bound to a person to whom the directory then gives another user ID must not get their messages.
+	t.Run("Slack user that the directory contradicts gets no messages", func(t *testing.T) {
 		t.Parallel()
 		ctx := context.Background()
 		w := schematest.NewWorld(t)

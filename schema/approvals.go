@@ -86,7 +86,7 @@ func addCandidates(
 	return nil
 }
 
-// audited are candidates in the audit's form.
+// audited returns candidates in the audit's form.
 func audited(candidates []policy.Candidate) []map[string]any {
 	all := make([]map[string]any, len(candidates))
 	for i, c := range candidates {
@@ -98,7 +98,7 @@ func audited(candidates []policy.Candidate) []map[string]any {
 	return all
 }
 
-// instant is a time as the database holds it; zero: null.
+// instant returns a time as the database holds it; zero: null.
 func instant(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
 
 // Escalate asks more candidates, and the existing ones who were not asked yet. next is when it is escalated again; zero: never.
@@ -127,8 +127,8 @@ func CloseApproval(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64
 		Details: map[string]any{"state": state}})
 }
 
-// AskTheOthers asks the candidates who were not asked yet.
-func AskTheOthers(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64) error {
+// AskRemaining asks the candidates of an approval who were not asked yet.
+func AskRemaining(ctx context.Context, tx *sqlx.Tx, requestID, approvalID int64) error {
 	_, err := tx.ExecContext(ctx, `
 		with others as (update approval_candidates set asked_at = app_now() where approval_id = $1 and asked_at is null)
 		update approvals set reminded_at = app_now() where id = $1`, approvalID)

@@ -10,7 +10,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// unreachable tells whether Slack has answered that it has no such user, for a person whose rows in slack_addresses and
+// unreachable reports whether Slack has answered that it has no such user, for a person whose rows in slack_addresses and
 // slack_identities are s and b. The answer holds for a week, or until the person next uses the app.
 const unreachable = `coalesce(s.user_id is null and s.looked_up_at > app_now() - interval '7 days'
 		         and coalesce(b.bound_at, '-infinity') < s.looked_up_at, false)`
@@ -40,7 +40,7 @@ func (e Evaluation) askLast(i Item, stage int) policy.Answer {
 	return e.Ask(i, stage, e.lastLevel(i, stage))
 }
 
-// lastLevel is the last escalation level of an item's stage.
+// lastLevel returns the last escalation level of an item's stage.
 func (e Evaluation) lastLevel(i Item, stage int) int {
 	stages := e.Rule(i).Stages
 	if stage > len(stages) {
@@ -49,8 +49,8 @@ func (e Evaluation) lastLevel(i Item, stage int) int {
 	return len(stages[stage-1].EscalateTo) + 1
 }
 
-// AskAlike tells whether a stage has the same candidates for two items at every escalation level.
-func (e Evaluation) AskAlike(a, b Item, stage int) bool {
+// SameCandidates reports whether a stage has the same candidates for two items at every escalation level.
+func (e Evaluation) SameCandidates(a, b Item, stage int) bool {
 	for level := range max(e.lastLevel(a, stage), e.lastLevel(b, stage)) + 1 {
 		if !e.Ask(a, stage, level).Equal(e.Ask(b, stage, level)) {
 			return false

@@ -34,7 +34,7 @@ select a.id as account_id, e.id as entitlement_id, a.person_id, p.connector, e.i
   join applications p on p.id = e.application_id
  where x.id = $1`
 
-// AssignmentOfItem answers the assignment of a request's item.
+// AssignmentOfItem returns the assignment of a request's item.
 func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "request_items"), itemID); err != nil {
@@ -43,7 +43,7 @@ func AssignmentOfItem(ctx context.Context, q Queryer, itemID int64) (Assignment,
 	return s, nil
 }
 
-// AssignmentOfClaim answers the assignment of a claim.
+// AssignmentOfClaim returns the assignment of a claim.
 func AssignmentOfClaim(ctx context.Context, q Queryer, claimID int64) (Assignment, error) {
 	var s Assignment
 	if err := q.GetContext(ctx, &s, fmt.Sprintf(selectAssignment, "claims"), claimID); err != nil {
@@ -52,7 +52,7 @@ func AssignmentOfClaim(ctx context.Context, q Queryer, claimID int64) (Assignmen
 	return s, nil
 }
 
-// Lock is the lock under which the target is changed.
+// Lock returns the lock under which the target is changed.
 func (s Assignment) Lock() Lock {
 	return Lock(fmt.Sprintf("assignment:%d:%d", s.AccountID, s.EntitlementID))
 }
@@ -65,7 +65,7 @@ type Plan struct {
 
 // PlanAssignment decides under the assignment's lock, from the claims alone, what to do. held is what the target just showed.
 // Items with a proven approval become claims here, before anything changes in the target. An item without proof fails, and
-// the others go on.
+// the others continue.
 func PlanAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (Plan, error) {
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
@@ -244,7 +244,7 @@ func (l lockedAssignment) claimUnexpected(ctx context.Context, tx *sqlx.Tx, requ
 		ItemID: itemID, ClaimID: claimID, Details: map[string]any{"assignment": l.String()}})
 }
 
-// RecordAssignment records what the target showed after the change. It answers false, and records nothing, if the claims
+// RecordAssignment records what the target showed after the change. It returns false, and records nothing, if the claims
 // changed in the meantime: reconcile again.
 func RecordAssignment(ctx context.Context, conn *sqlx.Conn, s Assignment, held bool) (recorded bool, err error) {
 	tx, err := conn.BeginTxx(ctx, nil)
@@ -333,8 +333,8 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 	return nil
 }
 
-// WaitedFor is how long ago an item got its claim; zero: it has none.
-func WaitedFor(ctx context.Context, q Queryer, itemID int64) (time.Duration, error) {
+// ClaimAge returns how long ago an item got its claim; zero: it has none.
+func ClaimAge(ctx context.Context, q Queryer, itemID int64) (time.Duration, error) {
 	var seconds float64
 	err := q.GetContext(ctx, &seconds, `
 		select coalesce((select extract(epoch from app_now() - created_at) from claims where item_id = $1), 0)::float8`, itemID)
@@ -393,7 +393,7 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		LateBy    float64        `db:"late_by"` // seconds past its end or revocation
 		Why       string         `db:"end_reason"`
 	}
-	// The target was just read, so nothing is in doubt any more.
+	// The target was just read, so nothing is in doubt.
 	_, err := tx.ExecContext(ctx, `
 		update claims set due_at = null, attempts = 0
 		 where account_id = $1 and entitlement_id = $2 and removed_at is not null and due_at is not null`, l.AccountID, l.EntitlementID)

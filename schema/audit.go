@@ -22,7 +22,7 @@ type Event struct {
 	Details    map[string]any // snake_case keys; no token, and no typed text that is not in the database anyway
 }
 
-// Audit adds events, if possible in the transaction that they tell of. The database sets their time and role.
+// Audit adds events, if possible in the transaction that they describe. The database sets their time and role.
 func Audit(ctx context.Context, q Queryer, events ...Event) error {
 	if len(events) == 0 {
 		return nil

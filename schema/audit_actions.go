@@ -1,6 +1,6 @@
 package schema
 
-// AuditAction is what an event of the audit tells of, as noun.verb. What varies (a kind, a state, why) is in the event's
+// AuditAction is what happened in an audit event, as noun.verb. What varies (a kind, a state, why) is in the event's
 // details, never in its action. docs/audit.md lists them all.
 type AuditAction string
 
@@ -20,7 +20,7 @@ const (
 	ApprovalUnassigned AuditAction = "approval.unassigned"
 	// DecisionRecorded: its `outcome`, about each item on which basis; an override is an alert.
 	DecisionRecorded AuditAction = "decision.recorded"
-	// DecisionRefused: someone tried to decide what they may not decide, or not any more (alert).
+	// DecisionRefused: someone tried to decide what they may not, or no longer, decide (alert).
 	DecisionRefused AuditAction = "decision.refused"
 	// EvaluationFailed: the policy could not evaluate what was requested (alert).
 	EvaluationFailed AuditAction = "evaluation.failed"
@@ -44,7 +44,7 @@ const (
 	ItemWithdrawn AuditAction = "item.withdrawn"
 	// ItemExpired: items had no decision in time, or their end passed first.
 	ItemExpired AuditAction = "item.expired"
-	// SignalUnconfirmed: a signal told of something that the database does not have (alert).
+	// SignalUnconfirmed: a signal was about something that is not in the database (alert).
 	SignalUnconfirmed AuditAction = "signal.unconfirmed"
 	// RunSignalled: the sweep started or signalled a request's late run.
 	RunSignalled AuditAction = "run.signalled"
@@ -70,17 +70,17 @@ const (
 	ClaimCreated AuditAction = "claim.created"
 	// ClaimImported: the directory names access that someone has.
 	ClaimImported AuditAction = "claim.imported"
-	// ClaimEnded: the directory does not name it any more, or names it now.
+	// ClaimEnded: the directory no longer names it, or names it now.
 	ClaimEnded AuditAction = "claim.ended"
-	// ProvisioningRefused: the proof of an approved item does not hold (alert).
+	// ProvisioningRefused: the decisions of an approved item do not satisfy the policy (alert).
 	ProvisioningRefused AuditAction = "provisioning.refused"
-	// ProvisioningAccepted: the target has taken the grant and not finished it; `waits_for` says why.
+	// ProvisioningAccepted: the target has accepted the grant and not completed it; `waits_for` says why.
 	ProvisioningAccepted AuditAction = "provisioning.accepted"
 	// ProvisioningFailed: an item could not be set up (alert).
 	ProvisioningFailed AuditAction = "provisioning.failed"
 	// ProvisioningDelayed: requests wait for a target, once for each outage (alert).
 	ProvisioningDelayed AuditAction = "provisioning.delayed"
-	// ProvisioningRestored: nothing waits for that target any more.
+	// ProvisioningRestored: nothing waits for that target any longer.
 	ProvisioningRestored AuditAction = "provisioning.restored"
 	// RetryOrdered: an administrator ordered a new attempt.
 	RetryOrdered AuditAction = "retry.ordered"
@@ -104,7 +104,7 @@ const (
 	FindingClosed AuditAction = "finding.closed"
 	// ManualTaskOpened: owners are asked to do something by hand.
 	ManualTaskOpened AuditAction = "manual_task.opened"
-	// ManualTaskDropped: it is not needed any more.
+	// ManualTaskDropped: it is no longer needed.
 	ManualTaskDropped AuditAction = "manual_task.dropped"
 	// ManualTaskDone: an owner says that it is done.
 	ManualTaskDone AuditAction = "manual_task.done"
@@ -124,11 +124,11 @@ const (
 	BindingRemoved AuditAction = "binding.removed"
 	// BindingContradicted: a bound user's Slack e-mail differs from the directory (alert, once a day).
 	BindingContradicted AuditAction = "binding.contradicted"
-	// MembershipLost: a bound Slack user is no full member of the workspace any more (alert).
+	// MembershipLost: a bound Slack user is no longer a full member of the workspace (alert).
 	MembershipLost AuditAction = "membership.lost"
 	// AddressRefused: Slack answered with a user whose e-mail only looks like the person's (alert).
 	AddressRefused AuditAction = "address.refused"
-	// ButtonRefused: a button came back with a value that the app never gave it (alert).
+	// ButtonRefused: a button was pressed with a value that the app never gave it (alert).
 	ButtonRefused AuditAction = "button.refused"
 	// FormRefused: a form was to continue another person's request (alert).
 	FormRefused AuditAction = "form.refused"
@@ -140,7 +140,7 @@ const (
 	MessageRefused AuditAction = "message.refused"
 	// MessageUndelivered: its reader cannot be reached in Slack (alert).
 	MessageUndelivered AuditAction = "message.undelivered"
-	// ReminderSent: people were reminded of what waits for them.
+	// ReminderSent: people were reminded of pending approvals.
 	ReminderSent AuditAction = "reminder.sent"
 	// DelegationRecorded: who decides on behalf of a person, and when.
 	DelegationRecorded AuditAction = "delegation.recorded"

@@ -54,7 +54,7 @@ func TestAuditActions(t *testing.T) {
 	})
 }
 
-// auditActions are the values of the constants in audit_actions.go, each with a comment that says what it tells of.
+// auditActions returns the values of the constants in audit_actions.go, each with a comment that explains it.
 func auditActions(t *testing.T) (values []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "audit_actions.go", nil, parser.ParseComments)

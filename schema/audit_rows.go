@@ -86,10 +86,10 @@ const selectSeal = `
 select number, first, events, first_event, last_event, cluster, last_xid::text as last_xid, previous, hash, sealed_at
   from audit_seals`
 
-// Checkpoint is the seal's number and hash, to be kept outside the database.
+// Checkpoint returns the seal's number and hash, to be kept outside the database.
 func (s Seal) Checkpoint() string { return fmt.Sprintf("%d:%x", s.Number, s.Hash) }
 
-// sum is the seal's hash: over its fields, in the form that auditRow.hash explains, then the hashes of its events in order.
+// sum returns the seal's hash: over its fields, in the form that auditRow.hash explains, then the hashes of its events in order.
 func (s Seal) sum(events [][]byte) []byte {
 	c := &canonical{}
 	c.text("accessbot audit seal 1")

@@ -33,7 +33,7 @@ type Checkpoint struct {
 }
 
 // VerifyAudit computes every hash of the audit again, and reports each change, removal, insertion or reordering, naming the
-// event or seal. It also reports each of the kept checkpoints that is not in the chain any more: its seal was cut off, or
+// event or seal. It also reports each of the kept checkpoints that is no longer in the chain: its seal was removed, or
 // history was sealed again. It reads one snapshot in batches, and may run while events are written.
 func (db *DB) VerifyAudit(ctx context.Context, kept []Checkpoint, report func(finding string)) (Verified, error) {
 	v := &verifying{kept: map[int64][]byte{}}
@@ -99,7 +99,7 @@ func (v *verifying) run(ctx context.Context) error {
 			v.report("checkpoint %d:%x: the chain ends at seal %d, so its end was cut off", number, hash, previous.Number)
 		}
 	}
-	for { // what no seal covers
+	for { // unsealed events
 		p, ok, err := v.event(ctx, math.MaxInt64)
 		if err != nil {
 			return err
@@ -190,7 +190,7 @@ func (v *verifying) row(p placed, previous, seal Seal) {
 	}
 }
 
-// event answers the next event whose sequence is below before. False: there is none.
+// event returns the next event whose sequence is below before. False: there is none.
 func (v *verifying) event(ctx context.Context, before int64) (p placed, ok bool, err error) {
 	if len(v.events) == 0 && !v.done {
 		v.events = nil

@@ -35,18 +35,18 @@ select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c
        c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at, c.alerted_at
   from claims c`
 
-// Live tells whether the claim is a reason to hold its assignment at the given instant.
+// Live reports whether the claim is a reason to hold its assignment at the given instant.
 func (c Claim) Live(now time.Time) bool {
 	return !c.EndedAt.Valid && !c.RevokedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
 }
 
-// NeedsRevoking tells whether the claim is over and its assignment has not been reconciled since.
+// NeedsRevoking reports whether the claim is over and its assignment has not been reconciled since.
 func (c Claim) NeedsRevoking(now time.Time) bool {
 	return !c.Live(now) && c.DueAt.Valid && !c.RemovedAt.Valid
 }
 
 // AlertOverdue records once for each claim that its removal has taken longer than after, and makes its request's messages due.
-// It answers whether this call recorded it.
+// It returns whether this call recorded it.
 func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Duration, class string) (alerted bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var request sql.NullInt64
@@ -92,7 +92,7 @@ type RunClaim struct {
 	HolderID    int64         `db:"holder_id"`
 }
 
-// ClaimForRun answers ErrNotFound where there is no such claim.
+// ClaimForRun returns ErrNotFound where there is no such claim.
 func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error) {
 	var c RunClaim
 	err := q.GetContext(ctx, &c, `
@@ -110,8 +110,8 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 	return c, nil
 }
 
-// HeldLonger answers the items of a request whose access outlasts the request's end, because another live claim ends later or
-// never.
+// HeldLonger returns the items of a request whose access outlasts the request's end, because another live claim ends later
+// or never.
 func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var items []int64
 	err := q.SelectContext(ctx, &items, `
@@ -127,8 +127,9 @@ func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error
 	return items, nil
 }
 
-// NamedBefore answers the request and the entitlements of an "ending soon" message to its reader; ErrNotFound to anyone else.
-func NamedBefore(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
+// EndingSoonContent returns the request and the entitlements of an "ending soon" message to its reader; ErrNotFound to anyone
+// else.
+func EndingSoonContent(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
 	var named []struct {
 		RequestID     int64 `db:"request_id"`
 		EntitlementID int64 `db:"entitlement_id"`

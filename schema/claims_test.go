@@ -64,7 +64,7 @@ func TestClaim(t *testing.T) {
 				assert.Equal(t, "AB011", string(e.Code), e.Message)
 			})
 		}
-		t.Run("what is approved can be claimed", func(t *testing.T) {
+		t.Run("approved access can be claimed", func(t *testing.T) {
 			a := newAsking(t, time.Hour)
 			approve(a)
 			_, err := a.Worker.Exec(insert, a.asked.Items[0])

@@ -207,7 +207,7 @@ func TestDecision(t *testing.T) {
 				other := a.Request(a.ann, 0, a.entitlements[0])
 				return a.Ask(other, other.Items, a.owen)
 			}},
-			"in the place of who has agreed": {"AB002", func(a asking) {
+			"on behalf of an approver who has approved": {"AB002", func(a asking) {
 				a.Do(`update approvals set required_approvals = 2`)
 				a.Do(`update approval_candidates set for_person_id = $1 where person_id = $2`, a.olga, a.owen)
 				_, err := a.SlackApp.Exec(`insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, required_approvals, ends_at)

@@ -19,7 +19,7 @@ type Delegation struct {
 	EndsAt       time.Time     `db:"ends_at"` // exclusive
 }
 
-// DelegationOf answers a person's current or future delegation; false: none.
+// DelegationOf returns a person's current or future delegation; false: none.
 func DelegationOf(ctx context.Context, q Queryer, personID int64) (d Delegation, ok bool, err error) {
 	err = q.GetContext(ctx, &d, `
 		select d.person_id, d.delegate_id, p.name as delegate_name, d.starts_at, d.ends_at
@@ -33,7 +33,7 @@ func DelegationOf(ctx context.Context, q Queryer, personID int64) (d Delegation,
 	return d, true, nil
 }
 
-// Delegate records who decides on behalf of a person, or ends that. It answers at most 100 requests whose open approvals this
+// Delegate records who decides on behalf of a person, or ends that. It returns at most 100 requests whose open approvals this
 // may move; the sweep signals the others. ErrNotActive: the person or the delegate is not active.
 func (db *DB) Delegate(ctx context.Context, d Delegation) (requests []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {

@@ -69,7 +69,7 @@ func (g *groups) Scan(src any) error {
 	return json.Unmarshal(raw, g)
 }
 
-// RequesterID is who will get the access.
+// RequesterID returns who will get the access.
 func (d *Draft) RequesterID() int64 {
 	if d.ForPersonID.Valid {
 		return d.ForPersonID.Int64
@@ -77,7 +77,7 @@ func (d *Draft) RequesterID() int64 {
 	return d.PersonID
 }
 
-// Offer is what the draft's mode and subject stand for.
+// Offer returns what the draft's mode and subject stand for.
 func (d *Draft) Offer() Offer {
 	o := Offer{PersonID: d.RequesterID(), ReaderID: d.PersonID, Mode: d.Mode}
 	switch d.Mode {
@@ -91,10 +91,10 @@ func (d *Draft) Offer() Offer {
 	return o
 }
 
-// Pages is how many pages the list has, at least 1.
+// Pages returns how many pages the list has, at least 1.
 func (d *Draft) Pages() int { return max(1, (d.Matching+PageSize-1)/PageSize) }
 
-// Selected are the entitlements that a submission would request.
+// Selected returns the entitlements that a submission would request.
 func (d *Draft) Selected() []int64 {
 	if d.AllChosen {
 		return d.Offered
@@ -102,7 +102,7 @@ func (d *Draft) Selected() []int64 {
 	return d.Chosen
 }
 
-// ShownIDs are the entitlements of the page, in order.
+// ShownIDs returns the entitlements of the page, in order.
 func (d *Draft) ShownIDs() []int64 { return slices.Concat(d.Shown...) }
 
 // MakeOffer looks up what is offered for the draft's mode and subject, and resets the list and the selection.
@@ -157,7 +157,7 @@ func (d *Draft) MakeList(ctx context.Context, q Queryer) error {
 }
 
 // Choose sets which checkboxes of a shown group are selected. An empty group that the person did not change keeps its selection:
-// Slack sometimes reports checkboxes as empty that it shows as selected. It answers ErrNotOffered for what is not in the group.
+// Slack sometimes reports checkboxes as empty that it shows as selected. It returns ErrNotOffered for what is not in the group.
 func (d *Draft) Choose(group int, ticked []int64, touched bool) error {
 	if group < 0 || group >= len(d.Shown) {
 		return fmt.Errorf("group %d of %d: %w", group, len(d.Shown), ErrNotOffered)
@@ -190,7 +190,7 @@ func (db *DB) OpenDraft(ctx context.Context, viewID, viewHash string, personID i
 }
 
 // OpenEarlier creates the draft of a form that extends what an earlier request of the person granted (Extend), or repeats that
-// request for what they lack (Again). All of it is selected at first, or only the given entitlements. It answers ErrNotFound if
+// request for what they lack (Again). All of it is selected at first, or only the given entitlements. It returns ErrNotFound if
 // the request is not theirs.
 func (db *DB) OpenEarlier(
 	ctx context.Context, mode, viewID, viewHash string, personID int64, timeZone string, requestID int64, entitlements ...int64,
@@ -218,7 +218,7 @@ func (db *DB) OpenEarlier(
 	})
 }
 
-// RequestedBy answers ErrNotFound unless the person is the requester of the request.
+// RequestedBy returns ErrNotFound unless the person is the requester of the request.
 func RequestedBy(ctx context.Context, q Queryer, requestID, personID int64) error {
 	var is bool
 	err := q.GetContext(ctx, &is, `
@@ -248,7 +248,7 @@ select d.view_id, d.person_id, d.for_person_id, coalesce(f.name, '') as for_name
   left join access_requests x on x.id = d.extends_id
  where d.view_id = $1 and d.person_id = $2`
 
-// DraftByView answers ErrNotFound if the person has no such form open: it was submitted or deleted, or is another person's.
+// DraftByView returns ErrNotFound if the person has no such form open: it was submitted or deleted, or is another person's.
 func DraftByView(ctx context.Context, q Queryer, viewID string, personID int64) (Draft, error) {
 	return draft(ctx, q, selectDraft, viewID, personID)
 }
@@ -265,8 +265,8 @@ func draft(ctx context.Context, q Queryer, query, viewID string, personID int64)
 	return d, nil
 }
 
-// ChangeDraft changes a draft under its row's lock, so that concurrent actions see each other's changes, and answers the result.
-// Nothing is saved if change fails. It answers ErrNotFound as DraftByView does.
+// ChangeDraft changes a draft under its row's lock, so that concurrent actions see each other's changes, and returns the result.
+// Nothing is saved if change fails. It returns ErrNotFound as DraftByView does.
 func (db *DB) ChangeDraft(
 	ctx context.Context, viewID string, personID int64, change func(tx *sqlx.Tx, d *Draft) error,
 ) (Draft, error) {
@@ -345,7 +345,7 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if c.Today, err = Now(ctx, q); err != nil {
 		return c, err
 	}
-	if c.ForOthers, err = AsksForOthers(ctx, q, d.PersonID); err != nil {
+	if c.ForOthers, err = MayRequestForOthers(ctx, q, d.PersonID); err != nil {
 		return c, err
 	}
 	_, p, err := CurrentPolicy(ctx, q)
@@ -396,7 +396,7 @@ func limitByPolicy(
 	return nil
 }
 
-// longestLimit is the longest limit that may apply, in days; 0: there may be none, or the policy cannot be evaluated.
+// longestLimit returns the longest limit that may apply, in days; 0: there may be none, or the policy cannot be evaluated.
 func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64, reasons []Reason) (longest int) {
 	for _, reason := range reasons {
 		for _, about.Duration = range []time.Duration{policy.Forever, 24 * time.Hour} {
@@ -419,7 +419,7 @@ func longestLimit(p *policy.Policy, about policy.Subject, maxDays sql.NullInt64,
 	return longest
 }
 
-// SetSubject selects the person or job title of the draft's mode. It answers ErrNotOffered for one that cannot be selected.
+// SetSubject selects the person or job title of the draft's mode. It returns ErrNotOffered for one that cannot be selected.
 func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	subject := sql.NullInt64{Int64: id, Valid: true}
 	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0 and $3::boolean is not null)`
@@ -441,7 +441,7 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	return nil
 }
 
-// SetFor selects the requester. It answers ErrNotOffered for one whom the person may not request for.
+// SetFor selects the requester. It returns ErrNotOffered for a person for whom they may not request.
 func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	if d.Offer().OfRequest() {
 		return fmt.Errorf("change the requester of an earlier request to person %d: %w", id, ErrNotOffered)
@@ -457,8 +457,8 @@ func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 	return err
 }
 
-// AsksForOthers tells whether the person may request for others: as a manager or an administrator.
-func AsksForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
+// MayRequestForOthers reports whether the person may request for others: as a manager or an administrator.
+func MayRequestForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
 	err = q.GetContext(ctx, &may, `
 		select exists (select from people where id = $1 and administrator)
 		    or exists (select from people where manager_id = $1 and status = 'active' and gone_at is null)`, personID)
@@ -475,7 +475,7 @@ func mayAskFor(ctx context.Context, q Queryer, personID, requesterID int64) (may
 	return may, nil
 }
 
-// SetFilter limits the list to one application; null: no filter. It answers ErrNotOffered if there is no such application.
+// SetFilter limits the list to one application; null: no filter. It returns ErrNotOffered if there is no such application.
 func (d *Draft) SetFilter(ctx context.Context, q Queryer, application sql.NullInt64) error {
 	if application.Valid {
 		var exists bool

@@ -32,7 +32,7 @@ type Explained struct {
 type ExplainedStage struct {
 	RequiredApprovals int
 	Levels            [][]ExplainedPerson // the candidates that each escalation level adds
-	Excluded          []ExplainedPerson   // approvers of the stage who are no candidates
+	Excluded          []ExplainedPerson   // approvers of the stage who are not candidates
 }
 
 // ExplainedPerson is an approver.
@@ -43,7 +43,7 @@ type ExplainedPerson struct {
 	Why        string // they are excluded
 }
 
-// Explain evaluates a supposed request and returns who would approve it, and why. It changes nothing.
+// Explain evaluates a hypothetical request and returns who would approve it, and why. It changes nothing.
 func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Explained, err error) {
 	person, err := PersonByEmail(ctx, q, s.Email)
 	if err != nil {
@@ -85,7 +85,7 @@ func Explain(ctx context.Context, q Queryer, p *policy.Policy, s Supposed) (e Ex
 	return e, nil
 }
 
-// limitTexts are the limits on a request. maxDays is the limit of the entitlement; nil: none.
+// limitTexts returns the limits on a request. maxDays is the limit of the entitlement; nil: none.
 func limitTexts(d policy.Defaults, rule *policy.Rule, maxDays *int) (texts []string) {
 	if rule.Deny != "" {
 		return nil

@@ -6,15 +6,15 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// OfferQuery is the query of an offer's list, to explain it. $1 is the requester, $2 the subject.
+// OfferQuery returns the query of an offer's list, to explain it. $1 is the requester, $2 the subject.
 func OfferQuery(o Offer) string { return `select e.id` + o.from() + listOrder }
 
-// PeopleQuery is the query of SearchPeople, to explain it.
+// PeopleQuery returns the query of SearchPeople, to explain it.
 func PeopleQuery(personID int64, reports bool, typed string, limit int) (string, []any) {
 	return peopleQuery(personID, reports, typed, limit)
 }
 
-// Unproven is why the decisions about an item are no proof.
+// Unproven returns why the decisions about an item are not sufficient.
 var Unproven = unproven
 
 // CheckQuota checks whether a person may make another request.

@@ -14,7 +14,7 @@ import (
 // ComparisonLock lets one worker at a time compare a target.
 func ComparisonLock(instance string) Lock { return Lock("comparison:" + instance) }
 
-// ComparisonsDue answers the targets whose comparison is due, the longest due first.
+// ComparisonsDue returns the targets whose comparison is due, the longest due first.
 func ComparisonsDue(ctx context.Context, q Queryer) ([]Instance, error) {
 	var due []Instance
 	err := q.SelectContext(ctx, &due, `
@@ -296,7 +296,7 @@ const selectFinding = `
 		  left join accounts a on a.id = d.account_id
 		  left join people h on h.id = a.person_id`
 
-// FindingsOf answers the content of a notification, with at most so many of its findings.
+// FindingsOf returns the content of a notification, with at most shown of its findings.
 func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int) (FindingReport, error) {
 	var r FindingReport
 	var head struct {
@@ -322,7 +322,7 @@ func FindingsOf(ctx context.Context, q Queryer, notificationID int64, shown int)
 	return r, nil
 }
 
-// NamesOf answers assignments of a target as rows of grants.csv.
+// NamesOf returns assignments of a target as rows of grants.csv.
 func NamesOf(ctx context.Context, q Queryer, instance string, accounts, objects []string) (rows [][3]string, err error) {
 	var names []struct {
 		Email       string `db:"email"`
@@ -349,7 +349,7 @@ func NamesOf(ctx context.Context, q Queryer, instance string, accounts, objects 
 // ErrNoInstance says that the directory has no such target.
 var ErrNoInstance = errors.New("no such target in the directory")
 
-// InstanceNamed answers a target of the directory, or ErrNoInstance.
+// InstanceNamed returns a target of the directory, or ErrNoInstance.
 func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error) {
 	var i Instance
 	err := q.GetContext(ctx, &i, `
@@ -363,7 +363,7 @@ func InstanceNamed(ctx context.Context, q Queryer, name string) (Instance, error
 	return i, nil
 }
 
-// FindingsFor answers the open, reported findings in what a person owns, the newest first.
+// FindingsFor returns the open, reported findings in what a person owns, the newest first.
 func FindingsFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (findings []Finding, total int, err error) {
 	ids, total, err := pageOf(ctx, q, `
 		select d.id, count(*) over () as total

@@ -55,7 +55,7 @@ func fold(text string) string {
 // Apostrophes stand within a word: O'Brien is found as "obrien", and as "brien".
 var apostrophes = strings.NewReplacer("’", "'", "‘", "'", "ʼ", "'", "`", "'", "´", "'", "＇", "'")
 
-// foldedWords are the folded words of a text, with its apostrophes.
+// foldedWords returns the folded words of a text, with its apostrophes.
 func foldedWords(text string) []string {
 	words := strings.FieldsFunc(fold(apostrophes.Replace(text)), func(r rune) bool {
 		return r != '\'' && !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r)
@@ -69,7 +69,7 @@ func foldedWords(text string) []string {
 	return kept
 }
 
-// typedWords are the folded words that were typed.
+// typedWords returns the folded words that were typed.
 func typedWords(typed string) []string {
 	words := foldedWords(typed)
 	for n, word := range words {
@@ -78,7 +78,7 @@ func typedWords(typed string) []string {
 	return words
 }
 
-// joined are words joined where their script has no spaces: there a surname and a given name are one word.
+// joined returns words joined where their script has no spaces: there a surname and a given name are one word.
 func joined(words []string) []string {
 	var all []string
 	for n, word := range words {
@@ -91,7 +91,7 @@ func joined(words []string) []string {
 	return all
 }
 
-// wholeName is folded words as one key.
+// wholeName returns folded words as one key.
 func wholeName(words []string) string {
 	return cutKey(strings.ReplaceAll(strings.Join(joined(words), " "), "'", ""))
 }
@@ -108,7 +108,7 @@ func endsUnspaced(word string) bool {
 	return len(runes) > 0 && unicode.In(runes[len(runes)-1], unspaced...)
 }
 
-// wordKeys are the keys of one word: the word, what follows an apostrophe, and in a script without spaces what begins at each
+// wordKeys returns the keys of one word: the word, what follows an apostrophe, and in a script without spaces what begins at each
 // character, because a given name can begin anywhere.
 func wordKeys(word string) []string {
 	keys := []string{strings.ReplaceAll(word, "'", "")}

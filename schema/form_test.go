@@ -43,7 +43,7 @@ func (o office) entitlement(application, key string) int64 {
 	return id
 }
 
-// keys are application/key of entitlements, in their order.
+// keys returns application/key of entitlements, in their order.
 func (o office) keys(ids []int64) []string {
 	o.Helper()
 	keys := []string{}
@@ -62,7 +62,7 @@ func (o office) do(query string, args ...any) {
 	require.NoError(o, err)
 }
 
-// offered are the keys that a person is offered.
+// offered returns the keys that a person is offered.
 func (o office) offered(who, mode string, likeID int64) []string {
 	o.Helper()
 	ids, err := schema.Offer{PersonID: o.person(who).ID, Mode: mode, LikeID: likeID}.IDs(context.Background(), o.app)

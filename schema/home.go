@@ -205,17 +205,17 @@ func AccessOf(ctx context.Context, q Queryer, personID int64, limit, offset int)
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $2 offset $3`, personID, limit, offset)
 }
 
-// AccessUnder answers the part of a person's current access that the reader may revoke, by application and name.
-func AccessUnder(
+// RevocableAccess answers the part of a person's current access that the reader may revoke, by application and name.
+func RevocableAccess(
 	ctx context.Context, q Queryer, personID, readerID int64, limit, offset int,
 ) (lines []AccessLine, total int, err error) {
 	return access(ctx, q, personID, selectAccess+` and `+looksAfter+`
 		 order by lower(a.name), a.id, lower(e.name), c.id limit $3 offset $4`, personID, readerID, limit, offset)
 }
 
-// ClaimUnder answers one line of AccessUnder, and its holder. ErrNotFound: it is over; ErrNotAllowed: the reader may not revoke
+// RevocableClaim answers one line of RevocableAccess, and its holder. ErrNotFound: it is over; ErrNotAllowed: the reader may not revoke
 // it.
-func ClaimUnder(ctx context.Context, q Queryer, claimID, readerID int64) (line AccessLine, holder Person, err error) {
+func RevocableClaim(ctx context.Context, q Queryer, claimID, readerID int64) (line AccessLine, holder Person, err error) {
 	err = mayRevoke(ctx, q, claimID, readerID)
 	if err == nil {
 		err = q.GetContext(ctx, &holder, selectPerson+` where p.id = (select person_id from claims where id = $1)`, claimID)

@@ -42,7 +42,7 @@ var (
 	ErrNotNamed       = errors.New("the directory does not name this Slack user, and matching by e-mail is off")
 )
 
-// PersonOfSlackUser answers the person that a Slack user is bound to, or ErrNotBound. A binding does not count if the directory
+// PersonOfSlackUser returns the person that a Slack user is bound to, or ErrNotBound. A binding does not count if the directory
 // names another user for the person, or another person for the user.
 func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, error) {
 	var p Person
@@ -59,7 +59,7 @@ func PersonOfSlackUser(ctx context.Context, q Queryer, id SlackID) (Person, erro
 }
 
 // BindSlackUser binds a Slack user to a person: to the one whom the directory names by this user ID, else, if byEmail, to the one
-// with the confirmed e-mail of the Slack profile. It answers ErrNotMember, ErrNoEmail, ErrNotConfirmed, ErrNotInDirectory,
+// with the confirmed e-mail of the Slack profile. It returns ErrNotMember, ErrNoEmail, ErrNotConfirmed, ErrNotInDirectory,
 // ErrNotNamed, ErrNotASCII for an address that can look like another, or ErrOtherAccount if that person is bound to another Slack
 // user or the directory names another. The last two are audited as alerts. A bound user stays bound when their e-mail changes.
 func (db *DB) BindSlackUser(ctx context.Context, u SlackUser, byEmail bool) (Person, error) {
@@ -170,8 +170,8 @@ func LookAtSlackEmail(ctx context.Context, q Queryer, p Person, u SlackUser) err
 	return nil
 }
 
-// Unbind removes the bindings of the people with these e-mail addresses, or all bindings if there are none, and answers how many.
-// A user's next contact binds them again. It answers ErrNotFound, and removes nothing, if one of them is not bound. Each is
+// Unbind removes the bindings of the people with these e-mail addresses, or all bindings if there are none, and returns how many.
+// A user's next contact binds them again. It returns ErrNotFound, and removes nothing, if one of them is not bound. Each is
 // audited as an alert: until then, another Slack user with that e-mail could be bound.
 func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -202,7 +202,7 @@ func (db *DB) Unbind(ctx context.Context, emails ...string) (n int, err error) {
 	return n, err
 }
 
-// NewEvent records an event of Slack and tells whether it is new: Slack delivers events more than once.
+// NewEvent records an event of Slack and reports whether it is new: Slack delivers events more than once.
 func NewEvent(ctx context.Context, q Queryer, eventID string) (bool, error) {
 	inserted, err := q.ExecContext(ctx, `insert into slack_events (event_id) values ($1) on conflict do nothing`, eventID)
 	if err != nil {

@@ -263,7 +263,7 @@ func TestSlackIdentity(t *testing.T) {
 	})
 }
 
-// lookalikes are characters that Unicode folds to ASCII letters, or that look like them.
+// lookalikes returns characters that Unicode folds to ASCII letters, or that look like them.
 func lookalikes() []rune {
 	found := []rune{'\u0430', '\u0435', '\u0456', '\uff41', '\U0001d41a', '\u0131', '\u200b', '\u00ad'}
 	for r := rune(unicode.MaxASCII + 1); r <= unicode.MaxRune; r++ {

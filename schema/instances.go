@@ -11,7 +11,7 @@ type Instance struct {
 	Connector string `db:"connector"` // the kind of target
 }
 
-// Instances answers the targets of all current applications, by name.
+// Instances returns the targets of all current applications, by name.
 func Instances(ctx context.Context, q Queryer) ([]Instance, error) {
 	var all []Instance
 	err := q.SelectContext(ctx, &all, `

@@ -45,7 +45,7 @@ func (l Lock) Release(ctx context.Context, conn *sqlx.Conn) error {
 	return fmt.Errorf("release the lock %s: %w", l, err)
 }
 
-// Holding calls do with a connection that holds the lock. It answers false, and does nothing, while the lock is held elsewhere.
+// Holding calls do with a connection that holds the lock. It returns false, and does nothing, while the lock is held elsewhere.
 func (db *DB) Holding(ctx context.Context, l Lock, do func(conn *sqlx.Conn) error) (bool, error) {
 	conn, err := db.Connx(ctx)
 	if err != nil {

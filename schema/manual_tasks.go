@@ -106,7 +106,7 @@ type TaskAnswer struct {
 	Reason   string // required unless it is done
 }
 
-// AnswerTask records an answer, and answers the task's request (0: none). It answers ErrDecided if another owner was first,
+// AnswerTask records an answer, and returns the task's request (0: none). It returns ErrDecided if another owner was first,
 // ErrNotOpen if the task is no longer needed, ErrNotAllowed or ErrNotActive.
 func (db *DB) AnswerTask(ctx context.Context, a TaskAnswer) (requestID int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -179,7 +179,7 @@ const selectTask = `
 		         from claims c
 		        where c.account_id = t.account_id and c.entitlement_id = t.entitlement_id order by c.id desc limit 1) l on true`
 
-// TaskByID answers ErrNotFound if there is none.
+// TaskByID returns ErrNotFound if there is none.
 func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 	var t Task
 	err := q.GetContext(ctx, &t, selectTask+` where t.id = $1`, id)
@@ -189,7 +189,7 @@ func TaskByID(ctx context.Context, q Queryer, id int64) (Task, error) {
 	return t, nil
 }
 
-// TasksFor answers the open manual tasks that a person may answer: first those they got a message about, each oldest first.
+// TasksFor returns the open manual tasks that a person may answer: first those they got a message about, each oldest first.
 func TasksFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (tasks []Task, total int, err error) {
 	ids, total, err := pageOf(ctx, q, `
 		select t.id, count(*) over () as total

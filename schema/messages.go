@@ -185,9 +185,9 @@ func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []i
 	return held, nil
 }
 
-// OwnersToTell answers up to three active owners for each item, of the entitlement first, then of the application, else
+// OwnersToNotify answers up to three active owners for each item, of the entitlement first, then of the application, else
 // administrators, each with their items.
-func OwnersToTell(ctx context.Context, q Queryer, items []int64) ([]Owner, error) {
+func OwnersToNotify(ctx context.Context, q Queryer, items []int64) ([]Owner, error) {
 	var owners []Owner
 	err := q.SelectContext(ctx, &owners, `
 		with watchers as (

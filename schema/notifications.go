@@ -21,7 +21,7 @@ type Notice struct {
 	Readers       pq.Int64Array `db:"readers"` // those who should get it, and those who got it
 }
 
-// DueNotifications answers notifications whose messages are due, the longest due first. With a request: only its own.
+// DueNotifications returns notifications whose messages are due, the longest due first. With a request: only its own.
 func DueNotifications(ctx context.Context, q Queryer, requestID int64, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
@@ -34,7 +34,7 @@ func DueNotifications(ctx context.Context, q Queryer, requestID int64, limit int
 	return ids, nil
 }
 
-// NotificationByID answers a notification with its readers.
+// NotificationByID returns a notification with its readers.
 func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) {
 	var n Notice
 	err := q.GetContext(ctx, &n, `
@@ -58,7 +58,7 @@ func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) 
 	return n, nil
 }
 
-// ReserveNotification creates the row of a notification's message before it is sent, or answers the existing one.
+// ReserveNotification creates the row of a notification's message before it is sent, or returns the existing one.
 func ReserveNotification(ctx context.Context, q Queryer, n Notice, personID int64) (Message, error) {
 	var reserved Message
 	err := q.GetContext(ctx, &reserved, `

@@ -27,10 +27,10 @@ type Offer struct {
 	LikeID   int64  // of the person, job title or request; 0: none yet, or custom
 }
 
-// OfRequest tells whether the offer comes from an earlier request, which cannot be changed in the form.
+// OfRequest reports whether the offer comes from an earlier request, which cannot be changed in the form.
 func (o Offer) OfRequest() bool { return o.Mode == Extend || o.Mode == Again }
 
-// Chosen tells whether a subject is selected, if the mode needs one.
+// Chosen reports whether a subject is selected, if the mode needs one.
 func (o Offer) Chosen() bool { return o.Mode == Custom || o.LikeID != 0 }
 
 // Grant is an entitlement as the form shows it.
@@ -56,7 +56,7 @@ type AskedAlready struct {
 	TS              string `db:"ts"`
 }
 
-// live is the condition for a live claim. It repeats the condition of the partial indexes.
+// live returns the condition for a live claim. It repeats the condition of the partial indexes.
 func live(claim string) string {
 	return strings.ReplaceAll(
 		`c.ended_at is null and c.revoked_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
@@ -70,7 +70,7 @@ const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provis
 // otherHolders are the active holders of a job title other than the requester.
 const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`
 
-// source is the mode's condition on entitlement e. $1 is the requester, $2 the subject.
+// source returns the mode's condition on entitlement e. $1 is the requester, $2 the subject.
 func (o Offer) source() string {
 	switch o.Mode {
 	case LikePerson:
@@ -90,7 +90,7 @@ func (o Offer) source() string {
 
 const requestable = `e.requestable and e.gone_at is null and a.gone_at is null`
 
-// from is a query over what is offered: entitlements e, their applications a, the requester's accounts s.
+// from returns a query over what is offered: entitlements e, their applications a, the requester's accounts s.
 func (o Offer) from() string {
 	covers := live("m")
 	if o.Mode == Extend {
@@ -110,7 +110,7 @@ func (o Offer) from() string {
 const listOrder = `
 	 order by lower(a.name) collate "C", a.id, lower(e.name) collate "C", e.id`
 
-// IDs answers all that is offered, in the order of the list.
+// IDs returns all that is offered, in the order of the list.
 func (o Offer) IDs(ctx context.Context, q Queryer) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `select e.id`+o.from()+listOrder, o.PersonID, o.LikeID)
@@ -156,7 +156,7 @@ type place struct {
 	ApplicationID int64 `db:"application_id"`
 }
 
-// page answers one page of what is offered, and the total. A custom offer is read from the directory, others from the IDs that
+// page returns one page of what is offered, and the total. A custom offer is read from the directory, others from the IDs that
 // were offered when the subject was selected.
 func (o Offer) page(
 	ctx context.Context, q Queryer, offered []int64, f Filter, limit, offset int,
@@ -214,7 +214,7 @@ func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Gr
 	return grants, nil
 }
 
-// AskedAlready answers what is left out of the offer because of open requests, the newest request first, at most limit.
+// AskedAlready returns what is left out of the offer because of open requests, the newest request first, at most limit.
 func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedAlready, error) {
 	var asked []AskedAlready
 	err := q.SelectContext(ctx, &asked, `

@@ -150,7 +150,7 @@ func TestOffers(t *testing.T) {
 	})
 }
 
-// explain answers the plan of a query as JSON.
+// explain returns the plan of a query as JSON.
 func (o office) explain(offer schema.Offer) string {
 	o.Helper()
 	var plan string
@@ -158,7 +158,7 @@ func (o office) explain(offer schema.Offer) string {
 	return plan
 }
 
-// scans are the tables that a plan scans sequentially.
+// scans returns the tables that a plan scans sequentially.
 func scans(plan string) []string {
 	var parsed any
 	if err := json.Unmarshal([]byte(plan), &parsed); err != nil {

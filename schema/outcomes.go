@@ -47,7 +47,7 @@ func conclude(decisions []Decision) *Decision {
 	return last
 }
 
-// passedStages is the number of stages passed, from the first one on.
+// passedStages returns the number of stages passed, from the first one on.
 func passedStages(decisions []Decision) int {
 	passed := 0
 	for stagePassed(decisions, passed+1) {
@@ -56,7 +56,7 @@ func passedStages(decisions []Decision) int {
 	return passed
 }
 
-// stagePassed tells whether a stage has its required approvals, or was overridden.
+// stagePassed reports whether a stage has its required approvals, or was overridden.
 func stagePassed(decisions []Decision, stage int) bool {
 	approvals, required, override := 0, 1, false
 	for _, d := range decisions {
@@ -67,10 +67,10 @@ func stagePassed(decisions []Decision, stage int) bool {
 	return approvals >= required || override
 }
 
-// Stage is the number of the item's current stage, from 1.
+// Stage returns the number of the item's current stage, from 1.
 func (i Item) Stage() int { return passedStages(i.Decisions) + 1 }
 
-// votes are the approvals of an item in a stage, as the policy counts them.
+// votes returns the approvals of an item in a stage, as the policy counts them.
 func (i Item) votes(stage int) []policy.Candidate {
 	var votes []policy.Candidate
 	for _, d := range i.Decisions {
@@ -81,7 +81,7 @@ func (i Item) votes(stage int) []policy.Candidate {
 	return votes
 }
 
-// voter is who decided, and on whose behalf.
+// voter returns who decided, and on whose behalf.
 func (d Decision) voter() policy.Candidate {
 	return policy.Candidate{PersonID: d.DecidedBy.Int64, Basis: policy.Basis(d.Basis), OnBehalfOf: d.OnBehalfOf.Int64}
 }

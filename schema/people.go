@@ -32,7 +32,7 @@ type Person struct {
 	Administrator bool           `db:"administrator"`
 }
 
-// Active tells whether the person may request and decide.
+// Active reports whether the person may request and decide.
 func (p Person) Active() bool { return p.Status == "active" && !p.Gone }
 
 const selectPerson = `
@@ -43,14 +43,14 @@ select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id,
   left join job_titles t on t.id = p.job_title_id
   left join people m on m.id = p.manager_id`
 
-// PersonByID answers ErrNotFound if there is none.
+// PersonByID returns ErrNotFound if there is none.
 func PersonByID(ctx context.Context, q Queryer, id int64) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.id = $1`, id)
 	return p, mapError(err)
 }
 
-// PersonByEmail ignores the case of ASCII letters. It answers ErrNotFound if there is none.
+// PersonByEmail ignores the case of ASCII letters. It returns ErrNotFound if there is none.
 func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, error) {
 	var p Person
 	err := q.GetContext(ctx, &p, selectPerson+` where p.email = $1`, email.Lower(address))
@@ -61,7 +61,7 @@ func PersonByEmail(ctx context.Context, q Queryer, address string) (Person, erro
 var ErrAddressInUse = errors.New("another person in the directory has this e-mail address")
 
 // RenamePerson changes a person's e-mail address, by which the next import finds them. They keep their access, requests, accounts
-// and Slack user. It answers ErrNotFound or ErrAddressInUse.
+// and Slack user. It returns ErrNotFound or ErrAddressInUse.
 func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 	if n, r := email.Invisible(to); n > 0 {
 		return fmt.Errorf("rename %s: the new address contains %U, which is invisible, as character %d", from, r, n)
@@ -84,15 +84,15 @@ func (db *DB) RenamePerson(ctx context.Context, from, to string) error {
 	})
 }
 
-// Office is the roles of a person besides being an employee.
+// Office is the roles of a person, other than employee.
 type Office struct {
 	LooksAfter bool `db:"may_administer"` // owns something, or is an administrator
 	Manages    bool `db:"manages"`        // has reports
-	StandsIn   bool `db:"stands_in"`      // has a current or future delegation
+	IsDelegate bool `db:"is_delegate"`    // has a current or future delegation
 	Named      bool `db:"-"`              // in the current policy
 }
 
-// OfficeOf answers a person's roles.
+// OfficeOf returns a person's roles.
 func OfficeOf(ctx context.Context, q Queryer, person Person) (o Office, err error) {
 	err = q.GetContext(ctx, &o, `
 		select exists (select from people where id = $1 and administrator)
@@ -100,7 +100,7 @@ func OfficeOf(ctx context.Context, q Queryer, person Person) (o Office, err erro
 		    or exists (select from application_owners where person_id = $1) as may_administer,
 		       exists (select from people where manager_id = $1) as manages,
 		       exists (select from delegations d cross join lateral delegation_of(d.person_id) holds
-		                where d.delegate_id = $1 and holds.delegate_id = $1) as stands_in`, person.ID)
+		                where d.delegate_id = $1 and holds.delegate_id = $1) as is_delegate`, person.ID)
 	if err != nil {
 		return o, fmt.Errorf("read the roles of person %d: %w", person.ID, err)
 	}

@@ -159,7 +159,8 @@ func (s subject) evaluated() policy.Subject {
 	return about
 }
 
-// SubjectsFor are what the policy evaluates if a person requests entitlements now, by entitlement. A zero duration is permanent.
+// SubjectsFor returns what the policy evaluates if a person requests entitlements now, by entitlement. A zero duration is
+// permanent.
 func SubjectsFor(
 	ctx context.Context, q Queryer, personID int64, entitlements []int64, lasts time.Duration, purpose string,
 ) (map[int64]policy.Subject, error) {
@@ -211,7 +212,7 @@ func (e Evaluation) EvaluatedOtherwise(ctx context.Context, q Queryer, requestID
 	return items, nil
 }
 
-// subjectOfItem is what the policy evaluates for an item now.
+// subjectOfItem returns what the policy evaluates for an item now.
 func subjectOfItem(ctx context.Context, q Queryer, itemID int64) (policy.Subject, error) {
 	var s subject
 	err := q.GetContext(ctx, &s, `select `+selectSubject+`,

@@ -80,7 +80,7 @@ var ProblemCodes = []ProblemCode{NoApprover,
 var targetProblems = []ProblemCode{
 	TargetUnavailable, TargetRateLimited, TargetDenied, TargetNotAsWanted, AccountDenied, AccountNotReady}
 
-// OfTarget tells whether provisioning waits for the target.
+// OfTarget reports whether provisioning waits for the target.
 func (c ProblemCode) OfTarget() bool { return slices.Contains(targetProblems, c) }
 
 // targetProblem is the same as a condition on item i. It repeats the condition of the partial index.
@@ -131,7 +131,7 @@ func (d ProblemDetails) Value() (driver.Value, error) {
 	return string(text), err
 }
 
-// Became is the final problem of an item, with this one as its cause.
+// Became returns the final problem of an item, with this one as its cause.
 func (p Problem) Became(code ProblemCode) Problem {
 	details := p.Details
 	details.Cause = p.Code
@@ -139,7 +139,7 @@ func (p Problem) Became(code ProblemCode) Problem {
 }
 
 // NoteProblem records why an approved item cannot be set up now. A problem of its target that has lasted for tellAfter opens an
-// outage notification for the application, unless one is open. It answers whether this call opened it.
+// outage notification for the application, unless one is open. It returns whether this call opened it.
 func (db *DB) NoteProblem(ctx context.Context, itemID int64, p Problem, tellAfter time.Duration) (opened bool, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		// The request before its item: the order of every transaction that locks both.
@@ -197,7 +197,7 @@ func openOutage(ctx context.Context, tx *sqlx.Tx, itemID int64, tellAfter time.D
 		Details: map[string]any{"application": outage.Application, "problem": outage.Problem}})
 }
 
-// Outage is what waits for an application's target.
+// Outage is the approved access that waits for an application's target.
 type Outage struct {
 	NoticeID        int64        `db:"id"`
 	ApplicationName string       `db:"application_name"`
@@ -216,7 +216,7 @@ type OutageLine struct {
 	Total         int            `db:"total"`
 }
 
-// OutageOf answers the content of a notification, with at most limit requests.
+// OutageOf returns the content of a notification, with at most limit requests.
 func OutageOf(ctx context.Context, q Queryer, notificationID int64, limit int) (o Outage, err error) {
 	err = q.GetContext(ctx, &o, `
 		select n.id, a.name as application_name, n.opened_at, n.closed_at
@@ -247,7 +247,7 @@ func OutageOf(ctx context.Context, q Queryer, notificationID int64, limit int) (
 	return o, nil
 }
 
-// CloseOutage closes a notification once nothing waits any more.
+// CloseOutage closes a notification once nothing waits any longer.
 func CloseOutage(ctx context.Context, q Queryer, notificationID int64) error {
 	_, err := q.ExecContext(ctx, `
 		with closed as (
@@ -275,7 +275,7 @@ func markOutagesDue(ctx context.Context, q Queryer, entitlementID int64) error {
 }
 
 // OrderRetry records that an administrator orders a new attempt for the items of a request that wait for their targets. It
-// answers ErrNotAllowed, or ErrNotOpen if none does. Then only the attempt is recorded, in the audit.
+// returns ErrNotAllowed, or ErrNotOpen if none does. Then only the attempt is recorded, in the audit.
 func (db *DB) OrderRetry(ctx context.Context, requestID, personID int64) error {
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
 		_, err := tx.ExecContext(ctx, `insert into retry_orders (request_id, person_id) values ($1, $2)`, requestID, personID)
@@ -295,7 +295,7 @@ func (db *DB) OrderRetry(ctx context.Context, requestID, personID int64) error {
 	return err
 }
 
-// NewestRetry answers the newest order for a request; 0: none.
+// NewestRetry returns the newest order for a request; 0: none.
 func NewestRetry(ctx context.Context, q Queryer, requestID int64) (id int64, err error) {
 	err = q.GetContext(ctx, &id, `select coalesce(max(id), 0) from retry_orders where request_id = $1`, requestID)
 	if err != nil {
@@ -306,7 +306,7 @@ func NewestRetry(ctx context.Context, q Queryer, requestID int64) (id int64, err
 
 // Granting is the state of provisioning an item.
 type Granting struct {
-	Over      bool    `db:"over"`       // nothing must be granted any more
+	Over      bool    `db:"over"`       // nothing may be granted any longer
 	Temporary bool    `db:"temporary"`  // with an end
 	Approved  float64 `db:"approved"`   // seconds since it was approved
 	Rule      int     `db:"rule"`       // of the item

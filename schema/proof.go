@@ -18,7 +18,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		Version     int64         `db:"policy_version"`
 		RequesterID int64         `db:"requester_id"`
 		SubmittedBy sql.NullInt64 `db:"submitted_by"`
-		Strangers   int           `db:"strangers"` // decisions by people who were no candidates
+		Strangers   int           `db:"strangers"` // decisions by people who were not candidates
 		Ahead       bool          `db:"ahead"`     // an approver of one stage has also decided a later one
 	}
 	err = q.GetContext(ctx, &item, `
@@ -101,7 +101,7 @@ func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode
 	return "", nil
 }
 
-// passes tells whether decisions pass every stage of a rule, by the rule's numbers, not by those in the decisions.
+// passes reports whether decisions pass every stage of a rule, by the rule's numbers, not by those in the decisions.
 func passes(rule *policy.Rule, decisions []Decision) bool {
 	for i, stage := range rule.Stages {
 		votes := map[int64]bool{}

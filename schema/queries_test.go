@@ -52,7 +52,7 @@ func newPlans(t *testing.T, url string) *plans {
 
 var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|question_answers|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
 
-// readWhole are the plans since the last call that scan a growing table sequentially.
+// readWhole returns the plans since the last call that scan a growing table sequentially.
 func (p *plans) readWhole(t *testing.T) []string {
 	t.Helper()
 	p.mutex.Lock()
@@ -152,7 +152,7 @@ func TestQueries(t *testing.T) {
 				_, err := schema.SubjectsFor(ctx, p, 78, []int64{1, 2, 3}, time.Hour, "project")
 				return err
 			},
-			"what an owner looks after": func() error {
+			"what an owner owns": func() error {
 				for _, person := range []int64{20, 1000, 77} { // an owner, an administrator, neither
 					tasks, many, err := schema.TasksFor(ctx, p, person, 5, 0)
 					if err != nil {
@@ -177,7 +177,7 @@ func TestQueries(t *testing.T) {
 				if _, err := schema.OfficeOf(ctx, p, schema.Person{ID: 77}); err != nil {
 					return err
 				}
-				if _, _, err := schema.AccessUnder(ctx, p, 77, 78, 15, 0); err != nil {
+				if _, _, err := schema.RevocableAccess(ctx, p, 77, 78, 15, 0); err != nil {
 					return err
 				}
 				_, err = p.Delegate(ctx, schema.Delegation{PersonID: 78, DelegateID: sql.NullInt64{Int64: 79, Valid: true}, StartsAt: time.Now(), EndsAt: time.Now().Add(time.Hour)})
@@ -191,7 +191,7 @@ func TestQueries(t *testing.T) {
 				})
 			},
 			"sealing the audit": func() error { return p.SealAudit(ctx, func(schema.Seal) {}) },
-			"whom to remind": func() error {
+			"people to remind": func() error {
 				if _, err := schema.RemindersOf(ctx, p, request); err != nil {
 					return err
 				}
@@ -251,7 +251,7 @@ func TestQueries(t *testing.T) {
 			"what is held there":    func() error { _, err := schema.HeldInEach(ctx, p, 77, []int64{1, 2}, 10); return err },
 			"a copy of an approval": func() error { _, err := schema.ApprovalMessageSent(ctx, p, request, 77, "approval 1"); return err },
 			"a request's messages":  func() error { _, err := schema.MessagesOf(ctx, p, request); return err },
-			"owners":                func() error { _, err := schema.OwnersToTell(ctx, p, []int64{item}); return err },
+			"owners":                func() error { _, err := schema.OwnersToNotify(ctx, p, []int64{item}); return err },
 			"found before":          func() error { _, err := schema.UnexpectedBefore(ctx, p, request); return err },
 			"held for longer":       func() error { _, err := schema.HeldLonger(ctx, p, request); return err },
 			"overdue":               func() error { _, err := schema.Overdue(ctx, p, request); return err },
@@ -283,7 +283,7 @@ func TestQueries(t *testing.T) {
 			},
 			"revoke a claim as an administrator": func() error {
 				listed := schematest.Value[int64](w, `select max(id) from claims where person_id = 77 and revoked_at is null and ended_at is null`)
-				if _, _, err := schema.ClaimUnder(ctx, p, listed, 1000); err != nil {
+				if _, _, err := schema.RevocableClaim(ctx, p, listed, 1000); err != nil {
 					return err
 				}
 				_, err := p.RevokeAccess(ctx, listed, 1000, "moved")

@@ -34,7 +34,7 @@ type Question struct {
 	AnsweredAt     sql.NullTime  `db:"answered_at"` // null: not answered yet
 }
 
-// Waits tells whether any item of the request can still be decided.
+// Waits reports whether any item of the request can still be decided.
 func (r *Request) Waits() bool {
 	for _, i := range r.Items {
 		if i.Waiting() {
@@ -44,7 +44,7 @@ func (r *Request) Waits() bool {
 	return false
 }
 
-// QuestionByID answers a question about this request; false: there is none.
+// QuestionByID returns a question about this request; false: there is none.
 func (r *Request) QuestionByID(id int64) (Question, bool) {
 	for _, e := range r.Questions {
 		if e.ID == id {
@@ -68,8 +68,8 @@ func questions(ctx context.Context, q Queryer, requestID int64) ([]Question, err
 	return questions, err
 }
 
-// AskQuestion records an approver's question and answers the request. ErrNotFound: the approval message is not theirs;
-// ErrNotOpen, ErrEndPassed: nothing is open; ErrNotAllowed: they are no approver (any more); ErrTooMany: MaxOpenQuestions are
+// AskQuestion records an approver's question and returns the request. ErrNotFound: the approval message is not theirs;
+// ErrNotOpen, ErrEndPassed: nothing is open; ErrNotAllowed: they are not, or no longer, an approver; ErrTooMany: MaxOpenQuestions are
 // open; ErrNotActive, ErrOwnRequest. An open question with the same text is not asked twice, so that a form can be submitted
 // again.
 func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text string) (request *Request, err error) {
@@ -107,7 +107,7 @@ func (db *DB) AskQuestion(ctx context.Context, messageID, personID int64, text s
 	return request, db.auditRefusedQuestion(ctx, personID, QuestionRefused, messageID, err)
 }
 
-// QuestionFor answers a question and its request to those who may answer it; ErrNotFound to anyone else.
+// QuestionFor returns a question and its request to those who may answer it; ErrNotFound to anyone else.
 func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*Request, Question, error) {
 	var requestID int64
 	err := q.GetContext(ctx, &requestID, `
@@ -124,7 +124,7 @@ func QuestionFor(ctx context.Context, q Queryer, questionID, personID int64) (*R
 	return request, question, nil
 }
 
-// AnswerQuestion records an answer, and answers the request's number. ErrNotFound, ErrNotAllowed: it is not theirs to answer;
+// AnswerQuestion records an answer, and returns the request's number. ErrNotFound, ErrNotAllowed: it is not theirs to answer;
 // ErrDecided: it is already answered; ErrNotOpen: nothing of the request is open; ErrNotActive.
 func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, text string) (requestID int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -152,7 +152,7 @@ func (db *DB) AnswerQuestion(ctx context.Context, questionID, personID int64, te
 	return requestID, db.auditRefusedQuestion(ctx, personID, AnswerRefused, questionID, err)
 }
 
-// auditRefusedQuestion audits a refused attempt, and answers its error.
+// auditRefusedQuestion audits a refused attempt, and returns its error.
 func (db *DB) auditRefusedQuestion(ctx context.Context, personID int64, action AuditAction, about int64, err error) error {
 	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNotAllowed) && !errors.Is(err, ErrOwnRequest) {
 		return err

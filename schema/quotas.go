@@ -23,7 +23,7 @@ func (e *OverQuota) Error() string {
 	return fmt.Sprintf("%d open requests", e.Open)
 }
 
-// check answers *OverQuota if the person may not make another request now. The caller holds the lock of the person's submissions,
+// check returns *OverQuota if the person may not make another request now. The caller holds the lock of the person's submissions,
 // so that the limit holds across replicas.
 func (q Quota) check(ctx context.Context, tx *sqlx.Tx, personID int64) error {
 	var has Quota

@@ -12,7 +12,7 @@ type Reason struct {
 	NoteRequired bool   `db:"note_required"`
 }
 
-// Reasons answers the current reasons in their order; a select in Slack holds at most a hundred.
+// Reasons returns the current reasons in their order; a select in Slack holds at most a hundred.
 func Reasons(ctx context.Context, q Queryer) ([]Reason, error) {
 	var reasons []Reason
 	err := q.SelectContext(ctx, &reasons, `

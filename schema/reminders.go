@@ -23,7 +23,7 @@ type Reminded struct {
 	LastAt     sql.NullTime `db:"last_at"` // the last reminder at all, for at least a day; null: none
 }
 
-// RemindersOf answers it for the asked candidates of a request's open approvals. People who are away are not reminded.
+// RemindersOf returns it for the asked candidates of a request's open approvals. People who are away are not reminded.
 func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, error) {
 	var reminded []Reminded
 	err := q.SelectContext(ctx, &reminded, `
@@ -52,7 +52,7 @@ const isThere = `p.status = 'active' and p.gone_at is null
 		   and not exists (select from delegation_of(p.id) d join people by on by.id = d.delegate_id
 		                    where d.starts_at <= app_now() and by.status = 'active' and by.gone_at is null)`
 
-// Remind opens a reminder for each of the people who had none within the time apart, and answers who they are. A reminder lists
+// Remind opens a reminder for each of the people who had none within the time apart, and returns who they are. A reminder lists
 // everything that waits for its reader.
 func Remind(
 	ctx context.Context, tx *sqlx.Tx, requestID int64, people []int64, apart time.Duration,
@@ -81,7 +81,7 @@ func Remind(
 		Details: map[string]any{"people": reminded}})
 }
 
-// WaitingToRemind answers what waits for a person who was asked, the oldest first; nothing if they are away.
+// WaitingToRemind returns the approvals that wait for a person who was asked, the oldest first; none if they are away.
 func WaitingToRemind(ctx context.Context, q Queryer, personID int64, limit int) (lines []WaitingLine, total int, err error) {
 	var there bool
 	err = q.GetContext(ctx, &there, `select exists (select from people p where p.id = $1 and `+isThere+`)`, personID)

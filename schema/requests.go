@@ -29,8 +29,8 @@ type Request struct {
 	PolicyVersion int64         `db:"policy_version"` // that evaluated it
 	Terms         string        `db:"terms"`          // see the SQL function request_terms
 	ReadAt        time.Time     `db:"read_at"`        // the database's clock
-	// AdministratorTold says that an administrator was sent a message about items without an approver.
-	AdministratorTold bool `db:"administrator_told"`
+	// AdministratorNotified says that an administrator was sent a message about items without an approver.
+	AdministratorNotified bool `db:"administrator_told"`
 
 	Requester Person     `db:"-"`
 	Items     []Item     `db:"-"` // by application, then name

@@ -33,7 +33,7 @@ const (
 )
 
 // Withdraw records that the requester or submitter withdraws every item that has no claim yet and was not denied, and
-// answers those items.
+// returns those items.
 func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []int64, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := LockRequest(ctx, tx, requestID); err != nil {
@@ -60,7 +60,7 @@ func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []
 	return items, err
 }
 
-// RemoveAccess records that the holder ends their access before its end date. It answers the claim as it was before; a second
+// RemoveAccess records that the holder ends their access before its end date. It returns the claim as it was before; a second
 // order changes nothing.
 func (db *DB) RemoveAccess(ctx context.Context, claimID, personID int64) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -103,7 +103,7 @@ const looksAfter = `(exists (select from people me where me.id = $2 and me.admin
 		    or exists (select from entitlement_owners o where o.entitlement_id = e.id and o.person_id = $2)
 		    or exists (select from application_owners o where o.application_id = e.application_id and o.person_id = $2))`
 
-// RevokeAccess records that an owner or administrator ends a claim's access at once, and why. It answers the claim as it was
+// RevokeAccess records that an owner or administrator ends a claim's access at once, and why. It returns the claim as it was
 // before; a second order changes nothing. ErrNotAllowed: the claim is not theirs to revoke; ErrNotActive: they are not active.
 func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -124,14 +124,14 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 	return claim, err
 }
 
-// mayRevoke answers ErrNotAllowed where a claim is not a person's to revoke, and ErrNotFound where there is none.
+// mayRevoke returns ErrNotAllowed where a claim is not a person's to revoke, and ErrNotFound where there is none.
 func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 	var may bool
 	err := q.GetContext(ctx, &may, `
 		select `+looksAfter+` from claims c join entitlements e on e.id = c.entitlement_id where c.id = $1`,
 		claimID, personID)
 	if err != nil {
-		return fmt.Errorf("who looks after claim %d: %w", claimID, mapError(err))
+		return fmt.Errorf("find owners of claim %d: %w", claimID, mapError(err))
 	}
 	if !may {
 		return fmt.Errorf("claim %d is not for person %d to revoke: %w", claimID, personID, ErrNotAllowed)

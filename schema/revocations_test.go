@@ -118,7 +118,7 @@ func TestRevocation(t *testing.T) {
 		given, imported := a.given(a.asked.Items[0]), a.Imported(a.ann, a.entitlements[1])
 		a.Do(`update access_requests set due_at = null`)
 		a.Do(`update people set status = 'left' where id = $1`, a.ann)
-		assert.True(t, schematest.Value[bool](a.World, `select due_at is not null from access_requests`), "what waits is due, too")
+		assert.True(t, schematest.Value[bool](a.World, `select due_at is not null from access_requests`), "pending requests are due too")
 		due, err := schema.DueClaims(context.Background(), a.Worker, 10)
 		require.NoError(t, err)
 		require.Len(t, due, 2)

@@ -49,7 +49,7 @@ func Open(url string, maxConns int) (*DB, error) {
 	return &DB{db}, nil
 }
 
-// ErrUnclear says that the answer to a commit was lost.
+// ErrUnclear says that the response to a commit was lost.
 var ErrUnclear = errors.New("the transaction may or may not have been committed")
 
 // InTx runs f in one transaction, which is committed if f returns nil, and rolled back otherwise. The error is ErrUnclear if only
@@ -109,7 +109,7 @@ func forLong(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, longest)
 }
 
-// Now is the database's clock.
+// Now returns the database's clock.
 func Now(ctx context.Context, q Queryer) (time.Time, error) {
 	var now time.Time
 	err := q.GetContext(ctx, &now, `select app_now()`)

@@ -40,7 +40,7 @@ const SealLock Lock = "seal the audit"
 func (db *DB) SealAudit(ctx context.Context, report func(Seal)) error {
 	for range sealsARound {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the next round goes on
+			return nil //nolint:nilerr // the next round continues
 		}
 		seal, err := db.sealNext(ctx)
 		if err != nil {
@@ -62,7 +62,7 @@ type sealedUpTo struct {
 	LastEvent int64  `db:"last_event"`
 }
 
-// progress answers every cluster that events are from, and how far they are sealed: other clusters first, then this one.
+// progress returns every cluster that events are from, and how far they are sealed: other clusters first, then this one.
 func progress(ctx context.Context, q Queryer) ([]sealedUpTo, error) {
 	var clusters []sealedUpTo
 	err := q.SelectContext(ctx, &clusters, `
@@ -154,7 +154,7 @@ func sealRows(ctx context.Context, tx *sqlx.Tx, before Seal, cluster int64, rows
 	return seal, nil
 }
 
-// newestSeal answers the seal that the next one continues; before the first, number 0 with a hash of zeros.
+// newestSeal returns the seal that the next one continues; before the first, number 0 with a hash of zeros.
 func newestSeal(ctx context.Context, q Queryer) (Seal, error) {
 	var s Seal
 	err := q.GetContext(ctx, &s, selectSeal+` order by number desc limit 1`)
@@ -201,7 +201,7 @@ func UnsealedEvents(ctx context.Context, q Queryer) (Unsealed, error) {
 	return t, nil
 }
 
-// sealedPast tells whether an event sorts before the last sealed one of its cluster, where nothing can appear any more.
+// sealedPast reports whether an event sorts before the last sealed one of its cluster, where nothing can appear any more.
 func sealedPast(clusters []sealedUpTo, r auditRow) bool {
 	i := slices.IndexFunc(clusters, func(c sealedUpTo) bool { return c.Cluster == r.Cluster.Int64 })
 	if i < 0 {

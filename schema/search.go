@@ -137,13 +137,13 @@ func (s *peopleSearch) arg(value any) string {
 
 func (s *peopleSearch) is(key string) string { return `s.key = ` + s.arg(key) }
 
-// begins is the condition that a key begins with this, as a range of the index. No key contains U+10FFFF.
+// begins returns the condition that a key begins with this, as a range of the index. No key contains U+10FFFF.
 func (s *peopleSearch) begins(key string) string {
 	return `s.key >= ` + s.arg(key) + ` and s.key < ` + s.arg(key+"\U0010FFFF")
 }
 
-// narrowing is the condition that every typed word is in a search text: words of three characters or more anywhere (trigrams need
-// three), shorter ones at the beginning of a word. Its arguments continue args.
+// narrowing returns the condition that every typed word is in a search text: words of three characters or more anywhere
+// (trigrams need three), shorter ones at the beginning of a word. Its arguments continue args.
 func narrowing(column, typed string, args []any) (string, []any) {
 	words := typedWords(typed)
 	if len(words) == 0 && typed != "" {
@@ -177,7 +177,7 @@ func SearchJobTitles(ctx context.Context, q Queryer, typed string, limit int) ([
 	return found, nil
 }
 
-// beginning is the pattern of the search texts that begin with what was typed.
+// beginning returns the pattern of the search texts that begin with what was typed.
 func beginning(typed string) string { return " " + strings.Join(typedWords(typed), " ") + "%" }
 
 // SearchApplications finds applications in the draft's offer, at most limit.

@@ -32,7 +32,7 @@ var (
 	unspacedNames = []string{"王芳", "李娜", "张伟", "山田太郎", "佐藤花子", "김민수", "이지우"}
 )
 
-// town is a database with n active people, searched as the Slack app.
+// town returns a database with n active people, searched as the Slack app.
 func town(tb testing.TB, people int) (*schema.DB, []string) {
 	tb.Helper()
 	d := schematest.New(tb)

@@ -17,7 +17,7 @@ const (
 	placeAddress = "2" // the e-mail address before the @, whole and word by word
 )
 
-// personKeys answers the keys by which a person is found, the name by which they are sorted, and all words of the name.
+// personKeys returns the keys by which a person is found, the name by which they are sorted, and all words of the name.
 func personKeys(name, email string) (keys []string, sortedBy, allWords string) {
 	words := foldedWords(name)
 	sortedBy, allWords = wholeName(words), searchText(name)
@@ -41,7 +41,7 @@ func personKeys(name, email string) (keys []string, sortedBy, allWords string) {
 	return slices.Compact(keys), sortedBy, allWords
 }
 
-// searchText is the text in which a name is searched: its words, each after a space.
+// searchText returns the text in which a name is searched: its words, each after a space.
 func searchText(texts ...string) string {
 	var keys []string
 	for _, text := range texts {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Secret answers a secret setting: the value of the environment variable, or the content of the file that NAME_FILE names,
+// Secret returns a secret setting: the value of the environment variable, or the content of the file that NAME_FILE names,
 // without its final line breaks. Empty: neither is set. Errors never contain the secret.
 func Secret(getenv func(string) string, name string) (string, error) {
 	value, path := getenv(name), getenv(name+"_FILE")

@@ -18,8 +18,8 @@ import (
 	"accessbot/schema/schematest"
 )
 
-// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests can
-// only change together.
+// These tests connect as each role and try what docs/security.md says it may and may not do, so that docs, migrations and tests
+// can only change together.
 
 var programRoles = []string{"accessbot_slackapp", "accessbot_worker", "accessbot_directory", "accessbot_auditor"}
 
@@ -41,48 +41,48 @@ var powers = map[string]struct{ may, mayNot []power }{
 				select id from r`, ""},
 			{"record requests and their items", `insert into request_items (request_id, entitlement_id, account_id) values ({request}, {third}, {account of ann})`, ""},
 			{"bind Slack users to people", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, ""},
-			{"record decisions: **forge one of a person who is asked**", forgedDecision("{owen}"), ""},
-			{"withdraw and revoke in the name of people who may", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
-			{"withdraw and revoke in the name of people who may", `insert into stop_orders (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
+			{"record decisions: **forge a decision of a person who is asked**", forgedDecision("{owen}"), ""},
+			{"withdraw and revoke in the name of people who can", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
+			{"withdraw and revoke in the name of people who can", `insert into stop_orders (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
 			{"ask and answer questions", `insert into questions (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
 			{"ask and answer questions", `insert into question_answers (question_id, answered_by, text) values ({question}, {ann}, 'so')`, ""},
 			{"answer manual tasks", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, ""},
 			{"delegate approvals", `insert into delegations (person_id, delegate_id, starts_at, ends_at) values ({owen}, {ann}, now(), now() + interval '1 day')`, ""},
-			{"say which rule of the policy evaluates an item, and ask beyond the limits that the form holds (another rule than now is an alert)",
+			{"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
 				`insert into request_items (request_id, entitlement_id, account_id, rule) values ({request}, {third}, {account of ann}, 1)`, ""},
-			{"say which rule of the policy evaluates an item, and ask beyond the limits that the form holds (another rule than now is an alert)",
+			{"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
 				strings.Replace(forgedRequest, "null", "'2999-01-01'", 1), ""},
 			{"read and change open forms", `insert into form_drafts (view_id, person_id, time_zone) values ('W', {ann}, 'UTC')`, ""},
 			{"read and change open forms", `delete from form_drafts`, ""},
 			{"read and change open forms", `select from form_drafts`, ""},
 		},
 		mayNot: []power{
-			{"decide for a person who is not asked, or about their own request", forgedDecision("{mallory}"), "not for person"},
-			{"decide for a person who is not asked, or about their own request", forgedDecision("{ann}"), "cannot decide their own request"},
-			{"number or date what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
+			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{mallory}"), "not for person"},
+			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{ann}"), "cannot decide their own request"},
+			{"choose the IDs or dates of what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
 				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
-			{"number or date what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
+			{"choose the IDs or dates of what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
 				overriding system value values (99999, {request}, {third}, {account of ann})`, denied},
-			{"number or date what it records", `insert into decisions (id, item_id, outcome, basis, policy_version, terms)
+			{"choose the IDs or dates of what it records", `insert into decisions (id, item_id, outcome, basis, policy_version, terms)
 				overriding system value values (99999, {item}, 'deny', 'x', 1, 'x')`, denied},
-			{"number or date what it records", `insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
-			{"number or date what it records", `insert into stop_orders (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
-			{"number or date what it records", `insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
-			{"number or date what it records", `insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
-			{"number or date what it records", `insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
-			{"number or date what it records", `insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`, denied},
-			{"number or date what it records", `insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`, denied},
-			{"change or delete what is recorded", `update decisions set outcome = 'approve'`, denied},
-			{"change or delete what is recorded", `delete from stop_orders`, denied},
-			{"change or delete what is recorded", `update access_requests set ends_at = null`, denied},
-			{"change or delete what is recorded", `update slack_identities set person_id = {owen}`, denied},
-			{"change states, claims or due dates", `update request_items set state = 'approved'`, denied},
-			{"change states, claims or due dates", `update claims set ended_at = null`, denied},
-			{"change states, claims or due dates", `update claims set due_at = '2999-01-01'`, denied},
-			{"change states, claims or due dates", `update access_requests set due_at = null`, denied},
-			{"change states, claims or due dates", forgedClaim("imported", "now()", "null"), denied},
-			{"say that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'person_left')`, "only accessbot_worker"},
-			{"say that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, "only accessbot_worker"},
+			{"choose the IDs or dates of what it records", `insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
+			{"choose the IDs or dates of what it records", `insert into stop_orders (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
+			{"choose the IDs or dates of what it records", `insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
+			{"choose the IDs or dates of what it records", `insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
+			{"choose the IDs or dates of what it records", `insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
+			{"choose the IDs or dates of what it records", `insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`, denied},
+			{"choose the IDs or dates of what it records", `insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`, denied},
+			{"change or delete records", `update decisions set outcome = 'approve'`, denied},
+			{"change or delete records", `delete from stop_orders`, denied},
+			{"change or delete records", `update access_requests set ends_at = null`, denied},
+			{"change or delete records", `update slack_identities set person_id = {owen}`, denied},
+			{"change states, claims or due times", `update request_items set state = 'approved'`, denied},
+			{"change states, claims or due times", `update claims set ended_at = null`, denied},
+			{"change states, claims or due times", `update claims set due_at = '2999-01-01'`, denied},
+			{"change states, claims or due times", `update access_requests set due_at = null`, denied},
+			{"change states, claims or due times", forgedClaim("imported", "now()", "null"), denied},
+			{"record that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'person_left')`, "only accessbot_worker"},
+			{"record that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, "only accessbot_worker"},
 			{"write the directory or a policy", `update people set administrator = true`, denied},
 			{"write the directory or a policy", `insert into policies (source) values ('x')`, denied},
 			{"write the directory or a policy", `delete from slack_identities`, denied},
@@ -90,13 +90,13 @@ var powers = map[string]struct{ may, mayNot []power }{
 	},
 	"accessbot_worker": {
 		may: []power{
-			{"open approvals, and say who is asked", `with a as (insert into approvals (request_id, application_id, policy_version) values ({request}, {application}, 1) returning id)
+			{"open approvals, and choose who is asked", `with a as (insert into approvals (request_id, application_id, policy_version) values ({request}, {application}, 1) returning id)
 				insert into approval_candidates (approval_id, person_id, basis, position) select id, {mallory}, 'x', 1 from a`, ""},
 			{"open manual tasks", `insert into manual_tasks (account_id, entitlement_id, held) values ({account of ann}, {third}, false)`, ""},
 			{"move states forward", `update request_items set state = 'expired' where id = {item}`, ""},
 			{"make claims that decisions cover", approvedClaim(`r.ends_at`, `r.ends_at`), ""},
-			{"say that access was granted or has ended", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`, ""},
-			{"revoke for leavers and cancelled runs", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, ""},
+			{"record that access was granted or has ended", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`, ""},
+			{"revoke access of people who left and of cancelled runs", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, ""},
 			{"read open forms", `select from form_drafts`, ""},
 		},
 		mayNot: []power{
@@ -105,67 +105,67 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"record decisions, requests or bindings", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, denied},
 			{"record decisions, requests or bindings", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, "only accessbot_slackapp"},
 			{"record decisions, requests or bindings", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, denied},
-			{"change what was asked for or granted", `update access_requests set ends_at = null`, denied},
-			{"change what was asked for or granted", `update request_items set entitlement_id = {third}`, denied},
-			{"change what was asked for or granted", `update claims set ends_at = null`, denied},
-			{"change what was asked for or granted", `update decisions set ends_at = null`, denied},
-			{"change what was asked for or granted", approvedClaim(`null`, `null`), "no decision covers"},
-			{"reopen an approval, or a claim that has ended", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
-			{"reopen an approval, or a claim that has ended", `update claims set ended_at = null where id = {ended claim}`, "never changed"},
-			{"reopen an approval, or a claim that has ended", `update claims set revoked_at = null`, denied},
-			{"reopen an approval, or a claim that has ended", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
+			{"change what was requested or granted", `update access_requests set ends_at = null`, denied},
+			{"change what was requested or granted", `update request_items set entitlement_id = {third}`, denied},
+			{"change what was requested or granted", `update claims set ends_at = null`, denied},
+			{"change what was requested or granted", `update decisions set ends_at = null`, denied},
+			{"change what was requested or granted", approvedClaim(`null`, `null`), "no decision covers"},
+			{"reopen an approval or an ended claim", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
+			{"reopen an approval or an ended claim", `update claims set ended_at = null where id = {ended claim}`, "never changed"},
+			{"reopen an approval or an ended claim", `update claims set revoked_at = null`, denied},
+			{"reopen an approval or an ended claim", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
 			{"make a claim that ends and is never due", approvedClaim(`r.ends_at`, `null`), "claims_due"},
 			{"make a claim that ends and is never due", `update claims set due_at = null where id = {claim}`, "claims_due"},
-			{"put off a claim's end for more than a day at a time", `
+			{"delay the end of a claim by more than a day at a time", `
 				with put_off as (update claims set due_at = '2999-01-01' where id = {claim} returning due_at, ends_at)
 				select 1 / (due_at > ends_at + interval '1 day')::int from put_off`, "division by zero"},
-			{"put off a claim's end for more than a day at a time", strings.Replace(approvedClaim(`r.ends_at`, `'2999-01-01'`), "insert", "with made as (insert", 1) + `
+			{"delay the end of a claim by more than a day at a time", strings.Replace(approvedClaim(`r.ends_at`, `'2999-01-01'`), "insert", "with made as (insert", 1) + `
 				returning due_at, ends_at) select 1 / (due_at > ends_at + interval '1 day')::int from made`, "division by zero"},
-			{"date what it records to another time", `update claims set ended_at = '1999-01-01' where id = {claim}`, "must record the present"},
-			{"date what it records to another time", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "must record the present"},
-			{"date what it records to another time", `update request_items set state_at = '1999-01-01'`, denied},
-			{"date what it records to another time", strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1), denied},
-			{"date what it records to another time", `insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
-			{"date what it records to another time", `insert into approvals (id, request_id, application_id, policy_version) overriding system value values (99999, {request}, {application}, 1)`, denied},
+			{"choose the dates of what it records", `update claims set ended_at = '1999-01-01' where id = {claim}`, "must record the present"},
+			{"choose the dates of what it records", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "must record the present"},
+			{"choose the dates of what it records", `update request_items set state_at = '1999-01-01'`, denied},
+			{"choose the dates of what it records", strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1), denied},
+			{"choose the dates of what it records", `insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
+			{"choose the dates of what it records", `insert into approvals (id, request_id, application_id, policy_version) overriding system value values (99999, {request}, {application}, 1)`, denied},
 			{"write the directory", `update people set status = 'active'`, denied},
 			{"write the directory", `insert into application_owners values ({application}, {ann})`, denied},
 			{"write the directory", `update clock set shift = '1 year'`, denied},
-			{"change what the audit holds (it can add to it)", `update audit_events set action = 'x'`, denied},
-			{"change what the audit holds (it can add to it)", `delete from audit_events`, denied},
-			{"change what the audit holds (it can add to it)", `truncate audit_events`, denied},
-			{"change what the audit holds (it can add to it)", `insert into audit_events (actor, action, at) values ('worker', 'x', '1999-01-01')`, denied},
+			{"change the audit (it can append to it)", `update audit_events set action = 'x'`, denied},
+			{"change the audit (it can append to it)", `delete from audit_events`, denied},
+			{"change the audit (it can append to it)", `truncate audit_events`, denied},
+			{"change the audit (it can append to it)", `insert into audit_events (actor, action, at) values ('worker', 'x', '1999-01-01')`, denied},
 		},
 	},
 	"accessbot_directory": {
 		may: []power{
-			{"say who people are, who owns and administers: **by that, make a new approver**", `update people set administrator = true, slack_user_id = 'U9' where id = {mallory}`, ""},
-			{"say who people are, who owns and administers: **by that, make a new approver**", `insert into application_owners values ({application}, {mallory})`, ""},
-			{"say which policies hold: **by that, need none**", `insert into policies (source) values ('x')`, ""},
-			{"undo bindings", `delete from slack_identities`, ""},
+			{"write people, owners and administrators: **so it can create an approver**", `update people set administrator = true, slack_user_id = 'U9' where id = {mallory}`, ""},
+			{"write people, owners and administrators: **so it can create an approver**", `insert into application_owners values ({application}, {mallory})`, ""},
+			{"write policies: **so it can do without approvers**", `insert into policies (source) values ('x')`, ""},
+			{"remove bindings", `delete from slack_identities`, ""},
 			{"read requests, with reasons and notes", `select note, reason_key from access_requests`, readOnly},
-			{"say that access is there already, and by that keep it", forgedClaim("imported", "app_now()", "null"), ""},
+			{"record that access already exists, which keeps it", forgedClaim("imported", "app_now()", "null"), ""},
 			{"end claims that were imported or found", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {imported claim}`, ""},
 		},
 		mayNot: []power{
 			{"decide, or change requests", forgedDecision("{owen}"), denied},
 			{"decide, or change requests", `update request_items set state = 'approved'`, denied},
 			{"decide, or change requests", `update access_requests set ends_at = null`, denied},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "app_now()", "app_now()"), "exists already"},
-			{"make a claim that is reconciled at once, by which access would be granted", forgedClaim("imported", "null", "null"), "exists already"},
-			{"make a claim that is reconciled at once, by which access would be granted", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
+			{"make a claim that is due at once, which would grant access", forgedClaim("imported", "app_now()", "app_now()"), "exists already"},
+			{"make a claim that is due at once, which would grant access", forgedClaim("imported", "null", "null"), "exists already"},
+			{"make a claim that is due at once, which would grant access", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
 			{"make claims of a source other than imported", forgedClaim("unexpected", "app_now()", "null"), "may not make claims"},
 			{"make claims of a source other than imported", forgedClaim("correction", "app_now()", "null"), "may not make claims"},
-			{"end a request's claims", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
-			{"end a request's claims", `update claims set due_at = null where id = {claim}`, "may not end"},
-			{"move when a claim is due", `update claims set due_at = '2999-01-01' where id = {claim}`, "may not move"},
-			{"move when a claim is due", `update claims set due_at = app_now() where id = {claim}`, "may not move"},
-			{"move when a claim is due", `update claims set due_at = '2999-01-01' where id = {ended claim}`, "may not move"},
-			{"move when a claim is due", `update claims set due_at = null where id = {ended claim}`, "may not"},
-			{"rename an account, an object or a target under a claim", `update accounts set account = 'mallory2' where id = {account of bea}`, "its names stay"},
-			{"rename an account, an object or a target under a claim", `update entitlements set target = 'crm/root' where id = {claimed}`, "its names stay"},
-			{"rename an account, an object or a target under a claim", `update applications set instance = 'ELSEWHERE' where id = {application}`, "its names stay"},
-			{"rename an account, an object or a target under a claim", `update applications set connector = 'manual' where id = {application}`, "its names stay"},
-			{"rename an account, an object or a target under a claim", `update entitlements set instance = 'ELSEWHERE'`, denied},
+			{"end the claims of a request", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
+			{"end the claims of a request", `update claims set due_at = null where id = {claim}`, "may not end"},
+			{"change when a claim is due", `update claims set due_at = '2999-01-01' where id = {claim}`, "may not move"},
+			{"change when a claim is due", `update claims set due_at = app_now() where id = {claim}`, "may not move"},
+			{"change when a claim is due", `update claims set due_at = '2999-01-01' where id = {ended claim}`, "may not move"},
+			{"change when a claim is due", `update claims set due_at = null where id = {ended claim}`, "may not"},
+			{"rename an account, object or target with a claim", `update accounts set account = 'mallory2' where id = {account of bea}`, "its names stay"},
+			{"rename an account, object or target with a claim", `update entitlements set target = 'crm/root' where id = {claimed}`, "its names stay"},
+			{"rename an account, object or target with a claim", `update applications set instance = 'ELSEWHERE' where id = {application}`, "its names stay"},
+			{"rename an account, object or target with a claim", `update applications set connector = 'manual' where id = {application}`, "its names stay"},
+			{"rename an account, object or target with a claim", `update entitlements set instance = 'ELSEWHERE'`, denied},
 			{"move an account to another person", `update accounts set person_id = {mallory}`, denied},
 			{"move an account to another person", `insert into accounts (id, person_id, instance, account) overriding system value values (99999, {mallory}, 'CRM', 'x')`, denied},
 			{"read approvals, answers or open forms", `select from questions`, denied},
@@ -175,15 +175,15 @@ var powers = map[string]struct{ may, mayNot []power }{
 	},
 	"accessbot_auditor": {
 		may: []power{
-			{"read everything but open forms, with reasons and notes", `select note from access_requests`, readOnly},
-			{"read everything but open forms, with reasons and notes", `select reason from decisions`, readOnly},
-			{"read everything but open forms, with reasons and notes", `select text from question_answers`, readOnly},
-			{"read everything but open forms, with reasons and notes", `select details from audit_events`, readOnly},
+			{"read everything except open forms, including reasons and notes", `select note from access_requests`, readOnly},
+			{"read everything except open forms, including reasons and notes", `select reason from decisions`, readOnly},
+			{"read everything except open forms, including reasons and notes", `select text from question_answers`, readOnly},
+			{"read everything except open forms, including reasons and notes", `select details from audit_events`, readOnly},
 		},
 		mayNot: []power{
 			{"read open forms", `select from form_drafts`, denied},
-			{"write anything", `insert into audit_events (actor, action) values ('worker', 'x')`, denied},
-			{"write anything", `update people set name = 'x'`, denied},
+			{"write", `insert into audit_events (actor, action) values ('worker', 'x')`, denied},
+			{"write", `update people set name = 'x'`, denied},
 		},
 	},
 }
@@ -350,7 +350,7 @@ func TestSecurityDocs(t *testing.T) {
 	})
 }
 
-// said are the distinct phrases of powers.
+// said returns the distinct phrases of powers.
 func said(powers []power) (phrases []string) {
 	for _, p := range powers {
 		if !slices.Contains(phrases, p.says) {
@@ -360,7 +360,7 @@ func said(powers []power) (phrases []string) {
 	return phrases
 }
 
-// docsRow answers the cells of a role's row in the docs.
+// docsRow returns the cells of a role's row in the docs.
 func docsRow(t *testing.T, role string) []string {
 	t.Helper()
 	for _, row := range docsTable(t, "| credential |") {

@@ -15,7 +15,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Submission is what a request needs besides its draft.
+// Submission is what a request needs in addition to its draft.
 type Submission struct {
 	ViewID    string
 	PersonID  int64
@@ -84,7 +84,7 @@ func (e *TooLong) Error() string {
 }
 
 // Submit turns a draft into a request, in one transaction that checks again that all of it is still offered. The view's ID is its
-// key: submitted twice, it is one request. It answers ErrNotFound if there is neither draft nor request, ErrNotActive,
+// key: submitted twice, it is one request. It returns ErrNotFound if there is neither draft nor request, ErrNotActive,
 // ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
 // *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
@@ -165,7 +165,7 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	return Receipt{RequestID: number}, decideByPolicy(ctx, tx, number, p)
 }
 
-// submittedBefore answers the request of a form whose draft is gone, or ErrNotFound.
+// submittedBefore returns the request of a form whose draft is gone, or ErrNotFound.
 func submittedBefore(ctx context.Context, q Queryer, s Submission) (Receipt, error) {
 	r := Receipt{Before: true}
 	err := q.GetContext(ctx, &r.RequestID, `
@@ -189,7 +189,7 @@ func lockSubmissions(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	return nil
 }
 
-// checkSubmitter answers ErrNotActive or ErrNotYours if the person may not submit the draft.
+// checkSubmitter returns ErrNotActive or ErrNotYours if the person may not submit the draft.
 func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	person, err := PersonByID(ctx, tx, draft.PersonID)
 	if err != nil {
@@ -276,7 +276,7 @@ func checkLimits(s Submission, p *policy.Policy, assignments []requestedAssignme
 	return nil
 }
 
-// limitOf is the shorter of the limits of an entitlement and its rule, in days; 0: neither has one.
+// limitOf returns the shorter of the limits of an entitlement and its rule, in days; 0: neither has one.
 func limitOf(maxDays sql.NullInt64, rule *policy.Rule) int {
 	days := int(maxDays.Int64)
 	if limit := rule.Limits.MaxDays; limit > 0 && (days == 0 || limit < days) {
@@ -285,7 +285,7 @@ func limitOf(maxDays sql.NullInt64, rule *policy.Rule) int {
 	return days
 }
 
-// LimitsOf answers the limits of a request's items in days, by item: see limitOf. Items without a limit are left out.
+// LimitsOf returns the limits of a request's items in days, by item: see limitOf. Items without a limit are left out.
 func LimitsOf(ctx context.Context, q Queryer, r *Request) (map[int64]int, error) {
 	p, err := PolicyOf(ctx, q, r.PolicyVersion)
 	if err != nil {
@@ -432,7 +432,7 @@ func insertRequest(
 	return number, items, nil
 }
 
-// day is a date without a time, so that no session's time zone shifts it.
+// day returns a date without a time, so that no session's time zone shifts it.
 func day(t sql.NullTime) sql.NullString {
 	return sql.NullString{String: t.Time.Format(time.DateOnly), Valid: t.Valid}
 }

@@ -49,8 +49,8 @@ func TestSubmitter(t *testing.T) {
 		}
 	})
 
-	// The manager submitted the request and owns the entitlement: they are not asked, and their approval would be no proof.
-	t.Run("submitter is not asked and their approval is no proof", func(t *testing.T) {
+	// The manager submitted the request and owns the entitlement: they are not asked, and their approval would not count.
+	t.Run("submitter is not asked and their approval does not count", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		a.Manages(a.owen, a.ann)
 		a.Do(`update access_requests set submitted_by = $1 where id = $2`, a.owen, a.asked.ID)

@@ -16,7 +16,7 @@ type DueClaim struct {
 	Assignment
 }
 
-// DueTargets answers the targets with due claims, by name.
+// DueTargets returns the targets with due claims, by name.
 func DueTargets(ctx context.Context, q Queryer) ([]string, error) {
 	var instances []string
 	err := q.SelectContext(ctx, &instances, `
@@ -30,7 +30,7 @@ func DueTargets(ctx context.Context, q Queryer) ([]string, error) {
 	return instances, nil
 }
 
-// DueClaims answers due claims, the longest due first, at most perTarget of each target. With targets, only theirs.
+// DueClaims returns due claims, the longest due first, at most perTarget of each target. With targets, only theirs.
 func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string) ([]DueClaim, error) {
 	var claims []DueClaim
 	err := q.SelectContext(ctx, &claims, `
@@ -79,7 +79,7 @@ func RecordAttempt(ctx context.Context, q Queryer, claimID int64) error {
 	return nil
 }
 
-// DueRequests answers requests whose run is late, gone or was never started. Each becomes due again after postpone, and then less
+// DueRequests returns requests whose run is late, gone or was never started. Each becomes due again after postpone, and then less
 // often, up to most, while its run loads no steps: every signal adds an event to the run's history.
 func DueRequests(ctx context.Context, q Queryer, grace, postpone, most time.Duration, limit int) ([]int64, error) {
 	var ids []int64
@@ -95,7 +95,7 @@ func DueRequests(ctx context.Context, q Queryer, grace, postpone, most time.Dura
 	return ids, nil
 }
 
-// DueMessages answers requests whose messages are due to be synced, the longest due first.
+// DueMessages returns requests whose messages are due to be synced, the longest due first.
 func DueMessages(ctx context.Context, q Queryer, grace time.Duration, limit int) ([]int64, error) {
 	var ids []int64
 	err := q.SelectContext(ctx, &ids, `
@@ -134,8 +134,8 @@ func SweepFinished(ctx context.Context, q Queryer) error {
 	return err
 }
 
-// SinceSweep is how long ago the last sweep finished. False: never.
-func SinceSweep(ctx context.Context, q Queryer) (since time.Duration, ok bool, err error) {
+// TimeSinceSweep returns how long ago the last sweep finished. False: never.
+func TimeSinceSweep(ctx context.Context, q Queryer) (since time.Duration, ok bool, err error) {
 	var seconds *float64
 	err = q.GetContext(ctx, &seconds, `select extract(epoch from app_now() - finished_at)::float8 from sweeps`)
 	if err != nil || seconds == nil {

@@ -15,7 +15,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// gate holds back everything that is done after acks.
+// gate delays all work after acks.
 type gate struct{ mu sync.RWMutex }
 
 func (g *gate) pass() {
@@ -23,7 +23,7 @@ func (g *gate) pass() {
 	defer g.mu.RUnlock()
 }
 
-// during does something while nothing that follows from an ack is done.
+// during runs f while no work after an ack is done.
 func (g *gate) during(do func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -41,7 +41,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 	t.Run("every action and submission is recorded by its ack", func(t *testing.T) {
 		onBothTransportsGated(t, func(s *stage, g *gate) {
 			var pressed, submitted []string
-			// recorded does something and looks at what there is when its ack is here.
+			// recorded runs an action, and checks what is recorded when its ack arrives.
 			recorded := func(name, count string, act func()) {
 				s.Helper()
 				before := one[int](s, count)
@@ -133,7 +133,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			alice.WaitForModal("Removing your access.") // Temporal is away
 			alice.CloseAllModals()
 
-			s.lookAfter("building", "bob")
+			s.addOwners("building", "bob")
 			s.manualTasks("alice", "building", "evening")
 			message := bob.WaitForMessage("Alice Martin (alice@example.com)")
 			press(views.ActionTaskDone, answers, func() { bob.PressIn(message, "Mark as done") })
@@ -330,7 +330,7 @@ func transport(socket bool) string {
 	return "over HTTP"
 }
 
-// locked does something while another transaction holds a request's lock, as a slow commit does.
+// locked runs f while another transaction holds a request's lock, as a slow commit does.
 func (s *stage) locked(number int64, do func()) {
 	s.Helper()
 	tx, err := s.db.Beginx()

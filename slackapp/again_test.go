@@ -45,7 +45,7 @@ func TestAskAgain(t *testing.T) {
 			require.Equal(s, "Project work", alice.Value("Reason"))
 			require.Equal(s, "For <!channel>\nand the board", alice.Value("Note"))
 			alice.Untick("Marketing marts")
-			alice.Fill("Note", "") // what is drawn again does not bring it back
+			alice.Fill("Note", "") // drawing the form again does not restore it
 			alice.Choose("Duration", "Permanent")
 			alice.WaitUntil("no date is asked for", func(slacksim.Screen) bool {
 				return !strings.Contains(alice.Modal(), "End date")
@@ -67,7 +67,7 @@ func TestAskAgain(t *testing.T) {
 		s.work(number)
 		s.grant(number)
 		alice.OpenHome()
-		require.NotContains(t, alice.Home(), "[Request again]", "nothing of it is over")
+		require.NotContains(t, alice.Home(), "[Request again]", "none of it is over")
 		end := func(key string) {
 			s.do(`update claims set ended_at = app_now(), removed_at = app_now(), revoked_at = app_now()
 		       where item_id in (select i.id from request_items i join entitlements e on e.id = i.entitlement_id where i.request_id = $1 and e.key = $2)`, number, key)
@@ -75,7 +75,7 @@ func TestAskAgain(t *testing.T) {
 		}
 		end("sandbox")
 
-		// One of two has ended: it alone is offered.
+		// One of two has ended: only that one is offered.
 		alice.OpenHome()
 		alice.PressBeside(fmt.Sprintf("#%d", number), "Request again")
 		alice.WaitForModal("Access from request")
@@ -87,7 +87,7 @@ func TestAskAgain(t *testing.T) {
 		require.Equal(t, []string{"warehouse/sandbox"}, s.asked(again))
 		s.work(again)
 
-		// Case 40: it waits already. Nothing is left.
+		// It is requested already, so nothing is left to offer.
 		alice.OpenHome()
 		alice.PressBeside("1 active, 1 ended", "Request again")
 		nothing := alice.WaitForModal(fmt.Sprintf("Nothing from request #%d can be requested again.", number))
@@ -97,7 +97,7 @@ func TestAskAgain(t *testing.T) {
 		require.NotContains(t, nothing, "Submit")
 		alice.CloseModal()
 
-		// The other one has ended too, and is retired.
+		// The other one has ended too, and its entitlement is retired.
 		end("mkt-marts")
 		s.do(`update entitlements set gone_at = app_now() where key = 'mkt-marts'`)
 		alice.OpenHome()
@@ -127,7 +127,7 @@ func TestAskAgain(t *testing.T) {
 		alice.WaitForModal("Access from request")
 		require.Len(t, alice.Ticked(), 2)
 		alice.CloseModal()
-		// With a copied button she has no form.
+		// A copied button does not open a form for her.
 		require.Zero(t, one[int](s, `select count(*) from form_drafts where person_id = $1`, s.person("lucia").ID))
 		require.Equal(t, 1, one[int](s, `select count(*) from access_requests`))
 	})

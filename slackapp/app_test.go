@@ -114,7 +114,7 @@ func TestStartup(t *testing.T) {
 	})
 }
 
-// alone is a local Slack, and the configuration of an app for it whose database is nowhere.
+// alone returns a local Slack, and the configuration of an app for it without a database.
 func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	t.Helper()
 	sim, err := slacksim.New(slacksim.Config{BotToken: botToken, AppToken: appToken})
@@ -132,7 +132,7 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 }
 
 func TestHomeTab(t *testing.T) {
-	// Case 35, for the Home tab.
+	// For the Home tab.
 	t.Run("view that Slack refuses is replaced by a small one", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "views.publish", Kind: "error", Error: "invalid_arguments", Times: 1}))
@@ -160,7 +160,7 @@ func TestHomeTab(t *testing.T) {
 
 	t.Run("long list is shown page by page", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.grantMany("alice", 33) // beside the two that she has
+		s.grantMany("alice", 33) // in addition to the two that she has
 		alice := s.as("alice")
 		alice.OpenHome()
 		require.Contains(t, alice.Home(), "My current access (35)")
@@ -171,7 +171,7 @@ func TestHomeTab(t *testing.T) {
 		alice.Press("Next")
 		alice.WaitForModal("page 3 of 3")
 		s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
-		alice.Press("Previous") // by now there is no such page
+		alice.Press("Previous") // that page no longer exists
 		alice.WaitForModal("2 in total, page 1 of 1")
 	})
 }
@@ -214,7 +214,7 @@ func TestAcknowledgement(t *testing.T) {
 				most = max(most, running)
 				mu.Unlock()
 				for range 1000 {
-					_ = fmt.Sprint(n) // long enough to meet others
+					_ = fmt.Sprint(n) // long enough to overlap with others
 				}
 				mu.Lock()
 				running--
@@ -232,7 +232,7 @@ func TestAcknowledgement(t *testing.T) {
 			require.IsIncreasing(t, got, key)
 		}
 		goOn := make(chan bool)
-		for range 50 { // all places are free again, and no more
+		for range 50 { // exactly all places are free again
 			require.True(t, j.do("alice", "alice", func(context.Context) { <-goOn }))
 		}
 		require.False(t, j.do("alice", "alice", func(context.Context) {}))

@@ -106,7 +106,7 @@ func (a *app) chosen(ctx context.Context, ic *slack.InteractionCallback) (chosen
 	return chosen, choice, nil
 }
 
-// soonerEnd is the earlier end date that an approver chose (none: the requested one), or what is wrong with it.
+// soonerEnd returns the earlier end date that an approver chose (none: the requested one), or what is wrong with it.
 func (a *app) soonerEnd(ctx context.Context, ic *slack.InteractionCallback, s *submission, value string) (end sql.NullTime, wrong string) {
 	date, _ := s.field(views.BlockEndDate, views.ActionEndDate)
 	if date.SelectedDate == "" {

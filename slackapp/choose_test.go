@@ -10,7 +10,7 @@ import (
 	"accessbot/schema"
 )
 
-// decided are the decisions as "name outcome reason", in order.
+// decided returns the decisions as "name outcome reason", in order.
 func (s *stage) decided() []string {
 	s.Helper()
 	decided := []string{}
@@ -31,7 +31,7 @@ func TestApproveWithChanges(t *testing.T) {
 			bob.Tick("Analyst sandbox")
 			bob.SubmitAccepted()
 			bob.WaitForNoModal()
-			require.Equal(s, []string{"Analyst sandbox approve"}, s.decided(), "what is not ticked keeps waiting")
+			require.Equal(s, []string{"Analyst sandbox approve"}, s.decided(), "items that are not ticked still wait")
 			s.work(number)
 
 			approvalMessage = bob.Again(approvalMessage)

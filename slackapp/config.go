@@ -35,7 +35,7 @@ type config struct {
 	beginWork     func() // for tests: called before each job after an ack
 }
 
-// socketMode tells whether Slack reaches the app over Socket Mode, not HTTP.
+// socketMode reports whether Slack reaches the app over Socket Mode, not HTTP.
 func (c config) socketMode() bool { return c.appToken != "" }
 
 // configure reads the environment, and reports all problems at once.
@@ -110,7 +110,7 @@ func configure(getenv func(string) string) (config, error) {
 	return c, errors.Join(problems...)
 }
 
-// knownZone tells whether zone is an IANA time zone that a person can have.
+// knownZone reports whether zone is an IANA time zone that a person can have.
 func knownZone(zone string) bool {
 	if zone == "" || zone == "Local" {
 		return false

@@ -45,7 +45,7 @@ func (o outcome) refusedAt(blockID, refused string) outcome {
 	return o
 }
 
-// writtenReason is the reason from a modal, or what is wrong with it.
+// writtenReason returns the reason from a modal, or what is wrong with it.
 func writtenReason(ic *slack.InteractionCallback) (reason string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	written, _ := s.field(views.BlockReason, views.ActionReason)

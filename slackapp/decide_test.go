@@ -14,7 +14,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// approval lets alice ask for something of the warehouse, whose only owner is bob, and answers bob's approval about it.
+// approval lets alice request access to the warehouse, whose only owner is bob, and returns bob's approval.
 func (s *stage) approvalMessage() (number int64, approvalMessage slacksim.Message) {
 	s.Helper()
 	number = s.asks("alice", "priya", "Priya Nair", "Analyst sandbox", "Marketing marts")
@@ -31,11 +31,11 @@ func TestApproval(t *testing.T) {
 	t.Run("click approves every item of the message", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			number, approvalMessage := s.approvalMessage()
-			bob := s.as("bob") // for him it is the first contact
+			bob := s.as("bob") // it is his first contact
 			bob.PressIn(approvalMessage, "Approve")
 			s.eventually("both items are decided", func() bool { return s.decisions() == 2 })
 			require.Equal(s, []string{"approve"}, s.verdicts())
-			bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.") // case 37
+			bob.WaitForEphemeral("Your decision is recorded. It will take effect as soon as our systems are back.")
 			bob.WaitForHome("Nothing is waiting for you.")
 			s.work(number)
 			require.NotContains(s, bob.Again(approvalMessage).Buttons(), "Approve")
@@ -60,7 +60,7 @@ func TestApproval(t *testing.T) {
 			bob.PressIn(approvalMessage, "Deny…")
 			bob.WaitForModal("Reason")
 			require.NotEmpty(s, bob.Submit(), "a reason is required")
-			bob.Fill("Reason", "\u200b") // nothing that anybody could read
+			bob.Fill("Reason", "\u200b") // nothing readable
 			require.Contains(s, bob.Submit()["Reason"], "Enter a reason")
 			bob.Fill("Reason", "ask <!channel> first")
 			bob.SubmitAccepted()
@@ -73,7 +73,6 @@ func TestApproval(t *testing.T) {
 		})
 	})
 
-	// Case 3.
 	t.Run("a hundred clicks at once are one decision", func(t *testing.T) {
 		s := newStage(t, 2, false, func(c *config) { c.limit = userLimit })
 		_, approvalMessage := s.approvalMessage()
@@ -87,7 +86,7 @@ func TestApproval(t *testing.T) {
 			})
 		}
 		clicks.Wait()
-		s.stop() // what follows from them is done by then
+		s.stop() // their effects are done by then
 		told, err := bob.Ephemerals()
 		require.NoError(t, err)
 		require.NotEmpty(t, told)
@@ -106,7 +105,6 @@ func TestApproval(t *testing.T) {
 		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
-	// Case 4.
 	t.Run("forwarded button does nothing for another person", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			s.work(s.asks("alice", "priya", "Priya Nair", "Dashboard editor")) // bob and lucia own it
@@ -131,14 +129,13 @@ func TestApproval(t *testing.T) {
 		})
 	})
 
-	// Case 5.
 	t.Run("requester cannot approve their own request", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, approvalMessage := s.approvalMessage()
 		alice := s.slack.As("alice@example.com")
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
 		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 1 })
-		// Even an approval that was put to her by mistake.
+		// Even an approval that she was asked for by mistake.
 		s.do(`update slack_messages set person_id = $1 where kind = 'approval'`, s.person("alice").ID)
 		require.NoError(t, alice.PressForwarded(approvalMessage, "Approve"))
 		s.eventually("it is refused", func() bool { return s.alerts(schema.DecisionRefused) == 2 })
@@ -155,7 +152,6 @@ func TestApproval(t *testing.T) {
 		require.Zero(t, s.decisions())
 	})
 
-	// Case 8.
 	t.Run("terms changed after the message are not approved", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, approvalMessage := s.approvalMessage()
@@ -166,7 +162,7 @@ func TestApproval(t *testing.T) {
 		require.Equal(t, 1, s.alerts(schema.DecisionRefused))
 	})
 
-	// Case 9, the click.
+	// The click.
 	t.Run("approver who was deactivated is refused", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, approvalMessage := s.approvalMessage()
@@ -176,7 +172,6 @@ func TestApproval(t *testing.T) {
 		require.Zero(t, s.decisions())
 	})
 
-	// Case 16.
 	t.Run("first of approval and denial wins and the other approver is told", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // bob and lucia own it
@@ -285,7 +280,7 @@ func TestRequesterActions(t *testing.T) {
 			})
 			alice.WaitForHome("Being removed")
 			require.Equal(s, 1, strings.Count(alice.Home(), "[Remove my access…]"))
-			// Someone else's, by a payload of their own.
+			// Another person's, by a forged payload.
 			_, payload, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
 			payload["user"] = map[string]any{"id": slacksim.UserID("priya@example.com"), "team_id": "T0LOCALSIM"}

@@ -25,9 +25,9 @@ type payload struct {
 	record func(ctx context.Context) (outcome, error)
 }
 
-// outcome is what a payload leads to. It is data, and only follow acts on it after the ack: handlers have no code that runs then,
-// so what they record is recorded before. The one exception is the draft of a form that was just opened: its key is the view's ID,
-// which Slack returns only then, and nothing has been entered yet.
+// outcome is what a payload leads to. It is data, and only follow acts on it after the ack: handlers have no code that runs
+// then, so what they record is recorded before. The one exception is the draft of a form that was just opened: its key is the
+// view's ID, which Slack returns only then, and nothing has been entered yet.
 type outcome struct {
 	// In the ack.
 	errors  fieldErrors    // of a submission, which stays open with them
@@ -68,14 +68,14 @@ type shownList struct{ viewID, value string }
 // fieldErrors are problems with a submission: texts by the block ID of an input of the shown view.
 type fieldErrors map[string]string
 
-// telling is an outcome that only tells the user something.
+// telling returns an outcome that only tells the user something.
 func telling(text string) outcome { return outcome{tell: text} }
 
-// wrongAt is an outcome that only shows a problem at one field.
+// wrongAt returns an outcome that only shows a problem at one field.
 func wrongAt(blockID, text string) outcome { return outcome{errors: fieldErrors{blockID: text}} }
 
-// A payload's time before its ack. Slack allows 3 s. Changes must be committed by recordWithin; the ack goes out by ackWithin in any
-// case: lib/pq's BEGIN and COMMIT ignore the context, and wait for a silent server.
+// A payload's time before its ack. Slack allows 3 s. Changes must be committed by recordWithin; the ack goes out by ackWithin
+// in any case: lib/pq's BEGIN and COMMIT ignore the context, and wait for a silent server.
 const (
 	recordWithin = 1700 * time.Millisecond
 	ackWithin    = 2 * time.Second
@@ -151,7 +151,7 @@ func (a *app) take(received time.Time, p payload) (ack any, follow func(), err e
 	}, nil
 }
 
-// ack is the body of a payload's ack.
+// ack returns the body of a payload's ack.
 func (o outcome) ack() any {
 	switch {
 	case len(o.errors) > 0:
@@ -162,8 +162,8 @@ func (o outcome) ack() any {
 	return nil
 }
 
-// refusal is the outcome of a payload that is not handled: a text for the user who acted, or at a field of what they submitted. It
-// is acknowledged nevertheless: Slack would resend events, and in the end limit the app's subscription.
+// refusal returns the outcome of a payload that is not handled: a text for the user who acted, or at a field of what they
+// submitted. It is acknowledged nevertheless: Slack would resend events, and in the end limit the app's subscription.
 func (p payload) refusal(text, atField string) outcome {
 	switch {
 	case p.ic == nil:
@@ -179,7 +179,7 @@ func (p payload) refusal(text, atField string) outcome {
 	return outcome{}
 }
 
-// firstInput is the block ID of a view's first input: Slack shows errors only at inputs.
+// firstInput returns the block ID of a view's first input: Slack shows errors only at inputs.
 func firstInput(view *slack.View) string {
 	for _, block := range view.Blocks.BlockSet {
 		if input, ok := block.(*slack.InputBlock); ok {

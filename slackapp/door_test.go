@@ -21,14 +21,14 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// writes counts all that anybody could have caused to be written.
+// writes counts everything that a request could have written.
 func (s *stage) writes() int {
 	s.Helper()
 	return one[int](s, `select (select count(*) from access_requests) + (select count(*) from audit_events) + (select count(*) from form_drafts)
 		+ (select count(*) from slack_events) + (select count(*) from slack_identities) + (select count(*) from decisions) + (select count(*) from stop_orders)`)
 }
 
-// send sends a request and answers its status and text.
+// send sends a request and returns its status and text.
 func send(t *testing.T, r *http.Request) (int, string) {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(r)
@@ -40,7 +40,6 @@ func send(t *testing.T, r *http.Request) (int, string) {
 }
 
 func TestSignature(t *testing.T) {
-	// Case 1.
 	t.Run("unsigned, stale or tampered request is refused on every route", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice := s.as("alice")
@@ -80,7 +79,6 @@ func TestSignature(t *testing.T) {
 		}
 	})
 
-	// Case 2.
 	t.Run("payload in the query string is refused", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.as("alice").OpenHome()
@@ -134,7 +132,7 @@ func TestEvents(t *testing.T) {
 			require.NoError(s, s.slack.Break(slacksim.Fault{Method: "app_home_opened", Kind: "twice", Times: 1}))
 			s.as("alice").OpenHome()
 			s.eventually("both deliveries went out", func() bool { return s.traffic("app_home_opened") == 2 })
-			s.stop() // what was acknowledged is done by then
+			s.stop() // acknowledged work is done by then
 			require.Equal(s, 1, s.traffic("views.publish"))
 		})
 	})
@@ -194,7 +192,7 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// traffic counts what went between the app and Slack under that name.
+// traffic counts the calls or payloads of that name between the app and Slack.
 func (s *stage) traffic(name string) int {
 	s.Helper()
 	all, err := s.slack.Traffic(0)

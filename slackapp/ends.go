@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// The end of temporary access: from a day, and perhaps a time of day, in a person's time zone to one instant. Where clocks change, a
-// local time may exist twice or not at all, and time.Date resolves those differently for each zone. Here a repeated time means its
-// second occurrence, and a skipped one the first instant after the gap.
+// The end of temporary access: from a day, and perhaps a time of day, in a person's time zone to one instant. Where clocks
+// change, a local time may exist twice or not at all, and time.Date resolves those differently for each zone. Here a repeated
+// time means its second occurrence, and a skipped one the first instant after the gap.
 
 // errNoSuchDay and errNoSuchTime say what cannot be parsed.
 var (
@@ -25,7 +25,7 @@ func parseDay(date string) (time.Time, error) {
 	return day, nil
 }
 
-// endAt is the instant of a day (YYYY-MM-DD) and a time of day (HH:MM).
+// endAt returns the instant of a day (YYYY-MM-DD) and a time of day (HH:MM).
 func endAt(date, clock string, zone *time.Location) (time.Time, error) {
 	day, err := parseDay(date)
 	if err != nil {
@@ -39,7 +39,7 @@ func endAt(date, clock string, zone *time.Location) (time.Time, error) {
 	return instants[len(instants)-1], nil
 }
 
-// endOfDay is the first instant after a day (YYYY-MM-DD) in a zone, and that day.
+// endOfDay returns the first instant after a day (YYYY-MM-DD) in a zone, and that day.
 func endOfDay(date string, zone *time.Location) (end, day time.Time, err error) {
 	if day, err = parseDay(date); err != nil {
 		return time.Time{}, time.Time{}, err
@@ -47,14 +47,14 @@ func endOfDay(date string, zone *time.Location) (end, day time.Time, err error) 
 	return meanings(day.AddDate(0, 0, 1), zone)[0], day, nil
 }
 
-// lastEnd is the last end that a limit of so many days allows: the end of the day that many days from today in a zone.
+// lastEnd returns the last end that a limit of so many days allows: the end of the day that many days from today in a zone.
 func lastEnd(now time.Time, days int, zone *time.Location) time.Time {
 	y, m, d := now.In(zone).Date()
 	return meanings(time.Date(y, m, d+days+1, 0, 0, 0, 0, time.UTC), zone)[0]
 }
 
-// meanings are the instants at which clocks in a zone show a wall time (given as if it were UTC), in order. A skipped one means the
-// first instant after the gap.
+// meanings returns the instants at which clocks in a zone show a wall time (given as if it were UTC), in order. A skipped one
+// means the first instant after the gap.
 func meanings(wall time.Time, zone *time.Location) []time.Time {
 	// No zone changes twice within two days, so these are all the offsets that may apply.
 	before, after := offset(wall.Add(-24*time.Hour), zone), offset(wall.Add(24*time.Hour), zone)

@@ -15,7 +15,6 @@ func zone(t *testing.T, name string) *time.Location {
 }
 
 func TestEndDate(t *testing.T) {
-	// Case 19.
 	t.Run("time of day is one instant when clocks are set too", func(t *testing.T) {
 		for _, c := range []struct{ what, zone, date, clock, utc string }{
 			{"an ordinary time", "America/New_York", "2026-07-01", "09:30", "2026-07-01T13:30:00Z"},
@@ -84,7 +83,7 @@ func TestEndDate(t *testing.T) {
 		require.True(t, end.After(limit))
 	})
 
-	// Whatever clock time is chosen, and wherever: the instant shows that time there, or the first one after it that exists.
+	// For any time of day and zone, clocks there show that time at the instant, or the first one after it that exists.
 	t.Run("instants agree with the clocks of the zone", func(t *testing.T) {
 		for _, name := range []string{"America/New_York", "Europe/London", "Africa/Cairo", "America/Santiago", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "Asia/Kolkata"} {
 			l := zone(t, name)

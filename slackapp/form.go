@@ -37,7 +37,7 @@ func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, ac
 		form.entitlements = make([]int64, 1)
 		form.request, form.entitlements[0], err = schema.RequestOfClaim(ctx, a.db, form.request, person.ID)
 	case action.ActionID == views.ActionExtendSoon:
-		form.request, form.entitlements, err = schema.NamedBefore(ctx, a.db, form.request, person.ID)
+		form.request, form.entitlements, err = schema.EndingSoonContent(ctx, a.db, form.request, person.ID)
 	}
 	if err == nil {
 		err = schema.RequestedBy(ctx, a.db, form.request, person.ID)
@@ -91,7 +91,7 @@ func (a *app) draw(ctx context.Context, userID string, draft schema.Draft, notic
 	}
 }
 
-// drawn shows a draft, and tells whether it could. If the draft changes, or another copy of the program draws it, meanwhile, it
+// drawn shows a draft, and reports whether it could. If the draft changes, or another copy of the program draws it, meanwhile, it
 // draws again: the newest wins. The notice (mrkdwn; empty: none) is shown until the form is drawn again.
 func (a *app) drawn(ctx context.Context, draft schema.Draft, notice string) bool {
 	hash := draft.ViewHash
@@ -169,16 +169,16 @@ func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, act
 		a.auditNotOffered(ctx, person.ID, viewID, err)
 		return outcome{}
 	case errors.Is(err, schema.ErrNotFound):
-		return inItsPlace(formGone)
+		return replaceForm(formGone)
 	case turnedAway(err):
-		return inItsPlace(a.words(ctx, &refused{err: err}))
+		return replaceForm(a.words(ctx, &refused{err: err}))
 	}
 	a.log.Error("save form action failed", "view", viewID, "error", err)
 	return telling(a.words(ctx, err))
 }
 
-// inItsPlace is an outcome that replaces the form with a text.
-func inItsPlace(text string) outcome {
+// replaceForm returns an outcome that replaces the form with a text.
+func replaceForm(text string) outcome {
 	notice := views.Notice(views.FormTitle(""), text)
 	return outcome{replace: &notice}
 }

@@ -32,7 +32,7 @@ func TestRequestForm(t *testing.T) {
 			number := s.newest()
 			require.Equal(s, []string{"crm/reader", "dashboards/editor"}, s.asked(number))
 			alice.WaitForHome("#1001")
-			alice.WaitForMessage("Your request #1001 has been created. We'll send it for approval as soon as our systems are back.") // Temporal is away: case 37
+			alice.WaitForMessage("Your request #1001 has been created. We'll send it for approval as soon as our systems are back.") // Temporal is down
 			s.work(number)
 			alice.WaitForMessage("Your request #1001 has been created")
 			require.Zero(s, one[int](s, `select count(*) from form_drafts`))
@@ -95,7 +95,7 @@ func TestRequestForm(t *testing.T) {
 
 	t.Run("time of day ends access at that instant", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		max := s.as("max") // the directory knows no time zone of his: Slack does, UTC
+		max := s.as("max") // the directory has no time zone for him; Slack has UTC
 		_, err := s.slack.ChangeUser("max@example.com", map[string]any{"tz": "Australia/Lord_Howe"})
 		require.NoError(t, err)
 		s.openForm(max)
@@ -120,7 +120,7 @@ func TestRequestForm(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice := s.as("alice")
 		s.openForm(alice)
-		s.do(`update form_drafts set view_hash = '1.stale'`) // as after a crash between drawing and saying so
+		s.do(`update form_drafts set view_hash = '1.stale'`) // as after a crash between drawing the form and recording it
 		alice.Pick("Person", "priya", "Priya Nair")
 		alice.WaitForModal("Select all access grants (6)")
 	})

@@ -24,7 +24,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// bare is the app with no one around it: no record, no Slack. What it reads of a payload it reads all the same.
+// bare returns the app without a database and without Slack. It still reads payloads.
 func bare(t testing.TB, log *syncBuffer) *app {
 	db, err := schema.Open("postgres://no-one@127.0.0.1:1/none?connect_timeout=1", 1)
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func FuzzRoutes(f *testing.F) {
 				}
 				w := httptest.NewRecorder()
 				ctx, cancel := context.WithCancel(context.Background())
-				cancel() // the database and Slack answer at once, that they do not
+				cancel() // the database and Slack return errors at once
 				s.http.Handler.ServeHTTP(w, r.WithContext(ctx))
 				if !signed {
 					require.Equal(t, http.StatusUnauthorized, w.Code)
@@ -93,7 +93,7 @@ func FuzzRoutes(f *testing.F) {
 	})
 }
 
-// FuzzSignature: no signature but the right one, of about now, is accepted.
+// FuzzSignature: only the correct and recent signature is accepted.
 func FuzzSignature(f *testing.F) {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	sign(r, "body")
@@ -119,8 +119,8 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// FuzzSubmission reads any state of a form: errors stand at fields that are shown, texts fit into the database, an end is later than
-// now and within what is allowed.
+// FuzzSubmission reads any state of a form: errors are at fields that are shown, texts fit into the database, an end is later
+// than now and within what is allowed.
 func FuzzSubmission(f *testing.F) {
 	for _, seed := range []string{
 		`{"values":{"access_like":{"access_like":{"selected_option":{"value":"custom"}}},"duration":{"duration":{"selected_option":{"value":"temporary"}}},"end_date":{"end_date":{"selected_date":"2026-12-01"}},"end_time":{"end_time":{"selected_time":"02:30"}},"reason":{"reason":{"selected_option":{"value":"project"}}},"note":{"note":{"value":"x"}},"grants.1.0":{"grants":{"selected_options":[{"value":"7"}]}}}}`,
@@ -168,7 +168,7 @@ func FuzzSubmission(f *testing.F) {
 	})
 }
 
-// FuzzEnds: a day and a time of day mean an instant at which the clocks there show them, or the first one after a gap.
+// FuzzEnds: a day and a time of day are an instant at which clocks there show them, or the first one after a gap.
 func FuzzEnds(f *testing.F) {
 	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Pacific/Apia", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu", "UTC"} {
 		f.Add("2026-03-29", "02:30", zone)
@@ -187,7 +187,7 @@ func FuzzEnds(f *testing.F) {
 			of, err := time.Parse("15:04", clock)
 			require.NoError(t, err)
 			wall := date + " " + of.Format("15:04")
-			if shown != wall { // skipped: the clocks show a later time, and an instant before an earlier one
+			if shown != wall { // skipped: clocks show a later time, and an earlier one an instant before
 				require.Greater(t, shown, wall)
 				require.Less(t, at.Add(-time.Second).In(z).Format("2006-01-02 15:04"), wall)
 			}

@@ -27,7 +27,7 @@ func (a *app) pickHolder(ctx context.Context, ic *slack.InteractionCallback, act
 	return outcome{list: &shownList{ic.View.ID, views.ListValue(views.ListHolder(person), 1)}}
 }
 
-// holderList is a page of a person's access that the reader owns.
+// holderList returns a page of a person's access that the reader owns.
 func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
 	person, err := schema.PersonByID(ctx, a.db, holder)
 	if errors.Is(err, schema.ErrNotFound) {
@@ -36,10 +36,10 @@ func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person
 	if err != nil {
 		return slack.ModalViewRequest{}, err
 	}
-	lines, total, err := schema.AccessUnder(ctx, a.db, holder, reader.ID, views.ListLines, (page-1)*views.ListLines)
+	lines, total, err := schema.RevocableAccess(ctx, a.db, holder, reader.ID, views.ListLines, (page-1)*views.ListLines)
 	if err == nil && len(lines) == 0 && page > 1 { // it has become shorter
 		page = 1
-		lines, total, err = schema.AccessUnder(ctx, a.db, holder, reader.ID, views.ListLines, 0)
+		lines, total, err = schema.RevocableAccess(ctx, a.db, holder, reader.ID, views.ListLines, 0)
 	}
 	return views.HolderList(person, lines, total, page, zone), err
 }
@@ -57,7 +57,7 @@ func (a *app) askWhyRevoked(ctx context.Context, ic *slack.InteractionCallback, 
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
-	line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, reader.ID)
+	line, holder, err := schema.RevocableClaim(ctx, a.db, claimID, reader.ID)
 	if errors.Is(err, schema.ErrNotAllowed) {
 		if err := schema.AuditRevocationRefused(ctx, a.db, claimID, reader.ID, err); err != nil {
 			a.log.Error("audit refused revocation failed", "user", ic.User.ID, "error", err)
@@ -99,11 +99,11 @@ func (a *app) submitRevocation(ctx context.Context, ic *slack.InteractionCallbac
 		return outcome{}
 	}
 	text := "Revoking this access. We'll tell you if it is delayed."
-	if line, holder, err := schema.ClaimUnder(ctx, a.db, claimID, person.ID); err == nil {
+	if line, holder, err := schema.RevocableClaim(ctx, a.db, claimID, person.ID); err == nil {
 		text = fmt.Sprintf("Revoking %s for %s. We'll tell you if it is delayed.", short(line.Name), short(holder.Name))
 	}
 	return outcome{wake: &wakeUp{claim: &claim, otherwise: text}}
 }
 
-// short is a name within a sentence of mrkdwn.
+// short returns a name within a sentence of mrkdwn.
 func short(s string) string { return views.Escape(views.Cut(s, 80)) }

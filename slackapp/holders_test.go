@@ -10,7 +10,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// held is what alice was granted of the warehouse, which bob looks after: claim IDs.
+// held returns what alice was granted of the warehouse, which bob owns: claim IDs.
 func (s *stage) held() []int64 {
 	s.Helper()
 	number, approvalMessage := s.approvalMessage()
@@ -58,7 +58,7 @@ func TestRevocation(t *testing.T) {
 		alice.OpenHome()
 		require.NotContains(t, alice.Home(), "Review access…")
 
-		lucia := s.as("lucia") // looks after the dashboards, not the warehouse
+		lucia := s.as("lucia") // owns the dashboards, not the warehouse
 		lucia.OpenHome()
 		lucia.Press("Review access…")
 		lucia.Pick("Person", "alice", "Alice Martin")

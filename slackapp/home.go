@@ -10,7 +10,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// seenBefore tells whether an event was already handled: Slack resends events. If that is not known, it is handled again.
+// seenBefore reports whether an event was already handled: Slack resends events. If that is not known, it is handled again.
 func (a *app) seenBefore(ctx context.Context, eventID string) bool {
 	isNew, err := schema.NewEvent(ctx, a.db, eventID)
 	if err != nil {
@@ -22,7 +22,7 @@ func (a *app) seenBefore(ctx context.Context, eventID string) bool {
 
 // homeOpened publishes the Home tab for the user who opened it.
 func (a *app) homeOpened(ctx context.Context, userID string) {
-	person, err := a.whoNow(ctx, userID)
+	person, err := a.recheckUser(ctx, userID)
 	if err != nil {
 		a.publish(ctx, userID, a.homeRefused(ctx, err))
 		return
@@ -163,7 +163,7 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 	}
 }
 
-// itemList is a page of a request's items, for its requester, submitter and approvers.
+// itemList returns a page of a request's items, for its requester, submitter and approvers.
 func (a *app) itemList(ctx context.Context, number int64, person schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
 	request, err := schema.RequestByID(ctx, a.db, number)
 	if err != nil && !errors.Is(err, schema.ErrNotFound) {

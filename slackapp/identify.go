@@ -21,7 +21,7 @@ const (
 	zoneFor   = time.Hour
 )
 
-// slackID is a user of our workspace.
+// slackID returns a user of our workspace.
 func (a *app) slackID(userID string) schema.SlackID {
 	return schema.SlackID{EnterpriseID: a.home.enterpriseID, TeamID: a.home.teamID, UserID: userID}
 }
@@ -42,8 +42,8 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	return usable(person, user, err)
 }
 
-// whoNow is who for a user who opens the app: it asks Slack again, and audits differences.
-func (a *app) whoNow(ctx context.Context, userID string) (schema.Person, error) {
+// recheckUser is like who, for a user who opens the app. It asks Slack about the user again, and audits differences.
+func (a *app) recheckUser(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
 	bound := err == nil
 	user, slackErr := a.slackUser(ctx, userID)
@@ -77,7 +77,7 @@ func usable(person schema.Person, user schema.SlackUser, err error) (schema.Pers
 	return person, nil
 }
 
-// bound is who for actions in an open form, whose user is bound: it creates no binding. It returns ErrNotBound, ErrNotActive or
+// bound is like who, for actions in an open form. It creates no binding. It returns ErrNotBound, ErrNotActive or
 // ErrNotMember.
 func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
@@ -90,7 +90,7 @@ func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	return person, a.stillMember(ctx, userID)
 }
 
-// turnedAway tells whether a user was refused for who they are, not because of a failure.
+// turnedAway reports whether a user was refused for who they are, not because of a failure.
 func turnedAway(err error) bool {
 	return errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember)
 }
@@ -146,7 +146,7 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 	return user, nil
 }
 
-// zoneOf is the time zone that a person's dates are in: the directory's, else the Slack profile's, else the default.
+// zoneOf returns the time zone that a person's dates are in: the directory's, else the Slack profile's, else the default.
 func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string {
 	if knownZone(p.TimeZone) {
 		return p.TimeZone

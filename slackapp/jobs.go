@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// jobs is a queue of work after acks. It is bounded in total, per user, and by how many run at once. Jobs with the same key run one
-// after the other, in the order in which they came.
+// jobs is a queue of work after acks. It is bounded in total, per user, and by how many run at once. Jobs with the same key run
+// one at a time, in order.
 type jobs struct {
 	log     *slog.Logger
 	places  chan struct{}
@@ -90,7 +90,7 @@ func (j *jobs) leave(user, key string, mine *turn) {
 	<-j.places
 }
 
-// waits tells whether the newest job of a key has not started.
+// waits reports whether the newest job of a key has not started.
 func (j *jobs) waits(key string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -117,7 +117,7 @@ func waitFor(ctx context.Context, group *sync.WaitGroup, log *slog.Logger, cutOf
 	}
 }
 
-// guarded runs f and tells whether it panicked: a bad payload must not stop the program.
+// guarded runs f and reports whether it panicked: a bad payload must not stop the program.
 func guarded(log *slog.Logger, where string, f func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -36,7 +36,7 @@ type limiter struct {
 type allowance struct {
 	rates     map[string]*rate.Limiter // by kind
 	running   int
-	refusedAt time.Time // when a payload of theirs was refused last
+	refusedAt time.Time // when one of their payloads was last refused
 }
 
 // usersLimited bounds the memory of the limiter: about 1 KB per user.
@@ -47,8 +47,8 @@ const episode = 10 * time.Second
 
 func newLimiter(l limit) *limiter { return &limiter{limit: l, of: map[string]*allowance{}} }
 
-// enter tells whether a user's payload is accepted; the caller then calls leave when it is done. Of refused payloads, first marks
-// the one that the user is told about.
+// enter reports whether a user's payload is accepted; the caller then calls leave when it is done. Of refused payloads, first
+// marks the one that the user is told about.
 func (l *limiter) enter(user, kind string) (ok, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -175,7 +175,7 @@ func TestUserLimit(t *testing.T) {
 
 	t.Run("work after acks leaves connections to work before them", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.lookAfter("building", slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == "dana" })...) // who owns it
+		s.addOwners("building", slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == "dana" })...) // who owns it
 		for _, name := range others {
 			s.as(name).OpenHome()
 		}
@@ -204,5 +204,5 @@ func TestUserLimit(t *testing.T) {
 	})
 }
 
-// others are ten people who do nothing but what people do.
+// others are ten people who act at normal speed.
 var others = []string{"bob", "priya", "lucia", "dana", "noor", "zoe", "tom", "mateusz", "ingrid", "mia"}

@@ -14,7 +14,6 @@ import (
 )
 
 func TestGrantList(t *testing.T) {
-	// Case 32.
 	t.Run("select all means all two hundred and no other", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			s.grantMany("priya", 200)
@@ -26,7 +25,7 @@ func TestGrantList(t *testing.T) {
 			alice.WaitForModal("page 2 of 5")
 			alice.Tick("Select all access grants")
 			alice.WaitForModal("All 206 selected")
-			// What she gets afterwards was not offered.
+			// Access that she gets later was not on offer.
 			s.grantMany("priya", 3)
 			alice.Choose("Reason", "Project work")
 			alice.SubmitAccepted()
@@ -34,7 +33,6 @@ func TestGrantList(t *testing.T) {
 		})
 	})
 
-	// Case 33.
 	t.Run("empty offer is explained in words", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.do(`update claims set ended_at = app_now() where person_id = $1`, s.person("ingrid").ID)
@@ -53,7 +51,6 @@ func TestGrantList(t *testing.T) {
 		require.Empty(t, alice.Search("Job Title", "no such title"))
 	})
 
-	// Case 40.
 	t.Run("access requested already is left out with a link", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
@@ -66,7 +63,7 @@ func TestGrantList(t *testing.T) {
 		require.Contains(t, modal, "#1001")
 		require.Contains(t, fmt.Sprint(alice.Screen().Modals[0].Blocks), "/archives/", "a link to its card")
 		require.NotContains(t, strings.Join(alice.Boxes(), "\n"), "Dashboard editor")
-		// Withdrawn, it can be asked for again.
+		// Once withdrawn, it can be requested again.
 		_, err := s.db.As(t, "accessbot_slackapp").Withdraw(t.Context(), number, s.person("alice").ID)
 		require.NoError(t, err)
 		alice.Choose("Access Like", "Custom")
@@ -91,7 +88,6 @@ func TestGrantList(t *testing.T) {
 		alice.WaitForModal("66 in total, page 2 of 2. Also selected, not shown here: 1")
 	})
 
-	// Case 43.
 	t.Run("ticks count on either replica", func(t *testing.T) {
 		for transport, socket := range map[string]bool{"over HTTP": false, "over Socket Mode": true} {
 			t.Run(transport, func(t *testing.T) {
@@ -110,7 +106,7 @@ func TestGrantList(t *testing.T) {
 				alice.Press("Previous")
 				alice.WaitForModal("126 in total, page 1 of 3. Also selected, not shown here: 1")
 				require.ElementsMatch(t, []string{first, second}, alice.Ticked())
-				alice.Untick(first, second) // the last tick of its page goes, and at once another page comes
+				alice.Untick(first, second) // unticks the last box of its page, and shows another page at once
 				alice.Press("Next")
 				alice.WaitForModal("126 in total, page 2 of 3")
 				require.Equal(t, []string{third}, alice.Ticked())
@@ -138,7 +134,7 @@ func TestGrantList(t *testing.T) {
 		}
 	})
 
-	// bolt-js#1258: Slack shows boxes as ticked and reports that none is.
+	// bolt-js#1258: Slack shows boxes as ticked and reports none of them.
 	t.Run("ticks that Slack forgets are kept", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "*", Kind: "forget_initials"}))
@@ -172,7 +168,7 @@ func (s *stage) grantMany(who string, n int) {
 	s.indexed()
 }
 
-// indexed lets what was written other than by an import be found.
+// indexed adds rows that were not written by an import to the search.
 func (s *stage) indexed() {
 	s.Helper()
 	require.NoError(s, s.db.As(s.T, "accessbot_directory").InTx(s.Context(), func(tx *sqlx.Tx) error {
@@ -180,7 +176,7 @@ func (s *stage) indexed() {
 	}))
 }
 
-// TestFormCounter: whatever is ticked without the form being drawn again, no number in it becomes untrue.
+// TestFormCounter: ticking boxes does not draw the form again, and every number in it stays correct.
 func TestFormCounter(t *testing.T) {
 	t.Run("ticks on the shown page are not counted", func(t *testing.T) {
 		s := newStage(t, 1, false)

@@ -19,15 +19,15 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// lookAfter makes people owners of an application, besides those who are.
-func (s *stage) lookAfter(application string, people ...string) {
+// addOwners makes people owners of an application, in addition to its present ones.
+func (s *stage) addOwners(application string, people ...string) {
 	s.Helper()
 	for _, name := range people {
 		s.do(`insert into application_owners (application_id, person_id) select id, $2 from applications where slug = $1`, application, s.person(name).ID)
 	}
 }
 
-// manualTasks asks, as the worker does, for something to be granted to someone by hand, and tells those who are asked.
+// manualTasks opens a manual task to grant access, as the worker does, and notifies the owners.
 func (s *stage) manualTasks(who, application, key string) (task int64) {
 	s.Helper()
 	entitlement := s.entitlement(application, key)
@@ -37,13 +37,13 @@ func (s *stage) manualTasks(who, application, key string) (task int64) {
 	return one[int64](s, `select max(id) from manual_tasks`)
 }
 
-// outcome is how a task stands: done, cannot and why, or open.
+// outcome returns the state of a task: done, cannot with its reason, or open.
 func (s *stage) outcome(task int64) string {
 	s.Helper()
 	return one[string](s, `select trim(coalesce(t.outcome, 'open') || ' ' || coalesce(x.reason, '')) from manual_tasks t left join manual_task_answers x on x.manual_task_id = t.id where t.id = $1`, task)
 }
 
-// homeWithout waits until someone's Home tab does not say something any more.
+// homeWithout waits until a text is gone from a user's Home tab.
 func (s *stage) homeWithout(a *slacksim.MustActor, text string) {
 	s.Helper()
 	s.eventually("Home does not say "+text, func() bool { return !strings.Contains(a.Home(), text) })
@@ -52,7 +52,7 @@ func (s *stage) homeWithout(a *slacksim.MustActor, text string) {
 func TestManualTask(t *testing.T) {
 	t.Run("task is completed on Home", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
-			s.lookAfter("building", "bob", "lucia")
+			s.addOwners("building", "bob", "lucia")
 			s.worker.Reconciler = &activities.Reconciler{DB: s.worker.DB, Log: slog.New(slog.DiscardHandler), Targets: &activities.Targets{
 				Open: func(_, instance string) (connector.Connector, connector.Limits, error) {
 					c, err := (&manual.Settings{Tasks: activities.ManualTasks(s.worker.DB)(instance)}).Open()
@@ -95,7 +95,7 @@ func TestManualTask(t *testing.T) {
 			s.homeWithout(lucia, "Manual tasks")
 			require.Equal(s, "done", s.outcome(1))
 
-			// What bob has before him is behind: he is told, and it shows what is so.
+			// Bob's message is out of date: he is told so, and it is updated.
 			bob.PressBeside("Evening entry", "Mark as done")
 			bob.WaitForModal("This task is already answered.")
 			bob.CloseModal()
@@ -111,7 +111,7 @@ func TestManualTask(t *testing.T) {
 
 	t.Run("answer in the message shows on Home", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.lookAfter("building", "lucia")
+		s.addOwners("building", "lucia")
 		lucia := s.as("lucia")
 		first := s.manualTasks("alice", "building", "evening")
 		done := lucia.WaitForMessage("Alice Martin")
@@ -134,7 +134,7 @@ func TestManualTask(t *testing.T) {
 
 	t.Run("only owners and administrators see and complete a task on Home", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.lookAfter("building", "lucia")
+		s.addOwners("building", "lucia")
 		task := s.manualTasks("alice", "building", "evening")
 		for who, sees := range map[string]bool{"lucia": true, "noor": true /* an administrator */, "alice": false, "tom": false /* owns another application */} {
 			a := s.as(who)
@@ -167,7 +167,7 @@ func TestManualTask(t *testing.T) {
 		}
 		require.Equal(t, "open", s.outcome(task))
 
-		// Who does not look after it any more still has it before them, and is refused.
+		// A former owner still has the message open, and is refused.
 		s.do(`delete from application_owners where person_id = $1`, s.person("lucia").ID)
 		lucia.PressBeside("Evening entry", "Mark as done")
 		lucia.WaitForModal("Only owners of the application can do this.")
@@ -182,7 +182,7 @@ func TestManualTask(t *testing.T) {
 
 	t.Run("tasks beyond the room on Home are in the whole list", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.lookAfter("building", "lucia")
+		s.addOwners("building", "lucia")
 		people := []string{}
 		require.NoError(t, s.db.Select(&people, `select split_part(email, '@', 1) from people where status = 'active' and email not like 'lucia@%' order by id limit 18`))
 		for _, who := range append(people, "lucia") { // hers is for someone else
@@ -226,7 +226,7 @@ func TestManualTask(t *testing.T) {
 // assignment is an assignment as the target lists it.
 type assignment struct{ Account, Object string }
 
-// compare is one look at the PostgreSQL target, which lists what is claimed, and besides what is more, and not what is gone.
+// compare compares the PostgreSQL target once. It lists what is claimed and more, except gone.
 func (s *stage) compare(more, gone []assignment) {
 	s.Helper()
 	s.do(`update clock set shift = shift + interval '1 hour'`)
@@ -248,7 +248,7 @@ func (s *stage) compare(more, gone []assignment) {
 	require.NoError(s, err)
 }
 
-// assignmentOf is a person's assignment in the PostgreSQL target.
+// assignmentOf returns a person's assignment in the PostgreSQL target.
 func (s *stage) assignmentOf(who, application, key string) assignment {
 	s.Helper()
 	entitlement := s.entitlement(application, key)
@@ -266,7 +266,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		bob, lucia := s.as("bob"), s.as("lucia")
 		s.compare(extra, lost)
 		bob.OpenHome()
-		require.NotContains(t, bob.Home(), "Differs", "what is seen once may be on its way")
+		require.NotContains(t, bob.Home(), "Differs", "a difference seen once may be a change in progress")
 		s.compare(extra, lost)
 		bob.OpenHome()
 		finding, _, _ := strings.Cut(bob.Home(), "My requests")
@@ -312,7 +312,7 @@ func TestUnexpectedAccess(t *testing.T) {
 		lucia.CloseModal()
 		s.manualTasks("zoe", "building", "evening")
 
-		alice := s.as("alice") // asks for pages of lists that are not hers, by a payload of her own
+		alice := s.as("alice") // requests pages of lists that are not hers, with a forged payload
 		s.grantMany("alice", 20)
 		alice.OpenHome()
 		alice.Press("Show all 22")

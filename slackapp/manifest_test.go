@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifest is a manifest as far as this app has use for it. Decoding it refuses unknown keys and wrong types, as Slack does.
+// manifest is the part of a manifest that this app uses. Decoding it refuses unknown keys and wrong types, as Slack does.
 // Source: slackapi/manifest-schema, schemas/manifest.schema.1.0.0.json.
 type manifest struct {
 	Display struct {
@@ -79,7 +79,7 @@ func readManifest(text []byte) (m manifest, err error) {
 	sized("display_information.description", m.Display.Description, 1, 140)
 	sized("features.bot_user.display_name", m.Features.Bot.Name, 1, 80)
 	if err == nil && !aColour.MatchString(m.Display.Background) {
-		err = fmt.Errorf("background_color %q is no colour", m.Display.Background)
+		err = fmt.Errorf("background_color %q is not a colour", m.Display.Background)
 	}
 	for _, s := range slices.Concat(m.OAuth.Scopes.Bot, m.Settings.Events.Bot) {
 		sized("a scope or event", s, 1, 50)
@@ -87,13 +87,13 @@ func readManifest(text []byte) (m manifest, err error) {
 	for _, u := range []string{m.Settings.Events.URL, m.Settings.Interactivity.URL, m.Settings.Interactivity.Options} {
 		sized("a URL", u, 0, 3500)
 		if err == nil && u != "" && !aURL.MatchString(u) {
-			err = fmt.Errorf("%q is no web address", u)
+			err = fmt.Errorf("%q is not a web address", u)
 		}
 	}
 	events := slices.Clone(m.Settings.Events.Bot)
 	slices.Sort(events)
 	if err == nil && len(slices.Compact(events)) != len(m.Settings.Events.Bot) {
-		err = fmt.Errorf("an event stands there twice")
+		err = fmt.Errorf("duplicate event")
 	}
 	return m, err
 }
@@ -156,7 +156,7 @@ func TestManifest(t *testing.T) {
 		require.Equal(t, []string{handled[0][1]}, m.Settings.Events.Bot)
 	})
 
-	// The scopes are all that the Slack app and the worker need, and no more.
+	// The scopes are exactly those that the Slack app and the worker need.
 	t.Run("scopes are those that the code needs", func(t *testing.T) {
 		need := map[string]bool{}
 		for _, folder := range []string{".", "../activities", "../worker"} {
@@ -196,7 +196,7 @@ func TestManifest(t *testing.T) {
 		}
 		require.NotEmpty(t, scopes)
 		if slices.Contains(scopes, "users:read.email") && !slices.Contains(scopes, "users:read") {
-			scopes = append(scopes, "users:read") // the one asks for the other
+			scopes = append(scopes, "users:read") // one requests for the other
 		}
 		require.ElementsMatch(t, scopes, ourManifest(t, "manifest.yaml").OAuth.Scopes.Bot)
 	})

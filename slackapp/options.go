@@ -9,7 +9,7 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// options answers an external select: people, job titles or applications from the directory.
+// options returns an external select: people, job titles or applications from the directory.
 func (a *app) options(ctx context.Context, ic *slack.InteractionCallback) views.Options {
 	none := views.NameOptions(nil)
 	person, err := a.bound(ctx, ic.User.ID)

@@ -12,7 +12,7 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// policy applies one, as an operator does.
+// policy applies a policy, as an operator does.
 func (s *stage) policy(source string) {
 	s.Helper()
 	_, _, err := s.db.As(s, "accessbot_directory").ApplyPolicy(s.Context(), "policy.yaml", []byte(source))
@@ -45,7 +45,7 @@ rules:
     ask: [{approvers: [application owners], required_approvals: 2}]
 `
 
-// custom opens the form for whatever can be requested, and ticks some of it.
+// custom opens the form for everything that can be requested, and ticks some of it.
 func (s *stage) custom(a *slacksim.MustActor, grants ...string) {
 	s.Helper()
 	s.openForm(a)
@@ -189,7 +189,7 @@ func TestAdministratorDecision(t *testing.T) {
 	})
 }
 
-// TestLimits: each grant is shown with its own limit, never with another's.
+// TestLimits: each grant is shown with its own limit.
 func TestLimits(t *testing.T) {
 	s := newStage(t, 1, false)
 	s.do(`update entitlements set max_days = 1 where key = 'support'`)

@@ -113,7 +113,7 @@ func (a *app) submitAnswer(ctx context.Context, ic *slack.InteractionCallback) o
 	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. We'll send it as soon as our systems are back.")}
 }
 
-// written is the text of a modal, or what is wrong with it.
+// written returns the text of a modal, or what is wrong with it.
 func written(ic *slack.InteractionCallback, atMost int) (text string, wrong fieldErrors) {
 	s := submission{values: ic.View.State}
 	field, _ := s.field(views.BlockWritten, views.ActionWritten)

@@ -11,7 +11,7 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// slackID is someone's user ID in Slack.
+// slackID returns someone's user ID in Slack.
 func (s *stage) slackID(name string) string {
 	s.Helper()
 	users, err := s.slack.Users()
@@ -74,7 +74,7 @@ func TestQuestion(t *testing.T) {
 			require.Contains(s, bob.WaitForMessage("Alice Martin answered your question").Text(), "The board’s report & more")
 			messages := lucia.Messages()
 			require.NotContains(s, messages[len(messages)-1].Text(), "answered your question", "only the one who asked is notified")
-			require.Contains(s, bob.Again(his).Buttons(), "Approve", "it goes on waiting")
+			require.Contains(s, bob.Again(his).Buttons(), "Approve", "it still waits")
 			const sent = `select string_agg(id || ts || digest || sent_at, ' ' order by id) from slack_messages`
 			before := one[string](s, sent)
 			s.work(number)
@@ -130,7 +130,7 @@ func TestQuestion(t *testing.T) {
 		alice.WaitForModal("What for?")
 		bob.PressIn(approvalMessage, "Ask a question…")
 		bob.WaitForModal("your question about request")
-		// Decided meanwhile, by the same button in another window.
+		// It was decided meanwhile, with the same button in another window.
 		_, err := s.db.As(t, "accessbot_slackapp").Decide(t.Context(), schema.Answer{
 			MessageID: one[int64](s, `select id from slack_messages where kind = 'approval'`), PersonID: s.person("bob").ID,
 			Terms: one[string](s, `select request_terms($1)`, number), Approve: true,
@@ -164,7 +164,7 @@ func TestQuestion(t *testing.T) {
 		require.Equal(t, 5, one[int](s, `select count(*) from questions`))
 	})
 
-	// Case 34: the requester is not in Slack.
+	// The requester is not in Slack.
 	t.Run("requester who cannot be reached delays nothing", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		number, approvalMessage := s.approvalMessage()
@@ -199,7 +199,7 @@ func TestQuestion(t *testing.T) {
 			bob.SubmitAccepted()
 			s.work(1012)
 			require.Contains(s, alice.WaitForMessage("Asked in the list?").Text(), "#1012")
-			bob.WaitForModal("12 in total") // which lay below
+			bob.WaitForModal("12 in total") // the one below
 			require.Equal(s, 2, one[int](s, `select count(*) from questions`))
 		})
 	})

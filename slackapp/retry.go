@@ -12,7 +12,7 @@ import (
 	"accessbot/workflows"
 )
 
-// retryNow retries what waits for its target in a request, for an administrator.
+// retryNow retries the items of a request that wait for their target, for an administrator.
 func (a *app) retryNow(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
 	person, err := a.who(ctx, ic.User.ID)
 	if err != nil {

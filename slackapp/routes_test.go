@@ -16,12 +16,12 @@ import (
 type replay struct {
 	what, route string
 	payload     map[string]any
-	answers     string // what the ack says to a user who may use the app; empty: nothing
-	refusal     string // what it says to others
+	answers     string // the ack's text for a user who may use the app; empty: none
+	refusal     string // its text for others
 }
 
-// replays are payloads of every route and kind that do not need a trigger of their own, each of which would do or show something if its user might use the app. Bob is
-// asked about a request of alice's, and she has an open form.
+// replays returns payloads of every route and kind that do not need a trigger of their own, each of which would do or show
+// something if its user might use the app. Bob is asked about a request of alice's, and she has an open form.
 func (s *stage) replays() (alices, bobs []replay) {
 	s.Helper()
 	last := func(what, name string) replay {
@@ -67,7 +67,7 @@ func (s *stage) replayAs(userID string, r replay) slacksim.Delivered {
 	return answer
 }
 
-// opens delivers that a user opened the Home tab: by this the app learns what they are by now.
+// opens sends the event that a user opened the Home tab, which makes the app look up the user again.
 func (s *stage) opens(userID string, n int) {
 	s.Helper()
 	event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "event_id": fmt.Sprint("EvRoutes", userID, n),
@@ -76,19 +76,19 @@ func (s *stage) opens(userID string, n int) {
 	require.NoError(s, err)
 }
 
-// kinds are those who are no full members, as changes of an ordinary user.
+// kinds are users who are not full members, as changes of an ordinary user.
 var kinds = map[string]map[string]any{
 	"guest": {"restricted": true}, "single-channel guest": {"ultra_restricted": true}, "stranger": {"stranger": true},
 	"deactivated": {"deleted": true}, "bot": {"bot": true}, "of another team": {"team_id": "T0OTHER"}, "of another enterprise": {"enterprise_id": "E0OTHER"},
 }
 
 func TestRoutes(t *testing.T) {
-	// Case 11, route by route: for those who were full members when they were bound, and for those who never were.
-	t.Run("user who is no full member is refused on every route", func(t *testing.T) {
+	// For users who were full members when they were bound, and for users who never were.
+	t.Run("user who is not a full member is refused on every route", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			alices, bobs := s.replays()
 			alice, bob := slacksim.UserID("alice@example.com"), slacksim.UserID("bob@example.com")
-			for _, r := range alices { // as a check of this test
+			for _, r := range alices { // to check this test
 				if r.answers != "" {
 					require.Contains(s, s.replayAs(alice, r).Body, r.answers, r.what)
 				}
@@ -154,12 +154,12 @@ func TestRoutes(t *testing.T) {
 							require.NotContains(s, body, r.answers, "%s, bound, %s", kind, r.what)
 						}
 					}
-					s.replayAs(user, theirs[0]) // in turn with the rest of the user's: when it is done, so are they
+					s.replayAs(user, theirs[0]) // it is in the same queue as the user's other work, which is done when this is
 					_, err = s.slack.ChangeUser(user, back)
 					require.NoError(s, err)
 				}
 			}
-			s.stop() // what was acknowledged is done by then
+			s.stop() // acknowledged work is done by then
 			require.Equal(s, before, state())
 			require.Equal(s, bound, one[int](s, `select count(*) from slack_identities`))
 		})

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// quiet stands before PostgreSQL and can keep what it says to itself: connections stay, and nothing is answered.
+// quiet is a proxy for PostgreSQL that can withhold its responses: connections stay open without an answer.
 type quiet struct {
 	address string
 
@@ -43,7 +43,7 @@ func newQuiet(t *testing.T, server string) *quiet {
 	return q
 }
 
-// be makes it silent, or lets it speak again.
+// be makes it silent, or ends that.
 func (q *quiet) be(silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,8 +93,8 @@ func (q *quiet) serve(client net.Conn, server string) {
 			n, err := client.Read(b)
 			q.sent(b[:n])
 			return n, err
-		})) // the connection is over then
-		_ = upstream.Close() // so that the other direction ends too
+		})) // the connection is closed then
+		_ = upstream.Close() // ends the other direction too
 	}()
 	buffer := make([]byte, 32<<10)
 	for {

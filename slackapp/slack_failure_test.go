@@ -20,7 +20,7 @@ var failures = map[string]slacksim.Fault{
 	"a rate limit of one second": {Kind: "ratelimited", RetryAfter: 1},
 }
 
-// failing lets a method fail so often; 0: always.
+// failing lets a method fail that often; 0: always.
 func (s *stage) failing(method string, f slacksim.Fault, times int) {
 	s.Helper()
 	f.Method, f.Times = method, times
@@ -56,7 +56,7 @@ func TestSlackFailure(t *testing.T) {
 				s := newStage(t, 1, false)
 				alice := s.as("alice")
 				alice.OpenHome()
-				fault.After = false // what is done is shown
+				fault.After = false // the change is shown
 				s.failing("views.update", fault, 0)
 				alice.Press("Request Access")
 				alice.WaitForMessage(formNotShown)
@@ -72,7 +72,7 @@ func TestSlackFailure(t *testing.T) {
 			s := newStage(t, 1, false)
 			alice := s.as("alice")
 			alice.OpenHome()
-			s.do(`revoke select on reasons from accessbot_slackapp`) // what only the drawing reads
+			s.do(`revoke select on reasons from accessbot_slackapp`) // only drawing the form reads it
 			alice.Press("Request Access")
 			alice.WaitForMessage(formNotShown)
 		})
@@ -144,7 +144,7 @@ func TestSlackFailure(t *testing.T) {
 					alice.Press(press)
 					alice.WaitForMessage(told)
 					s.eventually("a trigger is used once", func() bool { return s.traffic("views.open")-before == 1 })
-					if fault.After { // it stands there
+					if fault.After { // it was posted
 						alice.WaitForModal("If this doesn't change within 30 seconds")
 						alice.CloseModal()
 					}
@@ -153,7 +153,7 @@ func TestSlackFailure(t *testing.T) {
 		}
 		t.Run("at none of the buttons", func(t *testing.T) {
 			s := newStage(t, 1, false)
-			bob := s.as("bob") // who looks after something
+			bob := s.as("bob") // an owner
 			bob.OpenHome()
 			s.failing("views.open", failures["502"], 0)
 			bob.Press("Review access…")

@@ -28,8 +28,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// stage is the whole Slack app, started as main does, between a local Slack and a real PostgreSQL with the sample directory in it.
-// Temporal is away throughout: nothing here may need it.
+// stage is the whole Slack app, started as main does, between a local Slack and a real PostgreSQL with the sample directory in
+// it. Temporal is always down: nothing here may need it.
 type stage struct {
 	*testing.T
 	db     *schematest.Database
@@ -136,7 +136,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	return s
 }
 
-// inTurn is an address at which the replicas answer in turn, as behind a load balancer.
+// inTurn returns an address at which the replicas answer in turn, as behind a load balancer.
 func (s *stage) inTurn() string {
 	var turn atomic.Int64
 	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
@@ -145,8 +145,8 @@ func (s *stage) inTurn() string {
 			panic(err)
 		}
 		r.SetURL(target)
-		// Read first: a body that is still being passed on when the ack comes is closed under the proxy, and the ack lost.
-		body, _ := io.ReadAll(r.In.Body) // who has gone needs no answer
+		// The body is read first: if it is still being forwarded when the ack arrives, the proxy closes it and loses the ack.
+		body, _ := io.ReadAll(r.In.Body) // the client may be gone
 		r.Out.Body = io.NopCloser(bytes.NewReader(body))
 	}})
 	s.Cleanup(front.Close)
@@ -163,12 +163,12 @@ func status(url string) int {
 	return resp.StatusCode
 }
 
-// as is one of the sample's people, acting in Slack.
+// as returns one of the sample's people, acting in Slack.
 func (s *stage) as(name string) *slacksim.MustActor {
 	return s.slack.As(name + "@example.com").Must(s)
 }
 
-// eventually waits until something is so.
+// eventually waits until a condition holds.
 func (s *stage) eventually(what string, so func() bool) {
 	s.Helper()
 	require.Eventually(s, so, 15*time.Second, 20*time.Millisecond, what)
@@ -194,7 +194,7 @@ func (s *stage) entitlement(application, key string) int64 {
 	return one[int64](s, `select e.id from entitlements e join applications a on a.id = e.application_id where a.slug = $1 and e.key = $2`, application, key)
 }
 
-// asked are application/key of what a request asks for.
+// asked returns application/key of the items of a request.
 func (s *stage) asked(number int64) []string {
 	s.Helper()
 	keys := []string{}
@@ -203,7 +203,7 @@ func (s *stage) asked(number int64) []string {
 	return keys
 }
 
-// newest is the number of the newest request; 0: there is none.
+// newest returns the number of the newest request; 0: there is none.
 func (s *stage) newest() int64 {
 	s.Helper()
 	return one[int64](s, `select coalesce(max(id), 0) from access_requests`)
@@ -214,7 +214,7 @@ func (s *stage) alerts(action schema.AuditAction) int {
 	return one[int](s, `select count(*) from audit_events where alert and action = $1`, action)
 }
 
-// work does what the worker does about a request: it moves it on, and sends its messages.
+// work does the worker's part for a request: it advances the request and sends its messages.
 func (s *stage) work(number int64) {
 	s.Helper()
 	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
@@ -234,7 +234,7 @@ func (s *stage) grant(number int64) {
 	s.do(`update request_items set state = 'active' where request_id = $1 and state = 'provisioning'`, number)
 }
 
-// asks lets someone ask, like someone else, for grants by name, permanently, and answers the request's number.
+// asks lets a person request grants by name, like another person and permanently. It returns the request's number.
 func (s *stage) asks(who, like, likeName string, grants ...string) int64 {
 	s.Helper()
 	a := s.as(who)
@@ -288,7 +288,7 @@ func (s *stage) person(name string) schema.Person {
 	return p
 }
 
-// syncBuffer is a log that several write to.
+// syncBuffer is a log that is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -53,7 +53,7 @@ func (s *submission) shown(blockID string) bool {
 	return s.values != nil && s.values.Values[blockID] != nil
 }
 
-// first is the form's first field: a form for an earlier request has no "Access Like".
+// first returns the form's first field: a form for an earlier request has no "Access Like".
 func (s *submission) first() string {
 	if s.shown(views.BlockAccessLike) || !s.shown(views.BlockDuration) {
 		return views.BlockAccessLike
@@ -61,7 +61,7 @@ func (s *submission) first() string {
 	return views.BlockDuration
 }
 
-// grantsField is the first shown field of the list.
+// grantsField returns the first shown field of the list.
 func (s *submission) grantsField() string {
 	if s.values == nil {
 		return views.BlockAccessLike
@@ -83,8 +83,8 @@ func (s *submission) grantsField() string {
 	return append(slices.Concat(all, boxes, others), s.first())[0]
 }
 
-// checkShown compares the fields that determine the list with the draft. They differ only if an action was lost: then the shown list
-// is not the one that would be submitted.
+// checkShown compares the fields that determine the list with the draft. They differ only if an action was lost: then the shown
+// list is not the one that would be submitted.
 func (s *submission) checkShown(d *schema.Draft) {
 	s.outdated = !s.showsList(d)
 	if s.outdated {
@@ -118,7 +118,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 	}
 }
 
-// showsList tells whether the shown checkboxes are those of the draft's list.
+// showsList reports whether the shown checkboxes are those of the draft's list.
 func (s *submission) showsList(d *schema.Draft) bool {
 	want, shown := len(d.Shown), 0
 	if d.AllChosen {
@@ -159,12 +159,12 @@ func (s *submission) why(reasons []schema.Reason) (key, note string) {
 	return key, note
 }
 
-// writable is what the database can hold of a text: no NUL, only valid UTF-8, nothing around it.
+// writable returns what the database can hold of a text: no NUL, only valid UTF-8, nothing around it.
 func writable(text string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
 }
 
-// ends answers until when access is asked for: null, or an instant, and the day where no time was chosen.
+// ends returns until when access is asked for: null, or an instant, and the day where no time was chosen.
 func (s *submission) ends(d *schema.Draft, now time.Time, maxDays int) (endsAt, endsOn sql.NullTime) {
 	duration, _ := s.field(views.BlockDuration, views.ActionDuration)
 	switch duration.SelectedOption.Value {
@@ -225,7 +225,7 @@ func listNames(names []string) string {
 	return listed(shown)
 }
 
-// listed are the first few, and how many more there are.
+// listed returns the first few, and how many more there are.
 func listed(names []string) string {
 	const few = 5
 	list := strings.Join(names[:min(few, len(names))], ", ")
@@ -249,7 +249,7 @@ func listLimits(limited []schema.Limited) string {
 	return listed(parts)
 }
 
-// plainWords turns mrkdwn of ours into plain text.
+// plainWords turns our mrkdwn into plain text.
 func plainWords(text string) string {
 	return strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(text)
 }

@@ -12,7 +12,6 @@ import (
 )
 
 func TestSubmission(t *testing.T) {
-	// Case 18.
 	t.Run("impossible end is an error at its field", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.defaults("max_days: 30")
@@ -45,7 +44,7 @@ func TestSubmission(t *testing.T) {
 			}
 			require.Contains(t, alice.Submit()["End date"], c.wrong, "%+v", c)
 		}
-		// 30 February cannot be picked, so it is a payload of its own.
+		// 30 February cannot be picked, so the payload is forged.
 		_, payload, err := s.slack.LastPayload("view_submission")
 		require.NoError(t, err)
 		at := stateOf(payload, "end_date", "end_date")
@@ -62,7 +61,6 @@ func TestSubmission(t *testing.T) {
 		require.Zero(t, s.newest())
 	})
 
-	// Case 31.
 	t.Run("form submitted twice is one request", func(t *testing.T) {
 		s := newStage(t, 2, false)
 		s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
@@ -78,7 +76,7 @@ func TestSubmission(t *testing.T) {
 		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'request.submitted'`))
 	})
 
-	// Case 31, at the same moment.
+	// At the same moment.
 	t.Run("form submitted many times at once is one request", func(t *testing.T) {
 		s := newStage(t, 2, true)
 		alice := s.as("alice")
@@ -88,7 +86,7 @@ func TestSubmission(t *testing.T) {
 		alice.Tick("Dashboard editor")
 		alice.Submit() // the reason is missing: Slack itself refuses
 		alice.Choose("Reason", "Project work")
-		// The payload that Slack would send, by way of a submission that the database refuses.
+		// The payload that Slack would send, from a submission that the database refuses.
 		s.do(`update reasons set gone_at = app_now() where key = 'project'`)
 		require.NotEmpty(t, alice.Submit())
 		s.do(`update reasons set gone_at = null where key = 'project'`)
@@ -110,7 +108,6 @@ func TestSubmission(t *testing.T) {
 		require.Equal(t, 1, one[int](s, `select count(*) from access_requests`))
 	})
 
-	// Case 13.
 	t.Run("entitlement retired while the form is open is an error at its field", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			alice := s.as("alice")
@@ -124,7 +121,7 @@ func TestSubmission(t *testing.T) {
 			require.Len(s, errors, 1)
 			require.Contains(s, fmt.Sprint(errors), "No longer available: Dashboard editor.")
 			require.Zero(s, s.newest())
-			// Said again while the tick is there; without it the rest goes.
+			// The error is repeated while the box is ticked. Without it, the rest is submitted.
 			require.NotEmpty(s, alice.Submit())
 			alice.Untick("Dashboard editor")
 			alice.SubmitAccepted()
@@ -132,7 +129,7 @@ func TestSubmission(t *testing.T) {
 		})
 	})
 
-	// Case 13, with all selected.
+	// With all selected.
 	t.Run("access no longer offered is taken out of all that was selected", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice := s.as("alice")
@@ -148,7 +145,6 @@ func TestSubmission(t *testing.T) {
 		require.Len(t, s.asked(s.newest()), 5)
 	})
 
-	// Case 14.
 	t.Run("entitlement that was never offered is refused and audited", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			alice := s.as("alice")
@@ -179,7 +175,6 @@ func TestSubmission(t *testing.T) {
 		})
 	})
 
-	// Case 15.
 	t.Run("note is kept literally and pings no one", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice := s.as("alice")
@@ -220,7 +215,6 @@ func TestSubmission(t *testing.T) {
 		}
 	})
 
-	// Case 36.
 	t.Run("form stays open while the database is away", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			alice := s.as("alice")
@@ -236,7 +230,7 @@ func TestSubmission(t *testing.T) {
 				require.Equal(s, kept.value, alice.Value(kept.field))
 			}
 			require.Len(s, alice.Ticked(), 1)
-			alice.Choose("Duration", "Temporary") // acknowledged, and told
+			alice.Choose("Duration", "Temporary") // acknowledged, and the user is told
 			alice.WaitForModal("We can't reach our database right now. Nothing was changed.")
 			alice.CloseModal()
 			for _, address := range s.apps {
@@ -291,13 +285,13 @@ func TestSubmission(t *testing.T) {
 		alice.Tick("Dashboard editor")
 		alice.Choose("Reason", "Project work")
 		s.drawn(alice)
-		s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been away when it was to be drawn
+		s.do(`update form_drafts set generation = generation + 1`) // as if Slack had been down when it should have been drawn
 		require.NotEmpty(t, alice.Submit())
 		s.drawn(alice)
 		require.Contains(t, alice.Modal(), "just changed")
-		require.Len(t, alice.Ticked(), 1, "what was ticked before is kept")
+		require.Len(t, alice.Ticked(), 1, "earlier ticks are kept")
 		s.do(`update form_drafts set generation = generation + 1`)
-		alice.Tick("Customer reader") // does not count, and shows that
+		alice.Tick("Customer reader") // does not count, and the message says so
 		s.drawn(alice)
 		require.Len(t, alice.Ticked(), 1)
 		alice.SubmitAccepted()
@@ -330,7 +324,7 @@ func TestSubmission(t *testing.T) {
 	})
 }
 
-// stateOf is what an element of a payload's view holds.
+// stateOf returns what an element of a payload's view holds.
 func stateOf(payload map[string]any, block, action string) map[string]any {
 	for _, step := range []string{"view", "state", "values", block, action} {
 		payload, _ = payload[step].(map[string]any)
@@ -338,7 +332,7 @@ func stateOf(payload map[string]any, block, action string) map[string]any {
 	return payload
 }
 
-// recordAway cuts the app off from the database, or lets it in again.
+// recordAway disconnects the app from the database, or ends that.
 func (s *stage) recordAway(away bool) {
 	s.Helper()
 	if !away {

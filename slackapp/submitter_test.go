@@ -12,7 +12,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// asksFor lets someone ask for another, like a third, for grants by name, permanently, and answers the request's number.
+// asksFor lets a person request grants by name for another person, like a third one and permanently. It returns the request's
+// number.
 func (s *stage) asksFor(who, whom, whomName, like, likeName string, grants ...string) int64 {
 	s.Helper()
 	a := s.as(who)
@@ -113,7 +114,7 @@ func TestSubmitter(t *testing.T) {
 		lucia.Pick("For", "mateusz", "Mateusz Wójcik")
 		lucia.WaitUntil("the form is for him", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "they don't") })
 
-		// What was never offered comes back all the same.
+		// A submission contains what was never offered.
 		draft := one[string](s, `select view_id from form_drafts where person_id = $1`, s.person("lucia").ID)
 		_, payload, err := s.slack.LastPayload("block_actions")
 		require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestSubmitter(t *testing.T) {
 		s.eventually("an alert", func() bool { return s.alerts(schema.SelectionRefused) == 1 })
 		require.Equal(t, s.person("mateusz").ID, one[int64](s, `select for_person_id from form_drafts where view_id = $1`, draft))
 
-		// Who was theirs when the form was filled in, and is not any more.
+		// A person who was their report when the form was filled in, and no longer is.
 		lucia.Pick("Person", "priya", "Priya Nair")
 		lucia.WaitForModal("Select all access grants")
 		lucia.Tick("Analyst sandbox")
@@ -133,7 +134,7 @@ func TestSubmitter(t *testing.T) {
 		require.Contains(t, lucia.Submit()["For"], "You can't request access for this person")
 		require.Zero(t, s.newest())
 
-		// Nor is what the form shows taken for whom its list is about.
+		// The form's own text does not decide who the list is about.
 		_, payload, err = s.slack.LastPayload("view_submission")
 		require.NoError(t, err)
 		payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)[views.BlockFor].(map[string]any)[views.ActionFor].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
@@ -141,7 +142,7 @@ func TestSubmitter(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, answer.Body, "We couldn't save this choice")
 
-		// For herself it is hers again.
+		// For herself, the list is her own again.
 		lucia.Pick("For", "", "Myself")
 		lucia.WaitUntil("the form is for her", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "you don't") })
 		s.drawn(lucia)
@@ -152,7 +153,7 @@ func TestSubmitter(t *testing.T) {
 		s := newStage(t, 1, false)
 		number := s.asksFor("dana", "diego", "Diego Ramírez", "priya", "Priya Nair", "Dashboard editor")
 		require.Equal(t, s.person("dana").ID, one[int64](s, `select submitted_by from access_requests where id = $1`, number))
-		// Like herself too: it is what a newcomer needs.
+		// Like herself too, which a newcomer needs.
 		s.openForm(s.as("dana"))
 		s.as("dana").Pick("For", "diego", "Diego Ramírez")
 		require.Contains(t, s.as("dana").Search("Person", "dana")[0], "Dana Levi")

@@ -9,8 +9,8 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// tell tells only the user who acted: beside the message or over the view that they acted in, or else in the Messages tab. The text
-// is mrkdwn, escaped.
+// tell tells only the user who acted: beside the message or over the view that they acted in, or else in the Messages tab. The
+// text is mrkdwn, escaped.
 func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text string) {
 	channel := ic.Container.ChannelID
 	if channel == "" {
@@ -59,7 +59,7 @@ func (a *app) replace(ctx context.Context, userID, viewID string, view slack.Mod
 	}
 }
 
-// What a user reads in the Messages tab when Slack did not show a view, even at the last try.
+// Texts for the Messages tab if Slack did not show a view, even after retries.
 const (
 	modalNotOpened = "We couldn't open the window. Try again."
 	modalNotShown  = "We couldn't update the window that you opened. Close it and try again."
@@ -67,13 +67,13 @@ const (
 	homeNotShown   = "We couldn't update your Home tab. Open it again in a minute."
 )
 
-// slackSays tells whether Slack answered this error.
+// slackSays reports whether Slack answered this error.
 func slackSays(err error, code string) bool {
 	var answer slack.SlackErrorResponse
 	return errors.As(err, &answer) && answer.Err == code
 }
 
-// problems are the parts of a view or message that Slack refuses.
+// problems returns the parts of a view or message that Slack refuses.
 func problems(err error) []string {
 	var answer slack.SlackErrorResponse
 	if errors.As(err, &answer) {

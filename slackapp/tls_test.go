@@ -13,7 +13,7 @@ import (
 )
 
 func TestTemporalTLS(t *testing.T) {
-	// What is refused, and how that reads: worker/tls_test.go. The settings are the same.
+	// worker/tls_test.go tests what is refused and the errors. The settings are the same.
 	t.Run("certificate and API key connect, a missing certificate is refused", func(t *testing.T) {
 		behind := os.Getenv("TEST_TEMPORAL_ADDRESS")
 		require.NotEmpty(t, behind, "run ./temporal-dev.sh test ./slackapp")

@@ -11,7 +11,7 @@ import (
 )
 
 func TestWaitingList(t *testing.T) {
-	// Case 3, from the Home tab.
+	// From the Home tab.
 	t.Run("a hundred clicks on Home are one decision", func(t *testing.T) {
 		s := newStage(t, 2, false)
 		s.approvalMessage()
@@ -36,7 +36,7 @@ func TestWaitingList(t *testing.T) {
 		require.Equal(t, 1, one[int](s, `select count(*) from audit_events where action = 'decision.recorded'`))
 	})
 
-	// Case 4, from the Home tab.
+	// From the Home tab.
 	t.Run("button of another person's Home does nothing", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, approvalMessage := s.approvalMessage()
@@ -61,7 +61,7 @@ func TestWaitingList(t *testing.T) {
 		require.Zero(t, s.decisions())
 	})
 
-	// Case 16, from the Home tab: the other one denies in their message.
+	// The other approver denies in their message.
 	t.Run("first of approval on Home and denial wins", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor") // bob and lucia own it
@@ -131,7 +131,7 @@ func TestWaitingList(t *testing.T) {
 			require.NotContains(s, bob.WaitForModal("16 in total, page 2 of 2"), "#1016")
 			require.Equal(s, []string{"approve", "deny"}, s.verdicts())
 
-			// Where someone else was first, the list shows that too, and a page that is no more gives way to the last.
+			// If another approver was first, the list shows that too. A page that no longer exists is replaced by the last one.
 			bob.PressBeside("#1018", "Deny…")
 			bob.WaitForModal("The requester will see it")
 			bob.Fill("Reason", "not now")

@@ -11,7 +11,6 @@ import (
 )
 
 func TestSlackUser(t *testing.T) {
-	// Case 11.
 	t.Run("guests, strangers, bots and deactivated users are refused everywhere", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			alice := s.as("alice")
@@ -23,7 +22,7 @@ func TestSlackUser(t *testing.T) {
 				{ID: "U0BOT", Bot: true}, {ID: "U0GONE", Deleted: true}, {ID: "U0OTHER", TeamID: "T0OTHER"}, {ID: "U0HEARSAY", EmailUnconfirmed: true},
 				{ID: "U0GRID", EnterpriseID: "E0OTHER"}, {ID: "U0INVITED", Invited: true}, {ID: "U0CONNECTOR", ConnectorBot: true}, {ID: "U0WORKFLOW", WorkflowBot: true}, {ID: "USLACKBOT"},
 			} {
-				// Each of them has the e-mail of someone in the directory.
+				// Each of them has the e-mail address of a person in the directory.
 				_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": ""})
 				if err != nil {
 					_, err = s.slack.ChangeUser(slacksim.UserID("zoe@example.com"), map[string]any{"email": "elsewhere-" + u.ID + "@example.com"})
@@ -32,7 +31,7 @@ func TestSlackUser(t *testing.T) {
 				u.Email = "zoe@example.com"
 				_, err = s.slack.AddUser(u)
 				require.NoError(s, err)
-				if u.ID != "U0HEARSAY" { // and even the directory's word makes no member of them
+				if u.ID != "U0HEARSAY" { // and the directory cannot make them a member
 					s.do(`update people set slack_user_id = $1 where email = 'zoe@example.com'`, u.ID)
 				}
 
@@ -48,7 +47,7 @@ func TestSlackUser(t *testing.T) {
 					"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": u.ID}}
 				_, err = s.slack.Deliver("events", event)
 				require.NoError(s, err)
-				if u.ID != "U0BOT" && u.ID != "U0GONE" { // to those Slack shows nothing
+				if u.ID != "U0BOT" && u.ID != "U0GONE" { // Slack shows them nothing
 					home, err := s.slack.As(u.ID).WaitForHome(" Ask ")
 					require.NoError(s, err)
 					require.NotContains(s, home, "Request Access")
@@ -59,7 +58,7 @@ func TestSlackUser(t *testing.T) {
 				require.NoError(s, err)
 				s.do(`update people set slack_user_id = null where email = 'zoe@example.com'`)
 			}
-			s.stop() // what was acknowledged is done by then
+			s.stop() // acknowledged work is done by then
 			require.Equal(s, 1, one[int](s, `select count(*) from slack_identities`), "only alice is someone")
 		})
 	})
@@ -76,12 +75,12 @@ func TestSlackUser(t *testing.T) {
 		alice.Choose("Reason", "Project work")
 		_, err := s.slack.ChangeUser("alice@example.com", map[string]any{"restricted": true})
 		require.NoError(s, err)
-		alice.OpenHome() // by which the app learns of it
+		alice.OpenHome() // which tells the app
 		require.NotEmpty(s, alice.Submit())
 		require.Zero(s, one[int](s, `select count(*) from access_requests`))
 	})
 
-	t.Run("person who is not in the directory is told whom to ask", func(t *testing.T) {
+	t.Run("person who is not in the directory is told who to ask", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, err := s.slack.AddUser(slacksim.User{Email: "new@example.com", Name: "New Hire"})
 		require.NoError(t, err)
@@ -98,7 +97,7 @@ func TestSlackUser(t *testing.T) {
 		viktor.OpenHome()
 		require.Contains(t, viktor.Home(), "You aren't active in the directory")
 		require.NotContains(t, viktor.Home(), "Request Access")
-		// Suspended while the form is open: nothing can be done with it.
+		// If they are suspended while the form is open, it cannot be submitted.
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "priya", "Priya Nair")
@@ -127,7 +126,6 @@ func TestSlackUser(t *testing.T) {
 		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
-	// Case 12.
 	t.Run("changed e-mail moves nothing and is an alert", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			s.as("alice").OpenHome()
@@ -148,7 +146,7 @@ func TestSlackUser(t *testing.T) {
 		})
 	})
 
-	// Case 5, the second account.
+	// The second Slack account.
 	t.Run("second Slack account of one person is refused", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.as("alice").OpenHome()
@@ -181,7 +179,7 @@ func TestSlackUser(t *testing.T) {
 		alice := s.as("alice")
 		s.openForm(alice)
 		require.Equal(t, "E0OURS", one[string](s, `select enterprise_id from slack_identities`))
-		// The workspace was in another enterprise when someone was bound: that user is no one here.
+		// The workspace was in another enterprise when the user was bound: they are unknown here.
 		s.do(`update slack_identities set enterprise_id = 'E0BEFORE'`)
 		alice.CloseAllModals()
 		alice.OpenHome()
@@ -206,7 +204,7 @@ func TestSlackUser(t *testing.T) {
 	})
 }
 
-// TestRefusalCause: who is refused reads the true cause and what to do, and nothing about others.
+// TestRefusalCause: a refused user reads the real cause and what to do, and nothing about other people.
 func TestRefusalCause(t *testing.T) {
 	refused := func(s *stage, u slacksim.User) string {
 		s.Helper()
@@ -217,7 +215,7 @@ func TestRefusalCause(t *testing.T) {
 		require.NotContains(s, home.Home(), "Request Access")
 		return home.Home()
 	}
-	// In a local Slack two users cannot have one address: the directory's zoe is none there.
+	// Two users of a local Slack cannot have the same address, so the directory's zoe is not one of them.
 	withoutZoe := func(t *testing.T) *stage {
 		s := newStage(t, 1, false)
 		_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": "zoe@elsewhere.example"})
@@ -243,7 +241,7 @@ func TestRefusalCause(t *testing.T) {
 		s := withoutZoe(t)
 		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You aren't in the directory (new@example.com)")
 	})
-	t.Run("who was granted a new Slack account is not sent back to the old one", func(t *testing.T) {
+	t.Run("person with a new Slack account is not sent to the old one", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.as("alice").OpenHome()
 		_, err := s.slack.AddUser(slacksim.User{ID: "U0SECOND", Email: "alice.new@example.com", Name: "Alice again"})

@@ -21,7 +21,8 @@ type workspace struct {
 	url          string // for links to messages
 }
 
-// meetSlack asks Slack where the app is installed, until it answers. An answer that a retry would not change is an error.
+// meetSlack asks Slack for the workspace of the app, and retries until Slack answers. It returns an error that a retry
+// would not fix.
 func (a *app) meetSlack(ctx context.Context) error {
 	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 		home, err := a.whereInstalled(ctx)
@@ -69,7 +70,7 @@ func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
 	return workspace{teamID: auth.TeamID, enterpriseID: auth.EnterpriseID, botID: auth.BotID, appID: bot.AppID, url: auth.URL}, nil
 }
 
-// refusedToken tells whether Slack refuses the token, as opposed to a temporary error.
+// refusedToken reports whether Slack refuses the token, as opposed to a temporary error.
 func refusedToken(err error) bool {
 	var answer slack.SlackErrorResponse
 	return errors.As(err, &answer) && slices.Contains([]string{

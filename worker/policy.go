@@ -149,7 +149,7 @@ func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy
 	return p, file, err
 }
 
-// explanation is the output of policy explain.
+// explanation returns the output of policy explain.
 func explanation(name string, e schema.Explained) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "By %s, rule %d (%s) applies", name, e.Number, e.Rule.Name)

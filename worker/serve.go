@@ -139,7 +139,7 @@ func listenForHealth(addr string, db *schema.DB, sweepEvery time.Duration) (*hea
 func checkReady(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	since, ok, err := schema.SinceSweep(ctx, db)
+	since, ok, err := schema.TimeSinceSweep(ctx, db)
 	switch {
 	case err != nil:
 		return errors.New("database unavailable")

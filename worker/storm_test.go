@@ -61,7 +61,7 @@ func (b *busyTarget) Revoke(ctx context.Context, a connector.Assignment) error {
 	return b.call(ctx, func() error { return b.memory.Revoke(ctx, a) })
 }
 
-// storm is an office with many claims that end in the same second.
+// storm returns an office with many claims that end in the same second.
 func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) (office, *sweep) {
 	t.Helper()
 	o := newOffice(t)
@@ -91,7 +91,7 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	return o, &s
 }
 
-// smallPool is the database with 20 connections, the least that a worker accepts.
+// smallPool returns the database with 20 connections, the least that a worker accepts.
 func (o office) smallPool(t *testing.T) *schema.DB {
 	t.Helper()
 	db, err := schema.Open(o.RoleURL("accessbot_worker"), 20)
@@ -163,12 +163,12 @@ func TestStorm(t *testing.T) {
 		limited := target.all.Load() / target.limitEvery
 		t.Logf("%d ends in %s: %d calls, %d of them answered with Retry-After, %d made before it passed", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
 		require.NotZero(t, limited)
-		require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two other assignments in progress go on, with at most two calls each")
+		require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two other assignments in progress continue, with at most two calls each")
 	})
 }
 
-// stormEnds is the number of claims that end at once. STORM_ENDS=10000 ./temporal-dev.sh test ./worker -run Storm -v uses more,
-// which takes longer: the sweep handles any number in batches of claimsPerBatch.
+// stormEnds returns the number of claims that end at once. STORM_ENDS=10000 ./temporal-dev.sh test ./worker -run Storm -v uses
+// more, which takes longer: the sweep handles any number in batches of claimsPerBatch.
 func stormEnds(t *testing.T) int {
 	t.Helper()
 	given := os.Getenv("STORM_ENDS")

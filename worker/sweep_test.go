@@ -125,7 +125,7 @@ func newOffice(t *testing.T) office {
 	return o
 }
 
-// worker is one process's sweep.
+// worker returns one process's sweep.
 func (o office) worker(temporal client.Client) *sweep {
 	log := slog.New(slog.DiscardHandler)
 	targets := &activities.Targets{
@@ -147,7 +147,7 @@ func (o office) once() {
 	require.NoError(o.t, o.sweep.once(context.Background()))
 }
 
-// granted is a request whose access was granted.
+// granted returns a request whose access was granted.
 func (o office) granted(person int64, lasts time.Duration, entitlement int64) schematest.Asked {
 	o.t.Helper()
 	asked := o.Request(person, lasts, entitlement)

@@ -140,7 +140,7 @@ func (r *accessRequest) syncMessages() {
 	}
 }
 
-// shouldContinueAsNew tells whether the history is long enough to continue in a new run.
+// shouldContinueAsNew reports whether the history is long enough to continue in a new run.
 func (r *accessRequest) shouldContinueAsNew(ctx, root workflow.Context) bool {
 	return root.Err() == nil && !r.next.Complete && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 }
@@ -159,7 +159,7 @@ func (r *accessRequest) provision(ctx workflow.Context) {
 	}
 }
 
-// stopObsoleteProvisioning stops the retries of items that should not be provisioned any more. It stops all retries if an
+// stopObsoleteProvisioning stops the retries of items that should no longer be provisioned. It stops all retries if an
 // administrator pressed "Retry now": a new attempt starts once the current one is over.
 func (r *accessRequest) stopObsoleteProvisioning() {
 	for _, o := range r.provisioning {
@@ -208,7 +208,7 @@ func (r *accessRequest) sleep(ctx, root workflow.Context) {
 // leaveInChannel receives nothing: loadNextSteps drains the channel and passes the signal's name on.
 func leaveInChannel(workflow.ReceiveChannel, bool) {}
 
-// drain empties a channel and tells whether there was anything: many signals make one call of the database.
+// drain empties a channel and reports whether there was anything: many signals make one call of the database.
 func drain(c workflow.ReceiveChannel) (found bool) {
 	for c.ReceiveAsync(nil) {
 		found = true
@@ -220,7 +220,7 @@ func (r *accessRequest) idle() bool { return len(r.provisioning) == 0 && len(r.d
 
 func (r *accessRequest) complete() bool { return r.next.Complete && r.idle() }
 
-// hasSignals tells whether a signal has arrived since the next steps were loaded.
+// hasSignals reports whether a signal has arrived since the next steps were loaded.
 func (r *accessRequest) hasSignals(ctx workflow.Context) bool {
 	for _, name := range signals {
 		if workflow.GetSignalChannel(ctx, name).Len() > 0 {

@@ -61,7 +61,7 @@ func (s *accessRequestSuite) onDeprovision() *testsuite.MockCallWrapper {
 	return s.env.OnActivity(do.DeprovisionAccess, mock.Anything, activities.ClaimInput{ClaimID: claim.ID})
 }
 
-// targetDown is the error of an attempt whose retry is far away.
+// targetDown returns the error of an attempt whose retry is far away.
 func targetDown() error {
 	return temporal.NewApplicationErrorWithOptions("target down", "Unavailable",
 		temporal.ApplicationErrorOptions{NextRetryDelay: 100 * time.Hour})

@@ -23,7 +23,7 @@ func inProgress(operations []*operation, id int64) bool {
 	return slices.ContainsFunc(operations, func(o *operation) bool { return o.id == id })
 }
 
-// start runs an operation beside the others, until it is done or stopped.
+// start runs an operation in parallel with the others, until it is done or stopped.
 func (r *accessRequest) start(ctx workflow.Context, operations *[]*operation, id int64, execute func(workflow.Context) error) {
 	ctx, cancel := workflow.WithCancel(ctx)
 	o := &operation{id: id, cancel: cancel}

@@ -9,7 +9,7 @@ import (
 	"accessbot/activities"
 )
 
-// reminding is the next step while Bob has not decided.
+// reminding returns the next step while Bob has not decided.
 func reminding(dueIn time.Duration, dueFor string) activities.Next {
 	return activities.Next{
 		State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"},

@@ -29,10 +29,10 @@ var signals = []string{SignalSubmitted, SignalDecisionRecorded, SignalWithdrawal
 // QueryStatus returns the next steps of a request's run, an activities.Next.
 const QueryStatus = "status"
 
-// RequestWorkflowID is the workflow ID of a request, by its number.
+// RequestWorkflowID returns the workflow ID of a request, by its number.
 func RequestWorkflowID(number int64) string { return fmt.Sprintf("access-request-%d", number) }
 
-// EndWorkflowID is the workflow ID of EndAccess for a claim.
+// EndWorkflowID returns the workflow ID of EndAccess for a claim.
 func EndWorkflowID(claimID int64) string { return fmt.Sprintf("end-access-%d", claimID) }
 
 // Search attributes, for operators to filter runs by. A namespace with an SQL store has room for three KeywordLists.
@@ -94,7 +94,7 @@ var (
 	}
 )
 
-// backoff is an unlimited retry policy whose interval doubles from first to longest.
+// backoff returns an unlimited retry policy whose interval doubles from first to longest.
 func backoff(first, longest time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: longest}
 }

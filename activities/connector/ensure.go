@@ -5,11 +5,9 @@ import (
 	"errors"
 )
 
-// Ensure makes the assignment held, or not held, and returns nil only after the
-// target itself shows it so; *Pending while that is not done yet. It may be called again after any error, and when
-// it is already so. When granting, and only then, a missing account is created if
-// the connector can. When revoking, an account or object that is gone counts
-// as revoked once a look-up confirms it.
+// Ensure makes the assignment held, or not held. It returns nil only after the target shows that state, and *Pending while the
+// change is not complete. It can be called again after any error, or if nothing needs to change. A missing account is created
+// only for a grant, if the connector can. A missing account or object counts as revoked once Read confirms it.
 func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 	var err error
 	if held {
@@ -19,32 +17,32 @@ func Ensure(ctx context.Context, c Connector, a Assignment, held bool) error {
 	}
 	var pending *Pending
 	switch {
-	case errors.As(err, &pending): // perhaps it is done by now
+	case errors.As(err, &pending): // it may be complete by now
 	case err != nil && (held || ClassOf(err) != ClassGone):
 		return err
 	}
 
 	read := c.Read
 	if !held {
-		read = func(ctx context.Context, a Assignment) (State, error) { return ReadOrNotHeld(ctx, c, a) }
+		read = func(ctx context.Context, a Assignment) (State, error) { return ReadIfExists(ctx, c, a) }
 	}
 	state, err := read(ctx, a)
 	switch {
 	case err != nil:
 		return err
-	case state.Matches(held):
+	case state.Confirms(held):
 		return nil
 	case pending != nil:
 		return pending
 	case held && state.Pending:
-		return Waiting(a, state)
-	default: // an invitation that is still out after it was withdrawn is a lie too
-		return &NotAsWanted{Assignment: a, Want: held, Got: state}
+		return NewPending(a, state)
+	default: // including an invitation that is still open after it was withdrawn
+		return &NotConfirmed{Assignment: a, Want: held, Got: state}
 	}
 }
 
-// Waiting is the error of granting what the target shows as under way.
-func Waiting(a Assignment, state State) *Pending {
+// NewPending returns the error for a grant that the target shows as pending.
+func NewPending(a Assignment, state State) *Pending {
 	what := state.WaitsFor
 	if what == "" {
 		what = "the target system"
@@ -52,9 +50,8 @@ func Waiting(a Assignment, state State) *Pending {
 	return &Pending{Assignment: a, Want: true, On: state.On, WaitsFor: what, People: state.People}
 }
 
-// ReadOrNotHeld reads the assignment. An account or object that does not exist
-// counts as not held, as before a first grant.
-func ReadOrNotHeld(ctx context.Context, c Connector, a Assignment) (State, error) {
+// ReadIfExists reads the assignment. If the account or the object does not exist, it is not held.
+func ReadIfExists(ctx context.Context, c Connector, a Assignment) (State, error) {
 	state, err := c.Read(ctx, a)
 	if ClassOf(err) == ClassGone {
 		return State{}, nil
@@ -62,10 +59,10 @@ func ReadOrNotHeld(ctx context.Context, c Connector, a Assignment) (State, error
 	return state, err
 }
 
-// Check is what the connector sees with its credentials, in a line for operators,
-// and whether a person without an account gets one. It changes nothing.
+// Check checks the connector's credentials. It returns one line for operators, which also says whether missing accounts are
+// created. It changes nothing.
 func Check(ctx context.Context, c Connector) (string, error) {
-	report := "configured; this kind has nothing to try"
+	report := "configured; this kind has nothing to check"
 	if checker, ok := c.(Checker); ok {
 		var err error
 		if report, err = checker.Check(ctx); err != nil {
@@ -78,9 +75,8 @@ func Check(ctx context.Context, c Connector) (string, error) {
 	return report + "; creates no accounts", nil
 }
 
-// grant creates a missing account where the connector can. *Gone of the account
-// then means that accounts are not created there at all; what fails otherwise is
-// *NotCreated.
+// grant grants the assignment, and creates a missing account if the connector can. If the account is still *Gone, accounts are
+// never created there. Any other failure to create it is *NotCreated.
 func grant(ctx context.Context, c Connector, a Assignment) error {
 	err := c.Grant(ctx, a)
 	if !isAccountGone(err) {
@@ -99,7 +95,7 @@ func grant(ctx context.Context, c Connector, a Assignment) error {
 		return err
 	}
 	// Services that are eventually consistent show it a moment later.
-	return &NotCreated{Account: a.Account, Err: &Unavailable{Err: errors.New("it was created, and is not shown yet")}}
+	return &NotCreated{Account: a.Account, Err: &Unavailable{Err: errors.New("the account was created and does not show yet")}}
 }
 
 func isAccountGone(err error) bool {

@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// Class says what is to be done about an error.
+// Class says how to respond to an error.
 type Class int
 
 const (
-	// ClassNone is the class of no error.
+	// ClassNone is the class of a nil error.
 	ClassNone Class = iota
-	// ClassUnavailable: try again with backoff.
+	// ClassUnavailable: retry with backoff.
 	ClassUnavailable
-	// ClassRateLimited: try again after RateLimited.RetryAfter.
+	// ClassRateLimited: retry after RateLimited.RetryAfter.
 	ClassRateLimited
-	// ClassNotAsWanted: the target said success, its state says otherwise; try again.
-	ClassNotAsWanted
+	// ClassNotConfirmed: the target reported success and shows another state; retry.
+	ClassNotConfirmed
 	// ClassDenied: someone must change credentials or configuration first.
 	ClassDenied
-	// ClassGone: the account or the object does not exist; definite.
+	// ClassGone: the account or the object does not exist, which is certain.
 	ClassGone
-	// ClassRefused: this program will not do it; trying again changes nothing.
+	// ClassRefused: this program will never do it; do not retry.
 	ClassRefused
-	// ClassPending: asked for, and not done yet; look again after Pending.LookAgain.
+	// ClassPending: the target accepted the change and has not completed it; check again after Pending.CheckAfter.
 	ClassPending
 )
 
-// String is the name of the error type, fit for a metric or an error's type in
-// Temporal.
+// String returns the name of the error type, which is also the error's type in Temporal.
 func (c Class) String() string {
 	switch c {
 	case ClassNone:
@@ -38,8 +37,8 @@ func (c Class) String() string {
 		return "Unavailable"
 	case ClassRateLimited:
 		return "RateLimited"
-	case ClassNotAsWanted:
-		return "NotAsWanted"
+	case ClassNotConfirmed:
+		return "NotConfirmed"
 	case ClassDenied:
 		return "Denied"
 	case ClassGone:
@@ -53,9 +52,8 @@ func (c Class) String() string {
 	}
 }
 
-// ClassOf is the class of err, looking through wrapping. An error that no
-// connector has classified is ClassUnavailable: what is not understood is tried
-// again, never taken for an answer.
+// ClassOf returns the class of err, also if it is wrapped. An unclassified error is ClassUnavailable: it is retried, and says
+// nothing about the assignment.
 func ClassOf(err error) Class {
 	if err == nil {
 		return ClassNone
@@ -67,16 +65,15 @@ func ClassOf(err error) Class {
 	return ClassUnavailable
 }
 
-// Unavailable: the network, the target's own trouble, a conflict, a connection
-// that was cut. What was asked for may or may not have happened.
+// Unavailable: a network error, an error inside the target, a conflict, a lost connection. The change may or may not have
+// happened.
 type Unavailable struct{ Err error }
 
 func (e *Unavailable) Error() string { return "the target system is not available: " + e.Err.Error() }
 func (e *Unavailable) Unwrap() error { return e.Err }
 func (e *Unavailable) Class() Class  { return ClassUnavailable }
 
-// RateLimited: the target asks for fewer calls. RetryAfter is how long it said
-// to wait; zero if it did not say.
+// RateLimited: the target asks for fewer calls. RetryAfter is how long it asks to wait; zero if it does not say.
 type RateLimited struct {
 	RetryAfter time.Duration
 	Err        error // may be nil
@@ -85,7 +82,7 @@ type RateLimited struct {
 func (e *RateLimited) Error() string {
 	text := "the target system asks for fewer calls"
 	if e.RetryAfter > 0 {
-		text += fmt.Sprintf(", again after %s", e.RetryAfter)
+		text += fmt.Sprintf(", retry after %s", e.RetryAfter)
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
@@ -95,41 +92,41 @@ func (e *RateLimited) Error() string {
 func (e *RateLimited) Unwrap() error { return e.Err }
 func (e *RateLimited) Class() Class  { return ClassRateLimited }
 
-// NotAsWanted: the target reported success, but shows another state.
-type NotAsWanted struct {
+// NotConfirmed: the target reported success and shows another state.
+type NotConfirmed struct {
 	Assignment Assignment
 	Want       bool // held
 	Got        State
 }
 
-func (e *NotAsWanted) Error() string {
+func (e *NotConfirmed) Error() string {
 	want := "revoked"
 	if e.Want {
 		want = "granted"
 	}
-	return fmt.Sprintf("%s: the target system said it was %s, but shows it as %s", e.Assignment, want, e.Got)
+	return fmt.Sprintf("%s: the target system reported it as %s and shows it as %s", e.Assignment, want, e.Got)
 }
-func (e *NotAsWanted) Class() Class { return ClassNotAsWanted }
+func (e *NotConfirmed) Class() Class { return ClassNotConfirmed }
 
-// WaitsOn is what a pending change waits for.
-type WaitsOn string
+// PendingOn is what a pending change waits for.
+type PendingOn string
 
-// What that can be.
+// What a pending change can wait for.
 const (
-	OnTarget WaitsOn = ""       // the target itself, or what WaitsFor says
-	OnPeople WaitsOn = "people" // those who do it by hand
-	OnHolder WaitsOn = "holder" // the account's own person has to accept an invitation
+	PendingOnTarget PendingOn = ""       // the target, or what WaitsFor says
+	PendingOnOwners PendingOn = "people" // owners, who make the change by hand
+	PendingOnHolder PendingOn = "holder" // the account's person, who has to accept an invitation
 )
 
-// Pending: the target took the change on, and it is not done yet: an invitation
-// waits for its person, a change runs on its own, someone has a task.
+// Pending: the target accepted the change and has not completed it, such as an unaccepted invitation, an asynchronous change or
+// an open task.
 type Pending struct {
 	Assignment Assignment
-	Want       bool          // held
-	On         WaitsOn       // whom or what
-	WaitsFor   string        // completes "waits for ...", for people; no secrets
-	People     []string      // with OnPeople: their names
-	LookAgain  time.Duration // when looking again makes sense; zero: the target did not say
+	Want       bool // held
+	On         PendingOn
+	WaitsFor   string        // completes "waits for ...", as shown to people; no secrets
+	People     []string      // with PendingOnOwners: the owners' names
+	CheckAfter time.Duration // when to check again; zero: the target does not say
 }
 
 func (e *Pending) Error() string {
@@ -137,23 +134,22 @@ func (e *Pending) Error() string {
 }
 func (e *Pending) Class() Class { return ClassPending }
 
-// Denied: bad credentials, missing rights or bad configuration. Do says to an
-// operator what to do about it.
+// Denied: bad credentials, missing permissions or bad configuration. Fix tells an operator what to change.
 type Denied struct {
-	Do  string
+	Fix string
 	Err error // may be nil
 }
 
 func (e *Denied) Error() string {
 	if e.Err == nil {
-		return "the target system does not let us: " + e.Do
+		return "the target system denied access: " + e.Fix
 	}
-	return fmt.Sprintf("the target system does not let us: %s (%s)", e.Do, e.Err)
+	return fmt.Sprintf("the target system denied access: %s (%s)", e.Fix, e.Err)
 }
 func (e *Denied) Unwrap() error { return e.Err }
 func (e *Denied) Class() Class  { return ClassDenied }
 
-// Part is one half of an assignment.
+// Part is a part of an assignment.
 type Part string
 
 // The parts.
@@ -162,7 +158,7 @@ const (
 	Object  Part = "object"
 )
 
-// Gone: the target said definitely that this account or object does not exist.
+// Gone: the target is certain that this account or object does not exist.
 type Gone struct {
 	Part Part
 	Name string
@@ -173,8 +169,7 @@ func (e *Gone) Error() string {
 }
 func (e *Gone) Class() Class { return ClassGone }
 
-// NotCreated: granting needs an account that does not exist, and creating it
-// failed with Err, whose class it has.
+// NotCreated: the account to grant to does not exist, and could not be created. It has the class of Err.
 type NotCreated struct {
 	Account string
 	Err     error
@@ -185,21 +180,19 @@ func (e *NotCreated) Error() string {
 }
 func (e *NotCreated) Unwrap() error { return e.Err }
 
-// Refused: the account or object is one that this program never touches, such
-// as a superuser, a reserved name or its own role.
+// Refused: this program never changes this account or object, such as a superuser, a reserved name or its own role.
 type Refused struct {
 	Part   Part
 	Name   string
 	Reason string // completes "refused: it ..."
 
-	// ByPeople: those who look after the target said so, and Reason is in their
-	// own words.
-	ByPeople bool
+	// ByOwners: the target's owners refused it, and Reason is in their own words.
+	ByOwners bool
 }
 
 func (e *Refused) Error() string {
-	if e.ByPeople {
-		return fmt.Sprintf("those who look after %q cannot do it: %s", e.Name, e.Reason)
+	if e.ByOwners {
+		return fmt.Sprintf("the owners of %q cannot do it: %s", e.Name, e.Reason)
 	}
 	return fmt.Sprintf("the %s %q is refused: it %s", e.Part, e.Name, e.Reason)
 }

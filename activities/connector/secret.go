@@ -8,22 +8,20 @@ import (
 	"strings"
 )
 
-// Secret is a credential of a target. Configuration only says where it is:
-// env:NAME, an environment variable, or file:PATH, a file that holds nothing
-// else. It never prints.
+// Secret is a credential for a target. The configuration only says where it is: env:NAME, an environment variable, or file:PATH,
+// a file that contains nothing else. It is never printed.
 type Secret struct{ value string }
 
-// NewSecret makes a secret of a value, for tests and for settings that come as a
-// variable of their own.
+// NewSecret returns a secret with the given value.
 func NewSecret(value string) Secret { return Secret{value} }
 
-// Reveal is the secret itself.
+// Reveal returns the secret.
 func (s Secret) Reveal() string { return s.value }
 
-// Set tells whether there is one.
+// Set reports whether the secret has a value.
 func (s Secret) Set() bool { return s.value != "" }
 
-// UnmarshalText fetches the secret from where the text says that it is.
+// UnmarshalText reads the secret from the place that the text names.
 func (s *Secret) UnmarshalText(text []byte) error {
 	kind, where, _ := strings.Cut(string(text), ":")
 	switch {
@@ -35,15 +33,15 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	case kind == "file" && where != "":
 		value, err := os.ReadFile(where) //nolint:gosec // the operator's configuration names it
 		if err != nil {
-			return err // it names the file
+			return err // names the file
 		}
 		s.value = strings.TrimRight(string(value), "\r\n")
 		if s.value == "" {
 			return fmt.Errorf("the file %s is empty", where)
 		}
 	default:
-		// It may be the secret itself: it is not repeated.
-		return errors.New("a secret does not stand here itself: write env:NAME or file:PATH")
+		// The text may be the secret, so the error does not repeat it.
+		return errors.New("write env:NAME or file:PATH here, not the secret")
 	}
 	return nil
 }

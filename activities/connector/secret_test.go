@@ -34,7 +34,7 @@ func TestSecret(t *testing.T) {
 		for _, itself := range []string{"hunter2", "env:", "file:", "https://user:hunter2@host"} {
 			err := s.UnmarshalText([]byte(itself))
 			require.ErrorContains(t, err, "env:NAME or file:PATH")
-			require.NotContains(t, err.Error(), "hunter2", "what may be the secret is not repeated")
+			require.NotContains(t, err.Error(), "hunter2", "the text may be the secret")
 		}
 	})
 

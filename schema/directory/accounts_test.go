@@ -13,7 +13,7 @@ import (
 
 const accountsHeader = "email,instance,account\n"
 
-// named is the office where Ann and Di have account names of their own in PostgreSQL, and Ann holds no access.
+// named returns the office where Ann and Di have account names of their own in PostgreSQL, and Ann holds no access.
 func named(t testing.TB) folder {
 	return office().with(t, "grants.csv", "ann@example.com,crm,reader\n", "").
 		plus("accounts.csv", accountsHeader+"ann@example.com,POSTGRESQL,ann\ndi@example.com,POSTGRESQL,di\n")

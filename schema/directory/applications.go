@@ -27,7 +27,7 @@ type place struct {
 	instance  string
 }
 
-// defaultInstance is POSTGRESQL for the connector postgresql.
+// defaultInstance returns POSTGRESQL for the connector postgresql.
 func defaultInstance(connector string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
@@ -73,7 +73,7 @@ func (im *importing) applications() source {
 	}
 }
 
-// onFinding is what happens with unexpected and missing access; nil if the column is absent, which keeps the setting.
+// onFinding returns what happens with unexpected and missing access; nil if the column is absent, which keeps the setting.
 func (s *sheet) onFinding() *string {
 	if !s.has("on_finding") {
 		return nil
@@ -129,7 +129,7 @@ func (im *importing) refuseUnknownOwners(ctx context.Context, file, table string
 		   and not exists (select from people p where p.email = owner)`, file, table))
 }
 
-// resolveOwners is the statement that turns a table's owner addresses into sorted IDs of people.
+// resolveOwners returns the statement that turns a table's owner addresses into sorted IDs of people.
 func resolveOwners(table string) string {
 	return fmt.Sprintf(`
 		update %[1]s s set owner_ids = o.ids

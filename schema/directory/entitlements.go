@@ -117,7 +117,7 @@ func (im *importing) applyEntitlements(ctx context.Context) error {
 	return im.summarize(ctx, entitlementsFile, "import_entitlements", len(gone), gone)
 }
 
-// retireWithApplications marks the entitlements of gone applications as gone, so that they can't be requested any more. An
+// retireWithApplications marks the entitlements of gone applications as gone, so that they can no longer be requested. An
 // import that has entitlements.csv has done so from that file already.
 func (im *importing) retireWithApplications(ctx context.Context) error {
 	gone, err := im.retire(ctx, `e.application_id in (select id from applications where gone_at is not null)`)

@@ -20,7 +20,7 @@ import (
 // folder holds a directory's files by name.
 type folder map[string]string
 
-// office is a small directory: Bo is the manager of Ann, Cy and Di; two applications share the key "reader".
+// office returns a small directory: Bo is the manager of Ann, Cy and Di; two applications share the key "reader".
 func office() folder {
 	return folder{
 		"people.csv": `email,name,job_title,department,manager_email,status

@@ -51,7 +51,7 @@ func (im *importing) checkGrants(ctx context.Context) error {
 // applyGrants turns rows into imported claims, and ends imported claims whose row is no longer there.
 //
 // An export also shows access that accessbot granted. That access must end when its claim does, and importing the same export
-// again is no reason to keep it. So a row is skipped if its assignment has a claim that came from a request or was revoked,
+// again is not a reason to keep it. So a row is skipped if its assignment has a claim that came from a request or was revoked,
 // unless the target was seen without the access before the export was made. The time the export was made is taken from the
 // file's modification time.
 func (im *importing) applyGrants(ctx context.Context) error {

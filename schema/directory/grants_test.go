@@ -94,7 +94,7 @@ func TestImportedGrant(t *testing.T) {
 		}
 	})
 
-	t.Run("imported claim beside a request stays", func(t *testing.T) {
+	t.Run("imported claim next to a request stays", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
 		c.gets(t, "ann@example.com", "crm/reader", 7)

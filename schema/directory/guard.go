@@ -119,8 +119,8 @@ var losses = []loss{
 		 where r.gone_at is null`},
 }
 
-// beforeAndAfter defines what the queries of losses read besides the tables: the files that are present, and people before and
-// after the import.
+// beforeAndAfter defines what the queries of losses read in addition to the tables: the files that are present, and people
+// before and after the import.
 const beforeAndAfter = `
 with files as (
     select $1::boolean as people, $2::boolean as applications, $3::boolean as entitlements, $4::boolean as accounts,

@@ -18,7 +18,7 @@ func (f folder) cut(file string, lines int) folder {
 	return f.without(file).plus(file, strings.Join(all[:lines], ""))
 }
 
-// hall is 200 people, 8 applications with 100 entitlements, and 400 grants, with one line for each.
+// hall returns 200 people, 8 applications with 100 entitlements, and 400 grants, with one line for each.
 func hall(t *testing.T) folder {
 	f := town(t, 200, 100, 400)
 	f["entitlements.csv"] = strings.ReplaceAll(strings.ReplaceAll(f["entitlements.csv"], "\ndoes", " does"), "\"What", "\"Does what")

@@ -255,7 +255,7 @@ func TestImportLosses(t *testing.T) {
 	})
 }
 
-// guarded is five people, and one row of each other file.
+// guarded returns five people, and one row of each other file.
 func guarded() folder {
 	return folder{
 		"people.csv": `email,name,job_title,department,manager_email,status

@@ -21,7 +21,7 @@ func (c company) targets(t testing.TB) []string {
 	return targets
 }
 
-// targeted is the office with an empty target column.
+// targeted returns the office with an empty target column.
 func targeted(t testing.TB) folder {
 	return office().with(t, "entitlements.csv", "risk,owners\n", "risk,owners,target\n").
 		with(t, "entitlements.csv", "crm,reader,Read,role,,low,\n", "crm,reader,Read,role,,low,,\n").

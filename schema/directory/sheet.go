@@ -49,7 +49,7 @@ func newSheet(file string, r io.Reader, required, optional []string, problems *p
 		in.Discard(3) //nolint:errcheck // they were just peeked at
 	}
 	s.csv = csv.NewReader(in)
-	s.csv.FieldsPerRecord = -1 // counted in next, which goes on after a wrong row
+	s.csv.FieldsPerRecord = -1 // counted in next, which continues after a wrong row
 	s.csv.ReuseRecord = true
 	s.csv.TrimLeadingSpace = true
 	if !s.read() {

@@ -58,7 +58,7 @@ func (s *session) during(ctx context.Context) (bounded context.Context, stop fun
 	})
 }
 
-// ended answers the context's error if that caused err. It hides driver.ErrBadConn, or database/sql would run the statement
+// ended returns the context's error if that caused err. It hides driver.ErrBadConn, or database/sql would run the statement
 // again.
 func ended(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil || pq.As(err) != nil || errors.Is(err, ctx.Err()) {

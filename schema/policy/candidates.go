@@ -68,7 +68,7 @@ func (s Stage) Ask(f Facts, level int, approved []Candidate) Answer {
 	return answer
 }
 
-// tiers are the stage's approvers, then those of each escalation level.
+// tiers returns the stage's approvers, then those of each escalation level.
 func (s Stage) tiers() [][]Source {
 	tiers := [][]Source{s.Approvers}
 	for _, source := range append(slices.Clone(s.EscalateTo), Administrators) {
@@ -77,7 +77,7 @@ func (s Stage) tiers() [][]Source {
 	return tiers
 }
 
-// candidates are the candidates that a tier adds to those before: the requester's manager first, then by ID.
+// candidates returns the candidates that a tier adds to those before: the requester's manager first, then by ID.
 func (f Facts) candidates(tier []Source, before, approved []Candidate) []Candidate {
 	var managers, others []Candidate
 	for _, source := range tier {
@@ -97,7 +97,8 @@ func (f Facts) candidates(tier []Source, before, approved []Candidate) []Candida
 	return append(managers, others...)
 }
 
-// candidatesFrom are the candidates of one source, by ID. A person can be there twice: as an approver first, then as a delegate.
+// candidatesFrom returns the candidates of one source, by ID. A person can be there twice: as an approver first, then as a
+// delegate.
 func (f Facts) candidatesFrom(source Source, approved []Candidate) []Candidate {
 	var found []Candidate
 	for _, p := range f.People[source] {
@@ -119,7 +120,7 @@ func (f Facts) candidatesFrom(source Source, approved []Candidate) []Candidate {
 	return found
 }
 
-// forManager tells whether the candidate is the requester's manager, on any basis, or decides for them.
+// forManager reports whether the candidate is the requester's manager, on any basis, or decides for them.
 func (f Facts) forManager(c Candidate) bool {
 	return slices.ContainsFunc(f.People[Managers], func(m Person) bool { return m.ID == c.PersonID || m.ID == c.OnBehalfOf })
 }
@@ -128,8 +129,9 @@ func (f Facts) mayDecide(p Person) bool {
 	return p.ID != f.RequesterID && p.ID != f.SubmitterID && p.Active && !p.Unreachable
 }
 
-// delegate is who decides for a person now: the person, their delegate while they are away, the delegate's own delegate, and so
-// on. If that ends with no one who may decide, it is the person, so that a delegation never leaves an approval without approvers.
+// delegate returns who decides for a person now: the person, their delegate while they are away, the delegate's own delegate,
+// and so on. If that ends with no one who may decide, it is the person, so that a delegation never leaves an approval without
+// approvers.
 func (f Facts) delegate(p Person) Person {
 	seen := map[int64]bool{p.ID: true}
 	for at := p; ; {
@@ -144,7 +146,7 @@ func (f Facts) delegate(p Person) Person {
 	}
 }
 
-// enough tells whether the required approvals can be reached, with those that exist.
+// enough reports whether the required approvals can be reached, with those that exist.
 func (a Answer) enough(approved []Candidate) bool {
 	n := len(approved)
 	for _, c := range a.Candidates {
@@ -164,7 +166,7 @@ func (a Answer) Of(personID int64) (Candidate, bool) {
 	return a.Candidates[i], true
 }
 
-// Equal tells whether two answers have the same candidates for the same reasons.
+// Equal reports whether two answers have the same candidates for the same reasons.
 func (a Answer) Equal(b Answer) bool {
 	return a.RequiredApprovals == b.RequiredApprovals && slices.Equal(a.Candidates, b.Candidates)
 }

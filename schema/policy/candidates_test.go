@@ -20,7 +20,7 @@ func active(ids ...int64) []policy.Person {
 	return people
 }
 
-// people are all the people whom an item's stages can ask.
+// people returns all the people whom an item's stages can ask.
 func people() map[policy.Source][]policy.Person {
 	return map[policy.Source][]policy.Person{
 		policy.EntitlementOwners: active(5, 4),
@@ -32,7 +32,7 @@ func people() map[policy.Source][]policy.Person {
 	}
 }
 
-// without are the facts if these sources have no one.
+// without returns the facts if these sources have no one.
 func without(sources ...policy.Source) policy.Facts {
 	p := people()
 	for _, s := range sources {
@@ -41,14 +41,14 @@ func without(sources ...policy.Source) policy.Facts {
 	return policy.Facts{RequesterID: ann, People: p}
 }
 
-// with are the facts if a source has these people.
+// with returns the facts if a source has these people.
 func with(source policy.Source, who ...policy.Person) policy.Facts {
 	f := without()
 	f.People[source] = who
 	return f
 }
 
-// only are the facts if no other source has anyone.
+// only returns the facts if no other source has anyone.
 func only(source policy.Source, who ...policy.Person) policy.Facts {
 	return policy.Facts{RequesterID: ann, People: map[policy.Source][]policy.Person{source: who}}
 }
@@ -72,12 +72,12 @@ func by(basis policy.Basis, ids ...int64) (all []policy.Candidate) {
 	return all
 }
 
-// onBehalfOf is a delegate.
+// onBehalfOf returns a delegate.
 func onBehalfOf(approver int64, basis policy.Basis, delegate int64) policy.Candidate {
 	return policy.Candidate{PersonID: delegate, Basis: basis, OnBehalfOf: approver}
 }
 
-// approved are approvals by application owners.
+// approved returns approvals by application owners.
 func approved(ids ...int64) []policy.Candidate { return by(policy.ApplicationOwner, ids...) }
 
 func TestCandidates(t *testing.T) {
@@ -179,7 +179,7 @@ func TestCandidates(t *testing.T) {
 			assert.Equal(t, want, owners.Ask(without(), level, nil).Candidates, "level %d", level)
 		}
 		assert.Equal(t, slices.Concat(first, by(policy.Manager, 7)), owners.Ask(without(policy.ApplicationOwners), 1, nil).Candidates,
-			"a source without people is no level")
+			"a source without people is not a level")
 	})
 
 	t.Run("answers are equal for the same people and basis", func(t *testing.T) {

@@ -96,7 +96,7 @@ var bases = map[Source]Basis{
 	Administrators:    Administrator,
 }
 
-// Basis is the reason why the people of the source may decide.
+// Basis returns the reason why the people of the source may decide.
 func (s Source) Basis() Basis {
 	if basis, ok := bases[s]; ok {
 		return basis

@@ -170,7 +170,7 @@ func TestPolicy(t *testing.T) {
 				swap("      - approvers: [entitlement owners]\n", "      - approvers: [owners]\n"),
 				`policy.yaml:32:21: rule 5 (Everything else): "owners" is neither an e-mail address nor one of: entitlement owners`,
 			},
-			"required approvals are no number": {
+			"required approvals are not a number": {
 				swap("required_approvals: 2", "required_approvals: two"),
 				`policy.yaml:20:29: rule 3 (High risk): "two" should be a number from 1 to 20`,
 			},

@@ -169,7 +169,7 @@ func (w *World) Policy(source string) int64 {
 	return v.Version
 }
 
-// WithDefaults is the source of the default policy with these lines of defaults, separated by commas.
+// WithDefaults returns the source of the default policy with these lines of defaults, separated by commas.
 func WithDefaults(lines string) string {
 	_, rules, _ := strings.Cut(string(policy.Default), "\nrules:")
 	return "defaults: {" + lines + "}\nrules:" + rules

@@ -71,7 +71,7 @@ type notThere struct{ what string }
 
 func (e notThere) Error() string { return e.what }
 
-// await looks at the screen until try succeeds. It goes on while try returns notThere, or the server
+// await looks at the screen until try succeeds. It continues while try returns notThere, or the server
 // reports that the screen has changed (conflict).
 func (a *Actor) await(try func(sc Screen, names map[string]string) error) error {
 	var last error

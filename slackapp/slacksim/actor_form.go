@@ -220,7 +220,7 @@ func boxes(v *View, label string) []box {
 	return all
 }
 
-// Tick ticks checkboxes, one after the other. A ticked one stays ticked.
+// Tick ticks checkboxes in turn. A ticked one stays ticked.
 func (a *Actor) Tick(options ...string) error { return a.mark("", true, options) }
 
 // Untick unticks checkboxes.

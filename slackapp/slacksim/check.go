@@ -168,7 +168,7 @@ func might(name string, r rule) field { return field{name, r, false} }
 
 func tooLong(max int) string { return fmt.Sprintf("must be less than %d characters", max+1) }
 
-// chars is a string of min to max characters.
+// chars returns a string of min to max characters.
 func chars(min, max int) rule {
 	return func(c *checker, ptr string, v any) {
 		s, ok := v.(string)
@@ -183,10 +183,10 @@ func chars(min, max int) rule {
 	}
 }
 
-// plain is a plain_text object; mrkdwn is refused.
+// plain returns a plain_text object; mrkdwn is refused.
 func plain(max int) rule { return textObject(max, "plain_text") }
 
-// rich is a plain_text or mrkdwn object.
+// rich returns a plain_text or mrkdwn object.
 func rich(max int) rule { return textObject(max, "plain_text", "mrkdwn") }
 
 func textObject(max int, kinds ...string) rule {

@@ -273,7 +273,7 @@ func (s *Server) clientClose(r *http.Request) (any, error) {
 	return s.closeModal(u, body.All)
 }
 
-// clientWait answers when something has changed since seq "after", or after "timeout_ms" (10 s). It answers at once if "start"
+// clientWait returns when something has changed since seq "after", or after "timeout_ms" (10 s). It answers at once if "start"
 // is set and differs, because the server has restarted.
 func (s *Server) clientWait(r *http.Request) (any, error) {
 	after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// form is a request form with pages, which works like the real one: one view, replaced by views.update.
+// form returns a request form with pages, which works like the real one: one view, replaced by views.update.
 func form(page int, mode string) slack.ModalViewRequest {
 	radio := slack.NewRadioButtonsBlockElement("mode", option("person"), option("custom"))
 	radio.InitialOption = option("person")
@@ -42,7 +42,7 @@ func form(page int, mode string) slack.ModalViewRequest {
 	return modal(blocks...)
 }
 
-// sample is an app with a Home tab, a form, and a message that it edits.
+// sample returns an app with a Home tab, a form, and a message that it edits.
 func sample() *app {
 	a := &app{}
 	page := map[string]int{}

@@ -90,7 +90,7 @@ func (s *Server) note(t *Traffic, r *http.Request, body []byte) {
 	t.request = s.mask(c.args)
 }
 
-// concerned returns the user whom a call concerns, if its arguments tell.
+// concerned returns the user that a call is about, if its arguments say so.
 func (s *Server) concerned(c *call) string {
 	for _, name := range []string{"user", "user_id", "users", "channel"} {
 		if u := s.users[c.str(name)]; u != nil {

@@ -27,7 +27,7 @@ func described(value, text, description string) *slack.OptionBlockObject {
 	return slack.NewOptionBlockObject(value, slack.NewTextBlockObject("plain_text", text, false, false), slack.NewTextBlockObject("plain_text", description, false, false))
 }
 
-// everything is a form with every kind of control.
+// everything returns a form with every kind of control.
 func everything() slack.ModalViewRequest {
 	least := 0
 	radio := slack.NewRadioButtonsBlockElement("kind", described("person", "Person", "What a colleague has"), described("custom", "Custom", "Anything"))
@@ -68,7 +68,7 @@ func everything() slack.ModalViewRequest {
 	)
 }
 
-// gallery is an app whose Home tab opens that form.
+// gallery returns an app whose Home tab opens that form.
 func gallery() *app {
 	a := sample()
 	open := a.onAction

@@ -261,7 +261,7 @@ func (s *Server) usersInfo(c *call) (object, *refusal) {
 	return object{"user": u.profile()}, nil
 }
 
-// usersLookupByEmail also finds guests and strangers, whom the app must refuse. It does not find
+// usersLookupByEmail also finds guests and strangers, who the app must refuse. It does not find
 // deactivated users ("users.lookupByEmail", users_not_found).
 func (s *Server) usersLookupByEmail(c *call) (object, *refusal) {
 	email := strings.TrimSpace(c.str("email"))

@@ -13,7 +13,7 @@ import (
 	"accessbot/schema/policy"
 )
 
-// Card is a request as its requester or submitter sees it. It is kept current, and has a button as long as something can be
+// Card returns a request as its requester or submitter sees it. It is kept current, and has a button as long as something can be
 // withdrawn.
 func Card(r *schema.Request, readerID int64) Message {
 	var b body
@@ -56,7 +56,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 
-// yours is what a request is called to its requester or submitter, in mrkdwn.
+// yours returns what a request is called to its requester or submitter, in mrkdwn.
 func yours(r *schema.Request, readerID int64) string {
 	switch {
 	case !r.SubmittedBy.Valid:
@@ -67,7 +67,7 @@ func yours(r *schema.Request, readerID int64) string {
 	return fmt.Sprintf("%s's request #%d for you", name(r.SubmitterName), r.ID)
 }
 
-// headline says in a sentence how items of a request stand, in mrkdwn.
+// headline summarizes the standing of a request's items in a sentence, in mrkdwn.
 func headline(r *schema.Request, readerID int64, items []told) string {
 	n := count(items)
 	request := yours(r, readerID)
@@ -118,8 +118,8 @@ func headline(r *schema.Request, readerID int64, items []told) string {
 	return request + ": " + summary(items)
 }
 
-// whenSent says when a request that was not sent for approval yet will be. The worker starts a new request at once, so one that is
-// still "submitted" waits for our systems.
+// whenSent says when a request that was not sent for approval yet will be. The worker starts a new request at once, so one that
+// is still "submitted" waits for our systems.
 func whenSent(r *schema.Request) string {
 	if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return i.State == schema.Submitted }) {
 		return "we'll send it for approval as soon as our systems are back."
@@ -141,28 +141,28 @@ func Delayed(r *schema.Request, readerID int64) string {
 
 // noApproverWords says that there is no approver, and whether an administrator knows.
 func noApproverWords(r *schema.Request) string {
-	if r.AdministratorTold {
+	if r.AdministratorNotified {
 		return "No approver is available. An administrator has been notified."
 	}
 	return "No approver is available, and we couldn't reach an administrator in Slack. Tell an administrator."
 }
 
-// byPolicy tells whether a rule of the policy approved all of these items.
+// byPolicy reports whether a rule of the policy approved all of these items.
 func byPolicy(items []told) bool {
 	return !slices.ContainsFunc(items, func(i told) bool { return i.Decision == nil || i.Decision.DecidedBy.Valid })
 }
 
-// waitToBeSetUp tells whether each of some approved items waits for its target, or for people there.
+// waitToBeSetUp reports whether each of some approved items waits for its target, or for people there.
 func waitToBeSetUp(items []told) bool {
 	return !slices.ContainsFunc(items, func(i told) bool { return i.Problem.Code == schema.NoProblem })
 }
 
-// neverHeld tells whether no target ever showed the access of any of some items.
+// neverHeld reports whether no target ever showed the access of any of some items.
 func neverHeld(items []told) bool {
 	return !slices.ContainsFunc(items, func(i told) bool { return i.Claim == nil || i.Claim.GrantedAt.Valid })
 }
 
-// commonEnd is until when active items are held, or nothing if their ends differ.
+// commonEnd returns until when active items are held, or nothing if their ends differ.
 func commonEnd(r *schema.Request, items []told) string {
 	ends := untilOf(r, items[0].Item, r.TimeZone)
 	for _, i := range items {
@@ -231,7 +231,7 @@ func approvers(r *schema.Request, zone string) []string {
 	return lines
 }
 
-// undecidedItems are the items of an open approval that wait for a decision.
+// undecidedItems returns the items of an open approval that wait for a decision.
 func undecidedItems(r *schema.Request, a schema.Approval) []schema.Item {
 	if a.State != "open" {
 		return nil
@@ -253,7 +253,7 @@ func dueBy(r *schema.Request, a schema.Approval, zone string) string {
 	return ""
 }
 
-// respondBy is when an approval expires: at the latest when the requested access would end.
+// respondBy returns when an approval expires: at the latest when the requested access would end.
 func respondBy(r *schema.Request, a schema.Approval) (until time.Time, ok bool) {
 	until, ok = a.ExpiresAt.Time, a.ExpiresAt.Valid
 	for _, i := range r.Items {
@@ -326,7 +326,7 @@ func candidateName(c schema.Candidate) string {
 	return name(c.Name)
 }
 
-// basisWords is a basis in words for people.
+// basisWords returns a basis in words for people.
 func basisWords(basis string) string {
 	if basis == string(policy.EntitlementOwner) {
 		return "owner of the access grant"
@@ -334,7 +334,7 @@ func basisWords(basis string) string {
 	return Escape(basis)
 }
 
-// withdrawable is how many items can still be withdrawn: see schema.DB.Withdraw.
+// withdrawable returns how many items can still be withdrawn: see schema.DB.Withdraw.
 func withdrawable(r *schema.Request) int {
 	n := 0
 	for _, i := range r.Items {

@@ -11,7 +11,7 @@ import (
 	"accessbot/schema"
 )
 
-// sent is a request that has just been sent for approval.
+// sent returns a request that has just been sent for approval.
 func sent() *schema.Request {
 	r := newRequest(item(1, schema.AwaitingApproval, "reader"), item(2, schema.AwaitingApproval, "writer"))
 	r.Note = "for the\nmigration"
@@ -261,13 +261,13 @@ Created Mon 23 Nov 2026, 10:00 CET
 		})
 		t.Run("no approver and an administrator told: both said", func(t *testing.T) {
 			r := newRequest(problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""))
-			r.AdministratorTold = true
+			r.AdministratorNotified = true
 			assert.Equal(t, "*Your request #1042 has been created. No approver is available. An administrator has been notified.*", headline(r))
 		})
 		t.Run("one of two without an approver: counted and explained", func(t *testing.T) {
 			r := waiting(candidate(bob, "Bob Owner", true))
 			r.Items = append(r.Items, problem(jira(item(2, schema.AwaitingApproval, "admin")), schema.NoApprover, ""))
-			r.AdministratorTold = true
+			r.AdministratorNotified = true
 			assert.Equal(t, "*Your request #1042: 2 waiting for approval*", headline(r))
 			assert.Contains(t, text(Card(r, alice)), "⚠️ No approver is available. An administrator has been notified.")
 		})

@@ -24,7 +24,7 @@ const (
 	ValueDeny = "deny"
 )
 
-// BlockChosen is the n-th group of boxes.
+// BlockChosen returns the n-th group of boxes.
 func BlockChosen(n int) string { return "chosen-" + strconv.Itoa(n) }
 
 // chooseAtMost is how many items are shown: a view holds a hundred blocks of ten boxes, a reader fewer.
@@ -61,7 +61,7 @@ func choiceModal(title, callback, value string, shown []int64, blocks []slack.Bl
 	}
 }
 
-// choice is a checkbox for each item that waits, and what happens to those that are not selected.
+// choice returns a checkbox for each item that waits, and what happens to those that are not selected.
 func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blocks []slack.Block, ids []int64) {
 	all := riskiestFirst(tell(r, waiting, r.TimeZone, 0))
 	shown := all[:min(len(all), chooseAtMost)]
@@ -93,7 +93,7 @@ func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blo
 	return append(blocks, slack.NewInputBlock(BlockOthers, plain("Access grants not selected"), nil, others)), ids
 }
 
-// limitWords is a limit in days before other words; 0: no limit.
+// limitWords returns a limit in days before other words; 0: no limit.
 func limitWords(maxDays int) string {
 	if maxDays == 0 {
 		return ""

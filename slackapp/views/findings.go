@@ -70,7 +70,7 @@ func findingLine(d schema.Finding, zone string) string {
 
 const whatToCheck = "Check in the application who changed it, and whether it is right."
 
-// findingLines are findings in several applications, and what to do about them.
+// findingLines returns findings in several applications, and what to do about them.
 func findingLines(findings []schema.Finding, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, d := range findings {
@@ -83,7 +83,7 @@ func findingLines(findings []schema.Finding, zone string) []slack.Block {
 	return append(blocks, small(whatToCheck+" Findings disappear from this list when they are resolved."))
 }
 
-// FindingList is a page of the findings in what the reader owns.
+// FindingList returns a page of the findings in what the reader owns.
 func FindingList(findings []schema.Finding, total, page int, zone string) slack.ModalViewRequest {
 	return list(ListFindings, "Unexpected or missing", total, page, findingLines(findings, zone))
 }

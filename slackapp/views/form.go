@@ -48,7 +48,7 @@ func (f Form) View() slack.ModalViewRequest {
 	}
 }
 
-// FormTitle is the title of the form in a mode.
+// FormTitle returns the title of the form in a mode.
 func FormTitle(mode string) string {
 	switch mode {
 	case schema.Extend:
@@ -76,7 +76,7 @@ func (f Form) forWhom() []slack.Block {
 // Myself is what the form calls its reader.
 const Myself = "Myself"
 
-// lacking is the condition under which access is offered.
+// lacking returns the condition under which access is offered.
 func (f Form) lacking() string {
 	if f.Draft.ForPersonID.Valid {
 		return "that " + name(f.Draft.ForName) + " doesn't already have"
@@ -171,7 +171,7 @@ func (f Form) why() []slack.Block {
 // MaxNote is the maximum length of a note or a reason, in characters: the limit of Slack's field and of the database.
 const MaxNote = 3000
 
-// option is one choice; label and description are cut to Slack's limits.
+// option returns one choice; label and description are cut to Slack's limits.
 func option(value, label, description string) *slack.OptionBlockObject {
 	o := slack.NewOptionBlockObject(value, optionText(label), nil)
 	if description = Cut(Clean(description), 75); description != "" {

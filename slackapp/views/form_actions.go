@@ -71,7 +71,7 @@ const (
 	ListAccess   = "access"
 )
 
-// ListItems is the list of the items of one request: all for its requester, an approver's own for an approver.
+// ListItems returns the list of the items of one request: all for its requester, an approver's own for an approver.
 func ListItems(request int64) string { return listItems + strconv.FormatInt(request, 10) }
 
 const listItems = "items-"
@@ -83,24 +83,24 @@ func ItemsOf(list string) (request int64, ok bool) {
 	return request, ok && err == nil && request > 0
 }
 
-// BlockSubject is the block ID of the field for the person or job title of Access Like. Each mode has its own.
+// BlockSubject returns the block ID of the field for the person or job title of Access Like. Each mode has its own.
 func BlockSubject(mode string) string { return "subject." + mode }
 
 // The blocks around the list get new IDs with it: a block whose ID returns shows its earlier input.
 
-// BlockSelectAll is the block ID of "Select all" in a generation of the offer.
+// BlockSelectAll returns the block ID of "Select all" in a generation of the offer.
 func BlockSelectAll(offerGeneration int) string { return fmt.Sprintf("select_all.%d", offerGeneration) }
 
-// BlockFilter is the block ID of the application filter in a generation of the offer.
+// BlockFilter returns the block ID of the application filter in a generation of the offer.
 func BlockFilter(offerGeneration int) string { return fmt.Sprintf("filter.%d", offerGeneration) }
 
-// BlockSearch is the block ID of the search field in a generation of the offer.
+// BlockSearch returns the block ID of the search field in a generation of the offer.
 func BlockSearch(offerGeneration int) string { return fmt.Sprintf("search.%d", offerGeneration) }
 
-// BlockPages is the block ID of Previous and Next in a generation of the list.
+// BlockPages returns the block ID of Previous and Next in a generation of the list.
 func BlockPages(generation int) string { return fmt.Sprintf("pages.%d", generation) }
 
-// BlockGrants is the block ID of a group of checkboxes in a generation of the list.
+// BlockGrants returns the block ID of a group of checkboxes in a generation of the list.
 func BlockGrants(generation, group int) string { return fmt.Sprintf("grants.%d.%d", generation, group) }
 
 // ParseGrantsBlock parses the block ID of a group of checkboxes. False: it is another block.
@@ -114,7 +114,7 @@ func ParseGrantsBlock(blockID string) (generation, group int, ok bool) {
 	return generation, group, err == nil && groupErr == nil
 }
 
-// ListValue is the value of a button that shows a page of a list.
+// ListValue returns the value of a button that shows a page of a list.
 func ListValue(list string, page int) string { return list + ":" + strconv.Itoa(page) }
 
 // OverList adds to the metadata of a modal the page of the list below it (its ListValue). That page is drawn again when the

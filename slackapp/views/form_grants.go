@@ -14,7 +14,7 @@ import (
 // AskedShown is how many access grants that are already requested the form names.
 const AskedShown = 5
 
-// accessGrants is the list: groups of checkboxes by application, its filters and pages, and what it leaves out.
+// accessGrants returns the list: groups of checkboxes by application, its filters and pages, and what it leaves out.
 func (f Form) accessGrants() []slack.Block {
 	d := f.Draft
 	var blocks []slack.Block
@@ -139,7 +139,7 @@ func describe(g schema.Grant) string {
 	return strings.Join(parts, " · ")
 }
 
-// hidden are the selected access grants that the form does not show.
+// hidden returns the selected access grants that the form does not show.
 func (f Form) hidden() []int64 {
 	if f.Draft.AllChosen {
 		return f.Draft.Offered
@@ -211,7 +211,7 @@ func (f Form) link(a schema.AskedAlready) string {
 	return numberLink(f.WorkspaceURL, a.RequestID, a.Channel, a.TS)
 }
 
-// numberLink is a request's number, as a link to its message if there is one.
+// numberLink returns a request's number, as a link to its message if there is one.
 func numberLink(workspaceURL string, number int64, channel, ts string) string {
 	text := fmt.Sprintf("#%d", number)
 	if url := Permalink(workspaceURL, channel, ts); url != "" {
@@ -220,7 +220,7 @@ func numberLink(workspaceURL string, number int64, channel, ts string) string {
 	return text
 }
 
-// Permalink is the URL of a message; empty if there is none.
+// Permalink returns the URL of a message; empty if there is none.
 func Permalink(workspaceURL, channel, ts string) string {
 	if workspaceURL == "" || channel == "" || ts == "" {
 		return ""

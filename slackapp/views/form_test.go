@@ -30,7 +30,7 @@ var hostile = []string{
 	strings.Repeat("e\u0301\u0302\u0303", 90),
 }
 
-// draftOf is a form that shows n grants, of applications with five grants each, some of them chosen.
+// draftOf returns a form that shows n grants, of applications with five grants each, some of them chosen.
 func draftOf(n int, mode string, text func(n int) string) views.Form {
 	f := views.Form{WorkspaceURL: "https://example.slack.com/"}
 	f.Offer.MaxDays = 365
@@ -76,7 +76,7 @@ func fits(t *testing.T, what string, view any) {
 	require.False(t, pings(parsed), "%s pings people:\n%s", what, raw)
 }
 
-// pings tells whether text that Slack formats mentions anybody.
+// pings reports whether text that Slack formats mentions anyone.
 func pings(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -167,7 +167,7 @@ func TestViewLimits(t *testing.T) {
 	})
 }
 
-// inputs are the form's input blocks by ID.
+// inputs returns the form's input blocks by ID.
 func inputs(v slack.ModalViewRequest) map[string]*slack.InputBlock {
 	all := map[string]*slack.InputBlock{}
 	for _, b := range v.Blocks.BlockSet {
@@ -210,7 +210,7 @@ func TestForm(t *testing.T) {
 		}
 	})
 
-	t.Run("empty list is explained in words", func(t *testing.T) { // case 33
+	t.Run("empty list is explained in words", func(t *testing.T) {
 		f := draftOf(0, schema.LikePerson, func(int) string { return "Priya Nair" })
 		f.Draft.Total, f.Offer.AskedAlready = 0, nil
 		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request that you don't already have")
@@ -220,7 +220,7 @@ func TestForm(t *testing.T) {
 		require.Contains(t, text(f.View()), "There is nothing that you can request that you don't already have.")
 	})
 
-	t.Run("item requested already is named with its link", func(t *testing.T) { // case 40
+	t.Run("item requested already is named with its link", func(t *testing.T) {
 		f := draftOf(5, schema.Custom, func(n int) string { return fmt.Sprintf("Thing %d", n) })
 		require.Contains(t, text(f.View()), `Thing 0: Thing 1 – already requested in \u003chttps://example.slack.com/archives/D1/p12|#1042\u003e`)
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzValues: what comes back of a button, a block or a modal is read as what was put there, or refused.
+// FuzzValues: a value from a button, a block or a modal is read as what it was made of, or refused.
 func FuzzValues(f *testing.F) {
 	for _, seed := range []string{DecisionValue(7, "abc"), ListValue(ListAccess, 2), ListValue("items.7", 1), BlockGrants(3, 4), "1:x;1,2,3", "0:x", ":", ";", "", "9999999999999999999:x", "grants.-1.x", "7:a:b", "\x00"} {
 		f.Add(seed, "1")
@@ -50,7 +50,7 @@ func FuzzValues(f *testing.F) {
 
 var entity = regexp.MustCompile(`&(amp|lt|gt);`)
 
-// FuzzText: no text pings anybody, makes a link or a second line, or formats what stands beside it.
+// FuzzText: no text notifies anyone, makes a link or a second line, or formats the text next to it.
 func FuzzText(f *testing.F) {
 	for _, seed := range []string{"<!channel>", "<@U1>", "*a* _b_ ~c~ `d`", "a\nb", "\u202eabc", "\x00\xff", "&lt;", ":smile:", "אבג", "https://example.com|x"} {
 		f.Add(seed)

@@ -18,7 +18,7 @@ const (
 	ActionRevoke   = "revoke"  // the claim's ID
 )
 
-// ListHolder is the list of a person's access that the reader owns.
+// ListHolder returns the list of a person's access that the reader owns.
 func ListHolder(person int64) string { return listHolder + strconv.FormatInt(person, 10) }
 
 const listHolder = "holder-"
@@ -46,7 +46,7 @@ func holderBlocks() []slack.Block {
 		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
 }
 
-// HolderList is a page of a person's access that the reader owns.
+// HolderList returns a page of a person's access that the reader owns.
 func HolderList(person schema.Person, lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
 	blocks := []slack.Block{section(bold(name(person.Name)) + ", " + about(person))}
 	if total == 0 {
@@ -83,7 +83,7 @@ func RevokeAccess(l schema.AccessLine, holder schema.Person, zone string) slack.
 	}
 }
 
-// accessLine is one reason why a person has access.
+// accessLine returns one reason why a person has access.
 func accessLine(l schema.AccessLine, zone string) slack.Block {
 	what := name(l.ApplicationName) + ": " + bold(name(l.Name))
 	var detail string

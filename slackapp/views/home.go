@@ -70,7 +70,7 @@ func (h Home) View() slack.HomeTabViewRequest {
 	return home(blocks...)
 }
 
-// buttons are what the reader can start.
+// buttons returns what the reader can start.
 func (h Home) buttons() []slack.BlockElement {
 	buttons := []slack.BlockElement{button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)}
 	if h.Office.LooksAfter {
@@ -82,7 +82,7 @@ func (h Home) buttons() []slack.BlockElement {
 	return buttons
 }
 
-// Small is the Home tab if it cannot be shown in full: the reader, and the button.
+// Small returns the Home tab if it cannot be shown in full: the reader, and the button.
 func (h Home) Small() slack.HomeTabViewRequest {
 	return home(h.whoYouAre(),
 		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)),
@@ -107,20 +107,20 @@ func (h Home) whoYouAre() slack.Block {
 	return section(strings.Join(lines, "\n"))
 }
 
-// HomeAway is the Home tab while the database cannot be read.
+// HomeAway returns the Home tab while the database cannot be read.
 func HomeAway() slack.HomeTabViewRequest {
 	return home(section("We can't show your access right now. Open this tab again in a minute."),
 		slack.NewActionBlock("", button(ActionRequestAccess, "", "Request Access", slack.StylePrimary)))
 }
 
-// HomeRefused is the Home tab of a user who cannot use the app: why, and who can help.
+// HomeRefused returns the Home tab of a user who cannot use the app: why, and who can help.
 func HomeRefused(text string) slack.HomeTabViewRequest { return home(section(text)) }
 
 func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-// waitingLines are the requests that wait for the reader, with the buttons of their approval messages.
+// waitingLines returns the requests that wait for the reader, with the buttons of their approval messages.
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {

@@ -48,7 +48,7 @@ func TestHomeTab(t *testing.T) {
 		for name, h := range map[string]views.Home{
 			"manages":              {Office: schema.Office{Manages: true}},
 			"named in the policy":  {Office: schema.Office{Named: true}},
-			"is a delegate":        {Office: schema.Office{StandsIn: true}},
+			"is a delegate":        {Office: schema.Office{IsDelegate: true}},
 			"something waits only": {WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}},
 		} {
 			require.Contains(t, text(h.View()), "Delegate approvals…", name)

@@ -34,7 +34,7 @@ var worst = append([]string{
 }, hostile...)
 
 // largeRequest is one of 500 grants in 60 applications, in every state that an item can be in, with everything that can be
-// known of it; say is what stands wherever someone wrote something.
+// known of it; say is the text of every user input.
 func largeRequest(say string) *schema.Request {
 	when := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
 	at := sql.NullTime{Time: when, Valid: true}
@@ -94,7 +94,8 @@ func found(n int, say string) (all []schema.Found) {
 	return all
 }
 
-// everything is all that this package draws, by the names of the functions, each with the worst data. TestHostileText fails for a function of this package that draws something and is not here.
+// everything returns all that this package draws, by the names of the functions, each with the worst data. TestHostileText
+// fails for a function of this package that draws something and is not here.
 func everything(say string) map[string][]any {
 	r := largeRequest(say)
 	none := &schema.Request{Requester: schema.Person{}}

@@ -17,7 +17,7 @@ type Message struct {
 	Blocks []slack.Block `json:"blocks"` // empty: the text alone
 }
 
-// Digest tells whether two messages are the same.
+// Digest reports whether two messages are the same.
 func Digest(m Message) string {
 	j, err := json.Marshal(m)
 	if err != nil {
@@ -32,7 +32,7 @@ func Plain(text string) Message {
 	return Message{Text: Cut(text, 2500) + "\nWe couldn't show this message in full. See the app's Home tab."}
 }
 
-// WithoutLayout is the message reduced to its text and buttons, so that what can be decided can still be decided.
+// WithoutLayout returns the message reduced to its text and buttons, so that what can be decided can still be decided.
 func (m Message) WithoutLayout() Message {
 	plain := Plain(m.Text)
 	var buttons []slack.Block
@@ -116,7 +116,7 @@ func (b *body) message(text string) Message {
 	return Message{Text: text, Blocks: b.blocks}
 }
 
-// mrkdwn is our text, in which user input is escaped. Verbatim: Slack adds no links and mentions of its own.
+// mrkdwn returns our text, in which user input is escaped. Verbatim: Slack adds no links and mentions of its own.
 func mrkdwn(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, text, false, true)
 }
@@ -126,12 +126,12 @@ func plain(text string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, text, false, false)
 }
 
-// button is a button with a style, or slack.StyleDefault.
+// button returns a button with a style, or slack.StyleDefault.
 func button(actionID, value, label string, style slack.Style) *slack.ButtonBlockElement {
 	return slack.NewButtonBlockElement(actionID, value, plain(label)).WithStyle(style)
 }
 
-// name is a name of a person, application or entitlement in mrkdwn.
+// name returns a name of a person, application or entitlement in mrkdwn.
 func name(s string) string {
 	if s = Escape(Cut(Clean(s), 80)); s == "" {
 		return "(no name)"
@@ -139,7 +139,7 @@ func name(s string) string {
 	return s
 }
 
-// remark is what a user wrote, cut to one line of mrkdwn.
+// remark returns what a user wrote, cut to one line of mrkdwn.
 func remark(s string) string { return Escape(Cut(Clean(s), 250)) }
 
 func bold(escaped string) string { return "*" + escaped + "*" }

@@ -9,23 +9,23 @@ import (
 	"accessbot/schema"
 )
 
-// standing is where an item stands: a label of the table of states, and words that say more, in mrkdwn.
+// standing is an item's status: a label from the table of states, and words with more details, in mrkdwn.
 type standing struct {
 	phase phase
 	label string
 	words string
 }
 
-// in is a standing with the label of its phase.
+// in returns a standing with the label of its phase.
 func in(p phase, words string) standing { return standing{p, p.label(), words} }
 
-// told is an item with where it stands.
+// told is an item with its standing.
 type told struct {
 	schema.Item
 	standing
 }
 
-// tell adds to items where they stand, with times for a reader in a zone. Reader 0: not known.
+// tell adds the standing to each item, with times in the reader's zone. Reader 0: not known.
 func tell(r *schema.Request, items []schema.Item, zone string, reader int64) []told {
 	all := make([]told, len(items))
 	for n, i := range items {
@@ -70,7 +70,7 @@ func standingOf(r *schema.Request, i schema.Item, zone string, reader int64) sta
 	return in(waiting, waiting.words()+soFar(r, i, zone))
 }
 
-// standingOfExpired is of an item that was not decided, or not set up, before its requested end or in time for a response.
+// standingOfExpired returns the standing of an item that was not decided, or not set up, before its requested end or in time for a response.
 func standingOfExpired(r *schema.Request, i schema.Item) standing {
 	end := r.EndOf(i)
 	switch {
@@ -82,7 +82,7 @@ func standingOfExpired(r *schema.Request, i schema.Item) standing {
 	return in(endPassed, "the requested end date passed before a decision")
 }
 
-// soFar says how far an item is whose stage is one of several, or requires several approvals.
+// soFar returns an item's progress, if it has several stages or its stage requires several approvals.
 func soFar(r *schema.Request, i schema.Item, zone string) string {
 	var words string
 	a, open := r.OpenApproval(i)
@@ -111,10 +111,10 @@ func approvalsRequired(missing, of int) string {
 	return fmt.Sprintf("%d%s approvals required", missing, more)
 }
 
-// overdue is how long past its end access is no longer called active although it is not gone: a moment is usual.
+// overdue is how long after its end access that is not gone yet is still called active: usually it takes a moment.
 const overdue = time.Minute
 
-// standingOfLive is of an item that is being set up or held. It is active from the moment that the target showed the access.
+// standingOfLive returns the standing of an item that is being set up or held. It is active from the moment that the target showed the access.
 func standingOfLive(r *schema.Request, i schema.Item, zone string, reader int64, why string) standing {
 	switch c := i.Claim; {
 	case i.StopOrder != nil:
@@ -131,7 +131,7 @@ func standingOfLive(r *schema.Request, i schema.Item, zone string, reader int64,
 	return in(provisioning, provisioning.words())
 }
 
-// removal is of access that is over, and that its target has not shown to be gone. Why says what ended it.
+// removal returns the standing of access that is over and not confirmed to be gone. why says what ended it.
 func removal(r *schema.Request, i schema.Item, reader int64, why string) standing {
 	p := removing
 	if i.Claim != nil && i.Claim.AlertedAt.Valid {
@@ -160,7 +160,7 @@ func also(what, why string) string {
 	return what + ", " + why
 }
 
-// standingOfOver is of an item that was held. Its access may be kept for another reason.
+// standingOfOver returns the standing of an item that was held. Its access may be kept for another reason.
 func standingOfOver(r *schema.Request, i schema.Item, zone string, reader int64) standing {
 	over := in(ended, ended.words())
 	if i.StopOrder != nil {
@@ -191,7 +191,7 @@ func standingOfOver(r *schema.Request, i schema.Item, zone string, reader int64)
 	return over
 }
 
-// reconciled tells whether a claim is over and its assignment was read since: the access is gone, or kept for another reason.
+// reconciled reports whether a claim is over and its assignment was read since: the access is gone, or kept for another reason.
 func reconciled(c schema.Claim) bool { return c.RemovedAt.Valid || c.EndedAt.Valid && !c.DueAt.Valid }
 
 // untilOf says until when the item is held: the end of its claim, which may be sooner than requested.
@@ -356,7 +356,7 @@ func listed(items []told, room int, each func(told) string, rest func([]told) st
 	return lines
 }
 
-// inOrder are the items, those of one application together.
+// inOrder returns the items, those of one application together.
 func inOrder(items []told) []told {
 	var ordered []told
 	for _, app := range byApplication(items) {

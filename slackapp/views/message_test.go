@@ -16,7 +16,7 @@ import (
 	"accessbot/slackapp/slacksim"
 )
 
-// text is a message as its reader sees it: a line is a line, [Label] a button.
+// text returns a message as its reader sees it: a line is a line, [Label] a button.
 func text(m Message) string {
 	var lines []string
 	for _, b := range m.Blocks {
@@ -36,7 +36,7 @@ func text(m Message) string {
 	return strings.Join(lines, "\n")
 }
 
-// buttons are a message's buttons by their action IDs.
+// buttons returns a message's buttons by their action IDs.
 func buttons(m Message) map[string]*slack.ButtonBlockElement {
 	found := map[string]*slack.ButtonBlockElement{}
 	for _, b := range m.Blocks {
@@ -76,7 +76,7 @@ const (
 
 const terms = "f00d"
 
-// newRequest is request #1042 of Alice, until the end of a day, for the items given.
+// newRequest returns request #1042 of Alice, until the end of a day, for the items given.
 func newRequest(items ...schema.Item) *schema.Request {
 	return &schema.Request{
 		ID: 1042, RequesterID: alice, AccessLike: "custom", Terms: terms, TimeZone: "Europe/Berlin",
@@ -129,7 +129,7 @@ func revokedItem(i schema.Item, kind, by, reason string) schema.Item {
 	return i
 }
 
-// problem is an item with a problem, of which everything that a code might have is text.
+// problem returns an item with a problem, of which everything that a code might have is text.
 func problem(i schema.Item, code schema.ProblemCode, text string) schema.Item {
 	i.Problem = schema.Problem{Code: code, Details: schema.ProblemDetails{Name: text, Reason: text, WaitsFor: text}}
 	if text != "" {
@@ -271,7 +271,7 @@ func TestMessage(t *testing.T) {
 	})
 }
 
-// hostile is a request with as many items as one may have, and nothing in it that is not made to break a message.
+// hostile returns a request with as many items as one may have, and nothing in it that is not made to break a message.
 func hostile(applications int, change func(n int, i schema.Item) schema.Item) *schema.Request {
 	long := func(s string) string { return begin(strings.Repeat(s, 200), 200) }
 	names := []string{long("<!channel> "), long("&<>"), long("👩‍👩‍👧"), long("שלום "), long("*_~`"), long("a\u202eb\u2066"), long("e\u0301\u0302\u0303"), "\u200b", long(":x:"), "one\ntwo ```"}
@@ -295,7 +295,7 @@ func hostileText() string {
 	return string(runes[:3000])
 }
 
-// quoted is what a message shows as it was written.
+// quoted returns what a message shows as it was written.
 func quoted(m Message) []string {
 	var parts []string
 	for _, b := range m.Blocks {

@@ -14,7 +14,7 @@ func Loading(title string) slack.ModalViewRequest {
 	return Notice(title, "One moment…\n\nIf this doesn't change within 30 seconds, close it and try again.")
 }
 
-// Notice is a modal that only shows a text: mrkdwn, escaped.
+// Notice returns a modal that only shows a text: mrkdwn, escaped.
 func Notice(title, text string) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type:   slack.VTModal,
@@ -41,22 +41,22 @@ func Deny(value string) slack.ModalViewRequest {
 	}
 }
 
-// WaitingList is a page of the requests that wait for the reader's approval.
+// WaitingList returns a page of the requests that wait for the reader's approval.
 func WaitingList(lines []schema.WaitingLine, total, page int, zone, workspaceURL string) slack.ModalViewRequest {
 	return list(ListWaiting, "Waiting for my approval", total, page, waitingLines(lines, zone, workspaceURL))
 }
 
-// RequestList is a page of the reader's requests.
+// RequestList returns a page of the reader's requests.
 func RequestList(lines []schema.RequestLine, total, page int, zone, workspaceURL string) slack.ModalViewRequest {
 	return list(ListRequests, "My requests", total, page, requestLines(lines, zone, workspaceURL))
 }
 
-// AccessList is a page of the reader's current access.
+// AccessList returns a page of the reader's current access.
 func AccessList(lines []schema.AccessLine, total, page int, zone string) slack.ModalViewRequest {
 	return list(ListAccess, "My current access", total, page, accessLines(lines, zone))
 }
 
-// ItemList is a page of a request's items: all for its requester and submitter, an approver's own for an approver. None: the
+// ItemList returns a page of a request's items: all for its requester and submitter, an approver's own for an approver. None: the
 // reader may not see any.
 func ItemList(r *schema.Request, readerID int64, page int, zone string) (view slack.ModalViewRequest, lines, total int) {
 	items := r.Items
@@ -78,7 +78,7 @@ func ItemList(r *schema.Request, readerID int64, page int, zone string) (view sl
 	return list(ListItems(r.ID), fmt.Sprintf("Request #%d", r.ID), len(told), page, blocks), len(shown), len(told)
 }
 
-// seeAll is a button that lists what a message has no room for.
+// seeAll returns a button that lists what a message has no room for.
 func seeAll(r *schema.Request, items int) *slack.ButtonBlockElement {
 	return button(ActionShowAll, ListValue(ListItems(r.ID), 1), fmt.Sprintf("Show all %d", items), slack.StyleDefault)
 }

@@ -109,7 +109,7 @@ We keep trying until it succeeds. Check that the application is available.`},
 	})
 
 	t.Run("report of the only item says nothing of a rest", func(t *testing.T) {
-		t.Run("the only item failed: no rest is said to go on", func(t *testing.T) {
+		t.Run("only item that failed leaves no other items to mention", func(t *testing.T) {
 			r := newRequest(problem(approvedBy(item(1, schema.Failed, "reader"), bob, "Bob Owner"), schema.ObjectGone, "team"))
 			assert.NotContains(t, text(Report(r, ReportFailed, []int64{1}, "UTC")), "rest of the request")
 		})

@@ -40,7 +40,7 @@ func requestAgain(number int64) *slack.ButtonBlockElement {
 // reasonRoom is how much of the reasons for denying a message can quote in all.
 const reasonRoom = 4000
 
-// standings says how items stand: each standing once, with its items. Reasons for denials are quoted in full as far as there is
+// standings lists the items by standing, each standing once. Reasons for denials are quoted in full as far as there is
 // room.
 func (b *body) standings(items []told) {
 	room, reasons := listRoom, reasonRoom
@@ -78,7 +78,7 @@ func (b *body) standings(items []told) {
 	}
 }
 
-// denialOf is the approver's reason for a denial, as they wrote it.
+// denialOf returns the approver's reason for a denial, as they wrote it.
 func denialOf(i told) string {
 	if i.phase != denied || i.Decision == nil {
 		return ""

@@ -39,7 +39,7 @@ func AnswerQuestion(r *schema.Request, e schema.Question) slack.ModalViewRequest
 		small("All approvers of the request will see your answer."))
 }
 
-// writing is a modal with one text field.
+// writing returns a modal with one text field.
 func writing(title, submit, callback, metadata, label string, atMost int, before ...slack.Block) slack.ModalViewRequest {
 	text := slack.NewPlainTextInputBlockElement(nil, ActionWritten).WithMultiline(true).WithMaxLength(atMost)
 	return slack.ModalViewRequest{
@@ -53,7 +53,7 @@ func writing(title, submit, callback, metadata, label string, atMost int, before
 	}
 }
 
-// asWritten is what someone wrote, as they wrote it, cut to so many characters.
+// asWritten returns what someone wrote, as they wrote it, cut to so many characters.
 func asWritten(text string, atMost int) slack.Block {
 	text = Cut(CleanLines(text), atMost)
 	if text == "" {

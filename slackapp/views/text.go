@@ -40,7 +40,7 @@ const (
 )
 
 // Escape turns any text into one line of mrkdwn that shows it literally and pings no one. A right-to-left name is isolated, so
-// that it does not reorder the text beside it.
+// that it does not reorder the text next to it.
 func Escape(s string) string {
 	s = Clean(s)
 	runes := []rune(s)

@@ -18,7 +18,7 @@ func TestText(t *testing.T) {
 			{"several lines", "one\r\ntwo\u2028three\tfour", "one two three four"},
 			{"an override of direction", "abc\u202edcba\u202c \u2066x\u2069\u200f", "abcdcba x"},
 			{"what is invisible", "pay\u200brol\u00adl\x00\ufeff", "payroll"},
-			{"bytes that are no text", "a\xffb", "a\ufffdb"},
+			{"bytes that are not text", "a\xffb", "a\ufffdb"},
 			{"a right-to-left name", "שלום", "\u2068שלום\u2069"},
 			{"a family", "👩‍👩‍👧", "👩‍👩‍👧"},
 			{"nothing", " \u200e ", ""},
@@ -44,7 +44,7 @@ func TestText(t *testing.T) {
 			{"a family stays together", "a👩‍👩‍👧", 8, "a…"},
 			{"a flag stays together", "ab🇩🇪", 5, "ab…"},
 			{"an accent stays with its letter", "abe\u0301", 3, "ab…"},
-			{"a pile of marks is cut all the same", "e" + strings.Repeat("\u0301", 50), 10, "e" + strings.Repeat("\u0301", 8) + "…"},
+			{"a pile of marks is cut too", "e" + strings.Repeat("\u0301", 50), 10, "e" + strings.Repeat("\u0301", 8) + "…"},
 		} {
 			t.Run(c.what, func(t *testing.T) {
 				got := Cut(c.in, c.n)

@@ -201,7 +201,7 @@ func (d *demo) awaitEnd(ctx context.Context, number int64, ends time.Time) error
 	return d.expect(ctx, false)
 }
 
-// awaitNotification waits for a new message with the text, besides the request card: Slack sends no notification for an edit.
+// awaitNotification waits for a new message with the text, other than the request card: Slack sends no notification for an edit.
 func awaitNotification(actor *slacksim.Actor, text string) (slacksim.Message, error) {
 	err := actor.WaitUntil("a notification says "+text, func(s slacksim.Screen) bool {
 		n := 0

@@ -318,7 +318,7 @@ func (s *system) findInTheWebUI(p *slackpage.Tab, ui, state string, request int6
 	p.See("Load next steps")
 }
 
-// bigDirectory is a company in which Priya has so much access that Alice lacks that the form needs several pages.
+// bigDirectory returns a company in which Priya has so much access that Alice lacks that the form needs several pages.
 func bigDirectory(t *testing.T, applications, each int) string {
 	t.Helper()
 	dir := t.TempDir()

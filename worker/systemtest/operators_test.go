@@ -95,7 +95,7 @@ func TestOperator(t *testing.T) {
 	})
 }
 
-// description returns all that Temporal shows of a run besides its history: memo, search attributes, summary, details and
+// description returns all that Temporal shows of a run except its history: memo, search attributes, summary, details and
 // pending activities.
 func (s *system) description(workflowID string) string {
 	s.t.Helper()

@@ -22,7 +22,7 @@ func (s *system) policy(format string, names ...any) {
 	s.runOnce("worker", []string{"policy", "apply", file}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
 }
 
-// search finds access grants by name in the form, one after the other, and ticks them.
+// search finds access grants by name in the form, in turn, and ticks them.
 func (s *system) search(a *slacksim.MustActor, grants ...string) {
 	s.t.Helper()
 	for _, grant := range grants {

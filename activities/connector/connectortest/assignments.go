@@ -11,7 +11,7 @@ import (
 )
 
 func grantsAgain(t *testing.T, h assignments) {
-	c, a := open(t, h), fresh(t, h)
+	c, a := open(t, h), newAssignment(t, h)
 	requireHeld(t, h, c, a, false)
 	for range 3 {
 		require.NoError(t, c.Grant(t.Context(), a))
@@ -21,7 +21,7 @@ func grantsAgain(t *testing.T, h assignments) {
 }
 
 func revokesAgain(t *testing.T, h assignments) {
-	c, a := open(t, h), fresh(t, h)
+	c, a := open(t, h), newAssignment(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
 	for range 3 {
@@ -32,7 +32,7 @@ func revokesAgain(t *testing.T, h assignments) {
 }
 
 func changesNothingElse(t *testing.T, h assignments) {
-	c, a, b := open(t, h), fresh(t, h), fresh(t, h)
+	c, a, b := open(t, h), newAssignment(t, h), newAssignment(t, h)
 	crossed := []connector.Assignment{{Account: a.Account, Object: b.Object}, {Account: b.Account, Object: a.Object}}
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, b, false)
@@ -46,7 +46,7 @@ func changesNothingElse(t *testing.T, h assignments) {
 	}
 }
 
-// creator skips tests about creating accounts for connectors that do not.
+// creator skips the test if the connector creates no accounts.
 func creator(t *testing.T, c connector.Connector) connector.AccountCreator {
 	t.Helper()
 	creator, ok := c.(connector.AccountCreator)
@@ -61,13 +61,13 @@ func createsMissingAccount(t *testing.T, h Harness) {
 	creator(t, c)
 	a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
 	requireGone(t, connector.Account, a.Account, c.Grant(t.Context(), a))
-	require.False(t, h.Exists(t, a.Account), "Grant alone creates nothing")
+	require.False(t, h.Exists(t, a.Account), "Grant itself creates nothing")
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
 }
 
 func createsAccountOnce(t *testing.T, h Harness) {
-	c, a := open(t, h), fresh(t, h)
+	c, a := open(t, h), newAssignment(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	require.NoError(t, creator(t, c).CreateAccount(t.Context(), a.Account))
 	requireHeld(t, h, c, a, true)
@@ -94,7 +94,7 @@ func missingObject(t *testing.T, h Harness) {
 		requireGone(t, connector.Object, a.Object, connector.Ensure(t.Context(), c, a, true))
 		requireGone(t, connector.Object, a.Object, c.Revoke(t.Context(), a))
 		require.False(t, h.Exists(t, a.Object))
-		require.Equal(t, existed, h.Exists(t, account), "no account is created for an object that cannot be granted")
+		require.Equal(t, existed, h.Exists(t, account), "no account for an object that cannot be granted")
 	}
 }
 
@@ -110,7 +110,7 @@ func revokesFromGone(t *testing.T, h Harness) {
 }
 
 func revokesWhatOthersGranted(t *testing.T, h assignments) {
-	c, a, both := open(t, h), fresh(t, h), fresh(t, h)
+	c, a, both := open(t, h), newAssignment(t, h), newAssignment(t, h)
 	h.GrantByHand(t, a)
 	requireHeld(t, h, c, a, true)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
@@ -123,7 +123,7 @@ func revokesWhatOthersGranted(t *testing.T, h assignments) {
 }
 
 func followsWhatOthersRevoked(t *testing.T, h assignments) {
-	c, a := open(t, h), fresh(t, h)
+	c, a := open(t, h), newAssignment(t, h)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	h.RevokeByHand(t, a)
 	requireHeld(t, h, c, a, false)
@@ -153,7 +153,7 @@ func lister(t *testing.T, c connector.Connector) connector.Lister {
 	t.Helper()
 	lister, ok := c.(connector.Lister)
 	if !ok {
-		t.Skip("this connector does not list")
+		t.Skip("this connector lists nothing")
 	}
 	return lister
 }
@@ -162,20 +162,20 @@ func lists(t *testing.T, h Harness) {
 	c := open(t, h)
 	held := map[connector.Assignment]int{}
 	object := h.Object(t)
-	for range 7 { // more than a page, if the harness keeps pages small
+	for range 7 { // more than one page, if the harness uses small pages
 		a := connector.Assignment{Account: h.Account(t), Object: object}
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 		held[a] = 0
 	}
-	manualTasks, not := fresh(t, h), fresh(t, h)
-	h.GrantByHand(t, manualTasks)
-	require.NoError(t, connector.Ensure(t.Context(), c, manualTasks, true)) // given twice, told once
-	held[manualTasks] = 0
+	byHand, unheld := newAssignment(t, h), newAssignment(t, h)
+	h.GrantByHand(t, byHand)
+	require.NoError(t, connector.Ensure(t.Context(), c, byHand, true)) // granted twice, listed once
+	held[byHand] = 0
 	require.NoError(t, lister(t, c).List(t.Context(), func(a connector.Assignment) error {
-		if _, ours := held[a]; ours {
+		if _, ok := held[a]; ok {
 			held[a]++
 		}
-		require.NotEqual(t, not, a)
+		require.NotEqual(t, unheld, a)
 		return nil
 	}))
 	for a, times := range held {
@@ -185,29 +185,29 @@ func lists(t *testing.T, h Harness) {
 
 func listingEnds(t *testing.T, h Harness) {
 	c := open(t, h)
-	require.NoError(t, connector.Ensure(t.Context(), c, fresh(t, h), true))
-	require.NoError(t, connector.Ensure(t.Context(), c, fresh(t, h), true))
-	enough, calls := errors.New("enough"), 0
+	require.NoError(t, connector.Ensure(t.Context(), c, newAssignment(t, h), true))
+	require.NoError(t, connector.Ensure(t.Context(), c, newAssignment(t, h), true))
+	errStop, calls := errors.New("stop"), 0
 	err := lister(t, c).List(t.Context(), func(connector.Assignment) error {
 		calls++
-		return enough
+		return errStop
 	})
-	require.Equal(t, enough, err)
+	require.Equal(t, errStop, err)
 	require.Equal(t, 1, calls)
 }
 
-// liar says that it did what it was asked for.
-type liar struct{ connector.Connector }
+// falseSuccess reports success without changing anything.
+type falseSuccess struct{ connector.Connector }
 
-func (liar) Grant(context.Context, connector.Assignment) error  { return nil }
-func (liar) Revoke(context.Context, connector.Assignment) error { return nil }
+func (falseSuccess) Grant(context.Context, connector.Assignment) error  { return nil }
+func (falseSuccess) Revoke(context.Context, connector.Assignment) error { return nil }
 
-func findsLies(t *testing.T, h assignments) {
-	c, a := open(t, h), fresh(t, h)
+func detectsFalseSuccess(t *testing.T, h assignments) {
+	c, a := open(t, h), newAssignment(t, h)
 	for _, held := range []bool{true, false} {
-		var wrong *connector.NotAsWanted
-		require.ErrorAs(t, connector.Ensure(t.Context(), liar{c}, a, held), &wrong)
-		require.Equal(t, connector.NotAsWanted{Assignment: a, Want: held, Got: connector.State{Held: !held}}, *wrong)
+		var wrong *connector.NotConfirmed
+		require.ErrorAs(t, connector.Ensure(t.Context(), falseSuccess{c}, a, held), &wrong)
+		require.Equal(t, connector.NotConfirmed{Assignment: a, Want: held, Got: connector.State{Held: !held}}, *wrong)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
 	}
 }

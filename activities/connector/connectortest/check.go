@@ -9,7 +9,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// checker skips tests about looking at credentials for connectors that do not.
+// checker skips the test if the connector cannot check.
 func checker(t *testing.T, c connector.Connector) connector.Checker {
 	t.Helper()
 	checker, ok := c.(connector.Checker)
@@ -20,23 +20,23 @@ func checker(t *testing.T, c connector.Connector) connector.Checker {
 }
 
 func checks(t *testing.T, h assignments) {
-	c, a := open(t, h), fresh(t, h)
+	c, a := open(t, h), newAssignment(t, h)
 	for _, held := range []bool{true, false} {
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
-		says, err := checker(t, c).Check(t.Context())
+		report, err := checker(t, c).Check(t.Context())
 		require.NoError(t, err)
-		require.NotEmpty(t, says)
-		require.NotContains(t, says, "\n", "a line for operators")
+		require.NotEmpty(t, report)
+		require.NotContains(t, report, "\n", "one line for operators")
 		requireHeld(t, h, c, a, held)
 	}
 }
 
 func checksBadCredentials(t *testing.T, h Harness) {
-	c, secret := h.OpenBadly(t)
+	c, secret := h.OpenWithBadCredentials(t)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	says, err := checker(t, c).Check(t.Context())
+	report, err := checker(t, c).Check(t.Context())
 	requireClass(t, connector.ClassDenied, err)
-	require.NotContains(t, err.Error()+says, secret)
+	require.NotContains(t, err.Error()+report, secret)
 }
 
 func checksWhatIsDown(t *testing.T, h Harness) {
@@ -45,7 +45,7 @@ func checksWhatIsDown(t *testing.T, h Harness) {
 	addr := listener.Addr().String()
 	require.NoError(t, listener.Close())
 	c := openAt(t, h, addr)
-	requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error {
+	requireClass(t, connector.ClassUnavailable, within(t, h.CallTimeout()+promptly, func() error {
 		_, err := checker(t, c).Check(t.Context())
 		return err
 	}))

@@ -14,8 +14,8 @@ import (
 
 const many = 12
 
-// atOnce runs f many times at once, after all have started.
-func atOnce(f func(i int)) {
+// concurrently runs f in many goroutines, which all start at the same time.
+func concurrently(f func(i int)) {
 	var running sync.WaitGroup
 	start := make(chan struct{})
 	for i := range many {
@@ -28,7 +28,7 @@ func atOnce(f func(i int)) {
 	running.Wait()
 }
 
-func patience(t *testing.T) context.Context {
+func withDeadline(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -36,25 +36,25 @@ func patience(t *testing.T) context.Context {
 }
 
 func manyAtOnce(t *testing.T, h assignments) {
-	c, ctx := open(t, h), patience(t)
+	c, ctx := open(t, h), withDeadline(t)
 	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 	if _, ok := c.(connector.AccountCreator); ok {
 		a.Account = h.MissingAccount(t)
 	}
 	for _, held := range []bool{true, false} {
-		atOnce(func(int) { assert.NoError(t, ensure(ctx, c, a, held)) })
+		concurrently(func(int) { assert.NoError(t, ensure(ctx, c, a, held)) })
 		requireHeld(t, h, c, a, held)
 	}
 }
 
 func manyAccountsAtOnce(t *testing.T, h assignments) {
-	c, ctx, object := open(t, h), patience(t), h.Object(t)
+	c, ctx, object := open(t, h), withDeadline(t), h.Object(t)
 	var assignments []connector.Assignment
 	for range many {
 		assignments = append(assignments, connector.Assignment{Account: h.Account(t), Object: object})
 	}
 	for _, held := range []bool{true, false} {
-		atOnce(func(i int) { assert.NoError(t, ensure(ctx, c, assignments[i], held)) })
+		concurrently(func(i int) { assert.NoError(t, ensure(ctx, c, assignments[i], held)) })
 		for _, a := range assignments {
 			requireHeld(t, h, c, a, held)
 		}
@@ -62,12 +62,12 @@ func manyAccountsAtOnce(t *testing.T, h assignments) {
 }
 
 func grantingAgainstRevoking(t *testing.T, h assignments) {
-	c, ctx, a := open(t, h), patience(t), fresh(t, h)
-	atOnce(func(i int) {
+	c, ctx, a := open(t, h), withDeadline(t), newAssignment(t, h)
+	concurrently(func(i int) {
 		held := i%2 == 0
 		for range 5 {
 			if err := connector.Ensure(ctx, c, a, held); err != nil {
-				assert.True(t, again(err), "%v", err)
+				assert.True(t, canRetry(err), "%v", err)
 			}
 		}
 	})

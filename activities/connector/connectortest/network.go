@@ -13,11 +13,10 @@ import (
 	"accessbot/activities/connector"
 )
 
-// promptly is how late a call may be that should return at once, on a machine
-// that is busy.
+// promptly is how long a call that should return at once may take on a busy machine.
 const promptly = 2 * time.Second
 
-// within calls f and fails t if that takes longer.
+// within calls f and fails t if it takes longer than limit.
 func within(t *testing.T, limit time.Duration, f func() error) error {
 	t.Helper()
 	start := time.Now()
@@ -26,12 +25,12 @@ func within(t *testing.T, limit time.Duration, f func() error) error {
 	return err
 }
 
-// calls are all calls that act on an assignment.
+// calls returns every call of a connector that takes an assignment.
 func calls(c connector.Connector, a connector.Assignment) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"Read":  func(ctx context.Context) error { _, err := c.Read(ctx, a); return err },
-		"Grant": func(ctx context.Context) error { return c.Grant(ctx, a) },
-		"Take":  func(ctx context.Context) error { return c.Revoke(ctx, a) },
+		"Read":   func(ctx context.Context) error { _, err := c.Read(ctx, a); return err },
+		"Grant":  func(ctx context.Context) error { return c.Grant(ctx, a) },
+		"Revoke": func(ctx context.Context) error { return c.Revoke(ctx, a) },
 	}
 }
 
@@ -42,111 +41,111 @@ func opensWhileDown(t *testing.T, h Harness) {
 	require.NoError(t, listener.Close())
 
 	c := openAt(t, h, addr)
-	for _, call := range calls(c, fresh(t, h)) {
-		requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error { return call(t.Context()) }))
+	for _, call := range calls(c, newAssignment(t, h)) {
+		requireClass(t, connector.ClassUnavailable, within(t, h.CallTimeout()+promptly, func() error { return call(t.Context()) }))
 	}
 }
 
-func swallowed(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+func neverAnswers(t *testing.T, h Harness) {
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
-	p.turn(swallowing)
+	p.setMode(swallowing)
 	for _, held := range []bool{true, false} {
-		requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error {
+		requireClass(t, connector.ClassUnavailable, within(t, h.CallTimeout()+promptly, func() error {
 			return connector.Ensure(t.Context(), c, a, held)
 		}))
 	}
-	p.turn(fair)
+	p.setMode(forwarding)
 	require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 	requireHeld(t, h, c, a, true)
 }
 
-func fallsSilent(t *testing.T, h Harness) {
-	a := fresh(t, h)
+func stopsAnswering(t *testing.T, h Harness) {
+	a := newAssignment(t, h)
 	var running sync.WaitGroup
 	for name := range calls(nil, a) {
 		p := newProxy(t, h.Addr())
 		c := openAt(t, h, p.addr())
-		_, err := c.Read(t.Context(), a) // there is a connection now
+		_, err := c.Read(t.Context(), a) // opens a connection
 		require.NoError(t, err)
-		p.turn(swallowing)
+		p.setMode(swallowing)
 		running.Go(func() {
 			start := time.Now()
 			err := calls(c, a)[name](t.Context())
 			assert.Equal(t, connector.ClassUnavailable, connector.ClassOf(err), "%s: %v", name, err)
-			assert.Less(t, time.Since(start), h.Bound()+promptly, name)
+			assert.Less(t, time.Since(start), h.CallTimeout()+promptly, name)
 		})
 	}
 	running.Wait()
 	require.False(t, h.Holds(t, a))
 }
 
-func cut(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+func lostConnection(t *testing.T, h Harness) {
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
 	for _, held := range []bool{true, false} {
-		p.turn(cutting)
+		p.setMode(closing)
 		for _, call := range calls(c, a) {
-			requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error { return call(t.Context()) }))
+			requireClass(t, connector.ClassUnavailable, within(t, h.CallTimeout()+promptly, func() error { return call(t.Context()) }))
 		}
-		p.turn(fair)
+		p.setMode(forwarding)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
 		requireHeld(t, h, c, a, held)
 	}
 }
 
-func diedWhileIdle(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+func diesWhileIdle(t *testing.T, h Harness) {
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
 	for range 3 {
 		for name, call := range calls(c, a) {
 			require.NoError(t, call(t.Context()))
-			p.cutOnce()
+			p.closeOnce()
 			require.NoError(t, call(t.Context()), name)
 		}
 	}
 }
 
-func lostAnswer(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+func lostResponse(t *testing.T, h Harness) {
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
 	for _, held := range []bool{true, false} {
-		p.loseAnswersFrom(h.FinalBytes())
-		requireClass(t, connector.ClassUnavailable, within(t, h.Bound()+promptly, func() error {
+		p.loseResponsesAfter(h.ChangeMarker())
+		requireClass(t, connector.ClassUnavailable, within(t, h.CallTimeout()+promptly, func() error {
 			return connector.Ensure(t.Context(), c, a, held)
 		}))
-		require.Equal(t, held, h.Holds(t, a), "it was done, only the answer is missing")
-		p.turn(fair)
+		require.Equal(t, held, h.Holds(t, a), "the change was made, only the response is missing")
+		p.setMode(forwarding)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
 		requireHeld(t, h, c, a, held)
 	}
 }
 
 func cancelled(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
 	for _, connected := range []bool{false, true} {
 		for _, call := range calls(c, a) {
 			if connected {
-				p.turn(fair)
+				p.setMode(forwarding)
 				_, err := c.Read(t.Context(), a)
 				require.NoError(t, err)
 			}
-			p.turn(swallowing)
+			p.setMode(swallowing)
 			ctx, cancel := context.WithCancel(t.Context())
-			heard, answer := p.nextHeard(), make(chan error, 1)
-			go func() { answer <- call(ctx) }()
-			<-heard
+			received, result := p.nextReceived(), make(chan error, 1)
+			go func() { result <- call(ctx) }()
+			<-received
 			cancel()
-			requireCancelled(t, within(t, promptly, func() error { return <-answer }))
-			requireCancelled(t, call(ctx)) // cancelled before it begins
-			p.turn(cutting)                // what is left of the swallowed connections
+			requireCancelled(t, within(t, promptly, func() error { return <-result }))
+			requireCancelled(t, call(ctx)) // cancelled before it starts
+			p.setMode(closing)             // closes the remaining connections
 		}
 	}
 	require.False(t, h.Holds(t, a))
 }
 
-// requireCancelled: the context's error, and not a class of its own.
+// requireCancelled requires the context's error, without a class.
 func requireCancelled(t *testing.T, err error) {
 	t.Helper()
 	require.ErrorIs(t, err, context.Canceled)
@@ -155,9 +154,9 @@ func requireCancelled(t *testing.T, err error) {
 }
 
 func deadline(t *testing.T, h Harness) {
-	p, a := newProxy(t, h.Addr()), fresh(t, h)
+	p, a := newProxy(t, h.Addr()), newAssignment(t, h)
 	c := openAt(t, h, p.addr())
-	p.turn(swallowing)
+	p.setMode(swallowing)
 	for _, call := range calls(c, a) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		err := within(t, promptly, func() error { return call(ctx) })
@@ -168,9 +167,9 @@ func deadline(t *testing.T, h Harness) {
 }
 
 func badCredentials(t *testing.T, h Harness) {
-	c, secret := h.OpenBadly(t)
+	c, secret := h.OpenWithBadCredentials(t)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	for _, call := range calls(c, fresh(t, h)) {
+	for _, call := range calls(c, newAssignment(t, h)) {
 		err := call(t.Context())
 		requireClass(t, connector.ClassDenied, err)
 		require.NotContains(t, err.Error(), secret)

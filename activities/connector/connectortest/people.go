@@ -8,74 +8,74 @@ import (
 	"accessbot/activities/connector"
 )
 
-// People is a Harness for a connector behind which people act, and no system: their answers are all that is known. Open's
-// connector is one whose approvals someone answers at once.
+// ManualHarness is a harness for a connector whose changes people make by hand. Tasks of the connector that Open returns are done
+// at once.
 //
-// What Run tries beyond this cannot be there: no address, connection or credentials that could fail, no list of accounts and
-// objects in which one could be missing, and no name that would be refused by itself rather than by someone.
-type People interface {
+// The other tests of Run do not apply: there is no address, connection or credential that could fail, no accounts or objects that
+// could be missing, and no name that is refused without a person.
+type ManualHarness interface {
 	assignments
-	// Unanswered opens the connector while no one answers. Answer answers what is asked about an assignment with Done.
-	Unanswered(t *testing.T) connector.Connector
-	Answer(t *testing.T, a connector.Assignment)
-	// Asked is how often someone was asked about an assignment.
-	Asked(t *testing.T, a connector.Assignment) int
+	// OpenUnanswered opens a connector whose tasks stay open until Complete marks them as done.
+	OpenUnanswered(t *testing.T) connector.Connector
+	Complete(t *testing.T, a connector.Assignment)
+	// TaskCount returns how many tasks there were for an assignment.
+	TaskCount(t *testing.T, a connector.Assignment) int
 }
 
-// RunPeople runs what of the suite applies to such a connector, and what only applies to it.
-func RunPeople(t *testing.T, h People) {
+// RunManual runs the part of the suite that applies to such a connector, and the tests that apply only to it.
+func RunManual(t *testing.T, h ManualHarness) {
 	for name, test := range map[string]func(*testing.T, assignments){
-		"the program is handed a connector with all of its abilities":    can,
-		"what is granted is held, and granting it again changes nothing": grantsAgain,
-		"what is revoked is gone, and taking it again changes nothing":   revokesAgain,
-		"only the assignment that is asked for changes":                  changesNothingElse,
-		"what someone else granted is held, and can be revoked":          revokesWhatOthersGranted,
-		"what someone else revoked can be granted again, and revoked":    followsWhatOthersRevoked,
-		"what lies about granting and taking is found out":               findsLies,
-		"one assignment given, then revoked, by many at once":            manyAtOnce,
-		"many accounts get and lose one object at once":                  manyAccountsAtOnce,
-		"granting and revoking at once end in what is asked for last":    grantingAgainstRevoking,
-		"a check says what it sees and changes nothing":                  checks,
+		"connector has all of its optional interfaces":                              hasCapabilities,
+		"grant is held, and repeating it changes nothing":                           grantsAgain,
+		"revocation is complete, and repeating it changes nothing":                  revokesAgain,
+		"change affects its assignment only":                                        changesNothingElse,
+		"access that someone else granted is held and can be revoked":               revokesWhatOthersGranted,
+		"access that someone else revoked can be granted again and revoked":         followsWhatOthersRevoked,
+		"false success of the target is detected":                                   detectsFalseSuccess,
+		"concurrent grants, then revocations, of one assignment succeed":            manyAtOnce,
+		"concurrent grants and revocations of one object for many accounts succeed": manyAccountsAtOnce,
+		"concurrent grants and revocations end with the last change":                grantingAgainstRevoking,
+		"check reports what it sees and changes nothing":                            checks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)
 		})
 	}
-	t.Run("until someone answers it is pending, and they are asked once", func(t *testing.T) {
+	t.Run("change is pending until its one task is done", func(t *testing.T) {
 		t.Parallel()
-		waits(t, h)
+		staysPending(t, h)
 	})
-	t.Run("what was not done yet needs no one when it is not wanted any more", func(t *testing.T) {
+	t.Run("grant that was not done yet is cancelled without a task", func(t *testing.T) {
 		t.Parallel()
-		drops(t, h)
+		cancelsTask(t, h)
 	})
 }
 
-func waits(t *testing.T, h People) {
-	c := h.Unanswered(t)
+func staysPending(t *testing.T, h ManualHarness) {
+	c := h.OpenUnanswered(t)
 	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-	for n, held := range []bool{true, false} {
+	for i, held := range []bool{true, false} {
 		for range 3 {
 			requireClass(t, connector.ClassPending, connector.Ensure(t.Context(), c, a, held))
-			require.Equal(t, n+1, h.Asked(t, a))
+			require.Equal(t, i+1, h.TaskCount(t, a))
 			require.Equal(t, !held, h.Holds(t, a))
 		}
 		state, err := c.Read(t.Context(), a)
 		require.NoError(t, err)
 		require.True(t, state.Pending)
 		require.NotEmpty(t, state.WaitsFor)
-		h.Answer(t, a)
+		h.Complete(t, a)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, held))
 		requireHeld(t, h, c, a, held)
 	}
 }
 
-func drops(t *testing.T, h People) {
-	c := h.Unanswered(t)
+func cancelsTask(t *testing.T, h ManualHarness) {
+	c := h.OpenUnanswered(t)
 	a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 	requireClass(t, connector.ClassPending, connector.Ensure(t.Context(), c, a, true))
 	require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 	requireHeld(t, h, c, a, false)
-	require.Equal(t, 1, h.Asked(t, a))
+	require.Equal(t, 1, h.TaskCount(t, a))
 }

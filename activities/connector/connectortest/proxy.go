@@ -9,38 +9,38 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// weather is what a proxy does with what passes through it.
-type weather int
+// proxyMode is what a proxy does with its connections.
+type proxyMode int
 
 const (
-	fair       weather = iota
-	swallowing         // connections are taken, nothing comes through
-	cutting            // every connection is closed, old ones too
+	forwarding proxyMode = iota
+	swallowing           // accepts connections and forwards nothing
+	closing              // closes every connection, including open ones
 )
 
-// proxy is a network of our own making between a connector and its target.
+// proxy is a TCP proxy between a connector and its target.
 type proxy struct {
 	listener net.Listener
 	target   string
 
-	mu       sync.Mutex
-	weather  weather
-	loseFrom string        // once the client has sent this, its answers are lost
-	lost     bool          // ... and it has
-	heard    chan struct{} // closed at the next bytes from a client
-	conns    map[net.Conn]struct{}
+	mu        sync.Mutex
+	mode      proxyMode
+	loseAfter string        // once a client has sent this, responses are lost
+	losing    bool          // a client has sent loseAfter
+	received  chan struct{} // closed at the next bytes from a client
+	conns     map[net.Conn]struct{}
 }
 
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{listener: listener, target: target, heard: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p := &proxy{listener: listener, target: target, received: make(chan struct{}), conns: map[net.Conn]struct{}{}}
 	var running sync.WaitGroup
 	running.Go(func() { p.accept(&running) })
 	t.Cleanup(func() {
 		_ = listener.Close() // ends accept
-		p.turn(cutting)      // ends the rest
+		p.setMode(closing)   // ends the rest
 		running.Wait()
 	})
 	return p
@@ -48,45 +48,44 @@ func newProxy(t *testing.T, target string) *proxy {
 
 func (p *proxy) addr() string { return p.listener.Addr().String() }
 
-// turn changes the weather for all connections, those that are open too.
-func (p *proxy) turn(w weather) {
+// setMode changes the mode for all connections, including open ones.
+func (p *proxy) setMode(mode proxyMode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.weather = w
-	p.loseFrom, p.lost = "", false
-	if w == cutting {
+	p.mode = mode
+	p.loseAfter, p.losing = "", false
+	if mode == closing {
 		p.closeAll()
 	}
 }
 
-// closeAll cuts what is open now. The caller holds mu.
+// closeAll closes all open connections. The caller holds mu.
 func (p *proxy) closeAll() {
 	for conn := range p.conns {
 		_ = conn.Close()
 	}
 }
 
-// cutOnce closes all open connections; new ones are fine.
-func (p *proxy) cutOnce() {
+// closeOnce closes all open connections and accepts new ones.
+func (p *proxy) closeOnce() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closeAll()
 }
 
-// loseAnswersFrom lets everything through to the target, but nothing back once
-// a client has sent marker.
-func (p *proxy) loseAnswersFrom(marker string) {
+// loseResponsesAfter forwards everything to the target, and no response once a client has sent marker.
+func (p *proxy) loseResponsesAfter(marker string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.weather, p.loseFrom, p.lost = fair, marker, false
+	p.mode, p.loseAfter, p.losing = forwarding, marker, false
 }
 
-// nextHeard is closed when a client sends something from now on.
-func (p *proxy) nextHeard() <-chan struct{} {
+// nextReceived returns a channel that is closed when a client next sends something.
+func (p *proxy) nextReceived() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.heard = make(chan struct{})
-	return p.heard
+	p.received = make(chan struct{})
+	return p.received
 }
 
 func (p *proxy) accept(running *sync.WaitGroup) {
@@ -111,7 +110,7 @@ func (p *proxy) accept(running *sync.WaitGroup) {
 func (p *proxy) keep(client, server net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.weather == cutting {
+	if p.mode == closing {
 		_, _ = client.Close(), server.Close()
 		return false
 	}
@@ -119,7 +118,7 @@ func (p *proxy) keep(client, server net.Conn) bool {
 	return true
 }
 
-// pipe carries what passes from one side to the other, until either is closed.
+// pipe copies what passes accepts from one connection to the other, until either is closed.
 func (p *proxy) pipe(from, to net.Conn, passes func([]byte) bool) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -142,18 +141,18 @@ func (p *proxy) fromClient(data []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.heard:
+	case <-p.received:
 	default:
-		close(p.heard)
+		close(p.received)
 	}
-	if p.loseFrom != "" && bytes.Contains(data, []byte(p.loseFrom)) {
-		p.lost = true
+	if p.loseAfter != "" && bytes.Contains(data, []byte(p.loseAfter)) {
+		p.losing = true
 	}
-	return p.weather == fair
+	return p.mode == forwarding
 }
 
 func (p *proxy) fromServer([]byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.weather == fair && !p.lost
+	return p.mode == forwarding && !p.losing
 }

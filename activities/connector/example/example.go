@@ -1,5 +1,5 @@
-// Package example is a connector to a system that keeps each group as a file with
-// a member on each line: the one that docs/connectors.md explains.
+// Package example is a connector to a system that stores each group as a file, with one member per line. docs/connectors.md
+// explains it.
 package example
 
 import (
@@ -15,16 +15,15 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Settings are what the file CONNECTORS_FILE says of an instance.
+// Settings are the settings of an instance in CONNECTORS_FILE.
 type Settings struct {
 	Folder string `yaml:"folder"`
 }
 
-// Open makes the connector. It does not look whether the folder is there: a
-// target need not be up when the worker starts.
+// Open returns the connector. It does not check that the folder exists: a target may be down when the worker starts.
 func (s *Settings) Open() (connector.Connector, error) {
 	if !filepath.IsAbs(s.Folder) {
-		return nil, &connector.Denied{Do: "set folder to the absolute path of the folder with the groups"}
+		return nil, &connector.Denied{Fix: "set folder to the absolute path of the folder with the groups"}
 	}
 	return &Connector{folder: s.Folder}, nil
 }
@@ -35,10 +34,10 @@ type Connector struct {
 	mutex  sync.Mutex
 }
 
-// Close has nothing to close.
+// Close does nothing.
 func (c *Connector) Close() error { return nil }
 
-// Read tells whether the account is on a line of the group's file.
+// Read looks for the account in the group's file.
 func (c *Connector) Read(_ context.Context, a connector.Assignment) (connector.State, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -46,7 +45,7 @@ func (c *Connector) Read(_ context.Context, a connector.Assignment) (connector.S
 	return connector.State{Held: slices.Contains(members, a.Account)}, err
 }
 
-// Grant adds the line, unless it is there.
+// Grant adds the line if it is missing.
 func (c *Connector) Grant(_ context.Context, a connector.Assignment) error {
 	return c.change(a, func(members []string) []string {
 		if slices.Contains(members, a.Account) {
@@ -56,21 +55,21 @@ func (c *Connector) Grant(_ context.Context, a connector.Assignment) error {
 	})
 }
 
-// Revoke removes the line, if it is there.
+// Revoke removes the line.
 func (c *Connector) Revoke(_ context.Context, a connector.Assignment) error {
 	return c.change(a, func(members []string) []string {
 		return slices.DeleteFunc(members, func(m string) bool { return m == a.Account })
 	})
 }
 
-func (c *Connector) change(a connector.Assignment, how func([]string) []string) error {
+func (c *Connector) change(a connector.Assignment, edit func([]string) []string) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	members, err := c.members(a.Object)
 	if err != nil {
 		return err
 	}
-	text := strings.Join(append(how(members), ""), "\n")
+	text := strings.Join(append(edit(members), ""), "\n")
 	if err := os.WriteFile(filepath.Join(c.folder, a.Object), []byte(text), 0o600); err != nil {
 		return &connector.Unavailable{Err: err}
 	}
@@ -79,14 +78,14 @@ func (c *Connector) change(a connector.Assignment, how func([]string) []string) 
 
 func (c *Connector) members(object string) ([]string, error) {
 	if object != filepath.Base(object) {
-		return nil, &connector.Refused{Part: connector.Object, Name: object, Reason: "is no name of a file"}
+		return nil, &connector.Refused{Part: connector.Object, Name: object, Reason: "is not a file name"}
 	}
 	text, err := os.ReadFile(filepath.Join(c.folder, object)) //nolint:gosec // a base name: see above
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &connector.Gone{Part: connector.Object, Name: object}
 	case errors.Is(err, fs.ErrPermission):
-		return nil, &connector.Denied{Do: "let the worker's user read the folder", Err: err}
+		return nil, &connector.Denied{Fix: "let the worker's user read the folder", Err: err}
 	case err != nil:
 		return nil, &connector.Unavailable{Err: err}
 	}

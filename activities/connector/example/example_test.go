@@ -15,14 +15,14 @@ import (
 var code = regexp.MustCompile("(?s)```go\n(.*?)```")
 
 func TestExample(t *testing.T) {
-	t.Run("documentation shows this connector", func(t *testing.T) {
+	t.Run("documentation shows this connector as it is", func(t *testing.T) {
 		source, err := os.ReadFile("example.go")
 		require.NoError(t, err)
 		document, err := os.ReadFile("../../../docs/connectors.md")
 		require.NoError(t, err)
 		shown := code.FindStringSubmatch(string(document))
 		require.NotNil(t, shown, "docs/connectors.md has no example")
-		require.Equal(t, string(source), shown[1], "docs/connectors.md shows another connector than activities/connector/example/example.go")
+		require.Equal(t, string(source), shown[1], "docs/connectors.md does not show activities/connector/example/example.go as it is")
 	})
 
 	t.Run("example grants and revokes", func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestExample(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(folder, "admins"))
 		require.NoError(t, err)
 		require.Equal(t, "bob\n", string(text))
-		require.Equal(t, connector.ClassGone, connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "nobody"})))
+		require.Equal(t, connector.ClassGone, connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "none"})))
 		require.Equal(t, connector.ClassRefused, connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "../admins"})))
 		_, err = (&example.Settings{Folder: "here"}).Open()
 		require.ErrorContains(t, err, "absolute path")

@@ -23,7 +23,7 @@ const (
 	owner   = "admin"
 )
 
-// Names of objects. There is one for each, or two assignments could mean the same.
+// Object names. Each object has one name, so that no two assignments are the same.
 const (
 	organizationObject = "organization"
 	teamPrefix         = "team:"
@@ -31,18 +31,18 @@ const (
 
 var (
 	slugForm  = regexp.MustCompile(`^[a-z0-9_-]{1,250}$`)
-	loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`) // of managed users with _SHORTCODE
+	loginForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`) // managed users end with _SHORTCODE
 	idForm    = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 )
 
-// assignment is an assignment that was looked up.
+// assignment is an assignment with its team and user.
 type assignment struct {
 	connector.Assignment
-	team string // its slug; empty: the organization itself
+	team string // slug; empty: the organization
 	user *github.User
 }
 
-func (s assignment) what() string {
+func (s assignment) name() string {
 	if s.team == "" {
 		return "the organization"
 	}
@@ -59,10 +59,10 @@ func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignmen
 	case isTeam && slugForm.MatchString(team):
 		s.team = team
 	case a.Object != organizationObject:
-		return s, &connector.Refused{Part: connector.Object, Name: a.Object, Reason: "is neither team:SLUG, as in the team's address, nor organization"}
+		return s, &connector.Refused{Part: connector.Object, Name: a.Object, Reason: "is neither team:SLUG, as in the team's URL, nor organization"}
 	}
 	if form := c.accountForm(); !form.MatchString(a.Account) {
-		return s, &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is no " + c.accountWord() + " of GitHub: accounts.csv in the directory says what people are called there"}
+		return s, &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is not a GitHub " + c.accountWord() + ": list it in accounts.csv of the directory"}
 	}
 	if err := c.findObject(ctx, s); err != nil {
 		return s, err
@@ -95,23 +95,22 @@ func (c *Connector) findObject(ctx context.Context, s assignment) error {
 		return err
 	}
 	if err := c.requireOwner(ctx); err != nil {
-		return err // who is no owner does not see every team
+		return err // only owners see every team
 	}
 	return &connector.Gone{Part: connector.Object, Name: s.Object}
 }
 
-// requireOwner makes sure that the token is an owner's: such a one sees every
-// team and every member.
+// requireOwner returns an error unless the token's user is an owner, who sees every team and member.
 func (c *Connector) requireOwner(ctx context.Context) error {
 	membership, _, err := c.client.Organizations.GetOrgMembership(ctx, "", c.organization)
 	switch {
 	case isNotFound(err):
-		return &connector.Denied{Err: err, Do: "grant the token of an owner of organization " + c.organization +
-			", with scope admin:org: this one does not see that organization"}
+		return &connector.Denied{Err: err, Fix: "use the token of an owner of organization " + c.organization +
+			", with scope admin:org: this token cannot see the organization"}
 	case err != nil:
 		return err
 	case membership.GetState() != active || membership.GetRole() != owner:
-		return &connector.Denied{Do: "make the token's user an owner of organization " + c.organization + ": who is none does not see every team"}
+		return &connector.Denied{Fix: "make the token's user an owner of organization " + c.organization + ": other users cannot see every team"}
 	default:
 		return nil
 	}
@@ -121,7 +120,7 @@ func (c *Connector) findUser(ctx context.Context, account string) (*github.User,
 	var user *github.User
 	var err error
 	if c.byID {
-		id, _ := strconv.ParseInt(account, 10, 64) // idForm has room for no more
+		id, _ := strconv.ParseInt(account, 10, 64) // cannot fail: idForm allows 18 digits
 		user, _, err = c.client.Users.GetByID(ctx, id)
 	} else {
 		user, _, err = c.client.Users.Get(ctx, account)
@@ -132,8 +131,8 @@ func (c *Connector) findUser(ctx context.Context, account string) (*github.User,
 	return user, err
 }
 
-// look tells how an assignment stands, and the member's role.
-func (c *Connector) look(ctx context.Context, s assignment) (connector.State, string, error) {
+// state returns the state of an assignment, and the member's role.
+func (c *Connector) state(ctx context.Context, s assignment) (connector.State, string, error) {
 	var membership *github.Membership
 	var err error
 	if s.team == "" {
@@ -147,9 +146,9 @@ func (c *Connector) look(ctx context.Context, s assignment) (connector.State, st
 	case err != nil:
 		return connector.State{}, "", err
 	case membership.GetState() == pending:
-		return connector.State{Pending: true, On: connector.OnHolder, WaitsFor: s.acceptance()}, membership.GetRole(), nil
+		return connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: s.acceptance()}, membership.GetRole(), nil
 	case membership.GetState() != active:
-		return connector.State{}, "", unexpected("a membership that is neither active nor pending, but " + strconv.Quote(membership.GetState()))
+		return connector.State{}, "", unexpected("a membership that is neither active nor pending: " + strconv.Quote(membership.GetState()))
 	case s.team == "":
 		return connector.State{Held: true}, membership.GetRole(), nil
 	}
@@ -157,36 +156,37 @@ func (c *Connector) look(ctx context.Context, s assignment) (connector.State, st
 	return connector.State{Held: direct}, membership.GetRole(), err
 }
 
-// mayGrant refuses what is no person's account, is the token's own, or has another
-// spelling: GitHub takes any, and two of them would be two assignments here.
+// mayGrant refuses an account that is not a person's or is the token's own. It also refuses another spelling of a login: GitHub
+// accepts any letter case, but here two spellings would be two assignments.
 func (c *Connector) mayGrant(ctx context.Context, s assignment) error {
-	if err := c.notOwn(ctx, s); err != nil {
+	if err := c.refuseOwn(ctx, s); err != nil {
 		return err
 	}
 	switch {
 	case s.user.GetType() == "":
 		return unexpected("an account without a type")
 	case s.user.GetType() != "User":
-		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is no person's, but of type " + s.user.GetType()}
+		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is not a person's, but of type " + s.user.GetType()}
 	case !c.byID && s.user.GetLogin() != s.Account:
-		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is spelled " + s.user.GetLogin() + " at GitHub: write it so in accounts.csv"}
+		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is spelled " + s.user.GetLogin() + " on GitHub: use that spelling in accounts.csv"}
 	default:
 		return nil
 	}
 }
 
-func (c *Connector) notOwn(ctx context.Context, s assignment) error {
+// refuseOwn refuses the token's own user.
+func (c *Connector) refuseOwn(ctx context.Context, s assignment) error {
 	own, err := c.own(ctx)
 	if err != nil {
 		return err
 	}
 	if s.user.GetID() == own {
-		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is the one that this program works with"}
+		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is the user of this program's token"}
 	}
 	return nil
 }
 
-// mayInvite: to grant something to someone who is no member sends an invitation.
+// mayInvite refuses to grant to users who are not members, which would invite them, if the settings refuse invitations.
 func (c *Connector) mayInvite(ctx context.Context, s assignment) error {
 	if c.invites {
 		return nil
@@ -200,5 +200,5 @@ func (c *Connector) mayInvite(ctx context.Context, s assignment) error {
 			return err
 		}
 	}
-	return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is no member of the organization, and no one is invited (invitations: refuse)"}
+	return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is not a member of the organization, and the settings refuse invitations"}
 }

@@ -12,9 +12,8 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Everything that REST says of a team's members includes those of its child
-// teams ("Get team membership for a user", "List team members"). Only GraphQL
-// tells who is a member themselves (TeamMembershipType: IMMEDIATE).
+// In the REST API, the members of a team include those of its child teams ("Get team membership for a user", "List team
+// members"). Only GraphQL returns direct members (TeamMembershipType: IMMEDIATE).
 const membersQuery = `
 query($organization: String!, $team: String!, $search: String, $size: Int!, $after: String) {
   organization(login: $organization) {
@@ -27,7 +26,7 @@ query($organization: String!, $team: String!, $search: String, $size: Int!, $aft
   }
 }`
 
-// person is a member, as GraphQL tells it.
+// person is a member in a GraphQL response.
 type person struct {
 	Login string `json:"login"`
 	ID    int64  `json:"databaseId"`
@@ -55,8 +54,8 @@ type graphQLError struct {
 	Message string `json:"message"`
 }
 
-// directMembers answers a page of a team's own members, and where the next one
-// begins; empty: there is none. A search narrows it down to who might be meant.
+// directMembers returns a page of a team's direct members, and the cursor of the next page; empty on the last one. If search is
+// not empty, only members who match it are returned.
 func (c *Connector) directMembers(ctx context.Context, team, search, after string) (page []person, next string, err error) {
 	variables := map[string]any{"organization": c.organization, "team": team, "size": c.pageSize}
 	if search != "" {
@@ -65,7 +64,7 @@ func (c *Connector) directMembers(ctx context.Context, team, search, after strin
 	if after != "" {
 		variables["after"] = after
 	}
-	request, err := c.client.NewRequest(ctx, http.MethodPost, c.graphQL(), map[string]any{"query": membersQuery, "variables": variables})
+	request, err := c.client.NewRequest(ctx, http.MethodPost, c.graphQLPath(), map[string]any{"query": membersQuery, "variables": variables})
 	if err != nil {
 		return nil, "", err
 	}
@@ -77,29 +76,28 @@ func (c *Connector) directMembers(ctx context.Context, team, search, after strin
 	case len(reply.Errors) > 0:
 		return nil, "", graphQLFailed(response.Header, reply.Errors[0])
 	case reply.Data.Organization == nil || reply.Data.Organization.Team == nil:
-		return nil, "", unexpected("no team " + team + ", which was there just before")
+		return nil, "", unexpected("no team " + team + ", which existed a moment ago")
 	}
 	members := reply.Data.Organization.Team.Members
 	if members.PageInfo.HasNextPage {
 		if next = members.PageInfo.EndCursor; next == "" || next == after {
-			return nil, "", unexpected("a page of members that never ends")
+			return nil, "", unexpected("a list of members that never ends")
 		}
 	}
 	return members.Nodes, next, nil
 }
 
-// graphQL is its address: beside that of REST at an Enterprise Server, below it at
-// github.com ("Forming calls with GraphQL").
-func (c *Connector) graphQL() string {
+// graphQLPath returns the path of the GraphQL API: next to REST on an Enterprise Server, below it on github.com ("Forming calls
+// with GraphQL").
+func (c *Connector) graphQLPath() string {
 	if strings.HasSuffix(c.client.BaseURL(), "/api/v3/") {
 		return "/api/graphql"
 	}
 	return "graphql"
 }
 
-// isDirect tells whether someone is a member of the team themselves. To search
-// for them finds most at once; what a search does not find may be there all the
-// same, so then every page is looked at.
+// isDirect reports whether the user is a direct member of the team. A search usually finds the user with one request. It can miss
+// members, so if it finds nothing, all pages are read.
 func (c *Connector) isDirect(ctx context.Context, s assignment) (bool, error) {
 	found := func(page []person) bool {
 		for _, p := range page {
@@ -125,9 +123,8 @@ func (c *Connector) isDirect(ctx context.Context, s assignment) (bool, error) {
 	}
 }
 
-// List tells the direct members of every team but for the token's own user, and
-// the organization's members but for its owners. Open invitations are not told.
-// Each page is a call of its own, so fn may take its time.
+// List lists the direct members of every team, except the token's user, and the members of the organization, except its owners.
+// Open invitations are left out. Each page is a separate call, so fn may be slow.
 func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) error) error {
 	var own int64
 	err := c.call(ctx, func(ctx context.Context) (err error) {
@@ -170,24 +167,23 @@ func (c *Connector) listTeams(ctx context.Context, fn func(slug string) error) e
 	})
 }
 
-// pages fetches page after page, each in a call of its own, and tells it outside
-// of that.
+// pages fetches one page after another, each in a call of its own, and processes each page outside of that call.
 func (c *Connector) pages(ctx context.Context, fetch func(context.Context, github.ListOptions) (*github.Response, func() error, error)) error {
 	options := github.ListOptions{PerPage: c.pageSize, Page: 1}
 	for options.Page != 0 {
-		var tell func() error
+		var process func() error
 		err := c.call(ctx, func(ctx context.Context) error {
-			response, then, err := fetch(ctx, options)
+			response, processPage, err := fetch(ctx, options)
 			if err != nil {
 				return err
 			}
-			tell, options.Page = then, response.NextPage
+			process, options.Page = processPage, response.NextPage
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if err := tell(); err != nil {
+		if err := process(); err != nil {
 			return err
 		}
 	}
@@ -220,7 +216,7 @@ func (c *Connector) listTeam(ctx context.Context, team string, own int64, fn fun
 	}
 }
 
-// account is what someone is called in assignments.
+// account returns the user's account name.
 func (c *Connector) account(p person) string {
 	if c.byID {
 		return strconv.FormatInt(p.ID, 10)

@@ -1,10 +1,9 @@
-// Package github is the connector to one organization at GitHub, or at a GitHub
-// Enterprise Server: an object is a team ("team:backend") or membership of the
-// organization itself ("organization"), an account a user of GitHub. It invites
-// those who are no members yet, and creates neither users nor teams.
+// Package github is the connector to one organization on GitHub or a GitHub Enterprise Server. An object is a team
+// ("team:backend") or membership of the organization ("organization"); an account is a GitHub user. It invites users who are
+// not members yet, and creates neither users nor teams.
 //
-// It needs the token of an owner of the organization. What such a token does not
-// see is not there: so a 404 is believed only after that was made sure.
+// It needs the token of an owner of the organization. Only an owner sees everything, so a 404 counts as missing only after the
+// token has been checked.
 package github
 
 import (
@@ -20,7 +19,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// callTimeout bounds a call of the connector, which is several requests.
+// callTimeout limits a call of the connector, which makes several requests.
 const callTimeout = 30 * time.Second
 
 // Connector implements connector.Connector, connector.Lister and
@@ -29,10 +28,10 @@ type Connector struct {
 	client       *github.Client
 	http         *http.Client
 	organization string
-	byID         bool          // accounts are named by the users' IDs
-	invites      bool          // those who are no members of the organization
-	token        string        // never told
-	bound        time.Duration // no call takes longer
+	byID         bool          // account names are user IDs
+	invites      bool          // users who are not members of the organization
+	token        string        // never shown
+	bound        time.Duration // of every call
 	pageSize     int           // of every list
 
 	ownID atomic.Int64 // of the token's user; 0: not known yet
@@ -51,15 +50,14 @@ func (c *Connector) call(ctx context.Context, f func(ctx context.Context) error)
 	return classify(ctx, c.token, f(bounded))
 }
 
-// Read tells whether the account is an active, direct member; an open invitation
-// is pending.
+// Read reports whether the account is an active, direct member. An open invitation is pending.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		if err != nil {
 			return err
 		}
-		state, _, err = c.look(ctx, s)
+		state, _, err = c.state(ctx, s)
 		return err
 	})
 	if err != nil {
@@ -68,9 +66,8 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// Grant makes the account a plain member, or invites it. An account that is a member
-// already stays what they are: asking GitHub for it again would make a
-// maintainer, or an owner, a plain member.
+// Grant makes the account a plain member, or invites it. It leaves an existing member alone: adding a maintainer or an owner
+// again would make them a plain member.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
@@ -80,59 +77,58 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 		if err := c.mayGrant(ctx, s); err != nil {
 			return err
 		}
-		state, _, err := c.look(ctx, s)
+		state, _, err := c.state(ctx, s)
 		switch {
 		case err != nil:
 			return err
-		case state.Matches(true):
+		case state.Confirms(true):
 			return nil
 		case state.Pending:
-			return connector.Waiting(a, state)
+			return connector.NewPending(a, state)
 		}
 		if err := c.mayInvite(ctx, s); err != nil {
 			return err
 		}
 		membership, err := c.add(ctx, s)
 		if err != nil {
-			return writeError(err, "add members to "+s.what())
+			return writeError(err, "add members to "+s.name())
 		}
 		if membership.GetState() == pending {
-			return connector.Waiting(a, connector.State{Pending: true, On: connector.OnHolder, WaitsFor: s.acceptance()})
+			return connector.NewPending(a, connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: s.acceptance()})
 		}
 		return nil
 	})
 }
 
-// Revoke ends the membership, or withdraws the invitation. An account that leaves a team
-// stays in the organization.
+// Revoke ends the membership, or withdraws the invitation. An account that is removed from a team stays in the organization.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
 		if err != nil {
 			return err
 		}
-		if err := c.notOwn(ctx, s); err != nil {
+		if err := c.refuseOwn(ctx, s); err != nil {
 			return err
 		}
-		state, role, err := c.look(ctx, s)
+		state, role, err := c.state(ctx, s)
 		switch {
 		case err != nil:
 			return err
-		case state.Matches(false):
+		case state.Confirms(false):
 			return nil
 		case s.team == "" && role == owner:
-			return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is an owner of the organization: owners leave it by the hand of another one"}
+			return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is an owner of the organization: only another owner can remove it"}
 		}
 		err = c.remove(ctx, s, state)
 		if !isNotFound(err) {
-			return writeError(err, "remove members of "+s.what())
+			return writeError(err, "remove members of "+s.name())
 		}
-		// Someone was faster; or the token may not, which GitHub does not say openly.
-		if state, _, lookErr := c.look(ctx, s); lookErr != nil || state.Matches(false) {
-			return lookErr
+		// Someone else removed it, or the token lacks the permission, for which GitHub also returns 404.
+		if state, _, stateErr := c.state(ctx, s); stateErr != nil || state.Confirms(false) {
+			return stateErr
 		}
-		return &connector.Unavailable{Err: fmt.Errorf("GitHub finds nothing to remove, and shows it all the same; "+
-			"if it stays so, let the token remove members of %s (scope admin:org, or Members: read and write): %w", s.what(), err)}
+		return &connector.Unavailable{Err: fmt.Errorf("GitHub found nothing to remove and still shows the membership; "+
+			"if that continues, let the token remove members of %s (scope admin:org, or Members: read and write): %w", s.name(), err)}
 	})
 }
 
@@ -162,10 +158,9 @@ func (c *Connector) remove(ctx context.Context, s assignment, state connector.St
 	return err
 }
 
-// invitationFor finds the invitation to the organization that was made for this
-// team alone, by this connector; 0: there is none such. Without the team it would
-// still make its reader a member of the organization, who may see its
-// repositories: so all of it is withdrawn.
+// invitationFor returns the ID of the invitation to the organization that this connector sent for this team alone; 0 if there is
+// none. Without the team, accepting it would still make the user a member of the organization, who may see its repositories, so
+// the whole invitation is withdrawn.
 func (c *Connector) invitationFor(ctx context.Context, s assignment) (id int64, err error) {
 	own, err := c.own(ctx)
 	if err != nil {
@@ -182,7 +177,7 @@ func (c *Connector) invitationFor(ctx context.Context, s assignment) (id int64, 
 			return 0, nil
 		}
 		teams, _, err := c.client.Organizations.ListOrgInvitationTeams(ctx, c.organization, fmt.Sprint(invitation.GetID()), c.page())
-		if err != nil || len(teams) != 1 { // one is this one: it is pending
+		if err != nil || len(teams) != 1 { // if there is one, it is this team, which is pending
 			return 0, err
 		}
 		return invitation.GetID(), nil
@@ -192,7 +187,7 @@ func (c *Connector) invitationFor(ctx context.Context, s assignment) (id int64, 
 
 func (c *Connector) page() *github.ListOptions { return &github.ListOptions{PerPage: c.pageSize} }
 
-// own is the ID of the token's user.
+// own returns the ID of the token's user.
 func (c *Connector) own(ctx context.Context) (int64, error) {
 	if id := c.ownID.Load(); id != 0 {
 		return id, nil

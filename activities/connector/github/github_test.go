@@ -44,7 +44,7 @@ func (h *harness) changes() (writes []string) {
 }
 
 func TestInvitation(t *testing.T) {
-	t.Run("account that is no member is invited once", func(t *testing.T) {
+	t.Run("user who is not a member is invited once", func(t *testing.T) {
 		h := newHarness(t)
 		c, login := h.connect(t), h.stranger(t)
 		for _, object := range []string{h.Object(t), organizationObject} {
@@ -54,7 +54,7 @@ func TestInvitation(t *testing.T) {
 				requirePending(t, login+" to accept GitHub's invitation", connector.Ensure(t.Context(), c, a, true))
 				state, err := c.Read(t.Context(), a)
 				require.NoError(t, err)
-				require.Equal(t, connector.State{Pending: true, On: connector.OnHolder, WaitsFor: login + " to accept GitHub's invitation"}, state)
+				require.Equal(t, connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: login + " to accept GitHub's invitation"}, state)
 			}
 			require.Len(t, h.changes(), 1, object)
 			h.do(func() { h.accept(login) })
@@ -69,21 +69,21 @@ func TestInvitation(t *testing.T) {
 		h := newHarness(t)
 		c := h.connect(t, func(s *Settings) { s.Invitations = "refuse" })
 		stranger, invited, colleague, object := h.stranger(t), h.stranger(t), h.Account(t), h.Object(t)
-		h.do(func() { h.invite(h.users[h.key(invited)], h.users[strings.ToLower(localOrg)], member) }) // by someone
+		h.do(func() { h.invite(h.users[h.key(invited)], h.users[strings.ToLower(localOrg)], member) }) // by someone else
 		for login, o := range map[string]string{stranger: object, invited: object, h.stranger(t): organizationObject} {
 			err := c.Grant(t.Context(), connector.Assignment{Account: login, Object: o})
 			requireClass(t, connector.ClassRefused, err)
-			require.ErrorContains(t, err, "no one is invited")
+			require.ErrorContains(t, err, "the settings refuse invitations")
 		}
 		require.Empty(t, h.changes())
 		require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: colleague, Object: object}, true))
 	})
 
-	t.Run("last team of an invitation withdraws it", func(t *testing.T) {
+	t.Run("revoking the last team of an invitation withdraws it", func(t *testing.T) {
 		h := newHarness(t)
 		c, login, a, b := h.connect(t), h.stranger(t), h.Object(t), h.Object(t)
 		both := []connector.Assignment{{Account: login, Object: a}, {Account: login, Object: b}}
-		for range 4 { // others are invited too: more than a page of them
+		for range 4 { // more than a page of other invitations
 			requireClass(t, connector.ClassPending, c.Grant(t.Context(), connector.Assignment{Account: h.stranger(t), Object: a}))
 		}
 		for _, x := range both {
@@ -92,21 +92,21 @@ func TestInvitation(t *testing.T) {
 		require.NoError(t, connector.Ensure(t.Context(), c, both[0], false))
 		state, err := c.Read(t.Context(), both[1])
 		require.NoError(t, err)
-		require.True(t, state.Pending, "the other team's stays open")
+		require.True(t, state.Pending, "the other team stays invited")
 		require.NoError(t, connector.Ensure(t.Context(), c, both[1], false))
 		h.do(func() {
-			assert.Nil(t, h.members[strings.ToLower(login)], "no one joins the organization for a team that they are not to have")
+			assert.Nil(t, h.members[strings.ToLower(login)], "the user cannot join the organization without a team")
 			assert.Len(t, h.invitations, 4)
 		})
 	})
 
-	t.Run("invitation by another inviter only loses the team", func(t *testing.T) {
+	t.Run("invitation from someone else only loses the team", func(t *testing.T) {
 		h := newHarness(t)
 		c, object := h.connect(t), h.Object(t)
 		for name, change := range map[string]func(*localInvitation){
-			"by someone else":       func(i *localInvitation) { i.Inviter = h.users[strings.ToLower(localOrg)] },
-			"as an owner":           func(i *localInvitation) { i.Role = "admin" },
-			"by us and by an admin": func(i *localInvitation) { i.teams = append(i.teams, "another") },
+			"sent by someone else": func(i *localInvitation) { i.Inviter = h.users[strings.ToLower(localOrg)] },
+			"sent as an owner":     func(i *localInvitation) { i.Role = "admin" },
+			"extended by an admin": func(i *localInvitation) { i.teams = append(i.teams, "another") },
 		} {
 			t.Run(name, func(t *testing.T) {
 				login := h.stranger(t)
@@ -133,7 +133,7 @@ func TestMembership(t *testing.T) {
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 		}
 		require.False(t, h.Holds(t, a))
-		require.False(t, h.Holds(t, connector.Assignment{Account: login, Object: team}), "GitHub takes the teams with it")
+		require.False(t, h.Holds(t, connector.Assignment{Account: login, Object: team}), "GitHub removes the teams too")
 
 		stranger := connector.Assignment{Account: h.stranger(t), Object: organizationObject}
 		requireClass(t, connector.ClassPending, c.Grant(t.Context(), stranger))
@@ -141,7 +141,7 @@ func TestMembership(t *testing.T) {
 		h.do(func() { assert.Empty(t, h.invitations) })
 	})
 
-	t.Run("grant demotes no maintainer and no owner", func(t *testing.T) {
+	t.Run("grant does not demote maintainers and owners", func(t *testing.T) {
 		h := newHarness(t)
 		c, maintainer, boss, object := h.connect(t), h.Account(t), h.Account(t), h.Object(t)
 		h.GrantByHand(t, connector.Assignment{Account: maintainer, Object: object})
@@ -170,7 +170,7 @@ func TestMembership(t *testing.T) {
 		require.True(t, h.Holds(t, connector.Assignment{Account: boss, Object: organizationObject}))
 	})
 
-	t.Run("user of the token loses nothing", func(t *testing.T) {
+	t.Run("token's own user is not changed", func(t *testing.T) {
 		h := newHarness(t)
 		c, object := h.connect(t), h.Object(t)
 		for _, o := range []string{object, organizationObject} {
@@ -179,13 +179,13 @@ func TestMembership(t *testing.T) {
 		require.Empty(t, h.changes())
 	})
 
-	t.Run("member of a child team is no member of its parent", func(t *testing.T) {
+	t.Run("member of a child team does not hold its parent", func(t *testing.T) {
 		h := newHarness(t)
 		c, login, parent, child := h.connect(t), h.Account(t), h.Object(t), h.Object(t)
 		h.do(func() { h.teams[strings.TrimPrefix(child, teamPrefix)].parent = strings.TrimPrefix(parent, teamPrefix) })
 		h.GrantByHand(t, connector.Assignment{Account: login, Object: child})
 		a := connector.Assignment{Account: login, Object: parent}
-		for range 4 { // more than a page of others
+		for range 4 { // more than a page of other members
 			require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: h.Account(t), Object: parent}, true))
 		}
 		state, err := c.Read(t.Context(), a)
@@ -213,7 +213,7 @@ func TestMembership(t *testing.T) {
 		require.Equal(t, 1, h.searches)
 	})
 
-	t.Run("member missed by the search is found page by page", func(t *testing.T) {
+	t.Run("member that the search misses is found page by page", func(t *testing.T) {
 		h := newHarness(t)
 		c, object := h.connect(t), h.Object(t)
 		var all []string
@@ -222,7 +222,7 @@ func TestMembership(t *testing.T) {
 			h.GrantByHand(t, connector.Assignment{Account: all[len(all)-1], Object: object})
 		}
 		h.do(func() {
-			h.intercept = func(w http.ResponseWriter, r *http.Request) bool { // a search index that is behind
+			h.intercept = func(w http.ResponseWriter, r *http.Request) bool { // a search index that is out of date
 				if r.URL.Path != "/api/graphql" {
 					return false
 				}
@@ -242,7 +242,7 @@ func TestMembership(t *testing.T) {
 		}
 	})
 
-	t.Run("membership removed meanwhile is revoked, a forbidden removal is an error", func(t *testing.T) {
+	t.Run("membership removed meanwhile is revoked and a forbidden removal is an error", func(t *testing.T) {
 		h := newHarness(t)
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		h.GrantByHand(t, a)
@@ -259,7 +259,7 @@ func TestMembership(t *testing.T) {
 		h.do(func() {
 			h.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 				if r.Method == http.MethodDelete {
-					notFound(w) // and it is still there: the token may not
+					notFound(w) // and it is still there: the token lacks the permission
 				}
 				return r.Method == http.MethodDelete
 			}
@@ -273,7 +273,7 @@ func TestMembership(t *testing.T) {
 		h := newHarness(t)
 		c, parent, child := h.connect(t), h.Object(t), h.Object(t)
 		h.do(func() { h.teams[strings.TrimPrefix(child, teamPrefix)].parent = strings.TrimPrefix(parent, teamPrefix) })
-		for range 3 { // a page of teams, with the two
+		for range 3 { // more than a page of teams, with the two
 			h.Object(t)
 		}
 		above, below, boss, invited := h.Account(t), h.Account(t), h.Account(t), h.stranger(t)
@@ -296,7 +296,7 @@ func TestMembership(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	t.Run("check tells what the token may do", func(t *testing.T) {
+	t.Run("check reports the permissions of the token", func(t *testing.T) {
 		h := newHarness(t)
 		c := h.connect(t)
 		report, err := c.Check(t.Context())
@@ -314,10 +314,10 @@ func TestSettings(t *testing.T) {
 		require.Empty(t, h.changes())
 
 		for says, change := range map[string]func(){
-			"the scope admin:org": func() { h.scopes = "read:org, repo" },
-			"an owner of":         func() { h.members["accessbot-app"].Role = member },
-			"renew the token":     func() { delete(h.tokens, localToken) },
-			"does not see that":   func() { h.org = "Elsewhere" },
+			"the scope admin:org":         func() { h.scopes = "read:org, repo" },
+			"an owner of":                 func() { h.members["accessbot-app"].Role = member },
+			"renew the token":             func() { delete(h.tokens, localToken) },
+			"cannot see the organization": func() { h.org = "Elsewhere" },
 		} {
 			t.Run(says, func(t *testing.T) {
 				app := h.tokens[localToken]
@@ -349,7 +349,7 @@ func TestSettings(t *testing.T) {
 		require.NoError(t, c.Close())
 		for says, change := range map[string]func(*Settings){
 			"https address":                 func(s *Settings) { s.URL = "http://github.example.com" },
-			"set url to where":              func(s *Settings) { s.URL = "https://user:hunter2@github.example.com" },
+			"set url to the address":        func(s *Settings) { s.URL = "https://user:hunter2@github.example.com" },
 			"or leave it out":               func(s *Settings) { s.URL = "github.example.com" },
 			"set organization to":           func(s *Settings) { s.Organization = "acme/crew" },
 			"set organization to the":       func(s *Settings) { s.Organization = "" },
@@ -367,7 +367,7 @@ func TestSettings(t *testing.T) {
 		}
 	})
 
-	t.Run("API addresses fit GitHub's cloud and an enterprise server", func(t *testing.T) {
+	t.Run("API URLs match github.com, GHE.com and an Enterprise Server", func(t *testing.T) {
 		for url, want := range map[string][2]string{
 			"":                           {"https://api.github.com/", "https://api.github.com/graphql"},
 			"https://github.example.com": {"https://github.example.com/api/v3/", "https://github.example.com/api/graphql"},
@@ -377,7 +377,7 @@ func TestSettings(t *testing.T) {
 			c, err := s.open(httptarget.Transport())
 			require.NoError(t, err)
 			require.Equal(t, want[0], c.client.BaseURL())
-			request, err := c.client.NewRequest(t.Context(), http.MethodPost, c.graphQL(), nil)
+			request, err := c.client.NewRequest(t.Context(), http.MethodPost, c.graphQLPath(), nil)
 			require.NoError(t, err)
 			require.Equal(t, want[1], request.URL.String())
 		}
@@ -392,7 +392,7 @@ func TestSettings(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, c.Close()) })
 		err = c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"})
 		requireClass(t, connector.ClassDenied, err)
-		require.ErrorContains(t, err, "cannot prove")
+		require.ErrorContains(t, err, "certificate is not valid")
 	})
 }
 
@@ -405,7 +405,7 @@ func TestAccountName(t *testing.T) {
 		require.False(t, h.Holds(t, a))
 	})
 
-	t.Run("ID follows a user who changes the login", func(t *testing.T) {
+	t.Run("ID follows a user whose login changes", func(t *testing.T) {
 		h := newHarness(t)
 		h.byID = true
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}

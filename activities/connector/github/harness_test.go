@@ -15,7 +15,7 @@ import (
 	"accessbot/activities/connector/httptarget"
 )
 
-// harness looks at a local GitHub.
+// harness is a local GitHub.
 type harness struct {
 	*localGitHub
 	at   string
@@ -30,8 +30,7 @@ func newHarness(t *testing.T) *harness {
 	return &harness{localGitHub: g, at: g.addr(t)}
 }
 
-// changing marks every request that changes something, so that a test can tell it
-// from those before it.
+// changing marks requests that change something, so that tests can recognize them.
 type changing struct{ *http.Transport }
 
 func (c changing) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -42,7 +41,7 @@ func (c changing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.Transport.RoundTrip(r)
 }
 
-func (h *harness) FinalBytes() string { return "X-Test-Change" }
+func (h *harness) ChangeMarker() string { return "X-Test-Change" }
 
 func (h *harness) settings(addr string) Settings {
 	s := Settings{URL: "http://" + addr, Organization: localOrg, Token: connector.NewSecret(localToken)}
@@ -56,7 +55,7 @@ func (h *harness) open(t *testing.T, s Settings) *Connector {
 	t.Helper()
 	c, err := s.open(changing{httptarget.Transport()})
 	require.NoError(t, err)
-	c.bound, c.pageSize = h.Bound(), 3
+	c.bound, c.pageSize = h.CallTimeout(), 3
 	return c
 }
 
@@ -74,8 +73,8 @@ func (h *harness) connect(t *testing.T, change ...func(*Settings)) *Connector {
 
 func (h *harness) Addr() string { return h.at }
 
-func (h *harness) Can() connectortest.Abilities {
-	return connectortest.Abilities{Checks: true, Lists: true}
+func (h *harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{Checks: true, Lists: true}
 }
 
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
@@ -83,18 +82,18 @@ func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	return h.open(t, h.settings(addr))
 }
 
-func (h *harness) OpenBadly(t *testing.T) (connector.Connector, string) {
+func (h *harness) OpenWithBadCredentials(t *testing.T) (connector.Connector, string) {
 	t.Helper()
 	s := h.settings(h.at)
 	s.Token = connector.NewSecret("ghp_wrongwrongwrong")
 	return h.open(t, s), s.Token.Reveal()
 }
 
-func (h *harness) Bound() time.Duration { return 3 * time.Second }
+func (h *harness) CallTimeout() time.Duration { return 3 * time.Second }
 
 func word() string { return strings.ToLower(rand.Text()[:10]) }
 
-// stranger is a user who is no member of the organization.
+// stranger adds a user who is not a member of the organization.
 func (h *harness) stranger(t *testing.T) string {
 	t.Helper()
 	var u *localUser
@@ -109,7 +108,7 @@ func (h *harness) name(u *localUser) string {
 	return u.Login
 }
 
-// key is the lower-case login of an account.
+// key returns the lower-case login of an account.
 func (h *harness) key(account string) string {
 	if !h.byID {
 		return strings.ToLower(account)
@@ -141,7 +140,7 @@ func (h *harness) MissingAccount(t *testing.T) string {
 	if h.byID {
 		return "9" + strconv.Itoa(int(time.Now().UnixNano()%1e9))
 	}
-	return "Nobody-" + word()
+	return "Missing-" + word()
 }
 
 func (h *harness) MissingObject(t *testing.T) string {
@@ -193,18 +192,18 @@ func (h *harness) Refused(t *testing.T) map[string]connector.Assignment {
 		"the token's own user":                     {Account: own, Object: object},
 		"the token's own user in the organization": {Account: own, Object: organizationObject},
 		"an organization as account":               {Account: company, Object: object},
-		"no name as object":                        {Account: account, Object: ""},
-		"no name as account":                       {Account: "", Object: object},
+		"an empty name as object":                  {Account: account, Object: ""},
+		"an empty name as account":                 {Account: "", Object: object},
 		"a team without its slug":                  {Account: account, Object: "team:"},
-		"a slug alone":                             {Account: account, Object: strings.TrimPrefix(object, teamPrefix)},
-		"a team by its name":                       {Account: account, Object: "team:The Crew"},
-		"a way out of the path as object":          {Account: account, Object: "team:../../user"},
-		"a way out of the path as account":         {Account: "../" + account, Object: object},
-		"an e-mail as account":                     {Account: "ann@example.com", Object: object},
+		"a slug without its prefix":                {Account: account, Object: strings.TrimPrefix(object, teamPrefix)},
+		"a team name, not its slug":                {Account: account, Object: "team:The Crew"},
+		"path traversal as object":                 {Account: account, Object: "team:../../user"},
+		"path traversal as account":                {Account: "../" + account, Object: object},
+		"an email address as account":              {Account: "ann@example.com", Object: object},
 		"a name with NUL as account":               {Account: account + "\x00", Object: object},
 		"a name that is too long as object":        {Account: account, Object: "team:" + strings.Repeat("x", 251)},
 		"a name that is too long as account":       {Account: strings.Repeat("7", 101), Object: object},
-		"a login where there are IDs, or an ID":    {Account: map[bool]string{true: "octocat", false: "-1"}[h.byID], Object: object},
+		"a login where accounts are IDs, or an ID": {Account: map[bool]string{true: "octocat", false: "-1"}[h.byID], Object: object},
 	}
 	if !h.byID {
 		refused["a login in another spelling"] = connector.Assignment{Account: strings.ToUpper(account), Object: object}

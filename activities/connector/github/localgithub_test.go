@@ -17,24 +17,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// localGitHub is a local imitation of GitHub, for these tests only: the little
-// that the connector uses, by the rules that GitHub's documentation grants. The
-// titles beside them are those of its pages and sections at docs.github.com/rest.
-// No test here has spoken to GitHub itself.
+// localGitHub is a fake of the part of GitHub that the connector uses, written for these tests from GitHub's documentation. The
+// quoted titles are those of pages and sections at docs.github.com/rest. No test here calls GitHub itself.
 type localGitHub struct {
 	server *httptest.Server
 
 	mu          sync.Mutex
 	tokens      map[string]*localUser
-	scopes      string // of every token; empty: fine-grained, which say nothing
+	scopes      string // of every token; empty: fine-grained tokens, which return none
 	users       map[string]*localUser
 	org         string
 	members     map[string]*localMembership // of the organization, by lower-case login
 	teams       map[string]*localTeam
 	invitations []*localInvitation
 	lastID      int64
-	writes      []string // method and path of each change that was asked for
-	searches    int      // GraphQL
+	writes      []string // method and path of each change
+	searches    int      // GraphQL requests
 	intercept   func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -55,7 +53,7 @@ type localTeam struct {
 	direct       map[string]string // role by lower-case login
 }
 
-// localInvitation is one to the organization, with the teams that it is also to.
+// localInvitation is an invitation to the organization, with its teams.
 type localInvitation struct {
 	ID      int64      `json:"id"`
 	Login   string     `json:"login"`
@@ -92,7 +90,7 @@ func (g *localGitHub) addr(t *testing.T) string {
 	return addr
 }
 
-// do changes or reads the state, as a test does.
+// do runs f while it holds the lock.
 func (g *localGitHub) do(f func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -129,7 +127,7 @@ func (g *localGitHub) serve(w http.ResponseWriter, r *http.Request) {
 	if g.scopes != "" {
 		w.Header().Set("X-OAuth-Scopes", g.scopes)
 	}
-	// "Rate limits for the REST API": every answer says how many are left.
+	// "Rate limits for the REST API": every response says how many are left.
 	w.Header().Set("X-RateLimit-Limit", "5000")
 	w.Header().Set("X-RateLimit-Remaining", "4987")
 	w.Header().Set("X-RateLimit-Reset", "1790000000")
@@ -150,7 +148,7 @@ func (g *localGitHub) rest(w http.ResponseWriter, r *http.Request, as *localUser
 			return false
 		}
 		for i, p := range pattern {
-			if p != "*" && p != path[i] && !(p == "ORG" && strings.EqualFold(path[i], g.org)) { // its name is not case sensitive
+			if p != "*" && p != path[i] && !(p == "ORG" && strings.EqualFold(path[i], g.org)) { // its name is not case-sensitive
 				return false
 			}
 		}
@@ -176,7 +174,7 @@ func (g *localGitHub) rest(w http.ResponseWriter, r *http.Request, as *localUser
 		reply(w, http.StatusOK, u)
 	case is("user", "memberships", "orgs", "ORG"): // "Get an organization membership for the authenticated user": 404 if not affiliated
 		g.membership(w, as.Login)
-	case !g.sees(as): // what someone may not see is not there
+	case !g.sees(as): // what a user may not see is 404
 		notFound(w)
 	case is("orgs", "ORG", "teams"): // "List teams"
 		var teams []map[string]any
@@ -229,7 +227,7 @@ func (g *localGitHub) rest(w http.ResponseWriter, r *http.Request, as *localUser
 	}
 }
 
-// sees: a stranger sees no teams or members of an organization.
+// sees reports whether the user sees the organization: only members do.
 func (g *localGitHub) sees(as *localUser) bool {
 	m := g.members[strings.ToLower(as.Login)]
 	return m != nil && m.State == active
@@ -249,7 +247,7 @@ func (g *localGitHub) membership(w http.ResponseWriter, login string) {
 	reply(w, http.StatusOK, m)
 }
 
-// orgMembership: "Get / Set / Remove organization membership for a user".
+// orgMembership handles "Get / Set / Remove organization membership for a user".
 func (g *localGitHub) orgMembership(w http.ResponseWriter, r *http.Request, as *localUser, login string) {
 	user, ok := g.users[strings.ToLower(login)]
 	if !ok {
@@ -267,7 +265,7 @@ func (g *localGitHub) orgMembership(w http.ResponseWriter, r *http.Request, as *
 			return
 		case m == nil: // the invited user's state is pending until they accept
 			g.invite(user, as, role)
-		default: // updates the role: an owner becomes a member, if that is what is said
+		default: // updates the role, which can demote an owner
 			m.Role = role
 		}
 		g.membership(w, login)
@@ -281,7 +279,7 @@ func (g *localGitHub) orgMembership(w http.ResponseWriter, r *http.Request, as *
 	}
 }
 
-// teamMembership: "Get / Add or update / Remove team membership for a user".
+// teamMembership handles "Get / Add or update / Remove team membership for a user".
 func (g *localGitHub) teamMembership(w http.ResponseWriter, r *http.Request, as *localUser, slug, login string) {
 	team, user := g.teams[slug], g.users[strings.ToLower(login)]
 	if team == nil || user == nil {
@@ -291,7 +289,7 @@ func (g *localGitHub) teamMembership(w http.ResponseWriter, r *http.Request, as 
 	key := strings.ToLower(login)
 	switch r.Method {
 	case http.MethodGet:
-		// "Team members will include the members of child teams." The role of organization owners is told as maintainer.
+		// "Team members will include the members of child teams." For organization owners the role is maintainer.
 		role, in := g.inTeam(team, key)
 		switch {
 		case in && g.members[key].Role == owner:
@@ -309,12 +307,12 @@ func (g *localGitHub) teamMembership(w http.ResponseWriter, r *http.Request, as 
 			reply(w, http.StatusForbidden, message("This team's members are managed by an identity provider."))
 		case user.Type == "Organization": // 422: "Unprocessable Entity if you attempt to add an organization to a team"
 			reply(w, http.StatusUnprocessableEntity, message("Cannot add an organization as a member."))
-		case !g.isOwner(as): // an owner, or a maintainer of the team, may; and hides from others that there is anything
+		case !g.isOwner(as): // only owners and maintainers of the team can; others get 404
 			notFound(w)
-		case g.members[key] != nil && g.members[key].State == active: // a member already: updates the role
+		case g.members[key] != nil && g.members[key].State == active: // already a member: updates the role
 			team.direct[key] = role
 			reply(w, http.StatusOK, localMembership{State: active, Role: role})
-		default: // an owner invites someone who is no member; pending until they accept
+		default: // a user who is not a member is invited, and pending until they accept
 			invitation := g.invitation(func(i *localInvitation) bool { return strings.EqualFold(i.Login, login) })
 			if invitation == nil {
 				invitation = g.invite(user, as, member)
@@ -377,7 +375,7 @@ func (g *localGitHub) invite(user, as *localUser, role string) *localInvitation 
 	return invitation
 }
 
-// accept is what the invited user does.
+// accept accepts an invitation as the invited user.
 func (g *localGitHub) accept(login string) {
 	key := strings.ToLower(login)
 	g.members[key].State = active
@@ -392,7 +390,7 @@ func (g *localGitHub) accept(login string) {
 	})
 }
 
-// leave: whoever leaves the organization leaves its teams ("Remove an organization member").
+// leave removes a user from the organization and its teams ("Remove an organization member").
 func (g *localGitHub) leave(login string) {
 	key := strings.ToLower(login)
 	delete(g.members, key)
@@ -402,8 +400,8 @@ func (g *localGitHub) leave(login string) {
 	g.invitations = slices.DeleteFunc(g.invitations, func(i *localInvitation) bool { return strings.ToLower(i.Login) == key })
 }
 
-// graphQL answers the one query that the connector has: members of a team, with
-// membership IMMEDIATE ("GraphQL reference", Team.members, TeamMembershipType).
+// graphQL handles the connector's one query: members of a team, with membership IMMEDIATE ("GraphQL reference", Team.members,
+// TeamMembershipType).
 func (g *localGitHub) graphQL(w http.ResponseWriter, r *http.Request) {
 	g.searches++
 	var asked struct {
@@ -414,7 +412,7 @@ func (g *localGitHub) graphQL(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || !strings.Contains(asked.Query, "members(membership: IMMEDIATE, query: $search, first: $size, after: $after)") {
-		reply(w, http.StatusOK, map[string]any{"errors": []any{map[string]any{"message": "not understood"}}})
+		reply(w, http.StatusOK, map[string]any{"errors": []any{map[string]any{"message": "unknown query"}}})
 		return
 	}
 	team := g.teams[asked.Variables.Team]
@@ -437,7 +435,7 @@ func (g *localGitHub) graphQL(w http.ResponseWriter, r *http.Request) {
 		"members": map[string]any{"nodes": nodes, "pageInfo": map[string]any{"hasNextPage": next != "", "endCursor": next}}}}}})
 }
 
-// paged: "Using pagination in the REST API": per_page, page, and a Link header.
+// paged writes a page of a list: "Using pagination in the REST API": per_page, page, and a Link header.
 func paged[T any](w http.ResponseWriter, r *http.Request, all []T) {
 	size, page := 30, 1
 	if n, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil {
@@ -465,10 +463,10 @@ func paged[T any](w http.ResponseWriter, r *http.Request, all []T) {
 	reply(w, http.StatusOK, part)
 }
 
-func roleIn(r *http.Request, otherwise string) string {
+func roleIn(r *http.Request, defaultRole string) string {
 	var body struct{ Role string }
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Role == "" {
-		return otherwise
+		return defaultRole
 	}
 	return body.Role
 }
@@ -491,7 +489,7 @@ func notFound(w http.ResponseWriter) { reply(w, http.StatusNotFound, message("No
 func reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // whoever hung up asks again
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone
 }
 
 func bodyOf(text []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(text)) }

@@ -1,6 +1,5 @@
-// Package httptarget is what connectors to targets behind HTTP have in common: a
-// client that hands no secret to anybody else, answers of bounded size, and what
-// an error means.
+// Package httptarget has what all connectors to HTTP targets share: a client that sends secrets to no other host, limits on the
+// size of responses, and the classes of errors.
 package httptarget
 
 import (
@@ -20,25 +19,24 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Bounds on a request, and on the way to its connection.
+// Timeouts of a request and of its connection.
 const (
 	requestTimeout = 10 * time.Second
 	connectTimeout = 5 * time.Second
 )
 
-// longestWait keeps a slip of the target from letting access wait for years.
-const longestWait = 24 * time.Hour
+// maxRetryAfter limits how long a target can make access wait, in case it sends nonsense.
+const maxRetryAfter = 24 * time.Hour
 
-// ParseURL reads the setting url, of what is described by who, such as "the
-// receiver". Only a loopback address may do without TLS. What is wrong is
-// *connector.Denied; it does not repeat the URL, which may hold a password.
+// ParseURL parses the setting url. who names the target in errors, such as "the receiver". TLS is required except for loopback
+// addresses. An invalid URL is *connector.Denied, which does not repeat it, as it may contain a password.
 func ParseURL(raw, who string) (*url.URL, error) {
 	at, err := url.Parse(raw)
 	switch {
 	case err != nil || at.Host == "" || at.User != nil || at.Fragment != "" || at.Scheme != "https" && at.Scheme != "http":
-		return nil, &connector.Denied{Do: "set url to where " + who + " listens: https://HOST/PATH, without a user or password in it"}
+		return nil, &connector.Denied{Fix: "set url to the address of " + who + ": https://HOST/PATH, without a user or password"}
 	case at.Scheme == "http" && !loopback(at.Hostname()):
-		return nil, &connector.Denied{Do: "set url to an https address: whoever can listen could send a request again, or answer it"}
+		return nil, &connector.Denied{Fix: "set url to an https address: without TLS, requests can be read and repeated, and responses forged"}
 	}
 	return at, nil
 }
@@ -48,10 +46,10 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Client makes a client that trusts the authorities in caFile (PEM; empty: the
-// system's). It follows no redirect: that would hand the credentials to another.
+// Client returns a client that trusts the certificate authorities in caFile (PEM; empty: the system's). It follows no redirects,
+// as that could send the credentials to another host.
 func Client(caFile string) (*http.Client, error) {
-	pool, err := trusted(caFile)
+	pool, err := certPool(caFile)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +62,7 @@ func Client(caFile string) (*http.Client, error) {
 	}, nil
 }
 
-// Transport keeps few connections, and waits for none for long.
+// Transport returns a transport with few idle connections and short connection timeouts.
 func Transport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -76,60 +74,58 @@ func Transport() *http.Transport {
 	}
 }
 
-func trusted(caFile string) (*x509.CertPool, error) {
+func certPool(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
-		return nil, nil //nolint:nilnil // nil is what crypto/tls takes for the system's
+		return nil, nil //nolint:nilnil // crypto/tls uses the system's authorities if it is nil
 	}
-	text, err := os.ReadFile(caFile) //nolint:gosec // the operator names it
+	text, err := os.ReadFile(caFile) //nolint:gosec // the operator chooses the file
 	if err != nil {
-		return nil, &connector.Denied{Do: "set ca_file to a file that can be read", Err: err}
+		return nil, &connector.Denied{Fix: "set ca_file to a readable file", Err: err}
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, &connector.Denied{Do: "set ca_file to certificates in PEM: there is none in " + caFile}
+		return nil, &connector.Denied{Fix: "set ca_file to a file with PEM certificates: there are none in " + caFile}
 	}
 	return pool, nil
 }
 
-// Body reads an answer of at most limit bytes.
+// Body reads a response body of at most limit bytes.
 func Body(response *http.Response, limit int) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	switch {
 	case err != nil:
 		return nil, err
 	case len(text) > limit:
-		return nil, &connector.Unavailable{Err: fmt.Errorf("the answer has more than %d bytes", limit)}
+		return nil, &connector.Unavailable{Err: fmt.Errorf("the response has more than %d bytes", limit)}
 	}
 	return text, nil
 }
 
-// RateLimited tells whether an answer asks for fewer requests, and for how long
-// (0: it does not say): 429, or 503 with a Retry-After.
+// RateLimited reports whether a response asks for fewer requests (429, or 503 with a Retry-After), and how long it asks to wait;
+// zero if it does not say.
 func RateLimited(status int, header http.Header) (wait time.Duration, limited bool) {
 	wait, said := RetryAfter(header)
 	return wait, status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && said
 }
 
-// RetryAfter is how long an answer says to wait, in seconds or until a time (RFC
-// 9110, 10.2.3), if it does.
+// RetryAfter returns how long a response asks to wait, in seconds or until a time (RFC 9110, 10.2.3), and whether it does.
 func RetryAfter(header http.Header) (wait time.Duration, said bool) {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return Seconds(seconds), true
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), longestWait), true
+		return min(max(time.Until(at), 0), maxRetryAfter), true
 	}
 	return 0, text != ""
 }
 
-// Seconds is how long to wait for what a target said, within reason.
+// Seconds converts a number of seconds that a target sent, limited to 0 to 24 hours.
 func Seconds(n int) time.Duration {
-	return time.Duration(min(max(n, 0), int(longestWait/time.Second))) * time.Second
+	return time.Duration(min(max(n, 0), int(maxRetryAfter/time.Second))) * time.Second
 }
 
-// Bounded lets no answer be longer than limit bytes, for libraries that read all
-// there is.
+// Bounded limits response bodies to limit bytes, for libraries that read all of them.
 func Bounded(transport http.RoundTripper, limit int64) http.RoundTripper {
 	return bounded{transport, limit}
 }
@@ -147,7 +143,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections looks for in a transport: embedding hides it.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections. Embedding alone would hide it.
 func (b bounded) CloseIdleConnections() {
 	if closer, ok := b.RoundTripper.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
@@ -161,15 +157,14 @@ type boundedBody struct {
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, errors.New("the answer is too long")
+		return 0, errors.New("the response is too long")
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
 	return n, err
 }
 
-// Classify puts an error of a call to who into one of the port's classes. ctx is
-// the caller's.
+// Classify returns err in one of the classes of package connector. who names the target, and ctx is the caller's.
 func Classify(ctx context.Context, who string, err error) error {
 	var unavailable *connector.Unavailable
 	if err == nil || connector.ClassOf(err) != connector.ClassUnavailable {
@@ -183,7 +178,7 @@ func Classify(ctx context.Context, who string, err error) error {
 	case errors.As(err, &unavailable):
 		return err
 	case errors.As(err, &certificate):
-		return &connector.Denied{Err: err, Do: "set ca_file to the authority of the certificate of " + who + ", and url to the name that is in it"}
+		return &connector.Denied{Err: err, Fix: "set ca_file to the authority that signed the certificate of " + who + ", and url to a name in that certificate"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &connector.Unavailable{Err: fmt.Errorf("%s did not answer in time: %w", who, err)}
 	default:

@@ -14,8 +14,8 @@ import (
 )
 
 func TestBounded(t *testing.T) {
-	// ask gets an answer of so many bytes through a transport that is bounded. closed tells when its connection is.
-	ask := func(t *testing.T, size int, limit int64) (client *http.Client, closed chan struct{}, err error) {
+	// get reads a response of size bytes through a bounded transport. closed receives when the connection is closed.
+	get := func(t *testing.T, size int, limit int64) (client *http.Client, closed chan struct{}, err error) {
 		t.Helper()
 		closed = make(chan struct{}, 1)
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -39,14 +39,14 @@ func TestBounded(t *testing.T) {
 		return client, closed, err
 	}
 
-	t.Run("an answer that is too long is an error", func(t *testing.T) {
-		_, _, err := ask(t, 1<<20, 4)
+	t.Run("response that is too long is an error", func(t *testing.T) {
+		_, _, err := get(t, 1<<20, 4)
 		require.ErrorContains(t, err, "too long")
 	})
 
 	t.Run("closing idle connections reaches the transport", func(t *testing.T) {
-		client, closed, err := ask(t, 10, 100)
-		require.NoError(t, err) // the connection is idle now
+		client, closed, err := get(t, 10, 100)
+		require.NoError(t, err) // its connection is idle now
 		client.CloseIdleConnections()
 		select {
 		case <-closed:

@@ -15,10 +15,9 @@ import (
 	"accessbot/activities/connector/manual"
 )
 
-// Config is how the connector instances are configured: in one file, or, for
-// kinds that need nothing but a URL, by TARGET_<INSTANCE>_URL.
+// Config is the configuration of all connector instances: one file, and TARGET_<INSTANCE>_URL for kinds that need only a URL.
 type Config struct {
-	// Tasks are where what is done by hand in an instance is asked for.
+	// Tasks returns the manual tasks of an instance.
 	Tasks func(instance string) manual.Tasks
 
 	file      string
@@ -26,14 +25,14 @@ type Config struct {
 	getenv    func(string) string
 }
 
-// instance is one target system: a mapping in the file.
+// instance is one target system, a mapping in the file.
 type instance struct {
 	kind     string
 	limits   connector.Limits
 	settings Settings
 }
 
-// common are the settings that every instance has.
+// common are the settings of every kind.
 type common struct {
 	Connector   string  `yaml:"connector"`
 	Concurrency int     `yaml:"concurrency"`
@@ -42,17 +41,17 @@ type common struct {
 
 var instanceName = regexp.MustCompile(`^[A-Z0-9][A-Z0-9_]*$`)
 
-// maxConcurrency keeps one target from taking all connections to the database.
+// maxConcurrency keeps one target from using all database connections.
 const maxConcurrency = 16
 
-// Read reads the file at path; an empty path is a configuration without one. The
-// error names everything that is wrong, by file and line. Secrets are fetched.
+// Read reads the configuration file at path, including the secrets that it names. Without a path there is no file. The error
+// names every mistake, with file and line.
 func Read(path string, getenv func(string) string) (*Config, error) {
 	c := &Config{file: path, instances: map[string]instance{}, getenv: getenv}
 	if path == "" {
 		return c, nil
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	text, err := os.ReadFile(path) //nolint:gosec // the operator chooses the file
 	if err != nil {
 		return nil, fmt.Errorf("CONNECTORS_FILE: %w", err)
 	}
@@ -65,7 +64,7 @@ func Read(path string, getenv func(string) string) (*Config, error) {
 	}
 	root := document.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d: this should be instances by their names, such as\n%s", path, root.Line, example)
+		return nil, fmt.Errorf("%s:%d: expected a mapping of instances, such as\n%s", path, root.Line, example)
 	}
 	var problems []error
 	for n := 0; n+1 < len(root.Content); n += 2 {
@@ -93,9 +92,9 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 	case !instanceName.MatchString(name.Value):
 		return i, at(name.Line, "an instance's name is upper-case letters, digits and underscores")
 	case twice:
-		return i, at(name.Line, "this instance stands here twice")
+		return i, at(name.Line, "duplicate instance")
 	case node.Kind != yaml.MappingNode:
-		return i, at(node.Line, "this should be settings, such as\n"+example)
+		return i, at(node.Line, "expected settings, such as\n"+example)
 	}
 	var all common
 	if err := node.Decode(&all); err != nil {
@@ -103,7 +102,7 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 	}
 	kind, err := lookup(all.Connector)
 	if err != nil {
-		return i, at(node.Line, "connector: "+doing(err))
+		return i, at(node.Line, "connector: "+fixFor(err))
 	}
 	i = instance{kind: all.Connector, limits: kind.Limits, settings: kind.settings()}
 	if all.Concurrency != 0 {
@@ -116,15 +115,15 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 		return i, at(node.Line, fmt.Sprintf("concurrency: %d is not 1 to %d", i.limits.Concurrency, maxConcurrency))
 	}
 	if i.limits.PerSecond < 0 {
-		return i, at(node.Line, "per_second: it is not negative; leave it out for no limit")
+		return i, at(node.Line, "per_second: must not be negative; leave it out for no limit")
 	}
 	known := append(fields(all), fields(i.settings)...)
 	for n := 0; n < len(node.Content); n += 2 {
 		if key := node.Content[n]; !slices.Contains(known, key.Value) {
-			return i, at(key.Line, fmt.Sprintf("there is no setting %q, a %s has: %s", key.Value, all.Connector, strings.Join(known, ", ")))
+			return i, at(key.Line, fmt.Sprintf("unknown setting %q; the settings of %s are %s", key.Value, all.Connector, strings.Join(known, ", ")))
 		}
 	}
-	for n := 0; n+1 < len(node.Content); n += 2 { // one by one, so that an error has its line
+	for n := 0; n+1 < len(node.Content); n += 2 { // one at a time, so that an error has its line
 		one := &yaml.Node{Kind: yaml.MappingNode, Tag: node.Tag, Content: node.Content[n : n+2]}
 		if err := one.Decode(i.settings); err != nil {
 			return i, at(node.Content[n].Line, node.Content[n].Value+": "+yamlProblem(err))
@@ -132,21 +131,21 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 	}
 	opened, err := i.settings.Open()
 	if err != nil {
-		return i, at(node.Line, doing(err))
+		return i, at(node.Line, fixFor(err))
 	}
 	return i, opened.Close()
 }
 
-// doing is what to do about an error, without the words for a target that says no: no one was asked yet.
-func doing(err error) string {
+// fixFor returns what to change. It leaves out that the target denied access: it was not called yet.
+func fixFor(err error) string {
 	var denied *connector.Denied
 	if errors.As(err, &denied) && denied.Err == nil {
-		return denied.Do
+		return denied.Fix
 	}
 	return err.Error()
 }
 
-// yamlProblem is an error of the decoder without its heading.
+// yamlProblem returns the decoder's error without its heading.
 func yamlProblem(err error) string {
 	var wrong *yaml.TypeError
 	if errors.As(err, &wrong) {
@@ -155,7 +154,7 @@ func yamlProblem(err error) string {
 	return err.Error()
 }
 
-// fields are the names of a struct's settings in the file.
+// fields returns the names of a struct's settings in the file.
 func fields(settings any) []string {
 	t := reflect.TypeOf(settings)
 	if t.Kind() == reflect.Pointer {
@@ -170,11 +169,10 @@ func fields(settings any) []string {
 	return names
 }
 
-// OnlyURL is a kind's settings if a URL is all that it needs.
-type OnlyURL interface{ SetURL(url string) }
+// URLSetter is implemented by settings that need only a URL.
+type URLSetter interface{ SetURL(url string) }
 
-// Open makes the connector of an instance, and says what it may be asked for. An instance that is not configured is
-// *connector.Denied.
+// Open returns the connector of an instance and its limits. An instance that is not configured is *connector.Denied.
 func (c *Config) Open(kind, name string) (connector.Connector, connector.Limits, error) {
 	i, ok := c.instances[name]
 	if !ok {
@@ -184,10 +182,10 @@ func (c *Config) Open(kind, name string) (connector.Connector, connector.Limits,
 		}
 	}
 	if i.kind != kind {
-		return nil, i.limits, &connector.Denied{Do: fmt.Sprintf("%s is a %s in %s, and a %s in the directory: correct one of them", name, i.kind, c.file, kind)}
+		return nil, i.limits, &connector.Denied{Fix: fmt.Sprintf("%s is a %s in %s and a %s in the directory: correct one of them", name, i.kind, c.file, kind)}
 	}
-	if manualTasks, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
-		manualTasks.Tasks = c.Tasks(name)
+	if manualSettings, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
+		manualSettings.Tasks = c.Tasks(name)
 	}
 	opened, err := i.settings.Open()
 	if err != nil {
@@ -204,22 +202,22 @@ func (c *Config) byURL(kind, name string) (instance, error) {
 	i := instance{kind: kind, limits: k.Limits, settings: k.settings()}
 	variable := "TARGET_" + name + "_URL"
 	url := c.getenv(variable)
-	withURL, ok := i.settings.(OnlyURL)
-	_, manualTasks := i.settings.(*manual.Settings)
+	withURL, ok := i.settings.(URLSetter)
+	_, isManual := i.settings.(*manual.Settings)
 	switch {
-	case manualTasks:
+	case isManual:
 		return i, nil
 	case ok && url != "":
 		withURL.SetURL(url)
 		return i, nil
 	case ok:
-		return i, &connector.Denied{Do: fmt.Sprintf("set %s for the worker, or configure %s in the file that CONNECTORS_FILE names", variable, name)}
+		return i, &connector.Denied{Fix: fmt.Sprintf("set %s for the worker, or configure %s in CONNECTORS_FILE", variable, name)}
 	default:
-		return i, &connector.Denied{Do: fmt.Sprintf("configure %s, a %s, in the file that CONNECTORS_FILE names", name, kind)}
+		return i, &connector.Denied{Fix: fmt.Sprintf("configure %s, a %s, in CONNECTORS_FILE", name, kind)}
 	}
 }
 
-// Instances are the names of those that the file configures, sorted, and of what kind each is.
+// Instances returns the kind of each instance in the file, by name.
 func (c *Config) Instances() map[string]string {
 	all := map[string]string{}
 	for name, i := range c.instances {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzConfig reads any file as CONNECTORS_FILE: it is understood, or refused without saying a secret.
+// FuzzConfig reads arbitrary bytes as CONNECTORS_FILE: they are accepted, or refused without showing a secret.
 func FuzzConfig(f *testing.F) {
 	const hidden = "hunter2-hunter2-hunter2-hunter2-hunter2"
 	f.Setenv("FUZZ_SECRET", hidden)

@@ -13,14 +13,14 @@ import (
 	"accessbot/activities/connector/throttle"
 )
 
-func nothing(string) string { return "" }
+func noEnv(string) string { return "" }
 
-// read reads a configuration that a test writes; FILE in it is its own path.
+// read reads text as a configuration file.
 func read(t *testing.T, text string) (*kinds.Config, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "connectors.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	return kinds.Read(file, nothing)
+	return kinds.Read(file, noEnv)
 }
 
 func TestConfiguration(t *testing.T) {
@@ -74,7 +74,7 @@ func TestConfiguration(t *testing.T) {
 		}
 	})
 
-	t.Run("instance of another kind than the directory's is denied", func(t *testing.T) {
+	t.Run("instance whose kind differs from the directory is denied", func(t *testing.T) {
 		t.Setenv("CRM_URL", "postgres://login@127.0.0.1:1/db")
 		config, err := read(t, "CRM:\n  connector: postgresql\n  url: env:CRM_URL\n")
 		require.NoError(t, err)
@@ -115,12 +115,12 @@ CRM:
   url: env:CRM_URL
 `)
 		for _, says := range []string{
-			`connectors.yaml:4: CRM: there is no setting "colour", a postgresql has: connector, concurrency, per_second, url`,
-			`connectors.yaml:7: WIKI: url: a secret does not stand here itself: write env:NAME or file:PATH`,
+			`connectors.yaml:4: CRM: unknown setting "colour"; the settings of postgresql are connector, concurrency, per_second, url`,
+			`connectors.yaml:7: WIKI: url: write env:NAME or file:PATH here, not the secret`,
 			`connectors.yaml:9: HR: connector: there is no connector "oracle", use one of: `,
 			`connectors.yaml:10: crm: an instance's name is upper-case letters, digits and underscores`,
 			`connectors.yaml:13: LOUD: concurrency: 1000 is not 1 to 16`,
-			`connectors.yaml:16: EMPTY: this should be settings, such as`,
+			`connectors.yaml:16: EMPTY: expected settings, such as`,
 			"connectors.yaml:18: FAST: line 20: cannot unmarshal !!str `quick` into float64",
 			`connectors.yaml:23: GONE: url: the environment variable NO_SUCH_VARIABLE is not set`,
 			`connectors.yaml:25: NONE: set the target's URL to postgres://USER:PASSWORD@HOST:PORT/DATABASE`,
@@ -130,12 +130,12 @@ CRM:
 		require.NotContains(t, err.Error(), "hunter2")
 	})
 
-	t.Run("file that is no configuration says what it should look like", func(t *testing.T) {
+	t.Run("file that is not a configuration is refused with an example", func(t *testing.T) {
 		_, err := read(t, "- a\n- list\n")
 		require.ErrorContains(t, err, "connector: postgresql")
 		_, err = read(t, "A: [\n")
 		require.ErrorContains(t, err, "connectors.yaml")
-		_, err = kinds.Read("/no/such/file", nothing)
+		_, err = kinds.Read("/no/such/file", noEnv)
 		require.ErrorContains(t, err, "CONNECTORS_FILE")
 		config, err := read(t, "# nothing yet\n")
 		require.NoError(t, err)
@@ -173,43 +173,43 @@ LICENCES:
 		require.False(t, web.OwnNames)
 
 		_, err = read(t, "GITHUB:\n  connector: github\n  organization: acme\nLICENCES:\n  connector: webhook\n  url: http://licences.example.com\n")
-		require.ErrorContains(t, err, "connectors.yaml:2: GITHUB: set token to that of an owner")
+		require.ErrorContains(t, err, "connectors.yaml:2: GITHUB: set token to the token of an owner")
 		require.ErrorContains(t, err, "connectors.yaml:5: LICENCES: set url to an https address")
 	})
 }
 
-// What a kind can do must reach those who ask it by a type assertion: the program opens connectors just so.
-func TestAbilities(t *testing.T) {
+// The optional interfaces of a connector must be visible to type assertions when it is opened as the program does.
+func TestCapabilities(t *testing.T) {
 	t.Setenv("PG", "postgres://login@127.0.0.1:1/db")
 	t.Setenv("SECRET", "0123456789abcdef0123456789abcdef")
 	for _, test := range []struct {
 		kind, settings string
-		can            connectortest.Abilities
+		want           connectortest.Capabilities
 	}{
-		{"postgresql", "url: env:PG", connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"postgresql", "url: env:PG", connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}},
 		{"ldap", "url: ldaps://ldap.example.org\n  bind_dn: uid=bot\n  password: env:SECRET\n  people_base: ou=people\n  groups_base: ou=groups",
-			connectortest.Abilities{Checks: true, Lists: true}},
-		{"github", "organization: acme\n  token: env:SECRET", connectortest.Abilities{Checks: true, Lists: true}},
-		{"scim", "url: https://scim.example.org\n  token: env:SECRET", connectortest.Abilities{Checks: true, Lists: true}},
+			connectortest.Capabilities{Checks: true, Lists: true}},
+		{"github", "organization: acme\n  token: env:SECRET", connectortest.Capabilities{Checks: true, Lists: true}},
+		{"scim", "url: https://scim.example.org\n  token: env:SECRET", connectortest.Capabilities{Checks: true, Lists: true}},
 		{"scim", "url: https://scim.example.org\n  token: env:SECRET\n  creates_accounts: true",
-			connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
-		{"webhook", "url: https://hook.example.org\n  secret: env:SECRET", connectortest.Abilities{CreatesAccounts: true, Checks: true}},
+			connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"webhook", "url: https://hook.example.org\n  secret: env:SECRET", connectortest.Capabilities{CreatesAccounts: true, Checks: true}},
 		{"webhook", "url: https://hook.example.org\n  secret: env:SECRET\n  lists: true",
-			connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}},
-		{"manual", "concurrency: 1", connectortest.Abilities{Checks: true}},
+			connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}},
+		{"manual", "concurrency: 1", connectortest.Capabilities{Checks: true}},
 	} {
-		t.Run("the program can use all that a connector can do: "+test.kind, func(t *testing.T) {
+		t.Run("program sees every optional interface of "+test.kind, func(t *testing.T) {
 			config, err := read(t, "X:\n  connector: "+test.kind+"\n  "+test.settings+"\n")
 			require.NoError(t, err)
 			c, limits, err := config.Open(test.kind, "X")
 			require.NoError(t, err)
 			target := throttle.New(c, limits)
 			defer func() { require.NoError(t, target.Close()) }()
-			require.Equal(t, test.can, connectortest.AbilitiesOf(target.Connector()))
-			handed, done, err := target.Acquire(t.Context())
+			require.Equal(t, test.want, connectortest.CapabilitiesOf(target.Connector()))
+			acquired, done, err := target.Acquire(t.Context())
 			require.NoError(t, err)
 			defer done(nil)
-			require.Equal(t, test.can, connectortest.AbilitiesOf(handed))
+			require.Equal(t, test.want, connectortest.CapabilitiesOf(acquired))
 		})
 	}
 }

@@ -10,17 +10,17 @@ import (
 	"accessbot/activities/connector"
 )
 
-// person is the entry that an account is.
+// person is the entry of an account.
 type person struct {
 	dn      string
 	parsed  *ldap.DN
 	uids    []string
-	refused string // why nothing of it is to be changed, completing "it ..."
+	refused string // why its access is never changed; completes "it ..."
 }
 
-// person looks an account up by its name; nil if there is none.
+// person returns the entry of an account, or nil if there is none.
 func (c *Connector) person(s *session, account string) (*person, error) {
-	// A mailing list is no person, though it has an address.
+	// A mailing list has an address too, and is not a person.
 	entry, err := c.lookup(s, c.peopleBase, "people_base", "(!"+anyGroup+")", c.accountAttribute, account, c.personAttributes())
 	if err != nil || entry == nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (c *Connector) personAttributes() []string { return []string{c.accountAttri
 func (c *Connector) personOf(entry *ldap.Entry) (*person, error) {
 	dn, err := ldap.ParseDN(entry.DN)
 	if err != nil {
-		return nil, fmt.Errorf("the directory answered with the DN %q: %w", entry.DN, err)
+		return nil, fmt.Errorf("parse DN %q from the directory: %w", entry.DN, err)
 	}
 	p := &person{dn: entry.DN, parsed: dn, uids: entry.GetEqualFoldAttributeValues("uid")}
 	switch {
@@ -45,8 +45,7 @@ func (c *Connector) personOf(entry *ldap.Entry) (*person, error) {
 	return p, nil
 }
 
-// uidsIn are the person's among the values of a memberUid, which tells letter
-// case apart.
+// uidsIn returns those values of memberUid, which is case-sensitive, that are the person's.
 func (p *person) uidsIn(values []string) []string {
 	var found []string
 	for _, value := range values {
@@ -57,15 +56,15 @@ func (p *person) uidsIn(values []string) []string {
 	return found
 }
 
-// ghosts are the values of a group that name an account without an entry: one
-// that was deleted stays a member wherever no one looks after it.
-func (c *Connector) ghosts(s *session, g *group, account string) ([]string, error) {
+// deletedMember returns the values of a group that name an account without an entry. Unless the server removes them, deleted
+// accounts stay members.
+func (c *Connector) deletedMember(s *session, g *group, account string) ([]string, error) {
 	var values []string
 	if g.byUID {
 		if !slices.Contains(g.members, account) {
 			return nil, nil
 		}
-		// It may be the uid of someone whose account has another name.
+		// It may be the uid of a person whose account has another name.
 		other, err := c.search(s, c.peopleBase, "people_base", fmt.Sprintf("(uid=%s)", ldap.EscapeFilter(account)), []string{"1.1"})
 		if err != nil || len(other) > 0 {
 			return nil, err
@@ -84,8 +83,8 @@ func (c *Connector) ghosts(s *session, g *group, account string) ([]string, erro
 	return values, nil
 }
 
-// nameIn is the account's name that the DN of its entry shows by itself: where
-// account_dn says, or by an account_attribute under people_base.
+// nameIn returns the account name that the DN of an entry contains: in the place that account_dn says, or in an account_attribute
+// below people_base.
 func (c *Connector) nameIn(dn *ldap.DN) (string, bool) {
 	if c.accountDN != nil {
 		if name, ok := c.accountDN.nameIn(dn); ok {
@@ -109,7 +108,7 @@ type template struct {
 	parent    *ldap.DN
 }
 
-// newTemplate is nil for a text that is none.
+// newTemplate parses account_dn. It returns nil if the text is invalid.
 func newTemplate(text string) *template {
 	dn, err := ldap.ParseDN(text)
 	if err != nil || len(dn.RDNs) < 2 || len(dn.RDNs[0].Attributes) != 1 || dn.RDNs[0].Attributes[0].Value != "%s" {
@@ -126,25 +125,25 @@ func (t *template) nameIn(dn *ldap.DN) (string, bool) {
 	return first.Value, strings.EqualFold(first.Type, t.attribute)
 }
 
-// lookup finds the one entry of a name, nil if there is none.
+// lookup returns the one entry with a name, or nil if there is none.
 func (c *Connector) lookup(s *session, base, setting, filter, attribute, name string, attributes []string) (*ldap.Entry, error) {
 	entries, err := c.search(s, base, setting, fmt.Sprintf("(&%s(%s=%s))", filter, attribute, ldap.EscapeFilter(name)), attributes)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(entries) == 0:
-		return nil, nil //nolint:nilnil // "none" is an answer
+		return nil, nil //nolint:nilnil // no entry is not an error
 	case len(entries) > 1:
-		return nil, &connector.Denied{Do: fmt.Sprintf("let one entry under %s have %s %q: %q and %q do", setting, attribute, name, entries[0].DN, entries[1].DN)}
+		return nil, &connector.Denied{Fix: fmt.Sprintf("leave one entry under %s with %s %q: %q and %q have it", setting, attribute, name, entries[0].DN, entries[1].DN)}
 	}
-	// The server takes no notification of letter case and spaces, the database does: two spellings would be two assignments there.
+	// The server ignores letter case and spaces, and the database does not: two spellings would be two assignments.
 	if has := entries[0].GetEqualFoldAttributeValues(attribute); !slices.Contains(has, name) {
-		return nil, &connector.Denied{Do: fmt.Sprintf("write %q as the directory does: %s of %q is %q", name, attribute, entries[0].DN, has)}
+		return nil, &connector.Denied{Fix: fmt.Sprintf("spell %q as the directory does: %s of %q is %q", name, attribute, entries[0].DN, has)}
 	}
 	return entries[0], nil
 }
 
-// search finds a few entries; of many, two.
+// search returns at most two entries.
 func (c *Connector) search(s *session, base, setting, filter string, attributes []string) ([]*ldap.Entry, error) {
 	found, err := s.conn.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, attributes, nil))
 	switch {
@@ -156,10 +155,10 @@ func (c *Connector) search(s *session, base, setting, filter string, attributes 
 	return found.Entries, nil
 }
 
-// baseError says what "no such object" is about.
+// baseError adds the setting to the error "no such object".
 func baseError(base, setting string, err error) error {
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-		return fmt.Errorf("%s %q does not exist, or bind_dn may not see it: %w", setting, base, err)
+		return fmt.Errorf("%s %q does not exist, or bind_dn cannot see it: %w", setting, base, err)
 	}
 	return err
 }

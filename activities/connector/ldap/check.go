@@ -10,9 +10,9 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Check says where it is bound, as whom, and how many groups it sees.
+// Check reports the server, the bound entry, and the number of groups.
 func (c *Connector) Check(ctx context.Context) (report string, err error) {
-	err = c.long(ctx, func(s *session) error {
+	err = c.withSession(ctx, func(s *session) error {
 		var as string
 		err := s.step(ctx, func(context.Context) error {
 			if as, err = c.whoAmI(s); err != nil {
@@ -40,7 +40,7 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 	return report, nil
 }
 
-// whoAmI asks the server whom it takes us for (RFC 4532), which not all tell.
+// whoAmI asks the server who is bound (RFC 4532). Not every server supports that.
 func (c *Connector) whoAmI(s *session) (string, error) {
 	answer, err := s.conn.WhoAmI(nil)
 	switch {
@@ -55,7 +55,7 @@ func (c *Connector) whoAmI(s *session) (string, error) {
 func (c *Connector) exists(s *session, setting, base string) error {
 	_, err := s.conn.Search(ldap.NewSearchRequest(base, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-		return &connector.Denied{Err: err, Do: fmt.Sprintf("set %s to an entry that exists and that bind_dn %q may see: %q is none", setting, c.bindDN, base)}
+		return &connector.Denied{Err: err, Fix: fmt.Sprintf("set %s to an entry that exists and that bind_dn %q can see, not %q", setting, c.bindDN, base)}
 	}
 	return err
 }

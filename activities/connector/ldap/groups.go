@@ -11,15 +11,14 @@ import (
 	"accessbot/activities/connector"
 )
 
-// class is a class of groups, and how they name their members.
+// class is a class of groups, with the way it names members.
 type class struct {
 	name      string // an objectClass
 	attribute string
-	byUID     bool // members are named by their uid; else by DN
+	byUID     bool // members are named by uid, not by DN
 }
 
-// classes are those that are known. A group that is of two, as RFC 2307bis lets
-// it be, is of the first.
+// classes are the supported classes. A group can have two of them (RFC 2307bis); then the first one counts.
 var classes = []class{
 	{name: "groupOfNames", attribute: "member"},
 	{name: "groupOfUniqueNames", attribute: "uniqueMember"},
@@ -28,12 +27,12 @@ var classes = []class{
 
 const anyGroup = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
 
-// group is a group as it is a delegate the directory.
+// group is a group in the directory.
 type group struct {
 	class
 	dn      string
 	names   []string // the values of group_attribute
-	members []string // as they are written there, the placeholder too
+	members []string // as written in the directory, including the placeholder
 }
 
 func (c *Connector) groupAttributes() []string {
@@ -44,7 +43,7 @@ func (c *Connector) groupAttributes() []string {
 	return attributes
 }
 
-// group looks a group up by its name; none is *connector.Gone.
+// group returns a group by its name, or *connector.Gone.
 func (c *Connector) group(s *session, name string) (*group, error) {
 	entry, err := c.lookup(s, c.groupsBase, "groups_base", anyGroup, c.groupAttribute, name, c.groupAttributes())
 	if err != nil {
@@ -66,12 +65,12 @@ func (c *Connector) groupOf(entry *ldap.Entry) (*group, error) {
 			}, nil
 		}
 	}
-	return nil, &connector.Denied{Do: fmt.Sprintf("let bind_dn %q read objectClass of %q", c.bindDN, entry.DN)}
+	return nil, &connector.Denied{Fix: fmt.Sprintf("let bind_dn %q read objectClass of %q", c.bindDN, entry.DN)}
 }
 
-// held finds the account's entry, nil if it has none, and the group's values
-// that make the account a member. No entry and no value is *connector.Gone.
-func (c *Connector) held(s *session, g *group, account string) (*person, []string, error) {
+// membership returns the account's entry, nil if it has none, and the group's values that make the account a member. If there is
+// neither, it returns *connector.Gone.
+func (c *Connector) membership(s *session, g *group, account string) (*person, []string, error) {
 	p, err := c.person(s, account)
 	if err != nil {
 		return nil, nil, err
@@ -79,9 +78,9 @@ func (c *Connector) held(s *session, g *group, account string) (*person, []strin
 	var values []string
 	switch {
 	case p == nil:
-		values, err = c.ghosts(s, g, account)
+		values, err = c.deletedMember(s, g, account)
 	case g.byUID && len(p.uids) == 0 && p.refused == "":
-		err = &connector.Denied{Do: fmt.Sprintf("grant the entry %q a uid: %q names its members by it", p.dn, g.dn)}
+		err = &connector.Denied{Fix: fmt.Sprintf("add a uid to the entry %q: %q names its members by uid", p.dn, g.dn)}
 	case g.byUID:
 		values = p.uidsIn(g.members)
 	default:
@@ -97,7 +96,7 @@ func (c *Connector) held(s *session, g *group, account string) (*person, []strin
 	return p, values, err
 }
 
-// add makes a person a member. One who became it meanwhile is success.
+// add makes a person a member. It succeeds if someone else did so meanwhile.
 func (c *Connector) add(s *session, g *group, p *person) error {
 	value := p.dn
 	if g.byUID {
@@ -112,25 +111,25 @@ func (c *Connector) add(s *session, g *group, p *person) error {
 	return c.changeError(g, err)
 }
 
-// remove takes values out of the group. A group that names DNs must keep one:
-// before its last, the placeholder goes in, by the same change. Again, if others
-// changed the group since it was read; then nothing happened.
-func (c *Connector) remove(s *session, g *group, values []string) (again bool, err error) {
+// remove removes values from the group. A group that names members by DN must not be empty, so the same change adds the
+// placeholder if it removes the last member. If someone else changed the group since it was read, nothing happens and retry is
+// true.
+func (c *Connector) remove(s *session, g *group, values []string) (retry bool, err error) {
 	change := ldap.NewModifyRequest(g.dn, nil)
 	if !g.byUID && len(g.members) == len(values) {
-		change.Add(g.attribute, []string{c.holdsPlace})
+		change.Add(g.attribute, []string{c.placeholderDN})
 	}
 	change.Delete(g.attribute, values)
 	err = s.conn.Modify(change)
-	again = ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists,
+	retry = ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists,
 		ldap.LDAPResultObjectClassViolation, ldap.LDAPResultNoSuchObject)
-	return again, c.changeError(g, err)
+	return retry, c.changeError(g, err)
 }
 
 // uniqueIdentifier may follow the DN of a uniqueMember (RFC 4517, section 3.3.21).
 var uniqueIdentifier = regexp.MustCompile(`#'[01]*'B$`)
 
-// memberDN is the DN that a value names, nil for one that is none.
+// memberDN returns the DN in a member value, or nil if it is invalid.
 func memberDN(value string) *ldap.DN {
 	dn, err := ldap.ParseDN(uniqueIdentifier.ReplaceAllString(value, ""))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"accessbot/activities/connector/connectortest"
 )
 
-// harness is a server, and the class of the groups that are tried on it.
+// harness is a server, with the class of groups to test.
 type harness struct {
 	*server
 	class
@@ -22,7 +22,7 @@ type harness struct {
 
 var _ connectortest.Harness = harness{}
 
-// harnesses runs test with each class of groups.
+// harnesses runs a test with each class of groups.
 func harnesses(t *testing.T, test func(t *testing.T, h harness)) {
 	t.Helper()
 	s := newServer(t, false)
@@ -31,7 +31,7 @@ func harnesses(t *testing.T, test func(t *testing.T, h harness)) {
 	}
 }
 
-// namedByDN runs test with the classes that name members by DN.
+// namedByDN runs a test with each class that names members by DN.
 func namedByDN(t *testing.T, test func(t *testing.T, h harness)) {
 	t.Helper()
 	s := newServer(t, false)
@@ -42,11 +42,11 @@ func namedByDN(t *testing.T, test func(t *testing.T, h harness)) {
 	}
 }
 
-// settings are those of the tests; change may differ from them.
+// settings returns the settings of the tests, modified by change.
 func settings(addr string, change func(s *Settings)) *Settings {
 	s := &Settings{
 		URL: "ldap://" + addr, BindDN: botDN, Password: connector.NewSecret(testPassword),
-		PeopleBase: peopleOfTests, GroupsBase: groupsOfTests, PlaceholderDN: nobodyDN,
+		PeopleBase: peopleOfTests, GroupsBase: groupsOfTests, PlaceholderDN: placeholderDN,
 	}
 	if change != nil {
 		change(s)
@@ -69,26 +69,26 @@ func (h harness) connect(t *testing.T, change func(s *Settings)) *Connector {
 
 func (h harness) Addr() string { return h.plain }
 
-func (h harness) Can() connectortest.Abilities {
-	return connectortest.Abilities{Checks: true, Lists: true}
+func (h harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{Checks: true, Lists: true}
 }
 
 func (h harness) Open(t *testing.T, addr string) connector.Connector {
 	t.Helper()
 	c := openWith(t, addr, nil)
-	c.bound, c.pageSize = h.Bound(), 3
+	c.bound, c.pageSize = h.CallTimeout(), 3
 	return c
 }
 
-func (h harness) OpenBadly(t *testing.T) (connector.Connector, string) {
+func (h harness) OpenWithBadCredentials(t *testing.T) (connector.Connector, string) {
 	t.Helper()
 	return h.connect(t, func(s *Settings) { s.Password = connector.NewSecret("hunter2") }), "hunter2"
 }
 
-func (h harness) Bound() time.Duration { return 3 * time.Second }
+func (h harness) CallTimeout() time.Duration { return 3 * time.Second }
 
-// FinalBytes begin every account's uid, which only a change sends.
-func (h harness) FinalBytes() string { return "uid-" }
+// ChangeMarker returns the beginning of every uid, which is only sent in a change.
+func (h harness) ChangeMarker() string { return "uid-" }
 
 func random() string { return strings.ToLower(rand.Text()[:12]) }
 
@@ -99,7 +99,7 @@ func (h harness) Account(t *testing.T) string {
 	return name
 }
 
-// person adds an entry that is deleted at the end of the test.
+// person adds an entry, and deletes it at the end of the test.
 func (h harness) person(t *testing.T, dn, mail string) {
 	t.Helper()
 	parsed, err := ldap.ParseDN(dn)
@@ -117,10 +117,10 @@ func (h harness) person(t *testing.T, dn, mail string) {
 
 func (h harness) Object(t *testing.T) string {
 	t.Helper()
-	return h.groupNamed(t, h.MissingObject(t), nobodyDN)
+	return h.groupNamed(t, h.MissingObject(t), placeholderDN)
 }
 
-// groupNamed adds a group with members, that is deleted at the end of the test.
+// groupNamed adds a group with members, and deletes it at the end of the test.
 func (h harness) groupNamed(t *testing.T, name string, members ...string) string {
 	t.Helper()
 	h.groupAt(t, "cn="+ldap.EscapeDN(name)+","+groupsOfTests, name, members...)
@@ -149,17 +149,17 @@ func (h harness) Refused(t *testing.T) map[string]connector.Assignment {
 	t.Helper()
 	account, object := h.Account(t), h.Object(t)
 	return map[string]connector.Assignment{
-		"the connector's own entry":             {Account: "accessbot@example.org", Object: object},
-		"the placeholder":                       {Account: "nobody@example.org", Object: object},
-		"no name as object":                     {Account: account},
-		"no name as account":                    {Object: object},
-		"a name of spaces as account":           {Account: "  ", Object: object},
-		"a name with NUL as object":             {Account: account, Object: object + "\x00"},
-		"a name with NUL as account":            {Account: account + "\x00", Object: object},
-		"a name with a line's end as account":   {Account: account + "\n", Object: object},
-		"a name with a C1 control as object":    {Account: account, Object: object + "\u0085"},
-		"a name that is not UTF-8 as account":   {Account: "\xff" + account, Object: object},
-		"a name that is too long as an account": {Account: strings.Repeat("x", MaxNameBytes) + account, Object: object},
+		"the connector's own entry":           {Account: "accessbot@example.org", Object: object},
+		"the placeholder":                     {Account: "placeholder@example.org", Object: object},
+		"an empty name as object":             {Account: account},
+		"an empty name as account":            {Object: object},
+		"a name of spaces as account":         {Account: "  ", Object: object},
+		"a name with NUL as object":           {Account: account, Object: object + "\x00"},
+		"a name with NUL as account":          {Account: account + "\x00", Object: object},
+		"a name with a line break as account": {Account: account + "\n", Object: object},
+		"a name with a C1 control as object":  {Account: account, Object: object + "\u0085"},
+		"a name that is not UTF-8 as account": {Account: "\xff" + account, Object: object},
+		"a name that is too long as account":  {Account: strings.Repeat("x", MaxNameBytes) + account, Object: object},
 	}
 }
 
@@ -168,7 +168,7 @@ func (h harness) Exists(t *testing.T, name string) bool {
 	return len(h.find(t, fmt.Sprintf("(|(mail=%[1]s)(cn=%[1]s))", ldap.EscapeFilter(name)))) > 0
 }
 
-// value is what a group calls the account; empty if it has no entry.
+// value returns how a group names the account; empty if it has no entry.
 func (h harness) value(t *testing.T, account string) string {
 	t.Helper()
 	found := h.find(t, fmt.Sprintf("(mail=%s)", ldap.EscapeFilter(account)))
@@ -182,11 +182,11 @@ func (h harness) value(t *testing.T, account string) string {
 	}
 }
 
-// Holds asks the server, which compares by its own rules.
+// Holds asks the server, which compares names by its own rules.
 func (h harness) Holds(t *testing.T, a connector.Assignment) bool {
 	t.Helper()
 	value := h.value(t, a.Account)
-	return value != "" && value != nobodyDN && h.contains(t, a.Object, value)
+	return value != "" && value != placeholderDN && h.contains(t, a.Object, value)
 }
 
 func (h harness) contains(t *testing.T, object, value string) bool {
@@ -194,7 +194,7 @@ func (h harness) contains(t *testing.T, object, value string) bool {
 	return len(h.find(t, fmt.Sprintf("(&(objectClass=%s)(cn=%s)(%s=%s))", h.name, ldap.EscapeFilter(object), h.attribute, ldap.EscapeFilter(value)))) > 0
 }
 
-// members are all that the group says, the placeholder too.
+// members returns all members of the group, including the placeholder.
 func (h harness) members(t *testing.T, object string) []string {
 	t.Helper()
 	found := h.find(t, fmt.Sprintf("(&(objectClass=%s)(cn=%s))", h.name, ldap.EscapeFilter(object)))

@@ -1,11 +1,9 @@
-// Package ldap is the connector to the groups of an LDAP directory (tested:
-// OpenLDAP 2.5): an object is a groupOfNames, groupOfUniqueNames or posixGroup,
-// an account the entry of a person, and to hold an object is to be a direct
-// member of it. It creates neither.
+// Package ldap is the connector to groups of an LDAP directory (tested with OpenLDAP 2.5). An object is a groupOfNames,
+// groupOfUniqueNames or posixGroup, and an account is a person's entry, which holds an object if it is a direct member. The
+// connector creates neither.
 //
-// What the server accepts is not what it means: it takes members that do not
-// exist, keeps those whose entry was deleted, and does not let the last one of
-// some groups go. The files groups.go and accounts.go say what is done about it.
+// A server accepts members that do not exist, keeps members whose entries were deleted, and refuses to remove the last member of
+// some groups. groups.go and accounts.go handle that.
 package ldap
 
 import (
@@ -19,27 +17,25 @@ import (
 	"accessbot/activities/connector"
 )
 
-// callTimeout is the longest that a call may take, connecting included; of List
-// and Check, a page.
+// callTimeout limits a call, including the connection. In List and Check it limits each page.
 const callTimeout = 15 * time.Second
 
-// Connector implements connector.Connector, connector.Lister and
-// connector.Checker. Every call has a connection of its own.
+// Connector implements connector.Connector, connector.Lister and connector.Checker. Each call uses its own connection.
 type Connector struct {
 	addr     string      // host:port
-	tls      *tls.Config // nil: in the open
+	tls      *tls.Config // nil: not encrypted
 	startTLS bool
 
-	bindDN      string
-	password    connector.Secret
-	bind        *ldap.DN
-	placeholder *ldap.DN
-	holdsPlace  string // the placeholder, as it is written into groups
+	bindDN        string
+	password      connector.Secret
+	bind          *ldap.DN
+	placeholder   *ldap.DN
+	placeholderDN string // the placeholder, as written into groups
 
 	peopleBase       string
 	people           *ldap.DN
 	accountAttribute string
-	accountDN        *template // nil: there is none
+	accountDN        *template // nil: not set
 	groupsBase       string
 	groupAttribute   string
 
@@ -47,11 +43,10 @@ type Connector struct {
 	pageSize uint32
 }
 
-// Close has nothing to release: no connection outlasts its call.
+// Close does nothing: connections are closed after each call.
 func (c *Connector) Close() error { return nil }
 
-// Read tells whether the account is a direct member of the object. That of an
-// entry that was deleted may still be one.
+// Read reports whether the account is a direct member of the object. An account whose entry was deleted can still be one.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
 	var state connector.State
 	err := c.call(ctx, a, func(s *session) error {
@@ -59,7 +54,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 		if err != nil {
 			return err
 		}
-		_, values, err := c.held(s, g, a.Account)
+		_, values, err := c.membership(s, g, a.Account)
 		state.Held = len(values) > 0
 		return err
 	})
@@ -76,7 +71,7 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 		if err != nil {
 			return err
 		}
-		p, values, err := c.held(s, g, a.Account)
+		p, values, err := c.membership(s, g, a.Account)
 		switch {
 		case err != nil:
 			return err
@@ -91,30 +86,29 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// revokeAttempts are for changes by others between our look and our change, which
-// then does not happen at all.
+// revokeAttempts limits how often a removal is repeated because someone else changed the group after it was read.
 const revokeAttempts = 5
 
-// Take ends the membership.
+// Revoke ends the membership.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, a, func(s *session) error {
 		var err error
 		for range revokeAttempts {
-			var again bool
-			if again, err = c.take(s, a); !again {
+			var retry bool
+			if retry, err = c.revokeOnce(s, a); !retry {
 				return err
 			}
 		}
-		return fmt.Errorf("the group %q changed each time that %q was to be taken out of it: %w", a.Object, a.Account, err)
+		return fmt.Errorf("group %q keeps changing while %q is removed: %w", a.Object, a.Account, err)
 	})
 }
 
-func (c *Connector) take(s *session, a connector.Assignment) (again bool, err error) {
+func (c *Connector) revokeOnce(s *session, a connector.Assignment) (retry bool, err error) {
 	g, err := c.group(s, a.Object)
 	if err != nil {
 		return false, err
 	}
-	p, values, err := c.held(s, g, a.Account)
+	p, values, err := c.membership(s, g, a.Account)
 	switch {
 	case err != nil:
 		return false, err

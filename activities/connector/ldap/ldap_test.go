@@ -25,15 +25,15 @@ func requireClass(t *testing.T, want connector.Class, err error, says string) {
 // requireHeld asks the connector.
 func requireHeld(t *testing.T, c *Connector, a connector.Assignment, held bool) {
 	t.Helper()
-	state, err := connector.ReadOrNotHeld(t.Context(), c, a)
+	state, err := connector.ReadIfExists(t.Context(), c, a)
 	require.NoError(t, err)
 	require.Equal(t, connector.State{Held: held}, state)
 }
 
 func TestPlaceholder(t *testing.T) {
-	t.Run("last member goes and the placeholder stays", func(t *testing.T) {
+	t.Run("last member is removed and the placeholder stays", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			for setting, placeholder := range map[string]string{"": botDN, nobodyDN: nobodyDN} {
+			for setting, placeholder := range map[string]string{"": botDN, placeholderDN: placeholderDN} {
 				c := h.connect(t, func(s *Settings) { s.PlaceholderDN = setting })
 				first, second := h.Account(t), h.Account(t)
 				object := h.groupNamed(t, h.MissingObject(t), h.value(t, first), h.value(t, second))
@@ -55,9 +55,9 @@ func TestPlaceholder(t *testing.T) {
 
 	t.Run("placeholder is neither held nor revoked", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			for setting, account := range map[string]string{"": "accessbot@example.org", nobodyDN: "nobody@example.org"} {
+			for setting, account := range map[string]string{"": "accessbot@example.org", placeholderDN: "placeholder@example.org"} {
 				c := h.connect(t, func(s *Settings) { s.PlaceholderDN = setting })
-				members := []string{botDN, nobodyDN}
+				members := []string{botDN, placeholderDN}
 				a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), members...)}
 				requireHeld(t, c, a, false)
 				requireClass(t, connector.ClassRefused, c.Revoke(t.Context(), a), "is the ")
@@ -66,11 +66,11 @@ func TestPlaceholder(t *testing.T) {
 		})
 	})
 
-	t.Run("placeholder without an entry is no deleted account", func(t *testing.T) {
+	t.Run("placeholder without an entry is not a deleted account", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
 			placeholder := "mail=none@example.org," + peopleOfTests
 			c := h.connect(t, func(s *Settings) { s.PlaceholderDN = placeholder })
-			a := connector.Assignment{Account: "none@example.org", Object: h.groupNamed(t, h.MissingObject(t), placeholder, nobodyDN)}
+			a := connector.Assignment{Account: "none@example.org", Object: h.groupNamed(t, h.MissingObject(t), placeholder, placeholderDN)}
 			requireHeld(t, c, a, false)
 			require.NotContains(t, h.list(t, c), a)
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
@@ -80,23 +80,23 @@ func TestPlaceholder(t *testing.T) {
 
 	t.Run("placeholder in another spelling changes nothing", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
-			other := "CN=Nobody, OU=People,DC=Example,DC=ORG"
+			other := "CN=Placeholder, OU=People,DC=Example,DC=ORG"
 			c := h.connect(t, func(s *Settings) { s.PlaceholderDN = other })
 			a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 			require.Len(t, h.members(t, a.Object), 1)
-			requireHeld(t, c, connector.Assignment{Account: "nobody@example.org", Object: a.Object}, false)
-			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "nobody@example.org", Object: a.Object})
+			requireHeld(t, c, connector.Assignment{Account: "placeholder@example.org", Object: a.Object}, false)
+			require.NotContains(t, h.list(t, c), connector.Assignment{Account: "placeholder@example.org", Object: a.Object})
 		})
 	})
 }
 
 func TestDeletedAccount(t *testing.T) {
-	t.Run("deleted account is removed from its group if its name proves it", func(t *testing.T) {
+	t.Run("deleted account is removed from its group if the DN contains its name", func(t *testing.T) {
 		former := "ou=former," + suffix
 		for name, test := range map[string]struct {
-			dn       string // of the account that is deleted
+			dn       string // of the deleted account
 			settings func(s *Settings)
 			found    bool
 		}{
@@ -113,8 +113,8 @@ func TestDeletedAccount(t *testing.T) {
 				namedByDN(t, func(t *testing.T, h harness) {
 					c := h.connect(t, test.settings)
 					account, bystander := h.MissingAccount(t), h.Account(t)
-					ghost := strings.ReplaceAll(test.dn, "NAME", account)
-					a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), ghost, h.value(t, bystander))}
+					deleted := strings.ReplaceAll(test.dn, "NAME", account)
+					a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), deleted, h.value(t, bystander))}
 					_, err := c.Read(t.Context(), a)
 					if !test.found {
 						require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, err)
@@ -126,7 +126,7 @@ func TestDeletedAccount(t *testing.T) {
 					require.NoError(t, err)
 					requireHeld(t, c, a, true)
 					require.Contains(t, h.list(t, c), a)
-					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Grant(t.Context(), a), "it is not granted to no one")
+					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Grant(t.Context(), a), "an account without an entry is granted nothing")
 					require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 					require.Equal(t, []string{h.value(t, bystander)}, h.members(t, a.Object))
 				})
@@ -134,12 +134,12 @@ func TestDeletedAccount(t *testing.T) {
 		}
 	})
 
-	t.Run("deleted account is removed though it is the last member", func(t *testing.T) {
+	t.Run("deleted account is removed even as the last member", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
 			account := h.MissingAccount(t)
 			a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), "mail="+account+","+peopleOfTests)}
 			require.NoError(t, connector.Ensure(t.Context(), h.connect(t, nil), a, false))
-			require.Equal(t, []string{nobodyDN}, h.members(t, a.Object))
+			require.Equal(t, []string{placeholderDN}, h.members(t, a.Object))
 		})
 	})
 
@@ -156,7 +156,7 @@ func TestDeletedAccount(t *testing.T) {
 		require.NoError(t, connector.Ensure(t.Context(), byUID, a, false))
 		require.Empty(t, h.members(t, a.Object))
 
-		// What looks like a deleted account's may be the uid of another one.
+		// What looks like a deleted account may be the uid of another person.
 		byMail, uid := h.connect(t, nil), "uid-"+random()
 		h.person(t, "uid="+uid+","+peopleOfTests, h.MissingAccount(t))
 		grant(uid)
@@ -172,7 +172,7 @@ func TestNames(t *testing.T) {
 		h := harness{newServer(t, false), classes[2]}
 		a := connector.Assignment{Account: h.MissingAccount(t), Object: h.Object(t)}
 		h.add(t, "cn=ann,"+peopleOfTests, "objectClass", "inetOrgPerson", "cn", "ann", "sn", "ann", "mail", a.Account)
-		requireClass(t, connector.ClassDenied, h.connect(t, nil).Grant(t.Context(), a), `grant the entry "cn=ann,`)
+		requireClass(t, connector.ClassDenied, h.connect(t, nil).Grant(t.Context(), a), `add a uid to the entry "cn=ann,`)
 	})
 
 	t.Run("special characters are taken literally", func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestNames(t *testing.T) {
 				a := connector.Assignment{Account: strings.ReplaceAll(format, "NAME", random()), Object: strings.ReplaceAll(format, "NAME", random())}
 				_, err := c.Read(t.Context(), a)
 				require.Equal(t, &connector.Gone{Part: connector.Object, Name: a.Object}, err)
-				h.groupNamed(t, a.Object, nobodyDN)
+				h.groupNamed(t, a.Object, placeholderDN)
 				require.Equal(t, &connector.Gone{Part: connector.Account, Name: a.Account}, c.Grant(t.Context(), a))
 				h.person(t, "mail="+ldap.EscapeDN(a.Account)+","+peopleOfTests, a.Account)
 				require.NoError(t, connector.Ensure(t.Context(), c, a, true), "%q", a)
@@ -198,7 +198,7 @@ func TestNames(t *testing.T) {
 		})
 	})
 
-	t.Run("distinguished name is no group name", func(t *testing.T) {
+	t.Run("distinguished name is not a group name", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h harness) {
 			object := "cn=" + h.Object(t) + "," + groupsOfTests
 			_, err := h.connect(t, nil).Read(t.Context(), connector.Assignment{Account: h.Account(t), Object: object})
@@ -222,47 +222,47 @@ func TestNames(t *testing.T) {
 		})
 	})
 
-	t.Run("two entries of one name are denied", func(t *testing.T) {
+	t.Run("two entries with one name are denied", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h harness) {
 			c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			for range 2 {
 				h.person(t, "uid=uid-"+random()+","+peopleOfTests, a.Account)
-				requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "let one entry under people_base have mail ")
+				requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "leave one entry under people_base with mail ")
 			}
 			a.Account = h.Account(t)
 			dn := "ou=" + random() + "," + groupsOfTests
 			h.add(t, dn, "objectClass", "organizationalUnit")
 			t.Cleanup(func() { h.delete(t, dn) })
-			h.groupAt(t, "cn="+ldap.EscapeDN(a.Object)+","+dn, a.Object, nobodyDN)
-			requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "let one entry under groups_base have cn ")
+			h.groupAt(t, "cn="+ldap.EscapeDN(a.Object)+","+dn, a.Object, placeholderDN)
+			requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "leave one entry under groups_base with cn ")
 		})
 	})
 }
 
 func TestGroupMember(t *testing.T) {
-	t.Run("member is known in any letter case", func(t *testing.T) {
+	t.Run("member is found in any letter case", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
 			c, account := h.connect(t, nil), h.Account(t)
-			shouting := strings.ToUpper(h.value(t, account))
-			a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), shouting, nobodyDN)}
+			upper := strings.ToUpper(h.value(t, account))
+			a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), upper, placeholderDN)}
 			requireHeld(t, c, a, true)
 			require.Contains(t, h.list(t, c), a)
 			require.NoError(t, connector.Ensure(t.Context(), c, a, true))
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
-			require.Equal(t, []string{nobodyDN}, h.members(t, a.Object))
+			require.Equal(t, []string{placeholderDN}, h.members(t, a.Object))
 		})
 	})
 
-	t.Run("unique member may have an identifier", func(t *testing.T) {
+	t.Run("uniqueMember may have an identifier", func(t *testing.T) {
 		h := harness{newServer(t, false), classes[1]}
 		c, account := h.connect(t, nil), h.Account(t)
-		a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), h.value(t, account)+"#'0101'B", nobodyDN)}
+		a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), h.value(t, account)+"#'0101'B", placeholderDN)}
 		requireHeld(t, c, a, true)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
-		require.Equal(t, []string{nobodyDN}, h.members(t, a.Object))
+		require.Equal(t, []string{placeholderDN}, h.members(t, a.Object))
 	})
 
-	t.Run("group is no account", func(t *testing.T) {
+	t.Run("group is not an account", func(t *testing.T) {
 		h := harness{newServer(t, false), classes[0]}
 		inner, outer := h.Object(t), h.Object(t)
 		c := h.connect(t, func(s *Settings) { s.PeopleBase, s.AccountAttribute = suffix, "cn" })
@@ -304,20 +304,20 @@ func TestGroupMember(t *testing.T) {
 				g, err := c.group(s, a.Object)
 				require.NoError(t, err)
 				h.RevokeByHand(t, connector.Assignment{Account: other, Object: a.Object})
-				again, err := c.remove(s, g, []string{value}) // the last one now
-				require.True(t, again, "%v", err)
-				again, err = c.remove(s, g, []string{otherValue}) // gone
-				require.True(t, again, "%v", err)
+				retry, err := c.remove(s, g, []string{value}) // the last one now
+				require.True(t, retry, "%v", err)
+				retry, err = c.remove(s, g, []string{otherValue}) // gone
+				require.True(t, retry, "%v", err)
 				return nil
 			}))
 			require.NoError(t, c.Revoke(t.Context(), a))
-			require.Equal(t, []string{nobodyDN}, h.members(t, a.Object))
+			require.Equal(t, []string{placeholderDN}, h.members(t, a.Object))
 		})
 	})
 }
 
 func TestErrors(t *testing.T) {
-	t.Run("missing right is named", func(t *testing.T) {
+	t.Run("missing permission is named", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h harness) {
 			a, held := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}, connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			h.GrantByHand(t, held)
@@ -327,7 +327,7 @@ func TestErrors(t *testing.T) {
 		})
 	})
 
-	t.Run("missing base is not taken for a missing account", func(t *testing.T) {
+	t.Run("missing base is not a missing account", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h harness) {
 			a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			for setting, change := range map[string]func(s *Settings){

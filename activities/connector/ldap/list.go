@@ -9,18 +9,17 @@ import (
 	"accessbot/activities/connector"
 )
 
-// List tells every direct membership of an account: by the first value of its
-// account_attribute, or by what a group still says of one without an entry. It
-// keeps the names of all people in memory, and reads groups page by page; fn may
-// take its time.
+// List lists every direct membership of an account. It names the account by the first value of its account_attribute; an account
+// without an entry, by what its group says. It keeps the names of all people in memory and reads groups page by page. fn may be
+// slow.
 func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) error) error {
-	var told error // by fn: the caller's own
-	err := c.long(ctx, func(s *session) error {
-		known, err := c.everyone(ctx, s)
+	var fnErr error // returned unchanged
+	err := c.withSession(ctx, func(s *session) error {
+		known, err := c.accountNames(ctx, s)
 		if err != nil {
 			return err
 		}
-		seen := map[string]bool{} // of two groups of one name, neither could be revoked
+		seen := map[string]bool{} // groups with the same name cannot be revoked, so they are listed once
 		return c.pages(ctx, s, c.groupsBase, "groups_base", anyGroup, c.groupAttributes(), func(entry *ldap.Entry) error {
 			g, err := c.groupOf(entry)
 			if err != nil || len(g.names) == 0 || seen[g.names[0]] {
@@ -28,24 +27,23 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 			}
 			seen[g.names[0]] = true
 			for account := range c.accountsOf(g, known) {
-				if told = fn(connector.Assignment{Account: account, Object: g.names[0]}); told != nil {
-					return told
+				if fnErr = fn(connector.Assignment{Account: account, Object: g.names[0]}); fnErr != nil {
+					return fnErr
 				}
 			}
 			return nil
 		})
 	})
-	if told != nil {
-		return told
+	if fnErr != nil {
+		return fnErr
 	}
 	return c.classify(ctx, err)
 }
 
-// names are those of accounts, by what groups name them by. An empty one is not
-// to be told.
+// names are account names by DN and by uid. Accounts with an empty name are not listed.
 type names struct{ byDN, byUID map[string]string }
 
-func (c *Connector) everyone(ctx context.Context, s *session) (names, error) {
+func (c *Connector) accountNames(ctx context.Context, s *session) (names, error) {
 	known := names{byDN: map[string]string{}, byUID: map[string]string{}}
 	err := c.pages(ctx, s, c.peopleBase, "people_base", "(!"+anyGroup+")", c.personAttributes(), func(entry *ldap.Entry) error {
 		p, err := c.personOf(entry)
@@ -65,7 +63,7 @@ func (c *Connector) everyone(ctx context.Context, s *session) (names, error) {
 	return known, err
 }
 
-// accountsOf are the accounts in a group, each once.
+// accountsOf returns the accounts in a group, without duplicates.
 func (c *Connector) accountsOf(g *group, known names) map[string]bool {
 	accounts := map[string]bool{}
 	for _, value := range g.members {
@@ -76,8 +74,7 @@ func (c *Connector) accountsOf(g *group, known names) map[string]bool {
 	return accounts
 }
 
-// nameOf is the account's name that a value of a group stands for; empty, where
-// none is to be told.
+// nameOf returns the account name for a group's member value; empty if it is not listed.
 func (c *Connector) nameOf(g *group, value string, known names) string {
 	if g.byUID {
 		if name, ok := known.byUID[value]; ok {
@@ -98,11 +95,10 @@ func (c *Connector) nameOf(g *group, value string, known names) string {
 	return ""
 }
 
-// key is the same for DNs that are equal.
+// key returns the same string for equal DNs.
 func key(dn *ldap.DN) string { return strings.ToLower(dn.String()) }
 
-// pages tells fn of every entry that matches, a page of them in memory at once
-// (RFC 2696).
+// pages calls fn for every entry that matches, with one page in memory at a time (RFC 2696).
 func (c *Connector) pages(ctx context.Context, s *session, base, setting, filter string, attributes []string, fn func(*ldap.Entry) error) error {
 	paging := ldap.NewControlPaging(c.pageSize)
 	for {
@@ -120,7 +116,7 @@ func (c *Connector) pages(ctx context.Context, s *session, base, setting, filter
 			}
 		}
 		next, ok := ldap.FindControl(found.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if !ok || len(next.Cookie) == 0 { // a server that knows no pages has answered with everything
+		if !ok || len(next.Cookie) == 0 { // a server without paging has returned everything
 			return nil
 		}
 		paging.SetCookie(next.Cookie)

@@ -11,7 +11,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// list is all that the connector lists, and how often.
+// list returns how often the connector lists each assignment.
 func (h harness) list(t *testing.T, c *Connector) map[connector.Assignment]int {
 	t.Helper()
 	all := map[connector.Assignment]int{}
@@ -27,9 +27,9 @@ func TestList(t *testing.T) {
 		const groups = 1200
 		harnesses(t, func(t *testing.T, h harness) {
 			account := h.Account(t)
-			for n := range groups {
-				name := fmt.Sprintf("paged-%s-%d", h.name, n)
-				h.groupNamed(t, name, nobodyDN, h.value(t, account))
+			for i := range groups {
+				name := fmt.Sprintf("paged-%s-%d", h.name, i)
+				h.groupNamed(t, name, placeholderDN, h.value(t, account))
 				if h.byUID {
 					h.GrantByHand(t, connector.Assignment{Account: account, Object: name})
 				}
@@ -45,8 +45,8 @@ func TestList(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, report, fmt.Sprintf("as %s: %d groups under %s", botDN, groups, groupsOfTests))
 
-			// Without pages this server would not tell so many.
-			require.NoError(t, c.long(t.Context(), func(s *session) error {
+			// Without paging this server does not return so many.
+			require.NoError(t, c.withSession(t.Context(), func(s *session) error {
 				_, err := s.conn.Search(ldap.NewSearchRequest(groupsOfTests, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, anyGroup, nil, nil))
 				require.True(t, ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), "%v", err)
 				return nil
@@ -76,7 +76,7 @@ func TestList(t *testing.T) {
 		})
 	})
 
-	t.Run("account with two names or two groups of one name is listed once", func(t *testing.T) {
+	t.Run("account with two addresses, or in two groups with one name, is listed once", func(t *testing.T) {
 		namedByDN(t, func(t *testing.T, h harness) {
 			c, a := h.connect(t, nil), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			h.GrantByHand(t, a)

@@ -9,11 +9,10 @@ import (
 	"accessbot/activities/connector"
 )
 
-// MaxNameBytes is the longest name of an account or group. LDAP sets no limit;
-// this is room for every e-mail address.
+// MaxNameBytes is the longest name of an account or group. LDAP has no limit; every email address fits.
 const MaxNameBytes = 255
 
-// checkNames refuses names that cannot be meant.
+// checkNames refuses impossible names.
 func checkNames(a connector.Assignment) error {
 	if reason := badName(a.Object); reason != "" {
 		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: reason}
@@ -33,7 +32,7 @@ func badName(name string) string {
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return "has a control character in its name"
 	case len(name) > MaxNameBytes:
-		return fmt.Sprintf("has a name of %d bytes; there is room for %d", len(name), MaxNameBytes)
+		return fmt.Sprintf("has a name of %d bytes; the limit is %d", len(name), MaxNameBytes)
 	default:
 		return ""
 	}

@@ -2,8 +2,8 @@ package ldap
 
 import ber "github.com/go-asn1-ber/asn1-ber"
 
-// maxMessage is how many bytes a message of a server may have: room for a group of some hundred thousand members.
+// maxMessage limits a server's message, in bytes. A group with several hundred thousand members fits.
 const maxMessage = 64 << 20
 
-// The library has one limit for all, and reads 2 GiB if it is told nothing else.
+// The library has one limit for the whole program, by default 2 GiB.
 func init() { ber.MaxPacketLengthBytes = maxMessage }

@@ -13,12 +13,12 @@ import (
 
 func TestPacket(t *testing.T) {
 	t.Parallel()
-	// A server must not fill the memory of the program that speaks to others too.
-	t.Run("answer over the size limit is not read", func(t *testing.T) {
+	// One server must not use up the memory of the program.
+	t.Run("message over the size limit is not read", func(t *testing.T) {
 		t.Parallel()
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = listener.Close() }) // it served
+		t.Cleanup(func() { _ = listener.Close() }) // the test is over
 		var sent atomic.Int64
 		go func() {
 			conn, err := listener.Accept()

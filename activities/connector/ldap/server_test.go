@@ -25,15 +25,15 @@ import (
 const (
 	suffix        = "dc=example,dc=org"
 	adminDN       = "cn=admin," + suffix
-	botDN         = "uid=accessbot,ou=people," + suffix // the connector's
-	limitedDN     = "uid=limited,ou=people," + suffix   // reads, and no more than 500 entries
-	nobodyDN      = "cn=nobody,ou=people," + suffix     // a placeholder with an entry
+	botDN         = "uid=accessbot,ou=people," + suffix  // the connector's
+	limitedDN     = "uid=limited,ou=people," + suffix    // reads at most 500 entries
+	placeholderDN = "cn=placeholder,ou=people," + suffix // a placeholder with an entry
 	testPassword  = "correct horse"
 	groupsOfTests = "ou=groups," + suffix
 	peopleOfTests = "ou=people," + suffix
 )
 
-// server is a slapd of the test's own.
+// server is a slapd for one test.
 type server struct {
 	admin     *ldap.Conn
 	plain     string // host:port
@@ -41,8 +41,8 @@ type server struct {
 	caFile    string
 }
 
-// rights are what docs/connectors/ldap.md tells an operator to grant.
-const rights = `
+// permissions are those in docs/connectors/ldap.md.
+const permissions = `
 access to dn.subtree="ou=groups,dc=example,dc=org" attrs=member,uniqueMember,memberUid
   by dn.exact="uid=accessbot,ou=people,dc=example,dc=org" write
   by users read
@@ -53,12 +53,12 @@ access to *
 limits dn.exact="uid=accessbot,ou=people,dc=example,dc=org" size.prtotal=unlimited
 `
 
-// slapdPath finds the server's program, or ends the test.
+// slapdPath returns the path of slapd. Without it, the test fails or is skipped.
 func slapdPath(t *testing.T) string {
 	t.Helper()
 	path, set := os.LookupEnv("TEST_SLAPD")
 	if set && path == "" {
-		t.Skip("NOT TESTED: LDAP groups: there is no slapd here")
+		t.Skip("NOT TESTED: LDAP groups: slapd is not installed")
 	}
 	candidates := []string{"slapd", "/usr/sbin/slapd"}
 	if set {
@@ -69,11 +69,11 @@ func slapdPath(t *testing.T) string {
 			return found
 		}
 	}
-	t.Fatalf("there is no slapd at %q: run ./temporal-dev.sh test, or install OpenLDAP's server and set TEST_SLAPD to it", candidates)
+	t.Fatalf("slapd not found at %q: run ./temporal-dev.sh test, or install OpenLDAP's server and set TEST_SLAPD to its path", candidates)
 	return ""
 }
 
-// newServer starts a slapd, with an empty tree of people and groups.
+// newServer starts a slapd without people and groups.
 func newServer(t *testing.T, withTLS bool) *server {
 	t.Helper()
 	program, dir := slapdPath(t), t.TempDir()
@@ -84,7 +84,7 @@ func newServer(t *testing.T, withTLS bool) *server {
 	for _, schema := range []string{"core", "cosine", "nis", "inetorgperson"} {
 		fmt.Fprintf(&config, "include %s/%s.schema\n", schemas, schema)
 	}
-	if modules := "/usr/lib/ldap"; exists(filepath.Join(modules, "back_mdb.la")) { // Debian builds it as a module
+	if modules := "/usr/lib/ldap"; exists(filepath.Join(modules, "back_mdb.la")) { // a module on Debian
 		fmt.Fprintf(&config, "modulepath %s\nmoduleload back_mdb\n", modules)
 	}
 	if withTLS {
@@ -93,7 +93,7 @@ func newServer(t *testing.T, withTLS bool) *server {
 		fmt.Fprintf(&config, "TLSCertificateFile %s\nTLSCertificateKeyFile %s\nTLSCACertificateFile %s\n", s.caFile, filepath.Join(dir, "key.pem"), s.caFile)
 	}
 	fmt.Fprintf(&config, "database mdb\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nmaxsize 67108864\ndbnosync\nindex mail,cn,uid eq\n%s",
-		suffix, adminDN, testPassword, filepath.Join(dir, "data"), rights)
+		suffix, adminDN, testPassword, filepath.Join(dir, "data"), permissions)
 	file := filepath.Join(dir, "slapd.conf")
 	require.NoError(t, os.WriteFile(file, []byte(config.String()), 0o600))
 	s.run(t, program, file, withTLS)
@@ -101,28 +101,28 @@ func newServer(t *testing.T, withTLS bool) *server {
 	return s
 }
 
-// run starts the program, on other ports if someone else took those first.
+// run starts slapd. If its ports are taken by then, it tries others.
 func (s *server) run(t *testing.T, program, config string, withTLS bool) {
 	t.Helper()
-	var said bytes.Buffer
+	var output bytes.Buffer
 	for range 3 {
 		s.plain, s.encrypted = freeAddr(t), freeAddr(t)
 		listen := "ldap://" + s.plain
 		if withTLS {
 			listen += " ldaps://" + s.encrypted
 		}
-		said.Reset()
+		output.Reset()
 		slapd := exec.Command(program, "-f", config, "-h", listen, "-d", "0") // with -d it stays in the foreground
-		slapd.Stdout, slapd.Stderr = &said, &said
+		slapd.Stdout, slapd.Stderr = &output, &output
 		require.NoError(t, slapd.Start())
 		ended := make(chan struct{})
 		go func() {
-			_ = slapd.Wait() // how it ended is in what it said
+			_ = slapd.Wait() // errors are in its output
 			close(ended)
 		}()
-		if s.answers(ended) {
+		if s.waitUntilReady(ended) {
 			t.Cleanup(func() {
-				_ = s.admin.Close() // so that slapd has no one to wait for
+				_ = s.admin.Close() // so that slapd does not wait for it
 				require.NoError(t, slapd.Process.Signal(os.Interrupt))
 				<-ended
 			})
@@ -131,12 +131,12 @@ func (s *server) run(t *testing.T, program, config string, withTLS bool) {
 		_ = slapd.Process.Kill() // it may have ended already
 		<-ended
 	}
-	require.Fail(t, "slapd does not start", said.String())
+	require.Fail(t, "slapd does not start", output.String())
 }
 
-// answers waits until the administrator can log in.
-func (s *server) answers(ended <-chan struct{}) bool {
-	patience, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+// waitUntilReady waits until the administrator can log in.
+func (s *server) waitUntilReady(ended <-chan struct{}) bool {
+	timeout, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for {
 		if conn, err := ldap.DialURL("ldap://" + s.plain); err == nil {
@@ -149,7 +149,7 @@ func (s *server) answers(ended <-chan struct{}) bool {
 		select {
 		case <-ended:
 			return false
-		case <-patience:
+		case <-timeout:
 			return false
 		case <-tick.C:
 		}
@@ -162,12 +162,12 @@ func (s *server) fill(t *testing.T) {
 	for _, ou := range []string{"people", "groups"} {
 		s.add(t, "ou="+ou+","+suffix, "objectClass", "organizationalUnit", "ou", ou)
 	}
-	for dn, name := range map[string]string{botDN: "accessbot", limitedDN: "limited", nobodyDN: "nobody"} {
+	for dn, name := range map[string]string{botDN: "accessbot", limitedDN: "limited", placeholderDN: "placeholder"} {
 		s.add(t, dn, "objectClass", "inetOrgPerson", "cn", name, "sn", name, "uid", name, "mail", name+"@example.org", "userPassword", testPassword)
 	}
 }
 
-// add adds an entry, its attributes as names and values in turn.
+// add adds an entry. attributes are names and values in turn.
 func (s *server) add(t *testing.T, dn string, attributes ...string) {
 	t.Helper()
 	values := map[string][]string{}
@@ -189,7 +189,7 @@ func (s *server) delete(t *testing.T, dn string) {
 	}
 }
 
-// find are the entries that match, with all that they have.
+// find returns the entries that match, with all attributes.
 func (s *server) find(t *testing.T, filter string) []*ldap.Entry {
 	t.Helper()
 	found, err := s.admin.Search(ldap.NewSearchRequest(suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter, nil, nil))
@@ -204,7 +204,7 @@ func firstDir(t *testing.T, candidates ...string) string {
 			return candidate
 		}
 	}
-	require.Fail(t, "there are no OpenLDAP schemas here", candidates)
+	require.Fail(t, "OpenLDAP schemas not found", candidates)
 	return ""
 }
 
@@ -221,13 +221,13 @@ func freeAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// makeCertificate writes a certificate for 127.0.0.1, which is its own authority.
+// makeCertificate writes a self-signed certificate for 127.0.0.1.
 func makeCertificate(t *testing.T, certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	certificate := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "slapd of a test"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test slapd"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},

@@ -15,8 +15,8 @@ import (
 	"accessbot/activities/connector"
 )
 
-// session is one connection, bound as bind_dn. The LDAP library knows no
-// contexts, so the end of a step's context closes the socket under it.
+// session is one connection, bound as bind_dn. The LDAP library does not support contexts, so when the context of a step ends,
+// its socket is closed.
 type session struct {
 	conn  *ldap.Conn
 	bound time.Duration // of a step
@@ -25,8 +25,7 @@ type session struct {
 	socket *socket
 }
 
-// call runs f on a connection of its own, all of it in at most c.bound, for an
-// assignment whose names can be meant.
+// call checks the names of an assignment and runs f on a new connection, all within c.bound.
 func (c *Connector) call(ctx context.Context, a connector.Assignment, f func(s *session) error) error {
 	if err := checkNames(a); err != nil {
 		return err
@@ -41,8 +40,8 @@ func (c *Connector) call(ctx context.Context, a connector.Assignment, f func(s *
 	}))
 }
 
-// long runs f on a connection of its own, for as long as its steps take.
-func (c *Connector) long(ctx context.Context, f func(s *session) error) error {
+// withSession runs f on a new connection, without a limit beyond that of each step.
+func (c *Connector) withSession(ctx context.Context, f func(s *session) error) error {
 	s := &session{bound: c.bound}
 	defer s.close()
 	if err := s.step(ctx, func(ctx context.Context) error { return c.connect(ctx, s) }); err != nil {
@@ -51,11 +50,11 @@ func (c *Connector) long(ctx context.Context, f func(s *session) error) error {
 	return f(s)
 }
 
-// step runs f, which talks to the server, in at most s.bound.
+// step runs f, which calls the server, within s.bound.
 func (s *session) step(ctx context.Context, f func(ctx context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, s.bound)
 	defer cancel()
-	defer context.AfterFunc(bounded, s.cut)()
+	defer context.AfterFunc(bounded, s.closeSocket)()
 	err := bounded.Err()
 	if err == nil {
 		err = f(bounded)
@@ -66,20 +65,19 @@ func (s *session) step(ctx context.Context, f func(ctx context.Context) error) e
 	return err
 }
 
-func (s *session) cut() {
+func (s *session) closeSocket() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.socket != nil {
-		_ = s.socket.Close() // who waits on it learns it from there
+		_ = s.socket.Close() // pending reads and writes fail
 	}
 }
 
-// close ends the connection. It cuts it first: a polite end could wait for a
-// server that takes nothing any more.
+// close closes the connection. It closes the socket first, as an unbind could block on a server that no longer reads.
 func (s *session) close() {
-	s.cut()
+	s.closeSocket()
 	if s.conn != nil {
-		_ = s.conn.Close() // its socket is closed already, and says so
+		_ = s.conn.Close() // its socket is already closed
 	}
 }
 
@@ -89,18 +87,18 @@ func (c *Connector) connect(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	kept := &socket{Conn: raw}
+	sock := &socket{Conn: raw}
 	s.mu.Lock()
-	s.socket = kept
+	s.socket = sock
 	s.mu.Unlock()
-	if ctx.Err() != nil { // ended before there was something to cut
-		s.cut()
+	if ctx.Err() != nil { // it ended before s.socket was set
+		s.closeSocket()
 	}
-	var network net.Conn = kept
+	var network net.Conn = sock
 	if c.tls != nil && !c.startTLS {
-		encrypted := tls.Client(kept, c.tls)
+		encrypted := tls.Client(sock, c.tls)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
-			return kept.tlsError(ctx, err)
+			return sock.tlsError(ctx, err)
 		}
 		network = encrypted
 	}
@@ -108,25 +106,24 @@ func (c *Connector) connect(ctx context.Context, s *session) error {
 	s.conn.Start()
 	if c.startTLS {
 		if err := s.conn.StartTLS(c.tls); err != nil {
-			return startTLSError(ctx, kept, err)
+			return startTLSError(ctx, sock, err)
 		}
 	}
 	return s.conn.Bind(c.bindDN, c.password.Reveal())
 }
 
-func startTLSError(ctx context.Context, kept *socket, err error) error {
+func startTLSError(ctx context.Context, sock *socket, err error) error {
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultProtocolError):
-		return &connector.Denied{Err: err, Do: "grant the server a certificate, or set url to ldaps://: it knows no StartTLS"}
+		return &connector.Denied{Err: err, Fix: "give the server a certificate, or set url to ldaps://: it does not support StartTLS"}
 	case ldap.IsErrorWithCode(err, ldap.ErrorNetwork):
-		return kept.tlsError(ctx, err)
+		return sock.tlsError(ctx, err)
 	default:
 		return err
 	}
 }
 
-// socket remembers whether the network failed, which tells it apart from a TLS
-// handshake that did: the library makes one error of both.
+// socket records whether the network failed. The library returns the same error for that and for a failed TLS handshake.
 type socket struct {
 	net.Conn
 	broken atomic.Bool
@@ -152,5 +149,5 @@ func (s *socket) tlsError(ctx context.Context, err error) error {
 	if ctx.Err() != nil || s.broken.Load() {
 		return err
 	}
-	return &connector.Denied{Err: err, Do: "check url and ca_file: the server there does not prove by TLS that it is that one"}
+	return &connector.Denied{Err: err, Fix: "check url and ca_file: the server's certificate is not valid for it"}
 }

@@ -12,7 +12,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// ways are the encrypted ways to a server.
+// ways returns the settings for encrypted connections.
 func ways(s *server) map[string]func(*Settings) {
 	return map[string]func(*Settings){
 		"ldaps":    func(settings *Settings) { settings.URL, settings.CAFile = "ldaps://"+s.encrypted, s.caFile },
@@ -42,18 +42,18 @@ func TestSession(t *testing.T) {
 	})
 
 	t.Run("server without a valid certificate is denied", func(t *testing.T) {
-		s, stranger := newServer(t, true), newServer(t, true)
+		s, other := newServer(t, true), newServer(t, true)
 		h, plain := harness{s, classes[0]}, harness{newServer(t, false), classes[0]}
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		for name, way := range ways(s) {
-			for trouble, change := range map[string]func(*Settings){
-				"of another authority":    func(settings *Settings) { settings.CAFile = stranger.caFile },
-				"of no authority we know": func(settings *Settings) { settings.CAFile = "" },
+			for problem, change := range map[string]func(*Settings){
+				"of another authority":    func(settings *Settings) { settings.CAFile = other.caFile },
+				"of an unknown authority": func(settings *Settings) { settings.CAFile = "" },
 			} {
 				c := h.connect(t, func(settings *Settings) { way(settings); change(settings) })
 				_, err := c.Read(t.Context(), a)
 				requireClass(t, connector.ClassDenied, err, "check url and ca_file")
-				require.NotContains(t, err.Error(), testPassword, "%s %s", name, trouble)
+				require.NotContains(t, err.Error(), testPassword, "%s %s", name, problem)
 			}
 		}
 		c := h.connect(t, func(settings *Settings) {
@@ -65,18 +65,18 @@ func TestSession(t *testing.T) {
 		requireClass(t, connector.ClassDenied, err, "check url and ca_file")
 
 		_, err = plain.connect(t, func(settings *Settings) { settings.StartTLS, settings.CAFile = true, s.caFile }).Read(t.Context(), a)
-		requireClass(t, connector.ClassDenied, err, "it knows no StartTLS")
+		requireClass(t, connector.ClassDenied, err, "does not support StartTLS")
 	})
 
-	t.Run("silent server is unavailable in time, cancelled call returns at once", func(t *testing.T) {
-		silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, and no one answers
+	t.Run("silent server is unavailable in time and cancelled call returns at once", func(t *testing.T) {
+		silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts connections, and nothing answers
 		require.NoError(t, err)
 		defer silent.Close()
 		addr := silent.Addr().String()
 		for name, change := range map[string]func(*Settings){
-			"in the open": nil,
-			"ldaps":       func(s *Settings) { s.URL = "ldaps://" + addr },
-			"StartTLS":    func(s *Settings) { s.StartTLS = true },
+			"not encrypted": nil,
+			"ldaps":         func(s *Settings) { s.URL = "ldaps://" + addr },
+			"StartTLS":      func(s *Settings) { s.StartTLS = true },
 		} {
 			t.Run(name, func(t *testing.T) {
 				c := openWith(t, addr, change)
@@ -103,13 +103,13 @@ func TestSession(t *testing.T) {
 	})
 }
 
-// everyCall is what each call of the connector says.
+// everyCall returns the error of each call of the connector.
 func everyCall(ctx context.Context, c *Connector) map[string]error {
 	a := connector.Assignment{Account: "ann@example.org", Object: "admins"}
 	_, read := c.Read(ctx, a)
 	_, check := c.Check(ctx)
 	return map[string]error{
-		"Read": read, "Check": check, "Grant": c.Grant(ctx, a), "Take": c.Revoke(ctx, a),
+		"Read": read, "Check": check, "Grant": c.Grant(ctx, a), "Revoke": c.Revoke(ctx, a),
 		"List": c.List(ctx, func(connector.Assignment) error { return nil }),
 	}
 }

@@ -15,25 +15,25 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Settings say which directory, as whom, and where its people and groups are.
+// Settings are the directory, the bind account, and the places of people and groups.
 type Settings struct {
 	URL              string           `yaml:"url"`               // ldaps://HOST[:PORT] or ldap://HOST[:PORT]
 	StartTLS         bool             `yaml:"start_tls"`         // with ldap://
 	CAFile           string           `yaml:"ca_file"`           // certificates (PEM) to trust instead of the system's
-	BindDN           string           `yaml:"bind_dn"`           // the entry that this program is there
+	BindDN           string           `yaml:"bind_dn"`           // the entry that this program binds as
 	Password         connector.Secret `yaml:"password"`          // of bind_dn
-	PeopleBase       string           `yaml:"people_base"`       // where accounts are looked for
-	AccountAttribute string           `yaml:"account_attribute"` // what names an account; empty: mail
-	AccountDN        string           `yaml:"account_dn"`        // where the entry of a deleted account was, such as mail=%s,ou=people,dc=example,dc=org
-	GroupsBase       string           `yaml:"groups_base"`       // where groups are looked for
-	GroupAttribute   string           `yaml:"group_attribute"`   // what names a group; empty: cn
-	PlaceholderDN    string           `yaml:"placeholder_dn"`    // the member of a group without members; empty: bind_dn
+	PeopleBase       string           `yaml:"people_base"`       // accounts are below it
+	AccountAttribute string           `yaml:"account_attribute"` // names an account; default: mail
+	AccountDN        string           `yaml:"account_dn"`        // the entry of a deleted account, such as mail=%s,ou=people,dc=example,dc=org
+	GroupsBase       string           `yaml:"groups_base"`       // groups are below it
+	GroupAttribute   string           `yaml:"group_attribute"`   // names a group; default: cn
+	PlaceholderDN    string           `yaml:"placeholder_dn"`    // the member of groups without members; default: bind_dn
 }
 
 // attributeForm is a descr of RFC 4512, section 1.4.
 var attributeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
-// Open makes the connector.
+// Open returns the connector.
 func (s *Settings) Open() (connector.Connector, error) {
 	c, err := s.open()
 	if err != nil {
@@ -45,15 +45,15 @@ func (s *Settings) Open() (connector.Connector, error) {
 func (s *Settings) open() (*Connector, error) {
 	c := &Connector{
 		bindDN: s.BindDN, password: s.Password, startTLS: s.StartTLS,
-		peopleBase: s.PeopleBase, groupsBase: s.GroupsBase, holdsPlace: or(s.PlaceholderDN, s.BindDN),
+		peopleBase: s.PeopleBase, groupsBase: s.GroupsBase, placeholderDN: or(s.PlaceholderDN, s.BindDN),
 		accountAttribute: or(s.AccountAttribute, "mail"), groupAttribute: or(s.GroupAttribute, "cn"),
 		bound: callTimeout, pageSize: 500,
 	}
-	if err := s.secure(c); err != nil {
+	if err := s.readURL(c); err != nil {
 		return nil, err
 	}
-	if !s.Password.Set() { // a bind without one succeeds, as no one (RFC 4513, section 5.1.2)
-		return nil, &connector.Denied{Do: "set password to that of bind_dn, as env:NAME or file:PATH"}
+	if !s.Password.Set() { // a bind without a password succeeds anonymously (RFC 4513, section 5.1.2)
+		return nil, &connector.Denied{Fix: "set password to the password of bind_dn, as env:NAME or file:PATH"}
 	}
 	for _, setting := range []struct {
 		name, value, example string
@@ -62,45 +62,44 @@ func (s *Settings) open() (*Connector, error) {
 		{"bind_dn", s.BindDN, "cn=accessbot,dc=example,dc=org", &c.bind},
 		{"people_base", s.PeopleBase, "ou=people,dc=example,dc=org", &c.people},
 		{"groups_base", s.GroupsBase, "ou=groups,dc=example,dc=org", new(*ldap.DN)},
-		{"placeholder_dn", c.holdsPlace, "cn=nobody,dc=example,dc=org", &c.placeholder},
+		{"placeholder_dn", c.placeholderDN, "cn=placeholder,dc=example,dc=org", &c.placeholder},
 	} {
 		dn, err := ldap.ParseDN(setting.value)
 		if err != nil || len(dn.RDNs) == 0 {
-			return nil, &connector.Denied{Do: fmt.Sprintf("set %s to a DN, such as %s", setting.name, setting.example)}
+			return nil, &connector.Denied{Fix: fmt.Sprintf("set %s to a DN, such as %s", setting.name, setting.example)}
 		}
 		*setting.dn = dn
 	}
 	if !attributeForm.MatchString(c.accountAttribute) {
-		return nil, &connector.Denied{Do: "set account_attribute to the attribute that names an account, such as mail or uid"}
+		return nil, &connector.Denied{Fix: "set account_attribute to the attribute that names an account, such as mail or uid"}
 	}
 	if !attributeForm.MatchString(c.groupAttribute) {
-		return nil, &connector.Denied{Do: "set group_attribute to the attribute that names a group, such as cn"}
+		return nil, &connector.Denied{Fix: "set group_attribute to the attribute that names a group, such as cn"}
 	}
 	if s.AccountDN != "" {
 		if c.accountDN = newTemplate(s.AccountDN); c.accountDN == nil {
-			return nil, &connector.Denied{Do: "set account_dn to where accounts are, with %s for the account's name, such as " +
+			return nil, &connector.Denied{Fix: "set account_dn to the DN of accounts, with %s for the account name, such as " +
 				"mail=%s,ou=people,dc=example,dc=org, or leave it out"}
 		}
 	}
 	return c, nil
 }
 
-// secure reads how the server is reached. What is wrong with the URL is not
-// repeated: it might hold a password.
-func (s *Settings) secure(c *Connector) error {
+// readURL reads the address and TLS settings. Errors do not repeat the URL, which may contain a password.
+func (s *Settings) readURL(c *Connector) error {
 	parsed, err := url.Parse(s.URL)
 	if err != nil || parsed.Hostname() == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" ||
 		strings.Trim(parsed.Path, "/") != "" || parsed.Scheme != "ldap" && parsed.Scheme != "ldaps" {
-		return &connector.Denied{Do: "set url to where the directory is: ldaps://HOST, ldap://HOST with start_tls, or either with :PORT"}
+		return &connector.Denied{Fix: "set url to the address of the directory: ldaps://HOST, ldap://HOST with start_tls, or either with :PORT"}
 	}
 	encrypted := parsed.Scheme == "ldaps" || s.StartTLS
 	switch {
 	case parsed.Scheme == "ldaps" && s.StartTLS:
-		return &connector.Denied{Do: "set start_tls for an ldap:// url only: ldaps:// begins with TLS"}
+		return &connector.Denied{Fix: "set start_tls only with an ldap:// url: ldaps:// already uses TLS"}
 	case s.CAFile != "" && !encrypted:
-		return &connector.Denied{Do: "set url to ldaps://, or start_tls: ca_file says nothing about a connection in the open"}
+		return &connector.Denied{Fix: "set url to ldaps://, or set start_tls: ca_file has no effect without TLS"}
 	case !encrypted && !loopback(parsed.Hostname()):
-		return &connector.Denied{Do: "set url to ldaps://, or set start_tls: the password must not travel in the open"}
+		return &connector.Denied{Fix: "set url to ldaps://, or set start_tls: the password must be encrypted on its way"}
 	}
 	c.addr = net.JoinHostPort(parsed.Hostname(), or(parsed.Port(), map[string]string{"ldap": "389", "ldaps": "636"}[parsed.Scheme]))
 	if !encrypted {
@@ -112,18 +111,18 @@ func (s *Settings) secure(c *Connector) error {
 	}
 	certificates, err := os.ReadFile(s.CAFile)
 	if err != nil {
-		return &connector.Denied{Do: "set ca_file to a file of certificates (PEM) that can be read", Err: err}
+		return &connector.Denied{Fix: "set ca_file to a readable file with PEM certificates", Err: err}
 	}
 	c.tls.RootCAs = x509.NewCertPool()
 	if !c.tls.RootCAs.AppendCertsFromPEM(certificates) {
-		return &connector.Denied{Do: fmt.Sprintf("set ca_file to a file of certificates (PEM): there is none in %s", s.CAFile)}
+		return &connector.Denied{Fix: fmt.Sprintf("set ca_file to a file with PEM certificates: there are none in %s", s.CAFile)}
 	}
 	return nil
 }
 
-func or(value, otherwise string) string {
+func or(value, defaultValue string) string {
 	if value == "" {
-		return otherwise
+		return defaultValue
 	}
 	return value
 }

@@ -1,7 +1,5 @@
-// Package manual is the connector to systems without an interface of their own:
-// people grant and take there by hand. Granting and revoking are manual_tasks for those
-// who look after the application. Their answers are all that is known of such a
-// system: to read it is to read what they said last.
+// Package manual is the connector for systems without an interface: owners of the application grant and revoke access by hand, as
+// manual tasks. Their answers are all that is known about such a system, so Read returns the last one.
 package manual
 
 import (
@@ -15,46 +13,45 @@ import (
 // MaxNameBytes is the longest name of an account or object.
 const MaxNameBytes = 255
 
-// Tasks are the manual_tasks of one system, kept somewhere else.
+// Tasks stores the manual tasks of one system.
 type Tasks interface {
-	// Task answers what people said last about an assignment, and what they are
-	// being asked.
+	// Task returns the last answer about an assignment, and its open task.
 	Task(ctx context.Context, a connector.Assignment) (Task, error)
-	// Ask has it done by hand, instead of what may be asked now. It asks once.
-	Ask(ctx context.Context, a connector.Assignment, held bool) error
-	// Drop asks for nothing any more.
-	Drop(ctx context.Context, a connector.Assignment) error
+	// Open opens a task to grant or revoke the assignment, in place of any other open task. It does nothing if that task is open.
+	Open(ctx context.Context, a connector.Assignment, held bool) error
+	// Cancel closes the open task.
+	Cancel(ctx context.Context, a connector.Assignment) error
 }
 
-// Task is how an assignment stands.
+// Task is the state of an assignment.
 type Task struct {
-	Held    bool     // as was said last
-	Open    bool     // someone is being asked
-	ToGrant bool     // what they are asked: to grant, or to revoke
-	Cannot  string   // they said that what is wanted now cannot be done, and why
-	Asked   []string // names of those who are asked
+	Held    bool     // by the last answer
+	Open    bool     // there is an open task
+	ToGrant bool     // the open task is to grant, not to revoke
+	Cannot  string   // why the owners cannot make the change; empty if they did not say so
+	Asked   []string // names of the people who have the task
 }
 
-// Settings of a system: there is nothing to know of it.
+// Settings of a system. There are none in the file.
 type Settings struct {
 	Tasks Tasks `yaml:"-"`
 }
 
-// Open makes the connector.
+// Open returns the connector.
 func (s *Settings) Open() (connector.Connector, error) { return &Connector{tasks: s.Tasks}, nil }
 
 // Connector implements connector.Connector and connector.Checker.
 type Connector struct{ tasks Tasks }
 
-// Close has nothing to close.
+// Close does nothing.
 func (c *Connector) Close() error { return nil }
 
-// Check has nothing to try.
+// Check has nothing to check.
 func (c *Connector) Check(context.Context) (string, error) {
-	return "done by hand, by those who look after the application", nil
+	return "done by hand, by the owners of the application", nil
 }
 
-// Read answers what was said last. While something is being asked, it is pending.
+// Read returns the last answer. While there is an open task, the assignment is pending.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
 	t, err := c.tasks.Task(ctx, a)
 	if err != nil {
@@ -62,17 +59,17 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	}
 	state := connector.State{Held: t.Held, Pending: t.Open}
 	if t.Open {
-		state.On, state.WaitsFor, state.People = connector.OnPeople, manualTasks(t), t.Asked
+		state.On, state.WaitsFor, state.People = connector.PendingOnOwners, waitsFor(t), t.Asked
 	}
 	return state, nil
 }
 
-// Grant asks for it, unless it was granted, or is asked for, already.
+// Grant opens a task, unless the account holds the object or there is one already.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.change(ctx, a, true)
 }
 
-// Take asks for it. What was never granted needs no one.
+// Revoke opens a task, unless the access was never granted.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.change(ctx, a, false)
 }
@@ -84,17 +81,17 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 	}
 	switch {
 	case t.Open && t.ToGrant != held && t.Held == held:
-		return c.tasks.Drop(ctx, a) // it was not done yet: nothing is left to do
+		return c.tasks.Cancel(ctx, a) // the opposite task was not done yet, so there is nothing to do
 	case t.Open && t.ToGrant == held:
 		return pending(a, held, t)
 	case t.Held == held:
 		return nil
 	case t.Cannot != "" && held:
-		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: t.Cannot, ByPeople: true}
+		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: t.Cannot, ByOwners: true}
 	case t.Cannot != "":
-		return &connector.Denied{Do: fmt.Sprintf("someone has to take %s by hand; those who were asked said: %s", a, t.Cannot)}
+		return &connector.Denied{Fix: fmt.Sprintf("revoke %s by hand; the owners could not: %s", a, t.Cannot)}
 	}
-	if err := c.tasks.Ask(ctx, a, held); err != nil {
+	if err := c.tasks.Open(ctx, a, held); err != nil {
 		return err
 	}
 	if t, err = c.tasks.Task(ctx, a); err != nil {
@@ -104,10 +101,10 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 }
 
 func pending(a connector.Assignment, held bool, t Task) error {
-	return &connector.Pending{Assignment: a, Want: held, On: connector.OnPeople, WaitsFor: manualTasks(t), People: t.Asked}
+	return &connector.Pending{Assignment: a, Want: held, On: connector.PendingOnOwners, WaitsFor: waitsFor(t), People: t.Asked}
 }
 
-func manualTasks(t Task) string {
+func waitsFor(t Task) string {
 	if len(t.Asked) == 0 {
 		return "an owner to do it by hand"
 	}

@@ -16,88 +16,88 @@ import (
 	"accessbot/activities/connector/manual"
 )
 
-// book is a task book in memory: package activities keeps the real one in the database.
-type book struct {
-	mu    sync.Mutex
-	tasks map[connector.Assignment]*manual.Task
-	asked map[connector.Assignment]int
-	names atomic.Int64
+// taskList holds the manual tasks in memory. Package activities keeps the real ones in the database.
+type taskList struct {
+	mu     sync.Mutex
+	tasks  map[connector.Assignment]*manual.Task
+	opened map[connector.Assignment]int
+	names  atomic.Int64
 }
 
-func (b *book) task(a connector.Assignment) *manual.Task {
-	if b.tasks[a] == nil {
-		b.tasks[a] = &manual.Task{Asked: []string{"Owen"}}
+func (l *taskList) task(a connector.Assignment) *manual.Task {
+	if l.tasks[a] == nil {
+		l.tasks[a] = &manual.Task{Asked: []string{"Owen"}}
 	}
-	return b.tasks[a]
+	return l.tasks[a]
 }
 
-func (b *book) Task(_ context.Context, a connector.Assignment) (manual.Task, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return *b.task(a), nil
+func (l *taskList) Task(_ context.Context, a connector.Assignment) (manual.Task, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return *l.task(a), nil
 }
 
-func (b *book) Ask(_ context.Context, a connector.Assignment, held bool) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	t := b.task(a)
+func (l *taskList) Open(_ context.Context, a connector.Assignment, held bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.task(a)
 	if !t.Open || t.ToGrant != held {
-		b.asked[a]++
+		l.opened[a]++
 	}
 	t.Open, t.ToGrant, t.Cannot = true, held, ""
 	return nil
 }
 
-func (b *book) Drop(_ context.Context, a connector.Assignment) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.task(a).Open = false
+func (l *taskList) Cancel(_ context.Context, a connector.Assignment) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.task(a).Open = false
 	return nil
 }
 
-// done is someone's answer: Done.
-func (b *book) done(a connector.Assignment) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if t := b.task(a); t.Open {
+// done marks the open task as done.
+func (l *taskList) done(a connector.Assignment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.task(a); t.Open {
 		t.Open, t.Held = false, t.ToGrant
 	}
 }
 
-func (b *book) says(a connector.Assignment, held bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.task(a).Held = held
+func (l *taskList) set(a connector.Assignment, held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.task(a).Held = held
 }
 
-// answered is the connector while someone answers at once.
+// answered is a connector whose tasks are done at once.
 type answered struct {
 	*manual.Connector
-	book *book
+	tasks *taskList
 }
 
 func (c answered) Grant(ctx context.Context, a connector.Assignment) error {
-	return c.wait(a, c.Connector.Grant(ctx, a))
+	return c.complete(a, c.Connector.Grant(ctx, a))
 }
 
 func (c answered) Revoke(ctx context.Context, a connector.Assignment) error {
-	return c.wait(a, c.Connector.Revoke(ctx, a))
+	return c.complete(a, c.Connector.Revoke(ctx, a))
 }
 
-func (c answered) wait(a connector.Assignment, err error) error {
+func (c answered) complete(a connector.Assignment, err error) error {
 	var pending *connector.Pending
 	if errors.As(err, &pending) {
-		c.book.done(a)
+		c.tasks.done(a)
 		return nil
 	}
 	return err
 }
 
-type harness struct{ *book }
+type harness struct{ *taskList }
 
-func (h harness) Unanswered(t *testing.T) connector.Connector {
+func (h harness) OpenUnanswered(t *testing.T) connector.Connector {
 	t.Helper()
-	c, err := (&manual.Settings{Tasks: h.book}).Open()
+	c, err := (&manual.Settings{Tasks: h.taskList}).Open()
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, c.Close()) })
 	return c
@@ -105,14 +105,16 @@ func (h harness) Unanswered(t *testing.T) connector.Connector {
 
 func (h harness) Open(t *testing.T, _ string) connector.Connector {
 	t.Helper()
-	c, ok := h.Unanswered(t).(*manual.Connector)
+	c, ok := h.OpenUnanswered(t).(*manual.Connector)
 	require.True(t, ok)
-	return answered{c, h.book}
+	return answered{c, h.taskList}
 }
 
 func (h harness) Addr() string { return "" }
 
-func (h harness) Can() connectortest.Abilities { return connectortest.Abilities{Checks: true} }
+func (h harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{Checks: true}
+}
 
 func (h harness) name(kind string) string { return fmt.Sprintf("%s-%d", kind, h.names.Add(1)) }
 
@@ -127,16 +129,16 @@ func (h harness) Holds(t *testing.T, a connector.Assignment) bool {
 	return task.Held
 }
 
-func (h harness) GrantByHand(_ *testing.T, a connector.Assignment)  { h.says(a, true) }
-func (h harness) RevokeByHand(_ *testing.T, a connector.Assignment) { h.says(a, false) }
-func (h harness) Answer(_ *testing.T, a connector.Assignment)       { h.done(a) }
+func (h harness) GrantByHand(_ *testing.T, a connector.Assignment)  { h.set(a, true) }
+func (h harness) RevokeByHand(_ *testing.T, a connector.Assignment) { h.set(a, false) }
+func (h harness) Complete(_ *testing.T, a connector.Assignment)     { h.done(a) }
 
-func (h harness) Asked(_ *testing.T, a connector.Assignment) int {
+func (h harness) TaskCount(_ *testing.T, a connector.Assignment) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.asked[a]
+	return h.opened[a]
 }
 
 func TestConformance(t *testing.T) {
-	connectortest.RunPeople(t, harness{&book{tasks: map[connector.Assignment]*manual.Task{}, asked: map[connector.Assignment]int{}}})
+	connectortest.RunManual(t, harness{&taskList{tasks: map[connector.Assignment]*manual.Task{}, opened: map[connector.Assignment]int{}}})
 }

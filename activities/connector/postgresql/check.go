@@ -9,7 +9,7 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Check says which server answers, as whom, and what it lets us grant.
+// Check reports the server, the login, and the roles that it can grant.
 func (c *Connector) Check(ctx context.Context) (string, error) {
 	var seen struct {
 		Version   string `db:"version"`
@@ -17,10 +17,10 @@ func (c *Connector) Check(ctx context.Context) (string, error) {
 		Creates   bool   `db:"creates"`
 		Super     bool   `db:"super"`
 		Objects   int    `db:"objects"`
-		Grantable int    `db:"grantable"` // of those, by this login
+		Grantable int    `db:"grantable"` // by this login
 	}
 	err := c.call(ctx, func(ctx context.Context, tx *sqlx.Tx) error {
-		// Before version 16 a role with CREATEROLE may grant every ordinary one.
+		// Before version 16, a role with CREATEROLE can grant every ordinary role.
 		return tx.GetContext(ctx, &seen, `
 			WITH me AS (SELECT oid, rolcreaterole, rolsuper FROM pg_roles WHERE rolname = current_user)
 			SELECT current_setting('server_version') AS version, current_user AS login, me.rolcreaterole AS creates, me.rolsuper AS super,
@@ -36,11 +36,11 @@ func (c *Connector) Check(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case !seen.Creates && !seen.Super:
-		return "", &connector.Denied{Do: fmt.Sprintf("let login %q make accounts: ALTER ROLE ... CREATEROLE", seen.Login)}
+		return "", &connector.Denied{Fix: fmt.Sprintf("let login %q create accounts: ALTER ROLE ... CREATEROLE", seen.Login)}
 	}
-	report := fmt.Sprintf("PostgreSQL %s as %s: %d roles that could be granted, %d of them by this login, which may create accounts", seen.Version, seen.Login, seen.Objects, seen.Grantable)
+	report := fmt.Sprintf("PostgreSQL %s as %s: %d grantable roles, %d of them by this login, which can create accounts", seen.Version, seen.Login, seen.Objects, seen.Grantable)
 	if seen.Super {
-		report += " (a superuser: grant it a login of its own with CREATEROLE instead)"
+		report += " (a superuser: use a separate login with CREATEROLE instead)"
 	}
 	return report, nil
 }

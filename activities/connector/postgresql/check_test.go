@@ -9,7 +9,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	t.Run("check tells what the login may grant", func(t *testing.T) {
+	t.Run("check reports what the login can grant", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			h.Object(t)
 			c := h.Open(t, h.Addr())

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzQuoting: whatever a name is, in a statement it is that one role's, and ends where its quotes do.
+// FuzzQuoting: any name is quoted so that a statement refers to exactly that role.
 func FuzzQuoting(f *testing.F) {
 	for _, seed := range []string{"crm/admin", `a"b`, `"; drop role x; --`, "a\x00b", "ä", "", "public", "PUBLIC", "pg_read_all_data", "accessbot_worker", strings.Repeat("a", 64), `\`, "'", "\n"} {
 		f.Add(seed)

@@ -19,20 +19,18 @@ import (
 	"accessbot/activities/connector/connectortest"
 )
 
-// harness is a PostgreSQL server, looked at as a superuser, and the login that
-// the connector uses there.
+// harness is a PostgreSQL server, which it uses as a superuser, with the connector's login.
 type harness struct {
 	admin    *sqlx.DB
 	adminURL *url.URL
 	version  int
 	login    *url.Userinfo // nil: the superuser's
-	other    string        // a role that grants by hand, whose privileges the login has
+	other    string        // the role that grants by hand; the login has its privileges
 }
 
 var _ connectortest.Harness = (*harness)(nil)
 
-// harnesses runs test on each server that there is, with the connector as the
-// superuser and, as in production, as a role with CREATEROLE.
+// harnesses runs a test on each server, with the connector as the superuser and, as in production, as a role with CREATEROLE.
 func harnesses(t *testing.T, test func(t *testing.T, h *harness)) {
 	t.Helper()
 	for _, server := range []struct {
@@ -42,7 +40,7 @@ func harnesses(t *testing.T, test func(t *testing.T, h *harness)) {
 		t.Run(server.variable, func(t *testing.T) {
 			target := os.Getenv(server.variable)
 			if target == "" && server.optional {
-				t.Skipf("set %s to a superuser's URL of a PostgreSQL 16 or later to run these tests there too", server.variable)
+				t.Skipf("set %s to a superuser's URL of PostgreSQL 16 or later to run these tests there too", server.variable)
 			}
 			require.NotEmpty(t, target, "run ./temporal-dev.sh test, or set %s", server.variable)
 			for _, superuser := range []bool{true, false} {
@@ -86,32 +84,31 @@ func (h *harness) get(t *testing.T, dest any, query string, args ...any) {
 	require.NoError(t, h.admin.Get(dest, query, args...))
 }
 
-// name makes a name that no other test has; the role of it, whoever creates it,
-// is dropped at the end of the test.
+// name returns a unique name. A role of that name is dropped at the end of the test, no matter who created it.
 func (h *harness) name(t *testing.T, format string) string {
 	t.Helper()
 	name := strings.Replace(format, "*", strings.ToLower(rand.Text()[:12]), 1)
-	doomed(t, h, name)
+	dropAtEnd(t, h, name)
 	return name
 }
 
-// roles to drop at the end of a test: together, since from version 16 on a role
-// that granted something cannot go alone.
+// rolesToDrop are the roles to drop at the end of each test, in one statement: from version 16 on, a role that granted something
+// cannot be dropped alone.
 var (
-	doomMu sync.Mutex
-	doom   = map[*testing.T][]string{}
+	rolesToDropMu sync.Mutex
+	rolesToDrop   = map[*testing.T][]string{}
 )
 
-func doomed(t *testing.T, h *harness, name string) {
+func dropAtEnd(t *testing.T, h *harness, name string) {
 	t.Helper()
-	doomMu.Lock()
-	defer doomMu.Unlock()
-	if doom[t] == nil {
+	rolesToDropMu.Lock()
+	defer rolesToDropMu.Unlock()
+	if rolesToDrop[t] == nil {
 		t.Cleanup(func() {
-			doomMu.Lock()
-			names := doom[t]
-			delete(doom, t)
-			doomMu.Unlock()
+			rolesToDropMu.Lock()
+			names := rolesToDrop[t]
+			delete(rolesToDrop, t)
+			rolesToDropMu.Unlock()
 			var quoted []string
 			for _, name := range names {
 				quoted = append(quoted, pq.QuoteIdentifier(name))
@@ -120,7 +117,7 @@ func doomed(t *testing.T, h *harness, name string) {
 			require.NoError(t, err)
 		})
 	}
-	doom[t] = append(doom[t], name)
+	rolesToDrop[t] = append(rolesToDrop[t], name)
 }
 
 // role creates a role with the given attributes.
@@ -131,7 +128,7 @@ func (h *harness) role(t *testing.T, word, attributes string) string {
 	return name
 }
 
-// connectorLogin is the user that the connector is connected as.
+// connectorLogin returns the connector's user.
 func (h *harness) connectorLogin() string {
 	if h.login == nil {
 		return h.adminURL.User.Username()
@@ -157,7 +154,7 @@ func (h *harness) open(t *testing.T, addr string, user *url.Userinfo, parameters
 	target.RawQuery = query.Encode()
 	c, err := Open(target.String())
 	require.NoError(t, err)
-	c.bound = h.Bound()
+	c.bound = h.CallTimeout()
 	c.pageSize = 3
 	return c
 }
@@ -172,8 +169,8 @@ func (h *harness) connect(t *testing.T, parameters ...string) *Connector {
 
 func (h *harness) Addr() string { return h.adminURL.Host }
 
-func (h *harness) Can() connectortest.Abilities {
-	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+func (h *harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}
 }
 
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
@@ -181,14 +178,14 @@ func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	return h.open(t, addr, h.login)
 }
 
-func (h *harness) OpenBadly(t *testing.T) (connector.Connector, string) {
+func (h *harness) OpenWithBadCredentials(t *testing.T) (connector.Connector, string) {
 	t.Helper()
-	return h.open(t, h.Addr(), url.UserPassword("nobody", "hunter2")), "hunter2"
+	return h.open(t, h.Addr(), url.UserPassword("unknown", "hunter2")), "hunter2"
 }
 
-func (h *harness) Bound() time.Duration { return 3 * time.Second }
+func (h *harness) CallTimeout() time.Duration { return 3 * time.Second }
 
-func (h *harness) FinalBytes() string { return "COMMIT" }
+func (h *harness) ChangeMarker() string { return "COMMIT" }
 
 func (h *harness) Account(t *testing.T) string {
 	t.Helper()
@@ -206,7 +203,7 @@ func (h *harness) Object(t *testing.T) string {
 	return name
 }
 
-// letConnectorGrant does for an entitlement's role what an operator must do.
+// letConnectorGrant gives the connector the ADMIN option on a role, as an operator must.
 func (h *harness) letConnectorGrant(t *testing.T, object string) {
 	t.Helper()
 	if h.login != nil && h.version >= 160000 {
@@ -239,12 +236,12 @@ func (h *harness) Holds(t *testing.T, a connector.Assignment) bool {
 	return possible(a.Account) && possible(a.Object) && len(h.grantors(t, a)) > 0
 }
 
-// possible tells whether PostgreSQL can be asked for a role of this name.
+// possible reports whether this can be the name of a role.
 func possible(name string) bool {
 	return utf8.ValidString(name) && !strings.ContainsRune(name, 0)
 }
 
-// grantors are the roles that the membership comes from.
+// grantors returns the roles that granted the membership.
 func (h *harness) grantors(t *testing.T, a connector.Assignment) []string {
 	t.Helper()
 	var grantors []string
@@ -282,13 +279,13 @@ func (h *harness) Refused(t *testing.T) map[string]connector.Assignment {
 		"public as account":                           {Account: "public", Object: object},
 		"none as object":                              {Account: account, Object: "none"},
 		"none as account":                             {Account: "none", Object: object},
-		"no name as object":                           {Account: account, Object: ""},
-		"no name as account":                          {Account: "", Object: object},
+		"an empty name as object":                     {Account: account, Object: ""},
+		"an empty name as account":                    {Account: "", Object: object},
 		"a name with NUL as object":                   {Account: account, Object: object + "\x00"},
 		"a name with NUL as account":                  {Account: account + "\x00", Object: object},
 		"a name that is not UTF-8":                    {Account: account + "\xff", Object: object},
-		"a name longer than PostgreSQL's as object":   {Account: account, Object: strings.Repeat("é", 32)},
-		"a name longer than PostgreSQL's as account":  {Account: strings.Repeat("é", 32), Object: object},
+		"a name that is too long as object":           {Account: account, Object: strings.Repeat("é", 32)},
+		"a name that is too long as account":          {Account: strings.Repeat("é", 32), Object: object},
 		"an account that cannot log in":               {Account: h.role(t, "group", ""), Object: object},
 		"an account that is the object":               {Account: account, Object: account},
 		"a member of a predefined role as object":     {Account: account, Object: h.memberOf(t, "pg_read_all_data")},
@@ -305,13 +302,13 @@ func (h *harness) Refused(t *testing.T) map[string]connector.Assignment {
 	for _, attribute := range []string{"SUPERUSER", "CREATEROLE", "REPLICATION", "BYPASSRLS"} {
 		refused[attribute+" as account"] = connector.Assignment{Account: h.role(t, "boss", "LOGIN "+attribute), Object: object}
 	}
-	member := h.Object(t) // the account's role is in it already
+	member := h.Object(t) // the account is a member of it
 	h.exec(t, "GRANT %s TO %s", account, member)
 	refused["a member of the account as object"] = connector.Assignment{Account: account, Object: member}
 	return refused
 }
 
-// memberOf creates an object that is itself a member of a role.
+// memberOf creates an object that is a member of a role.
 func (h *harness) memberOf(t *testing.T, role string) string {
 	t.Helper()
 	object := h.role(t, "object", "")

@@ -8,12 +8,11 @@ import (
 	"accessbot/activities/connector"
 )
 
-// MaxNameBytes is the longest role name: NAMEDATALEN - 1 of a standard build.
-// PostgreSQL shortens a longer one with no more than a notification, and then means
-// another role.
+// MaxNameBytes is the longest role name: NAMEDATALEN - 1 in a standard build. PostgreSQL truncates a longer name with only a
+// NOTICE, and it is then another role's name.
 const MaxNameBytes = 63
 
-// checkNames refuses names that cannot be a role's, or are not ours to touch.
+// checkNames refuses impossible and reserved names.
 func checkNames(a connector.Assignment) error {
 	if err := checkName(connector.Object, a.Object); err != nil {
 		return err
@@ -37,14 +36,14 @@ func badName(name string) string {
 	case !utf8.ValidString(name):
 		return "has a name that is not UTF-8"
 	case len(name) > MaxNameBytes:
-		return fmt.Sprintf("has a name of %d bytes; PostgreSQL has room for %d", len(name), MaxNameBytes)
+		return fmt.Sprintf("has a name of %d bytes; PostgreSQL's limit is %d", len(name), MaxNameBytes)
 	default:
 		return reserved(name)
 	}
 }
 
-// reserved says why a role of this name is no one's to be granted. PostgreSQL
-// takes "public" and "none" for its keywords even when they are quoted.
+// reserved returns why a role of this name is never granted; empty if it can be. PostgreSQL treats "public" and "none" as
+// keywords even if they are quoted.
 func reserved(name string) string {
 	switch {
 	case name == "public", name == "none", strings.HasPrefix(name, "pg_"):

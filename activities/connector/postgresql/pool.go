@@ -11,7 +11,7 @@ import (
 	"accessbot/schema/pgdial"
 )
 
-// newPool opens a connection only when one is needed.
+// newPool returns a pool that opens connections when they are needed.
 func newPool(config pq.Config) *sqlx.DB {
 	pool := sql.OpenDB(pgdial.NewConnector(config, pgdial.Options{Bound: callTimeout, CheckIdle: true}))
 	pool.SetMaxOpenConns(4)
@@ -20,15 +20,15 @@ func newPool(config pq.Config) *sqlx.DB {
 	return sqlx.NewDb(pool, "postgres")
 }
 
-// inTx runs f in a transaction, so that what it looks at and what it does are
-// one thing, and nothing is done by a call that was given up before its commit.
+// inTx runs f in a transaction, so that its reads and changes are consistent, and a call that was aborted before its commit
+// changes nothing.
 func inTx(ctx context.Context, pool *sqlx.DB, f func(tx *sqlx.Tx) error) error {
 	tx, err := pool.BeginTxx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	if err := f(tx); err != nil {
-		_ = tx.Rollback() // where it fails, the connection is lost, and the server rolls back
+		_ = tx.Rollback() // if it fails, the connection is lost, and the server rolls back
 		return err
 	}
 	return tx.Commit()

@@ -1,11 +1,8 @@
-// Package postgresql is the connector to PostgreSQL (tested: 15, 17, 18): an
-// object is a role, an account a role that can log in, and to hold an object is
-// to be a direct member of it. It creates missing accounts, never objects.
+// Package postgresql is the connector to PostgreSQL (tested with 15, 17, 18). An object is a role, and an account is a role that
+// can log in and holds an object if it is a direct member. The connector creates missing accounts, never objects.
 //
-// Its own login needs CREATEROLE and, from version 16 on, every entitlement's
-// role WITH ADMIN OPTION. There it can revoke what it granted itself, and what
-// was granted by roles whose privileges it has; a membership that someone else
-// granted stays until they revoke it, and says so (connector.Denied).
+// Its login needs CREATEROLE and, from version 16 on, every entitlement's role WITH ADMIN OPTION. From that version on it can
+// revoke only what was granted by itself or by roles whose privileges it has. Any other membership is connector.Denied.
 package postgresql
 
 import (
@@ -22,33 +19,31 @@ import (
 	"accessbot/activities/connector"
 )
 
-// Connector implements connector.Connector, connector.AccountCreator and
-// connector.Lister.
+// Connector implements connector.Connector, connector.AccountCreator, connector.Checker and connector.Lister.
 type Connector struct {
 	pool     *sqlx.DB
 	login    string        // the user in the target's URL
-	bound    time.Duration // no call takes longer, waiting for a connection included
+	bound    time.Duration // of every call, including the wait for a connection
 	pageSize int           // of List
 }
 
-// How long a target may take. The URL may set connect_timeout (seconds),
-// statement_timeout and idle_in_transaction_session_timeout (milliseconds)
-// itself; the server keeps the latter two, so a lost call cannot hold locks.
+// Default timeouts. The URL can set connect_timeout (seconds), statement_timeout and idle_in_transaction_session_timeout
+// (milliseconds). The server enforces the latter two, so a lost call cannot hold locks.
 const (
 	statementTimeout  = "10000"
 	idleInTransaction = "15000"
 	callTimeout       = 15 * time.Second
 )
 
-// Settings say where a cluster is.
+// Settings are the address of a cluster.
 type Settings struct {
 	URL connector.Secret `yaml:"url"`
 }
 
-// SetURL sets all that there is to know.
+// SetURL implements kinds.URLSetter.
 func (s *Settings) SetURL(url string) { s.URL = connector.NewSecret(url) }
 
-// Open makes the connector, as the function Open does.
+// Open returns the connector.
 func (s *Settings) Open() (connector.Connector, error) {
 	c, err := Open(s.URL.Reveal())
 	if err != nil {
@@ -57,20 +52,19 @@ func (s *Settings) Open() (connector.Connector, error) {
 	return c, nil
 }
 
-// Open makes a connector for the cluster at target, a URL such as
-// postgres://login:password@host:5432/postgres?sslmode=verify-full. It does not
-// connect yet. A bad URL is *connector.Denied, whose text does not contain it.
+// Open returns a connector for the cluster at target, a URL such as
+// postgres://login:password@host:5432/postgres?sslmode=verify-full. It does not connect yet. An invalid URL is *connector.Denied,
+// whose text does not contain it.
 func Open(target string) (*Connector, error) {
-	// An error of url.Parse quotes the URL; a stray / or # in a password even
-	// makes parts of that look like a port. So none of it is passed on.
+	// An error of url.Parse quotes the URL, and with a stray / or # parts of the password. So it is not passed on.
 	parsed, err := url.Parse(target)
 	if err != nil || (parsed.Scheme != "postgres" && parsed.Scheme != "postgresql") {
-		return nil, &connector.Denied{Do: "set the target's URL to postgres://USER:PASSWORD@HOST:PORT/DATABASE, " +
+		return nil, &connector.Denied{Fix: "set the target's URL to postgres://USER:PASSWORD@HOST:PORT/DATABASE, " +
 			"with special characters in the password percent-encoded"}
 	}
 	config, err := pq.NewConfig(target)
 	if err != nil {
-		return nil, &connector.Denied{Err: err, Do: "correct the parameters in the target's URL"}
+		return nil, &connector.Denied{Err: err, Fix: "correct the parameters in the target's URL"}
 	}
 	if config.ApplicationName == "" {
 		config.ApplicationName = "accessbot"
@@ -100,8 +94,7 @@ func (c *Connector) call(ctx context.Context, f func(ctx context.Context, tx *sq
 	return c.classify(ctx, err)
 }
 
-// Read tells whether the account is a direct member of the object, no matter who
-// granted it.
+// Read reports whether the account is a direct member of the object, no matter who granted it.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector.State, error) {
 	if err := checkNames(a); err != nil {
 		return connector.State{}, err
@@ -112,7 +105,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 		if err != nil {
 			return err
 		}
-		if err := found.present(a); err != nil {
+		if err := found.requireBoth(a); err != nil {
 			return err
 		}
 		return tx.GetContext(ctx, &state.Held, `
@@ -127,8 +120,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (connector
 	return state, nil
 }
 
-// Grant makes the account a plain member of the object: without the ADMIN
-// option, and inheriting as the account does.
+// Grant makes the account a plain member of the object, without the ADMIN option and with the account's own INHERIT setting.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	if err := checkNames(a); err != nil {
 		return err
@@ -159,7 +151,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 		if err := found.mayRevoke(a); err != nil {
 			return err
 		}
-		statements, err := revokes(ctx, tx, a)
+		statements, err := revokeStatements(ctx, tx, a)
 		if err != nil {
 			return err
 		}
@@ -172,12 +164,12 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// revokes are the statements that end a membership. Since version 16 there is
-// one membership for each grantor, and a bare REVOKE only warns about those of
-// others. Before, there is one in all, and GRANTED BY is read but means nothing.
-func revokes(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string, error) {
+// revokeStatements returns the statements that end a membership. From version 16 on, there is a membership for each grantor,
+// and a plain REVOKE only warns about those of other grantors. Before that there is one membership, and GRANTED BY has no
+// effect.
+func revokeStatements(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string, error) {
 	var grantors []string
-	// What the account granted to itself hangs on what others granted: it goes first.
+	// What the account granted itself depends on what others granted, so it is revoked first.
 	err := tx.SelectContext(ctx, &grantors, `
 		SELECT pg_get_userbyid(m.grantor)
 		FROM pg_auth_members m
@@ -196,8 +188,7 @@ func revokes(ctx context.Context, tx *sqlx.Tx, a connector.Assignment) ([]string
 	return statements, nil
 }
 
-// CreateAccount creates a role that can log in, has no password and may nothing
-// else. How its person proves who they are is the target's business.
+// CreateAccount creates a role that can log in, without a password or any privileges. Authentication is up to the target.
 func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 	if err := checkName(connector.Account, account); err != nil {
 		return err
@@ -206,21 +197,19 @@ func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 		_, err := tx.ExecContext(ctx, "CREATE ROLE "+pq.QuoteIdentifier(account)+
 			" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS")
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
-			return &connector.Denied{Err: err, Do: fmt.Sprintf(
+			return &connector.Denied{Err: err, Fix: fmt.Sprintf(
 				"grant login %q CREATEROLE, or create role %q yourself", c.login, account)}
 		}
 		return err
 	})
 	if pq.As(err, pqerror.DuplicateObject) != nil {
-		return nil //nolint:nilerr // an account that is there already is success
+		return nil //nolint:nilerr // the account already exists, which is success
 	}
 	return err
 }
 
-// List tells every membership of an account that can log in, but for those of
-// superusers, reserved roles and the connector's own login. It reads by pages,
-// each a call of its own, so fn may take its time; what changes meanwhile may
-// or may not be told.
+// List lists the memberships of all accounts that can log in, except superusers, reserved roles and the connector's login. Each
+// page is a separate call, so fn may be slow. Changes made meanwhile may or may not be listed.
 func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) error) error {
 	type membership struct {
 		Object  string `db:"object"`

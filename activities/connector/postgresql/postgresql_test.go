@@ -40,7 +40,7 @@ func TestRoleName(t *testing.T) {
 		})
 	})
 
-	t.Run("letter case tells roles apart", func(t *testing.T) {
+	t.Run("letter case distinguishes roles", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			c, lower := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			upper := connector.Assignment{Account: lower.Account, Object: strings.ToUpper(lower.Object)}
@@ -50,7 +50,7 @@ func TestRoleName(t *testing.T) {
 		})
 	})
 
-	t.Run("long name is refused and not cut to another role's", func(t *testing.T) {
+	t.Run("long name is refused, not truncated to another role's", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			c, account := h.connect(t), h.Account(t)
 			longest := h.name(t, "*"+strings.Repeat("x", MaxNameBytes-12))
@@ -134,13 +134,13 @@ func TestMembership(t *testing.T) {
 			c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			h.exec(t, "GRANT %s TO %s WITH ADMIN OPTION GRANTED BY %s", a.Object, a.Account, h.other)
 			h.exec(t, "GRANT %s TO %s GRANTED BY %s", a.Object, a.Account, a.Account)
-			h.exec(t, "GRANT %s TO %s", a.Account, h.connectorLogin()) // else it may not revoke in the account's name
+			h.exec(t, "GRANT %s TO %s", a.Account, h.connectorLogin()) // required to revoke as the account
 			require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 			require.False(t, h.Holds(t, a))
 		})
 	})
 
-	t.Run("membership of a grantor out of reach is denied", func(t *testing.T) {
+	t.Run("membership from a grantor out of reach is denied", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			h.GrantByHandAsAdmin(t, a)
@@ -157,19 +157,19 @@ func TestMembership(t *testing.T) {
 		})
 	})
 
-	t.Run("access that the account passed on is not revoked along with it", func(t *testing.T) {
+	t.Run("access that the account granted to others is not revoked with it", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			if h.version < 160000 {
-				t.Skip("before version 16, memberships do not hang on each other")
+				t.Skip("before version 16, memberships do not depend on each other")
 			}
 			c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
-			friend := connector.Assignment{Account: h.Account(t), Object: a.Object}
+			other := connector.Assignment{Account: h.Account(t), Object: a.Object}
 			h.exec(t, "GRANT %s TO %s WITH ADMIN OPTION GRANTED BY %s", a.Object, a.Account, h.other)
-			h.exec(t, "GRANT %s TO %s GRANTED BY %s", a.Object, friend.Account, a.Account)
+			h.exec(t, "GRANT %s TO %s GRANTED BY %s", a.Object, other.Account, a.Account)
 			err := connector.Ensure(t.Context(), c, a, false)
 			require.Equal(t, connector.ClassDenied, connector.ClassOf(err), "%v", err)
 			require.ErrorContains(t, err, "CASCADE")
-			require.True(t, h.Holds(t, friend))
+			require.True(t, h.Holds(t, other))
 		})
 	})
 }
@@ -216,7 +216,7 @@ func TestProtectedRole(t *testing.T) {
 		})
 	})
 
-	t.Run("superusers and reserved roles lose nothing", func(t *testing.T) {
+	t.Run("superusers and reserved roles are not changed", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			c, account, object := h.connect(t), h.Account(t), h.Object(t)
 			superuser := h.role(t, "boss", "LOGIN SUPERUSER")
@@ -258,7 +258,7 @@ func TestProtectedRole(t *testing.T) {
 }
 
 func TestConnection(t *testing.T) {
-	t.Run("missing right is denied with the statement that helps", func(t *testing.T) {
+	t.Run("missing privilege is denied with the statement that helps", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			login := url.UserPassword(h.role(t, "powerless", "LOGIN PASSWORD 'hunter2'"), "hunter2")
 			c := h.open(t, h.Addr(), login)
@@ -296,7 +296,7 @@ func TestConnection(t *testing.T) {
 		})
 	})
 
-	t.Run("timeouts are on unless the URL sets others", func(t *testing.T) {
+	t.Run("timeouts are set unless the URL sets others", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			timeouts := func(c *Connector) (text string) {
 				require.NoError(t, c.pool.Get(&text, `SELECT concat_ws(' ', current_setting('statement_timeout'),
@@ -317,24 +317,24 @@ func TestConnection(t *testing.T) {
 		harnesses(t, func(t *testing.T, h *harness) {
 			a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 			c := h.connect(t, "statement_timeout", "500")
-			c.bound = time.Minute // the server ends each statement
+			c.bound = time.Minute // the server cancels each statement
 			lock, err := h.admin.Beginx()
 			require.NoError(t, err)
-			defer lock.Rollback() //nolint:errcheck // the test has looked at what matters
-			// A grant that is not committed yet holds up the same one, and no other.
+			defer lock.Rollback() //nolint:errcheck // the test has checked what matters
+			// An uncommitted grant blocks only the same grant.
 			_, err = lock.Exec("GRANT " + pq.QuoteIdentifier(a.Object) + " TO " + pq.QuoteIdentifier(a.Account))
 			require.NoError(t, err)
 
-			answers := make(chan error)
+			results := make(chan error)
 			for range 12 {
-				go func() { answers <- c.Grant(t.Context(), a) }()
+				go func() { results <- c.Grant(t.Context(), a) }()
 			}
 			require.Eventually(t, func() bool {
 				stats := c.pool.Stats()
 				return stats.InUse == 4 && stats.WaitCount >= 8
 			}, c.bound, 5*time.Millisecond)
 			for range 12 {
-				err := <-answers
+				err := <-results
 				require.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
 				require.NotNil(t, pq.As(err, pqerror.QueryCanceled), "%v", err)
 			}
@@ -342,8 +342,7 @@ func TestConnection(t *testing.T) {
 	})
 }
 
-// GrantByHandAsAdmin grants as the superuser, whose grants a connector that is
-// none may not revoke from version 16 on.
+// GrantByHandAsAdmin grants as the superuser. From version 16 on, only a superuser can revoke such grants.
 func (h *harness) GrantByHandAsAdmin(t *testing.T, a connector.Assignment) {
 	t.Helper()
 	h.exec(t, "GRANT %s TO %s", a.Object, a.Account)

@@ -10,9 +10,9 @@ import (
 	"accessbot/activities/connector"
 )
 
-// role is what pg_roles tells about a role.
+// role is a role in pg_roles.
 type role struct {
-	Part        string `db:"part"` // account, object, or reach: a role that the object is in, at any depth
+	Part        string `db:"part"` // account, object, or reach: a role that the object is a member of, at any depth
 	Name        string `db:"rolname"`
 	Super       bool   `db:"rolsuper"`
 	CreateRole  bool   `db:"rolcreaterole"`
@@ -20,10 +20,10 @@ type role struct {
 	Replication bool   `db:"rolreplication"`
 	BypassRLS   bool   `db:"rolbypassrls"`
 	CanLogin    bool   `db:"rolcanlogin"`
-	Own         bool   `db:"own"` // what the connector itself is connected as
+	Own         bool   `db:"own"` // the connector's own role
 }
 
-// Names are compared as text: a parameter of type name would be shortened.
+// Names are compared as text: a parameter of type name would be truncated.
 const rolesQuery = `
 WITH RECURSIVE reach AS (
 	SELECT oid, 'object' AS part FROM pg_roles WHERE rolname = $2::text
@@ -38,8 +38,7 @@ SELECT part, rolname, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolb
        rolname IN (current_user, session_user) AS own
 FROM named JOIN pg_roles USING (oid)`
 
-// roles are the two roles of an assignment (nil: does not exist) and what the
-// object is itself a member of.
+// roles are the two roles of an assignment (nil: does not exist) and the roles that the object is a member of.
 type roles struct {
 	account, object *role
 	reach           []role
@@ -64,8 +63,8 @@ func readRoles(ctx context.Context, q sqlx.QueryerContext, a connector.Assignmen
 	return r, nil
 }
 
-// present answers Gone for what does not exist, the object first.
-func (r roles) present(a connector.Assignment) error {
+// requireBoth returns *connector.Gone if the object or the account does not exist. It checks the object first.
+func (r roles) requireBoth(a connector.Assignment) error {
 	if r.object == nil {
 		return &connector.Gone{Part: connector.Object, Name: a.Object}
 	}
@@ -75,20 +74,20 @@ func (r roles) present(a connector.Assignment) error {
 	return nil
 }
 
-// mayGrant refuses what would grant more than an ordinary role's privileges, or
-// grant them to something other than a person's account.
+// mayGrant refuses to grant more than the privileges of an ordinary role, or to grant them to a role that is not a person's
+// account.
 func (r roles) mayGrant(a connector.Assignment) error {
 	if r.object != nil {
 		if reason := r.objectRefused(); reason != "" {
 			return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: reason}
 		}
 	}
-	if err := r.present(a); err != nil {
+	if err := r.requireBoth(a); err != nil {
 		return err
 	}
 	if a.Object == a.Account || slices.ContainsFunc(r.reach, func(r role) bool { return r.Name == a.Account }) {
 		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: fmt.Sprintf(
-			"is the account %q, or a member of it: PostgreSQL has no circular membership", a.Account)}
+			"is the account %q, or a member of it: PostgreSQL allows no circular membership", a.Account)}
 	}
 	if reason := r.accountRefused(); reason != "" {
 		return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: reason}
@@ -96,31 +95,29 @@ func (r roles) mayGrant(a connector.Assignment) error {
 	return nil
 }
 
-// mayRevoke refuses less than mayGrant: an object that was made powerful since it
-// was granted, or an account that was, or that was disabled (NOLOGIN), must lose
-// its access all the more.
+// mayRevoke refuses less than mayGrant: an object or account that became powerful since the grant, or an account that was
+// disabled (NOLOGIN), must still lose its access.
 func (r roles) mayRevoke(a connector.Assignment) error {
-	if err := r.present(a); err != nil {
+	if err := r.requireBoth(a); err != nil {
 		return err
 	}
-	if reason := r.object.untouchable(); reason != "" {
+	if reason := r.object.protected(); reason != "" {
 		return &connector.Refused{Part: connector.Object, Name: a.Object, Reason: reason}
 	}
-	if reason := r.account.untouchable(); reason != "" {
+	if reason := r.account.protected(); reason != "" {
 		return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: reason}
 	}
 	return nil
 }
 
-// objectRefused: whoever is in a role may SET ROLE to it, and to every role
-// that it is in, and then has their attributes too. None of these is for a form
-// to hand out.
+// objectRefused returns why an object is never granted. A member of a role can SET ROLE to it and to all roles that it is a
+// member of, and then has their attributes, which must not be granted through a form.
 func (r roles) objectRefused() string {
-	if reason := r.object.powerful(); reason != "" {
+	if reason := r.object.powerfulObject(); reason != "" {
 		return reason
 	}
 	for _, through := range r.reach {
-		reason := through.powerful()
+		reason := through.powerfulObject()
 		if reason == "" {
 			reason = reserved(through.Name)
 		}
@@ -131,15 +128,14 @@ func (r roles) objectRefused() string {
 	return ""
 }
 
-// accountRefused: an account that may change roles or pass by all checks is an
-// operator's or a program's, not a person's, and what we revoke from it, it
-// could keep or grant itself again. CREATEDB does neither: developers have it.
+// accountRefused returns why an account is never granted anything. An account that can change roles or bypass checks belongs to
+// an operator or a program, and could grant itself again what we revoke. CREATEDB allows neither, and developers have it.
 func (r roles) accountRefused() string {
 	switch account := r.account; {
-	case account.untouchable() != "":
-		return account.untouchable()
-	case account.control() != "":
-		return account.control()
+	case account.protected() != "":
+		return account.protected()
+	case account.powerfulAccount() != "":
+		return account.powerfulAccount()
 	case !account.CanLogin:
 		return "is not a login role (NOLOGIN)"
 	default:
@@ -147,8 +143,8 @@ func (r roles) accountRefused() string {
 	}
 }
 
-// untouchable: what is not ours to change in either direction.
-func (r role) untouchable() string {
+// protected returns why a role is never changed, neither granted nor revoked.
+func (r role) protected() string {
 	switch {
 	case r.Own:
 		return "is the connector's own role"
@@ -159,28 +155,29 @@ func (r role) untouchable() string {
 	}
 }
 
-// control: attributes that reach beyond what was granted.
-func (r role) control() string {
+// powerfulAccount returns the attribute that gives an account more power than its memberships.
+func (r role) powerfulAccount() string {
 	switch {
 	case r.CreateRole:
-		return "may change other roles (CREATEROLE)"
+		return "can change other roles (CREATEROLE)"
 	case r.Replication:
-		return "may copy the whole cluster (REPLICATION)"
+		return "can copy the whole cluster (REPLICATION)"
 	case r.BypassRLS:
-		return "passes by row security (BYPASSRLS)"
+		return "bypasses row security (BYPASSRLS)"
 	default:
 		return ""
 	}
 }
 
-func (r role) powerful() string {
+// powerfulObject returns why a role would give its members more power than an ordinary role.
+func (r role) powerfulObject() string {
 	switch {
-	case r.untouchable() != "":
-		return r.untouchable()
-	case r.control() != "":
-		return r.control()
+	case r.protected() != "":
+		return r.protected()
+	case r.powerfulAccount() != "":
+		return r.powerfulAccount()
 	case r.CreateDB:
-		return "may create databases (CREATEDB)"
+		return "can create databases (CREATEDB)"
 	default:
 		return ""
 	}

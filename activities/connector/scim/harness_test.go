@@ -23,19 +23,19 @@ import (
 
 const testToken = "hunter2hunter2hunter2"
 
-// harness is SCIMMY, a SCIM service in Node.js, with its store in memory.
+// harness is SCIMMY, a SCIM service in Node.js that stores its data in memory.
 type harness struct{ at string }
 
 var _ connectortest.Harness = harness{}
 
-// scimmy starts one for a test.
+// scimmy starts SCIMMY for a test.
 func scimmy(t *testing.T) harness {
 	t.Helper()
 	modules := os.Getenv("TEST_SCIMMY_MODULES")
 	if modules == "" {
-		t.Skip("TEST_SCIMMY_MODULES names no folder in which scimmy's node_modules are: ./temporal-dev.sh test fetches them from npm, and says so where it cannot")
+		t.Skip("TEST_SCIMMY_MODULES is not set to a folder with scimmy's node_modules: ./temporal-dev.sh test installs them from npm")
 	}
-	// Node looks for modules beside the script.
+	// Node looks for modules next to the script.
 	dir := t.TempDir()
 	for _, name := range []string{"server.js", "package.json"} {
 		text, err := os.ReadFile(filepath.Join("scimmy", name))
@@ -46,15 +46,15 @@ func scimmy(t *testing.T) harness {
 	cmd := exec.Command("node", filepath.Join(dir, "server.js"))
 	cmd.Env = append(os.Environ(), "SCIM_TOKEN="+testToken)
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe() // it ends with us
+	in, err := cmd.StdinPipe() // SCIMMY exits when it is closed
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = in.Close()
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()         // killed is how it ends
+		_ = cmd.Process.Kill() // it may have exited
+		_ = cmd.Wait()         // it was killed
 	})
 	port, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err, "SCIMMY did not start")
@@ -66,14 +66,14 @@ func (h harness) open(t *testing.T, addr, token string) *Connector {
 	s := Settings{URL: "http://" + addr + "/scim", Token: connector.NewSecret(token)}
 	c, err := s.open()
 	require.NoError(t, err)
-	c.bound, c.page = h.Bound(), 3
+	c.bound, c.page = h.CallTimeout(), 3
 	return c
 }
 
 func (h harness) Addr() string { return h.at }
 
-func (h harness) Can() connectortest.Abilities {
-	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+func (h harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}
 }
 
 func (h harness) Open(t *testing.T, addr string) connector.Connector {
@@ -81,17 +81,17 @@ func (h harness) Open(t *testing.T, addr string) connector.Connector {
 	return creator{h.open(t, addr, testToken)}
 }
 
-func (h harness) OpenBadly(t *testing.T) (connector.Connector, string) {
+func (h harness) OpenWithBadCredentials(t *testing.T) (connector.Connector, string) {
 	t.Helper()
 	return h.open(t, h.at, "not"+testToken), "not" + testToken
 }
 
-func (h harness) Bound() time.Duration { return 3 * time.Second }
+func (h harness) CallTimeout() time.Duration { return 3 * time.Second }
 
-func (h harness) FinalBytes() string { return "PatchOp" }
+func (h harness) ChangeMarker() string { return "PatchOp" }
 
-// ask speaks to SCIMMY as an administrator would, not through the connector.
-func (h harness) ask(t *testing.T, method, path string, body, into any) {
+// call sends SCIMMY a request as an administrator would, without the connector.
+func (h harness) call(t *testing.T, method, path string, body, into any) {
 	t.Helper()
 	var sent bytes.Buffer
 	if body != nil {
@@ -104,11 +104,11 @@ func (h harness) ask(t *testing.T, method, path string, body, into any) {
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	said, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.Less(t, response.StatusCode, 300, "%s %s: %s", method, path, said)
+	require.Less(t, response.StatusCode, 300, "%s %s: %s", method, path, text)
 	if into != nil {
-		require.NoError(t, json.Unmarshal(said, into))
+		require.NoError(t, json.Unmarshal(text, into))
 	}
 }
 
@@ -117,11 +117,11 @@ type found struct {
 	Members []member
 }
 
-// named are the resources of a name.
+// named returns the resources with a name.
 func (h harness) named(t *testing.T, path, attribute, name string) []found {
 	t.Helper()
 	var list struct{ Resources []found }
-	h.ask(t, http.MethodGet, path+"?"+url.Values{"filter": {attribute + " eq " + quote(name)}}.Encode(), nil, &list)
+	h.call(t, http.MethodGet, path+"?"+url.Values{"filter": {attribute + " eq " + quote(name)}}.Encode(), nil, &list)
 	return list.Resources
 }
 
@@ -136,12 +136,12 @@ func (h harness) group(t *testing.T, name string) []found {
 
 func (h harness) addUser(t *testing.T, name string, active bool) {
 	t.Helper()
-	h.ask(t, http.MethodPost, "/Users", map[string]any{"schemas": []string{schemaUser}, "userName": name, "active": active}, nil)
+	h.call(t, http.MethodPost, "/Users", map[string]any{"schemas": []string{schemaUser}, "userName": name, "active": active}, nil)
 }
 
 func (h harness) addGroup(t *testing.T, name string) {
 	t.Helper()
-	h.ask(t, http.MethodPost, "/Groups", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name}, nil)
+	h.call(t, http.MethodPost, "/Groups", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name}, nil)
 }
 
 func (h harness) Account(t *testing.T) string {
@@ -165,7 +165,7 @@ func (h harness) MissingAccount(t *testing.T) string {
 
 func (h harness) MissingObject(t *testing.T) string {
 	t.Helper()
-	return "crm (" + rand.Text() + ") <&> or id pr" // no quotation marks: SCIMMY does not read them escaped in a filter
+	return "crm (" + rand.Text() + ") <&> or id pr" // no quotation marks: SCIMMY does not support them in a filter
 }
 
 func (h harness) Exists(t *testing.T, name string) bool {
@@ -199,7 +199,7 @@ func (h harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 
 func (h harness) patch(t *testing.T, a connector.Assignment, op map[string]any) {
 	t.Helper()
-	h.ask(t, http.MethodPatch, "/Groups/"+h.group(t, a.Object)[0].ID, map[string]any{"schemas": []string{schemaPatch}, "Operations": []any{op}}, nil)
+	h.call(t, http.MethodPatch, "/Groups/"+h.group(t, a.Object)[0].ID, map[string]any{"schemas": []string{schemaPatch}, "Operations": []any{op}}, nil)
 }
 
 func (h harness) Refused(t *testing.T) map[string]connector.Assignment {
@@ -207,9 +207,9 @@ func (h harness) Refused(t *testing.T) map[string]connector.Assignment {
 	account, object, disabled := h.Account(t), h.Object(t), h.MissingAccount(t)
 	h.addUser(t, disabled, false)
 	return map[string]connector.Assignment{
-		"an account that is disabled":         {Account: disabled, Object: object},
-		"no name as group":                    {Account: account, Object: ""},
-		"no name as user":                     {Account: "", Object: object},
+		"a disabled account":                  {Account: disabled, Object: object},
+		"an empty name as group":              {Account: account, Object: ""},
+		"an empty name as account":            {Account: "", Object: object},
 		"a name with NUL as group":            {Account: account, Object: object + "\x00"},
 		"a name with a line break as account": {Account: account + "\n", Object: object},
 		"a name that is not UTF-8":            {Account: account + "\xff", Object: object},

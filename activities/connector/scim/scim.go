@@ -1,9 +1,8 @@
-// Package scim is the connector to groups of services that speak SCIM 2.0 (RFC
-// 7643, RFC 7644). An object is a group, an account a user who is its member.
+// Package scim is the connector to groups of services that support SCIM 2.0 (RFC 7643, RFC 7644). An object is a group, and an
+// account is a user, who can be its member.
 //
-// What is true there is looked at before each change: services exist that add a
-// member twice. Answers are taken apart strictly: one that is not what was asked
-// for is an error, never "not held".
+// The connector reads the group before each change, because some services add a member twice. It parses responses strictly: an
+// unexpected response is an error, never "not held".
 package scim
 
 import (
@@ -21,17 +20,16 @@ import (
 	"accessbot/activities/connector/httptarget"
 )
 
-// MaxNameBytes is the longest name of a user or group that is looked for.
+// MaxNameBytes is the longest name of a user or group.
 const MaxNameBytes = 255
 
-// Connector implements connector.Connector, connector.Lister and
-// connector.Checker; what Settings.Open makes is a connector.AccountCreator too,
-// where the settings say so.
+// Connector implements connector.Connector, connector.Lister and connector.Checker. If the settings allow it, Settings.Open
+// returns a connector.AccountCreator too.
 type Connector struct {
 	service          *service
-	host             string        // for people
-	bound            time.Duration // no call takes longer
-	page             int           // resources asked for at once
+	host             string        // shown in reports
+	bound            time.Duration // of every call
+	page             int           // resources per page
 	accountAttribute string
 	groupAttribute   string
 }
@@ -49,8 +47,7 @@ func (c *Connector) Close() error {
 	return nil
 }
 
-// assignment is an assignment as it was found: the group, the user, and whether one is
-// a member of the other.
+// assignment is an assignment in the service: the group, the user, and whether the user is a member.
 type assignment struct {
 	group  string // ID
 	user   string // ID
@@ -58,7 +55,7 @@ type assignment struct {
 	held   bool
 }
 
-// find looks an assignment up, the group first.
+// find looks up an assignment, the group first.
 func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignment, error) {
 	if err := checkName(connector.Object, a.Object); err != nil {
 		return assignment{}, err
@@ -78,20 +75,20 @@ func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignmen
 	err = c.service.members(ctx, group.ID, func(id string) error {
 		if id == user.ID {
 			s.held = true
-			return errEnough
+			return errStop
 		}
 		return nil
 	})
-	if errors.Is(err, errEnough) {
+	if errors.Is(err, errStop) {
 		err = nil
 	}
 	return s, err
 }
 
-// errEnough ends the reading of members.
-var errEnough = errors.New("enough")
+// errStop stops the reading of members.
+var errStop = errors.New("stop")
 
-// Read looks for the account among the group's members.
+// Read reports whether the account is a member of the group.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
@@ -104,8 +101,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// Grant adds the account to the group's members. A user who is disabled there is
-// refused: someone meant them to have nothing.
+// Grant adds the account to the group. A disabled user is refused: someone decided that they have no access.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
@@ -121,7 +117,7 @@ func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	})
 }
 
-// Take removes the account from the group's members, however often it is there.
+// Revoke removes the account from the group, including duplicates.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error {
 		s, err := c.find(ctx, a)
@@ -135,10 +131,9 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 // creator is a Connector that creates missing accounts.
 type creator struct{ *Connector }
 
-// CreateAccount creates an active user of that name, and of that e-mail where the
-// name is one. A service that says that such a user exists (409, RFC 7644, 3.3)
-// and shows none is asked again: a colleague of this call was faster, or the user
-// is one that the token may not see, and then people have to look.
+// CreateAccount creates an active user with that name, and with that email address if the name is one. If the service says that
+// the user exists (409, RFC 7644, 3.3), the user is looked up again: a concurrent call may have created it. A user who still
+// does not show may be hidden from the token, which an operator has to check.
 func (c creator) CreateAccount(ctx context.Context, account string) error {
 	if err := checkName(connector.Account, account); err != nil {
 		return err
@@ -154,17 +149,17 @@ func (c creator) CreateAccount(ctx context.Context, account string) error {
 			return err
 		}
 		if _, err = c.user(ctx, account); errors.As(err, &gone) {
-			return &connector.Unavailable{Err: fmt.Errorf("the SCIM service says that user %q exists, and does not show it: "+
-				"if that stays so, look whether it is deleted, or hidden from the token", account)}
+			return &connector.Unavailable{Err: fmt.Errorf("the SCIM service says that user %q exists and does not show it: "+
+				"if that continues, check whether it is deleted, or hidden from the token", account)}
 		}
 		return err
 	})
 }
 
-// group finds the one group of a name.
+// group returns the group with a name.
 func (c *Connector) group(ctx context.Context, name string) (resource, error) {
-	// The service compares names without regard to case (RFC 7643, 4.2): we do not.
-	return c.one(ctx, connector.Object, name, c.groupAttribute, "/Groups", url.Values{"excludedAttributes": {"members"}},
+	// The service ignores letter case (RFC 7643, 4.2); assignments do not.
+	return c.findOne(ctx, connector.Object, name, c.groupAttribute, "/Groups", url.Values{"excludedAttributes": {"members"}},
 		func(r resource) bool { return c.nameOfGroup(r) == name })
 }
 
@@ -175,9 +170,9 @@ func (c *Connector) nameOfGroup(r resource) string {
 	return r.DisplayName
 }
 
-// user finds the one user of a name. userName has no case (RFC 7643, 4.1.1).
+// user returns the user with a name. userName is not case-sensitive (RFC 7643, 4.1.1).
 func (c *Connector) user(ctx context.Context, name string) (resource, error) {
-	return c.one(ctx, connector.Account, name, c.accountAttribute, "/Users", url.Values{"attributes": {"userName,externalId,active"}},
+	return c.findOne(ctx, connector.Account, name, c.accountAttribute, "/Users", url.Values{"attributes": {"userName,externalId,active"}},
 		func(r resource) bool {
 			if c.accountAttribute == "externalId" {
 				return r.ExternalID == name
@@ -186,8 +181,8 @@ func (c *Connector) user(ctx context.Context, name string) (resource, error) {
 		})
 }
 
-// lowerASCII lowers ASCII letters alone. In Unicode's case folding other characters become them too (U+212A is k), and the name
-// of one user would be that of another.
+// lowerASCII lowers only ASCII letters. With Unicode case folding, other characters become ASCII letters (U+212A becomes k),
+// and two users would have the same name.
 func lowerASCII(name string) string {
 	lower := []byte(name)
 	for i, b := range lower {
@@ -198,9 +193,9 @@ func lowerASCII(name string) string {
 	return string(lower)
 }
 
-// one finds the resource that match is true of. None is *connector.Gone; two are
-// an error: which of them was meant, no one knows.
-func (c *Connector) one(ctx context.Context, part connector.Part, name, attribute, path string, query url.Values, match func(resource) bool) (resource, error) {
+// findOne returns the resource that matches. If there is none, it returns *connector.Gone. If there are two, it cannot know
+// which one is meant, and returns *connector.Denied.
+func (c *Connector) findOne(ctx context.Context, part connector.Part, name, attribute, path string, query url.Values, match func(resource) bool) (resource, error) {
 	query.Set("filter", attribute+" eq "+quote(name))
 	var found []resource
 	err := c.service.pages(ctx, path, query, c.page, func(r resource) error {
@@ -208,7 +203,7 @@ func (c *Connector) one(ctx context.Context, part connector.Part, name, attribut
 			found = append(found, r)
 		}
 		if len(found) > 1 {
-			return &connector.Denied{Do: fmt.Sprintf("grant the %ss whose %s is %q different names there: there is more than one", part, attribute, name)}
+			return &connector.Denied{Fix: fmt.Sprintf("give the %ss different names: more than one has the %s %q", part, attribute, name)}
 		}
 		return nil
 	})
@@ -221,11 +216,10 @@ func (c *Connector) one(ctx context.Context, part connector.Part, name, attribut
 	return found[0], nil
 }
 
-// List tells the members of every group. It holds the names of all users in
-// memory: members are told by their IDs only.
+// List lists the members of every group. It keeps the names of all users in memory, because groups contain only their IDs.
 func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) error) error {
 	users, groups := map[string]string{}, map[string]string{}
-	err := c.listing(ctx, "/Users", url.Values{"attributes": {"userName,externalId"}}, func(r resource) {
+	err := c.readAll(ctx, "/Users", url.Values{"attributes": {"userName,externalId"}}, func(r resource) {
 		users[r.ID] = r.UserName
 		if c.accountAttribute == "externalId" {
 			users[r.ID] = r.ExternalID
@@ -234,7 +228,7 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 	if err != nil {
 		return err
 	}
-	err = c.listing(ctx, "/Groups", url.Values{"excludedAttributes": {"members"}}, func(r resource) { groups[r.ID] = c.nameOfGroup(r) })
+	err = c.readAll(ctx, "/Groups", url.Values{"excludedAttributes": {"members"}}, func(r resource) { groups[r.ID] = c.nameOfGroup(r) })
 	if err != nil {
 		return err
 	}
@@ -242,22 +236,22 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 		if name == "" {
 			continue
 		}
-		told := map[string]bool{}
+		accounts := map[string]bool{}
 		err := c.call(ctx, func(ctx context.Context) error {
 			return c.service.members(ctx, id, func(user string) error {
-				if users[user] != "" { // members may be groups, or users who are no more
-					told[users[user]] = true
+				if users[user] != "" { // a member can also be a group or a deleted user
+					accounts[users[user]] = true
 				}
 				return nil
 			})
 		})
 		switch {
-		case connector.ClassOf(err) == connector.ClassGone: // meanwhile
+		case connector.ClassOf(err) == connector.ClassGone: // deleted meanwhile
 			continue
 		case err != nil:
 			return err
 		}
-		for account := range told {
+		for account := range accounts {
 			if err := fn(connector.Assignment{Account: account, Object: name}); err != nil {
 				return err
 			}
@@ -266,8 +260,8 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 	return nil
 }
 
-// listing reads all resources of a kind, each page in a call of its own.
-func (c *Connector) listing(ctx context.Context, path string, query url.Values, fn func(resource)) error {
+// readAll reads all resources of a kind, each page in a call of its own.
+func (c *Connector) readAll(ctx context.Context, path string, query url.Values, fn func(resource)) error {
 	for start, total := 1, 1; start <= total; {
 		var p listResponse
 		err := c.call(ctx, func(ctx context.Context) (err error) {
@@ -288,7 +282,7 @@ func (c *Connector) listing(ctx context.Context, path string, query url.Values, 
 	return nil
 }
 
-// Check says how much there is, and that the service can do what is asked of it.
+// Check reports the number of users and groups, and that the service has the required features.
 func (c *Connector) Check(ctx context.Context) (report string, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
 		var groups, users listResponse
@@ -306,7 +300,7 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 			return err
 		}
 		if !can.Patch.Supported || !can.Filter.Supported {
-			return &connector.Denied{Do: "use another connector: this service says that it has no PATCH or no filter, so members cannot be changed one by one"}
+			return &connector.Denied{Fix: "use another connector: this service has no PATCH or no filters, so single members cannot be changed"}
 		}
 		report = fmt.Sprintf("%s: %d users, %d groups", c.host, users.TotalResults, groups.TotalResults)
 		return nil
@@ -314,7 +308,7 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 	return report, err
 }
 
-// checkName refuses what cannot be a name, before anything is asked.
+// checkName refuses impossible names.
 func checkName(part connector.Part, name string) error {
 	var reason string
 	switch {
@@ -325,28 +319,28 @@ func checkName(part connector.Part, name string) error {
 	case !utf8.ValidString(name):
 		reason = "is not UTF-8"
 	case strings.ContainsFunc(name, unicode.IsControl):
-		reason = "has control characters"
+		reason = "contains control characters"
 	default:
 		return nil
 	}
 	return &connector.Refused{Part: part, Name: name, Reason: reason}
 }
 
-// refusal is what an answer of an unwelcome status means.
-func refusal(status int, header http.Header, err error) error {
+// statusError returns the error for a response with an unexpected status.
+func statusError(status int, header http.Header, err error) error {
 	if wait, limited := httptarget.RateLimited(status, header); limited {
 		return &connector.RateLimited{RetryAfter: wait, Err: err}
 	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return &connector.Denied{Err: err, Do: "renew the token, or grant it the right to read users and to change groups"}
+		return &connector.Denied{Err: err, Fix: "renew the token, or give it permission to read users and change groups"}
 	case status >= 300 && status < 400:
-		return &connector.Denied{Err: err, Do: "set url to where the SCIM service really is: redirects are not followed"}
+		return &connector.Denied{Err: err, Fix: "set url to the final address of the SCIM service: redirects are not followed"}
 	case status == http.StatusNotFound, status == http.StatusConflict, status == http.StatusPreconditionFailed,
 		status == http.StatusRequestTimeout, status >= 500, status < 300:
-		// Not found was just there: the next look says what is true. Or a proxy says so.
+		// A 404 is about something that existed a moment ago, or comes from a proxy. The next read finds out.
 		return &connector.Unavailable{Err: err}
 	default:
-		return &connector.Denied{Err: err, Do: "see what the SCIM service says: it understands the request, and will not do it"}
+		return &connector.Denied{Err: err, Fix: "read the reason of the SCIM service: it rejected a valid request"}
 	}
 }

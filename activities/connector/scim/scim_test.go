@@ -19,33 +19,33 @@ func TestConformance(t *testing.T) {
 }
 
 func TestMember(t *testing.T) {
-	t.Run("duplicate member is revoked at once", func(t *testing.T) {
+	t.Run("duplicate member is removed completely", func(t *testing.T) {
 		h := scimmy(t)
 		c := h.open(t, h.at, testToken)
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		h.GrantByHand(t, a)
 		h.GrantByHand(t, a)
-		require.Len(t, h.group(t, a.Object)[0].Members, 2, "SCIMMY keeps both, against RFC 7644, 3.5.2.1: this test is about that")
+		require.Len(t, h.group(t, a.Object)[0].Members, 2, "SCIMMY keeps duplicates, against RFC 7644, 3.5.2.1")
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
-		require.Len(t, h.group(t, a.Object)[0].Members, 2, "it is looked at before it is added")
+		require.Len(t, h.group(t, a.Object)[0].Members, 2, "the connector reads the group before it adds a member")
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 		require.Empty(t, h.group(t, a.Object)[0].Members)
 	})
 
-	t.Run("disabled account is refused a grant and still loses access", func(t *testing.T) {
+	t.Run("disabled account is refused a grant and can still be revoked", func(t *testing.T) {
 		h := scimmy(t)
 		c := h.open(t, h.at, testToken)
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		require.NoError(t, connector.Ensure(t.Context(), c, a, true))
-		h.ask(t, http.MethodPatch, "/Users/"+h.user(t, a.Account)[0].ID, map[string]any{"schemas": []string{schemaPatch},
+		h.call(t, http.MethodPatch, "/Users/"+h.user(t, a.Account)[0].ID, map[string]any{"schemas": []string{schemaPatch},
 			"Operations": []any{map[string]any{"op": "replace", "value": map[string]any{"active": false}}}}, nil)
 		require.Equal(t, connector.ClassRefused, connector.ClassOf(c.Grant(t.Context(), a)))
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 		require.False(t, h.Holds(t, a))
 	})
 
-	// A page of a proxy in the place of a group is no group without members: that would be a false "ended".
-	t.Run("answer that is not the group is not an empty group", func(t *testing.T) {
+	// A proxy's page must not count as a group without members: access would be reported as ended.
+	t.Run("response that is not the group is not an empty group", func(t *testing.T) {
 		for _, group := range []string{`{}`, `{"id":"2","members":[]}`, `{"id":"1","members":{}}`, `{"id":"1","members":[{}]}`, `{"id":"1","members":[{"value":"9"}`} {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body := `{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"admins","userName":"ann"}]}`
@@ -65,7 +65,7 @@ func TestMember(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	t.Run("two groups of one name are denied", func(t *testing.T) {
+	t.Run("two groups with one name are denied", func(t *testing.T) {
 		h := scimmy(t)
 		c := h.open(t, h.at, testToken)
 		a := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
@@ -73,11 +73,11 @@ func TestName(t *testing.T) {
 		for _, held := range []bool{true, false} {
 			err := connector.Ensure(t.Context(), c, a, held)
 			require.Equal(t, connector.ClassDenied, connector.ClassOf(err), "%v", err)
-			require.ErrorContains(t, err, "more than one")
+			require.ErrorContains(t, err, "more than one has")
 		}
 	})
 
-	// RFC 7643 lets services compare names without regard to case; the database's assignments are byte for byte.
+	// RFC 7643 lets services ignore letter case, and assignments are compared byte for byte.
 	t.Run("name in another letter case is gone", func(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"Admins"}]}`))
@@ -109,7 +109,7 @@ func TestName(t *testing.T) {
 }
 
 func TestService(t *testing.T) {
-	// A service may fold the characters of userName as Unicode does: a look-alike is another user.
+	// A service may apply Unicode case folding to userName. A look-alike is another user.
 	t.Run("look-alike user name is another user", func(t *testing.T) {
 		for name, same := range map[string]bool{"KENJI@example.com": true, "\u212aenji@example.com": false} {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,18 +144,18 @@ func TestService(t *testing.T) {
 		}
 	})
 
-	t.Run("account creation that conflicts looks again", func(t *testing.T) {
-		// A service that answers 409 to a new user, and shows one from the shownFrom-th look on.
+	t.Run("account creation that conflicts looks up the user again", func(t *testing.T) {
+		// The service responds to a new user with 409, and shows the user from lookup number shownFrom on.
 		create := func(t *testing.T, shownFrom int64) error {
 			t.Helper()
-			var looks atomic.Int64
+			var lookups atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body := `{"schemas":["` + schemaList + `"],"totalResults":0,"Resources":[]}`
 				switch {
 				case r.Method == http.MethodPost:
 					w.WriteHeader(http.StatusConflict)
 					body = `{"scimType":"uniqueness","status":"409"}`
-				case looks.Add(1) >= shownFrom:
+				case lookups.Add(1) >= shownFrom:
 					body = `{"schemas":["` + schemaList + `"],"totalResults":1,"Resources":[{"id":"1","userName":"ann"}]}`
 				}
 				_, _ = w.Write([]byte(body))
@@ -166,10 +166,10 @@ func TestService(t *testing.T) {
 			require.NoError(t, err)
 			return creator{c}.CreateAccount(t.Context(), "ann")
 		}
-		t.Run("the user was created meanwhile: success", func(t *testing.T) {
+		t.Run("user who was created meanwhile is success", func(t *testing.T) {
 			require.NoError(t, create(t, 2))
 		})
-		t.Run("the user is not shown: tried again, and the error says what to look for", func(t *testing.T) {
+		t.Run("user who does not show is retried, with an error that says what to check", func(t *testing.T) {
 			err := create(t, 1000)
 			require.Equal(t, connector.ClassUnavailable, connector.ClassOf(err))
 			require.ErrorContains(t, err, "deleted, or hidden from the token")
@@ -193,7 +193,7 @@ func TestService(t *testing.T) {
 		require.ErrorContains(t, err, "no PATCH")
 	})
 
-	// SCIMMY behind scimmy-routers is one, if its router is not helped.
+	// SCIMMY with an unmodified scimmy-routers is such a service.
 	t.Run("service that repeats its first page is denied", func(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"schemas":["` + schemaList + `"],"totalResults":4,"startIndex":1,"Resources":[{"id":"1","userName":"a"},{"id":"2","userName":"b"}]}`))
@@ -209,14 +209,14 @@ func TestService(t *testing.T) {
 
 	t.Run("wrong setting says what it should be", func(t *testing.T) {
 		for says, change := range map[string]func(*Settings){
-			"set url to where":               func(s *Settings) { s.URL = "scim.example.com" },
-			"set url to an https address":    func(s *Settings) { s.URL = "http://scim.example.com" },
-			"without a query":                func(s *Settings) { s.URL += "?a=b" },
-			"set token":                      func(s *Settings) { s.Token = connector.Secret{} },
-			"set account_attribute":          func(s *Settings) { s.AccountAttribute = "emails" },
-			"set group_attribute":            func(s *Settings) { s.GroupAttribute = "name" },
-			"leave account_attribute out":    func(s *Settings) { s.AccountAttribute, s.CreatesAccounts = "externalId", true },
-			"set ca_file to a file that can": func(s *Settings) { s.CAFile = "/nowhere.pem" },
+			"set url to the address":      func(s *Settings) { s.URL = "scim.example.com" },
+			"set url to an https address": func(s *Settings) { s.URL = "http://scim.example.com" },
+			"without a query":             func(s *Settings) { s.URL += "?a=b" },
+			"set token":                   func(s *Settings) { s.Token = connector.Secret{} },
+			"set account_attribute":       func(s *Settings) { s.AccountAttribute = "emails" },
+			"set group_attribute":         func(s *Settings) { s.GroupAttribute = "name" },
+			"leave account_attribute or":  func(s *Settings) { s.AccountAttribute, s.CreatesAccounts = "externalId", true },
+			"set ca_file to a readable":   func(s *Settings) { s.CAFile = "/nowhere.pem" },
 		} {
 			s := Settings{URL: "https://scim.example.com/v2", Token: connector.NewSecret(testToken)}
 			change(&s)

@@ -19,7 +19,7 @@ import (
 
 // service is the SCIM service at base.
 type service struct {
-	base   string // without a slash at its end
+	base   string // without a trailing slash
 	token  string
 	client *http.Client
 }
@@ -30,12 +30,12 @@ const (
 	schemaList   = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 	schemaPatch  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 	schemaUser   = "urn:ietf:params:scim:schemas:core:2.0:User"
-	maxAnswer    = 4 << 20  // bytes
-	maxMembers   = 64 << 20 // bytes of a group; its members are read one by one
-	maxResources = 10_000   // that answer one filter
+	maxResponse  = 4 << 20  // bytes
+	maxMembers   = 64 << 20 // bytes of a group, whose members are read one at a time
+	maxResources = 10_000   // that match one filter
 )
 
-// resource is what is read of a user or group.
+// resource is a user or group, with the attributes that are used.
 type resource struct {
 	ID          string `json:"id"`
 	ExternalID  string `json:"externalId"`
@@ -61,7 +61,7 @@ type operation struct {
 	Value []member `json:"value,omitempty"`
 }
 
-// list reads a page of resources, from the start-th on.
+// list returns a page of resources, beginning with number start.
 func (s *service) list(ctx context.Context, path string, query url.Values, start, count int) (listResponse, error) {
 	q := url.Values{"startIndex": {strconv.Itoa(start)}, "count": {strconv.Itoa(count)}}
 	for name, values := range query {
@@ -72,20 +72,20 @@ func (s *service) list(ctx context.Context, path string, query url.Values, start
 		return listResponse{}, err
 	}
 	if !slices.Contains(p.Schemas, schemaList) {
-		return listResponse{}, odd(path, "no list of resources")
+		return listResponse{}, unexpected(path, "something other than a list of resources")
 	}
 	if p.StartIndex != start && (p.StartIndex != 0 || start > 1) {
-		return listResponse{}, &connector.Denied{Do: "use another connector: this service leaves startIndex unheeded, so that what it has cannot be read page by page"}
+		return listResponse{}, &connector.Denied{Fix: "use another connector: this service ignores startIndex, so it cannot be read page by page"}
 	}
 	for _, r := range p.Resources {
 		if r.ID == "" {
-			return listResponse{}, odd(path, "a resource without an id")
+			return listResponse{}, unexpected(path, "a resource without an id")
 		}
 	}
 	return p, nil
 }
 
-// pages reads all resources that a filter leaves; fn's error ends it.
+// pages calls fn for all resources that match a filter. An error from fn ends it.
 func (s *service) pages(ctx context.Context, path string, query url.Values, count int, fn func(resource) error) error {
 	for start, total := 1, 1; start <= total; {
 		p, err := s.list(ctx, path, query, start, count)
@@ -93,7 +93,7 @@ func (s *service) pages(ctx context.Context, path string, query url.Values, coun
 			return err
 		}
 		if p.TotalResults > maxResources {
-			return &connector.Denied{Do: "use another connector: this service leaves filters unheeded"}
+			return &connector.Denied{Fix: "use another connector: this service ignores filters"}
 		}
 		for _, r := range p.Resources {
 			if err := fn(r); err != nil {
@@ -102,7 +102,7 @@ func (s *service) pages(ctx context.Context, path string, query url.Values, coun
 		}
 		switch {
 		case len(p.Resources) == 0 && start <= p.TotalResults:
-			return odd(path, "fewer resources than it counts")
+			return unexpected(path, "fewer resources than its total")
 		case len(p.Resources) == 0:
 			return nil
 		}
@@ -111,24 +111,24 @@ func (s *service) pages(ctx context.Context, path string, query url.Values, coun
 	return nil
 }
 
-// get reads a resource or a message.
+// get reads a response into a value.
 func (s *service) get(ctx context.Context, path string, query url.Values, into any) error {
 	response, err := s.send(ctx, http.MethodGet, path, query, nil)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	text, err := httptarget.Body(response, maxAnswer)
+	text, err := httptarget.Body(response, maxResponse)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return odd(path, "no JSON as agreed")
+		return unexpected(path, "invalid JSON")
 	}
 	return nil
 }
 
-// members tells fn the IDs of a group's members, one by one: a group may be large.
+// members calls fn for the ID of each member of a group. A group can be large, so members are read one at a time.
 func (s *service) members(ctx context.Context, group string, fn func(id string) error) error {
 	path := "/Groups/" + url.PathEscape(group)
 	response, err := s.send(ctx, http.MethodGet, path, url.Values{"attributes": {"members"}}, nil)
@@ -137,23 +137,23 @@ func (s *service) members(ctx context.Context, group string, fn func(id string) 
 	}
 	defer response.Body.Close()
 	body := &io.LimitedReader{R: response.Body, N: maxMembers}
-	answered, err := readMembers(json.NewDecoder(body), fn)
+	id, err := readMembers(json.NewDecoder(body), fn)
 	switch {
-	case errors.Is(err, errEnough):
+	case errors.Is(err, errStop):
 		return err
 	case body.N == 0:
-		return &connector.Denied{Do: fmt.Sprintf("split the group: its members are more than %d bytes", maxMembers)}
+		return &connector.Denied{Fix: fmt.Sprintf("split the group: its members exceed %d bytes", maxMembers)}
 	case err != nil && ctx.Err() != nil:
 		return err
 	case err != nil:
-		return odd(path, err.Error())
-	case answered != group: // a page of a proxy is no group without members
-		return odd(path, "another resource than the group")
+		return unexpected(path, err.Error())
+	case id != group: // such as a proxy's error page, which must not count as an empty group
+		return unexpected(path, "a resource other than the group")
 	}
 	return nil
 }
 
-// readMembers reads a group, and answers its ID.
+// readMembers reads a group, calls fn for each member, and returns the group's ID.
 func readMembers(d *json.Decoder, fn func(id string) error) (group string, err error) {
 	if err := expect(d, json.Delim('{')); err != nil {
 		return "", err
@@ -189,7 +189,7 @@ func eachMember(d *json.Decoder, fn func(id string) error) error {
 	case open == nil: // null: none (RFC 7643, 2.5)
 		return nil
 	case open != json.Delim('['):
-		return errors.New("members that are no list")
+		return errors.New("members that are not a list")
 	}
 	for d.More() {
 		var m member
@@ -224,7 +224,7 @@ func (s *service) patch(ctx context.Context, group string, op operation) error {
 	return err
 }
 
-// createUser creates an active user. conflict: the service says that there is one.
+// createUser creates an active user. conflict means that the service says that the user exists.
 func (s *service) createUser(ctx context.Context, name string) (conflict bool, err error) {
 	type email struct {
 		Value   string `json:"value"`
@@ -243,24 +243,23 @@ func (s *service) createUser(ctx context.Context, name string) (conflict bool, e
 	return status == http.StatusConflict, err
 }
 
-// change sends a message. What the service answers to it is no proof, and not read.
-func (s *service) change(ctx context.Context, method, path string, message any, alsoWelcome ...int) (status int, err error) {
+// change sends a change. The content of the response proves nothing and is ignored.
+func (s *service) change(ctx context.Context, method, path string, message any, accepted ...int) (status int, err error) {
 	body, err := json.Marshal(message)
 	if err != nil {
 		return 0, err
 	}
-	response, err := s.send(ctx, method, path, nil, body, alsoWelcome...)
+	response, err := s.send(ctx, method, path, nil, body, accepted...)
 	if err != nil {
 		return 0, err
 	}
 	defer response.Body.Close()
-	_, err = httptarget.Body(response, maxMembers) // a group with all its members, perhaps
+	_, err = httptarget.Body(response, maxMembers) // it may be a group with all its members
 	return response.StatusCode, err
 }
 
-// send answers responses of status 200 to 204 and of those that are welcome too;
-// all others are errors.
-func (s *service) send(ctx context.Context, method, path string, query url.Values, body []byte, alsoWelcome ...int) (*http.Response, error) {
+// send returns a response with status 200, 201, 204 or one of accepted. Any other status is an error.
+func (s *service) send(ctx context.Context, method, path string, query url.Values, body []byte, accepted ...int) (*http.Response, error) {
 	at := s.base + path
 	if len(query) > 0 {
 		at += "?" + query.Encode()
@@ -280,19 +279,19 @@ func (s *service) send(ctx context.Context, method, path string, query url.Value
 		return nil, err
 	}
 	switch status := response.StatusCode; {
-	case status == http.StatusOK, status == http.StatusCreated, status == http.StatusNoContent, slices.Contains(alsoWelcome, status):
+	case status == http.StatusOK, status == http.StatusCreated, status == http.StatusNoContent, slices.Contains(accepted, status):
 		return response, nil
 	}
 	defer response.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(response.Body, 2000))
+	text, err := io.ReadAll(io.LimitReader(response.Body, 2000))
 	if err != nil {
 		return nil, err
 	}
-	return nil, refusal(response.StatusCode, response.Header,
-		fmt.Errorf("%s %s: status %d: %s", method, path, response.StatusCode, s.detail(said)))
+	return nil, statusError(response.StatusCode, response.Header,
+		fmt.Errorf("%s %s: status %d: %s", method, path, response.StatusCode, s.detail(text)))
 }
 
-// detail is what an error message (RFC 7644, 3.12) says to people.
+// detail returns the readable part of an error response (RFC 7644, 3.12).
 func (s *service) detail(body []byte) string {
 	var message struct {
 		Detail   string `json:"detail"`
@@ -309,18 +308,18 @@ func (s *service) detail(body []byte) string {
 	return text
 }
 
-// odd is an answer that makes no sense: perhaps it is not from the service.
-func odd(path, what string) error {
-	return &connector.Unavailable{Err: fmt.Errorf("the SCIM service answered %s with %s", path, what)}
+// unexpected returns the error for a response that makes no sense, and may not be from the service.
+func unexpected(path, what string) error {
+	return &connector.Unavailable{Err: fmt.Errorf("the SCIM service responded to %s with %s", path, what)}
 }
 
-// quote is a string in a filter: one of JSON (RFC 7644, 3.4.2.2).
+// quote returns a string for use in a filter, as JSON (RFC 7644, 3.4.2.2).
 func quote(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(s); err != nil {
-		panic("scim: " + err.Error()) // strings are always encoded
+		panic("scim: " + err.Error()) // cannot happen: any string can be encoded
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -8,21 +8,20 @@ import (
 	"accessbot/activities/connector/httptarget"
 )
 
-// Settings say where a SCIM service is, and what names people and groups there.
+// Settings are the address of a SCIM service, and the attributes that name its users and groups.
 type Settings struct {
-	URL              string           `yaml:"url"`               // its base, below which /Users and /Groups are
+	URL              string           `yaml:"url"`               // the base of /Users and /Groups
 	Token            connector.Secret `yaml:"token"`             // sent as a bearer token (RFC 6750)
-	CAFile           string           `yaml:"ca_file"`           // PEM; empty: the system's
-	AccountAttribute string           `yaml:"account_attribute"` // userName (if empty) or externalId
-	GroupAttribute   string           `yaml:"group_attribute"`   // displayName (if empty) or externalId
-	CreatesAccounts  bool             `yaml:"creates_accounts"`  // a missing account is created
+	CAFile           string           `yaml:"ca_file"`           // PEM; default: the system's
+	AccountAttribute string           `yaml:"account_attribute"` // userName (default) or externalId
+	GroupAttribute   string           `yaml:"group_attribute"`   // displayName (default) or externalId
+	CreatesAccounts  bool             `yaml:"creates_accounts"`  // create missing accounts
 }
 
-// callTimeout is how long a call may take. A change is four requests: the group,
-// the person, the members, and the change.
+// callTimeout limits a call. A change makes four requests: the group, the user, the members, and the change.
 const callTimeout = 30 * time.Second
 
-// Open makes the connector.
+// Open returns the connector.
 func (s *Settings) Open() (connector.Connector, error) {
 	c, err := s.open()
 	if err != nil {
@@ -45,20 +44,20 @@ func (s *Settings) open() (*Connector, error) {
 	case "externalId":
 		c.accountAttribute = "externalId"
 	default:
-		return nil, &connector.Denied{Do: "set account_attribute to userName or externalId"}
+		return nil, &connector.Denied{Fix: "set account_attribute to userName or externalId"}
 	}
 	switch s.GroupAttribute {
 	case "", "displayName":
 	case "externalId":
 		c.groupAttribute = "externalId"
 	default:
-		return nil, &connector.Denied{Do: "set group_attribute to displayName or externalId"}
+		return nil, &connector.Denied{Fix: "set group_attribute to displayName or externalId"}
 	}
 	if s.CreatesAccounts && c.accountAttribute != "userName" {
-		return nil, &connector.Denied{Do: "leave account_attribute out, or creates_accounts: an account is created by its userName"}
+		return nil, &connector.Denied{Fix: "leave account_attribute or creates_accounts out: accounts are created by userName"}
 	}
 	if !s.Token.Set() {
-		return nil, &connector.Denied{Do: "set token to one that the SCIM service granted out, as env:NAME or file:PATH"}
+		return nil, &connector.Denied{Fix: "set token to a token that the SCIM service issued, as env:NAME or file:PATH"}
 	}
 	client, err := httptarget.Client(s.CAFile)
 	if err != nil {
@@ -66,7 +65,7 @@ func (s *Settings) open() (*Connector, error) {
 	}
 	c.service = &service{base: strings.TrimSuffix(at.String(), "/"), token: s.Token.Reveal(), client: client}
 	if at.RawQuery != "" {
-		return nil, &connector.Denied{Do: "set url to the base of the SCIM service, without a query"}
+		return nil, &connector.Denied{Fix: "set url to the base of the SCIM service, without a query"}
 	}
 	return c, nil
 }

@@ -1,4 +1,4 @@
-// Package throttle keeps what one target system is asked for within its limits.
+// Package throttle enforces the limits of target systems.
 package throttle
 
 import (
@@ -12,88 +12,85 @@ import (
 	"accessbot/activities/connector"
 )
 
-// lineLength is how many may wait for a slot of one target, and Patience how
-// long: a dead target must not fill the worker with those who wait for it.
+// At most maxWaiting callers wait for a slot of one target, each for at most MaxWait, so that a target that is down does not fill
+// the worker with waiting callers.
 const (
-	lineLength = 64
-	Patience   = 3 * time.Second
+	maxWaiting = 64
+	MaxWait    = 3 * time.Second
 )
 
-// ErrBusy: as many are at it as may be.
-var ErrBusy = errors.New("as many are at it as may be")
+// ErrBusy means that all slots are in use.
+var ErrBusy = errors.New("all slots are in use")
 
-// usual are the limits of a target that has none of its own.
-var usual = connector.Limits{Concurrency: 4}
+// defaultLimits apply to a target without limits of its own.
+var defaultLimits = connector.Limits{Concurrency: 4}
 
-// Target is an open connector and its limits. While it answers slowly, or never,
-// no more calls are made than it has slots.
+// Target is an open connector with its limits. A target that is slow or does not answer gets no more calls than it has slots.
 //
-// It is no Connector itself, and wraps none: it hands out the connector as it
-// is. A wrapper would hide what that can do beyond connector.Connector
-// (AccountCreator, Checker, Lister) from those who ask it by a type assertion.
+// Target does not implement Connector and does not wrap one: Acquire returns the connector itself. A wrapper would hide its
+// optional interfaces (AccountCreator, Checker, Lister) from type assertions.
 type Target struct {
 	connector connector.Connector
 	slots     chan struct{}
-	line      chan struct{}
+	queue     chan struct{}
 	rate      *rate.Limiter
 	pause     pause
 }
 
-// New keeps a connector within limits; zero: the usual ones.
+// New limits a connector. Zero limits are the defaults.
 func New(c connector.Connector, limits connector.Limits) *Target {
 	if limits.Concurrency == 0 {
-		limits.Concurrency = usual.Concurrency
+		limits.Concurrency = defaultLimits.Concurrency
 	}
 	perSecond := rate.Inf
 	if limits.PerSecond > 0 {
 		perSecond = rate.Limit(limits.PerSecond)
 	}
 	return &Target{
-		connector: c, slots: make(chan struct{}, limits.Concurrency), line: make(chan struct{}, lineLength),
+		connector: c, slots: make(chan struct{}, limits.Concurrency), queue: make(chan struct{}, maxWaiting),
 		rate: rate.NewLimiter(perSecond, 1),
 	}
 }
 
-// Connector hands out the connector for what takes no slot, such as a listing.
+// Connector returns the connector for calls that need no slot, such as List.
 func (t *Target) Connector() connector.Connector { return t.connector }
 
 // Close closes the connector.
 func (t *Target) Close() error { return t.connector.Close() }
 
-// Acquire takes one of the target's slots, waiting in line for a moment at most,
-// and hands out the connector. done removes the slot , and is told what came of
-// it: a target that asks for fewer calls is left alone for as long as it said.
+// Acquire waits for one of the target's slots, at most MaxWait, and returns the connector. The caller calls done with the result
+// of its call. It frees the slot, and if the target asked for fewer calls, Acquire refuses all callers for as long as it asked.
 func (t *Target) Acquire(ctx context.Context) (c connector.Connector, done func(error), err error) {
 	if left := t.pause.left(); left > 0 {
 		return nil, nil, &connector.RateLimited{RetryAfter: left}
 	}
 	select {
-	case t.line <- struct{}{}:
-		defer func() { <-t.line }()
+	case t.queue <- struct{}{}:
+		defer func() { <-t.queue }()
 	default:
 		return nil, nil, ErrBusy
 	}
-	patience := time.NewTimer(Patience)
-	defer patience.Stop()
+	timer := time.NewTimer(MaxWait)
+	defer timer.Stop()
 	select {
 	case t.slots <- struct{}{}:
-	case <-patience.C:
+	case <-timer.C:
 		return nil, nil, ErrBusy
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	if err := t.turn(ctx); err != nil {
+	if err := t.waitForRate(ctx); err != nil {
 		<-t.slots
 		return nil, nil, err
 	}
-	return t.connector, func(err error) { t.met(err); <-t.slots }, nil
+	return t.connector, func(err error) { t.pauseAfter(err); <-t.slots }, nil
 }
 
-// turn waits as the target's rate demands.
-func (t *Target) turn(ctx context.Context) error {
-	bounded, cancel := context.WithTimeout(ctx, Patience)
+// waitForRate waits until the target's rate allows one more call.
+func (t *Target) waitForRate(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
-	err := t.rate.Wait(bounded) // it says at once that its turn would come too late
+	err := t.rate.Wait(bounded) // fails at once if the wait would be too long
 	if err != nil && ctx.Err() == nil {
 		return ErrBusy
 	}
@@ -103,15 +100,15 @@ func (t *Target) turn(ctx context.Context) error {
 	return nil
 }
 
-// met leaves the target alone for as long as it said, if it asks for fewer calls.
-func (t *Target) met(err error) {
+// pauseAfter pauses calls to a target that asked for fewer.
+func (t *Target) pauseAfter(err error) {
 	var limited *connector.RateLimited
 	if errors.As(err, &limited) {
 		t.pause.atLeast(limited.RetryAfter)
 	}
 }
 
-// pause is a time during which a target is left alone. The zero value is none.
+// pause is a time during which a target gets no calls. The zero value is over.
 type pause struct {
 	mutex sync.Mutex
 	until time.Time

@@ -13,9 +13,9 @@ import (
 	"accessbot/activities/connector/webhook/receiver"
 )
 
-// FuzzAnswer reads any answer of a receiver: it never says the secret, shows no control characters, and says that something is gone
-// only in the very words for that.
-func FuzzAnswer(f *testing.F) {
+// FuzzReply reads arbitrary replies: errors contain neither the secret nor control characters, and something is gone only if the
+// reply says exactly that.
+func FuzzReply(f *testing.F) {
 	for _, seed := range []string{`{"missing":"object"}`, `{"missing":"account"}`, `{"refused":"no\u0000\n"}`, `{"state":"held","revision":"1"}`, `{"missing":"object","x":"y"}`, `<html>`, `null`, "\xff"} {
 		for _, status := range []int{200, 301, 404, 409, 422, 429, 500, 501} {
 			f.Add(status, []byte(seed), "30")
@@ -26,15 +26,15 @@ func FuzzAnswer(f *testing.F) {
 		a := reply{status: status, header: http.Header{"Retry-After": {retryAfter}}, body: append(body, e.secret...)}
 		for _, asked := range []request{{Action: "grant", Account: "ann", Object: "admin"}, {Action: "create_account", Account: "ann"}} {
 			for _, answer := range []reply{a, {status: status, header: a.header, body: body}} {
-				err := e.refusal(asked, answer)
+				err := e.statusError(asked, answer)
 				require.Error(t, err)
 				require.NotContains(t, err.Error(), e.secret)
 				require.True(t, utf8.ValidString(err.Error()))
 				if connector.ClassOf(err) == connector.ClassGone {
 					require.Equal(t, http.StatusNotFound, status)
-					require.Contains(t, []string{"object", "account"}, answer.exactly("missing"))
+					require.Contains(t, []string{"object", "account"}, answer.onlyField("missing"))
 				}
-				var s standing
+				var s assignmentStatus
 				if answer.decode(&s) == nil {
 					require.False(t, strings.ContainsAny(readable(s.WaitsFor)+readable(s.State), "\x00\n"))
 				}
@@ -43,7 +43,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// FuzzSignedRequest: a receiver believes no signature but the one of this very request, of about now.
+// FuzzSignedRequest: a receiver accepts only the signature of exactly this request, from about now.
 func FuzzSignedRequest(f *testing.F) {
 	f.Add("1700000000", "/accessbot", []byte(`{"action":"grant"}`), "v1=00")
 	f.Add("-9223372036854775808", "/a:b?c", []byte(":"), "")

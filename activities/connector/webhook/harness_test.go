@@ -17,7 +17,7 @@ import (
 
 const testSecret = "hunter2hunter2hunter2hunter2hunter2"
 
-// harness is the example receiver, with its store in memory.
+// harness is the example receiver, with its data in memory.
 type harness struct {
 	*receiver.Memory
 	server *httptest.Server
@@ -33,7 +33,7 @@ func newHarness(t *testing.T) *harness {
 	return h
 }
 
-// connect opens a connector for anything that answers at url.
+// connect opens a connector to the receiver at url.
 func connect(t *testing.T, url string) *Connector {
 	t.Helper()
 	return openAs(t, url, testSecret)
@@ -48,8 +48,8 @@ func openAs(t *testing.T, url, secret string) *Connector {
 	return c
 }
 
-// answering is a connector to a receiver that says what a test wants it to say.
-func answering(t *testing.T, handler http.HandlerFunc) *Connector {
+// connectTo opens a connector to a receiver that a test implements.
+func connectTo(t *testing.T, handler http.HandlerFunc) *Connector {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -60,8 +60,8 @@ func answering(t *testing.T, handler http.HandlerFunc) *Connector {
 
 func (h *harness) Addr() string { return h.server.Listener.Addr().String() }
 
-func (h *harness) Can() connectortest.Abilities {
-	return connectortest.Abilities{CreatesAccounts: true, Checks: true, Lists: true}
+func (h *harness) Capabilities() connectortest.Capabilities {
+	return connectortest.Capabilities{CreatesAccounts: true, Checks: true, Lists: true}
 }
 
 func (h *harness) Open(t *testing.T, addr string) connector.Connector {
@@ -69,15 +69,15 @@ func (h *harness) Open(t *testing.T, addr string) connector.Connector {
 	return lister{connect(t, "http://"+addr+"/accessbot?of=a")}
 }
 
-func (h *harness) OpenBadly(t *testing.T) (connector.Connector, string) {
+func (h *harness) OpenWithBadCredentials(t *testing.T) (connector.Connector, string) {
 	t.Helper()
 	secret := strings.ToUpper(testSecret)
 	return openAs(t, h.server.URL, secret), secret
 }
 
-func (h *harness) Bound() time.Duration { return 3 * time.Second }
+func (h *harness) CallTimeout() time.Duration { return 3 * time.Second }
 
-func (h *harness) FinalBytes() string { return `"id":"` }
+func (h *harness) ChangeMarker() string { return `"id":"` }
 
 func (h *harness) Account(t *testing.T) string {
 	t.Helper()
@@ -110,8 +110,8 @@ func (h *harness) Exists(t *testing.T, name string) bool {
 
 func (h *harness) Holds(t *testing.T, a connector.Assignment) bool {
 	t.Helper()
-	standing, _ := h.Memory.Read(t.Context(), receiver.Assignment(a)) // what does not exist is not held
-	return standing.State == receiver.Held
+	status, _ := h.Memory.Read(t.Context(), receiver.Assignment(a)) // what does not exist is not held
+	return status.State == receiver.Held
 }
 
 func (h *harness) GrantByHand(t *testing.T, a connector.Assignment) {
@@ -127,18 +127,18 @@ func (h *harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 func (h *harness) Refused(t *testing.T) map[string]connector.Assignment {
 	t.Helper()
 	account, object, root, held := h.Account(t), h.Object(t), rand.Text(), rand.Text()
-	h.AddObject(root, "no one is to have this")
-	h.AddObject(held, "no one is to have this")
+	h.AddObject(root, "no one may have this")
+	h.AddObject(held, "no one may have this")
 	h.GrantByHand(t, connector.Assignment{Account: account, Object: held})
 	return map[string]connector.Assignment{
-		"what the receiver refuses":               {Account: account, Object: root},
-		"... also where someone has it":           {Account: account, Object: held},
-		"... also to those who are not there yet": {Account: h.MissingAccount(t), Object: root},
-		"no name as object":                       {Account: account, Object: ""},
-		"no name as account":                      {Account: "", Object: object},
-		"a name with NUL as object":               {Account: account, Object: object + "\x00"},
-		"a name with a line break as account":     {Account: account + "\n", Object: object},
-		"a name that is not UTF-8":                {Account: account + "\xff", Object: object},
-		"a name that is too long":                 {Account: strings.Repeat("é", 128), Object: object},
+		"an object that the receiver refuses": {Account: account, Object: root},
+		"... if it is held":                   {Account: account, Object: held},
+		"... to a missing account":            {Account: h.MissingAccount(t), Object: root},
+		"an empty name as object":             {Account: account, Object: ""},
+		"an empty name as account":            {Account: "", Object: object},
+		"a name with NUL as object":           {Account: account, Object: object + "\x00"},
+		"a name with a line break as account": {Account: account + "\n", Object: object},
+		"a name that is not UTF-8":            {Account: account + "\xff", Object: object},
+		"a name that is too long":             {Account: strings.Repeat("é", 128), Object: object},
 	}
 }

@@ -15,8 +15,7 @@ func checkNames(a connector.Assignment) error {
 	return checkName(connector.Account, a.Account)
 }
 
-// checkName refuses what JSON would change on its way, and what no name of a
-// person's account or of an object is.
+// checkName refuses impossible names, and names that JSON would change.
 func checkName(part connector.Part, name string) error {
 	var reason string
 	switch {
@@ -34,16 +33,16 @@ func checkName(part connector.Part, name string) error {
 	return &connector.Refused{Part: part, Name: strings.ToValidUTF8(name, "?"), Reason: reason}
 }
 
-// longestText is how much of what a receiver says is shown to people, in characters.
-const longestText = 200
+// maxText limits a receiver's text that is shown to people, in characters.
+const maxText = 200
 
-// readable is what a receiver says, for people: on one line, and not too much.
+// readable returns a receiver's text for people: on one line, with a limited length.
 func readable(text string) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}), " ")
-	if runes := []rune(text); len(runes) > longestText {
-		return string(runes[:longestText]) + "..."
+	if runes := []rune(text); len(runes) > maxText {
+		return string(runes[:maxText]) + "..."
 	}
 	return text
 }

@@ -8,21 +8,21 @@ import (
 	"accessbot/activities/connector/httptarget"
 )
 
-// Settings say where a receiver is, and what it knows us by.
+// Settings are the address of a receiver and the shared secret.
 type Settings struct {
 	URL    string           `yaml:"url"`
-	Secret connector.Secret `yaml:"secret"`  // of HMAC-SHA256, at least 32 characters
-	CAFile string           `yaml:"ca_file"` // PEM; empty: the system's
-	Lists  bool             `yaml:"lists"`   // the receiver answers "list"
+	Secret connector.Secret `yaml:"secret"`  // for HMAC-SHA256, at least 32 characters
+	CAFile string           `yaml:"ca_file"` // PEM; default: the system's
+	Lists  bool             `yaml:"lists"`   // the receiver supports "list"
 }
 
-// callTimeout is how long a call may take: a change is two requests, a look and the change.
+// callTimeout limits a call. A change makes two requests: a read and the change.
 const callTimeout = 20 * time.Second
 
-// shortestSecret is what cannot be guessed: 128 bits in hex.
-const shortestSecret = 32
+// minSecret is the length of 128 bits in hex, which cannot be guessed.
+const minSecret = 32
 
-// Open makes the connector.
+// Open returns the connector.
 func (s *Settings) Open() (connector.Connector, error) {
 	c, err := s.open()
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Settings) open() (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.Secret.Reveal()) < shortestSecret {
-		return nil, &connector.Denied{Do: fmt.Sprintf("set secret to at least %d characters, such as what openssl rand -hex 32 prints", shortestSecret)}
+	if len(s.Secret.Reveal()) < minSecret {
+		return nil, &connector.Denied{Fix: fmt.Sprintf("set secret to at least %d characters, such as the output of openssl rand -hex 32", minSecret)}
 	}
 	client, err := httptarget.Client(s.CAFile)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package webhook is the connector to anything that has no connector of its own:
-// a receiver, beside the target system, answers signed JSON over HTTP. The
-// protocol is described in docs/connectors/webhook.md; package receiver is an
-// example of the other side, and imports nothing of this one.
+// Package webhook is the connector for systems without a connector of their own. It sends signed JSON over HTTP to a receiver
+// next to the target system. docs/connectors/webhook.md describes the protocol. Package receiver is an example of a receiver
+// and does not import this package.
 package webhook
 
 import (
@@ -19,13 +18,12 @@ import (
 // MaxNameBytes is the longest name of an account or object.
 const MaxNameBytes = 255
 
-// Connector implements connector.Connector, connector.AccountCreator and
-// connector.Checker. What Open makes is a connector.Lister too, where the
-// settings say that the receiver lists.
+// Connector implements connector.Connector, connector.AccountCreator and connector.Checker. If the settings say that the
+// receiver can list, Open returns a connector.Lister too.
 type Connector struct {
 	receiver *endpoint
-	host     string        // for people
-	bound    time.Duration // no call takes longer
+	host     string        // shown in reports
+	bound    time.Duration // of every call
 }
 
 // call runs f for at most c.bound and classifies its error.
@@ -41,15 +39,15 @@ func (c *Connector) Close() error {
 	return nil
 }
 
-// standing is how an assignment stands, as the receiver says.
-type standing struct {
-	State     string `json:"state"`
-	WaitsFor  string `json:"waits_for"`
-	LookAgain int    `json:"look_again_seconds"`
-	Revision  string `json:"revision"`
+// assignmentStatus is the state of an assignment in a response.
+type assignmentStatus struct {
+	State      string `json:"state"`
+	WaitsFor   string `json:"waits_for"`
+	CheckAfter int    `json:"look_again_seconds"`
+	Revision   string `json:"revision"`
 }
 
-// Read asks how the assignment stands.
+// Read asks the receiver for the state of the assignment.
 func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state connector.State, err error) {
 	err = c.call(ctx, func(ctx context.Context) error {
 		state, _, err = c.read(ctx, a)
@@ -61,7 +59,7 @@ func (c *Connector) Read(ctx context.Context, a connector.Assignment) (state con
 	return state, nil
 }
 
-// read also answers the revision.
+// read returns the revision too.
 func (c *Connector) read(ctx context.Context, a connector.Assignment) (connector.State, string, error) {
 	if err := checkNames(a); err != nil {
 		return connector.State{}, "", err
@@ -70,7 +68,7 @@ func (c *Connector) read(ctx context.Context, a connector.Assignment) (connector
 	if err != nil {
 		return connector.State{}, "", err
 	}
-	var s standing
+	var s assignmentStatus
 	if err := reply.decode(&s); err != nil {
 		return connector.State{}, "", err
 	}
@@ -84,19 +82,19 @@ func (c *Connector) read(ctx context.Context, a connector.Assignment) (connector
 		state.Pending = true
 	case "pending_removal":
 		state.Held, state.Pending = true, true
-	default: // never guessed: a wrong guess here is a false "ended"
-		return connector.State{}, "", &connector.Denied{Do: fmt.Sprintf(
-			"let the receiver answer one of held, not_held, pending, pending_removal: it said %q", readable(s.State))}
+	default: // never guessed: a wrong guess could report access as ended
+		return connector.State{}, "", &connector.Denied{Fix: fmt.Sprintf(
+			"let the receiver return held, not_held, pending or pending_removal: it returned %q", readable(s.State))}
 	}
 	return state, s.Revision, nil
 }
 
-// Grant asks the receiver to grant it, unless it is held already.
+// Grant asks the receiver to grant the object.
 func (c *Connector) Grant(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error { return c.change(ctx, a, true) })
 }
 
-// Take asks the receiver to revoke it , unless it is not held.
+// Revoke asks the receiver to revoke the object, unless it is not held.
 func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 	return c.call(ctx, func(ctx context.Context) error { return c.change(ctx, a, false) })
 }
@@ -104,36 +102,36 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 func (c *Connector) change(ctx context.Context, a connector.Assignment, held bool) error {
 	state, revision, err := c.read(ctx, a)
 	switch {
-	// What must not be granted is refused also where someone has it already, and
-	// before an account is made for it: so granting is always asked for.
+	// A grant is always sent, even if the object is held or the account is missing: the receiver may refuse it, and then no
+	// account must be created.
 	case held && connector.ClassOf(err) == connector.ClassGone:
 	case err != nil:
 		return err
-	case !held && state.Matches(false):
+	case !held && state.Confirms(false):
 		return nil
 	}
 	action := map[bool]string{true: "grant", false: "revoke"}[held]
-	asked := request{Action: action, Account: a.Account, Object: a.Object, ID: changeID(action, a, revision)}
-	reply, err := c.receiver.ask(ctx, asked, http.StatusOK, http.StatusAccepted)
+	change := request{Action: action, Account: a.Account, Object: a.Object, ID: changeID(action, a, revision)}
+	reply, err := c.receiver.ask(ctx, change, http.StatusOK, http.StatusAccepted)
 	if err != nil || reply.status == http.StatusOK {
 		return err
 	}
-	var s standing
-	if len(reply.body) > 0 { // it may have nothing to say
+	var s assignmentStatus
+	if len(reply.body) > 0 { // the body is optional
 		if err := reply.decode(&s); err != nil {
 			return err
 		}
 	}
-	pending := &connector.Pending{Assignment: a, Want: held, WaitsFor: readable(s.WaitsFor), LookAgain: httptarget.Seconds(s.LookAgain)}
+	pending := &connector.Pending{Assignment: a, Want: held, WaitsFor: readable(s.WaitsFor), CheckAfter: httptarget.Seconds(s.CheckAfter)}
 	if pending.WaitsFor == "" {
 		pending.WaitsFor = "the target system"
 	}
 	return pending
 }
 
-// changeID is the same for repetitions of one change, and another for the next
-// change of that assignment, which then has another revision. Without a revision
-// there is none: a receiver that remembers IDs would take the next for the same.
+// changeID returns the ID of a change. Repetitions of a change have the same ID, and the next change of the assignment has
+// another, because its revision differs. Without a revision there is no ID: a receiver that remembers IDs would ignore the next
+// change.
 func changeID(action string, a connector.Assignment, revision string) string {
 	if revision == "" {
 		return ""
@@ -145,8 +143,7 @@ func changeID(action string, a connector.Assignment, revision string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// CreateAccount asks the receiver for an account. Where it makes none, the
-// account is still gone.
+// CreateAccount asks the receiver to create an account. If it does not support that, the account is *connector.Gone.
 func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 	if err := checkName(connector.Account, account); err != nil {
 		return err
@@ -160,8 +157,7 @@ func (c *Connector) CreateAccount(ctx context.Context, account string) error {
 	})
 }
 
-// Check says what the receiver says of itself, and refuses one that does not look
-// at signatures.
+// Check returns the receiver's description of itself, and denies a receiver that does not verify signatures.
 func (c *Connector) Check(ctx context.Context) (report string, err error) {
 	var check struct {
 		Says string `json:"says"`
@@ -174,7 +170,7 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 		if err := reply.decode(&check); err != nil {
 			return err
 		}
-		return c.receiver.looksAtSignatures(ctx)
+		return c.receiver.verifiesSignatures(ctx)
 	})
 	if err != nil {
 		return "", err
@@ -182,10 +178,10 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 	return fmt.Sprintf("%s: %s", c.host, readable(check.Says)), nil
 }
 
-// lister is a Connector whose receiver lists.
+// lister is a Connector whose receiver can list.
 type lister struct{ *Connector }
 
-// page is an answer to "list".
+// page is a response to "list".
 type page struct {
 	Assignments []struct {
 		Account string `json:"account"`
@@ -194,7 +190,7 @@ type page struct {
 	Next string `json:"next"`
 }
 
-// List asks for page after page, each a call of its own, so fn may take its time.
+// List requests one page after another. Each is a separate call, so fn may be slow.
 func (c lister) List(ctx context.Context, fn func(connector.Assignment) error) error {
 	cursor, seen := "", map[string]bool{}
 	for {
@@ -205,7 +201,7 @@ func (c lister) List(ctx context.Context, fn func(connector.Assignment) error) e
 			case err != nil:
 				return err
 			case reply.status == http.StatusNotImplemented:
-				return &connector.Denied{Do: "take \"lists: true\" out of its settings: the receiver does not list"}
+				return &connector.Denied{Fix: "remove \"lists: true\" from its settings: the receiver cannot list"}
 			default:
 				return reply.decode(&p)
 			}
@@ -222,7 +218,7 @@ func (c lister) List(ctx context.Context, fn func(connector.Assignment) error) e
 			return nil
 		}
 		if cursor = p.Next; seen[cursor] {
-			return &connector.Denied{Do: "correct the receiver's list: it names the same cursor as the next one twice"}
+			return &connector.Denied{Fix: "correct the receiver's list: it returns the same cursor twice"}
 		}
 		seen[cursor] = true
 	}

@@ -38,38 +38,38 @@ func requireClass(t *testing.T, want connector.Class, err error) {
 	require.Equal(t, want, connector.ClassOf(err), "%v", err)
 }
 
-// story is a store whose answers about an assignment a test writes.
-type story struct {
+// slowStore is a store that makes changes later, when a test says so.
+type slowStore struct {
 	*receiver.Memory
-	mu       sync.Mutex
-	standing receiver.Standing
-	asked    []string // "grant" or "revoke"
+	mu     sync.Mutex
+	status receiver.Status
+	asked  []string // "grant" or "revoke"
 }
 
-func (s *story) Read(context.Context, receiver.Assignment) (receiver.Standing, error) {
+func (s *slowStore) Read(context.Context, receiver.Assignment) (receiver.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.standing, nil
+	return s.status, nil
 }
 
-func (s *story) Change(_ context.Context, _ string, _ receiver.Assignment, held bool) (receiver.Standing, error) {
+func (s *slowStore) Change(_ context.Context, _ string, _ receiver.Assignment, held bool) (receiver.Status, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, map[bool]string{true: "grant", false: "revoke"}[held])
 	switch {
-	case held && s.standing.State == receiver.NotHeld:
-		s.standing = receiver.Standing{State: receiver.Pending, WaitsFor: "Bob in\n finance", LookAgain: 300, Revision: "2"}
-	case !held && s.standing.State == receiver.Held:
-		s.standing = receiver.Standing{State: receiver.PendingRemoval, LookAgain: 1 << 40, Revision: "4"}
-	case !held && s.standing.State == receiver.Pending:
-		s.standing = receiver.Standing{State: receiver.NotHeld, Revision: "5"}
+	case held && s.status.State == receiver.NotHeld:
+		s.status = receiver.Status{State: receiver.Pending, WaitsFor: "Bob in\n finance", CheckAfter: 300, Revision: "2"}
+	case !held && s.status.State == receiver.Held:
+		s.status = receiver.Status{State: receiver.PendingRemoval, CheckAfter: 1 << 40, Revision: "4"}
+	case !held && s.status.State == receiver.Pending:
+		s.status = receiver.Status{State: receiver.NotHeld, Revision: "5"}
 	}
-	return s.standing, nil
+	return s.status, nil
 }
 
 func TestChange(t *testing.T) {
 	t.Run("slow change is pending until it is done", func(t *testing.T) {
-		s := &story{standing: receiver.Standing{State: receiver.NotHeld, Revision: "1"}}
+		s := &slowStore{status: receiver.Status{State: receiver.NotHeld, Revision: "1"}}
 		server := httptest.NewServer(receiver.Handler(s, testSecret))
 		t.Cleanup(server.Close)
 		c := connect(t, server.URL)
@@ -86,30 +86,30 @@ func TestChange(t *testing.T) {
 			require.Equal(t, want, state)
 		}
 		for range 2 {
-			requirePending(connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", LookAgain: 5 * time.Minute}, connector.Ensure(t.Context(), c, assignment, true))
+			requirePending(connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", CheckAfter: 5 * time.Minute}, connector.Ensure(t.Context(), c, assignment, true))
 			requireState(connector.State{Pending: true, WaitsFor: "Bob in finance"})
 		}
-		s.standing = receiver.Standing{State: receiver.Held, Revision: "3"} // Bob did it
+		s.status = receiver.Status{State: receiver.Held, Revision: "3"} // Bob has done it
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 		requireState(connector.State{Held: true})
 
-		requirePending(connector.Pending{Assignment: assignment, WaitsFor: "the target system", LookAgain: 24 * time.Hour}, connector.Ensure(t.Context(), c, assignment, false))
+		requirePending(connector.Pending{Assignment: assignment, WaitsFor: "the target system", CheckAfter: 24 * time.Hour}, connector.Ensure(t.Context(), c, assignment, false))
 		requireState(connector.State{Held: true, Pending: true})
-		s.standing = receiver.Standing{State: receiver.NotHeld, Revision: "5"}
+		s.status = receiver.Status{State: receiver.NotHeld, Revision: "5"}
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
 
 		requireClass(t, connector.ClassPending, c.Grant(t.Context(), assignment))
-		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false), "what waits is withdrawn")
+		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false), "a pending grant is withdrawn")
 		require.Equal(t, []string{"grant", "grant", "grant", "revoke", "grant", "revoke"}, s.asked)
 	})
 
-	t.Run("change has one ID and the next change another", func(t *testing.T) {
+	t.Run("repeated change keeps its ID and the next change has another", func(t *testing.T) {
 		m := receiver.NewMemory(3)
 		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
 		m.AddObject(assignment.Object, "")
 		x := &ids{next: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, _ := io.ReadAll(r.Body) // a short one is no JSON
+			body, _ := io.ReadAll(r.Body) // a truncated body is invalid JSON
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			if bytes.Contains(body, []byte(`"read"`)) {
 				receiver.Handler(m, testSecret).ServeHTTP(w, r)
@@ -119,7 +119,7 @@ func TestChange(t *testing.T) {
 		}))
 		t.Cleanup(server.Close)
 		c := connect(t, server.URL)
-		for range 3 { // none of them gets through
+		for range 3 { // the receiver gets none of them
 			requireClass(t, connector.ClassUnavailable, c.Grant(t.Context(), assignment))
 		}
 		require.Equal(t, []string{x.all[0], x.all[0], x.all[0]}, x.all)
@@ -140,10 +140,10 @@ func TestChange(t *testing.T) {
 		ann, bob := changeID("grant", assignment, "1"), changeID("grant", connector.Assignment{Account: "bob", Object: "crew"}, "1")
 		require.NotEqual(t, ann, bob)
 		require.NotEqual(t, changeID("grant", connector.Assignment{Account: "an", Object: "ncrew"}, "1"), ann)
-		require.Empty(t, changeID("grant", assignment, ""), "without revisions, an ID would be that of the change before")
+		require.Empty(t, changeID("grant", assignment, ""), "without revisions, the next change would have the same ID")
 	})
 
-	t.Run("lost answer is asked for again", func(t *testing.T) {
+	t.Run("change whose response was lost is repeated", func(t *testing.T) {
 		m := receiver.NewMemory(3)
 		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
 		m.AddObject(assignment.Object, "")
@@ -155,7 +155,7 @@ func TestChange(t *testing.T) {
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 		state, err := m.Read(t.Context(), receiver.Assignment(assignment))
 		require.NoError(t, err)
-		require.Equal(t, receiver.Standing{State: receiver.Held, Revision: "1"}, state, "it was done once")
+		require.Equal(t, receiver.Status{State: receiver.Held, Revision: "1"}, state, "it was made once")
 	})
 
 	t.Run("grant replayed after the revocation grants nothing", func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestChange(t *testing.T) {
 	})
 
 	t.Run("name that cannot exist is refused without a call", func(t *testing.T) {
-		c := answering(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "it was asked") })
+		c := connectTo(t, func(http.ResponseWriter, *http.Request) { assert.Fail(t, "the receiver was called") })
 		for _, a := range []connector.Assignment{{Account: "ann"}, {Object: "crew"}, {Account: "ann\x00", Object: "crew"}} {
 			_, err := c.Read(t.Context(), a)
 			requireClass(t, connector.ClassRefused, err)
@@ -191,12 +191,12 @@ func TestChange(t *testing.T) {
 	})
 }
 
-// ids are the IDs of the changes that a receiver was asked for.
+// ids collects the IDs of the changes that a receiver gets.
 type ids struct {
 	next http.Handler
 	mu   sync.Mutex
 	all  []string
-	drop int // so many answers of changes are lost
+	drop int // how many responses to changes to lose
 	raw  []*http.Request
 	body [][]byte
 }
@@ -204,7 +204,7 @@ type ids struct {
 func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	body, _ := io.ReadAll(r.Body) // a short one is no JSON
+	body, _ := io.ReadAll(r.Body) // a truncated body is invalid JSON
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	var asked request
 	if json.Unmarshal(body, &asked) == nil && (asked.Action == "grant" || asked.Action == "revoke") {
@@ -213,15 +213,15 @@ func (x *ids) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if x.drop > 0 {
 			x.drop--
 			x.next.ServeHTTP(httptest.NewRecorder(), r)
-			http.Error(w, "the answer was lost", http.StatusBadGateway)
+			http.Error(w, "the response was lost", http.StatusBadGateway)
 			return
 		}
 	}
 	x.next.ServeHTTP(w, r)
 }
 
-func TestAnswer(t *testing.T) {
-	t.Run("not found is gone only in the agreed words", func(t *testing.T) {
+func TestResponse(t *testing.T) {
+	t.Run("404 is gone only with the exact body for it", func(t *testing.T) {
 		for body, gone := range map[string]connector.Part{
 			`{"missing":"object"}`:              connector.Object,
 			" {\n \"missing\": \"account\" }\n": connector.Account,
@@ -237,9 +237,9 @@ func TestAnswer(t *testing.T) {
 			`["missing","object"]`:                       "",
 			`<html>{"missing":"object"}</html>`:          "",
 		} {
-			c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			c := connectTo(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNotFound)
-				_, _ = io.WriteString(w, body) // to ourselves
+				_, _ = io.WriteString(w, body) // the client is this test
 			})
 			for name, call := range map[string]func() error{
 				"read":   func() error { _, err := c.Read(t.Context(), assignment); return err },
@@ -264,7 +264,7 @@ func TestAnswer(t *testing.T) {
 		}
 	})
 
-	t.Run("answer has its class", func(t *testing.T) {
+	t.Run("response has its class", func(t *testing.T) {
 		for _, test := range []struct {
 			status  int
 			headers []string
@@ -277,33 +277,33 @@ func TestAnswer(t *testing.T) {
 			{400, nil, "", connector.ClassDenied, "version 1"},
 			{405, nil, "", connector.ClassDenied, "version 1"},
 			{307, []string{"Location", "/elsewhere"}, "", connector.ClassDenied, "redirects are not followed"},
-			{422, nil, `{"refused":"there is no assignment left"}`, connector.ClassRefused, `those who look after "crew" cannot do it: there is no assignment left`},
-			{422, nil, `{"refused":""}`, connector.ClassDenied, "let the receiver say why"},
-			{422, nil, `Unprocessable`, connector.ClassDenied, "let the receiver say why"},
-			{501, nil, "", connector.ClassDenied, "let the receiver answer"},
+			{422, nil, `{"refused":"there is no assignment left"}`, connector.ClassRefused, `the owners of "crew" cannot do it: there is no assignment left`},
+			{422, nil, `{"refused":""}`, connector.ClassDenied, "let the receiver give a reason"},
+			{422, nil, `Unprocessable`, connector.ClassDenied, "let the receiver give a reason"},
+			{501, nil, "", connector.ClassDenied, "let the receiver support"},
 			{408, nil, "", connector.ClassUnavailable, "408"},
 			{409, nil, "", connector.ClassUnavailable, "409"},
 			{500, nil, "", connector.ClassUnavailable, "500"},
 			{502, nil, "<html>\n<b>Bad Gateway", connector.ClassUnavailable, "<html> <b>Bad Gateway"},
 			{503, nil, "", connector.ClassUnavailable, "503"},
 			{204, nil, "", connector.ClassUnavailable, "204"},
-			{503, []string{"Retry-After", "30"}, "", connector.ClassRateLimited, "again after 30s"},
-			{429, []string{"Retry-After", "2"}, "", connector.ClassRateLimited, "again after 2s"},
-			{429, []string{"Retry-After", "99999999999"}, "", connector.ClassRateLimited, "again after 24h"},
+			{503, []string{"Retry-After", "30"}, "", connector.ClassRateLimited, "retry after 30s"},
+			{429, []string{"Retry-After", "2"}, "", connector.ClassRateLimited, "retry after 2s"},
+			{429, []string{"Retry-After", "99999999999"}, "", connector.ClassRateLimited, "retry after 24h"},
 			{429, nil, "", connector.ClassRateLimited, "asks for fewer calls: "},
-			{429, []string{"Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}, "", connector.ClassRateLimited, "again after 59m"},
-			{200, nil, "<html>Please log in", connector.ClassUnavailable, "no receiver"},
-			{200, nil, `{"state":"yes"}`, connector.ClassDenied, `it said "yes"`},
+			{429, []string{"Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)}, "", connector.ClassRateLimited, "retry after 59m"},
+			{200, nil, "<html>Please log in", connector.ClassUnavailable, "not from a receiver"},
+			{200, nil, `{"state":"yes"}`, connector.ClassDenied, `it returned "yes"`},
 			{200, nil, `{}`, connector.ClassDenied, "held, not_held"},
 			{200, nil, `{"state":"` + strings.Repeat("x", 1<<20) + `"}`, connector.ClassUnavailable, "more than 1048576 bytes"},
 			{401, nil, "you sent " + testSecret, connector.ClassDenied, "you sent (secret)"},
 		} {
-			c := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+			c := connectTo(t, func(w http.ResponseWriter, _ *http.Request) {
 				for i := 0; i < len(test.headers); i += 2 {
 					w.Header().Set(test.headers[i], test.headers[i+1])
 				}
 				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, test.body) // to ourselves
+				_, _ = io.WriteString(w, test.body) // the client is this test
 			})
 			for _, call := range []func() error{
 				func() error { _, err := c.Read(t.Context(), assignment); return err },
@@ -318,11 +318,11 @@ func TestAnswer(t *testing.T) {
 		}
 	})
 
-	t.Run("answer to a change has its class", func(t *testing.T) {
+	t.Run("response to a change has its class", func(t *testing.T) {
 		for status, class := range map[int]connector.Class{200: connector.ClassNone, 202: connector.ClassPending, 204: connector.ClassUnavailable, 409: connector.ClassUnavailable, 501: connector.ClassDenied} {
-			c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+			c := connectTo(t, func(w http.ResponseWriter, r *http.Request) {
 				if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte(`"read"`)) {
-					_, _ = io.WriteString(w, `{"state":"pending","revision":"1"}`) // to ourselves
+					_, _ = io.WriteString(w, `{"state":"pending","revision":"1"}`) // the client is this test
 					return
 				}
 				w.WriteHeader(status)
@@ -332,24 +332,24 @@ func TestAnswer(t *testing.T) {
 		}
 	})
 
-	t.Run("text of the receiver is shortened and cleaned", func(t *testing.T) {
+	t.Run("receiver's text is shortened and cleaned", func(t *testing.T) {
 		require.Equal(t, "a b c", readable("\n a\x00b \u2028c\t"))
 		require.Equal(t, strings.Repeat("é", 200)+"...", readable(strings.Repeat("é", 300)))
 		require.Equal(t, "a?b", readable("a\xffb"))
 	})
 }
 
-// modest is a store that does not do everything.
-type modest struct{ *receiver.Memory }
+// minimalStore is a store without optional actions.
+type minimalStore struct{ *receiver.Memory }
 
-func (modest) CreateAccount(context.Context, string) error { return receiver.ErrNotSupported }
-func (modest) List(context.Context, string) ([]receiver.Assignment, string, error) {
+func (minimalStore) CreateAccount(context.Context, string) error { return receiver.ErrNotSupported }
+func (minimalStore) List(context.Context, string) ([]receiver.Assignment, string, error) {
 	return nil, "", receiver.ErrNotSupported
 }
 
 func TestReceiver(t *testing.T) {
 	t.Run("receiver need not create accounts or list", func(t *testing.T) {
-		m := modest{receiver.NewMemory(3)}
+		m := minimalStore{receiver.NewMemory(3)}
 		m.AddObject(assignment.Object, "")
 		server := httptest.NewServer(receiver.Handler(m, testSecret))
 		t.Cleanup(server.Close)
@@ -375,12 +375,12 @@ func TestReceiver(t *testing.T) {
 		}
 	})
 
-	t.Run("list that goes in circles ends with an error", func(t *testing.T) {
+	t.Run("list with repeated cursors ends with an error", func(t *testing.T) {
 		next := map[string]string{"": "a", "a": "b", "b": "a"}
-		c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		c := connectTo(t, func(w http.ResponseWriter, r *http.Request) {
 			var asked request
 			if json.NewDecoder(r.Body).Decode(&asked) == nil {
-				_ = json.NewEncoder(w).Encode(map[string]any{"assignments": []any{}, "next": next[asked.Cursor]}) // to ourselves
+				_ = json.NewEncoder(w).Encode(map[string]any{"assignments": []any{}, "next": next[asked.Cursor]}) // the client is this test
 			}
 		})
 		err := lister{c}.List(t.Context(), func(connector.Assignment) error { return nil })
@@ -388,7 +388,7 @@ func TestReceiver(t *testing.T) {
 		require.ErrorContains(t, err, "the same cursor")
 	})
 
-	t.Run("check repeats what the receiver says", func(t *testing.T) {
+	t.Run("check returns the receiver's description of itself", func(t *testing.T) {
 		h := newHarness(t)
 		h.Account(t)
 		report, err := connect(t, h.server.URL).Check(t.Context())
@@ -398,17 +398,17 @@ func TestReceiver(t *testing.T) {
 
 	t.Run("check finds a receiver that does not verify signatures", func(t *testing.T) {
 		for status, class := range map[int]connector.Class{200: connector.ClassDenied, 404: connector.ClassDenied, 403: connector.ClassNone, 401: connector.ClassNone, 500: connector.ClassUnavailable, 429: connector.ClassRateLimited} {
-			c := answering(t, func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body) // a short one is signed wrongly
+			c := connectTo(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body) // a truncated body has a wrong signature
 				if receiver.Verify(r, body, time.Now(), testSecret) != nil {
 					w.WriteHeader(status)
 				}
-				_, _ = io.WriteString(w, `{"says":"all is well"}`) // to ourselves
+				_, _ = io.WriteString(w, `{"says":"all is well"}`) // the client is this test
 			})
 			_, err := c.Check(t.Context())
 			requireClass(t, class, err)
 			if status == 200 {
-				require.ErrorContains(t, err, "anybody can grant access there")
+				require.ErrorContains(t, err, "anyone can grant access there")
 			}
 		}
 	})
@@ -427,14 +427,14 @@ func TestSettings(t *testing.T) {
 			change func(*Settings)
 		}{
 			{"an https address", func(s *Settings) { s.URL = "http://licences.example.com" }},
-			{"set url to where", func(s *Settings) { s.URL = "https://user:hunter2@licences.example.com" }},
-			{"set url to where", func(s *Settings) { s.URL = "licences.example.com" }},
-			{"set url to where", func(s *Settings) { s.URL = "ftp://licences.example.com" }},
-			{"set url to where", func(s *Settings) { s.URL = "https://a:hunter2@:x" }},
+			{"set url to the address", func(s *Settings) { s.URL = "https://user:hunter2@licences.example.com" }},
+			{"set url to the address", func(s *Settings) { s.URL = "licences.example.com" }},
+			{"set url to the address", func(s *Settings) { s.URL = "ftp://licences.example.com" }},
+			{"set url to the address", func(s *Settings) { s.URL = "https://a:hunter2@:x" }},
 			{"at least 32 characters", func(s *Settings) { s.Secret = connector.NewSecret("hunter2") }},
 			{"at least 32 characters", func(s *Settings) { s.Secret = connector.Secret{} }},
-			{"can be read", func(s *Settings) { s.CAFile = "/no/such/file" }},
-			{"there is none in", func(s *Settings) { s.CAFile = garbage }},
+			{"readable file", func(s *Settings) { s.CAFile = "/no/such/file" }},
+			{"there are none in", func(s *Settings) { s.CAFile = garbage }},
 		} {
 			s := good
 			test.change(&s)
@@ -446,7 +446,7 @@ func TestSettings(t *testing.T) {
 		}
 	})
 
-	t.Run("private authority is trusted where it is named", func(t *testing.T) {
+	t.Run("private certificate authority is trusted if ca_file has it", func(t *testing.T) {
 		m := receiver.NewMemory(3)
 		require.NoError(t, m.CreateAccount(t.Context(), assignment.Account))
 		m.AddObject(assignment.Object, "")
@@ -468,7 +468,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-// document is docs/connectors/webhook.md.
+// document returns docs/connectors/webhook.md.
 func document(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/connectors/webhook.md")

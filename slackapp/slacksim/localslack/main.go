@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	app := flags.String("app", "http://127.0.0.1:3000",
 		"the app's address; /slack/events, /slack/interactivity and /slack/options are appended")
 	socket := flags.Bool("socket", false, "use Socket Mode instead of -app")
-	as := flags.String("as", "", "the e-mail address of the user whom the page shows first (default: the first user)")
+	as := flags.String("as", "", "email address of the user that the page shows first (default: the first user)")
 	var links links
 	flags.Var(&links, "link", "a link in the page's sidebar, as 'Text=URL'; can be repeated")
 	verbose := flags.Bool("v", false, "log each call and delivery")

@@ -1,4 +1,4 @@
-// Actions of the person. They are sent to the server one after the other, in order; text that is still being typed is sent
+// Actions of the person. They are sent to the server one at a time, in order; text that is still being typed is sent
 // before any other action. Input stays on the screen until the server shows it too.
 
 import { state, draw, toast } from './state.js'

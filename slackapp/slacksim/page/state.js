@@ -3,7 +3,7 @@
 export const state = {
   workspace: null, // what stays the same while the server runs; see /client/workspace
   page: null, // the screen of one person; see /client/users/{user}/page
-  as: '', // the person whom the page shows: e-mail address or ID
+  as: '', // the person that the page shows: e-mail address or ID
   unknown: '', // the same, if there is no such person
   tab: 'home',
   connected: false,

@@ -1,4 +1,4 @@
-// A SCIM 2.0 server for one test: SCIMMY with its store in memory. It prints its port, and ends with its standard input.
+// A SCIM 2.0 server for one test: SCIMMY with its data in memory. It prints its port, and exits when its standard input is closed.
 import { randomUUID } from "node:crypto";
 import express from "express";
 import SCIMMY from "scimmy";
@@ -34,20 +34,20 @@ function keep(Resource, unique) {
 }
 
 keep(SCIMMY.Resources.User, "userName");
-keep(SCIMMY.Resources.Group); // RFC 7643 lets two groups have one displayName
+keep(SCIMMY.Resources.Group); // RFC 7643 allows two groups with the same displayName
 SCIMMY.Config.set({ patch: true, filter: { supported: true, maxResults: 3 } });
 
 const app = express();
-// SCIMMY reads a group, changes it and writes it back: without a turn for each, changes at once would undo each other.
-let turn = Promise.resolve();
+// SCIMMY reads a group, changes it and writes it. Changes run one at a time, as concurrent ones would undo each other.
+let queue = Promise.resolve();
 app.use((request, response, next) => {
   if (request.method === "GET") return next();
-  turn = turn.then(() => new Promise((done) => {
+  queue = queue.then(() => new Promise((done) => {
     response.on("close", done);
     next();
   }));
 });
-// scimmy-routers 1.3.2 hands the paging on as text, which SCIMMY 1.3.5 leaves unheeded: every page would be the first.
+// scimmy-routers 1.3.2 passes the paging on as text, which SCIMMY 1.3.5 ignores: every page would be the first.
 app.use((request, response, next) => {
   const query = { ...request.query };
   for (const name of ["startIndex", "count"]) {

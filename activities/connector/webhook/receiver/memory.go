@@ -9,20 +9,19 @@ import (
 	"sync"
 )
 
-// Memory is a Store that forgets everything when it ends: to try things out, and
-// to see what a real one has to do. A real one keeps the IDs of changes, and
-// changes, in one transaction.
+// Memory is a Store in memory, for tests and as an example. A real Store records the ID of a change in the same transaction as
+// the change.
 type Memory struct {
 	mu       sync.Mutex
 	accounts map[string]bool
-	objects  map[string]string // why one must not be granted; empty: it may
+	objects  map[string]string // why it must not be granted; empty: it may be
 	held     map[Assignment]bool
-	changes  map[Assignment]int // how many there were
+	changes  map[Assignment]int // number of changes
 	seen     map[string]bool    // IDs of changes
 	pageSize int
 }
 
-// NewMemory makes an empty one, which lists pages of that size.
+// NewMemory returns an empty store that lists pages of the given size.
 func NewMemory(pageSize int) *Memory {
 	return &Memory{
 		accounts: map[string]bool{}, objects: map[string]string{}, held: map[Assignment]bool{}, changes: map[Assignment]int{},
@@ -30,14 +29,14 @@ func NewMemory(pageSize int) *Memory {
 	}
 }
 
-// AddObject makes an object, and says why it must not be granted, if so.
+// AddObject adds an object. If refused is not empty, it is the reason why the object must not be granted.
 func (m *Memory) AddObject(object, refused string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.objects[object] = refused
 }
 
-// Exists tells whether there is an account or an object of that name.
+// Exists reports whether an account or object of that name exists.
 func (m *Memory) Exists(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -45,7 +44,7 @@ func (m *Memory) Exists(name string) bool {
 	return object || m.accounts[name]
 }
 
-// Set grants or takes without being asked by anyone.
+// Set grants or revokes an assignment directly.
 func (m *Memory) Set(a Assignment, held bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,8 +62,8 @@ func (m *Memory) set(a Assignment, held bool) {
 	}
 }
 
-func (m *Memory) standing(a Assignment) (Standing, error) {
-	s := Standing{State: NotHeld, Revision: strconv.Itoa(m.changes[a])}
+func (m *Memory) status(a Assignment) (Status, error) {
+	s := Status{State: NotHeld, Revision: strconv.Itoa(m.changes[a])}
 	if m.held[a] {
 		s.State = Held
 	}
@@ -78,27 +77,27 @@ func (m *Memory) standing(a Assignment) (Standing, error) {
 }
 
 // Read implements Store.
-func (m *Memory) Read(_ context.Context, a Assignment) (Standing, error) {
+func (m *Memory) Read(_ context.Context, a Assignment) (Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.standing(a)
+	return m.status(a)
 }
 
 // Change implements Store.
-func (m *Memory) Change(_ context.Context, id string, a Assignment, held bool) (Standing, error) {
+func (m *Memory) Change(_ context.Context, id string, a Assignment, held bool) (Status, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if reason := m.objects[a.Object]; held && reason != "" {
-		return Standing{}, Refused(reason)
+		return Status{}, Refused(reason)
 	}
-	if standing, err := m.standing(a); err != nil || m.seen[id] {
-		return standing, err
+	if status, err := m.status(a); err != nil || m.seen[id] {
+		return status, err
 	}
 	m.set(a, held)
 	if id != "" {
 		m.seen[id] = true
 	}
-	return m.standing(a)
+	return m.status(a)
 }
 
 // CreateAccount implements Store.
@@ -109,20 +108,20 @@ func (m *Memory) CreateAccount(_ context.Context, account string) error {
 	return nil
 }
 
-// List implements Store. The cursor is the last assignment of the page before.
+// List implements Store. The cursor is the last assignment of the previous page.
 func (m *Memory) List(_ context.Context, cursor string) (page []Assignment, next string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	place := func(a Assignment) string { return strconv.Quote(a.Account) + strconv.Quote(a.Object) }
+	position := func(a Assignment) string { return strconv.Quote(a.Account) + strconv.Quote(a.Object) }
 	for a := range m.held {
-		if place(a) > cursor {
+		if position(a) > cursor {
 			page = append(page, a)
 		}
 	}
-	slices.SortFunc(page, func(a, b Assignment) int { return strings.Compare(place(a), place(b)) })
+	slices.SortFunc(page, func(a, b Assignment) int { return strings.Compare(position(a), position(b)) })
 	if len(page) > m.pageSize {
 		page = page[:m.pageSize]
-		next = place(page[len(page)-1])
+		next = position(page[len(page)-1])
 	}
 	return page, next, nil
 }

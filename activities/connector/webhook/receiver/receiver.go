@@ -1,7 +1,6 @@
-// Package receiver answers accessbot's webhook connector: an example to copy
-// next to a system that has no connector of its own. Handler checks who asks and
-// speaks the protocol; a Store is the system itself. The protocol is described
-// in docs/connectors/webhook.md.
+// Package receiver is an example of a receiver for accessbot's webhook connector, to copy for a system without a connector of
+// its own. Handler verifies signatures and implements the protocol; a Store is the system itself. docs/connectors/webhook.md
+// describes the protocol.
 package receiver
 
 import (
@@ -16,74 +15,69 @@ import (
 	"time"
 )
 
-// State is how an assignment stands.
+// State is the state of an assignment.
 type State string
 
 // The states.
 const (
 	Held           State = "held"
 	NotHeld        State = "not_held"
-	Pending        State = "pending"         // asked for, not held yet
+	Pending        State = "pending"         // requested, not held yet
 	PendingRemoval State = "pending_removal" // still held, being revoked
 )
 
-// Standing is how an assignment stands, in full.
-type Standing struct {
+// Status is the state of an assignment, with its details.
+type Status struct {
 	State State `json:"state"`
-	// WaitsFor completes "waits for ..." for people, while the state is pending.
+	// WaitsFor completes "waits for ...", as shown to people, while the state is pending.
 	WaitsFor string `json:"waits_for,omitempty"`
-	// LookAgain is in how many seconds it makes sense to ask again.
-	LookAgain int `json:"look_again_seconds,omitempty"`
-	// Revision is another one after each change of this assignment, and never one
-	// that it had before. The IDs of changes are made of it.
+	// CheckAfter is the number of seconds after which to ask again.
+	CheckAfter int `json:"look_again_seconds,omitempty"`
+	// Revision changes with each change of the assignment and is never reused. The IDs of changes are derived from it.
 	Revision string `json:"revision,omitempty"`
 }
 
-// Assignment is an object that an account holds.
+// Assignment is an object and an account that can hold it.
 type Assignment struct {
 	Account string `json:"account"`
 	Object  string `json:"object"`
 }
 
-// Store is the system that accounts hold objects in. Names are compared byte for
-// byte. It is safe for concurrent use.
+// Store is the target system. Names are compared byte for byte. It is safe for concurrent use.
 type Store interface {
-	// Read tells how it stands. What does not exist is Missing, the object first.
-	Read(ctx context.Context, a Assignment) (Standing, error)
-	// Change grants it (held) or revokes it, and returns its new standing. A
-	// change with an ID that was seen before does nothing. What is so already is
-	// no error; what does not exist is Missing; what must not be is Refused.
-	Change(ctx context.Context, id string, a Assignment, held bool) (Standing, error)
-	// CreateAccount makes an account that holds nothing; one that is there is no
-	// error. ErrNotSupported: accounts come from somewhere else.
+	// Read returns the status of an assignment. If the object or the account does not exist, it returns Missing, the object first.
+	Read(ctx context.Context, a Assignment) (Status, error)
+	// Change grants (held) or revokes an assignment and returns its new status. It ignores a change whose ID it has seen before.
+	// It succeeds if nothing has to change. It returns Missing as Read does, and Refused for a change that is not allowed.
+	Change(ctx context.Context, id string, a Assignment, held bool) (Status, error)
+	// CreateAccount creates an account that holds nothing. It succeeds if the account exists. It returns ErrNotSupported if
+	// accounts cannot be created.
 	CreateAccount(ctx context.Context, account string) error
-	// List tells what is held, a page at a time: from the start for an empty
-	// cursor, and then from where next said; an empty next is the end.
-	// ErrNotSupported: it cannot tell.
+	// List returns a page of the held assignments: the first one for an empty cursor, otherwise the page after it. An empty next
+	// means that there are no more. It returns ErrNotSupported if it cannot list.
 	List(ctx context.Context, cursor string) (page []Assignment, next string, err error)
-	// Check says in a line what system this is.
+	// Check describes the system in one line.
 	Check(ctx context.Context) (string, error)
 }
 
-// Missing is "account" or "object": that of the assignment does not exist. It is
-// a definite answer: access that is to be revoked counts as gone then.
+// Missing is "account" or "object": that part of the assignment does not exist. Return it only if that is certain: access that
+// is to be revoked then counts as gone.
 type Missing string
 
 func (m Missing) Error() string { return "there is no such " + string(m) }
 
-// Refused is why a change must not be, in words for people. Asking again does
-// not help.
+// Refused is the reason why a change is not allowed, as shown to people. It is not retried.
 type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
-// ErrNotSupported is the answer of a store that cannot do what is asked for.
+// ErrNotSupported is returned by a store that does not support an action.
 var ErrNotSupported = errors.New("not supported")
 
-// maxBody is more than any request of the connector needs.
+// maxBody limits a request, in bytes. The connector's requests are smaller.
 const maxBody = 64 << 10
 
-// request is what the connector sends.
+// request is a request from the connector.
 type request struct {
 	Version int    `json:"version"`
 	Action  string `json:"action"`
@@ -93,51 +87,51 @@ type request struct {
 	Cursor  string `json:"cursor"`
 }
 
-// Handler answers the connector on behalf of store. Requests must be signed with
-// one of the secrets: while a secret is being changed there are two.
+// Handler handles the connector's requests with store. Requests must be signed with one of the secrets. There are two while a
+// secret is being changed.
 func Handler(store Store, secrets ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		switch {
 		case err != nil:
-			answer(w, http.StatusBadRequest, problem("the request cannot be read"))
+			respond(w, http.StatusBadRequest, problem("the request cannot be read"))
 			return
 		case r.Method != http.MethodPost:
-			answer(w, http.StatusMethodNotAllowed, problem("this is a webhook: POST to it"))
+			respond(w, http.StatusMethodNotAllowed, problem("only POST is allowed"))
 			return
 		}
 		if err := Verify(r, body, time.Now(), secrets...); err != nil {
-			answer(w, http.StatusUnauthorized, problem(err.Error()))
+			respond(w, http.StatusUnauthorized, problem(err.Error()))
 			return
 		}
 		var asked request
 		if err := json.Unmarshal(body, &asked); err != nil || asked.Version != 1 {
-			answer(w, http.StatusBadRequest, problem("this is no request of version 1"))
+			respond(w, http.StatusBadRequest, problem("the request is not version 1 of the protocol"))
 			return
 		}
 		status, reply, err := serve(r.Context(), store, asked)
 		if err != nil {
-			status, reply = answerOf(err)
+			status, reply = replyTo(err)
 		}
 		if status == http.StatusInternalServerError {
-			slog.ErrorContext(r.Context(), "the webhook failed", "action", asked.Action, "error", err)
+			slog.ErrorContext(r.Context(), "webhook failed", "action", asked.Action, "error", err)
 		}
-		answer(w, status, reply)
+		respond(w, status, reply)
 	})
 }
 
-func serve(ctx context.Context, store Store, asked request) (status int, reply any, err error) {
+func serve(ctx context.Context, store Store, asked request) (code int, reply any, err error) {
 	a := Assignment{Account: asked.Account, Object: asked.Object}
 	switch asked.Action {
 	case "read":
-		standing, err := store.Read(ctx, a)
-		return http.StatusOK, standing, err
+		status, err := store.Read(ctx, a)
+		return http.StatusOK, status, err
 	case "grant", "revoke":
-		standing, err := store.Change(ctx, asked.ID, a, asked.Action == "grant")
-		if standing.State == Pending || standing.State == PendingRemoval {
-			return http.StatusAccepted, standing, err
+		status, err := store.Change(ctx, asked.ID, a, asked.Action == "grant")
+		if status.State == Pending || status.State == PendingRemoval {
+			return http.StatusAccepted, status, err
 		}
-		return http.StatusOK, standing, err
+		return http.StatusOK, status, err
 	case "create_account":
 		return http.StatusOK, struct{}{}, store.CreateAccount(ctx, asked.Account)
 	case "list":
@@ -151,9 +145,8 @@ func serve(ctx context.Context, store Store, asked request) (status int, reply a
 	}
 }
 
-// answerOf turns a store's error into an answer. What it means besides those
-// words is this side's own business, and nothing for the reply.
-func answerOf(err error) (status int, reply any) {
+// replyTo returns the response for a store's error. Details of unexpected errors are logged and not sent.
+func replyTo(err error) (status int, reply any) {
 	var missing Missing
 	var refused Refused
 	switch {
@@ -164,19 +157,19 @@ func answerOf(err error) (status int, reply any) {
 	case errors.Is(err, ErrNotSupported):
 		return http.StatusNotImplemented, problem("not supported")
 	default:
-		return http.StatusInternalServerError, problem("it failed: see the receiver's log")
+		return http.StatusInternalServerError, problem("internal error: see the receiver's log")
 	}
 }
 
 func problem(text string) map[string]string { return map[string]string{"error": text} }
 
-func answer(w http.ResponseWriter, status int, reply any) {
+func respond(w http.ResponseWriter, status int, reply any) {
 	var body bytes.Buffer
 	if err := json.NewEncoder(&body).Encode(reply); err != nil {
-		status = http.StatusInternalServerError // of our own types: it does not happen
+		status = http.StatusInternalServerError // cannot happen with these types
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // who hung up asks again
+	_, _ = w.Write(body.Bytes()) // the client may be gone
 }

@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	secret = "0123456789abcdef0123456789abcdef"
-	before = "fedcba9876543210fedcba9876543210"
+	secret    = "0123456789abcdef0123456789abcdef"
+	oldSecret = "fedcba9876543210fedcba9876543210"
 )
 
-// post is a request as docs/connectors/webhook.md says, signed now.
+// post returns a request as in docs/connectors/webhook.md, signed now.
 func post(body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/accessbot?team=a", strings.NewReader(body))
 	signed(r, body, secret, time.Now())
@@ -60,13 +60,13 @@ func store(t *testing.T) *receiver.Memory {
 }
 
 func TestHandler(t *testing.T) {
-	t.Run("recently signed request is answered", func(t *testing.T) {
-		handler := receiver.Handler(store(t), "", secret, before)
+	t.Run("recently signed request is accepted", func(t *testing.T) {
+		handler := receiver.Handler(store(t), "", secret, oldSecret)
 		for name, change := range map[string]func(*http.Request){
 			"the secret":               func(*http.Request) {},
-			"the secret before":        func(r *http.Request) { signed(r, check, before, time.Now()) },
+			"the old secret":           func(r *http.Request) { signed(r, check, oldSecret, time.Now()) },
 			"clocks a little apart":    func(r *http.Request) { signed(r, check, secret, time.Now().Add(4*time.Minute)) },
-			"four minutes on the way":  func(r *http.Request) { signed(r, check, secret, time.Now().Add(-4*time.Minute)) },
+			"four minutes late":        func(r *http.Request) { signed(r, check, secret, time.Now().Add(-4*time.Minute)) },
 			"a path that was stripped": func(r *http.Request) { r.URL.Path = "/" },
 		} {
 			r := post(check)
@@ -83,14 +83,14 @@ func TestHandler(t *testing.T) {
 		for name, change := range map[string]func(*http.Request){
 			"no signature":   func(r *http.Request) { r.Header.Del("Accessbot-Signature") },
 			"no timestamp":   func(r *http.Request) { r.Header.Del("Accessbot-Timestamp") },
-			"another secret": func(r *http.Request) { signed(r, body, before, time.Now()) },
+			"another secret": func(r *http.Request) { signed(r, body, oldSecret, time.Now()) },
 			"no secret":      func(r *http.Request) { signed(r, body, "", time.Now()) },
 			"another body": func(r *http.Request) {
 				r.Body = io.NopCloser(strings.NewReader(strings.Replace(body, "ann", "bob", 1)))
 			},
-			"another path":      func(r *http.Request) { r.RequestURI = "/accessbot?team=b" },
-			"an old one":        func(r *http.Request) { signed(r, body, secret, time.Now().Add(-6*time.Minute)) },
-			"one of the future": func(r *http.Request) { signed(r, body, secret, time.Now().Add(6*time.Minute)) },
+			"another path":    func(r *http.Request) { r.RequestURI = "/accessbot?team=b" },
+			"too old":         func(r *http.Request) { signed(r, body, secret, time.Now().Add(-6*time.Minute)) },
+			"from the future": func(r *http.Request) { signed(r, body, secret, time.Now().Add(6*time.Minute)) },
 			"another time": func(r *http.Request) {
 				r.Header.Set("Accessbot-Timestamp", strconv.FormatInt(time.Now().Unix()+1, 10))
 			},
@@ -103,9 +103,9 @@ func TestHandler(t *testing.T) {
 			status, reply := answer(handler, r)
 			assert.Equal(t, http.StatusUnauthorized, status, "%s: %s", name, reply)
 		}
-		standing, err := m.Read(t.Context(), receiver.Assignment{Account: "ann", Object: "crew"})
+		status, err := m.Read(t.Context(), receiver.Assignment{Account: "ann", Object: "crew"})
 		require.NoError(t, err)
-		require.Equal(t, receiver.NotHeld, standing.State)
+		require.Equal(t, receiver.NotHeld, status.State)
 	})
 
 	t.Run("grant repeated after its revocation changes nothing", func(t *testing.T) {

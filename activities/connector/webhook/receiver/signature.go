@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// tolerance is how far the clocks may be apart, and how long someone who got
-// hold of a request could send it again; the ID makes that change nothing.
+// tolerance is the allowed difference between the clocks. For that long, an intercepted request could be sent again; its ID makes
+// that harmless.
 const tolerance = 5 * time.Minute
 
-// Verify tells whether a request was signed, with one of the secrets and not long
-// before now. The path that was signed is that of the URL which accessbot was
-// given, its query included.
+// Verify returns an error unless the request was signed recently with one of the secrets. The signed path is that of the URL in
+// accessbot's settings, including its query.
 func Verify(r *http.Request, body []byte, now time.Time, secrets ...string) error {
 	timestamp := r.Header.Get("Accessbot-Timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
@@ -24,7 +23,7 @@ func Verify(r *http.Request, body []byte, now time.Time, secrets ...string) erro
 		return errors.New("the request has no timestamp")
 	}
 	if age := now.Sub(time.Unix(seconds, 0)); age > tolerance || age < -tolerance {
-		return errors.New("the request's timestamp is more than five minutes off: are both clocks right?")
+		return errors.New("the request's timestamp is more than five minutes off: check both clocks")
 	}
 	signed := "v1:" + timestamp + ":" + r.Method + r.RequestURI + ":" + string(body)
 	for _, secret := range secrets {
@@ -35,5 +34,5 @@ func Verify(r *http.Request, body []byte, now time.Time, secrets ...string) erro
 			return nil
 		}
 	}
-	return errors.New("the signature is wrong: do both sides have the same secret, and is the path the one that was called?")
+	return errors.New("the signature is wrong: compare the secret and the path on both sides")
 }

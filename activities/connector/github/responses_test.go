@@ -14,7 +14,7 @@ import (
 )
 
 func TestResponses(t *testing.T) {
-	t.Run("refusal says what to do and not the token", func(t *testing.T) {
+	t.Run("refusal says what to do and does not show the token", func(t *testing.T) {
 		h := newHarness(t)
 		c, login, object := h.connect(t), h.Account(t), h.Object(t)
 		a := connector.Assignment{Account: login, Object: object}
@@ -36,14 +36,14 @@ func TestResponses(t *testing.T) {
 			says      string
 		}{
 			"a team that an identity provider manages": {nil, connector.ClassDenied, "if an identity provider manages these members, change them there"},
-			"no right, openly":                         {answer(http.StatusForbidden), connector.ClassDenied, "let the token add members to team crew-"},
-			"no right, hidden":                         {answer(http.StatusNotFound), connector.ClassDenied, "let the token add members to team crew-"},
+			"no permission, status 403":                {answer(http.StatusForbidden), connector.ClassDenied, "let the token add members to team crew-"},
+			"no permission, status 404":                {answer(http.StatusNotFound), connector.ClassDenied, "let the token add members to team crew-"},
 			"single sign-on":                           {everything(http.StatusForbidden, "X-GitHub-SSO", "required; url=https://github.com/orgs/x/sso"), connector.ClassDenied, "single sign-on"},
-			"invalid":                                  {answer(http.StatusUnprocessableEntity), connector.ClassDenied, "Because."},
-			"too often":                                {answer(http.StatusForbidden, "Retry-After", "9"), connector.ClassRateLimited, "again after 9s"},
-			"GitHub's own trouble":                     {answer(http.StatusBadGateway), connector.ClassUnavailable, "502"},
+			"rejected":                                 {answer(http.StatusUnprocessableEntity), connector.ClassDenied, "Because."},
+			"too many requests":                        {answer(http.StatusForbidden, "Retry-After", "9"), connector.ClassRateLimited, "retry after 9s"},
+			"server error":                             {answer(http.StatusBadGateway), connector.ClassUnavailable, "502"},
 			"a conflict":                               {answer(http.StatusConflict), connector.ClassUnavailable, "409"},
-			"moved":                                    {everything(http.StatusMovedPermanently, "Location", "/api/v3/organizations/7"), connector.ClassDenied, "somewhere else now"},
+			"redirect":                                 {everything(http.StatusMovedPermanently, "Location", "/api/v3/organizations/7"), connector.ClassDenied, "redirects to another address"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				h.do(func() {
@@ -63,20 +63,20 @@ func TestResponses(t *testing.T) {
 		soon := fmt.Sprint(time.Now().Add(100 * time.Second).Unix())
 		for name, test := range map[string]struct {
 			status  int
-			page    string // of GitHub's documentation, which the answer names
+			page    string // of GitHub's documentation, which the response names
 			headers []string
 			between [2]time.Duration
 		}{
-			"secondary, with a time":         {403, "#about-secondary-rate-limits", []string{"Retry-After", "30", "X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{30 * time.Second, 30 * time.Second}},
-			"secondary, without a time":      {403, "#about-secondary-rate-limits", []string{"X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{time.Minute, time.Minute}},
-			"secondary, unnamed":             {429, "", nil, [2]time.Duration{time.Minute, time.Minute}},
-			"secondary, told by its header":  {403, "", []string{"Retry-After", "7"}, [2]time.Duration{7 * time.Second, 7 * time.Second}},
-			"primary":                        {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{90 * time.Second, 102 * time.Second}},
-			"primary, with a time":           {429, "", []string{"Retry-After", "5", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{5 * time.Second, 5 * time.Second}},
-			"primary, with a reset long ago": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, [2]time.Duration{time.Second, 3 * time.Second}},
-			"primary, until another century": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "7258118400"}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
-			"primary, in milliseconds":       {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", fmt.Sprint(time.Now().UnixMilli())}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
-			"overload":                       {503, "", []string{"Retry-After", "11"}, [2]time.Duration{11 * time.Second, 11 * time.Second}},
+			"secondary, with a time":          {403, "#about-secondary-rate-limits", []string{"Retry-After", "30", "X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{30 * time.Second, 30 * time.Second}},
+			"secondary, without a time":       {403, "#about-secondary-rate-limits", []string{"X-RateLimit-Remaining", "4000", "X-RateLimit-Reset", soon}, [2]time.Duration{time.Minute, time.Minute}},
+			"secondary, unnamed":              {429, "", nil, [2]time.Duration{time.Minute, time.Minute}},
+			"secondary, by its header":        {403, "", []string{"Retry-After", "7"}, [2]time.Duration{7 * time.Second, 7 * time.Second}},
+			"primary":                         {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{90 * time.Second, 102 * time.Second}},
+			"primary, with a time":            {429, "", []string{"Retry-After", "5", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", soon}, [2]time.Duration{5 * time.Second, 5 * time.Second}},
+			"primary, with a reset long ago":  {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1"}, [2]time.Duration{time.Second, 3 * time.Second}},
+			"primary, reset in the year 2200": {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "7258118400"}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
+			"primary, in milliseconds":        {403, "", []string{"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", fmt.Sprint(time.Now().UnixMilli())}, [2]time.Duration{24 * time.Hour, 24*time.Hour + time.Second}},
+			"overload":                        {503, "", []string{"Retry-After", "11"}, [2]time.Duration{11 * time.Second, 11 * time.Second}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				c := h.connect(t)
@@ -101,12 +101,12 @@ func TestResponses(t *testing.T) {
 				}
 				h.do(func() { h.intercept = nil })
 				_, err := c.Read(t.Context(), a)
-				require.NoError(t, err, "when to ask again is the caller's business")
+				require.NoError(t, err, "the caller decides when to retry")
 			})
 		}
 	})
 
-	t.Run("GraphQL answer has its class", func(t *testing.T) {
+	t.Run("GraphQL error has its class", func(t *testing.T) {
 		h := newHarness(t)
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		h.GrantByHand(t, a)
@@ -117,13 +117,13 @@ func TestResponses(t *testing.T) {
 			answer any
 			class  connector.Class
 		}{
-			"rate limited":       {map[string]any{"errors": []any{map[string]any{"type": "RATE_LIMITED", "message": "slow down"}}}, connector.ClassRateLimited},
-			"forbidden":          {map[string]any{"errors": []any{map[string]any{"type": "FORBIDDEN", "message": "no"}}}, connector.ClassDenied},
-			"no scope":           {map[string]any{"errors": []any{map[string]any{"type": "INSUFFICIENT_SCOPES", "message": "no"}}}, connector.ClassDenied},
-			"something else":     {map[string]any{"errors": []any{map[string]any{"message": "timeout"}}}, connector.ClassUnavailable},
-			"no team":            {map[string]any{"data": map[string]any{"organization": map[string]any{"team": nil}}}, connector.ClassUnavailable},
-			"no organization":    {map[string]any{"data": map[string]any{"organization": nil}}, connector.ClassUnavailable},
-			"a page without end": {page(map[string]any{"hasNextPage": true, "endCursor": ""}), connector.ClassUnavailable},
+			"rate limited":           {map[string]any{"errors": []any{map[string]any{"type": "RATE_LIMITED", "message": "slow down"}}}, connector.ClassRateLimited},
+			"forbidden":              {map[string]any{"errors": []any{map[string]any{"type": "FORBIDDEN", "message": "no"}}}, connector.ClassDenied},
+			"no scope":               {map[string]any{"errors": []any{map[string]any{"type": "INSUFFICIENT_SCOPES", "message": "no"}}}, connector.ClassDenied},
+			"other":                  {map[string]any{"errors": []any{map[string]any{"message": "timeout"}}}, connector.ClassUnavailable},
+			"no team":                {map[string]any{"data": map[string]any{"organization": map[string]any{"team": nil}}}, connector.ClassUnavailable},
+			"no organization":        {map[string]any{"data": map[string]any{"organization": nil}}, connector.ClassUnavailable},
+			"a page that never ends": {page(map[string]any{"hasNextPage": true, "endCursor": ""}), connector.ClassUnavailable},
 		} {
 			t.Run(name, func(t *testing.T) {
 				h.do(func() {
@@ -141,7 +141,7 @@ func TestResponses(t *testing.T) {
 		}
 	})
 
-	t.Run("membership in an unknown state is not an answer", func(t *testing.T) {
+	t.Run("membership in an unknown state says nothing", func(t *testing.T) {
 		h := newHarness(t)
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: organizationObject}
 		h.do(func() { h.members[h.key(a.Account)].State = "suspended" })
@@ -151,14 +151,14 @@ func TestResponses(t *testing.T) {
 		requireClass(t, connector.ClassUnavailable, connector.Ensure(t.Context(), c, a, false))
 	})
 
-	t.Run("nothing is gone for a token that cannot see it", func(t *testing.T) {
+	t.Run("token that cannot see everything makes nothing gone", func(t *testing.T) {
 		h := newHarness(t)
 		c, login, object := h.connect(t), h.Account(t), h.MissingObject(t)
 		for name, change := range map[string]func(){
-			"no owner any more":                    func() { h.members["accessbot-app"].Role = member },
-			"no member any more":                   func() { delete(h.members, "accessbot-app") },
-			"invited only":                         func() { h.members["accessbot-app"].State = pending },
-			"another organization than configured": func() { h.org = "Elsewhere" },
+			"no longer an owner":   func() { h.members["accessbot-app"].Role = member },
+			"no longer a member":   func() { delete(h.members, "accessbot-app") },
+			"only invited":         func() { h.members["accessbot-app"].State = pending },
+			"another organization": func() { h.org = "Elsewhere" },
 		} {
 			t.Run(name, func(t *testing.T) {
 				h.do(change)
