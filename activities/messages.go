@@ -216,7 +216,7 @@ func (a *Activities) noApprover(ctx context.Context, q schema.Queryer, r *schema
 	if len(items) == 0 {
 		return wanted, nil
 	}
-	administrators, err := schema.AdministratorsToTell(ctx, q, r)
+	administrators, err := schema.AdministratorsToTell(ctx, q, items)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"accessbot/schema/policy"
 )
 
 // Decision is one recorded answer for one item.
@@ -36,13 +38,15 @@ type Decision struct {
 // Approves tells which way the decision went.
 func (d Decision) Approves() bool { return d.Verdict == "approve" }
 
-// Answer is what an approver chose in their own approval message.
+// Answer is what an approver chose in their own approval message, or what an administrator decides for everyone.
 type Answer struct {
 	MessageID int64 // its button decides the items that the message showed as open
-	PersonID  int64 // the approver
+	Override  bool  // instead of a message: as an administrator, for everyone, see Request.OverridableBy
+	RequestID int64 // of an override
+	PersonID  int64 // who decides
 	Terms     string
 	Approve   bool
-	Reason    string         // required to deny
+	Reason    string         // required to deny, and for an override
 	Choice    map[int64]bool // for each item, whether it is approved; nil: Approve, for every item shown
 	EndsAt    sql.NullTime   // the granted end, earlier than the requested one; null: the requested one
 }
@@ -63,9 +67,9 @@ type Decided struct {
 }
 
 // Decide records an approver's answer for every item that their message showed, that is still open, and that the policy lets
-// them decide now. It answers ErrNotAllowed if the message is not theirs or they are no approver any more (then with the
-// Request, whose run should find its approvers again), ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed. Then only
-// the attempt is recorded, in the audit.
+// them decide now; or an administrator's, for every item that they may decide for everyone now. It answers ErrNotAllowed if the
+// message is not theirs or they may not decide any more (then with the Request, whose run should find its approvers again),
+// ErrOwnRequest, ErrNotActive, ErrTermsChanged or ErrEndPassed. Then only the attempt is recorded, in the audit.
 func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 	var decided Decided
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -77,24 +81,32 @@ func (db *DB) Decide(ctx context.Context, answer Answer) (Decided, error) {
 		return decided, err
 	}
 	// An alert: a forwarded button, an inactive approver, or terms that were changed after they were shown.
+	details := map[string]any{"message": answer.MessageID, "why": err.Error()}
+	if answer.Override {
+		details = map[string]any{"override": true, "why": err.Error()}
+	}
 	auditErr := Audit(ctx, db, Event{Actor: "slackapp", PersonID: answer.PersonID, Action: DecisionRefused, Alert: true,
-		Details: map[string]any{"message": answer.MessageID, "why": err.Error()}})
+		RequestID: answer.RequestID, Details: details})
 	return decided, errors.Join(err, auditErr)
 }
 
 func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
-	message, err := messageByID(ctx, tx, answer.MessageID)
-	if err != nil {
-		return Decided{}, fmt.Errorf("find the message of the button: %w", err)
+	var message Message
+	var err error
+	if !answer.Override {
+		if message, err = messageByID(ctx, tx, answer.MessageID); err != nil {
+			return Decided{}, fmt.Errorf("find the message of the button: %w", err)
+		}
+		if message.PersonID != answer.PersonID {
+			return Decided{}, fmt.Errorf("message %d to person %d, used by person %d: %w",
+				message.ID, message.PersonID, answer.PersonID, ErrNotAllowed)
+		}
+		answer.RequestID = message.RequestID
 	}
-	if message.PersonID != answer.PersonID {
-		return Decided{}, fmt.Errorf("message %d to person %d, used by person %d: %w",
-			message.ID, message.PersonID, answer.PersonID, ErrNotAllowed)
-	}
-	if err := LockRequest(ctx, tx, message.RequestID); err != nil {
+	if err := LockRequest(ctx, tx, answer.RequestID); err != nil {
 		return Decided{}, err
 	}
-	request, err := RequestByID(ctx, tx, message.RequestID)
+	request, err := RequestByID(ctx, tx, answer.RequestID)
 	if err != nil {
 		return Decided{}, err
 	}
@@ -103,12 +115,13 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	}
 	shown := slices.DeleteFunc(slices.Clone(request.Items), func(i Item) bool {
 		_, answered := answer.verdict(i.ID)
-		return !answered || !i.Waiting() || !slices.Contains([]int64(message.ItemIDs), i.ID)
+		return !answered || !i.Waiting() || !answer.Override &&
+			(!slices.Contains([]int64(message.ItemIDs), i.ID) || request.overridableBy(i, answer.PersonID))
 	})
 	if len(shown) == 0 {
 		return Decided{Request: request}, nil
 	}
-	if answer.Terms != request.Terms || message.Terms != request.Terms {
+	if answer.Terms != request.Terms || !answer.Override && message.Terms != request.Terms {
 		return Decided{}, ErrTermsChanged
 	}
 	evaluated, err := Evaluate(ctx, tx, request)
@@ -123,17 +136,21 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	if past(ends, request.ReadAt) || len(shown) == 0 {
 		return Decided{}, ErrEndPassed
 	}
+	decisionsOf := evaluated.votes
+	if answer.Override {
+		decisionsOf = evaluated.overrides
+	}
 	var decisions []Decision
 	var ids []int64
 	for _, item := range shown {
 		approve, _ := answer.verdict(item.ID)
-		of := evaluated.decisions(request, item, answer.PersonID, approve)
+		of := decisionsOf(request, item, answer.PersonID, approve)
 		if len(of) == 0 {
 			continue
 		}
 		ids = append(ids, item.ID)
 		for _, d := range of {
-			if d.EndsAt = ends; !approve {
+			if d.EndsAt = ends; !approve || d.Override {
 				d.Reason = answer.Reason
 			}
 			decisions = append(decisions, d)
@@ -149,9 +166,9 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	return Decided{Request: request, Items: ids}, err
 }
 
-// decisions are a person's answer about an item as it is recorded: one decision for the current stage and, if it is an approval,
+// votes are a person's answer about an item as it is recorded: one decision for the current stage and, if it is an approval,
 // one for every later stage that would ask them too, so that no approver is asked twice. None: it is not theirs to decide.
-func (e Evaluation) decisions(r *Request, i Item, personID int64, approve bool) []Decision {
+func (e Evaluation) votes(r *Request, i Item, personID int64, approve bool) []Decision {
 	approval, open := r.OpenApproval(i)
 	if !open {
 		return nil
@@ -175,6 +192,27 @@ func (e Evaluation) decisions(r *Request, i Item, personID int64, approve bool) 
 		if len(decisions) == 0 || !approve {
 			break
 		}
+	}
+	return decisions
+}
+
+// overrides are an administrator's answer about an item for everyone as it is recorded: one decision for each stage that is left.
+// None: it is not theirs to decide.
+func (e Evaluation) overrides(r *Request, i Item, personID int64, approve bool) []Decision {
+	if !r.overridableBy(i, personID) {
+		return nil
+	}
+	stages := e.Rule(i).Stages
+	var decisions []Decision
+	for stage := i.Stage(); stage <= len(stages) && (approve || len(decisions) == 0); stage++ {
+		if stagePassed(i.Decisions, stage) {
+			continue // by approvers of an earlier stage
+		}
+		decisions = append(decisions, Decision{
+			ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: personID, Valid: true}, Override: true,
+			Stage: stage, Stages: len(stages), RequiredApprovals: stages[stage-1].RequiredApprovals,
+			Basis: string(policy.Administrator), Verdict: verdictOf(approve),
+		})
 	}
 	return decisions
 }

@@ -2,6 +2,8 @@ package schema_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -314,5 +316,231 @@ func TestDecisionRace(t *testing.T) {
 		var e *pq.Error
 		require.ErrorAs(t, <-done, &e)
 		assert.Equal(t, "AB001", string(e.Code))
+	})
+}
+
+// atLastLevel adds an administrator, whom the approval asks at its last escalation level.
+func (a asking) atLastLevel() (root int64) {
+	a.t.Helper()
+	root = a.Person("Root")
+	a.Administrator(root)
+	a.Do(`update approvals set level = 1, escalate_at = null, since = app_now() - interval '2 days' where id = $1`, a.approval)
+	a.Do(`insert into approval_candidates (approval_id, person_id, position, basis, asked_at)
+	      values ($1, $2, 3, 'administrator', app_now())`, a.approval, root)
+	return root
+}
+
+// forEveryone is a person's answer as an administrator, who approves items for everyone.
+func (a asking) forEveryone(person int64, items ...int64) schema.Answer {
+	a.t.Helper()
+	answer := schema.Answer{Override: true, RequestID: a.asked.ID, PersonID: person, Reason: "Owen is ill", Choice: map[int64]bool{},
+		Terms: schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)}
+	for _, item := range items {
+		answer.Choice[item] = true
+	}
+	return answer
+}
+
+// waiting is what waits for a person; RequestID 0: nothing.
+func (a asking) waiting(person int64) schema.WaitingLine {
+	a.t.Helper()
+	lines, total, err := schema.WaitingFor(context.Background(), a.SlackApp, person, 10, 0)
+	require.NoError(a.t, err)
+	require.Len(a.t, lines, total)
+	if total == 0 {
+		return schema.WaitingLine{}
+	}
+	require.Len(a.t, lines, 1)
+	return lines[0]
+}
+
+// moveToNoApprover closes the approval of all items, which have no approver any more.
+func (a asking) moveToNoApprover() {
+	a.t.Helper()
+	a.Do(`update approvals set state = 'moved', closed_at = app_now() where id = $1`, a.approval)
+	require.NoError(a.t, schema.MoveItems(context.Background(), a.Worker, a.asked.Items, schema.AwaitingApproval, schema.Problem{Code: schema.NoApprover}))
+}
+
+// The list, the form, the recording and the database agree on who may decide for everyone.
+func TestOverride(t *testing.T) {
+	forge := func(a asking, root int64) error {
+		_, err := a.SlackApp.Exec(`
+			insert into decisions (item_id, stage, stages, required_approvals, basis, outcome, decided_by, override, policy_version, terms, ends_at)
+			select $1, 1, 1, 1, 'administrator', 'approve', $2, true, policy_version, request_terms(id), ends_at from access_requests`,
+			a.asked.Items[0], root)
+		return err
+	}
+	for _, c := range []struct {
+		name    string
+		arrange string
+		refused error // nil: they may
+	}{
+		{"administrator asked at the last level may decide", ``, nil},
+		{"administrator is refused at the first level", `update approvals set level = 0`, schema.ErrNotAllowed},
+		{"administrator is refused before the last level", `update approvals set escalate_at = app_now() + interval '1 hour'`, schema.ErrNotAllowed},
+		{"administrator who is not asked is refused", `delete from approval_candidates where person_id = $1`, schema.ErrNotAllowed},
+		{"administrator asked as an owner is refused", `update approval_candidates set basis = 'application owner' where person_id = $1`, schema.ErrNotAllowed},
+		{"person who is no administrator is refused", `update people set administrator = false where id = $1`, schema.ErrNotAllowed},
+		{"suspended administrator is refused", `update people set status = 'suspended' where id = $1`, schema.ErrNotAllowed},
+		{"administrator who is gone is refused", `update people set gone_at = app_now() where id = $1`, schema.ErrNotAllowed},
+		{"requester is refused", `update access_requests set requester_id = $1`, schema.ErrOwnRequest},
+		{"submitter is refused", `update access_requests set submitted_by = $1`, schema.ErrOwnRequest},
+		{"administrator who has voted is refused", `
+			insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, ends_at, required_approvals)
+			select i.id, a.id, $1, 'approve', 'administrator', r.policy_version, request_terms(r.id), r.ends_at, 2
+			  from access_requests r join request_items i on i.request_id = r.id
+			  join approvals a on a.request_id = r.id and a.required_approvals = 2`, schema.ErrNotAllowed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAsking(t, time.Hour)
+			root := a.atLastLevel()
+			a.Do(`update approvals set required_approvals = 2`)
+			arrange := func() {
+				if strings.Contains(c.arrange, "$1") {
+					a.Do(c.arrange, root)
+				} else if c.arrange != "" {
+					a.Do(c.arrange)
+				}
+			}
+			arrange()
+			request, err := schema.RequestByID(context.Background(), a, a.asked.ID)
+			require.NoError(t, err)
+			if c.refused != nil {
+				assert.Empty(t, request.OverridableBy(root))
+				assert.Zero(t, a.waiting(root).Overridable)
+				a.refused(a.forEveryone(root, a.asked.Items...), c.refused)
+				require.Error(t, forge(a, root))
+				return
+			}
+			assert.Equal(t, []int{2, 2, 0}, []int{len(request.OverridableBy(root)), a.waiting(root).Overridable, a.waiting(root).NoApprover})
+			require.NoError(t, forge(a, root))
+		})
+	}
+
+	t.Run("administrator may decide what has no approver, and others may not", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		a.moveToNoApprover()
+		root, requester, submitter := a.Person("Root"), a.ann, a.Person("Sam")
+		for _, person := range []int64{root, requester, submitter} {
+			a.Administrator(person)
+		}
+		a.Do(`update access_requests set submitted_by = $1`, submitter)
+		for _, person := range []int64{requester, submitter} {
+			assert.Zero(t, a.waiting(person))
+			a.refused(a.forEveryone(person, a.asked.Items...), schema.ErrOwnRequest)
+			require.Error(t, forge(a, person))
+		}
+		assert.Zero(t, a.waiting(a.owen))
+		a.refused(a.forEveryone(a.owen, a.asked.Items...), schema.ErrNotAllowed)
+		line := a.waiting(root)
+		assert.Equal(t, []int{2, 2, 2}, []int{line.Items, line.Overridable, line.NoApprover})
+		assert.False(t, line.Since.Valid)
+		lines, _, err := schema.WaitingToRemind(context.Background(), a.Worker, root, 10)
+		require.NoError(t, err)
+		assert.Empty(t, lines, "not asked, so not reminded")
+		decided, err := a.SlackApp.Decide(context.Background(), a.forEveryone(root, a.asked.Items[0]))
+		require.NoError(t, err)
+		assert.Equal(t, a.asked.Items[:1], decided.Items)
+		assert.Equal(t, 1, a.waiting(root).Items)
+	})
+
+	t.Run("one administrator decides every stage that is left, whatever it requires", func(t *testing.T) {
+		t.Parallel()
+		w := schematest.NewWorld(t)
+		a := asking{World: w, t: t, ann: w.Person("Ann"), owen: w.Person("Owen"), olga: w.Person("Olga")}
+		crm := w.Application("crm", a.owen, a.olga)
+		w.Policy(`
+rules:
+  - name: All
+    ask:
+      - {approvers: [application owners], required_approvals: 2}
+      - {approvers: [manager]}
+`)
+		a.asked = w.Request(a.ann, time.Hour, w.Entitlement(crm, "reader"), w.Entitlement(crm, "admin"))
+		a.approval = w.Ask(a.asked, a.asked.Items, a.owen, a.olga)
+		w.Do(`update approvals set stages = 2, required_approvals = 2`)
+		root := a.atLastLevel()
+		require.NoError(t, w.Decide(a.owen, a.approval, "approve", a.asked.Items...))
+		answer := a.forEveryone(root, a.asked.Items[0])
+		answer.Choice[a.asked.Items[1]] = false
+		decided, err := a.SlackApp.Decide(context.Background(), answer)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, a.asked.Items, decided.Items)
+		for i, item := range decided.Request.Items {
+			require.NotNil(t, item.Decision, "the outcome is clear")
+			approved := answer.Choice[item.ID]
+			assert.Equal(t, approved, item.Decision.Approves())
+			overrides := item.Decisions[1:]
+			require.Len(t, overrides, map[bool]int{true: 2, false: 1}[approved], "item %d", i)
+			for stage, d := range overrides {
+				assert.Equal(t, []any{stage + 1, 2, true, "administrator", "Owen is ill", root},
+					[]any{d.Stage, d.Stages, d.Override, d.Basis, d.Reason, d.DecidedBy.Int64})
+			}
+		}
+		assert.Equal(t, 2, a.Alerts(schema.DecisionRecorded), "one for each outcome")
+		why, err := schema.Unproven(context.Background(), a.Worker, a.asked.Items[0])
+		require.NoError(t, err)
+		assert.Empty(t, why)
+	})
+
+	t.Run("vote of an administrator at the last level is not recorded", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		root := a.Person("Root")
+		old := a.copyFor(root, a.asked.Items...)
+		a.Do(`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`, a.approval, root)
+		a.Administrator(root)
+		a.Do(`update approvals set level = 1, escalate_at = null`)
+		for _, answer := range []schema.Answer{old, denial(old)} {
+			decided, err := a.SlackApp.Decide(context.Background(), answer)
+			require.NoError(t, err)
+			assert.Empty(t, decided.Items)
+		}
+		assert.Zero(t, a.decisions())
+		a.Do(`update approvals set escalate_at = app_now() + interval '1 hour'`) // before the last level, they are an ordinary approver
+		decided, err := a.SlackApp.Decide(context.Background(), old)
+		require.NoError(t, err)
+		assert.Len(t, decided.Items, 2)
+	})
+
+	t.Run("administrator who is also an owner votes on one item and decides the other for everyone", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		root := a.Person("Root")
+		a.Administrator(root)
+		a.Do(`insert into application_owners select id, $1 from applications`, root)
+		a.Do(`delete from approval_items where approval_id = $1 and item_id = $2`, a.approval, a.asked.Items[0])
+		a.Ask(a.asked, a.asked.Items[:1], root)
+		a.Do(`update approvals set level = 1, escalate_at = null, since = app_now() - interval '2 days' where id = $1`, a.approval)
+		a.Do(`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`, a.approval, root)
+		vote := a.copyFor(root, a.asked.Items...)
+		line := a.waiting(root)
+		assert.Equal(t, []int{2, 1, 0}, []int{line.Items, line.Overridable, line.NoApprover})
+		assert.Equal(t, vote.MessageID, line.MessageID)
+		assert.Equal(t, 48*time.Hour, line.ReadAt.Sub(line.Since.Time).Round(time.Minute))
+		decided, err := a.SlackApp.Decide(context.Background(), vote)
+		require.NoError(t, err)
+		assert.Equal(t, a.asked.Items[:1], decided.Items)
+		assert.False(t, decided.Request.Items[slices.IndexFunc(decided.Request.Items, func(i schema.Item) bool { return i.ID == a.asked.Items[0] })].Decision.Override)
+		decided, err = a.SlackApp.Decide(context.Background(), a.forEveryone(root, a.asked.Items...))
+		require.NoError(t, err)
+		assert.Equal(t, a.asked.Items[1:], decided.Items)
+		assert.Zero(t, a.waiting(root))
+	})
+
+	t.Run("list of what waits has every row once, over its pages", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		root := a.atLastLevel()
+		second := a.Request(a.ann, time.Hour, a.entitlements...)
+		require.NoError(t, schema.MoveItems(context.Background(), a.Worker, second.Items, schema.AwaitingApproval, schema.Problem{Code: schema.NoApprover}))
+		third := a.Request(a.ann, time.Hour, a.entitlements...)
+		a.Ask(third, third.Items, a.owen, root)
+		var seen []int64
+		for offset := range 3 {
+			lines, total, err := schema.WaitingFor(context.Background(), a.SlackApp, root, 1, offset)
+			require.NoError(t, err)
+			require.Equal(t, 3, total)
+			require.Len(t, lines, 1)
+			seen = append(seen, lines[0].RequestID)
+		}
+		assert.Equal(t, []int64{a.asked.ID, second.ID, third.ID}, seen)
 	})
 }

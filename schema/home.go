@@ -21,10 +21,13 @@ type WaitingLine struct {
 	SubmitterName string         `db:"submitter_name"` // empty: the requester
 	Items         int            `db:"items"`          // that the reader may decide
 	HighRisk      int            `db:"high_risk"`      // of those
+	Overridable   int            `db:"overridable"`    // of those: for everyone, see Request.OverridableBy
+	NoApprover    int            `db:"no_approver"`    // of the overridable ones
 	Names         pq.StringArray `db:"names"`          // of the first few items: application and name
 	ReasonLabel   string         `db:"reason_label"`
 	CreatedAt     time.Time      `db:"created_at"`
 	AskedAt       sql.NullTime   `db:"asked_at"`   // when the reader was first asked; null: not asked yet
+	Since         sql.NullTime   `db:"since"`      // when an overridable stage was first asked about; null: none has an approver
 	ExpiresAt     sql.NullTime   `db:"expires_at"` // without a decision
 	EndsAt        sql.NullTime   `db:"ends_at"`
 	EndsOn        sql.NullTime   `db:"ends_on"`
@@ -37,7 +40,8 @@ type WaitingLine struct {
 	ReadAt        time.Time      `db:"read_at"` // the database's clock
 }
 
-// WaitingFor answers what waits for a person's approval, the oldest first.
+// WaitingFor answers what waits for a person's approval, the oldest first. For an administrator, that includes what has no
+// approver.
 func WaitingFor(ctx context.Context, q Queryer, personID int64, limit, offset int) (lines []WaitingLine, total int, err error) {
 	return waitingFor(ctx, q, personID, false, limit, offset)
 }
@@ -47,25 +51,40 @@ func waitingFor(
 	ctx context.Context, q Queryer, personID int64, asked bool, limit, offset int,
 ) (lines []WaitingLine, total int, err error) {
 	err = q.SelectContext(ctx, &lines, `
-		with waiting as (
-		  select a.request_id, i.id, c.asked_at, a.expires_at, e.risk, ap.name || ': ' || e.name as name,
-		         row_number() over (partition by a.request_id order by e.risk <> 'high', lower(ap.name), lower(e.name), i.id) as n
+		with candidate as (
+		  select ai.item_id, a.stage, a.since, c.asked_at, a.expires_at
 		    from approval_candidates c
 		    join approvals a on a.id = c.approval_id and a.state = 'open'
 		    join approval_items ai on ai.approval_id = a.id
-		    join request_items i on i.id = ai.item_id and i.state in ('submitted', 'awaiting_approval')
+		   where c.person_id = $1 and (c.asked_at is not null or not $5)
+		  union all
+		  select i.id, null, null, null, null
+		    from request_items i
+		   where i.state = 'awaiting_approval' and i.problem = 'no_approver'
+		     and not $5 and (select p.administrator from people p where p.id = $1)),
+		waiting as (
+		  select i.request_id, i.id, o.overridable, c.stage is null as no_approver, c.since, c.asked_at, c.expires_at, e.risk,
+		         ap.name || ': ' || e.name as name,
+		         row_number() over (partition by i.request_id order by e.risk <> 'high', lower(ap.name), lower(e.name), i.id) as n
+		    from candidate c
+		    join request_items i on i.id = c.item_id and i.state in ('submitted', 'awaiting_approval')
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
-		   where c.person_id = $1
-		     and (c.asked_at is not null or not $5)
-		     and item_outcome(i.id) is null and not stage_passed(i.id, a.stage)
-		     and not exists (select from decisions d where d.item_id = i.id and d.stage = a.stage and d.decided_by = $1)
+		   cross join lateral (
+		         select exists (select from override_candidates(i.id) a (person_id) where a.person_id = $1) as overridable) o
+		   where (c.stage is not null or o.overridable)
+		     and item_outcome(i.id) is null and not stage_passed(i.id, c.stage)
+		     and not exists (select from decisions d where d.item_id = i.id and d.stage = c.stage and d.decided_by = $1)
 		     and not exists (select from stop_orders l where l.item_id = i.id))
 		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names,
+		       w.overridable, w.no_approver, w.since,
 		       s.label as reason_label, r.created_at, w.asked_at, least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on,
 		       r.time_zone, coalesce(m.id, 0) as message_id, coalesce(m.terms, '') as terms,
 		       coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts, count(*) over () as total, app_now() as read_at
-		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk, array_agg(id) as ids,
+		  from (select request_id, count(*) as items, count(*) filter (where risk = 'high') as high_risk,
+		               count(*) filter (where overridable) as overridable, count(*) filter (where no_approver) as no_approver,
+		               coalesce(array_agg(id) filter (where not overridable), array_agg(id)) as ids,
+		               min(since) filter (where overridable) as since,
 		               min(asked_at) as asked_at, min(expires_at) as expires_at,
 		               array_agg(name order by n) filter (where n <= $2) as names
 		          from waiting group by request_id) w

@@ -225,6 +225,31 @@ type Owner struct {
 	Items    pq.Int64Array `db:"items"`
 }
 
+// AboutNoApprover begins what a report to administrators is about that tells of items without an approver.
+const AboutNoApprover = "no approver "
+
+// AdministratorsToTell answers up to three administrators who may decide some of the items for everyone, those first who can be
+// reached in Slack.
+func AdministratorsToTell(ctx context.Context, q Queryer, items []Item) ([]int64, error) {
+	var administrators pq.Int64Array
+	for _, i := range items {
+		administrators = append(administrators, i.Administrators...)
+	}
+	var people []int64
+	err := q.SelectContext(ctx, &people, `
+		select p.id
+		  from people p
+		  left join slack_addresses s on s.person_id = p.id
+		  left join slack_identities b on b.person_id = p.id
+		 where p.id = any($1)
+		 order by `+unreachable+`, p.id
+		 limit 3`, administrators)
+	if err != nil {
+		return nil, fmt.Errorf("find administrators in Slack among %v: %w", administrators, err)
+	}
+	return people, nil
+}
+
 // UnexpectedBefore answers the items of a request whose access existed before their claims.
 func UnexpectedBefore(ctx context.Context, q Queryer, requestID int64) ([]int64, error) {
 	var ids []int64

@@ -123,7 +123,7 @@ func TestQueries(t *testing.T) {
 		delete from decisions where item_id in (select id from request_items where request_id = 4000);
 		delete from stop_orders where item_id in (select id from request_items where request_id = 4000);
 		delete from claims where item_id in (select id from request_items where request_id = 4000);
-		update request_items set state = 'awaiting_approval' where request_id = 4000;
+		update request_items set state = 'awaiting_approval', problem = case when id % 2 = 0 then 'no_approver' else '' end where request_id = 4000;
 		update approvals set state = 'open', closed_at = null, level = 1 where request_id = 4000;
 		insert into slack_messages (request_id, person_id, kind, channel, ts, digest)
 		select a.request_id, c.person_id, 'approval', 'D', 'q', 'x' from approvals a join approval_candidates c on c.approval_id = a.id where a.request_id = 4000;
@@ -236,9 +236,10 @@ func TestQueries(t *testing.T) {
 				_, err = draft.Offer().WithoutAccount(ctx, p)
 				return err
 			},
-			"what is stuck": func() error {
-				lines, _, err := schema.StuckFor(ctx, p, 1000, 10, 0)
+			"what waits for an administrator": func() error {
+				lines, _, err := schema.WaitingFor(ctx, p, 1000, 10, 0)
 				require.Len(t, lines, 1)
+				require.Equal(t, 1, lines[0].NoApprover)
 				return err
 			},
 			"a quota": func() error {
@@ -257,7 +258,7 @@ func TestQueries(t *testing.T) {
 			"overdue":               func() error { _, err := schema.Overdue(ctx, p, request); return err },
 			"a summary":             func() error { _, err := schema.SummaryOf(ctx, p, request); return err },
 			"administrators to tell": func() error {
-				_, err := schema.AdministratorsToTell(ctx, p, &schema.Request{ID: request, RequesterID: 77})
+				_, err := schema.AdministratorsToTell(ctx, p, []schema.Item{{Administrators: []int64{1000, 1001}}})
 				return err
 			},
 			"a claim":    func() error { _, err := schema.ClaimForRun(ctx, p, claim); return err },

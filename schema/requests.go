@@ -57,6 +57,9 @@ type Item struct {
 	Rule            int       `db:"rule"` // in the request's policy version, from 1
 
 	MaxDays sql.NullInt64 `db:"max_days"` // of the entitlement; null: none
+	// Administrators may decide the item for everyone: those asked at the last escalation level, or all if it has no approver.
+	// See the SQL function override_candidates.
+	Administrators pq.Int64Array `db:"administrators"`
 
 	Decisions []Decision `db:"-"` // oldest first
 	Decision  *Decision  `db:"-"` // the one that determines the outcome; nil: still open
@@ -193,7 +196,8 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug,
 		       a.name as application_name, e.name, e.kind, e.description, e.risk, e.max_days, i.state, i.state_at, i.rule,
-		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since"
+		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since",
+		       array(select c.person_id from override_candidates(i.id) c (person_id)) as administrators
 		  from request_items i
 		  join entitlements e on e.id = i.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -312,7 +316,7 @@ func (r *Request) Sent(i Item) bool {
 	return ok && slices.ContainsFunc(a.Candidates, func(c Candidate) bool { return c.AskedAt.Valid && c.Sent })
 }
 
-// NoApprover tells whether a waiting item has no approver at all: see StuckFor.
+// NoApprover tells whether a waiting item has no approver at all.
 func (r *Request) NoApprover(i Item) bool {
 	_, asked := r.OpenApproval(i)
 	return i.State == AwaitingApproval && i.Waiting() && !asked && i.Problem.Code == NoApprover
@@ -331,6 +335,22 @@ func (r *Request) DecidableBy(personID int64) []Item {
 		}
 	}
 	return decidable
+}
+
+// OverridableBy answers the waiting items that the person may decide for everyone, as an administrator: see Item.Administrators.
+func (r *Request) OverridableBy(personID int64) []Item {
+	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool { return !r.overridableBy(i, personID) })
+}
+
+func (r *Request) overridableBy(i Item, personID int64) bool {
+	_, asked := r.OpenApproval(i)
+	return i.Waiting() && (asked || r.NoApprover(i)) && slices.Contains(i.Administrators, personID)
+}
+
+// VotableBy answers the waiting items on which the person votes as an approver: those of DecidableBy that they do not decide for
+// everyone.
+func (r *Request) VotableBy(personID int64) []Item {
+	return slices.DeleteFunc(r.DecidableBy(personID), func(i Item) bool { return r.overridableBy(i, personID) })
 }
 
 // State is the state of the request in lists: that of its least advanced item.

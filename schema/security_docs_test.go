@@ -59,6 +59,8 @@ var powers = map[string]struct{ may, mayNot []power }{
 		mayNot: []power{
 			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{mallory}"), "not for person"},
 			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{ann}"), "cannot decide their own request"},
+			{"override approvals in the name of a person who may not", strings.NewReplacer("approval_id, decided_by,", "override, decided_by,",
+				"{approval}, ", "true, ").Replace(forgedDecision("{owen}")), "not for administrator"},
 			{"choose the IDs or dates of what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
 				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
 			{"choose the IDs or dates of what it records", `insert into request_items (id, request_id, entitlement_id, account_id)

@@ -146,37 +146,4 @@ func TestSubmitter(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, a.asked.Items[1:], items)
 	})
-
-	// Nor as an administrator at the last escalation level.
-	t.Run("submitter cannot decide as an administrator either", func(t *testing.T) {
-		a := newAsking(t, time.Hour)
-		root, other := a.Person("Root"), a.Person("Other")
-		a.Administrator(root)
-		a.Administrator(other)
-		a.Do(`update access_requests set submitted_by = $1 where id = $2`, root, a.asked.ID)
-		a.Do(`update approvals set level = 1, escalate_at = null where id = $1`, a.approval)
-		stuck := func(person int64) (listed int, items []schema.Item, request *schema.Request) {
-			lines, _, err := schema.StuckFor(t.Context(), a.SlackApp, person, 10, 0)
-			require.NoError(t, err)
-			request, err = schema.RequestByID(t.Context(), a, a.asked.ID)
-			require.NoError(t, err)
-			administrator, err := schema.PersonByID(t.Context(), a, person)
-			require.NoError(t, err)
-			return len(lines), request.Stuck(administrator), request
-		}
-		decide := func(person int64) error {
-			_, items, request := stuck(other)
-			require.Len(t, items, 2)
-			_, err := a.SlackApp.DecideAsAdministrator(t.Context(), schema.StuckAnswer{RequestID: request.ID, PersonID: person, Terms: request.Terms, Choice: map[int64]bool{items[0].ID: true}, Reason: "late"})
-			return err
-		}
-		listed, items, _ := stuck(root)
-		require.Zero(t, listed)
-		require.Empty(t, items)
-		require.ErrorIs(t, decide(root), schema.ErrOwnRequest)
-		require.Zero(t, a.decisions())
-		listed, _, _ = stuck(other)
-		require.Equal(t, 1, listed)
-		require.NoError(t, decide(other))
-	})
 }

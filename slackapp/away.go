@@ -22,11 +22,6 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 	if h.Office, err = schema.OfficeOf(ctx, a.db, h.Person); err != nil {
 		return err
 	}
-	if h.Person.Administrator {
-		if h.Stuck, h.StuckTotal, err = schema.StuckFor(ctx, a.db, h.Person.ID, views.StuckLines, 0); err != nil {
-			return err
-		}
-	}
 	if h.Office.LooksAfter {
 		if h.Tasks, h.TasksTotal, err = schema.TasksFor(ctx, a.db, h.Person.ID, views.TaskLines, 0); err != nil {
 			return err

@@ -18,11 +18,54 @@ func (a *app) openChoice(ctx context.Context, ic *slack.InteractionCallback, act
 	if refused != "" {
 		return telling(refused)
 	}
+	if len(request.VotableBy(person.ID)) == 0 {
+		return telling(views.DecidedBy(request, person.ID, a.zoneOf(ctx, person, ic.User.ID)))
+	}
 	limits, err := schema.LimitsOf(ctx, a.db, request)
 	if err != nil {
 		return telling(a.words(ctx, err))
 	}
 	return outcome{opens: &opening{view: views.Choose(request, person.ID, action.Value, limits), button: "Approve with changes…"}}
+}
+
+// openOverride opens the modal in which an administrator decides for everyone.
+func (a *app) openOverride(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
+	number, person, refused := a.pressed(ctx, ic, action)
+	if refused != "" {
+		return telling(refused)
+	}
+	if !person.Administrator {
+		a.auditOddButton(ctx, ic, schema.ErrNotAllowed)
+		return telling(notYours)
+	}
+	request, err := schema.RequestByID(ctx, a.db, number)
+	if err != nil {
+		return telling(a.refusedDecision(ctx, err))
+	}
+	zone := a.zoneOf(ctx, person, ic.User.ID)
+	if len(request.OverridableBy(person.ID)) == 0 {
+		return telling(views.DecidedBy(request, person.ID, zone))
+	}
+	limits, err := schema.LimitsOf(ctx, a.db, request)
+	if err != nil {
+		return telling(a.words(ctx, err))
+	}
+	view := views.ChooseForEveryone(request, person.ID, zone, limits)
+	return outcome{opens: &opening{view: view, button: views.DecideAsAdministrator}}
+}
+
+// submitOverride records what an administrator decided for everyone. Problems are shown at their fields.
+func (a *app) submitOverride(ctx context.Context, ic *slack.InteractionCallback) outcome {
+	chosen, choice, wrong := a.chosen(ctx, ic)
+	if wrong != nil {
+		return outcome{errors: wrong}
+	}
+	reason, wrong := writtenReason(ic)
+	if wrong != nil {
+		return outcome{errors: wrong}
+	}
+	o, refused := a.decide(ctx, ic, chosen.Value, schema.Answer{Override: true, Choice: choice, Reason: reason})
+	return o.refusedAt(views.BlockReason, refused)
 }
 
 // askedOf returns the request of an approval message and its reader, who can decide some of it, or why not (mrkdwn).

@@ -67,7 +67,7 @@ const (
 
 // decide records a decision. It returns what follows, and why nothing was recorded (mrkdwn; empty: it was).
 func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value string, answer schema.Answer) (o outcome, refused string) {
-	messageID, terms, err := views.ParseDecisionValue(value)
+	id, terms, err := views.ParseDecisionValue(value)
 	if err != nil {
 		a.auditOddButton(ctx, ic, err)
 		return outcome{}, notYours
@@ -76,7 +76,12 @@ func (a *app) decide(ctx context.Context, ic *slack.InteractionCallback, value s
 	if err != nil {
 		return outcome{}, a.words(ctx, err)
 	}
-	answer.MessageID, answer.PersonID, answer.Terms = messageID, person.ID, terms
+	answer.PersonID, answer.Terms = person.ID, terms
+	if answer.Override {
+		answer.RequestID = id
+	} else {
+		answer.MessageID = id
+	}
 	decided, err := a.db.Decide(ctx, answer)
 	switch {
 	case err != nil && decided.Request != nil:

@@ -137,9 +137,6 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 		case views.ListWaiting:
 			l, n, e := schema.WaitingFor(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.WaitingList(l, n, page, zone, a.home.url), len(l), n, e
-		case views.ListStuck:
-			l, n, e := schema.StuckFor(ctx, a.db, person.ID, views.ListLines, offset)
-			view, lines, total, err = views.StuckList(l, n, page, zone), len(l), n, e
 		case views.ListTasks:
 			l, n, e := schema.TasksFor(ctx, a.db, person.ID, views.ListLines, offset)
 			view, lines, total, err = views.TaskList(l, n, page, zone), len(l), n, e

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -132,22 +133,40 @@ func managerOf(s *stage, name string) string {
 	return one[string](s, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, name+"@example.com")
 }
 
+// toLastLevel escalates the approvals of a request, level by level, to the administrators.
+func (s *stage) toLastLevel(number int64) {
+	s.Helper()
+	for one[bool](s, `select exists (select from approvals where request_id = $1 and state = 'open' and escalate_at is not null)`, number) {
+		s.do(`update clock set shift = shift + interval '61 minutes'`)
+		s.work(number)
+	}
+}
+
 func TestAdministratorDecision(t *testing.T) {
-	t.Run("request without a response is decided and marked", func(t *testing.T) {
+	const tag, button = "No response for 1 hour", "Decide as administrator…"
+	atLastLevel := func(s *stage) (number int64, administrator string) {
+		s.Helper()
+		s.defaults("escalate_after: 1h")
+		number = s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
+		s.work(number)
+		administrator = one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
+		ada := s.as(administrator)
+		ada.OpenHome()
+		require.Contains(s, ada.Home(), "Nothing is waiting for you.", "others are asked first")
+		s.toLastLevel(number)
+		return number, administrator
+	}
+
+	t.Run("request without a response is decided on Home and marked", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
-			s.defaults("escalate_after: 1h")
-			number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
-			s.work(number)
-			administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
+			number, administrator := atLastLevel(s)
 			ada := s.as(administrator)
 			ada.OpenHome()
-			require.NotContains(s, ada.Home(), "Stuck requests", "no one is late yet")
-			s.do(`update clock set shift = shift + interval '61 minutes'`)
-			s.work(number)
-			ada.OpenHome()
-			ada.WaitForHome("Stuck requests (1)")
-			ada.Press("Decide…")
-			ada.WaitForModal("in the place of all who have to agree")
+			waiting, _, _ := strings.Cut(ada.WaitForHome(tag), "My requests")
+			require.Contains(s, waiting, "Waiting for my approval (1)")
+			require.NotContains(s, waiting, "[Approve]")
+			ada.PressBeside("#1001", button)
+			require.Contains(s, ada.WaitForModal("You decide for all approvers"), tag)
 			ada.Tick("Dashboard editor")
 			require.NotEmpty(s, ada.Submit(), "a reason is needed")
 			ada.Fill("Why you decide", "Bob is ill <!here>")
@@ -158,34 +177,103 @@ func TestAdministratorDecision(t *testing.T) {
 			card := s.as("alice").WaitForMessage("as administrator (no response from the approvers)")
 			require.Contains(s, card.Text(), "approved by")
 			require.Contains(s, s.as("bob").Latest("#").Text(), "as administrator (no response from the approvers)")
-			require.NotContains(s, ada.Home(), "Stuck requests")
+			ada.WaitForHome("Nothing is waiting for you.")
 		})
 	})
 
-	t.Run("person without the role, or before the last escalation, is refused", func(t *testing.T) {
+	t.Run("message at the last level has the tag and the button, and no vote", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.defaults("escalate_after: 1h")
-		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
-		s.work(number)
-		administrator := one[string](s, `select split_part(email, '@', 1) from people where administrator order by id limit 1`)
-		s.do(`update clock set shift = shift + interval '61 minutes'`)
-		s.work(number)
+		_, administrator := atLastLevel(s)
+		ada := s.as(administrator)
+		message := ada.WaitForMessage(tag)
+		require.Equal(t, []string{button, "Ask a question…"}, message.Buttons())
+		require.Contains(t, s.as("bob").Latest("#1001").Buttons(), "Approve", "the other approvers can still decide")
+
+		// A forged click on Approve, with the administrator's own message.
+		ada.PressIn(message, "Ask a question…")
+		ada.WaitForModal("Ask a question")
+		ada.CloseModal()
+		_, click, err := s.slack.LastPayload("block_actions")
+		require.NoError(t, err)
+		action, ok := click["actions"].([]any)[0].(map[string]any)
+		require.True(t, ok)
+		action["action_id"] = "approve"
+		_, err = s.slack.Deliver("interactivity", click)
+		require.NoError(t, err)
+		ada.WaitForEphemeral("To decide it for everyone, press “Decide as administrator…”.")
+		action["action_id"] = "choose"
+		_, err = s.slack.Deliver("interactivity", click)
+		require.NoError(t, err)
+		s.eventually("this opens no form", func() bool { return len(ada.Ephemerals()) == 2 })
+		require.Empty(t, s.decided())
+
+		ada.PressIn(message, button)
+		ada.WaitForModal("You decide for all approvers")
+		ada.Choose("Access grants not selected", "Deny")
+		ada.Fill("Why you decide", "not needed")
+		ada.SubmitAccepted()
+		require.Equal(t, []string{"Dashboard editor deny not needed"}, s.decided())
+		require.True(t, one[bool](s, `select override from decisions`))
+	})
+
+	t.Run("person without the role, or before the last level, is refused", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		number, administrator := atLastLevel(s)
 		ada := s.as(administrator)
 		ada.OpenHome()
-		ada.Press("Decide…")
-		ada.WaitForModal("in the place of all who have to agree")
+		ada.PressBeside("#1001", button)
+		ada.WaitForModal("You decide for all approvers")
 		ada.Tick("Dashboard editor")
 		ada.Fill("Why you decide", "x")
-		s.do(`update people set administrator = false where email = $1`, administrator+"@example.com")
-		require.Contains(t, ada.Submit()["Why you decide"], "not an approver for this request")
-		s.do(`update people set administrator = true where email = $1`, administrator+"@example.com")
-		s.do(`update approvals set level = 0`)
-		require.Contains(t, ada.Submit()["Why you decide"], "This is not stuck any more")
+		_, click, err := s.slack.LastPayload("block_actions")
+		require.NoError(t, err)
+		for n, change := range []string{
+			`update people set administrator = false where email = $1`,
+			`update approvals set escalate_at = app_now() + interval '1 hour'`,
+			`update approvals set level = 0, escalate_at = null`,
+		} {
+			if strings.Contains(change, "$1") {
+				s.do(change, administrator+"@example.com")
+			} else {
+				s.do(change)
+			}
+			require.Contains(t, ada.Submit()["Why you decide"], "not an approver for this request", change)
+			require.Equal(t, n+1, s.alerts(schema.DecisionRefused), change)
+			if n == 0 { // the button opens no form for a person who is no administrator
+				_, err := s.slack.Deliver("interactivity", click)
+				require.NoError(t, err)
+				s.eventually("it is refused", func() bool { return s.alerts(schema.ButtonRefused) == 1 })
+			}
+			s.do(`update people set administrator = true where email = $1`, administrator+"@example.com")
+		}
 		require.Empty(t, s.decided())
-		require.Equal(t, 1, s.alerts(schema.DecisionRefused))
-		_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
+		_, err = s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
 		require.NoError(t, err)
 		require.Equal(t, "awaiting_approval", one[string](s, `select state from request_items`))
+	})
+
+	t.Run("request without an approver is decided from the notification and from Home", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		s.policy(`
+rules:
+  - name: All
+    ask: [{approvers: [bob@example.com], required_approvals: 5}]
+`)
+		number := s.asks("alice", "priya", "Priya Nair", "Dashboard editor")
+		s.work(number)
+		noor := s.as("noor")
+		noor.OpenHome()
+		noor.WaitForHome("No approver is available")
+		noor.PressBeside("#1001", button)
+		noor.WaitForModal("No approver is available")
+		noor.CloseModal()
+		noor.PressIn(noor.WaitForMessage("No approver is available for 1 access grant"), button)
+		noor.WaitForModal("No approver is available")
+		noor.Tick("Dashboard editor")
+		noor.Fill("Why you decide", "no one else can")
+		noor.SubmitAccepted()
+		require.Equal(t, []string{"Dashboard editor approve no one else can"}, s.decided())
+		noor.WaitForHome("Nothing is waiting for you.")
 	})
 }
 

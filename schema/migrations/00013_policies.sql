@@ -74,8 +74,7 @@ alter table decisions alter column policy_version type bigint using 1;
 alter table decisions add foreign key (policy_version) references policies;
 create unique index decisions_once on decisions (item_id, stage, coalesce(decided_by, 0));
 
-create index approvals_escalated    on approvals (id) where state = 'open' and level > 0;
-create index request_items_unassigned  on request_items (id) where state = 'awaiting_approval' and problem <> '';
+create index request_items_unassigned on request_items (id) where state = 'awaiting_approval' and problem <> '';
 
 -- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
 -- +goose StatementBegin
@@ -137,13 +136,7 @@ begin
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
         end if;
         if new.override then
-            -- Only without an approver, or after the approval was escalated.
-            if not exists (select from people p where p.id = new.decided_by and p.administrator)
-               or item.state <> 'awaiting_approval'
-               or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
-                               where a.state = 'open' and a.level > 0)
-                  and (item.problem = ''
-                       or exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id where a.state = 'open')) then
+            if not exists (select from override_candidates(item.id) c (person_id) where c.person_id = new.decided_by) then
                 raise exception 'item % is not for administrator % to decide', item.id, new.decided_by using errcode = 'AB006';
             end if;
         elsif not exists (select from approvals a

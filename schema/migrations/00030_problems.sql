@@ -21,6 +21,29 @@ alter table request_items
 update request_items set problem_since = state_at where problem <> '';
 grant update (problem_details, problem_since) on request_items to accessbot_worker;
 
+-- override_candidates are the administrators who may decide an item for everyone: those whom its approval asks as administrators at
+-- its last escalation level, or all of them if it has no approver. Not the requester, the submitter, or who has voted on a stage
+-- that is not passed.
+-- +goose StatementBegin
+create function override_candidates(item bigint) returns setof bigint
+    language sql stable
+as $$
+    select p.id
+      from request_items i
+      join access_requests r on r.id = i.request_id
+      join people p on p.administrator and p.status = 'active' and p.gone_at is null
+                   and p.id <> r.requester_id and p.id is distinct from r.submitted_by
+     where i.id = item and i.state = 'awaiting_approval'
+       and (i.problem = 'no_approver'
+            or exists (select from approval_items ai
+                         join approvals a on a.id = ai.approval_id and a.state = 'open' and a.level > 0 and a.escalate_at is null
+                         join approval_candidates c on c.approval_id = a.id and c.person_id = p.id and c.basis = 'administrator'
+                        where ai.item_id = i.id))
+       and not exists (select from decisions d
+                        where d.item_id = i.id and d.decided_by = p.id and not stage_passed(i.id, d.stage))
+$$;
+-- +goose StatementEnd
+
 -- Items that wait for a target: see targetProblem in schema/problems.go.
 create index request_items_target_problem on request_items (entitlement_id)
     where state in ('approved', 'provisioning') and problem in ('target_unavailable', 'target_rate_limited', 'target_denied', 'target_not_as_wanted', 'account_denied', 'account_not_ready');

@@ -3,7 +3,9 @@ package views
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -35,6 +37,8 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 		b.small("Created " + When(r.CreatedAt, q.TimeZone))
 		return b.message(text)
 	}
+	forEveryone := r.OverridableBy(q.PersonID)
+	b.line(overrideTags(r, forEveryone, len(open))...)
 	b.line(whyYou(r, q.PersonID)...)
 	b.line(progress(r, open, q.TimeZone)...)
 	b.gap()
@@ -56,19 +60,68 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	b.questions(r, q.PersonID, q.TimeZone)
 	b.small("Created " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
-		value := DecisionValue(q.MessageID, r.Terms)
-		buttons := []slack.BlockElement{
-			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny…", slack.StyleDanger),
-			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault),
-			button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault),
-		}
+		buttons := decisionButtons(r.ID, DecisionValue(q.MessageID, r.Terms), len(r.VotableBy(q.PersonID)), len(forEveryone))
 		if len(open) > namedAtMost { // approvers can see all that they decide
 			buttons = append(buttons, seeAll(r, len(mine)))
 		}
 		b.buttons(BlockDecide, buttons...)
 	}
 	return b.message(text)
+}
+
+// decisionButtons are what a reader can do who votes on some items of a request, and decides others for everyone. value is that
+// of their approval message; empty: they have none yet, and can't vote.
+func decisionButtons(request int64, value string, votes, forEveryone int) (buttons []slack.BlockElement) {
+	if votes > 0 && value != "" {
+		buttons = append(buttons,
+			button(ActionApprove, value, "Approve", slack.StylePrimary),
+			button(ActionDeny, value, "Deny…", slack.StyleDanger),
+			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault))
+	}
+	if forEveryone > 0 {
+		buttons = append(buttons, overrideButton(request))
+	}
+	if value != "" {
+		buttons = append(buttons, button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault))
+	}
+	return buttons
+}
+
+// DecideAsAdministrator is the label of the button with which an administrator decides for everyone.
+const DecideAsAdministrator = "Decide as administrator…"
+
+func overrideButton(request int64) *slack.ButtonBlockElement {
+	return button(ActionDecideAsAdministrator, strconv.FormatInt(request, 10), DecideAsAdministrator, slack.StyleDefault)
+}
+
+// overrideTags say why an administrator may decide items for everyone, which are some of those that wait for them.
+func overrideTags(r *schema.Request, items []schema.Item, of int) []string {
+	since, noApprover := r.ReadAt, 0
+	for _, i := range items {
+		if a, asked := r.OpenApproval(i); !asked {
+			noApprover++
+		} else if a.Since.Before(since) {
+			since = a.Since
+		}
+	}
+	return tags(len(items)-noApprover, r.ReadAt.Sub(since), noApprover, of)
+}
+
+// tags say that there was no response about some items for so long, and that others have no approver. of is how many items wait
+// for the reader in all.
+func tags(noResponse int, waited time.Duration, noApprover, of int) (lines []string) {
+	for _, t := range []struct {
+		words string
+		items int
+	}{{"No response for " + waits(waited), noResponse}, {"No approver is available", noApprover}} {
+		switch {
+		case t.items == of && of > 0:
+			lines = append(lines, "⏰ "+bold(t.words))
+		case t.items > 0:
+			lines = append(lines, fmt.Sprintf("⏰ %s (%d of %s)", bold(t.words), t.items, grants(of)))
+		}
+	}
+	return lines
 }
 
 // askedOf are the items about which the person is or was a candidate.

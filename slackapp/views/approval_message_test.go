@@ -16,6 +16,26 @@ func forBob() ApprovalMessageFor {
 	return ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", Held: []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}}}
 }
 
+// itemsOf are the items that a choice shows.
+func itemsOf(view slack.ModalViewRequest) []int64 {
+	chosen, err := ParseChosen(view.PrivateMetadata, nil)
+	if err != nil {
+		panic(err)
+	}
+	return chosen.Shown
+}
+
+// modalText is the text of a modal's sections.
+func modalText(view slack.ModalViewRequest) string {
+	var lines []string
+	for _, b := range view.Blocks.BlockSet {
+		if s, ok := b.(*slack.SectionBlock); ok {
+			lines = append(lines, s.Text.Text)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 func TestApprovalMessage(t *testing.T) {
 	t.Run("all that an approver needs is shown", func(t *testing.T) {
 		r := sent()
@@ -182,6 +202,42 @@ Created Mon 23 Nov 2026, 04:00 EST
 		r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 		withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
 		assert.Contains(t, text(ApprovalMessage(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
+	})
+
+	t.Run("administrator at the last level has one button in place of the votes", func(t *testing.T) {
+		lastLevel := func(since string, items ...schema.Item) *schema.Request {
+			for n := range items {
+				items[n].Administrators = []int64{bob}
+			}
+			r := withApproval(newRequest(items...), "open", "administrator", []int64{1}, candidate(bob, "Bob Owner", true))
+			r.Approvals[0].Level, r.Approvals[0].Since = 1, instant(since)
+			return r
+		}
+		for since, tag := range map[string]string{
+			"2026-11-21T08:00:00Z": "⏰ *No response for 2 days*\n",
+			"2026-11-22T08:59:00Z": "⏰ *No response for 1 day*\n",
+			"2026-11-23T04:00:00Z": "⏰ *No response for 5 hours*\n",
+			"2026-11-23T08:59:00Z": "⏰ *No response for 1 hour*\n",
+		} {
+			m := ApprovalMessage(lastLevel(since, item(1, schema.AwaitingApproval, "reader")), forBob())
+			requireFits(t, m)
+			assert.Contains(t, text(m), tag)
+			assert.True(t, strings.HasSuffix(text(m), "[Decide as administrator…]\n[Ask a question…]"), text(m))
+			assert.Equal(t, "1042", buttons(m)[ActionDecideAsAdministrator].Value)
+		}
+
+		r := lastLevel("2026-11-21T08:00:00Z", item(1, schema.AwaitingApproval, "reader"))
+		r.Items = append(r.Items, jira(item(2, schema.AwaitingApproval, "admin")))
+		withApproval(r, "open", "application owner", []int64{2}, candidate(bob, "Bob Owner", true))
+		m := ApprovalMessage(r, forBob())
+		assert.Contains(t, text(m), "⏰ *No response for 2 days* (1 of 2 access grants)\n", "he owns the other application")
+		assert.True(t, strings.HasSuffix(text(m), "[Approve]\n[Deny…]\n[Approve with changes…]\n[Decide as administrator…]\n[Ask a question…]"), text(m))
+		assert.Equal(t, []int64{1}, itemsOf(ChooseForEveryone(r, bob, "UTC", nil)))
+		assert.Equal(t, []int64{2}, itemsOf(Choose(r, bob, "1:x", nil)))
+		assert.Equal(t, "No approver has decided this. To decide it for everyone, press “Decide as administrator…”.", DecidedBy(r, bob, "UTC"))
+
+		r.Approvals[0].State, r.Items[0].Problem.Code = "moved", schema.NoApprover
+		assert.Contains(t, modalText(ChooseForEveryone(r, bob, "UTC", nil)), "⏰ *No approver is available*")
 	})
 
 	t.Run("administrator reads why they are asked", func(t *testing.T) {

@@ -16,6 +16,9 @@ func DecidedBy(r *schema.Request, personID int64, zone string) string {
 			parts = append(parts, part)
 		}
 	}
+	if len(r.OverridableBy(personID)) > 0 {
+		add("No approver has decided this. To decide it for everyone, press “" + DecideAsAdministrator + "”.")
+	}
 	for _, i := range r.Items {
 		asked := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
 			return slices.Contains(a.ItemIDs, i.ID) && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID })

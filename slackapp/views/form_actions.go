@@ -135,7 +135,7 @@ func ParseListValue(value string) (list string, page int, err error) {
 	list, number, _ := strings.Cut(value, ":")
 	page, err = strconv.Atoi(number)
 	switch list {
-	case ListWaiting, ListRequests, ListAccess, ListStuck, ListTasks, ListFindings:
+	case ListWaiting, ListRequests, ListAccess, ListTasks, ListFindings:
 	default:
 		_, items := ItemsOf(list)
 		_, holder := HolderOf(list)

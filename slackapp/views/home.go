@@ -29,8 +29,6 @@ type Home struct {
 	AccessTotal   int
 	Delegation    *schema.Delegation // their delegation, now or later; nil: none
 	Office        schema.Office
-	Stuck         []schema.WaitingLine // of administrators: what no one decides
-	StuckTotal    int
 	Tasks         []schema.Task // of owners
 	TasksTotal    int
 	Findings      []schema.Finding // of owners
@@ -58,9 +56,6 @@ func (h Home) View() slack.HomeTabViewRequest {
 	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing is waiting for you.")
 	if h.TasksTotal > 0 {
 		list("Manual tasks", h.TasksTotal, len(h.Tasks), ListTasks, taskLines(h.Tasks, h.TimeZone), "")
-	}
-	if h.StuckTotal > 0 {
-		list("Stuck requests", h.StuckTotal, len(h.Stuck), ListStuck, stuckLines(h.Stuck, h.TimeZone), "")
 	}
 	if h.FindingsTotal > 0 {
 		list("Unexpected or missing access", h.FindingsTotal, len(h.Findings), ListFindings, findingLines(h.Findings, h.TimeZone), "")
@@ -130,28 +125,29 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 		if l.HighRisk > 0 {
 			text += fmt.Sprintf(" · 🔴 %d high risk", l.HighRisk)
 		}
+		votes := l.Items - l.Overridable
+		for _, tag := range tags(l.Overridable-l.NoApprover, l.ReadAt.Sub(l.Since.Time), l.NoApprover, l.Items) {
+			text += "\n" + tag
+		}
 		switch {
-		case l.MessageID != 0:
+		case l.MessageID != 0 || votes == 0:
 		case l.AskedAt.Valid:
 			text += "\nYour approval message is on its way. You can decide in a moment, here or in the Messages tab."
 		default:
 			text += "\nOther approvers are asked first. You're asked if there is no response."
 		}
 		blocks = append(blocks, section(text))
-		if l.MessageID == 0 {
-			continue
+		value := ""
+		if l.MessageID != 0 {
+			value = DecisionValue(l.MessageID, l.Terms)
 		}
-		value := DecisionValue(l.MessageID, l.Terms)
-		buttons := []slack.BlockElement{
-			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny…", slack.StyleDanger),
-			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault),
-			button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault),
-		}
-		if l.Items > len(l.Names) { // approvers can see all that they decide
+		buttons := decisionButtons(l.RequestID, value, votes, l.Overridable)
+		if l.MessageID != 0 && l.Items > len(l.Names) { // approvers can see all that they decide
 			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("Show all %d", l.Items), slack.StyleDefault))
 		}
-		blocks = append(blocks, slack.NewActionBlock("", buttons...))
+		if len(buttons) > 0 {
+			blocks = append(blocks, slack.NewActionBlock("", buttons...))
+		}
 	}
 	return blocks
 }

@@ -50,6 +50,9 @@ func largeRequest(say string) *schema.Request {
 			Problem: schema.Problem{Code: schema.ProblemCodes[n%int64(len(schema.ProblemCodes))],
 				Details: schema.ProblemDetails{Name: say, Reason: say, WaitsFor: say, People: []string{say}}},
 			State: states[n%int64(len(states))], StateAt: when}
+		if n%2 > 0 {
+			i.Administrators = []int64{2}
+		}
 		if n%3 > 0 && i.State != schema.AwaitingApproval {
 			verdict := []string{"approve", "deny"}[n%2]
 			i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: id(2), DeciderName: say, Verdict: verdict, Reason: say, Basis: "application owner", DecidedAt: when, Stage: 1, Stages: 1, RequiredApprovals: 1}
@@ -65,7 +68,7 @@ func largeRequest(say string) *schema.Request {
 		byApp[app] = append(byApp[app], i.ID)
 	}
 	for app := range int64(60) {
-		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Stage: 1, Stages: 3, RequiredApprovals: 2, Level: 1, ExpiresAt: at, ItemIDs: byApp[app]}
+		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Stage: 1, Stages: 3, RequiredApprovals: 2, Level: 1, Since: when, ExpiresAt: at, ItemIDs: byApp[app]}
 		for c := range int64(20) {
 			a.Candidates = append(a.Candidates, schema.Candidate{PersonID: c + 2, Name: say, Email: say, Basis: "application owner", AskedAt: sql.NullTime{Time: when, Valid: c < 3}})
 		}
@@ -122,7 +125,6 @@ func everything(say string) map[string][]any {
 		already = append(already, schema.HeldIn{ApplicationID: int64(len(already) + 1), Names: []string{say, say}, Total: 100_000})
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
-	home.Stuck, home.StuckTotal = homeOf(views.StuckLines, say).Waiting, 40
 	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
 	others := draftOf(schema.PageSize, schema.LikePerson, func(int) string { return say })
 	others.Draft.ForPersonID, others.Draft.ForName = id(9), say
@@ -168,30 +170,29 @@ func everything(say string) map[string][]any {
 			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
 			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(), others.View(),
 		},
-		"Small":                 {home.Small()},
-		"HomeAway":              {views.HomeAway()},
-		"HomeRefused":           {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
-		"Loading":               {views.Loading("Request access")},
-		"Notice":                {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
-		"Deny":                  {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
-		"Choose":                {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
-		"TaskList":              {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
-		"FindingList":           {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
-		"ChooseAsAdministrator": {views.ChooseAsAdministrator(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say, nil), views.ChooseAsAdministrator(none, schema.Person{}, "UTC", nil)},
-		"StuckList":             {views.StuckList(lines.Waiting, 100_000, 9, say)},
-		"Away":                  {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
-		"Holders":               {views.Holders()},
-		"HolderList":            {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
-		"RevokeAccess":          {views.RevokeAccess(lines.Access[0], r.Requester, say), views.RevokeAccess(schema.AccessLine{}, schema.Person{}, "")},
-		"Cannot":                {views.Cannot("9223372036854775807")},
-		"WaitingList":           {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
-		"RequestList":           {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
-		"AccessList":            {views.AccessList(lines.Access, 100_000, 9, say)},
-		"ItemList":              {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
-		"ForOptions":            {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
-		"PeopleOptions":         {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
-		"NameOptions":           {views.NameOptions(found(300, say)), views.NameOptions(nil)},
-		"ApplicationOptions":    {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},
+		"Small":              {home.Small()},
+		"HomeAway":           {views.HomeAway()},
+		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
+		"Loading":            {views.Loading("Request access")},
+		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
+		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
+		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
+		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
+		"FindingList":        {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
+		"ChooseForEveryone":  {views.ChooseForEveryone(r, 2, say, nil), views.ChooseForEveryone(none, 2, "UTC", nil)},
+		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
+		"Holders":            {views.Holders()},
+		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
+		"RevokeAccess":       {views.RevokeAccess(lines.Access[0], r.Requester, say), views.RevokeAccess(schema.AccessLine{}, schema.Person{}, "")},
+		"Cannot":             {views.Cannot("9223372036854775807")},
+		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
+		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
+		"AccessList":         {views.AccessList(lines.Access, 100_000, 9, say)},
+		"ItemList":           {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
+		"ForOptions":         {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
+		"PeopleOptions":      {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
+		"NameOptions":        {views.NameOptions(found(300, say)), views.NameOptions(nil)},
+		"ApplicationOptions": {views.ApplicationOptions(found(300, say)), views.ApplicationOptions(nil)},
 	}
 }
 

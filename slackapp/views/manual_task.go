@@ -111,6 +111,16 @@ func taskLines(tasks []schema.Task, zone string) []slack.Block {
 	return blocks
 }
 
+// cutLines are lines as far as there is room.
+func cutLines(lines []string, room int) string {
+	n := 0
+	for n < len(lines) && room >= length(lines[n])+1 {
+		room -= length(lines[n]) + 1
+		n++
+	}
+	return strings.Join(lines[:n], "\n")
+}
+
 // TaskList is a page of the reader's manual tasks.
 func TaskList(tasks []schema.Task, total, page int, zone string) slack.ModalViewRequest {
 	return list(ListTasks, "Manual tasks", total, page, taskLines(tasks, zone))

@@ -110,7 +110,7 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		b.line(next)
 	}
 	if kind == ReportNoApprover {
-		b.buttons("", button(ActionDecideAsAdministrator, strconv.FormatInt(r.ID, 10), "Decide as administrator…", slack.StyleDefault))
+		b.buttons("", overrideButton(r.ID))
 	}
 	return b.message(text)
 }
