@@ -304,6 +304,9 @@ demo() {
   fi
 }
 
+# Packages with concurrency of their own that need no server. `test` without arguments runs them with the race detector too.
+race_tested=(./activities/connector/{example,github,ldap,webhook/...} ./slackapp/webapi)
+
 pictures= # the folder for pictures, if they are to be taken
 
 # tests [ARG...] runs `go test ARG...` with temporary servers.
@@ -353,6 +356,13 @@ tests() {
   done
   # shellcheck disable=SC2086 # empty packages must be no argument
   show watched go test -timeout 14m "$@" $packages || status=$?
+  if (($# == 0)); then
+    if type -P "$(go env CC)" >/dev/null; then
+      show watched env CGO_ENABLED=1 go test -race -timeout 10m "${race_tested[@]}" || status=$?
+    else
+      missing+=('data races: no C compiler is installed')
+    fi
+  fi
   for arg in ${missing[@]+"${missing[@]}"}; do say "NOT TESTED: $arg"; done
   if [[ -n $everything_tested && ${#missing[@]} -gt 0 ]]; then status=1; fi
   return "$status"

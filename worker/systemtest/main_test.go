@@ -1,0 +1,9 @@
+package systemtest
+
+import (
+	"testing"
+
+	"accessbot/schema/schematest"
+)
+
+func TestMain(m *testing.M) { schematest.Main(m, "TEST_DATABASE_URL", "TEST_TEMPORAL_ADDRESS") }
