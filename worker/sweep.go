@@ -13,6 +13,7 @@ import (
 	"accessbot/activities"
 	"accessbot/activities/connector"
 	"accessbot/schema"
+	"accessbot/slackapp/outbox"
 	"accessbot/workflows"
 )
 
@@ -21,6 +22,7 @@ import (
 type sweep struct {
 	db         *schema.DB
 	activities *activities.Activities
+	outbox     *outbox.Outbox
 	starter    *workflows.Starter
 	every      time.Duration
 	log        *slog.Logger
@@ -248,8 +250,8 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	for _, id := range requests {
-		_, err := s.activities.SyncMessages(bounded, activities.RequestInput{RequestID: id})
-		if err != nil && !activities.IsBusy(err) {
+		_, err := s.outbox.SyncMessages(bounded, outbox.SyncInput{RequestID: id})
+		if err != nil && !outbox.IsBusy(err) {
 			s.log.Warn("messages not synced, sweep retries", "request", id, "error", err)
 			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, retryInterval); err != nil {
 				return err
@@ -266,5 +268,5 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 func (s *sweep) sendNotifications(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	return s.activities.SendNotifications(ctx, 0, notificationsPerRound)
+	return s.outbox.SendNotifications(ctx, 0, notificationsPerRound)
 }

@@ -32,9 +32,9 @@ const number = 1042
 func (s *accessRequestSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
-		Return(activities.SyncResult{}, nil).Maybe()
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, SyncInput{RequestID: number}).
+		Return(SyncResult{}, nil).Maybe()
 	s.env.SetTestTimeout(20 * time.Second)
 }
 
@@ -345,11 +345,11 @@ func (s *accessRequestSuite) TestWrongWorkflowIDFails() {
 func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{DueIn: 30}, nil).Once()
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).
-		Return(activities.SyncResult{ApproverUnreachable: true}, nil).Once()
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, nil)
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{DueIn: 30}, nil).Once()
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).
+		Return(SyncResult{ApproverUnreachable: true}, nil).Once()
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{}, nil)
 	next := waiting(3600)
 	next.MessagesDue = true
 	s.onAdvance(next)
@@ -362,8 +362,8 @@ func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 func (s *accessRequestSuite) TestSlackOutageDoesNotDelayRevocation() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, errors.New("Slack down"))
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{}, errors.New("Slack down"))
 	s.onAdvance(activities.Next{State: "active", DueIn: 60, MessagesDue: true})
 	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}, MessagesDue: true})
 	s.onAdvance(activities.Next{State: "ended", Complete: true})

@@ -102,7 +102,7 @@ func backoff(first, longest time.Duration) *temporal.RetryPolicy {
 // Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
 const (
 	loadNextSteps = "Load next steps"
-	syncMessages  = "Sync Slack messages"
+	syncSummary   = "Sync Slack messages"
 	notSynced     = "messages not synced, sweep retries"
 )
 
