@@ -18,8 +18,8 @@ import (
 type AdvanceInput struct {
 	RequestID int64
 	Cancelled bool
-	// Signals are the names of those that the run received. They prove nothing: one without a record raises an alert.
-	Signals []string
+	// Signals are those that the run received. They prove nothing: one without a record raises an alert.
+	Signals []Signal
 }
 
 // Next holds a run's next steps, and the time of the next call of Advance. Operators see it in Temporal's Web UI.

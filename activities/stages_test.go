@@ -174,7 +174,7 @@ func TestStages(t *testing.T) {
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.decide(b.max, asked.ID, "approve")
-		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: []string{activities.SignalDecisionRecorded}})
+		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: []activities.Signal{{Name: "decision-recorded", Says: activities.DecisionRecorded}}})
 		require.NoError(t, err)
 		assert.Zero(t, b.Alerts(schema.SignalUnconfirmed), "the decision is recorded")
 	})

@@ -19,7 +19,7 @@ import (
 	"accessbot/schema"
 	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/webapi"
-	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts
@@ -43,7 +43,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	reconciler := &activities.Reconciler{DB: db, Targets: targets, Log: log}
 	a := &activities.Activities{DB: db, Reconciler: reconciler, Log: log, Options: c.options}
 	messages := &outbox.Outbox{DB: db, Slack: newSlack(c, log), Log: log, DefaultTimeZone: c.options.DefaultTimeZone}
-	starter := &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
+	starter := &starter.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
 	sweep := &sweep{db: db, activities: a, outbox: messages, starter: starter, every: c.sweepEvery, log: log}
 
 	health, err := listenForHealth(c.listenAddr, db, c.sweepEvery)

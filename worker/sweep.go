@@ -15,6 +15,7 @@ import (
 	"accessbot/schema"
 	"accessbot/slackapp/outbox"
 	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // sweep works straight from the database: it revokes overdue access, signals overdue runs, and sends overdue messages, even if
@@ -23,7 +24,7 @@ type sweep struct {
 	db         *schema.DB
 	activities *activities.Activities
 	outbox     *outbox.Outbox
-	starter    *workflows.Starter
+	starter    *starter.Starter
 	every      time.Duration
 	log        *slog.Logger
 }

@@ -25,6 +25,7 @@ import (
 	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // memory is a target in memory. fail, if set, is called before every call.
@@ -142,7 +143,7 @@ func (o office) worker(temporal client.Client) *sweep {
 		DB: o.Worker, Log: log, DefaultTimeZone: time.UTC,
 		Slack: slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
 	}
-	starter := &workflows.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
+	starter := &starter.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
 	return &sweep{db: o.Worker, activities: a, outbox: messages, starter: starter, every: time.Minute, log: log}
 }
 

@@ -285,7 +285,9 @@ func (s *accessRequestSuite) TestUnconfirmedSignalOnlyLoadsNextSteps() {
 
 func (s *accessRequestSuite) TestSignalNamesArePassedToAdvance() {
 	s.onAdvance(waiting(3600))
-	input := activities.AdvanceInput{RequestID: number, Signals: []string{SignalRevocationRecorded}}
+	input := activities.AdvanceInput{RequestID: number, Signals: []activities.Signal{
+		{Name: SignalRevocationRecorded, Says: activities.RevocationRecorded},
+	}}
 	s.env.OnActivity(do.Advance, mock.Anything, input).
 		Return(activities.Next{State: "denied", Complete: true}, nil).Once()
 	s.signalAfter(time.Minute, SignalRevocationRecorded)
@@ -383,7 +385,7 @@ func TestSearchAttributes(t *testing.T) {
 		for range 200 {
 			many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
 		}
-		kept := bounded(many)
+		kept := Keywords(many)
 		size := 0
 		for _, v := range kept {
 			size += len(v) + 3

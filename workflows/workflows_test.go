@@ -64,3 +64,27 @@ func TestEndAccess(t *testing.T) {
 		require.NoError(t, env.GetWorkflowError())
 	})
 }
+
+func TestSignals(t *testing.T) {
+	t.Run("run passes on each signal with what it says is recorded", func(t *testing.T) {
+		says := map[string]activities.Recorded{
+			"submitted": "", "due": "",
+			"decision-recorded":   activities.DecisionRecorded,
+			"withdrawal-recorded": activities.WithdrawalRecorded,
+			"revocation-recorded": activities.RevocationRecorded,
+		}
+		var suite testsuite.WorkflowTestSuite
+		for name, recorded := range says {
+			env := suite.NewTestWorkflowEnvironment()
+			env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
+			registerActivities(env)
+			env.OnActivity(do.Advance, mock.Anything, activities.AdvanceInput{RequestID: number}).Return(activities.Next{}, nil).Once()
+			input := activities.AdvanceInput{RequestID: number, Signals: []activities.Signal{{Name: name, Says: recorded}}}
+			env.OnActivity(do.Advance, mock.Anything, input).Return(activities.Next{Complete: true}, nil).Once()
+			env.RegisterDelayedCallback(func() { env.SignalWorkflow(name, nil) }, time.Minute)
+			env.ExecuteWorkflow(AccessRequest, AccessRequestInput{RequestID: number})
+			require.NoError(t, env.GetWorkflowError(), name)
+			env.AssertExpectations(t)
+		}
+	})
+}
