@@ -11,7 +11,7 @@ import (
 	"accessbot/schema"
 )
 
-// Activities are registered with a worker: each exported method is an activity.
+// Activities are what a run calls. The worker registers each by itself: not every exported method has to be an activity.
 type Activities struct {
 	DB         *schema.DB
 	Reconciler *Reconciler

@@ -2,7 +2,7 @@
 // one claim that has no such run.
 //
 // A run holds no state of its own. It loads its next steps from the database, takes them, and sleeps. It can be started at any
-// time, any number of times.
+// time, any number of times. Package starter starts and signals runs: this one does no I/O.
 package workflows
 
 import (
