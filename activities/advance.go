@@ -353,7 +353,7 @@ func (a *Activities) personLabel(id int64, email string) string {
 func (a *Activities) details(r *schema.Request) string {
 	var b strings.Builder
 	for _, item := range r.Items {
-		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(item.ApplicationName), plain(item.Name), strings.ReplaceAll(item.State, "_", " "))
+		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(item.ApplicationName), plain(item.Name), words.State(item.State))
 		if problem := words.ProblemForRuns(item); problem != "" {
 			b.WriteString(", " + plain(problem))
 		}

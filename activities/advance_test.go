@@ -233,7 +233,7 @@ func TestRequest(t *testing.T) {
 		assert.True(t, next.Complete)
 		assert.Zero(t, next.DueIn)
 		assert.True(t, schematest.Value[bool](c.World, `select due_at is null and completed_at is not null from access_requests`))
-		assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
+		assert.Contains(t, next.Details, "- Crm / Admin: **Active**, approved by Owen (entitlement owner)")
 	})
 
 	t.Run("undecided request expires and cannot be decided", func(t *testing.T) {

@@ -61,7 +61,7 @@ func TestStages(t *testing.T) {
 		asked := b.Request(b.ann, 0, b.admin, b.reader)
 		next := b.advance(asked.ID)
 		assert.Equal(t, []string{"max@example.com", "olga@example.com", "otto@example.com", "owen@example.com"}, next.Approvers)
-		assert.Contains(t, next.Details, "awaiting approval**, stage 1 of 2: 0 of 1 approvals")
+		assert.Contains(t, next.Details, "**Waiting for approval**, stage 1 of 2: 0 of 1 approvals")
 
 		b.decide(b.max, asked.ID, "approve")
 		next = b.advance(asked.ID)
