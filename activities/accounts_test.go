@@ -13,7 +13,7 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
-	"accessbot/slackapp/views"
+	"accessbot/schema/words"
 )
 
 // newcomer returns a small company whose target has no account for Ann, and an approved item of hers.
@@ -37,7 +37,7 @@ func (s small) problemText(item int64) string {
 	request, err := schema.RequestByID(context.Background(), s.Worker, schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item))
 	require.NoError(s.t, err)
 	i := slices.IndexFunc(request.Items, func(other schema.Item) bool { return other.ID == item })
-	return views.ProblemForAudit(request.Items[i].Problem, "CRM", "Ann")
+	return words.ProblemForAudit(request.Items[i].Problem, "CRM", "Ann")
 }
 
 func TestAccountCreation(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package activities holds everything that a workflow does outside of Temporal: in the database, the targets, and Slack.
+// Package activities holds everything that a workflow does outside of Temporal: in the database and the targets. Messages in
+// Slack are the outbox's.
 //
 // Arguments are IDs. Activities read everything else from the database.
 package activities
@@ -7,20 +8,15 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"accessbot/schema"
 )
 
-// Activities are registered with a worker: each exported method is an activity.
+// Activities are what a run calls. The worker registers each by itself: not every exported method has to be an activity.
 type Activities struct {
 	DB         *schema.DB
 	Reconciler *Reconciler
-	Slack      *slack.Client
 	Log        *slog.Logger
 	Options    Options
-
-	syncs slots // of messages: each holds a database connection during calls to Slack
 }
 
 // Options are settings of the company.

@@ -11,15 +11,15 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
-	"accessbot/slackapp/views"
+	"accessbot/schema/words"
 )
 
 // AdvanceInput names a request, and says whether its run was cancelled.
 type AdvanceInput struct {
 	RequestID int64
 	Cancelled bool
-	// Signals are the names of those that the run received. They prove nothing: one without a record raises an alert.
-	Signals []string
+	// Signals are those that the run received. They prove nothing: one without a record raises an alert.
+	Signals []Signal
 }
 
 // Next holds a run's next steps, and the time of the next call of Advance. Operators see it in Temporal's Web UI.
@@ -130,7 +130,7 @@ func (a *Activities) advance(ctx context.Context, tx *sqlx.Tx, r *schema.Request
 	if next.Retry, err = schema.NewestRetry(ctx, tx, r.ID); err != nil {
 		return Next{}, err
 	}
-	notificationDue := slices.ContainsFunc(endings(r), func(e ending) bool { return !e.notifyAt.After(r.ReadAt) })
+	notificationDue := slices.ContainsFunc(r.Endings(), func(e schema.Ending) bool { return !e.NotifyAt.After(r.ReadAt) })
 	if err := schema.SetDue(ctx, tx, r.ID, due, next.Complete, changed || asked || notificationDue); err != nil {
 		return Next{}, err
 	}
@@ -270,9 +270,9 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 			timer.at(item.Claim.EndsAt.Time, sleepUntilEnd)
 		}
 	}
-	for _, e := range endings(r) {
-		if e.notifyAt.After(r.ReadAt) {
-			timer.at(e.notifyAt, "Notify before access ends at")
+	for _, e := range r.Endings() {
+		if e.NotifyAt.After(r.ReadAt) {
+			timer.at(e.NotifyAt, "Notify before access ends at")
 		}
 	}
 	open := false
@@ -353,8 +353,8 @@ func (a *Activities) personLabel(id int64, email string) string {
 func (a *Activities) details(r *schema.Request) string {
 	var b strings.Builder
 	for _, item := range r.Items {
-		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(item.ApplicationName), plain(item.Name), strings.ReplaceAll(item.State, "_", " "))
-		if problem := views.ProblemForRuns(item); problem != "" {
+		fmt.Fprintf(&b, "- %s / %s: **%s**", plain(item.ApplicationName), plain(item.Name), words.State(item.State))
+		if problem := words.ProblemForRuns(item); problem != "" {
 			b.WriteString(", " + plain(problem))
 		}
 		if approval, ok := r.OpenApproval(item); ok && item.Waiting() {

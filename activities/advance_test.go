@@ -233,7 +233,7 @@ func TestRequest(t *testing.T) {
 		assert.True(t, next.Complete)
 		assert.Zero(t, next.DueIn)
 		assert.True(t, schematest.Value[bool](c.World, `select due_at is null and completed_at is not null from access_requests`))
-		assert.Contains(t, next.Details, "- Crm / Admin: **active**, approved by Owen (entitlement owner)")
+		assert.Contains(t, next.Details, "- Crm / Admin: **Active**, approved by Owen (entitlement owner)")
 	})
 
 	t.Run("undecided request expires and cannot be decided", func(t *testing.T) {
@@ -459,21 +459,25 @@ func TestNextSteps(t *testing.T) {
 	t.Run("signal without a record raises an alert", func(t *testing.T) {
 		s := newSmall(t)
 		asked := s.Request(s.ann, 0, s.admin)
-		advance := func(signals ...string) activities.Next {
+		advance := func(signals ...activities.Signal) activities.Next {
 			next, err := s.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: signals})
 			require.NoError(t, err)
 			return next
 		}
 		const alert = schema.SignalUnconfirmed
-		advance("submitted", "due")
+		decision := activities.Signal{Name: "decision-recorded", Says: activities.DecisionRecorded}
+		withdrawal := activities.Signal{Name: "withdrawal-recorded", Says: activities.WithdrawalRecorded}
+		revocation := activities.Signal{Name: "revocation-recorded", Says: activities.RevocationRecorded}
+		advance(activities.Signal{Name: "submitted"}, activities.Signal{Name: "due"})
 		assert.Zero(t, s.Alerts(alert))
-		assert.Empty(t, advance(activities.SignalDecisionRecorded).Grant)
+		assert.Empty(t, advance(decision).Grant)
 		assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Alerts(alert))
-		advance(activities.SignalRevocationRecorded, activities.SignalWithdrawalRecorded)
+		assert.Equal(t, "decision-recorded", schematest.Value[string](s.World, `select details->>'signal' from audit_events where action = $1`, alert))
+		advance(revocation, withdrawal)
 		assert.Equal(t, 3, s.Alerts(alert))
 		s.decide(s.owen, asked.ID, "approve")
-		assert.Len(t, advance(activities.SignalDecisionRecorded).Grant, 1)
+		assert.Len(t, advance(decision).Grant, 1)
 		assert.Equal(t, 3, s.Alerts(alert))
 	})
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"accessbot/activities"
 	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 )
 
@@ -27,6 +27,7 @@ import (
 type month struct {
 	*company
 	r            *rapid.T
+	outbox       *outbox.Outbox
 	slack        *slacksim.Workspace
 	owen         int64
 	people       []int64
@@ -80,7 +81,7 @@ func newMonth(t testing.TB, r *rapid.T) *month {
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() { server.Close(); web.Close() })
 	m.slack = slacksim.Dial(web.URL)
-	m.do.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
+	m.outbox = &outbox.Outbox{DB: c.Worker, Log: c.do.Log, DefaultTimeZone: time.UTC, Slack: slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))}
 	return m
 }
 
@@ -163,7 +164,7 @@ func (m *month) run(*rapid.T) {
 	for _, step := range next.Revoke {
 		_ = m.revoke(step.ID) // a failure is retried in rest
 	}
-	_, _ = m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID}) // as above
+	_, _ = m.outbox.SyncMessages(context.Background(), outbox.SyncInput{RequestID: asked.ID}) // as above
 }
 
 func (m *month) withdraw(*rapid.T) {
@@ -317,13 +318,13 @@ func (m *month) rest() {
 	for range 3 {
 		m.Shift(time.Hour)
 		for _, asked := range m.requests {
-			_, err := m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+			_, err := m.outbox.SyncMessages(context.Background(), outbox.SyncInput{RequestID: asked.ID})
 			require.NoError(m.r, err)
 		}
 	}
 	before := m.sentMessages()
 	for _, asked := range m.requests {
-		_, err := m.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: asked.ID})
+		_, err := m.outbox.SyncMessages(context.Background(), outbox.SyncInput{RequestID: asked.ID})
 		require.NoError(m.r, err)
 	}
 	require.Equal(m.r, before, m.sentMessages(), "I5: every message matches the database, so nothing is sent")

@@ -3,13 +3,13 @@ package activities
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/activities/connector"
+	"accessbot/activities/connector/throttle"
 	"accessbot/schema"
 )
 
@@ -18,12 +18,6 @@ type ItemInput struct{ ItemID int64 }
 
 // ClaimInput names a claim.
 type ClaimInput struct{ ClaimID int64 }
-
-// Retry intervals while a lock or all slots of a target are taken.
-const (
-	firstBusyRetry = 2 * time.Second
-	lastBusyRetry  = time.Minute
-)
 
 // ProvisionAccess grants an approved item, if the stored decisions prove that it is approved. An error that retries cannot fix
 // fails the item. A target that is down, limits calls or refuses our credentials is retried: see the classes of connector errors.
@@ -113,7 +107,9 @@ func (a *Activities) fail(ctx context.Context, itemID int64, assignment schema.A
 func IsAssignmentBusy(err error) bool { return errors.Is(err, errAssignmentBusy) }
 
 // IsBusy tells whether err says that a lock or all slots are taken. Nothing was tried, and nothing is wrong.
-func IsBusy(err error) bool { return errors.Is(err, errAssignmentBusy) || errors.Is(err, errBusy) }
+func IsBusy(err error) bool {
+	return errors.Is(err, errAssignmentBusy) || errors.Is(err, schema.ErrBusy) || errors.Is(err, throttle.ErrBusy)
+}
 
 func isNotFound(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
@@ -126,16 +122,16 @@ func (a *Activities) retry(ctx context.Context, err error) error {
 		a.Log.Warn("attempt failed, will retry", "error", err)
 		text, options.Cause = class+", see the worker's log", nil
 		if IsBusy(err) {
-			options.Cause = errBusy // names no one, and the sweep checks for it
+			options.Cause = schema.ErrBusy // names no one, and the sweep checks for it
 		}
 	}
 	var limited *connector.RateLimited
 	var pending *connector.Pending
 	switch {
 	case IsBusy(err):
-		options.NextRetryDelay = busyRetry(ctx)
+		options.NextRetryDelay = schema.BusyRetry(attempt(ctx))
 	case errors.As(err, &pending):
-		options.NextRetryDelay = max(pending.CheckAfter, busyRetry(ctx))
+		options.NextRetryDelay = max(pending.CheckAfter, schema.BusyRetry(attempt(ctx)))
 	case errors.As(err, &limited) && limited.RetryAfter > 0:
 		options.NextRetryDelay = limited.RetryAfter
 	}
@@ -148,10 +144,4 @@ func attempt(ctx context.Context) int32 {
 		return 1
 	}
 	return activity.GetInfo(ctx).Attempt
-}
-
-// busyRetry is the delay before the next attempt while others hold the lock or slots. It doubles, and has jitter.
-func busyRetry(ctx context.Context) time.Duration {
-	delay := min(firstBusyRetry<<min(attempt(ctx)-1, 10), lastBusyRetry)
-	return delay + rand.N(delay/2) //nolint:gosec // jitter is no secret
 }

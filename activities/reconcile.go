@@ -26,12 +26,12 @@ type Reconciler struct {
 	Targets *Targets
 	Log     *slog.Logger
 
-	connections slots // database connections that are held during calls to targets
+	connections schema.Slots // database connections that are held during calls to targets
 }
 
 // reservedConnections is how many database connections are left for everything else, however many targets are down: for the
 // syncs of messages, the sweep, and short queries.
-const reservedConnections = maxSyncs + 1 + 7
+const reservedConnections = schema.MaxSyncs + 1 + 7
 
 // reserveConnection takes the right to hold a database connection.
 func (r *Reconciler) reserveConnection(ctx context.Context) (release func(), err error) {
@@ -39,7 +39,7 @@ func (r *Reconciler) reserveConnection(ctx context.Context) (release func(), err
 	if limit == 0 { // no limit
 		return func() {}, nil
 	}
-	return r.connections.take(ctx, max(limit-reservedConnections, 1))
+	return r.connections.Take(ctx, max(limit-reservedConnections, 1))
 }
 
 // Reconcile makes one assignment match its claims. It is the only code that changes a target: provisioning, de-provisioning, the

@@ -159,7 +159,7 @@ func TestRecordedBeforeAck(t *testing.T) {
 			item := one[int64](s, `select id from request_items where request_id = $1`, fourth)
 			_, err := s.worker.DB.NoteProblem(s.Context(), item, schema.Problem{Code: schema.TargetUnavailable}, 0)
 			require.NoError(s, err)
-			require.NoError(s, s.worker.SendNotifications(s.Context(), 0, 10))
+			require.NoError(s, s.outbox.SendNotifications(s.Context(), 0, 10))
 			dana := s.as("dana")
 			press(views.ActionRetry, `select count(*) from retry_orders`, func() {
 				dana.PressIn(dana.WaitForMessage("Approved requests are waiting for"), "Retry now")

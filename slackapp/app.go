@@ -16,7 +16,7 @@ import (
 
 	"accessbot/schema"
 	"accessbot/slackapp/webapi"
-	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 const (
@@ -41,7 +41,7 @@ type app struct {
 	log     *slog.Logger
 	db      *schema.DB
 	slack   *slack.Client
-	starter *workflows.Starter
+	starter *starter.Starter
 	limiter *limiter
 	places  chan struct{} // for payloads being recorded
 	jobs    *jobs         // work after acks
@@ -80,7 +80,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		jobs:    newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
 		opens:   newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
 		signals: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
-		starter: &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+		starter: &starter.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
 	}
 	for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 		j.begin = c.beginWork

@@ -33,7 +33,7 @@ func (s *stage) manualTasks(who, application, key string) (task int64) {
 	entitlement := s.entitlement(application, key)
 	account := one[int64](s, `select a.id from accounts a join entitlements e on e.instance = a.instance where a.person_id = $1 and e.id = $2`, s.person(who).ID, entitlement)
 	require.NoError(s, s.worker.DB.OpenTask(s.Context(), schema.ManualTask{Account: account, Object: entitlement}, true))
-	require.NoError(s, s.worker.SendNotifications(s.Context(), 0, 100))
+	require.NoError(s, s.outbox.SendNotifications(s.Context(), 0, 100))
 	return one[int64](s, `select max(id) from manual_tasks`)
 }
 
@@ -76,7 +76,7 @@ func TestManualTask(t *testing.T) {
 			s.work(number)
 			item := activities.ItemInput{ItemID: one[int64](s, `select id from request_items`)}
 			require.NoError(s, s.worker.ProvisionAccess(s.Context(), item))
-			require.NoError(s, s.worker.SendNotifications(s.Context(), 0, 10))
+			require.NoError(s, s.outbox.SendNotifications(s.Context(), 0, 10))
 
 			bob.OpenHome()
 			lucia.OpenHome()

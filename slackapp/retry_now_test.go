@@ -26,7 +26,7 @@ func TestRetryNow(t *testing.T) {
 			opened, err := s.worker.DB.NoteProblem(s.Context(), item, schema.Problem{Code: schema.TargetUnavailable}, 0)
 			require.NoError(t, err)
 			require.True(t, opened)
-			require.NoError(t, s.worker.SendNotifications(s.Context(), 0, 10))
+			require.NoError(t, s.outbox.SendNotifications(s.Context(), 0, 10))
 			require.Empty(t, bob.WaitForMessage("Approved requests are waiting for Dashboards").Buttons(), "he owns it, and is no administrator")
 			dana := s.as("dana")
 			waiting := dana.WaitForMessage("Approved requests are waiting for Dashboards")

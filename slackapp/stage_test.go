@@ -24,6 +24,7 @@ import (
 	"accessbot/schema"
 	"accessbot/schema/directory"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
 )
@@ -37,6 +38,7 @@ type stage struct {
 	apps   []string // base URLs of the replicas
 	log    *syncBuffer
 	worker *activities.Activities
+	outbox *outbox.Outbox
 	stop   func() // ends the app as a signal does, and waits for it
 }
 
@@ -68,6 +70,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	s := &stage{T: t, db: schematest.New(t), log: &syncBuffer{}}
 	s.worker = &activities.Activities{DB: s.db.As(t, "accessbot_worker"), Log: slog.New(slog.DiscardHandler),
 		Options: activities.Options{DefaultTimeZone: time.UTC}}
+	s.outbox = &outbox.Outbox{DB: s.worker.DB, Log: s.worker.Log, DefaultTimeZone: time.UTC}
 	_, err := directory.Import(t.Context(), s.db.As(t, "accessbot_directory"), "../schema/directory/sample", directory.Options{})
 	require.NoError(t, err)
 
@@ -90,7 +93,7 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	web := httptest.NewServer(sim.Handler())
 	t.Cleanup(web.Close)
 	s.slack = slacksim.Dial(web.URL)
-	s.worker.Slack = slack.New(botToken, slack.OptionAPIURL(web.URL+"/api/"))
+	s.outbox.Slack = slack.New(botToken, slack.OptionAPIURL(web.URL+"/api/"))
 
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -219,7 +222,7 @@ func (s *stage) work(number int64) {
 	s.Helper()
 	_, err := s.worker.Advance(s.Context(), activities.AdvanceInput{RequestID: number})
 	require.NoError(s, err)
-	_, err = s.worker.SyncMessages(s.Context(), activities.RequestInput{RequestID: number})
+	_, err = s.outbox.SyncMessages(s.Context(), outbox.SyncInput{RequestID: number})
 	require.NoError(s, err)
 }
 

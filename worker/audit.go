@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"accessbot/schema"
-	"accessbot/slackapp/views"
+	"accessbot/schema/words"
 )
 
 const auditUsage = "usage: worker audit verify [--checkpoint SEQUENCE:HASH | --checkpoint FILE], or " +
@@ -210,7 +210,7 @@ func auditCells(item schema.AuditedItem) []string {
 		decisions(func(d schema.AuditedDecision) string { return d.Reason }),
 		decisions(func(d schema.AuditedDecision) string { return utc(d.Until) }),
 		decidedBefore, utc(item.GrantedAt), utc(item.DueEnd), utc(item.RealEnd), lateness, item.EndReason, yesNo(item.KeptForAnother), yesNo(item.UnexpectedBefore),
-		item.StopKind, item.StoppedBy, item.StopReason, string(item.Problem), views.ProblemForAudit(schema.Problem{Code: item.Problem, Details: item.ProblemDetails}, item.Application, item.Requester),
+		item.StopKind, item.StoppedBy, item.StopReason, string(item.Problem), words.ProblemForAudit(schema.Problem{Code: item.Problem, Details: item.ProblemDetails}, item.Application, item.Requester),
 	}
 }
 

@@ -17,8 +17,9 @@ import (
 
 	"accessbot/activities"
 	"accessbot/schema"
+	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/webapi"
-	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts
@@ -40,9 +41,10 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
 	reconciler := &activities.Reconciler{DB: db, Targets: targets, Log: log}
-	a := &activities.Activities{DB: db, Reconciler: reconciler, Slack: newSlack(c, log), Log: log, Options: c.options}
-	starter := &workflows.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
-	sweep := &sweep{db: db, activities: a, starter: starter, every: c.sweepEvery, log: log}
+	a := &activities.Activities{DB: db, Reconciler: reconciler, Log: log, Options: c.options}
+	messages := &outbox.Outbox{DB: db, Slack: newSlack(c, log), Log: log, DefaultTimeZone: c.options.DefaultTimeZone}
+	starter := &starter.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
+	sweep := &sweep{db: db, activities: a, outbox: messages, starter: starter, every: c.sweepEvery, log: log}
 
 	health, err := listenForHealth(c.listenAddr, db, c.sweepEvery)
 	if err != nil {
@@ -64,7 +66,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	group.Go(func() { comparisons.run(ctx) })
 	log.Info("worker started", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
 	for ctx.Err() == nil {
-		if err := poll(ctx, temporal, c, a, log); err != nil {
+		if err := poll(ctx, temporal, c, a, messages, log); err != nil {
 			log.Warn("temporal unavailable, will retry", "error", err)
 			sleep(ctx, 5*time.Second)
 		}
@@ -73,7 +75,9 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 }
 
 // poll runs workflows and activities until ctx is done, or until Temporal reports an error that polling cannot recover from.
-func poll(ctx context.Context, temporal client.Client, c config, a *activities.Activities, log *slog.Logger) error {
+func poll(ctx context.Context, temporal client.Client, c config, a *activities.Activities, messages *outbox.Outbox,
+	log *slog.Logger,
+) error {
 	registerAttributes(ctx, temporal, c.temporal.Namespace, log)
 	fatal := make(chan error, 1)
 	w := worker.New(temporal, c.taskQueue, worker.Options{
@@ -89,9 +93,7 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 			}
 		},
 	})
-	w.RegisterWorkflow(workflows.AccessRequest)
-	w.RegisterWorkflow(workflows.EndAccess)
-	w.RegisterActivity(a)
+	register(w, a, messages)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start polling: %w", err)
 	}
@@ -106,7 +108,7 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 
 func newSlack(c config, log *slog.Logger) *slack.Client {
 	return webapi.New(c.slackToken, webapi.Options{
-		APIURL: c.slackAPIURL, Timeout: activities.SlackTimeout, LongestWait: activities.SlackLongestWait, Log: log,
+		APIURL: c.slackAPIURL, Timeout: outbox.SlackTimeout, LongestWait: outbox.SlackLongestWait, Log: log,
 	})
 }
 

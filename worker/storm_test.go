@@ -18,6 +18,7 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 )
 
 // busyTarget is a slow target that counts concurrent calls and can limit calls.
@@ -87,7 +88,8 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	log := slog.New(slog.DiscardHandler)
 	s := *o.sweep
 	s.db = db
-	s.activities = &activities.Activities{DB: db, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log}, Log: log, Slack: o.sweep.activities.Slack, Options: o.sweep.activities.Options}
+	s.activities = &activities.Activities{DB: db, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log}, Log: log, Options: o.sweep.activities.Options}
+	s.outbox = &outbox.Outbox{DB: db, Slack: o.sweep.outbox.Slack, Log: log, DefaultTimeZone: time.UTC}
 	return o, &s
 }
 

@@ -13,7 +13,9 @@ import (
 	"accessbot/activities"
 	"accessbot/activities/connector"
 	"accessbot/schema"
+	"accessbot/slackapp/outbox"
 	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // sweep works straight from the database: it revokes overdue access, signals overdue runs, and sends overdue messages, even if
@@ -21,7 +23,8 @@ import (
 type sweep struct {
 	db         *schema.DB
 	activities *activities.Activities
-	starter    *workflows.Starter
+	outbox     *outbox.Outbox
+	starter    *starter.Starter
 	every      time.Duration
 	log        *slog.Logger
 }
@@ -248,8 +251,8 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	for _, id := range requests {
-		_, err := s.activities.SyncMessages(bounded, activities.RequestInput{RequestID: id})
-		if err != nil && !activities.IsBusy(err) {
+		_, err := s.outbox.SyncMessages(bounded, outbox.SyncInput{RequestID: id})
+		if err != nil && !outbox.IsBusy(err) {
 			s.log.Warn("messages not synced, sweep retries", "request", id, "error", err)
 			if err := schema.PostponeMessages(ctx, s.db, id, messageGrace, retryInterval); err != nil {
 				return err
@@ -266,5 +269,5 @@ func (s *sweep) sendMessages(ctx context.Context) error {
 func (s *sweep) sendNotifications(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	return s.activities.SendNotifications(ctx, 0, notificationsPerRound)
+	return s.outbox.SendNotifications(ctx, 0, notificationsPerRound)
 }

@@ -22,8 +22,10 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 // memory is a target in memory. fail, if set, is called before every call.
@@ -135,11 +137,14 @@ func (o office) worker(temporal client.Client) *sweep {
 	}
 	a := &activities.Activities{
 		DB: o.Worker, Reconciler: &activities.Reconciler{DB: o.Worker, Targets: targets, Log: log}, Log: log,
-		Slack:   slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
 		Options: activities.Options{DefaultTimeZone: time.UTC},
 	}
-	starter := &workflows.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
-	return &sweep{db: o.Worker, activities: a, starter: starter, every: time.Minute, log: log}
+	messages := &outbox.Outbox{
+		DB: o.Worker, Log: log, DefaultTimeZone: time.UTC,
+		Slack: slack.New("xoxb-test", slack.OptionAPIURL("http://127.0.0.1:1/")),
+	}
+	starter := &starter.Starter{Client: temporal, TaskQueue: "test", DB: o.Worker, Log: log}
+	return &sweep{db: o.Worker, activities: a, outbox: messages, starter: starter, every: time.Minute, log: log}
 }
 
 func (o office) once() {
@@ -201,7 +206,7 @@ func TestSweep(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}))
 		t.Cleanup(web.Close)
-		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+		o.sweep.outbox.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
 		o.Shift(2 * time.Hour) // no sweep ran meanwhile
 		o.once()
 		assert.NotZero(t, temporal.Load())
@@ -291,7 +296,7 @@ func TestSweep(t *testing.T) {
 		o.Shift(messageGrace)
 		o.once() // Slack is down
 		assert.True(t, schematest.Value[bool](o.World, `select messages_due_at > app_now() from access_requests`), "retried later")
-		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
+		o.sweep.outbox.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))
 		o.Shift(retryInterval + messageGrace)
 		o.once()
 		messages, err := slacksim.Dial(web.URL).As("ann@example.com").Messages()
@@ -315,7 +320,7 @@ func TestSweep(t *testing.T) {
 			o.Request(o.ann, 0, o.crm)
 		}
 		o.Shift(time.Hour)
-		o.sweep.activities.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
+		o.sweep.outbox.Slack = slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/"))
 		began := time.Now()
 		o.once()
 		assert.Less(t, time.Since(began), sendTimeout+5*time.Second)

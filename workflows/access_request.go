@@ -88,9 +88,9 @@ func (r *accessRequest) run(ctx workflow.Context) error {
 // loadNextSteps moves the request on in the database and reads what to do now. It covers every signal received so far.
 func (r *accessRequest) loadNextSteps(ctx workflow.Context) error {
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
-	for _, name := range signals {
-		if drain(workflow.GetSignalChannel(ctx, name)) {
-			in.Signals = append(in.Signals, name)
+	for _, signal := range signals {
+		if drain(workflow.GetSignalChannel(ctx, signal.Name)) {
+			in.Signals = append(in.Signals, signal)
 		}
 	}
 	drain(r.changed)
@@ -127,7 +127,7 @@ func (r *accessRequest) describe(ctx workflow.Context) {
 	r.attributes = attributes
 	approvers := AccessApprover.ValueUnset()
 	if len(r.next.Approvers) > 0 {
-		approvers = AccessApprover.ValueSet(bounded(r.next.Approvers))
+		approvers = AccessApprover.ValueSet(Keywords(r.next.Approvers))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, AccessState.ValueSet(r.next.State), approvers); err != nil {
 		r.log.Error("search attributes not set", "error", err)
@@ -188,8 +188,8 @@ func (r *accessRequest) deprovision(ctx workflow.Context) {
 func (r *accessRequest) sleep(ctx, root workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	// Signals first: a decision wins a tie with the timer.
-	for _, name := range signals {
-		selector.AddReceive(workflow.GetSignalChannel(ctx, name), leaveInChannel)
+	for _, signal := range signals {
+		selector.AddReceive(workflow.GetSignalChannel(ctx, signal.Name), leaveInChannel)
 	}
 	selector.AddReceive(r.changed, leaveInChannel)
 	if !r.cancelled {
@@ -222,8 +222,8 @@ func (r *accessRequest) complete() bool { return r.next.Complete && r.idle() }
 
 // hasSignals reports whether a signal has arrived since the next steps were loaded.
 func (r *accessRequest) hasSignals(ctx workflow.Context) bool {
-	for _, name := range signals {
-		if workflow.GetSignalChannel(ctx, name).Len() > 0 {
+	for _, signal := range signals {
+		if workflow.GetSignalChannel(ctx, signal.Name).Len() > 0 {
 			return true
 		}
 	}

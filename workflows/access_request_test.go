@@ -32,9 +32,9 @@ const number = 1042
 func (s *accessRequestSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, activities.RequestInput{RequestID: number}).
-		Return(activities.SyncResult{}, nil).Maybe()
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, SyncInput{RequestID: number}).
+		Return(SyncResult{}, nil).Maybe()
 	s.env.SetTestTimeout(20 * time.Second)
 }
 
@@ -285,7 +285,9 @@ func (s *accessRequestSuite) TestUnconfirmedSignalOnlyLoadsNextSteps() {
 
 func (s *accessRequestSuite) TestSignalNamesArePassedToAdvance() {
 	s.onAdvance(waiting(3600))
-	input := activities.AdvanceInput{RequestID: number, Signals: []string{SignalRevocationRecorded}}
+	input := activities.AdvanceInput{RequestID: number, Signals: []activities.Signal{
+		{Name: SignalRevocationRecorded, Says: activities.RevocationRecorded},
+	}}
 	s.env.OnActivity(do.Advance, mock.Anything, input).
 		Return(activities.Next{State: "denied", Complete: true}, nil).Once()
 	s.signalAfter(time.Minute, SignalRevocationRecorded)
@@ -345,11 +347,11 @@ func (s *accessRequestSuite) TestWrongWorkflowIDFails() {
 func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{DueIn: 30}, nil).Once()
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).
-		Return(activities.SyncResult{ApproverUnreachable: true}, nil).Once()
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, nil)
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{DueIn: 30}, nil).Once()
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).
+		Return(SyncResult{ApproverUnreachable: true}, nil).Once()
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{}, nil)
 	next := waiting(3600)
 	next.MessagesDue = true
 	s.onAdvance(next)
@@ -362,8 +364,8 @@ func (s *accessRequestSuite) TestBatchedNotificationIsSyncedLater() {
 func (s *accessRequestSuite) TestSlackOutageDoesNotDelayRevocation() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(activities.SyncResult{}, errors.New("Slack down"))
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(SyncResult{}, errors.New("Slack down"))
 	s.onAdvance(activities.Next{State: "active", DueIn: 60, MessagesDue: true})
 	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}, MessagesDue: true})
 	s.onAdvance(activities.Next{State: "ended", Complete: true})
@@ -383,7 +385,7 @@ func TestSearchAttributes(t *testing.T) {
 		for range 200 {
 			many = append(many, "someone.with.a.long.name@an-even-longer-department.example.com")
 		}
-		kept := bounded(many)
+		kept := Keywords(many)
 		size := 0
 		for _, v := range kept {
 			size += len(v) + 3

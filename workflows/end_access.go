@@ -70,8 +70,8 @@ func (e *endAccess) updateRequest(ctx workflow.Context) error {
 }
 
 func (e *endAccess) syncMessages(ctx workflow.Context) {
-	ctx = withPolicy(ctx, messagePolicy, syncMessages)
-	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
+	ctx = withPolicy(ctx, messagePolicy, syncSummary)
+	err := workflow.ExecuteActivity(ctx, SyncMessages, SyncInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
 	if err != nil {
 		workflow.GetLogger(ctx).Error(notSynced, "error", err)
 	}

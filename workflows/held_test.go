@@ -16,6 +16,7 @@ import (
 	"accessbot/activities"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 )
 
 // Events in a run's history, with those of the workflow task that follows.
@@ -46,17 +47,19 @@ func TestHeldMessagesLock(t *testing.T) {
 		env := suite.NewTestWorkflowEnvironment()
 		env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
 		env.SetTestTimeout(time.Minute)
-		env.RegisterActivity(&activities.Activities{DB: worker, Log: slog.New(slog.DiscardHandler)})
+		env.RegisterActivity(&activities.Activities{})
+		messages := &outbox.Outbox{DB: worker, Log: slog.New(slog.DiscardHandler)}
+		env.RegisterActivityWithOptions(messages.SyncMessages, activity.RegisterOptions{Name: SyncMessages})
 		started := env.Now()
 		timers, completed, attempts := 0, 0, 0
 		env.SetOnTimerScheduledListener(func(string, time.Duration) { timers++ })
 		env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
-			if info.ActivityType.Name == "SyncMessages" {
+			if info.ActivityType.Name == SyncMessages {
 				attempts++
 			}
 		})
 		env.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) {
-			if info.ActivityType.Name == "SyncMessages" {
+			if info.ActivityType.Name == SyncMessages {
 				completed++
 			}
 		})

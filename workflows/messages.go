@@ -4,9 +4,20 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
-
-	"accessbot/activities"
 )
+
+// SyncMessages is the name of the activity that syncs a request's Slack messages with the database. The outbox of the Slack app
+// implements it: workflows know only its name, its input and its result.
+const SyncMessages = "SyncMessages"
+
+// SyncInput names the request whose messages are synced.
+type SyncInput struct{ RequestID int64 }
+
+// SyncResult is the result of SyncMessages.
+type SyncResult struct {
+	DueIn               int64 // seconds until the next sync; 0: when something changes
+	ApproverUnreachable bool  // an approver is not in Slack: the run should load its next steps
+}
 
 // messages syncs a request's Slack messages with the database. It runs beside its run, one sync at a time. Only the end of the
 // run waits for it.
@@ -45,9 +56,9 @@ func (m *messages) run(ctx workflow.Context) {
 
 // sync makes the messages match the database. It returns the time until the next sync; 0: when something changes.
 func (m *messages) sync(ctx workflow.Context) time.Duration {
-	ctx = withPolicy(ctx, messagePolicy, syncMessages)
-	var result activities.SyncResult
-	err := workflow.ExecuteActivity(ctx, do.SyncMessages, activities.RequestInput{RequestID: m.requestID}).Get(ctx, &result)
+	ctx = withPolicy(ctx, messagePolicy, syncSummary)
+	var result SyncResult
+	err := workflow.ExecuteActivity(ctx, SyncMessages, SyncInput{RequestID: m.requestID}).Get(ctx, &result)
 	if err != nil {
 		workflow.GetLogger(ctx).Error(notSynced, "error", err)
 		return 0

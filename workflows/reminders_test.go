@@ -19,7 +19,7 @@ func reminding(dueIn time.Duration, dueFor string) activities.Next {
 func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
-	s.env.RegisterActivity(&activities.Activities{})
+	registerActivities(s.env)
 	const day = 24 * time.Hour
 	started := s.env.Now()
 	var advanced, synced []time.Duration
@@ -37,11 +37,11 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 		advanced = append(advanced, s.env.Now().Sub(started).Round(time.Hour))
 		return next[min(len(advanced), len(next))-1], nil
 	})
-	recordSync := func(context.Context, activities.RequestInput) (activities.SyncResult, error) {
+	recordSync := func(context.Context, SyncInput) (SyncResult, error) {
 		synced = append(synced, s.env.Now().Sub(started).Round(time.Hour))
-		return activities.SyncResult{}, nil
+		return SyncResult{}, nil
 	}
-	s.env.OnActivity(do.SyncMessages, mock.Anything, mock.Anything).Return(recordSync)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).Return(recordSync)
 	s.NoError(s.run())
 	s.Equal([]time.Duration{0, day, 3 * day, 7 * day, 14 * day}, advanced)
 	s.Equal(advanced, synced)

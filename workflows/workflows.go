@@ -2,7 +2,7 @@
 // one claim that has no such run.
 //
 // A run holds no state of its own. It loads its next steps from the database, takes them, and sleeps. It can be started at any
-// time, any number of times.
+// time, any number of times. Package starter starts and signals runs: this one does no I/O.
 package workflows
 
 import (
@@ -15,16 +15,26 @@ import (
 	"accessbot/activities"
 )
 
+// DefaultTaskQueue is the task queue of workflows and activities unless TEMPORAL_TASK_QUEUE names another.
+const DefaultTaskQueue = "access-requests"
+
 // Signals make a run load its next steps. They carry nothing and prove nothing: the database says what happened.
 const (
 	SignalSubmitted          = "submitted"
-	SignalDecisionRecorded   = activities.SignalDecisionRecorded
-	SignalWithdrawalRecorded = activities.SignalWithdrawalRecorded
-	SignalRevocationRecorded = activities.SignalRevocationRecorded
+	SignalDecisionRecorded   = "decision-recorded"
+	SignalWithdrawalRecorded = "withdrawal-recorded"
+	SignalRevocationRecorded = "revocation-recorded"
 	SignalDue                = "due" // something is overdue, or changed that has no signal of its own
 )
 
-var signals = []string{SignalSubmitted, SignalDecisionRecorded, SignalWithdrawalRecorded, SignalRevocationRecorded, SignalDue}
+// signals are all signals, and what each says is recorded.
+var signals = []activities.Signal{
+	{Name: SignalSubmitted},
+	{Name: SignalDecisionRecorded, Says: activities.DecisionRecorded},
+	{Name: SignalWithdrawalRecorded, Says: activities.WithdrawalRecorded},
+	{Name: SignalRevocationRecorded, Says: activities.RevocationRecorded},
+	{Name: SignalDue},
+}
 
 // QueryStatus returns the next steps of a request's run, an activities.Next.
 const QueryStatus = "status"
@@ -50,8 +60,8 @@ const (
 	maxBytes  = 2000
 )
 
-// bounded keeps as many of a KeywordList's values as Temporal accepts.
-func bounded(values []string) []string {
+// Keywords are as many of a KeywordList's values as Temporal accepts.
+func Keywords(values []string) []string {
 	size, n := 0, 0
 	for n < len(values) && n < maxValues && size+len(values[n]) <= maxBytes {
 		size += len(values[n]) + 3 // quotes and comma
@@ -102,7 +112,7 @@ func backoff(first, longest time.Duration) *temporal.RetryPolicy {
 // Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
 const (
 	loadNextSteps = "Load next steps"
-	syncMessages  = "Sync Slack messages"
+	syncSummary   = "Sync Slack messages"
 	notSynced     = "messages not synced, sweep retries"
 )
 

@@ -7,6 +7,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"accessbot/schema"
+	"accessbot/schema/words"
 )
 
 // OutageShown is how many requests a message about an outage names.
@@ -37,7 +38,7 @@ func Outage(o schema.Outage, administrator bool, zone string) Message {
 		for n, s := range l.Names {
 			escaped[n] = name(s)
 		}
-		why := sentence(remark(problemWords(l.Problem, o.ApplicationName, l.RequesterName, toOwner)))
+		why := sentence(remark(problemWords(l.Problem, o.ApplicationName, l.RequesterName, words.ToOwner)))
 		line := fmt.Sprintf("#%d for %s: %s\n%s (since %s)", l.RequestID, bold(name(l.RequesterName)),
 			andMore(escaped[:min(len(escaped), 3)], len(escaped)), why, When(l.Problem.Since.Time, zone))
 		if room -= length(line); room < 0 && shown > 0 {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"accessbot/schema"
+	"accessbot/schema/words"
 )
 
 // phase is where an access grant of a request stands, as this package's readers know it.
@@ -33,29 +34,27 @@ const (
 	phases // how many there are
 )
 
-// states is the one table of state words: every card, list, message and run uses these. The words of docs/glossary.md.
+// states are the emoji and words of each phase.
 var states = [phases]struct{ emoji, label string }{
-	active:          {"✅", "Active"},
-	provisioning:    {"⚙️", "Being set up"},
-	approved:        {"👍", "Approved"},
-	waiting:         {"⏳", waitingForApproval},
-	unsent:          {"⏳", waitingForApproval},
-	noApprover:      {"⚠️", waitingForApproval},
-	submitted:       {"⏳", "Submitted"},
-	removing:        {"⚙️", "Being removed"},
-	unconfirmed:     {"⚠️", "Removal not confirmed"},
-	denied:          {"⛔", "Denied"},
-	failed:          {"⚠️", "Couldn't be set up"},
-	expired:         {"⌛", "No response in time"},
-	endPassed:       {"⌛", "Requested end date passed"},
-	withdrawn:       {"↩️", "Withdrawn"},
-	ended:           {"🏁", "Ended"},
-	removedByHolder: {"🏁", "Removed by you"}, // for other readers: see removedBy
-	revoked:         {"🏁", "Revoked"},
-	kept:            {"🔁", "Ended"},
+	active:          {"✅", words.State(schema.Active)},
+	provisioning:    {"⚙️", words.State(schema.Provisioning)},
+	approved:        {"👍", words.State(schema.Approved)},
+	waiting:         {"⏳", words.State(schema.AwaitingApproval)},
+	unsent:          {"⏳", words.State(schema.AwaitingApproval)},
+	noApprover:      {"⚠️", words.State(schema.AwaitingApproval)},
+	submitted:       {"⏳", words.State(schema.Submitted)},
+	removing:        {"⚙️", words.BeingRemoved},
+	unconfirmed:     {"⚠️", words.RemovalNotConfirmed},
+	denied:          {"⛔", words.State(schema.Denied)},
+	failed:          {"⚠️", words.State(schema.Failed)},
+	expired:         {"⌛", words.State(schema.Expired)},
+	endPassed:       {"⌛", words.EndDatePassed},
+	withdrawn:       {"↩️", words.State(schema.Withdrawn)},
+	ended:           {"🏁", words.State(schema.Ended)},
+	removedByHolder: {"🏁", words.State(schema.KindRemovedByHolder)}, // for other readers: see removedBy
+	revoked:         {"🏁", words.State(schema.Revoked)},
+	kept:            {"🔁", words.State(schema.Ended)},
 }
-
-const waitingForApproval = "Waiting for approval"
 
 func (p phase) emoji() string { return states[p].emoji }
 func (p phase) label() string { return states[p].label }
@@ -86,14 +85,6 @@ var byState = map[string]phase{
 	schema.Ended:               ended,
 	schema.KindRemovedByHolder: removedByHolder,
 	schema.Revoked:             revoked,
-}
-
-// StateLabel is the label of an item's state, for readers of runs and documents, who know nothing else of the item.
-func StateLabel(state string) string {
-	if p, ok := byState[state]; ok {
-		return p.label()
-	}
-	return sentence(strings.ReplaceAll(state, "_", " "))
 }
 
 // stateCounts says how many items are in each state: "Active", or "1 active, 2 denied".

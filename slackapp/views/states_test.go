@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
+	"accessbot/schema/words"
 )
 
 func TestStateWords(t *testing.T) {
@@ -34,7 +35,7 @@ func TestStateWords(t *testing.T) {
 			card := tell(newRequest(i), []schema.Item{i}, "UTC", alice)[0]
 			home := stateCounts(map[string]int{i.State: 1}, "", true)
 			assert.Equal(t, home, card.label, i.State)
-			assert.Equal(t, home, StateLabel(i.State), i.State)
+			assert.Equal(t, home, words.State(i.State), i.State)
 		}
 	})
 

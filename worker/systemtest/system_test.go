@@ -34,6 +34,7 @@ import (
 	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
 	"accessbot/workflows"
+	"accessbot/workflows/starter"
 )
 
 const (
@@ -54,7 +55,7 @@ type system struct {
 	slackAPI  string // root of its Web API
 	temporal  client.Client
 	address   string // of Temporal
-	starter   *workflows.Starter
+	starter   *starter.Starter
 	worker    *process
 	workerURL string // of its health check
 	slackapp  *process
@@ -309,7 +310,7 @@ func (s *system) connectTemporal() {
 	s.temporal, err = client.NewLazyClient(client.Options{HostPort: s.address, Namespace: s.id, Logger: quiet{}})
 	require.NoError(s.t, err)
 	s.t.Cleanup(s.temporal.Close)
-	s.starter = &workflows.Starter{
+	s.starter = &starter.Starter{
 		Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard,
 	}
 }

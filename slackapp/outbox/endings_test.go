@@ -1,4 +1,4 @@
-package activities_test
+package outbox_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 )
 
 // approveItem approves one item with the buttons of the approver's newest copy, until ends if that is set.
-func (s withSlack) approveItem(name string, person, item int64, ends time.Time) {
+func (s *company) approveItem(name string, person, item int64, ends time.Time) {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
@@ -37,7 +37,7 @@ func (s withSlack) approveItem(name string, person, item int64, ends time.Time) 
 }
 
 // endNotifications are Ann's notifications before an end, the newest last.
-func (s withSlack) endNotifications() (texts []string) {
+func (s *company) endNotifications() (texts []string) {
 	s.t.Helper()
 	for _, text := range s.reads("ann") {
 		if strings.Contains(text, "ends soon") {
@@ -48,7 +48,7 @@ func (s withSlack) endNotifications() (texts []string) {
 }
 
 // granted is a request of Ann's whose access was granted.
-func (s withSlack) granted(lasts time.Duration, entitlements ...int64) schematest.Asked {
+func (s *company) granted(lasts time.Duration, entitlements ...int64) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, entitlements...)
 	s.advance(asked.ID)
@@ -64,7 +64,7 @@ func (s withSlack) granted(lasts time.Duration, entitlements ...int64) schemates
 
 func TestEndNotification(t *testing.T) {
 	t.Run("each end has its notification", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 30*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
 		s.advance(asked.ID)
 		s.synced(asked.ID)
@@ -103,7 +103,7 @@ func TestEndNotification(t *testing.T) {
 	})
 
 	t.Run("access that was extended is left out", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.granted(5*24*time.Hour, s.admin, s.Entitlement(s.crm, "reader"))
 		s.granted(20*24*time.Hour, s.admin)
 		other := s.granted(5*24*time.Hour, s.Entitlement(s.crm, "writer"))
@@ -120,7 +120,7 @@ func TestEndNotification(t *testing.T) {
 	})
 
 	t.Run("notification sent by an earlier version is not repeated", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.granted(5*24*time.Hour, s.admin)
 		s.Shift(4*24*time.Hour + time.Minute)
 		s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)

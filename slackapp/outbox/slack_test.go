@@ -1,4 +1,4 @@
-package activities_test
+package outbox_test
 
 import (
 	"testing"
@@ -21,7 +21,7 @@ func TestSlackFailure(t *testing.T) {
 		} {
 			fault.Method = "chat.update"
 			t.Run(name+" once", func(t *testing.T) {
-				s := newWithSlack(t)
+				s := newCompany(t)
 				asked := s.posted(0)
 				s.decide(s.owen, asked.ID, "approve")
 				s.advance(asked.ID)
@@ -32,7 +32,7 @@ func TestSlackFailure(t *testing.T) {
 				assert.Len(t, s.reads("owen"), 1)
 			})
 			t.Run(name+" always", func(t *testing.T) {
-				s := newWithSlack(t)
+				s := newCompany(t)
 				asked := s.posted(0)
 				s.decide(s.owen, asked.ID, "approve")
 				s.advance(asked.ID)
@@ -49,7 +49,7 @@ func TestSlackFailure(t *testing.T) {
 	})
 
 	t.Run("person is found although Slack fails once", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "users.lookupByEmail", Kind: "status", Status: 502, Times: 1})

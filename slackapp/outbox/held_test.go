@@ -1,4 +1,4 @@
-package activities_test
+package outbox_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 func TestExistingAccess(t *testing.T) {
 	t.Run("approver sees existing access only in applications where they decide", func(t *testing.T) {
 		t.Run("each approver sees only their own application", func(t *testing.T) {
-			s := newWithSlack(t)
+			s := newCompany(t)
 			olga := s.Person("Olga")
 			vault := s.Application("vault", olga)
 			secrets, keys := s.Entitlement(vault, "secrets"), s.Entitlement(vault, "keys")
@@ -23,7 +23,7 @@ func TestExistingAccess(t *testing.T) {
 			require.Contains(t, s.reads("olga")[0], "Already has in Vault:* Secrets")
 		})
 		t.Run("access from the same request counts once it is active", func(t *testing.T) {
-			s := newWithSlack(t)
+			s := newCompany(t)
 			olga := s.Person("Olga")
 			reader := s.Entitlement(s.crm, "reader", olga)
 			asked := s.Request(s.ann, 0, s.admin, reader)

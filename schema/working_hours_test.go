@@ -1,4 +1,4 @@
-package activities
+package schema
 
 import (
 	"testing"
@@ -35,7 +35,7 @@ func TestWorkingHours(t *testing.T) {
 			at, err := time.ParseInLocation("2006-01-02 15:04", c.at, zone)
 			require.NoError(t, err)
 			for _, as := range []*time.Location{zone, time.UTC, time.FixedZone("", -9*3600)} { // the location of t does not matter
-				assert.Equal(t, c.next, nextWorkingTime(at.In(as), zone).In(zone).Format("2006-01-02 15:04"), c.name)
+				assert.Equal(t, c.next, NextWorkingTime(at.In(as), zone).In(zone).Format("2006-01-02 15:04"), c.name)
 			}
 		}
 	})
@@ -52,7 +52,7 @@ func TestWorkingHours(t *testing.T) {
 					next = at
 				}
 				if at.Before(begin.AddDate(1, 0, 0)) {
-					require.True(t, next.Equal(nextWorkingTime(at, zone)), "%s in %s", at, name)
+					require.True(t, next.Equal(NextWorkingTime(at, zone)), "%s in %s", at, name)
 				}
 			}
 		}

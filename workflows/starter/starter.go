@@ -1,4 +1,6 @@
-package workflows
+// Package starter starts and signals runs. It needs the database, to know what is due and to describe a run, and Temporal's client.
+// The Slack app uses it after its acks, and the sweep for what the Slack app could not signal.
+package starter
 
 import (
 	"context"
@@ -15,10 +17,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
+	"accessbot/workflows"
 )
-
-// DefaultTaskQueue is the task queue of workflows and activities unless TEMPORAL_TASK_QUEUE names another.
-const DefaultTaskQueue = "access-requests"
 
 // retryAttributesAfter is how long runs are started without search attributes after the namespace did not know them.
 const retryAttributesAfter = 5 * time.Minute
@@ -43,13 +43,13 @@ func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal str
 	if !r.Due {
 		return nil
 	}
-	options := s.options(RequestWorkflowID(requestID), s.summary(r), fmt.Sprintf("Request #%d, items: %d", r.ID, r.Items))
-	in := AccessRequestInput{RequestID: requestID}
+	options := s.options(workflows.RequestWorkflowID(requestID), s.summary(r), fmt.Sprintf("Request #%d, items: %d", r.ID, r.Items))
+	in := workflows.AccessRequestInput{RequestID: requestID}
 	if time.Now().Unix() >= s.unknownUntil.Load() {
 		in.Attributes = true
 		options.TypedSearchAttributes = s.attributes(r)
 	}
-	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, AccessRequest, in)
+	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, workflows.AccessRequest, in)
 	if in.Attributes && isUnknownAttribute(err) {
 		s.unknownUntil.Store(time.Now().Add(retryAttributesAfter).Unix())
 		s.Log.Warn("search attributes unknown, runs start without them", "error", err)
@@ -68,8 +68,8 @@ func (s *Starter) StartEndAccess(ctx context.Context, claimID int64) error {
 		return fmt.Errorf("start ending claim %d: %w", claimID, err)
 	}
 	summary := fmt.Sprintf("Revoke %s / %s from %s", c.Application, c.Entitlement, s.person(c.HolderID, c.Holder))
-	options := s.options(EndWorkflowID(claimID), summary, "")
-	if _, err := s.Client.ExecuteWorkflow(ctx, options, EndAccess, EndAccessInput{ClaimID: claimID}); err != nil {
+	options := s.options(workflows.EndWorkflowID(claimID), summary, "")
+	if _, err := s.Client.ExecuteWorkflow(ctx, options, workflows.EndAccess, workflows.EndAccessInput{ClaimID: claimID}); err != nil {
 		return fmt.Errorf("start ending claim %d: %w", claimID, err)
 	}
 	return nil
@@ -103,11 +103,11 @@ func (s *Starter) summary(r schema.RequestSummary) string {
 
 func (s *Starter) attributes(r schema.RequestSummary) temporal.SearchAttributes {
 	attributes := []temporal.SearchAttributeUpdate{
-		AccessRequester.ValueSet(s.person(r.RequesterID, r.Requester)),
-		AccessApplication.ValueSet(bounded(r.Applications)),
+		workflows.AccessRequester.ValueSet(s.person(r.RequesterID, r.Requester)),
+		workflows.AccessApplication.ValueSet(workflows.Keywords(r.Applications)),
 	}
 	if r.EndsAt.Valid {
-		attributes = append(attributes, AccessUntil.ValueSet(r.EndsAt.Time.UTC().Truncate(time.Millisecond)))
+		attributes = append(attributes, workflows.AccessUntil.ValueSet(r.EndsAt.Time.UTC().Truncate(time.Millisecond)))
 	}
 	return temporal.NewSearchAttributes(attributes...)
 }

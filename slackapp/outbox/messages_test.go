@@ -1,8 +1,7 @@
-package activities_test
+package outbox_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -10,41 +9,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"accessbot/activities"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
-	"accessbot/slackapp/webapi"
 )
 
-// withSlack is a small company whose people are in a local Slack, except Zoe.
-type withSlack struct {
-	small
-	slack *slacksim.Workspace
-}
-
-func newWithSlack(t *testing.T) withSlack {
-	s := withSlack{small: newSmall(t)}
-	const token = "xoxb-test"
-	server, err := slacksim.New(slacksim.Config{BotToken: token, AppToken: "xapp-test", Users: []slacksim.User{
-		{Email: "ann@example.com", Name: "Ann"}, {Email: "owen@example.com", Name: "Owen"}, {Email: "olga@example.com", Name: "Olga"},
-	}})
-	require.NoError(t, err)
-	web := httptest.NewServer(server.Handler())
-	t.Cleanup(func() { server.Close(); web.Close() })
-	s.do.Slack = webapi.New(token, webapi.Options{APIURL: web.URL + "/api/", Timeout: activities.SlackTimeout, LongestWait: activities.SlackLongestWait})
-	s.slack = slacksim.Dial(web.URL)
-	return s
-}
-
 // sync makes one attempt to sync a request's messages.
-func (s withSlack) sync(request int64) (activities.SyncResult, error) {
-	return s.do.SyncMessages(context.Background(), activities.RequestInput{RequestID: request})
+func (s *company) sync(request int64) (outbox.SyncResult, error) {
+	return s.outbox.SyncMessages(context.Background(), outbox.SyncInput{RequestID: request})
 }
 
-func (s withSlack) synced(request int64) activities.SyncResult {
+func (s *company) synced(request int64) outbox.SyncResult {
 	s.t.Helper()
 	result, err := s.sync(request)
 	require.NoError(s.t, err)
@@ -52,7 +32,7 @@ func (s withSlack) synced(request int64) activities.SyncResult {
 }
 
 // posted is a request of Ann's whose messages were sent.
-func (s withSlack) posted(lasts time.Duration) schematest.Asked {
+func (s *company) posted(lasts time.Duration) schematest.Asked {
 	s.t.Helper()
 	asked := s.Request(s.ann, lasts, s.admin)
 	s.advance(asked.ID)
@@ -61,7 +41,7 @@ func (s withSlack) posted(lasts time.Duration) schematest.Asked {
 }
 
 // reads returns the texts of a person's messages, the newest last.
-func (s withSlack) reads(name string) []string {
+func (s *company) reads(name string) []string {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
@@ -73,7 +53,7 @@ func (s withSlack) reads(name string) []string {
 }
 
 // buttons returns the labels of the buttons of a person's message.
-func (s withSlack) buttons(name string, i int) []string {
+func (s *company) buttons(name string, i int) []string {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
@@ -82,7 +62,7 @@ func (s withSlack) buttons(name string, i int) []string {
 }
 
 // calls counts the calls of a Web API method.
-func (s withSlack) calls(method string) int {
+func (s *company) calls(method string) int {
 	s.t.Helper()
 	traffic, err := s.slack.Traffic(0)
 	require.NoError(s.t, err)
@@ -95,19 +75,19 @@ func (s withSlack) calls(method string) int {
 	return n
 }
 
-func (s withSlack) breakSlack(f slacksim.Fault) {
+func (s *company) breakSlack(f slacksim.Fault) {
 	s.t.Helper()
 	require.NoError(s.t, s.slack.Break(f))
 }
 
 // press decides with the buttons of the approver's newest copy.
-func (s withSlack) press(name string, person int64, approve bool) (schema.Decided, error) {
+func (s *company) press(name string, person int64, approve bool) (schema.Decided, error) {
 	s.t.Helper()
 	return s.decides(name, schema.Answer{PersonID: person, Approve: approve, Reason: "because"})
 }
 
 // decides records an answer with the buttons of the person's newest copy that has some.
-func (s withSlack) decides(name string, answer schema.Answer) (schema.Decided, error) {
+func (s *company) decides(name string, answer schema.Answer) (schema.Decided, error) {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
@@ -132,7 +112,7 @@ func (s withSlack) decides(name string, answer schema.Answer) (schema.Decided, e
 
 func TestMessageSync(t *testing.T) {
 	t.Run("each person gets one message and every copy stays current", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
 		asked := s.posted(0)
@@ -164,7 +144,7 @@ func TestMessageSync(t *testing.T) {
 	})
 
 	t.Run("message that was reserved but not posted is posted", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		for _, m := range []schema.Message{{Kind: "card", PersonID: s.ann}, {Kind: "approval", PersonID: s.owen, ItemIDs: asked.Items}} {
@@ -180,14 +160,14 @@ func TestMessageSync(t *testing.T) {
 	})
 
 	t.Run("concurrent syncs send once", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
 				_, err := s.sync(asked.ID)
-				assert.True(t, err == nil || activities.IsBusy(err), "%v", err)
+				assert.True(t, err == nil || outbox.IsBusy(err), "%v", err)
 			})
 		}
 		group.Wait()
@@ -198,7 +178,7 @@ func TestMessageSync(t *testing.T) {
 
 func TestOutcomeMessage(t *testing.T) {
 	t.Run("outcome is sent once when the access is active", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(0)
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -215,7 +195,7 @@ func TestOutcomeMessage(t *testing.T) {
 	})
 
 	t.Run("approval alone is sent if provisioning takes long", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(0)
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -231,7 +211,7 @@ func TestOutcomeMessage(t *testing.T) {
 	})
 
 	t.Run("retrying is shown in one sentence", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(0)
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -243,7 +223,7 @@ func TestOutcomeMessage(t *testing.T) {
 	})
 
 	t.Run("results are batched while others are pending", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader"), s.Entitlement(s.Application("wiki", olga), "reader"))
 		s.advance(asked.ID)
@@ -267,7 +247,7 @@ func TestOutcomeMessage(t *testing.T) {
 	})
 
 	t.Run("end is announced once the access is gone", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(72 * time.Hour)
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -300,7 +280,7 @@ func TestOutcomeMessage(t *testing.T) {
 	})
 
 	t.Run("access of less than a day has no advance notification", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(20 * time.Hour)
 		s.decide(s.owen, asked.ID, "approve")
 		s.advance(asked.ID)
@@ -316,7 +296,7 @@ func TestOutcomeMessage(t *testing.T) {
 
 func TestUnreachableApprover(t *testing.T) {
 	t.Run("unreachable approver is recorded and left out", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		// No Slack user has Zoe's e-mail address.
 		zoe, olga := s.Person("Zoe"), s.Person("Olga")
 		wiki := s.Application("wiki", zoe)
@@ -337,7 +317,7 @@ func TestUnreachableApprover(t *testing.T) {
 	})
 
 	t.Run("other approvers are asked at once", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		zoe, olga := s.Person("Zoe"), s.Person("Olga") // Zoe is first, and not in Slack
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki", zoe, olga), "reader"))
 		s.advance(asked.ID)
@@ -353,7 +333,7 @@ func TestUnreachableApprover(t *testing.T) {
 	})
 
 	t.Run("approver with a closed Slack account is left out", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		s.Manages(olga, s.ann)
 		s.Do(`update people set slack_user_id = $1 where id = $2`, slacksim.UserID("owen@example.com"), s.owen)
@@ -368,7 +348,7 @@ func TestUnreachableApprover(t *testing.T) {
 
 	t.Run("look-alike address gets no message", func(t *testing.T) {
 		t.Run("user with a look-alike address is refused", func(t *testing.T) {
-			s := newWithSlack(t)
+			s := newCompany(t)
 			kenji := s.Person("Kenji")
 			_, err := s.slack.AddUser(slacksim.User{ID: "U0LOOKALIKE", Email: "\u212aenji@example.com", Name: "Kenji"})
 			require.NoError(t, err)
@@ -382,7 +362,7 @@ func TestUnreachableApprover(t *testing.T) {
 			assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
 		})
 		t.Run("address that is not ASCII is not looked up", func(t *testing.T) {
-			s := newWithSlack(t)
+			s := newCompany(t)
 			kenji := s.Person("Kenji")
 			s.Do(`update people set email = $1 where id = $2`, "\u212aenji@example.com", kenji)
 			_, err := s.slack.AddUser(slacksim.User{ID: "U0LOOKALIKE", Email: "\u212aenji@example.com", Name: "Kenji"})
@@ -399,7 +379,7 @@ func TestUnreachableApprover(t *testing.T) {
 
 func TestSlackFault(t *testing.T) {
 	t.Run("failed message does not stop others", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1}) // the first: Owen's approval message
@@ -416,7 +396,7 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("refused blocks are sent as plain text and the request continues", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "error", Error: "invalid_blocks", Times: 1})
@@ -442,7 +422,7 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("outage does not delay access and messages are sent later", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(time.Hour)
 		s.decide(s.owen, asked.ID, "approve")
 		s.advance(asked.ID)
@@ -470,7 +450,7 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("rate limit is obeyed", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "ratelimited", RetryAfter: 7, Times: 1})
@@ -483,7 +463,7 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("deleted message is posted again", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(0)
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
@@ -502,13 +482,13 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("call without an answer is an error", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
 		s.breakSlack(slacksim.Fault{Method: "*", Kind: "slow", DelayMS: 60_000})
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()
-		_, err := s.do.SyncMessages(ctx, activities.RequestInput{RequestID: asked.ID})
+		_, err := s.outbox.SyncMessages(ctx, outbox.SyncInput{RequestID: asked.ID})
 		require.Error(t, err, "a result that is due in a second would loop")
 		require.NoError(t, s.slack.Mend())
 		s.synced(asked.ID)
@@ -516,7 +496,7 @@ func TestSlackFault(t *testing.T) {
 	})
 
 	t.Run("calls without an answer leave connections to other work", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		var requests []int64
 		for range 25 { // more than the pool has connections
 			requests = append(requests, s.Request(s.ann, 0, s.admin).ID)
@@ -529,16 +509,18 @@ func TestSlackFault(t *testing.T) {
 		var busy []error
 		for _, id := range requests {
 			group.Go(func() {
-				_, err := s.do.SyncMessages(ctx, activities.RequestInput{RequestID: id})
+				_, err := s.outbox.SyncMessages(ctx, outbox.SyncInput{RequestID: id})
 				mutex.Lock()
 				defer mutex.Unlock()
-				if activities.IsBusy(err) {
+				if outbox.IsBusy(err) {
 					busy = append(busy, err)
 				}
 			})
 		}
 		require.Eventually(t, func() bool { mutex.Lock(); defer mutex.Unlock(); return len(busy) > 0 }, 20*time.Second, 10*time.Millisecond)
-		assert.InDelta(t, 2.5, retryDelay(t, busy[0]).Seconds(), 0.5)
+		var retry *temporal.ApplicationError
+		require.ErrorAs(t, busy[0], &retry)
+		assert.InDelta(t, 2.5, retry.NextRetryDelay().Seconds(), 0.5)
 		quick, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		require.NoError(t, s.do.ProvisionAccess(quick, activities.ItemInput{ItemID: asked.Items[0]}), "provisioning does not wait for Slack")
@@ -550,7 +532,7 @@ func TestSlackFault(t *testing.T) {
 
 func TestOwnerNotification(t *testing.T) {
 	t.Run("owners are notified of failed items", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga, dana := s.Person("Olga"), s.Person("Dana")
 		s.Administrator(dana)
 		asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.Application("wiki", olga), "reader"))
@@ -583,7 +565,7 @@ func TestOwnerNotification(t *testing.T) {
 	})
 
 	t.Run("owners are notified of access before the claim and of overdue revocations", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		s.target.set("ann", "crm/admin", true)
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))

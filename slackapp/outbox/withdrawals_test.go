@@ -1,4 +1,4 @@
-package activities_test
+package outbox_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func TestWithdrawal(t *testing.T) {
 			{"by the requester", "olga", "Ann", true},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				s := newWithSlack(t)
+				s := newCompany(t)
 				olga := s.Person("Olga")
 				s.Manages(olga, s.ann)
 				asked := s.Request(s.ann, 0, s.admin)
@@ -44,7 +44,7 @@ func TestWithdrawal(t *testing.T) {
 	})
 
 	t.Run("requester is not notified of their own withdrawal", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.posted(0)
 		_, err := s.SlackApp.Withdraw(context.Background(), asked.ID, s.ann)
 		require.NoError(t, err)

@@ -1,4 +1,4 @@
-package views
+package words
 
 import (
 	"fmt"
@@ -7,42 +7,29 @@ import (
 	"accessbot/schema"
 )
 
-// reader is whom a problem is explained to.
-type reader int
+// Reader is whom a problem is explained to.
+type Reader int
 
+// Readers of problems.
 const (
-	toRequester reader = iota
-	toOwner            // and approvers, administrators, auditors and submitters
-	toOperator         // readers of runs in Temporal: no names of people or accounts, and no reasons
+	ToRequester Reader = iota
+	ToOwner            // and approvers, administrators, auditors and submitters
+	ToOperator         // readers of runs in Temporal: no names of people or accounts, and no reasons
 )
-
-// readerOf is the kind of reader that a person is for a request; 0: an owner.
-func readerOf(r *schema.Request, personID int64) reader {
-	if personID == r.RequesterID {
-		return toRequester
-	}
-	return toOwner
-}
 
 // ProblemForRuns is an item's problem for readers of runs in Temporal; empty: none.
 func ProblemForRuns(i schema.Item) string {
-	return problemWords(i.Problem, i.ApplicationName, "", toOperator)
+	return Problem(i.Problem, i.ApplicationName, "", ToOperator)
 }
 
 // ProblemForAudit is the same for auditors. app and requester are how they know the application and the person.
 func ProblemForAudit(p schema.Problem, app, requester string) string {
-	return problemWords(p, app, requester, toOwner)
+	return Problem(p, app, requester, ToOwner)
 }
 
-// problemOf is the same for the reader of a message about a request. All three are plain text, from problemWords.
-func problemOf(r *schema.Request, i schema.Item, to reader) string {
-	return problemWords(i.Problem, i.ApplicationName, r.Requester.Name, to)
-}
-
-// problemWords are the words of a problem, for use within a sentence about an access grant in an application app that requester
-// requested. No other place has any.
-func problemWords(p schema.Problem, app, requester string, to reader) string {
-	app = Cut(Clean(app), 80)
+// Problem is the words of a problem, in plain text, for use within a sentence about an access grant in an application app that
+// requester requested. No other place has any.
+func Problem(p schema.Problem, app, requester string, to Reader) string {
 	d := p.Details
 	switch p.Code {
 	case schema.NoProblem:
@@ -55,7 +42,7 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 	case schema.TargetRateLimited:
 		return "waiting for " + app + ", which limits how often we may call it"
 	case schema.TargetDenied:
-		if to == toRequester {
+		if to == ToRequester {
 			return "waiting until our connection to " + app + " is fixed; its owners have been notified"
 		}
 		return "waiting until our connection to " + app + " is fixed: it doesn't accept our credentials or configuration"
@@ -67,21 +54,21 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 		return "waiting for " + account(d, to) + " in " + app + ", which isn't ready yet"
 	case schema.WaitsForManualTask:
 		who := "an owner of " + app
-		if len(d.People) > 0 && to != toOperator {
+		if len(d.People) > 0 && to != ToOperator {
 			who = strings.Join(d.People, " or ")
 		}
 		return "waiting for " + who + " to set it up"
 	case schema.WaitsForInvitation:
 		who := "you"
 		switch {
-		case to == toOperator || to == toOwner && requester == "":
+		case to == ToOperator || to == ToOwner && requester == "":
 			who = "the requester"
-		case to == toOwner:
+		case to == ToOwner:
 			who = requester
 		}
 		return "waiting for " + who + " to accept the invitation to " + app
 	case schema.WaitsForTarget:
-		if d.WaitsFor == "" || to == toOperator {
+		if d.WaitsFor == "" || to == ToOperator {
 			return "waiting for " + app
 		}
 		return "waiting for " + d.WaitsFor
@@ -95,17 +82,17 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 		return "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and accounts aren't created there: ask one of its owners to set it up, then request access again"
 	case schema.AccountRefused:
 		words := "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and it can't be created"
-		if to == toOperator || d.Reason == "" {
+		if to == ToOperator || d.Reason == "" {
 			return words
 		}
 		return words + ": " + d.Reason
 	case schema.TargetRefused:
-		if to == toOperator {
+		if to == ToOperator {
 			return "the connector of " + app + " doesn't allow it"
 		}
 		return "the connector of " + app + " doesn't allow " + d.Name + ": it " + d.Reason
 	case schema.OwnerRefused:
-		if to == toOperator {
+		if to == ToOperator {
 			return "an owner can't set it up"
 		}
 		return "an owner can't set it up: " + d.Reason
@@ -113,12 +100,12 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 		if d.Cause == schema.NoProblem {
 			return "it waited too long"
 		}
-		return "it waited too long, " + problemWords(causeOf(p), app, requester, to)
+		return "it waited too long, " + Problem(causeOf(p), app, requester, to)
 	case schema.EndPassed:
 		if d.Cause == schema.NoProblem {
 			return "its end date passed before it was set up"
 		}
-		return "its end date passed while it was " + problemWords(causeOf(p), app, requester, to)
+		return "its end date passed while it was " + Problem(causeOf(p), app, requester, to)
 
 	case schema.NotApproved:
 		return "it isn't approved"
@@ -155,8 +142,8 @@ func problemWords(p schema.Problem, app, requester string, to reader) string {
 }
 
 // account names the account that a problem is about.
-func account(d schema.ProblemDetails, to reader) string {
-	if to == toOperator || d.Name == "" {
+func account(d schema.ProblemDetails, to Reader) string {
+	if to == ToOperator || d.Name == "" {
 		return "the account"
 	}
 	return "the account " + d.Name

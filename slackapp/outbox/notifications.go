@@ -1,4 +1,4 @@
-package activities
+package outbox
 
 import (
 	"context"
@@ -19,14 +19,14 @@ const (
 
 // SendNotifications syncs due notifications of one request, or of all with 0, the longest overdue first. A failed one is retried
 // later and does not stop the others.
-func (a *Activities) SendNotifications(ctx context.Context, requestID int64, limit int) error {
-	due, err := schema.DueNotifications(ctx, a.DB, requestID, limit)
+func (o *Outbox) SendNotifications(ctx context.Context, requestID int64, limit int) error {
+	due, err := schema.DueNotifications(ctx, o.DB, requestID, limit)
 	if err != nil {
 		return err
 	}
 	for _, id := range due {
-		_, err := a.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error {
-			return a.sendNotification(ctx, conn, id)
+		_, err := o.DB.Holding(ctx, schema.NotificationLock(id), func(conn *sqlx.Conn) error {
+			return o.sendNotification(ctx, conn, id)
 		})
 		if err == nil {
 			continue
@@ -34,8 +34,8 @@ func (a *Activities) SendNotifications(ctx context.Context, requestID int64, lim
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
 			return nil //nolint:nilerr // no time is left, the others stay due
 		}
-		a.Log.Warn("notification not sent, sweep retries", "notification", id, "error", err)
-		if err := schema.PostponeNotification(ctx, a.DB, id); err != nil {
+		o.Log.Warn("notification not sent, sweep retries", "notification", id, "error", err)
+		if err := schema.PostponeNotification(ctx, o.DB, id); err != nil {
 			return err
 		}
 		if isRateLimited(err) {
@@ -45,13 +45,13 @@ func (a *Activities) SendNotifications(ctx context.Context, requestID int64, lim
 	return nil
 }
 
-func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id int64) error {
+func (o *Outbox) sendNotification(ctx context.Context, conn *sqlx.Conn, id int64) error {
 	n, err := schema.NotificationByID(ctx, conn, id)
 	if err != nil {
 		return err
 	}
 	if n.Kind == reminder { // a late one is not sent at night either
-		wait, err := a.untilWorkingTime(ctx, conn, n.Readers[0])
+		wait, err := o.untilWorkingTime(ctx, conn, n.Readers[0])
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id i
 	}
 	var failed error
 	for _, person := range n.Readers {
-		if err := a.syncNotification(ctx, conn, n, person); err != nil {
+		if err := o.syncNotification(ctx, conn, n, person); err != nil {
 			failed = errors.Join(failed, err) // one failed message does not stop the others
 		}
 	}
@@ -86,7 +86,7 @@ func (a *Activities) sendNotification(ctx context.Context, conn *sqlx.Conn, id i
 	return schema.NotificationSynced(ctx, conn, n, later)
 }
 
-func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
+func (o *Outbox) syncNotification(ctx context.Context, conn *sqlx.Conn, n schema.Notice, person int64) error {
 	address, err := schema.AddressOf(ctx, conn, person)
 	if err != nil {
 		return err
@@ -98,16 +98,16 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 	if n.Kind != task && n.Kind != outage && m.Digest != "" {
 		return nil // sent once
 	}
-	found, err := a.findSlackUser(ctx, conn, &address) // before rendering: it may find the time zone
+	found, err := o.findSlackUser(ctx, conn, &address) // before rendering: it may find the time zone
 	if err != nil {
 		return err
 	}
-	message, err := a.renderNotification(ctx, conn, n, address, m.Digest != "")
+	message, err := o.renderNotification(ctx, conn, n, address, m.Digest != "")
 	if err != nil || message.Text == "" || views.Digest(message) == m.Digest {
 		return err
 	}
 	if found {
-		err = a.send(ctx, conn, m, address.UserID.String, message)
+		err = o.send(ctx, conn, m, address.UserID.String, message)
 	}
 	if found && !errors.Is(err, errNoReader) || m.Problem == notInSlack {
 		return err
@@ -121,12 +121,12 @@ func (a *Activities) syncNotification(ctx context.Context, conn *sqlx.Conn, n sc
 }
 
 // renderNotification renders a notification for one reader. It is empty if nothing was sent and nothing is left to tell.
-func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool,
+func (o *Outbox) renderNotification(ctx context.Context, q schema.Queryer, n schema.Notice, to schema.Address, sent bool,
 ) (views.Message, error) {
-	zone := a.zone(to.TimeZone).String()
+	zone := o.zone(to.TimeZone).String()
 	switch n.Kind {
 	case reminder:
-		return a.renderReminder(ctx, q, to.PersonID, zone)
+		return o.renderReminder(ctx, q, to.PersonID, zone)
 	case task:
 		task, err := schema.TaskByID(ctx, q, n.TaskID.Int64)
 		if err != nil {
@@ -134,14 +134,17 @@ func (a *Activities) renderNotification(ctx context.Context, q schema.Queryer, n
 		}
 		return views.Task(task, to.PersonID, zone), nil
 	case outage:
-		o, err := schema.OutageOf(ctx, q, n.ID, views.OutageShown)
-		if err != nil || !sent && o.Total == 0 {
+		out, err := schema.OutageOf(ctx, q, n.ID, views.OutageShown)
+		if err != nil || !sent && out.Total == 0 {
 			return views.Message{}, err
 		}
 		person, err := schema.PersonByID(ctx, q, to.PersonID)
-		return views.Outage(o, person.Administrator, zone), err
+		return views.Outage(out, person.Administrator, zone), err
 	default:
 		finding, err := schema.FindingsOf(ctx, q, n.ID, views.FindingShown)
 		return views.Finding(finding, zone), err
 	}
 }
+
+// zone is a person's time zone, or the default.
+func (o *Outbox) zone(name string) *time.Location { return schema.ZoneOf(name, o.DefaultTimeZone) }

@@ -1,18 +1,21 @@
-package activities_test
+package outbox_test
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
+
 	"accessbot/slackapp/slacksim"
 )
 
 func TestApprovalMessage(t *testing.T) {
 	t.Run("items that reach an approver later need a new message", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		asked := s.Request(s.ann, 0, s.admin, s.Entitlement(s.crm, "reader", olga))
 		s.advance(asked.ID)
@@ -43,7 +46,7 @@ func TestApprovalMessage(t *testing.T) {
 	})
 
 	t.Run("unchanged approval is not sent twice", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		s.Do(`insert into application_owners values ($1, $2)`, s.crm, olga)
 		asked := s.posted(0)
@@ -58,7 +61,7 @@ func TestApprovalMessage(t *testing.T) {
 
 	// Also while Slack shows an older version of the message than the database has.
 	t.Run("button decides only what its message shows", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		reader := s.Entitlement(s.crm, "reader", olga)
 		asked := s.Request(s.ann, 0, s.admin, reader)
@@ -82,7 +85,7 @@ func TestApprovalMessage(t *testing.T) {
 	})
 
 	t.Run("approver asked again in a later stage is notified", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		olga := s.Person("Olga")
 		s.Manages(olga, s.ann)
 		s.Policy(`
@@ -107,5 +110,34 @@ rules:
 		s.synced(asked.ID)
 		require.Contains(t, next.Approvers, "olga@example.com")
 		assert.Len(t, s.reads("olga"), 2, "Slack does not notify of an edit")
+	})
+
+	// The manager grants three days of a permanent request. The owner sees that, and it expires after three days.
+	t.Run("earlier end from the first stage applies in the second", func(t *testing.T) {
+		s := newCompany(t)
+		olga := s.Person("Olga")
+		s.Manages(olga, s.ann)
+		s.Policy(`
+rules:
+  - name: All
+    ask:
+      - approvers: [manager]
+      - approvers: [application owners]
+`)
+		asked := s.Request(s.ann, 0, s.admin)
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		earlier := s.Now().Add(3 * 24 * time.Hour)
+		_, err := s.decides("olga", schema.Answer{PersonID: olga, Approve: true, EndsAt: sql.NullTime{Time: earlier, Valid: true}})
+		require.NoError(t, err)
+		s.advance(asked.ID)
+		s.synced(asked.ID)
+		texts := s.reads("owen")
+		assert.Contains(t, texts[0], "sooner than requested")
+		assert.Contains(t, s.reads("ann")[0], "sooner than requested", "the requester is told")
+		s.Shift(4 * 24 * time.Hour)
+		_, err = s.press("owen", s.owen, true)
+		require.ErrorIs(t, err, schema.ErrEndPassed, "too late for Owen")
+		assert.Equal(t, "expired", s.advance(asked.ID).State, "the granted end has passed")
 	})
 }

@@ -1,4 +1,4 @@
-package activities_test
+package outbox_test
 
 import (
 	"testing"
@@ -12,13 +12,13 @@ import (
 // The confirmation says who was asked, and is edited when that changes.
 func TestSentForApproval(t *testing.T) {
 	t.Run("request with an approver", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		s.posted(0)
 		require.Contains(t, s.reads("ann")[0], "#1001 has been successfully created and sent for approval")
 		require.Zero(t, s.calls("chat.update"), "in the first version")
 	})
 	t.Run("request whose run has not started", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.synced(asked.ID) // the sweep does this
 		require.Contains(t, s.reads("ann")[0], "#1001 has been created. We'll send it for approval as soon as our systems are back.")
@@ -34,7 +34,7 @@ rules:
     ask: [{approvers: [application owners], required_approvals: 2}]
 `
 	t.Run("request without an approver and an administrator in Slack", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		s.Policy(twoApprovals)
 		olga := s.Person("Olga")
 		s.Administrator(olga)
@@ -56,7 +56,7 @@ rules:
 		require.Contains(t, s.reads("ann")[0], "successfully created and sent for approval")
 	})
 	t.Run("request without an approver and no administrator in Slack", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		s.Policy(twoApprovals)
 		s.Administrator(s.Person("Zoe"))
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki"), "reader"))
@@ -66,7 +66,7 @@ rules:
 		require.NotContains(t, s.reads("ann")[0], "has been notified")
 	})
 	t.Run("request without an approver while the notification fails", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		s.Policy(twoApprovals)
 		s.Administrator(s.Person("Olga"))
 		asked := s.Request(s.ann, 0, s.Entitlement(s.Application("wiki"), "reader"))
@@ -79,7 +79,7 @@ rules:
 		require.Contains(t, s.reads("ann")[0], "An administrator has been notified.")
 	})
 	t.Run("request approved by policy", func(t *testing.T) {
-		s := newWithSlack(t)
+		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.Do(`insert into decisions (item_id, stage, stages, required_approvals, outcome, basis, policy_version, terms)
 		      select $1, 1, 1, 1, 'approve', 'a rule', policy_version, request_terms(id) from access_requests`, asked.Items[0])

@@ -1,4 +1,4 @@
-package activities
+package outbox
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"accessbot/schema"
@@ -25,25 +26,25 @@ const (
 var errNoReader = errors.New("the reader's Slack account is closed")
 
 // send posts a message, or edits it if it was posted, and records its digest. It returns errNoReader unwrapped.
-func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
+func (o *Outbox) send(ctx context.Context, q schema.Queryer, m schema.Message, userID string, message views.Message) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < SlackTimeout {
 		return context.DeadlineExceeded // a call that is cut off may be posted twice: leave it to the next sync
 	}
 	digest := views.Digest(message)
-	err := a.deliver(ctx, &m, userID, message)
+	err := o.deliver(ctx, &m, userID, message)
 	// What Slack accepted is recorded, even if this sync is cancelled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if isSlackError(err, refusedContent...) {
 		// Its layout breaks one of Slack's rules. The text must still arrive.
-		a.Log.Error("message refused by slack, plain text sent", "message", m.ID, "kind", m.Kind, "error", err)
+		o.Log.Error("message refused by slack, plain text sent", "message", m.ID, "kind", m.Kind, "error", err)
 		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", Action: schema.MessageRefused, Alert: true, RequestID: m.RequestID,
 			Details: map[string]any{"kind": m.Kind, "error": err.Error()}}); err != nil {
 			return err
 		}
 		m.Problem = "refused by Slack, plain text sent"
-		if err = a.deliver(ctx, &m, userID, message.WithoutLayout()); isSlackError(err, refusedContent...) {
-			err = a.deliver(ctx, &m, userID, views.Plain(message.Text))
+		if err = o.deliver(ctx, &m, userID, message.WithoutLayout()); isSlackError(err, refusedContent...) {
+			err = o.deliver(ctx, &m, userID, views.Plain(message.Text))
 		}
 	}
 	switch {
@@ -72,7 +73,7 @@ func (a *Activities) send(ctx context.Context, q schema.Queryer, m schema.Messag
 	}
 }
 
-func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID string, message views.Message) error {
+func (o *Outbox) deliver(ctx context.Context, m *schema.Message, userID string, message views.Message) error {
 	options := []slack.MsgOption{
 		slack.MsgOptionText(message.Text, false), // escaped by the views
 		slack.MsgOptionBlocks(message.Blocks...),
@@ -80,10 +81,10 @@ func (a *Activities) deliver(ctx context.Context, m *schema.Message, userID stri
 		slack.MsgOptionDisableMediaUnfurl(),
 	}
 	if m.TS != "" {
-		_, _, _, err := a.Slack.UpdateMessageContext(ctx, m.Channel, m.TS, options...)
+		_, _, _, err := o.Slack.UpdateMessageContext(ctx, m.Channel, m.TS, options...)
 		return err
 	}
-	channel, ts, err := a.Slack.PostMessageContext(ctx, userID, options...)
+	channel, ts, err := o.Slack.PostMessageContext(ctx, userID, options...)
 	if err != nil {
 		return err
 	}
@@ -130,4 +131,21 @@ func retrySlack(err error) error {
 		options.NextRetryDelay = limited.RetryAfter
 	}
 	return temporal.NewApplicationErrorWithOptions(err.Error(), "Slack", options)
+}
+
+// IsBusy tells whether err says that another sync of the request is running, or as many as may. Nothing was tried, and nothing is
+// wrong.
+func IsBusy(err error) bool { return errors.Is(err, schema.ErrBusy) }
+
+// retryBusy makes a benign error that is retried less and less often.
+func retryBusy(ctx context.Context, err error) error {
+	options := temporal.ApplicationErrorOptions{Cause: err, Category: temporal.ApplicationErrorCategoryBenign}
+	if IsBusy(err) {
+		attempt := int32(1)
+		if activity.IsActivity(ctx) {
+			attempt = activity.GetInfo(ctx).Attempt
+		}
+		options.NextRetryDelay = schema.BusyRetry(attempt)
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "Busy", options)
 }
