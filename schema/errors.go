@@ -3,6 +3,7 @@ package schema
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -54,4 +55,14 @@ func mapError(err error) error {
 		return known
 	}
 	return err
+}
+
+// NeedsRole adds to an error with which PostgreSQL refuses a login, or lacks a right, which role is needed. Other errors stay as
+// they are.
+func NeedsRole(err error, role string) error {
+	var e *pq.Error
+	if !errors.As(err, &e) || e.Code.Class() != pqerror.ClassInvalidAuthorizationSpecification && e.Code != pqerror.InsufficientPrivilege {
+		return err
+	}
+	return fmt.Errorf("PostgreSQL refuses: set DATABASE_URL to the URL of %s: %w", role, err)
 }

@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-	"go.temporal.io/sdk/client"
-	tlog "go.temporal.io/sdk/log"
 
 	"accessbot/schema"
 	"accessbot/slackapp/webapi"
+	"accessbot/worker/program"
 	"accessbot/workflows/starter"
 )
 
@@ -58,20 +57,19 @@ type app struct {
 // run serves Slack until ctx is done, and then finishes what it has acknowledged. Slack, the database and Temporal may be down when
 // it starts; only an invalid configuration is an error.
 func run(ctx context.Context, c config, log *slog.Logger) error {
-	db, err := schema.Open(c.databaseURL, connections)
+	db, err := schema.Open(c.DatabaseURL.Reveal(), connections)
 	if err != nil {
 		return err
 	}
 	defer db.Close() // the process ends
-	later, err := schema.Open(c.databaseURL, laterConnections)
+	later, err := schema.Open(c.DatabaseURL.Reveal(), laterConnections)
 	if err != nil {
 		return err
 	}
 	defer later.Close() // as above
-	c.temporal.Logger = tlog.NewStructuredLogger(log)
-	temporal, err := client.NewLazyClient(c.temporal)
+	temporal, err := c.NewTemporal(log)
 	if err != nil {
-		return fmt.Errorf("the TEMPORAL_* settings: %w", err)
+		return err
 	}
 	defer temporal.Close()
 	a := &app{
@@ -80,14 +78,14 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		jobs:    newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
 		opens:   newJobs(workersAtOnce, waitingAtOnce, waitingOfUser, log),
 		signals: newJobs(wakesAtOnce, waitingAtOnce, waitingOfUser, log),
-		starter: &starter.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: later, ShowPeople: c.showPeople, Log: log},
+		starter: &starter.Starter{Client: temporal, TaskQueue: c.TaskQueue, DB: later, ShowPeople: c.ShowPeople, Log: log},
 	}
 	for _, j := range []*jobs{a.jobs, a.opens, a.signals} {
 		j.begin = c.beginWork
 	}
 	listener := c.listener
 	if listener == nil {
-		if listener, err = net.Listen("tcp", c.listenAddr); err != nil {
+		if listener, err = net.Listen("tcp", string(c.ListenAddr)); err != nil {
 			return fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
 	}
@@ -107,7 +105,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		}
 		a.later = a.with(later)
 		server.open()
-		log.Info("Slack app started", "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
+		log.Info("Slack app started", "version", program.Version(), "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
 		if c.socketMode() {
 			if err := a.serveSocket(ctx); err != nil {
 				stop(err)
@@ -139,5 +137,7 @@ func (a *app) with(db *schema.DB) *app {
 }
 
 func newSlack(c config, log *slog.Logger) *slack.Client {
-	return webapi.New(c.botToken, webapi.Options{APIURL: c.apiURL, AppToken: c.appToken, Timeout: slackTimeout, Log: log})
+	return webapi.New(c.BotToken.Reveal(), webapi.Options{
+		APIURL: string(c.SlackAPIURL), AppToken: c.AppToken.Reveal(), Timeout: slackTimeout, Log: log,
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,43 +15,69 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/client"
 
 	"accessbot/slackapp/slacksim"
+	"accessbot/worker/program"
+	"accessbot/workflows"
 )
 
 func TestStartup(t *testing.T) {
 	t.Run("every wrong setting is reported at once", func(t *testing.T) {
-		_, err := configure(func(name string) string {
-			return map[string]string{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"}[name]
-		})
+		_, err := configure(program.Environment{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"})
 		for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
 			require.ErrorContains(t, err, name+": ")
 		}
-		settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
-		_, err = configure(func(name string) string { return settings[name] })
+		settings := program.Environment{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1"}
+		_, err = configure(settings)
 		require.ErrorContains(t, err, "SLACK_SIGNING_SECRET", "over HTTP it does not start without")
 		settings["SLACK_APP_TOKEN"] = "xapp-1"
-		c, err := configure(func(name string) string { return settings[name] })
+		c, err := configure(settings)
 		require.NoError(t, err)
 		require.True(t, c.socketMode())
-		require.Equal(t, "127.0.0.1:3000", c.listenAddr)
-		require.Equal(t, "UTC", c.timeZone)
-		require.Equal(t, "access-requests", c.taskQueue)
-		require.True(t, c.showPeople)
+		require.Equal(t, "127.0.0.1:3000", string(c.ListenAddr))
+		require.Equal(t, "UTC", string(c.DefaultTimeZone))
+		require.Equal(t, workflows.DefaultTaskQueue, c.TaskQueue)
+		require.Equal(t, userLimit, c.limit)
+		require.True(t, c.ShowPeople)
 		settings["TEMPORAL_SHOW_PEOPLE"] = "false"
-		c, err = configure(func(name string) string { return settings[name] })
+		c, err = configure(settings)
 		require.NoError(t, err)
-		require.False(t, c.showPeople)
+		require.False(t, c.ShowPeople)
+	})
+
+	t.Run("tokens in each other's place are refused and not shown", func(t *testing.T) {
+		_, err := configure(program.Environment{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xapp-hunter2", "SLACK_APP_TOKEN": "xoxb-hunter2"})
+		require.ErrorContains(t, err, "SLACK_BOT_TOKEN: the value is something else: set it to the app's bot token, which starts with xoxb-")
+		require.ErrorContains(t, err, "SLACK_APP_TOKEN: the value is something else: set it to an app-level token, which starts with xapp-")
+		require.NotContains(t, err.Error(), "hunter2")
+	})
+
+	t.Run("limits are in range and in order", func(t *testing.T) {
+		_, err := configure(program.Environment{"MAX_OPEN_REQUESTS": "10001", "MAX_REQUESTS_PER_MINUTE": "200", "MAX_ACTIONS_PER_MINUTE": "199"})
+		require.ErrorContains(t, err, `MAX_OPEN_REQUESTS: "10001" is too large: set it to a number from 1 to 10000`)
+		require.ErrorContains(t, err, "MAX_REQUESTS_PER_MINUTE: 200 is more than MAX_ACTIONS_PER_MINUTE (199): set it to at most MAX_ACTIONS_PER_MINUTE")
+	})
+
+	t.Run("program explains itself, and starts without arguments", func(t *testing.T) {
+		var out bytes.Buffer
+		started := func(args ...string) error {
+			return start(t.Context(), &program.Process{Args: args, Stdout: &out, Stderr: &out})
+		}
+		require.NoError(t, started("--help"))
+		require.Contains(t, out.String(), "as accessbot_slackapp")
+		require.NoError(t, started("--version"))
+		require.Contains(t, out.String(), "commit")
+		require.ErrorContains(t, started("migrate"), "unexpected argument migrate")
+		require.ErrorContains(t, started(), "DATABASE_URL: not set")
 	})
 
 	t.Run("removed setting stops the start", func(t *testing.T) {
 		for _, name := range []string{"REMIND_AFTER", "ESCALATE_AFTER", "EXPIRE_AFTER", "MAX_DAYS", "BIND_BY_EMAIL"} {
-			settings := map[string]string{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
-			_, err := configure(func(name string) string { return settings[name] })
+			settings := program.Environment{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+			_, err := configure(settings)
 			require.NoError(t, err)
 			settings[name] = "true"
-			_, err = configure(func(name string) string { return settings[name] })
+			_, err = configure(settings)
 			require.ErrorContains(t, err, name+": no longer a setting")
 		}
 	})
@@ -124,11 +151,9 @@ func alone(t *testing.T, token string) (*slacksim.Workspace, config) {
 	t.Cleanup(web.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	return slacksim.Dial(web.URL), config{
-		databaseURL: "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", temporal: client.Options{HostPort: "127.0.0.1:1"},
-		botToken: token, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC",
-		limit: unlimited,
-	}
+	c := testConfig(program.Secret(token), web.URL)
+	c.DatabaseURL, c.listener = "postgres://someuser@127.0.0.1:1/nothing?sslmode=disable", l
+	return slacksim.Dial(web.URL), c
 }
 
 func TestHomeTab(t *testing.T) {

@@ -29,7 +29,7 @@ func bare(t testing.TB, log *syncBuffer) *app {
 	db, err := schema.Open("postgres://no-one@127.0.0.1:1/none?connect_timeout=1", 1)
 	require.NoError(t, err)
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	c := config{signingSecret: secret, botToken: botToken, apiURL: "http://127.0.0.1:1/api/", timeZone: "UTC", bindByEmail: true}
+	c := testConfig(botToken, "http://127.0.0.1:1")
 	a := &app{config: c, log: logger, db: db, slack: newSlack(c, logger), home: workspace{teamID: "T1", botID: "B1", appID: "A1"},
 		users: &users{}, recording: &sync.WaitGroup{},
 		limiter: newLimiter(unlimited), places: make(chan struct{}, 10),

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"accessbot/worker/program"
 )
 
 // maxBody is more than Slack ever sends: a view has at most 250 KB.
@@ -26,40 +28,29 @@ type server struct {
 func (a *app) server() *server {
 	s := &server{app: a}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.readyz)
+	program.HandleHealth(mux, s.checkReady)
 	if !a.config.socketMode() {
 		mux.HandleFunc("POST /slack/events", s.signed(s.app.event))
 		mux.HandleFunc("POST /slack/interactivity", s.signed(s.interaction))
 		mux.HandleFunc("POST /slack/options", s.signed(s.interaction))
 	}
-	s.http = &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      15 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
+	s.http = program.NewServer(mux)
 	return s
 }
 
 // open starts to accept payloads.
 func (s *server) open() { s.ready.Store(true) }
 
-func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+// checkReady checks that Slack has said which app this is, and that the database answers.
+func (s *server) checkReady(ctx context.Context) error {
 	if !s.ready.Load() {
-		say(w, http.StatusServiceUnavailable, "waiting for Slack")
-		return
+		return errors.New("waiting for Slack")
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-	defer cancel()
 	if err := s.app.db.PingContext(ctx); err != nil {
 		s.app.log.Warn("not ready", "error", err)
-		say(w, http.StatusServiceUnavailable, "database unreachable")
-		return
+		return errors.New("database unavailable")
 	}
-	say(w, http.StatusOK, "ok")
+	return nil
 }
 
 // signed accepts only requests that Slack signed: it reads a payload from the body, acknowledges it, and does the work after it.
@@ -70,19 +61,19 @@ func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFun
 		if err != nil {
 			var tooLarge *http.MaxBytesError
 			if errors.As(err, &tooLarge) {
-				say(w, http.StatusRequestEntityTooLarge, "too large")
+				program.Say(w, http.StatusRequestEntityTooLarge, "too large")
 				return
 			}
-			say(w, http.StatusBadRequest, "read body failed")
+			program.Say(w, http.StatusBadRequest, "read body failed")
 			return
 		}
-		if err := verify(r.Header, body, s.app.config.signingSecret); err != nil {
+		if err := verify(r.Header, body, s.app.config.SigningSecret.Reveal()); err != nil {
 			s.app.log.Warn("bad Slack signature", "route", r.URL.Path, "error", err)
-			say(w, http.StatusUnauthorized, "not signed by Slack")
+			program.Say(w, http.StatusUnauthorized, "not signed by Slack")
 			return
 		}
 		if !s.ready.Load() {
-			say(w, http.StatusServiceUnavailable, "starting")
+			program.Say(w, http.StatusServiceUnavailable, "starting")
 			return
 		}
 		p, err := read(body)
@@ -92,7 +83,7 @@ func (s *server) signed(read func(body []byte) (payload, error)) http.HandlerFun
 			if errors.Is(err, errNoPayload) {
 				text = err.Error()
 			}
-			say(w, http.StatusBadRequest, text)
+			program.Say(w, http.StatusBadRequest, text)
 			return
 		}
 		ack, follow, err := s.app.take(received, p)
@@ -131,9 +122,9 @@ func (s *server) interaction(body []byte) (payload, error) {
 func (s *server) answer(w http.ResponseWriter, ack any, err error) {
 	switch {
 	case errors.Is(err, errElsewhere):
-		say(w, http.StatusForbidden, err.Error())
+		program.Say(w, http.StatusForbidden, err.Error())
 	case err != nil:
-		say(w, http.StatusInternalServerError, err.Error())
+		program.Say(w, http.StatusInternalServerError, err.Error())
 	case ack == nil:
 		w.WriteHeader(http.StatusOK)
 	default:
@@ -142,11 +133,4 @@ func (s *server) answer(w http.ResponseWriter, ack any, err error) {
 			s.app.log.Warn("send response failed", "error", err)
 		}
 	}
-}
-
-// say responds in plain text. It ignores callers that have gone.
-func say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n")
 }

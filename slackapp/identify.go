@@ -13,6 +13,7 @@ import (
 
 	"accessbot/schema"
 	"accessbot/slackapp/views"
+	"accessbot/worker/program"
 )
 
 // How long Slack's data about a user is cached: whether they are a full member, and their time zone.
@@ -34,7 +35,7 @@ func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
 	switch {
 	case errors.Is(err, schema.ErrNotBound):
 		if user, err = a.slackUser(ctx, userID); err == nil {
-			person, err = a.db.BindSlackUser(ctx, user, a.config.bindByEmail)
+			person, err = a.db.BindSlackUser(ctx, user, a.config.MatchByEmail)
 		}
 	case err == nil:
 		err = a.stillMember(ctx, userID)
@@ -61,7 +62,7 @@ func (a *app) recheckUser(ctx context.Context, userID string) (schema.Person, er
 			a.log.Error("compare Slack email failed", "user", userID, "error", err)
 		}
 	case errors.Is(err, schema.ErrNotBound):
-		person, err = a.db.BindSlackUser(ctx, user, a.config.bindByEmail)
+		person, err = a.db.BindSlackUser(ctx, user, a.config.MatchByEmail)
 	}
 	return usable(person, user, err)
 }
@@ -148,7 +149,7 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 
 // zoneOf returns the time zone that a person's dates are in: the directory's, else the Slack profile's, else the default.
 func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string {
-	if knownZone(p.TimeZone) {
+	if program.KnownTimeZone(p.TimeZone) {
 		return p.TimeZone
 	}
 	user, known := a.users.get(userID, zoneFor)
@@ -158,10 +159,10 @@ func (a *app) zoneOf(ctx context.Context, p schema.Person, userID string) string
 			a.log.Warn("look up time zone failed, using the default", "user", userID, "error", err)
 		}
 	}
-	if knownZone(user.TimeZone) {
+	if program.KnownTimeZone(user.TimeZone) {
 		return user.TimeZone
 	}
-	return a.config.timeZone
+	return string(a.config.DefaultTimeZone)
 }
 
 // users caches Slack's data about users, which every form, button and Home tab needs.

@@ -4,22 +4,26 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
+
+	"accessbot/worker/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	config, err := configure(os.Getenv)
-	if err == nil {
-		err = run(ctx, config, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
-	}
+// command is what the program does; it has no other commands.
+type command struct{ program.Commands }
+
+func main() { program.Main("slackapp", start) }
+
+// start is the whole program.
+func start(ctx context.Context, p *program.Process) error {
+	const description = "Runs accessbot's Slack app (as accessbot_slackapp). It has no commands; settings are environment variables."
+	return program.Execute(ctx, p, "slackapp", description, &command{})
+}
+
+// Run runs the app until ctx is done.
+func (*command) Run(ctx context.Context, p *program.Process) error {
+	config, err := configure(p.Environ)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "slackapp:", err)
-		os.Exit(1) //nolint:gocritic // stop only restores signals, and the process ends
+		return err
 	}
+	return run(ctx, config, p.Log())
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"accessbot/worker/program"
 )
 
 // quiet is a proxy for PostgreSQL that can withhold its responses: connections stay open without an answer.
@@ -118,11 +120,11 @@ func onBothTransportsSilent(t *testing.T, test func(s *stage, q *quiet)) {
 		t.Run(transport(socket), func(t *testing.T) {
 			var q *quiet
 			s := newStage(t, 1, socket, func(c *config) {
-				u, err := url.Parse(c.databaseURL)
+				u, err := url.Parse(c.DatabaseURL.Reveal())
 				require.NoError(t, err)
 				q = newQuiet(t, u.Host)
 				u.Host = q.address
-				c.databaseURL = u.String()
+				c.DatabaseURL = program.Secret(u.String())
 			})
 			test(s, q)
 		})

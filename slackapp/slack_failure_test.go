@@ -165,7 +165,7 @@ func TestSlackFailure(t *testing.T) {
 		s := newStage(t, 1, false)
 		alice, log := s.as("alice"), slog.New(slog.DiscardHandler)
 		alice.OpenHome()
-		a := &app{slack: newSlack(config{botToken: botToken, apiURL: s.slack.Address() + "/api/"}, log), log: log}
+		a := &app{slack: newSlack(testConfig(botToken, s.slack.Address()), log), log: log}
 		for name, fault := range failures {
 			before := len(alice.Messages())
 			s.failing("chat.postMessage", fault, 1)

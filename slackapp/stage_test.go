@@ -27,6 +27,7 @@ import (
 	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/slacksim"
 	"accessbot/slackapp/views"
+	"accessbot/worker/program"
 )
 
 // stage is the whole Slack app, started as main does, between a local Slack and a real PostgreSQL with the sample directory in
@@ -103,13 +104,10 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 	}
 	t.Cleanup(s.stop)
 	for _, l := range listeners {
-		c := config{
-			databaseURL: s.db.RoleURL("accessbot_slackapp"), temporal: client.Options{HostPort: "127.0.0.1:1"}, taskQueue: "test",
-			botToken: botToken, signingSecret: secret, apiURL: web.URL + "/api/", listener: l, timeZone: "UTC", bindByEmail: true,
-			limit: unlimited,
-		}
+		c := testConfig(botToken, web.URL)
+		c.DatabaseURL, c.listener = program.Secret(s.db.RoleURL("accessbot_slackapp")), l
 		if socket {
-			c.appToken = appToken
+			c.AppToken = appToken
 		}
 		for _, f := range change {
 			f(&c)
@@ -307,4 +305,15 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// testConfig is the app's configuration for a local Slack, without limits, Temporal and a database.
+func testConfig(token program.Secret, slackURL string) config {
+	return config{
+		Common: program.Common{
+			Temporal: client.Options{HostPort: "127.0.0.1:1"}, TaskQueue: "test", BotToken: token,
+			SlackAPIURL: program.RootURL(slackURL + "/api/"), DefaultTimeZone: "UTC",
+		},
+		SigningSecret: secret, MatchByEmail: true, limit: unlimited,
+	}
 }

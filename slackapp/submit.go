@@ -81,7 +81,7 @@ func (a *app) record(ctx context.Context, viewID string, personID int64, s *subm
 		return schema.Receipt{}, err
 	}
 	s.checkShown(&draft)
-	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota}
+	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota()}
 	result.ReasonKey, result.Note = s.why(reasons)
 	result.EndsAt, result.EndsOn = s.ends(&draft, now, policy.Defaults.MaxDays)
 	zone, err := time.LoadLocation(draft.TimeZone)

@@ -299,7 +299,7 @@ func TestSubmission(t *testing.T) {
 	})
 
 	t.Run("quota is reported at the form", func(t *testing.T) {
-		s := newStage(t, 2, false, func(c *config) { c.quota = schema.Quota{Open: 2, PerMinute: 3} })
+		s := newStage(t, 2, false, func(c *config) { c.MaxOpenRequests, c.MaxRequestsPerMinute = 2, 3 })
 		alice := s.as("alice")
 		submit := func(grant string) map[string]string {
 			s.openForm(alice)

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 func TestTemporalTLS(t *testing.T) {
@@ -27,7 +28,8 @@ func TestTemporalTLS(t *testing.T) {
 			accepted.Add(1)
 			return true
 		})
-		for name, value := range map[string]string{
+		settings := program.Environment{
+			"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "secret",
 			"TEMPORAL_CONFIG_FILE":             os.DevNull,
 			"TEMPORAL_ADDRESS":                 address,
 			"TEMPORAL_API_KEY":                 "a-key",
@@ -35,14 +37,11 @@ func TestTemporalTLS(t *testing.T) {
 			"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
 			"TEMPORAL_TLS_CLIENT_CERT_PATH":    cert,
 			"TEMPORAL_TLS_CLIENT_KEY_PATH":     key,
-		} {
-			t.Setenv(name, value)
 		}
-		settings := map[string]string{"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "secret"}
 		connect := func() error {
-			c, err := configure(func(name string) string { return settings[name] })
+			c, err := configure(settings)
 			require.NoError(t, err)
-			temporal, err := client.DialContext(t.Context(), c.temporal)
+			temporal, err := client.DialContext(t.Context(), c.Temporal)
 			if err != nil {
 				return err
 			}
@@ -53,8 +52,8 @@ func TestTemporalTLS(t *testing.T) {
 		require.NoError(t, connect())
 		require.Positive(t, accepted.Load())
 
-		t.Setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "")
-		t.Setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", "")
+		delete(settings, "TEMPORAL_TLS_CLIENT_CERT_PATH")
+		delete(settings, "TEMPORAL_TLS_CLIENT_KEY_PATH")
 		schematest.Refuses(t, "certificate required", connect)
 	})
 }

@@ -162,7 +162,7 @@ func TestSlackUser(t *testing.T) {
 	})
 
 	t.Run("only the directory names Slack users if e-mail does not count", func(t *testing.T) {
-		s := newStage(t, 1, false, func(c *config) { c.bindByEmail = false })
+		s := newStage(t, 1, false, func(c *config) { c.MatchByEmail = false })
 		alice := s.as("alice")
 		alice.OpenHome()
 		for _, said := range []string{"The directory doesn't name your Slack user ID (" + slacksim.UserID("alice@example.com") + ")", "Dana Levi", "Noor Haddad"} {

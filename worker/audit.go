@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,50 +15,24 @@ import (
 
 	"accessbot/schema"
 	"accessbot/schema/words"
+	"accessbot/worker/program"
 )
 
-const auditUsage = "usage: worker audit verify [--checkpoint SEQUENCE:HASH | --checkpoint FILE], or " +
-	"worker audit export [--format csv|json] [--from DATE] [--to DATE]"
-
-// audit verifies or exports the audit. It only reads, as accessbot_auditor.
-func audit(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		return errors.New(auditUsage)
-	}
-	flags := flag.NewFlagSet("audit "+args[0], flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	var execute func(db *schema.DB) error
-	switch args[0] {
-	case "verify":
-		checkpoint := flags.String("checkpoint", "", "a kept checkpoint, as `SEQUENCE:HASH`, or a file with one per line")
-		execute = func(db *schema.DB) error { return verifyAudit(ctx, db, *checkpoint, stdout) }
-	case "export":
-		format := flags.String("format", "csv", "`csv`, or json with one object per line")
-		from := flags.String("from", "", "submitted at or after this `DATE` (UTC) or time (RFC 3339)")
-		to := flags.String("to", "", "submitted before this `DATE` or time")
-		execute = func(db *schema.DB) error { return exportAudit(ctx, db, *format, *from, *to, stdout, stderr) }
-	default:
-		return errors.New(auditUsage)
-	}
-	if err := flags.Parse(args[1:]); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return errors.New(auditUsage)
-	}
-	db, err := openDatabase(getenv, 2)
-	if err != nil {
-		return err
-	}
-	defer db.Close() // the process ends
-	return execute(db)
+// verifyCommand verifies the audit. It only reads.
+type verifyCommand struct {
+	Checkpoint string `placeholder:"SEQUENCE:HASH" help:"Also check that this checkpoint is in the chain, or those in this file."`
 }
 
-func verifyAudit(ctx context.Context, db *schema.DB, checkpoint string, stdout io.Writer) error {
-	checkpoints, err := readCheckpoints(checkpoint)
+// Run verifies it.
+func (c *verifyCommand) Run(ctx context.Context, p *program.Process) error {
+	checkpoints, err := readCheckpoints(c.Checkpoint)
 	if err != nil {
 		return err
 	}
+	return withDatabase(p, auditorRole, func(db *schema.DB) error { return verifyAudit(ctx, db, checkpoints, p.Stdout) })
+}
+
+func verifyAudit(ctx context.Context, db *schema.DB, checkpoints []schema.Checkpoint, stdout io.Writer) error {
 	v, err := db.VerifyAudit(ctx, checkpoints, func(finding string) { fmt.Fprintln(stdout, "WRONG  "+finding) })
 	if err != nil {
 		return err
@@ -115,22 +88,25 @@ func parseCheckpoint(text string) (schema.Checkpoint, error) {
 	return schema.Checkpoint{Number: n, Hash: sum}, nil
 }
 
-func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, stdout, stderr io.Writer) error {
-	since, err := parseTime("--from", from)
-	if err != nil {
-		return err
-	}
-	before, err := parseTime("--to", to)
-	if err != nil {
-		return err
-	}
+// exportCommand exports all requested items. It only reads.
+type exportCommand struct {
+	Format string  `enum:"csv,json" default:"csv" placeholder:"csv|json" help:"csv by default, or json with one object per line."`
+	From   instant `placeholder:"DATE" help:"Only items submitted at or after this date (UTC) or time (RFC 3339)."`
+	To     instant `placeholder:"DATE" help:"Only items submitted before this date or time."`
+}
+
+// Run exports them.
+func (c *exportCommand) Run(ctx context.Context, p *program.Process) error {
+	return withDatabase(p, auditorRole, func(db *schema.DB) error { return c.export(ctx, db, p.Stdout, p.Stderr) })
+}
+
+func (c *exportCommand) export(ctx context.Context, db *schema.DB, stdout, stderr io.Writer) error {
 	var write func(schema.AuditedItem) error
 	flush := func() error { return nil }
-	switch format {
-	case "json":
+	if c.Format == "json" {
 		encoder := json.NewEncoder(stdout)
 		write = func(item schema.AuditedItem) error { return encoder.Encode(item) }
-	case "csv":
+	} else {
 		out := csv.NewWriter(stdout)
 		flush = func() error { out.Flush(); return out.Error() }
 		if err := out.Write(auditHeader); err != nil {
@@ -143,11 +119,9 @@ func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, st
 			}
 			return out.Write(cells)
 		}
-	default:
-		return fmt.Errorf("--format %q: use csv or json", format)
 	}
 	items, missing := 0, 0
-	err = db.ExportItems(ctx, since, before, func(item schema.AuditedItem) error {
+	err := db.ExportItems(ctx, c.From.Time, c.To.Time, func(item schema.AuditedItem) error {
 		items++
 		if item.State == "missing" || item.Audit == "missing" {
 			missing++
@@ -164,16 +138,17 @@ func exportAudit(ctx context.Context, db *schema.DB, format, from, to string, st
 	return nil
 }
 
-func parseTime(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
+// instant is a date, which is its start in UTC, or a time. Zero: none.
+type instant struct{ time.Time }
+
+// UnmarshalText parses it.
+func (i *instant) UnmarshalText(text []byte) (err error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
+		if i.Time, err = time.Parse(layout, string(text)); err == nil {
+			return nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%s %q: use a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z", name, text)
+	return fmt.Errorf("%q: use a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z", text)
 }
 
 // auditHeader names the columns of auditCells.

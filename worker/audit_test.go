@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,14 +19,13 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 // auditor runs worker audit with the auditor's role, and returns its output.
 func (o office) auditor(args ...string) (string, error) {
 	o.t.Helper()
-	var out bytes.Buffer
-	err := run(context.Background(), append([]string{"audit"}, args...), environmentOf(map[string]string{"DATABASE_URL": o.RoleURL("accessbot_auditor")}), &out, io.Discard)
-	return out.String(), err
+	return command(o.t, program.Environment{"DATABASE_URL": o.RoleURL("accessbot_auditor")}, append([]string{"audit"}, args...)...)
 }
 
 func TestAudit(t *testing.T) {
@@ -36,7 +34,8 @@ func TestAudit(t *testing.T) {
 		for role, args := range map[string][]string{"accessbot_auditor": {"audit", "verify"}, "accessbot_directory": {"policy", "show"}} {
 			file := filepath.Join(t.TempDir(), "url")
 			require.NoError(t, os.WriteFile(file, []byte(o.RoleURL(role)+"\n"), 0o600))
-			require.NoError(t, run(context.Background(), args, environmentOf(map[string]string{"DATABASE_URL_FILE": file}), io.Discard, io.Discard), args)
+			_, err := command(t, program.Environment{"DATABASE_URL_FILE": file}, args...)
+			require.NoError(t, err, args)
 		}
 	})
 
@@ -65,7 +64,7 @@ func TestAudit(t *testing.T) {
 		_, err = o.auditor("verify", "--checkpoint", "no checkpoint")
 		require.ErrorContains(t, err, "is not SEQUENCE:HASH")
 		_, err = o.auditor("verify", "more")
-		require.ErrorContains(t, err, "usage: worker audit verify")
+		require.ErrorContains(t, err, "unexpected argument more")
 
 		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'access.granted'; set session_replication_role = origin`)
 		output, err = o.auditor("verify")
@@ -150,7 +149,7 @@ func TestAudit(t *testing.T) {
 		assert.Contains(t, text, "\n3,", "numbers do not depend on the exported part")
 		assert.NotContains(t, text, "\n1,")
 		_, err = o.auditor("export", "--format", "xml")
-		require.ErrorContains(t, err, "use csv or json")
+		require.ErrorContains(t, err, `--format must be one of "csv","json"`)
 		_, err = o.auditor("export", "--from", "yesterday")
 		require.ErrorContains(t, err, "--from")
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
@@ -12,35 +11,33 @@ import (
 	"accessbot/activities/connector"
 	"accessbot/activities/connector/kinds"
 	"accessbot/schema"
+	"accessbot/worker/program"
 )
 
 // checkTimeout limits the check of one target.
 const checkTimeout = 20 * time.Second
 
-// check tests the credentials of every instance in CONNECTORS_FILE or the directory, and prints what they can see. It changes
-// nothing.
-func check(ctx context.Context, getenv func(string) string, stdout io.Writer) error {
-	config, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
+// checkCommand tests the credentials of every instance in CONNECTORS_FILE or the directory, and prints what they can see. It
+// changes nothing.
+type checkCommand struct{}
+
+// Run tests them. The directory's targets are tested if there is a DATABASE_URL.
+func (*checkCommand) Run(ctx context.Context, p *program.Process) error {
+	config, err := readConnectors(p.Environ)
 	if err != nil {
 		return err
 	}
 	instances := config.Instances()
-	url, err := schema.Secret(getenv, "DATABASE_URL")
-	if err != nil {
-		return err
-	}
-	if url != "" {
-		db, err := schema.Open(url, 1)
+	if p.Environ.Has("DATABASE_URL") {
+		err := withDatabase(p, auditorRole, func(db *schema.DB) error {
+			named, err := schema.Instances(ctx, db)
+			for _, i := range named {
+				instances[i.Instance] = i.Connector
+			}
+			return err
+		})
 		if err != nil {
 			return err
-		}
-		defer db.Close() // the process ends
-		named, err := schema.Instances(ctx, db)
-		if err != nil {
-			return err
-		}
-		for _, i := range named {
-			instances[i.Instance] = i.Connector
 		}
 	}
 	if len(instances) == 0 {
@@ -54,7 +51,7 @@ func check(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 			failed++
 			result, report = "FAILED ", err.Error()
 		}
-		if _, err := fmt.Fprintf(stdout, "%s%s (%s): %s\n", result, name, instances[name], report); err != nil {
+		if _, err := fmt.Fprintf(p.Stdout, "%s%s (%s): %s\n", result, name, instances[name], report); err != nil {
 			return err
 		}
 	}

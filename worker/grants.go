@@ -3,30 +3,31 @@ package main
 import (
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 
 	"accessbot/activities"
 	"accessbot/activities/connector/kinds"
 	"accessbot/schema"
+	"accessbot/worker/program"
 )
 
-// printGrants prints a target's access in the format of grants.csv, if the directory knows the account and the entitlement.
-func printGrants(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) != 1 {
-		return errors.New("usage: worker grants INSTANCE")
-	}
-	config, err := kinds.Read(getenv("CONNECTORS_FILE"), getenv)
+// grantsCommand prints a target's access in the format of grants.csv, if the directory knows the account and the entitlement.
+type grantsCommand struct {
+	Instance string `arg:"" help:"The target, as in applications.csv."`
+}
+
+// Run prints it.
+func (c *grantsCommand) Run(ctx context.Context, p *program.Process) error {
+	config, err := readConnectors(p.Environ)
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(getenv, 2)
-	if err != nil {
-		return err
-	}
-	defer db.Close() // the process ends
-	instance, err := schema.InstanceNamed(ctx, db, args[0])
+	return withDatabase(p, auditorRole, func(db *schema.DB) error { return c.print(ctx, db, config, p.Stdout, p.Stderr) })
+}
+
+func (c *grantsCommand) print(ctx context.Context, db *schema.DB, config *kinds.Config, stdout, stderr io.Writer) error {
+	instance, err := schema.InstanceNamed(ctx, db, c.Instance)
 	if err != nil {
 		return err
 	}

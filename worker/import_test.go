@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 func TestImport(t *testing.T) {
@@ -24,12 +23,12 @@ func TestImport(t *testing.T) {
 		} {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 		}
-		var out bytes.Buffer
-		require.NoError(t, importDirectory(t.Context(), []string{dir}, environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}), &out, &bytes.Buffer{}))
+		output, err := command(t, program.Environment{"DATABASE_URL": db.RoleURL("accessbot_directory")}, "import", dir)
+		require.NoError(t, err)
 		var accounts []string
 		require.NoError(t, db.Select(&accounts, `select instance || ' ' || account from accounts order by 1`))
 		require.Equal(t, []string{"GITHUB octoann", "POSTGRESQL ann@example.com", "POSTGRESQL bo@example.com"}, accounts)
-		require.Contains(t, out.String(), "accounts.csv")
+		require.Contains(t, output, "accounts.csv")
 	})
 
 	t.Run("removals that --allow names are imported", func(t *testing.T) {
@@ -42,15 +41,15 @@ func TestImport(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte(text), 0o600))
 		}
-		command := func(args ...string) error {
-			return run(t.Context(), append([]string{"import", dir}, args...), environmentOf(map[string]string{"DATABASE_URL": db.RoleURL("accessbot_directory")}),
-				io.Discard, io.Discard)
+		imported := func(args ...string) error {
+			_, err := command(t, program.Environment{"DATABASE_URL": db.RoleURL("accessbot_directory")}, append([]string{"import", dir}, args...)...)
+			return err
 		}
 		people("active")
-		require.NoError(t, command())
+		require.NoError(t, imported())
 		people("left")
-		require.ErrorContains(t, command("--allow", "people-gone=6"), "use --allow people-left=6")
-		require.ErrorContains(t, command("--allow", "people-left"), "use KIND=N")
-		require.NoError(t, command("--allow", "people-gone=1", "--allow", "people-left=6"))
+		require.ErrorContains(t, imported("--allow", "people-gone=6"), "use --allow people-left=6")
+		require.ErrorContains(t, imported("--allow", "people-left"), "use KIND=N")
+		require.NoError(t, imported("--allow", "people-gone=1", "--allow", "people-left=6"))
 	})
 }

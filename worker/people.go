@@ -4,60 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"accessbot/schema"
 	"accessbot/schema/email"
+	"accessbot/worker/program"
 )
 
-// unbind unbinds people from their Slack users: those named, or everyone with --all.
-func unbind(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	if len(args) == 0 || len(args) > 1 && args[0] == "--all" {
-		return errors.New("usage: worker unbind EMAIL..., or worker unbind --all")
+// unbindCommand unbinds people from their Slack users.
+type unbindCommand struct {
+	Emails []string `arg:"" optional:"" name:"email" help:"People to unbind."`
+	All    bool     `help:"Unbind everyone."`
+}
+
+// Validate requires either people or --all.
+func (c *unbindCommand) Validate() error {
+	if c.All == (len(c.Emails) > 0) {
+		return errors.New("name people, or use --all")
 	}
-	if args[0] == "--all" {
-		args = nil
-	}
-	emails := make([]string, len(args))
-	for i, address := range args {
+	return nil
+}
+
+// Run unbinds them.
+func (c *unbindCommand) Run(ctx context.Context, p *program.Process) error {
+	emails := make([]string, len(c.Emails))
+	for i, address := range c.Emails {
 		emails[i] = email.Lower(address)
 	}
-	db, err := openDatabase(getenv, 1)
-	if err != nil {
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		n, err := db.Unbind(ctx, emails...)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.Stdout, "Unbound from their Slack users: %d. They are identified again when they next use the app.\n", n)
 		return err
-	}
-	defer db.Close() // the process ends
-	n, err := db.Unbind(ctx, emails...)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "Unbound from their Slack users: %d. They are identified again when they next use the app.\n", n)
-	return err
+	})
 }
 
-// rename changes a person's e-mail address.
-func rename(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	if len(args) != 2 {
-		return errors.New("usage: worker rename OLD NEW")
-	}
-	db, err := openDatabase(getenv, 1)
-	if err != nil {
-		return err
-	}
-	defer db.Close() // the process ends
-	if err := db.RenamePerson(ctx, args[0], args[1]); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "Renamed %s to %s. Make the same change in people.csv before the next import.\n",
-		args[0], args[1])
-	return err
+// renameCommand changes a person's e-mail address.
+type renameCommand struct {
+	Old string `arg:"" help:"The address in the database."`
+	New string `arg:"" help:"The new address."`
 }
 
-// openDatabase opens the database at DATABASE_URL, or at the URL in the file DATABASE_URL_FILE.
-func openDatabase(getenv func(string) string, connections int) (*schema.DB, error) {
-	url, err := schema.Secret(getenv, "DATABASE_URL")
-	if err != nil {
-		return nil, err
-	}
-	return schema.Open(url, connections)
+// Run changes it.
+func (c *renameCommand) Run(ctx context.Context, p *program.Process) error {
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		if err := db.RenamePerson(ctx, c.Old, c.New); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(p.Stdout, "Renamed %s to %s. Make the same change in people.csv before the next import.\n", c.Old, c.New)
+		return err
+	})
 }

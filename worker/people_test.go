@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema"
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 func TestPeopleCommand(t *testing.T) {
@@ -21,16 +21,12 @@ func TestPeopleCommand(t *testing.T) {
 			require.NoError(t, err)
 		}
 		bind("ann@example.com")
-		command := func(args ...string) (string, error) {
-			var out bytes.Buffer
-			err := run(t.Context(), args, environmentOf(map[string]string{"DATABASE_URL": w.RoleURL("accessbot_directory")}), &out, &out)
-			return out.String(), err
-		}
-		_, err := command("rename", "ann@example.com", "bea@example.com")
+		environ := program.Environment{"DATABASE_URL": w.RoleURL("accessbot_directory")}
+		_, err := command(t, environ, "rename", "ann@example.com", "bea@example.com")
 		require.ErrorIs(t, err, schema.ErrAddressInUse)
-		_, err = command("rename", "missing@example.com", "someone@example.com")
+		_, err = command(t, environ, "rename", "missing@example.com", "someone@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		output, err := command("rename", "Ann@example.com", "Ann.New@example.com")
+		output, err := command(t, environ, "rename", "Ann@example.com", "Ann.New@example.com")
 		require.NoError(t, err)
 		require.Contains(t, output, "people.csv before the next import")
 		p, err := schema.PersonOfSlackUser(t.Context(), w.SlackApp, id)
@@ -39,16 +35,18 @@ func TestPeopleCommand(t *testing.T) {
 		require.Equal(t, "ann.new@example.com", p.Email)
 		require.Equal(t, 1, w.Alerts(schema.EmailChanged))
 
-		_, err = command("unbind")
-		require.ErrorContains(t, err, "worker unbind EMAIL...")
-		_, err = command("unbind", "ann@example.com")
+		_, err = command(t, environ, "unbind")
+		require.ErrorContains(t, err, "name people, or use --all")
+		_, err = command(t, environ, "unbind", "--all", "ann.new@example.com")
+		require.ErrorContains(t, err, "name people, or use --all")
+		_, err = command(t, environ, "unbind", "ann@example.com")
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		output, err = command("unbind", "ANN.new@example.com")
+		output, err = command(t, environ, "unbind", "ANN.new@example.com")
 		require.NoError(t, err)
 		require.Contains(t, output, "Unbound from their Slack users: 1.")
 		require.Equal(t, 1, w.Alerts(schema.BindingRemoved))
 		bind("bea@example.com")
-		output, err = command("unbind", "--all")
+		output, err = command(t, environ, "unbind", "--all")
 		require.NoError(t, err)
 		require.Contains(t, output, "Unbound from their Slack users: 1.")
 	})

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -12,141 +10,119 @@ import (
 
 	"accessbot/schema"
 	"accessbot/schema/policy"
+	"accessbot/worker/program"
 )
 
-const policyUsage = `worker policy: who decides about access
+// showPolicyCommand prints the policy in force.
+type showPolicyCommand struct{}
 
-  worker policy show           print the policy in force, and since when
-  worker policy check FILE     list every mistake in a file; with DATABASE_URL, also people who are not in the directory
-  worker policy apply FILE     put a policy in force for what is submitted from now on (as accessbot_directory)
-  worker policy explain EMAIL APPLICATION/KEY
-                               show who would approve a request, without making one
-      --days N                 for N days; without it, permanent
-      --reason KEY             with this reason; without it, project
-      --file FILE              by that file instead of the policy in force
-`
-
-// policyCommand runs an operator's policy command.
-func policyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		return errors.New(policyUsage)
-	}
-	command, args := args[0], args[1:]
-	if command == "check" && getenv("DATABASE_URL") == "" && getenv("DATABASE_URL_FILE") == "" {
-		return checkPolicy(ctx, args, nil, stdout)
-	}
-	db, err := openDatabase(getenv, 2)
-	if err != nil {
-		return err
-	}
-	defer db.Close() // the process ends
-	switch command {
-	case "show":
-		return showPolicy(ctx, db, stdout)
-	case "check":
-		return checkPolicy(ctx, args, db, stdout)
-	case "apply":
-		return applyPolicy(ctx, args, db, stdout)
-	case "explain":
-		return explainPolicy(ctx, args, db, stdout, stderr)
-	}
-	return fmt.Errorf("unknown command policy %q\n\n%s", command, policyUsage)
-}
-
-func showPolicy(ctx context.Context, db *schema.DB, stdout io.Writer) error {
-	v, _, err := schema.CurrentPolicy(ctx, db)
-	if err != nil {
-		return err
-	}
-	applied := v.AppliedAt.UTC().Format("2006-01-02 15:04 MST")
-	_, err = fmt.Fprintf(stdout, "# Version %d, applied %s.\n%s", v.Version, applied, v.Source)
-	return err
-}
-
-func readPolicy(args []string) (file string, source []byte, err error) {
-	if len(args) != 1 {
-		return "", nil, errors.New("name one file: worker policy check FILE")
-	}
-	source, err = os.ReadFile(args[0]) //nolint:gosec // the operator names it
-	return args[0], source, err
-}
-
-func checkPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Writer) error {
-	file, source, err := readPolicy(args)
-	if err != nil {
-		return err
-	}
-	p, err := policy.Parse(file, source)
-	if err != nil {
-		return err
-	}
-	named := "the people in it were not looked up, because DATABASE_URL is not set"
-	if db != nil {
-		if err := schema.CheckNamed(ctx, db, p); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+// Run prints it.
+func (*showPolicyCommand) Run(ctx context.Context, p *program.Process) error {
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		v, _, err := schema.CurrentPolicy(ctx, db)
+		if err != nil {
+			return err
 		}
-		named = "all people in it are in the directory"
-	}
-	_, err = fmt.Fprintf(stdout, "%s: a policy of %d rules; %s\n", file, len(p.Rules), named)
-	return err
-}
-
-func applyPolicy(ctx context.Context, args []string, db *schema.DB, stdout io.Writer) error {
-	file, source, err := readPolicy(args)
-	if err != nil {
+		applied := v.AppliedAt.UTC().Format("2006-01-02 15:04 MST")
+		_, err = fmt.Fprintf(p.Stdout, "# Version %d, applied %s.\n%s", v.Version, applied, v.Source)
 		return err
-	}
-	v, changed, err := db.ApplyPolicy(ctx, file, source)
-	switch {
-	case err != nil:
-		return fmt.Errorf("nothing was applied: %w", err)
-	case changed:
-		_, err = fmt.Fprintf(stdout, "version %d of the policy is in force for what is submitted from now on\n", v.Version)
-	default:
-		_, err = fmt.Fprintf(stdout, "version %d of the policy, which is in force, is the same: nothing was changed\n", v.Version)
-	}
-	return err
-}
-
-func explainPolicy(ctx context.Context, args []string, db *schema.DB, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("policy explain", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	days := flags.Int("days", 0, "for `N` days; 0: permanent")
-	reason := flags.String("reason", "project", "the `KEY` of the reason")
-	file := flags.String("file", "", "evaluate by `FILE` instead of the policy in force")
-	rest, err := parseMixed(flags, args)
-	if err != nil {
-		return err
-	}
-	if len(rest) != 2 {
-		return errors.New("name a person and an access grant: worker policy explain EMAIL APPLICATION/KEY")
-	}
-	p, name, err := policyToExplain(ctx, db, *file)
-	if err != nil {
-		return err
-	}
-	explained, err := schema.Explain(ctx, db, p, schema.Supposed{
-		Email: rest[0], Entitlement: rest[1], Lasts: time.Duration(*days) * 24 * time.Hour, Reason: *reason,
 	})
+}
+
+// checkPolicyCommand lists the mistakes in a policy file.
+type checkPolicyCommand struct {
+	File string `arg:"" help:"The policy file."`
+}
+
+// Run lists them. People are only looked up if there is a DATABASE_URL.
+func (c *checkPolicyCommand) Run(ctx context.Context, p *program.Process) error {
+	parsed, err := parsePolicy(c.File)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, explanation(name, explained))
-	return err
+	report := func(people string) error {
+		_, err := fmt.Fprintf(p.Stdout, "%s: a policy of %d rules; %s\n", c.File, len(parsed.Rules), people)
+		return err
+	}
+	if !p.Environ.Has("DATABASE_URL") {
+		return report("the people in it were not looked up, because DATABASE_URL is not set")
+	}
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		if err := schema.CheckNamed(ctx, db, parsed); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+		return report("all people in it are in the directory")
+	})
 }
 
-// policyToExplain returns the policy of a file, or the one in force, and its name.
-func policyToExplain(ctx context.Context, db *schema.DB, file string) (p *policy.Policy, name string, err error) {
-	if file == "" {
-		v, p, err := schema.CurrentPolicy(ctx, db)
-		return p, fmt.Sprintf("version %d of the policy", v.Version), err
-	}
-	_, source, err := readPolicy([]string{file})
+func parsePolicy(file string) (*policy.Policy, error) {
+	source, err := os.ReadFile(file) //nolint:gosec // the operator names it
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	p, err = policy.Parse(file, source)
-	return p, file, err
+	return policy.Parse(file, source)
+}
+
+// applyPolicyCommand puts a policy in force.
+type applyPolicyCommand struct {
+	File string `arg:"" help:"The policy file."`
+}
+
+// Run puts it in force, unless it is already.
+func (c *applyPolicyCommand) Run(ctx context.Context, p *program.Process) error {
+	source, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		v, changed, err := db.ApplyPolicy(ctx, c.File, source)
+		switch {
+		case err != nil:
+			return fmt.Errorf("nothing was applied: %w", err)
+		case changed:
+			_, err = fmt.Fprintf(p.Stdout, "version %d of the policy is in force for what is submitted from now on\n", v.Version)
+		default:
+			_, err = fmt.Fprintf(p.Stdout, "version %d of the policy, which is in force, is the same: nothing was changed\n", v.Version)
+		}
+		return err
+	})
+}
+
+// explainPolicyCommand shows who would approve a request.
+type explainPolicyCommand struct {
+	Email  string `arg:"" help:"The requester."`
+	Grant  string `arg:"" name:"application/key" help:"The access grant."`
+	Days   int    `placeholder:"N" help:"For N days; without it, permanent."`
+	Reason string `default:"project" placeholder:"KEY" help:"The reason, project by default."`
+	File   string `help:"Evaluate by this file instead of the policy in force."`
+}
+
+// Run shows it.
+func (c *explainPolicyCommand) Run(ctx context.Context, p *program.Process) error {
+	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+		parsed, name, err := c.policy(ctx, db)
+		if err != nil {
+			return err
+		}
+		explained, err := schema.Explain(ctx, db, parsed, schema.Supposed{
+			Email: c.Email, Entitlement: c.Grant, Lasts: time.Duration(c.Days) * 24 * time.Hour, Reason: c.Reason,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(p.Stdout, explanation(name, explained))
+		return err
+	})
+}
+
+// policy returns the policy of the file, or the one in force, and its name.
+func (c *explainPolicyCommand) policy(ctx context.Context, db *schema.DB) (parsed *policy.Policy, name string, err error) {
+	if c.File != "" {
+		parsed, err = parsePolicy(c.File)
+		return parsed, c.File, err
+	}
+	v, parsed, err := schema.CurrentPolicy(ctx, db)
+	return parsed, fmt.Sprintf("version %d of the policy", v.Version), err
 }
 
 // explanation returns the output of policy explain.
@@ -205,17 +181,4 @@ func daysAndHours(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-}
-
-// parseMixed returns the arguments that are not flags. They can come before or after the flags.
-func parseMixed(flags *flag.FlagSet, args []string) (rest []string, err error) {
-	for len(args) > 0 {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if args = flags.Args(); len(args) > 0 {
-			rest, args = append(rest, args[0]), args[1:]
-		}
-	}
-	return rest, nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 // operator runs worker's sub-commands on a database.
@@ -21,11 +20,7 @@ type operator struct {
 }
 
 func (o operator) run(args ...string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	err := run(context.Background(), args, func(name string) string {
-		return map[string]string{"DATABASE_URL": o.w.RoleURL("accessbot_directory")}[name]
-	}, &stdout, &stderr)
-	return stdout.String(), err
+	return command(o.T, program.Environment{"DATABASE_URL": o.w.RoleURL("accessbot_directory")}, args...)
 }
 
 func (o operator) file(source string) string {

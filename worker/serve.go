@@ -12,28 +12,27 @@ import (
 
 	"github.com/slack-go/slack"
 	"go.temporal.io/sdk/client"
-	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
 	"accessbot/activities"
 	"accessbot/schema"
 	"accessbot/slackapp/outbox"
 	"accessbot/slackapp/webapi"
+	"accessbot/worker/program"
 	"accessbot/workflows/starter"
 )
 
 // serve runs the worker until ctx is done. It starts without Temporal and Slack: the sweep needs neither, and the rest starts
 // when they are available.
 func serve(ctx context.Context, c config, log *slog.Logger) error {
-	db, err := schema.Open(c.databaseURL, c.connections)
+	db, err := schema.Open(c.DatabaseURL.Reveal(), c.Connections)
 	if err != nil {
 		return err
 	}
 	defer db.Close() // the process ends
-	c.temporal.Logger = tlog.NewStructuredLogger(log)
-	temporal, err := client.NewLazyClient(c.temporal)
+	temporal, err := c.NewTemporal(log)
 	if err != nil {
-		return fmt.Errorf("TEMPORAL_* settings: %w", err)
+		return err
 	}
 	defer temporal.Close()
 
@@ -41,20 +40,29 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	targets := &activities.Targets{Open: c.connectors.Open}
 	defer targets.Close() // the process ends
 	reconciler := &activities.Reconciler{DB: db, Targets: targets, Log: log}
-	a := &activities.Activities{DB: db, Reconciler: reconciler, Log: log, Options: c.options}
-	messages := &outbox.Outbox{DB: db, Slack: newSlack(c, log), Log: log, DefaultTimeZone: c.options.DefaultTimeZone}
-	starter := &starter.Starter{Client: temporal, TaskQueue: c.taskQueue, DB: db, ShowPeople: c.options.ShowPeople, Log: log}
-	sweep := &sweep{db: db, activities: a, outbox: messages, starter: starter, every: c.sweepEvery, log: log}
+	options := activities.Options{ShowPeople: c.ShowPeople, DefaultTimeZone: c.DefaultTimeZone.Location()}
+	a := &activities.Activities{DB: db, Reconciler: reconciler, Log: log, Options: options}
+	messages := &outbox.Outbox{DB: db, Slack: newSlack(c, log), Log: log, DefaultTimeZone: options.DefaultTimeZone}
+	starter := &starter.Starter{Client: temporal, TaskQueue: c.TaskQueue, DB: db, ShowPeople: c.ShowPeople, Log: log}
+	sweep := &sweep{db: db, activities: a, outbox: messages, starter: starter, every: c.SweepEvery, log: log}
 
-	health, err := listenForHealth(c.listenAddr, db, c.sweepEvery)
+	listener, err := net.Listen("tcp", string(c.ListenAddr))
 	if err != nil {
-		return err
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
 	}
+	mux := http.NewServeMux()
+	program.HandleHealth(mux, func(ctx context.Context) error { return checkReady(ctx, db, c.SweepEvery) })
+	health := program.NewServer(mux)
 	var group sync.WaitGroup
 	defer group.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	group.Go(func() { health.serve(ctx, log) })
+	context.AfterFunc(ctx, func() { _ = health.Close() }) // whoever checks readiness needs no answer any more
+	group.Go(func() {
+		if err := health.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("health server failed", "error", err)
+		}
+	})
 
 	// First of all, the work that fell due while no worker was running.
 	if err := sweep.once(ctx); err != nil {
@@ -62,9 +70,10 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	group.Go(func() { sweep.run(ctx) })
 	group.Go(func() { sweep.sealRepeatedly(ctx) })
-	comparisons := newComparisons(db, reconciler, c.compareEvery, log)
+	comparisons := newComparisons(db, reconciler, c.CompareEvery, log)
 	group.Go(func() { comparisons.run(ctx) })
-	log.Info("worker started", "listen", c.listenAddr, "task_queue", c.taskQueue, "namespace", c.temporal.Namespace)
+	log.Info("worker started", "version", program.Version(), "listen", listener.Addr().String(), "task_queue", c.TaskQueue,
+		"namespace", c.Temporal.Namespace)
 	for ctx.Err() == nil {
 		if err := poll(ctx, temporal, c, a, messages, log); err != nil {
 			log.Warn("temporal unavailable, will retry", "error", err)
@@ -78,9 +87,9 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 func poll(ctx context.Context, temporal client.Client, c config, a *activities.Activities, messages *outbox.Outbox,
 	log *slog.Logger,
 ) error {
-	registerAttributes(ctx, temporal, c.temporal.Namespace, log)
+	registerAttributes(ctx, temporal, c.Temporal.Namespace, log)
 	fatal := make(chan error, 1)
-	w := worker.New(temporal, c.taskQueue, worker.Options{
+	w := worker.New(temporal, c.TaskQueue, worker.Options{
 		// Longer than most activities take. An activity that is cut off is retried, and reconciling is idempotent.
 		WorkerStopTimeout:                  20 * time.Second,
 		MaxConcurrentActivityExecutionSize: 200,
@@ -107,40 +116,13 @@ func poll(ctx context.Context, temporal client.Client, c config, a *activities.A
 }
 
 func newSlack(c config, log *slog.Logger) *slack.Client {
-	return webapi.New(c.slackToken, webapi.Options{
-		APIURL: c.slackAPIURL, Timeout: outbox.SlackTimeout, LongestWait: outbox.SlackLongestWait, Log: log,
+	return webapi.New(c.BotToken.Reveal(), webapi.Options{
+		APIURL: string(c.SlackAPIURL), Timeout: outbox.SlackTimeout, LongestWait: outbox.SlackLongestWait, Log: log,
 	})
-}
-
-// health serves /healthz and /readyz.
-type health struct {
-	listener net.Listener
-	server   *http.Server
-}
-
-func listenForHealth(addr string, db *schema.DB, sweepEvery time.Duration) (*health, error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("LISTEN_ADDR: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := checkReady(r.Context(), db, sweepEvery); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	})
-	return &health{listener: listener, server: &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
-	}}, nil
 }
 
 // checkReady checks that the database answers, and that some worker has finished one of the last two sweeps.
 func checkReady(ctx context.Context, db *schema.DB, sweepEvery time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
 	since, ok, err := schema.TimeSinceSweep(ctx, db)
 	switch {
 	case err != nil:
@@ -151,18 +133,6 @@ func checkReady(ctx context.Context, db *schema.DB, sweepEvery time.Duration) er
 		return fmt.Errorf("the last sweep finished %s ago", since.Round(time.Second))
 	}
 	return nil
-}
-
-func (h *health) serve(ctx context.Context, log *slog.Logger) {
-	stop := context.AfterFunc(ctx, func() {
-		if err := h.server.Close(); err != nil {
-			log.Warn("health server not closed", "error", err)
-		}
-	})
-	defer stop()
-	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
-		log.Error("health server failed", "error", err)
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -77,7 +77,7 @@ func (s *sweep) once(ctx context.Context) error {
 		}
 		return schema.SweepFinished(ctx, s.db)
 	})
-	return err
+	return schema.NeedsRole(err, workerRole)
 }
 
 // sealRepeatedly seals the audit until ctx is done. It is not part of a round, so that events are sealed within a minute.

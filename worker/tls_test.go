@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,22 +16,21 @@ import (
 	tlog "go.temporal.io/sdk/log"
 
 	"accessbot/schema/schematest"
+	"accessbot/worker/program"
 )
 
 // dial connects to Temporal with the worker's settings and checks its health. log is everything that was logged.
-func dial(t *testing.T, settings map[string]string) (log string, err error) {
+func dial(t *testing.T, settings program.Environment) (log string, err error) {
 	t.Helper()
-	t.Setenv("TEMPORAL_CONFIG_FILE", os.DevNull)
-	for name, value := range settings {
-		t.Setenv(name, value)
-	}
-	c, err := configure(environmentOf(map[string]string{"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "CONNECTORS_FILE": ""}))
+	settings = maps.Clone(settings)
+	maps.Copy(settings, program.Environment{"TEMPORAL_CONFIG_FILE": os.DevNull, "DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1"})
+	c, err := configure(settings)
 	if err != nil {
 		return "", err
 	}
 	var logged bytes.Buffer
-	c.temporal.Logger = tlog.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	temporal, err := client.DialContext(t.Context(), c.temporal)
+	c.Temporal.Logger = tlog.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	temporal, err := client.DialContext(t.Context(), c.Temporal)
 	if err != nil {
 		return logged.String(), err
 	}
@@ -60,7 +60,7 @@ func TestTemporalTLS(t *testing.T) {
 			"a file that is not there":   {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": filepath.Join(t.TempDir(), "none.pem")}, "none.pem: no such file"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				settings := map[string]string{
+				settings := program.Environment{
 					"TEMPORAL_ADDRESS":                 address,
 					"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
 					"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,
@@ -97,7 +97,7 @@ func TestTemporalTLS(t *testing.T) {
 			}
 			return ok
 		})
-		settings := map[string]string{
+		settings := program.Environment{
 			"TEMPORAL_ADDRESS":                 address,
 			"TEMPORAL_TLS_SERVER_NAME":         "temporal.example.com",
 			"TEMPORAL_TLS_SERVER_CA_CERT_PATH": ours.File,

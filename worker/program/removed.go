@@ -1,9 +1,6 @@
-package schema
+package program
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // removedSettings are environment variables that no longer exist, and what replaced them.
 var removedSettings = []struct{ name, now string }{
@@ -14,14 +11,13 @@ var removedSettings = []struct{ name, now string }{
 	{"BIND_BY_EMAIL", "set MATCH_SLACK_BY_EMAIL"},
 }
 
-// CheckRemovedSettings returns an error with a line for each removed setting that is still set. A program must not start
-// with a setting that has no effect.
-func CheckRemovedSettings(getenv func(string) string) error {
-	var set []error
+// checkRemoved returns an error for each removed setting that is still set. A program must not start with a setting that has no
+// effect.
+func checkRemoved(environ Environment) (problems []error) {
 	for _, removed := range removedSettings {
-		if getenv(removed.name) != "" {
-			set = append(set, fmt.Errorf("%s: no longer a setting: %s instead, and remove %[1]s", removed.name, removed.now))
+		if environ[removed.name] != "" {
+			problems = append(problems, fmt.Errorf("%s: no longer a setting: %s instead, and remove %[1]s", removed.name, removed.now))
 		}
 	}
-	return errors.Join(set...)
+	return problems
 }

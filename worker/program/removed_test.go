@@ -1,4 +1,4 @@
-package schema_test
+package program_test
 
 import (
 	"strings"
@@ -7,16 +7,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"accessbot/schema"
+	"accessbot/worker/program"
 )
 
 func TestRemovedSettings(t *testing.T) {
-	check := func(settings map[string]string) error {
-		return schema.CheckRemovedSettings(func(name string) string { return settings[name] })
+	check := func(removed program.Environment) error {
+		var settings program.Common
+		return load(t, &settings, removed)
 	}
 
 	t.Run("environment without them is accepted", func(t *testing.T) {
-		require.NoError(t, check(map[string]string{"MATCH_SLACK_BY_EMAIL": "true", "REMIND_AFTER": ""}))
+		require.NoError(t, check(program.Environment{"MATCH_SLACK_BY_EMAIL": "true", "REMIND_AFTER": ""}))
 	})
 
 	t.Run("each is reported in one line that says what replaced it", func(t *testing.T) {
@@ -27,13 +28,13 @@ func TestRemovedSettings(t *testing.T) {
 			"MAX_DAYS":       "set max_days in the defaults of the policy file",
 			"BIND_BY_EMAIL":  "set MATCH_SLACK_BY_EMAIL",
 		} {
-			err := check(map[string]string{name: "1"})
+			err := check(program.Environment{name: "1"})
 			require.EqualError(t, err, name+": no longer a setting: "+now+" instead, and remove "+name)
 		}
 	})
 
 	t.Run("all are reported at once", func(t *testing.T) {
-		err := check(map[string]string{"MAX_DAYS": "1", "BIND_BY_EMAIL": "false"})
+		err := check(program.Environment{"MAX_DAYS": "1", "BIND_BY_EMAIL": "false"})
 		require.Error(t, err)
 		assert.Len(t, strings.Split(err.Error(), "\n"), 2)
 	})
