@@ -47,7 +47,7 @@ func audit(ctx context.Context, args []string, getenv func(string) string, stdou
 	if flags.NArg() > 0 {
 		return errors.New(auditUsage)
 	}
-	db, err := openDatabase(getenv, 2)
+	db, err := openDatabase(ctx, getenv, 2)
 	if err != nil {
 		return err
 	}

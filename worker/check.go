@@ -35,6 +35,9 @@ func check(ctx context.Context, getenv func(string) string, stdout io.Writer) er
 			return err
 		}
 		defer db.Close() // the process ends
+		if err := schema.CheckDatabase(ctx, db); err != nil {
+			return err
+		}
 		named, err := schema.Instances(ctx, db)
 		if err != nil {
 			return err

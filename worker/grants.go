@@ -21,7 +21,7 @@ func printGrants(ctx context.Context, args []string, getenv func(string) string,
 	if err != nil {
 		return err
 	}
-	db, err := openDatabase(getenv, 2)
+	db, err := openDatabase(ctx, getenv, 2)
 	if err != nil {
 		return err
 	}

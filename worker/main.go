@@ -119,7 +119,7 @@ func importDirectory(ctx context.Context, args []string, getenv func(string) str
 	if len(dirs) != 1 {
 		return errors.New("usage: worker import DIR [--allow KIND=N ...]")
 	}
-	db, err := openDatabase(getenv, 2)
+	db, err := openDatabase(ctx, getenv, 2)
 	if err != nil {
 		return err
 	}

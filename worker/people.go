@@ -22,7 +22,7 @@ func unbind(ctx context.Context, args []string, getenv func(string) string, stdo
 	for i, address := range args {
 		emails[i] = email.Lower(address)
 	}
-	db, err := openDatabase(getenv, 1)
+	db, err := openDatabase(ctx, getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func rename(ctx context.Context, args []string, getenv func(string) string, stdo
 	if len(args) != 2 {
 		return errors.New("usage: worker rename OLD NEW")
 	}
-	db, err := openDatabase(getenv, 1)
+	db, err := openDatabase(ctx, getenv, 1)
 	if err != nil {
 		return err
 	}
@@ -54,10 +54,17 @@ func rename(ctx context.Context, args []string, getenv func(string) string, stdo
 }
 
 // openDatabase opens the database at DATABASE_URL, or at the URL in the file DATABASE_URL_FILE.
-func openDatabase(getenv func(string) string, connections int) (*schema.DB, error) {
+func openDatabase(ctx context.Context, getenv func(string) string, connections int) (*schema.DB, error) {
 	url, err := schema.Secret(getenv, "DATABASE_URL")
 	if err != nil {
 		return nil, err
 	}
-	return schema.Open(url, connections)
+	db, err := schema.Open(url, connections)
+	if err != nil {
+		return nil, err
+	}
+	if err := schema.CheckDatabase(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }

@@ -35,7 +35,7 @@ func policyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if command == "check" && getenv("DATABASE_URL") == "" && getenv("DATABASE_URL_FILE") == "" {
 		return checkPolicy(ctx, args, nil, stdout)
 	}
-	db, err := openDatabase(getenv, 2)
+	db, err := openDatabase(ctx, getenv, 2)
 	if err != nil {
 		return err
 	}

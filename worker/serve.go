@@ -29,6 +29,9 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close() // the process ends
+	if err := schema.CheckDatabase(ctx, db); err != nil {
+		return err
+	}
 	c.temporal.Logger = tlog.NewStructuredLogger(log)
 	temporal, err := client.NewLazyClient(c.temporal)
 	if err != nil {

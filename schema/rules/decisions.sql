@@ -1,0 +1,117 @@
+-- The Slack app may not lock a request's row, so triggers do: decisions, withdrawals, revocations and expiry exclude each other.
+-- SQLSTATEs: AB001 not open, AB002 already decided, AB003 withdrawn or revoked, AB004 by the requester, AB005 not active,
+-- AB006 not allowed, AB007 other terms, AB008 past its end, AB009 wrong kind for its state.
+
+-- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
+create or replace function item_outcome(item bigint) returns text
+    language sql stable as $$
+    select case when bool_or(s.denied) then 'deny'
+                when count(*) filter (where s.passed) >= max(s.stages) then 'approve' end
+      from (select d.stage, max(d.stages) as stages, bool_or(d.outcome = 'deny') as denied,
+                   bool_or(d.override) or count(*) >= max(d.required_approvals) as passed
+              from decisions d
+             where d.item_id = item
+             group by d.stage) s
+$$;
+
+create or replace function stage_passed(item bigint, stage smallint) returns boolean
+    language sql stable as $$
+    select coalesce(bool_or(d.override) or count(*) >= max(d.required_approvals), false)
+      from decisions d
+     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.outcome = 'approve'
+$$;
+
+-- The person whose vote a candidate casts.
+create or replace function vote_of(approval bigint, person bigint) returns bigint
+    language sql stable set search_path = pg_catalog, public, pg_temp as $$
+    select coalesce((select c.for_person_id from approval_candidates c where c.approval_id = approval and c.person_id = person), person)
+$$;
+
+create or replace function decisions_check() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+    item    request_items;
+    request access_requests;
+begin
+    select * into item from request_items where id = new.item_id;
+    select * into request from access_requests where id = item.request_id for update;
+    select * into item from request_items where id = new.item_id; -- again: its state may have changed during the wait
+    if request is null then
+        raise exception 'there is no item %', new.item_id using errcode = 'AB001';
+    end if;
+    if item_outcome(item.id) is not null
+       or stage_passed(item.id, new.stage)
+       or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
+        raise exception 'item % is already decided', item.id using errcode = 'AB002';
+    end if;
+    if exists (select from stop_orders r where r.item_id = item.id) then
+        raise exception 'item % is withdrawn', item.id using errcode = 'AB003';
+    end if;
+    if item.state not in ('submitted', 'awaiting_approval') then
+        raise exception 'item % is %', item.id, item.state using errcode = 'AB001';
+    end if;
+    if new.policy_version <> request.policy_version then
+        raise exception 'item % was evaluated by another version of the policy', item.id using errcode = 'AB007';
+    end if;
+    if new.decided_by is not null then
+        if new.decided_by = request.requester_id then
+            raise exception 'a requester cannot decide their own request' using errcode = 'AB004';
+        end if;
+        if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
+            raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
+        end if;
+        if new.override then
+            -- Only without an approver, or after the approval was escalated.
+            if not exists (select from people p where p.id = new.decided_by and p.administrator)
+               or item.state <> 'awaiting_approval'
+               or not exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
+                               where a.state = 'open' and a.level > 0)
+                  and (item.problem = ''
+                       or exists (select from approvals a join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id where a.state = 'open')) then
+                raise exception 'item % is not for administrator % to decide', item.id, new.decided_by using errcode = 'AB006';
+            end if;
+        elsif not exists (select from approvals a
+                         join approval_items ai on ai.approval_id = a.id and ai.item_id = item.id
+                         join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
+                        where a.id = new.approval_id and a.state = 'open'
+                          and a.stage <= new.stage -- an approval in an earlier stage counts in later ones too
+                          and a.stages = new.stages and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
+            raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
+        end if;
+    end if;
+    if new.terms is distinct from request_terms(request.id)
+       or coalesce(new.ends_at, 'infinity') > coalesce(request.ends_at, 'infinity') then
+        raise exception 'the request changed after it was shown' using errcode = 'AB007';
+    end if;
+    if coalesce(request.ends_at, 'infinity') <= app_now() then
+        raise exception 'the end of the request has passed' using errcode = 'AB008';
+    end if;
+    new.decided_at := app_now();
+    update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
+    return new;
+end $$;
+create or replace trigger checked before insert on decisions for each row execute function decisions_check();
+
+create or replace function decisions_submitter() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    if exists (select from request_items i join access_requests r on r.id = i.request_id where i.id = new.item_id and r.submitted_by = new.decided_by) then
+        raise exception 'a submitter cannot decide their own request' using errcode = 'AB004';
+    end if;
+    return new;
+end $$;
+create or replace trigger submitter before insert on decisions for each row execute function decisions_submitter();
+
+-- No vote counts twice: a delegate's approval is the vote of the approver they decide for.
+create or replace function decisions_vote() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    if new.decided_by is not null and not new.override and new.outcome = 'approve' and exists (
+        select from decisions d
+         where d.item_id = new.item_id and d.stage = new.stage and d.outcome = 'approve' and d.decided_by is not null
+           and vote_of(d.approval_id, d.decided_by) = vote_of(new.approval_id, new.decided_by)) then
+        raise exception 'item %: person % or their delegate has already approved', new.item_id, vote_of(new.approval_id, new.decided_by) using errcode = 'AB002';
+    end if;
+    return new;
+end $$;
+create or replace trigger vote before insert on decisions for each row execute function decisions_vote();
