@@ -22,7 +22,7 @@ func endings(r *schema.Request) []ending {
 	var all []ending
 	for _, item := range r.Items {
 		claim := item.Claim
-		if item.State != schema.Active || claim == nil || !claim.EndsAt.Valid || !claim.GrantedAt.Valid || !claim.Live(r.ReadAt) {
+		if item.State != schema.Active || claim == nil || !claim.EndsAt.Valid || !claim.GrantedAt.Valid || !claim.Live {
 			continue
 		}
 		end := claim.EndsAt.Time

@@ -31,8 +31,8 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 		  join access_requests r on r.id = w.request_id
 		  join people p on p.id = r.requester_id
 		  left join people by on by.id = r.submitted_by
-		 where r.requester_id <> $1 and r.submitted_by is distinct from $1
-		   and exists (select from people a where a.id = $1 and a.administrator and a.status = 'active' and a.gone_at is null)
+		 where not asked_for(r, $1)
+		   and exists (select from people a where a.id = $1 and a.administrator and is_active(a))
 		 order by r.id
 		 limit $3 offset $4`, administratorID, namedItems, limit, offset)
 	if err != nil {
@@ -46,7 +46,7 @@ func StuckFor(ctx context.Context, q Queryer, administratorID int64, limit, offs
 
 // Stuck are the items that an administrator may decide in the place of everybody.
 func (r *Request) Stuck(administrator Person) []Item {
-	if !administrator.Administrator || !administrator.Active() || r.AskedFor(administrator.ID) {
+	if !administrator.Administrator || !administrator.Active || r.AskedFor(administrator.ID) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(r.Items), func(i Item) bool {
@@ -66,10 +66,10 @@ func AdministratorsToTell(ctx context.Context, q Queryer, r *Request) ([]int64, 
 		  from people p
 		  left join slack_addresses s on s.person_id = p.id
 		  left join slack_identities b on b.person_id = p.id
-		 where p.administrator and p.status = 'active' and p.gone_at is null
-		   and p.id <> $1 and p.id <> coalesce($2, 0)
+		 where p.administrator and is_active(p)
+		   and p.id <> all($1)
 		 order by `+unreachable+`, p.id
-		 limit 3`, r.RequesterID, r.SubmittedBy)
+		 limit 3`, r.Requesters)
 	if err != nil {
 		return nil, fmt.Errorf("which administrators to tell about request %d: %w", r.ID, err)
 	}

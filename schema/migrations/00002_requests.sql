@@ -1,5 +1,4 @@
 -- Requests, approvals, decisions, questions and orders. The Slack app inserts; the worker moves states forward.
-
 -- +goose Up
 
 create table access_requests (

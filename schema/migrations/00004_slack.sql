@@ -1,5 +1,4 @@
 -- Identities, addresses, forms, notifications and messages in Slack.
-
 -- +goose Up
 
 -- The person of each Slack user, bound once, at the user's first contact. User IDs are only valid within one enterprise: a

@@ -1,7 +1,6 @@
 -- Every transition: who, what, on what basis, when. Rows can be added and read, and no one can change them, the owner included.
 -- The audit is sealed: every event gets a sequence, and every batch of events a hash that covers the batch before.
 -- schema/seals.go explains the order.
-
 -- +goose Up
 
 -- A default needs this function before schema/rules/audit_events.sql defines it.

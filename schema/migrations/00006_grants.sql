@@ -5,7 +5,6 @@
 -- the right to insert a whole row includes OVERRIDING SYSTEM VALUE. No role may change or delete audit events, decisions, orders,
 -- questions or answers.
 -- docs/security.md lists the rights, and a test compares the list with the catalog.
-
 -- +goose Up
 
 grant usage on schema public to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;

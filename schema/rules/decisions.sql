@@ -2,29 +2,33 @@
 -- SQLSTATEs: AB001 not open, AB002 already decided, AB003 withdrawn or revoked, AB004 by the requester, AB005 not active,
 -- AB006 not allowed, AB007 other terms, AB008 past its end, AB009 wrong kind for its state.
 
--- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
-create or replace function item_outcome(item bigint) returns text
-    language sql stable as $$
-    select case when bool_or(s.denied) then 'deny'
-                when count(*) filter (where s.passed) >= max(s.stages) then 'approve' end
-      from (select d.stage, max(d.stages) as stages, bool_or(d.outcome = 'deny') as denied,
-                   bool_or(d.override) or count(*) >= max(d.required_approvals) as passed
-              from decisions d
-             where d.item_id = item
-             group by d.stage) s
-$$;
-
-create or replace function stage_passed(item bigint, stage smallint) returns boolean
-    language sql stable as $$
-    select coalesce(bool_or(d.override) or count(*) >= max(d.required_approvals), false)
-      from decisions d
-     where d.item_id = stage_passed.item and d.stage = stage_passed.stage and d.outcome = 'approve'
-$$;
-
--- The person whose vote a candidate casts.
+-- The person whose vote a candidate casts: a delegate's approval is the vote of the approver they decide for.
 create or replace function vote_of(approval bigint, person bigint) returns bigint
     language sql stable set search_path = pg_catalog, public, pg_temp as $$
-    select coalesce((select c.for_person_id from approval_candidates c where c.approval_id = approval and c.person_id = person), person)
+    select coalesce((select c.for_person_id from approval_candidates c
+                      where c.approval_id = approval and c.person_id = person), person)
+$$;
+
+-- The stages of an item with approvals. A stage is passed once it has its required approvals, or by an override. No vote counts
+-- twice; a rule of the policy is one.
+create or replace function item_stages(item bigint) returns table (stage smallint, stages smallint, passed boolean)
+    language sql stable as $$
+    select d.stage, max(d.stages),
+           bool_or(d.override) or count(distinct coalesce(vote_of(d.approval_id, d.decided_by), 0)) >= max(d.required_approvals)
+      from decisions d
+     where d.item_id = item and d.outcome = 'approve'
+     group by d.stage
+$$;
+
+create or replace function stage_passed(item bigint, stage smallint) returns boolean language sql stable as $$
+    select exists (select from item_stages(stage_passed.item) s where s.stage = stage_passed.stage and s.passed)
+$$;
+
+-- The outcome of an item: 'deny' after any denial, 'approve' once every stage is passed, else null.
+create or replace function item_outcome(item bigint) returns text language sql stable as $$
+    select case when exists (select from decisions d where d.item_id = item_outcome.item and d.outcome = 'deny') then 'deny'
+                when (select count(*) filter (where s.passed) >= max(s.stages)
+                        from item_stages(item_outcome.item) s) then 'approve' end
 $$;
 
 create or replace function decisions_check() returns trigger
@@ -41,7 +45,8 @@ begin
     end if;
     if item_outcome(item.id) is not null
        or stage_passed(item.id, new.stage)
-       or exists (select from decisions d where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
+       or exists (select from decisions d
+                   where d.item_id = item.id and d.stage = new.stage and d.decided_by is not distinct from new.decided_by) then
         raise exception 'item % is already decided', item.id using errcode = 'AB002';
     end if;
     if exists (select from stop_orders r where r.item_id = item.id) then
@@ -54,10 +59,10 @@ begin
         raise exception 'item % was evaluated by another version of the policy', item.id using errcode = 'AB007';
     end if;
     if new.decided_by is not null then
-        if new.decided_by = request.requester_id then
-            raise exception 'a requester cannot decide their own request' using errcode = 'AB004';
+        if asked_for(request, new.decided_by) then
+            raise exception 'requester and submitter cannot decide their own request' using errcode = 'AB004';
         end if;
-        if not exists (select from people p where p.id = new.decided_by and p.status = 'active' and p.gone_at is null) then
+        if not exists (select from people p where p.id = new.decided_by and is_active(p)) then
             raise exception 'person % is not active', new.decided_by using errcode = 'AB005';
         end if;
         if new.override then
@@ -75,7 +80,8 @@ begin
                          join approval_candidates c on c.approval_id = a.id and c.person_id = new.decided_by
                         where a.id = new.approval_id and a.state = 'open'
                           and a.stage <= new.stage -- an approval in an earlier stage counts in later ones too
-                          and a.stages = new.stages and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
+                          and a.stages = new.stages
+                          and (a.required_approvals = new.required_approvals or a.stage < new.stage)) then
             raise exception 'item % is not for person % to decide', item.id, new.decided_by using errcode = 'AB006';
         end if;
     end if;
@@ -86,32 +92,15 @@ begin
     if coalesce(request.ends_at, 'infinity') <= app_now() then
         raise exception 'the end of the request has passed' using errcode = 'AB008';
     end if;
+    if new.decided_by is not null and not new.override and new.outcome = 'approve' and exists (
+        select from decisions d
+         where d.item_id = new.item_id and d.stage = new.stage and d.outcome = 'approve' and d.decided_by is not null
+           and vote_of(d.approval_id, d.decided_by) = vote_of(new.approval_id, new.decided_by)) then
+        raise exception 'item %: person % or their delegate has already approved',
+            new.item_id, vote_of(new.approval_id, new.decided_by) using errcode = 'AB002';
+    end if;
     new.decided_at := app_now();
     update access_requests set due_at = app_now(), messages_due_at = app_now() where id = request.id;
     return new;
 end $$;
 create or replace trigger checked before insert on decisions for each row execute function decisions_check();
-
-create or replace function decisions_submitter() returns trigger
-    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-begin
-    if exists (select from request_items i join access_requests r on r.id = i.request_id where i.id = new.item_id and r.submitted_by = new.decided_by) then
-        raise exception 'a submitter cannot decide their own request' using errcode = 'AB004';
-    end if;
-    return new;
-end $$;
-create or replace trigger submitter before insert on decisions for each row execute function decisions_submitter();
-
--- No vote counts twice: a delegate's approval is the vote of the approver they decide for.
-create or replace function decisions_vote() returns trigger
-    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-begin
-    if new.decided_by is not null and not new.override and new.outcome = 'approve' and exists (
-        select from decisions d
-         where d.item_id = new.item_id and d.stage = new.stage and d.outcome = 'approve' and d.decided_by is not null
-           and vote_of(d.approval_id, d.decided_by) = vote_of(new.approval_id, new.decided_by)) then
-        raise exception 'item %: person % or their delegate has already approved', new.item_id, vote_of(new.approval_id, new.decided_by) using errcode = 'AB002';
-    end if;
-    return new;
-end $$;
-create or replace trigger vote before insert on decisions for each row execute function decisions_vote();

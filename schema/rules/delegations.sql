@@ -1,6 +1,5 @@
 -- A person's current or future delegation, if there is one.
-create or replace function delegation_of(person bigint) returns setof delegations
-    language sql stable rows 1 as $$
+create or replace function delegation_of(person bigint) returns setof delegations language sql stable rows 1 as $$
     select newest.*
       from (select * from delegations d where d.person_id = delegation_of.person order by d.id desc limit 1) newest
      where newest.delegate_id is not null and newest.ends_at > app_now()
@@ -30,13 +29,15 @@ $$;
 create or replace function delegations_added() returns trigger
     language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
-    if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+    if not exists (select from people p where p.id = new.person_id and is_active(p)) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and p.status = 'active' and p.gone_at is null) then
+    if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and is_active(p)) then
         raise exception 'person % is not active', new.delegate_id using errcode = 'AB005';
     end if;
-    with locked as (select r.id from access_requests r where r.id in (select id from requests_routed_through(new.person_id) id) order by r.id for update)
+    with locked as (
+        select r.id from access_requests r
+         where r.id in (select id from requests_routed_through(new.person_id) id) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
     return new;
 end $$;

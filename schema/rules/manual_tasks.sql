@@ -1,16 +1,7 @@
 -- Who gets a manual task: up to three of the entitlement's owners, then the application's owners, else administrators.
 -- The holder is only asked if there is no one else.
-create or replace function task_owners(entitlement bigint, about bigint) returns bigint[]
-    language sql stable as $$
-    with active as (
-        select w.person_id, min(w.tier) as tier
-          from (select o.person_id, 1 as tier from entitlement_owners o where o.entitlement_id = entitlement
-                union all
-                select o.person_id, 2 from application_owners o join entitlements e on e.application_id = o.application_id where e.id = entitlement
-                union all
-                select p.id, 3 from people p where p.administrator) w
-          join people p on p.id = w.person_id and p.status = 'active' and p.gone_at is null
-         group by w.person_id),
+create or replace function task_owners(entitlement bigint, about bigint) returns bigint[] language sql stable as $$
+    with active as (select * from entitlement_owner_people(entitlement)),
     others as (select * from active where person_id is distinct from about)
     select coalesce(nullif(array(select person_id from others where tier < 3 order by tier, person_id limit 3), '{}'),
                     nullif(array(select person_id from others order by person_id limit 3), '{}'),
@@ -21,7 +12,8 @@ $$;
 create or replace function manual_tasks_guard() returns trigger
     language plpgsql set search_path = pg_catalog, public, pg_temp as $$
 begin
-    if (new.account_id, new.entitlement_id, new.held, new.opened_at) is distinct from (old.account_id, old.entitlement_id, old.held, old.opened_at)
+    if (new.account_id, new.entitlement_id, new.held, new.opened_at)
+       is distinct from (old.account_id, old.entitlement_id, old.held, old.opened_at)
     or (old.outcome in ('done', 'cannot') and (new.outcome, new.closed_at) is distinct from (old.outcome, old.closed_at))
     or (new.outcome in ('done', 'cannot') and old.outcome is distinct from new.outcome
         and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'usage'))

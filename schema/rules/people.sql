@@ -1,10 +1,14 @@
+-- Whether the person works here. Only active people request, decide, own and are asked.
+create or replace function is_active(person people) returns boolean
+    language sql immutable as $$ select person.status = 'active' and person.gone_at is null $$;
+
 -- Whether the submitter may request for the requester.
 create or replace function may_request_for(submitter bigint, requester bigint) returns boolean
     language sql stable set search_path = pg_catalog, public, pg_temp as $$
     select exists (
         select from people s, people r
          where s.id = submitter and r.id = requester and s.id <> r.id
-           and s.status = 'active' and s.gone_at is null and r.status = 'active' and r.gone_at is null
+           and is_active(s) and is_active(r)
            and (r.manager_id = s.id or s.administrator))
 $$;
 
@@ -16,7 +20,8 @@ begin
     with affected as (
         select r.id from access_requests r where r.requester_id = new.id and r.completed_at is null
         union
-        select r.id from people p join access_requests r on r.requester_id = p.id where p.manager_id = new.id and r.completed_at is null
+        select r.id from people p join access_requests r on r.requester_id = p.id
+         where p.manager_id = new.id and r.completed_at is null
         union
         select r.id from people m join people p on p.manager_id = m.id join access_requests r on r.requester_id = p.id
          where m.manager_id = new.id and r.completed_at is null
@@ -29,7 +34,8 @@ begin
     perform mark_requests_due(array(
         select entitlement_id from entitlement_owners where person_id = new.id
         union
-        select e.id from application_owners o join entitlements e on e.application_id = o.application_id where o.person_id = new.id));
+        select e.id from application_owners o join entitlements e on e.application_id = o.application_id
+         where o.person_id = new.id));
     -- After the requests: the order in which reconciling locks them.
     if new.status = 'left' and old.status <> 'left' then
         update claims set due_at = app_now() where person_id = new.id and ended_at is null;
@@ -51,8 +57,8 @@ declare
     name   text;
     filled boolean;
 begin
-    foreach name in array array['job_titles', 'people', 'applications', 'application_owners', 'entitlements', 'entitlement_owners',
-                                'job_title_entitlements', 'accounts', 'claims', 'reasons', 'people_search', 'audit_events'] loop
+    foreach name in array array['job_titles', 'people', 'applications', 'application_owners', 'entitlements',
+        'entitlement_owners', 'job_title_entitlements', 'accounts', 'claims', 'reasons', 'people_search', 'audit_events'] loop
         execute format('select exists (select from public.%I)', name) into filled;
         if filled then
             execute format('analyze public.%I', name);

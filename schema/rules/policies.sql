@@ -1,7 +1,3 @@
-create or replace function policies_immutable() returns trigger
-    language plpgsql set search_path = pg_catalog, public, pg_temp as $$
-begin
-    raise exception 'a policy version is never changed: apply a new one' using errcode = '42501';
-end $$;
+-- A policy version is never changed: a new one is applied.
 create or replace trigger immutable before update or delete or truncate on policies
-    for each statement execute function policies_immutable();
+    for each statement execute function refuse_change(); -- see audit_events.sql

@@ -4,19 +4,18 @@ create or replace function question_answers_check() returns trigger
 declare
     request access_requests;
 begin
-    select * into request from access_requests where id = (select request_id from questions where id = new.question_id) for update;
-    if request.id is null or new.answered_by not in (request.requester_id, coalesce(request.submitted_by, request.requester_id)) then
+    select * into request from access_requests
+     where id = (select request_id from questions where id = new.question_id) for update;
+    if request.id is null or not asked_for(request, new.answered_by) then
         raise exception 'question % is not for person % to answer', new.question_id, new.answered_by using errcode = 'AB006';
     end if;
-    if not exists (select from people p where p.id = new.answered_by and p.status = 'active' and p.gone_at is null) then
+    if not exists (select from people p where p.id = new.answered_by and is_active(p)) then
         raise exception 'person % is not active', new.answered_by using errcode = 'AB005';
     end if;
     if exists (select from question_answers w where w.question_id = new.question_id) then
         raise exception 'question % is already answered', new.question_id using errcode = 'AB002';
     end if;
-    if not exists (
-        select from request_items i
-         where i.request_id = request.id and i.state in ('submitted', 'awaiting_approval') and not exists (select from stop_orders l where l.item_id = i.id)) then
+    if not exists (select from request_items i where i.request_id = request.id and awaits_decision(i)) then
         raise exception 'request % is not open', request.id using errcode = 'AB001';
     end if;
     new.answered_at := app_now();

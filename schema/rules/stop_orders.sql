@@ -1,4 +1,5 @@
--- Requester and submitter withdraw, holders remove their own access. SQLSTATEs as in decisions.sql.
+-- Requester and submitter withdraw, holders remove their own access, owners and administrators revoke it. SQLSTATEs as in
+-- decisions.sql.
 create or replace function stop_orders_check() returns trigger
     language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
@@ -20,8 +21,11 @@ begin
         end if;
         if new.kind in ('withdrawn', 'removed_by_holder') and not exists (
             select from access_requests r where r.id = item.request_id
-               and (r.requester_id = new.person_id or new.kind = 'withdrawn' and r.submitted_by = new.person_id)) then
+               and case when new.kind = 'withdrawn' then asked_for(r, new.person_id) else r.requester_id = new.person_id end) then
             raise exception 'item % was requested by someone else', item.id using errcode = 'AB006';
+        end if;
+        if new.kind = 'withdrawn' and not may_be_withdrawn(item) then
+            raise exception 'item % cannot be withdrawn', item.id using errcode = 'AB001';
         end if;
     else
         select * into claim from claims where id = new.claim_id for update;
@@ -35,13 +39,16 @@ begin
             raise exception 'claim % is not for person % to remove', claim.id, new.person_id using errcode = 'AB006';
         end if;
     end if;
-    if new.person_id is not null and not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+    if new.person_id is not null and not exists (select from people p where p.id = new.person_id and is_active(p)) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
+    end if;
+    if new.kind = 'revoked' and not may_administer(new.person_id, claim.entitlement_id) then
+        raise exception 'claim % is not for person % to revoke', claim.id, new.person_id using errcode = 'AB006';
     end if;
     new.ordered_at := app_now();
     if claim.id is not null then
         update claims set revoked_at = app_now(), due_at = least(due_at, app_now() + interval '2 minutes')
-         where id = claim.id and revoked_at is null and ended_at is null;
+         where id = claim.id and is_revocable(claims);
     end if;
     if item.id is not null then
         update access_requests set due_at = app_now(), messages_due_at = app_now() where id = item.request_id;
@@ -51,10 +58,10 @@ end $$;
 create or replace trigger checked before insert on stop_orders for each row execute function stop_orders_check();
 
 -- People withdraw and revoke in Slack; orders for people who left and cancelled runs are the worker's.
-create or replace function stop_orders_kind() returns trigger
-    language plpgsql set search_path = pg_catalog, public, pg_temp as $$
+create or replace function stop_orders_kind() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
 declare
-    program constant text := case when new.kind in ('person_left', 'workflow_cancelled') then 'accessbot_worker' else 'accessbot_slackapp' end;
+    program constant text := case when new.kind in ('person_left', 'workflow_cancelled') then 'accessbot_worker'
+                                  else 'accessbot_slackapp' end;
 begin
     if not pg_has_role(current_user, program, 'usage') then
         raise exception 'only % records orders of kind %', program, new.kind using errcode = '42501';
@@ -62,17 +69,3 @@ begin
     return new;
 end $$;
 create or replace trigger kind before insert on stop_orders for each row execute function stop_orders_kind();
-
--- Only owners and administrators revoke access.
-create or replace function stop_orders_revoker() returns trigger
-    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
-begin
-    if not exists (select from claims c
-                    where c.id = coalesce(new.claim_id, (select i.id from claims i where i.item_id = new.item_id))
-                      and may_administer(new.person_id, c.entitlement_id)) then
-        raise exception 'claim % of item % is not for person % to revoke', new.claim_id, new.item_id, new.person_id using errcode = 'AB006';
-    end if;
-    return new;
-end $$;
-create or replace trigger revoked before insert on stop_orders
-    for each row when (new.kind = 'revoked') execute function stop_orders_revoker();

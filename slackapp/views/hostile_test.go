@@ -38,7 +38,7 @@ var worst = append([]string{
 func largeRequest(say string) *schema.Request {
 	when := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
 	at := sql.NullTime{Time: when, Valid: true}
-	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
+	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, Requesters: []int64{1}, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
 		CreatedAt: when, Terms: strings.Repeat("f", 64), ReadAt: when,
 		Requester: schema.Person{ID: 1, Name: say, Email: say, JobTitle: say, Department: say, ManagerName: say}}
 	states := []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended, schema.Revoked, schema.Denied,
@@ -176,7 +176,7 @@ func everything(say string) map[string][]any {
 		"Choose":                {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
 		"TaskList":              {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
 		"FindingList":           {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
-		"ChooseAsAdministrator": {views.ChooseAsAdministrator(r, schema.Person{ID: 2, Administrator: true, Status: "active"}, say, nil), views.ChooseAsAdministrator(none, schema.Person{}, "UTC", nil)},
+		"ChooseAsAdministrator": {views.ChooseAsAdministrator(r, schema.Person{ID: 2, Administrator: true, Active: true}, say, nil), views.ChooseAsAdministrator(none, schema.Person{}, "UTC", nil)},
 		"StuckList":             {views.StuckList(lines.Waiting, 100_000, 9, say)},
 		"Away":                  {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
 		"Holders":               {views.Holders()},
