@@ -233,7 +233,7 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 		next.Applications = append(next.Applications, item.ApplicationSlug)
 		step := Step{Label: item.ApplicationName + " / " + item.Name}
 		switch {
-		case item.Claim != nil && item.Claim.NeedsRevoking(r.ReadAt):
+		case item.Claim != nil && item.Claim.NeedsRevoking():
 			step.ID = item.Claim.ID
 			next.Revoke = append(next.Revoke, step)
 			next.Complete = false

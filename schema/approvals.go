@@ -199,7 +199,7 @@ func (db *DB) RevokeLeaversClaim(ctx context.Context, claimID int64) (revoked bo
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		var c Claim
 		err := tx.GetContext(ctx, &c, selectClaim+` join people p on p.id = c.person_id
-			 where c.id = $1 and p.status = 'left' and c.ended_at is null and c.revoked_at is null`, claimID)
+			 where c.id = $1 and p.status = 'left' and is_revocable(c)`, claimID)
 		if err = mapError(err); err == ErrNotFound { //nolint:errorlint // mapError returns it as it is
 			return nil
 		} else if err != nil {

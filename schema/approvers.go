@@ -102,7 +102,7 @@ func ApproverFacts(
 	}
 	err = q.SelectContext(ctx, &rows, `
 		select t.entitlement_id, t.source, p.id as person_id,
-		       p.status = 'active' and p.gone_at is null as active,
+		       is_active(p) as active,
 		       `+unreachable+` as unreachable
 		  from (select o.entitlement_id, 'entitlement owners' as source, o.person_id
 		          from entitlement_owners o where o.entitlement_id = any($2)
@@ -166,7 +166,7 @@ func delegatesFor(
 		err = q.SelectContext(ctx, &rows, `
 			select d.person_id, d.delegate_id, d.starts_at <= app_now() as now,
 			       case when d.starts_at <= app_now() then d.ends_at else d.starts_at end as changes,
-			       p.status = 'active' and p.gone_at is null as active, `+unreachable+` as unreachable
+			       is_active(p) as active, `+unreachable+` as unreachable
 			  from unnest($1::bigint[]) of (person_id)
 			 cross join lateral delegation_of(of.person_id) d
 			 cross join lateral (select * from people p where p.id = d.delegate_id limit 1) p

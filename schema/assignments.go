@@ -107,7 +107,7 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 		                 and i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
 		              union
 		              select i.request_id from claims c join request_items i on i.id = c.item_id
-		               where c.account_id = $1 and c.entitlement_id = $2 and (c.ended_at is null or c.removed_at is null))
+		               where c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null)
 		 order by id for update`, s.AccountID, s.EntitlementID)
 	if err != nil {
 		return l, fmt.Errorf("lock the requests of %s: %w", s, err)
@@ -128,7 +128,7 @@ func lockAssignment(ctx context.Context, tx *sqlx.Tx, s Assignment) (lockedAssig
 // explains is not ours to remove; a claim that is due explains it (see MarkDoubtful).
 func (l lockedAssignment) plan(ctx context.Context, tx *sqlx.Tx) (p Plan, err error) {
 	err = tx.GetContext(ctx, &p, `
-		select coalesce(bool_or(ended_at is null and revoked_at is null and coalesce(ends_at, 'infinity') > $3), false) as want,
+		select coalesce(bool_or(is_live(claims, $3)), false) as want,
 		       coalesce(bool_or(removed_at is null or due_at is not null), false) as ours
 		  from claims where account_id = $1 and entitlement_id = $2`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
@@ -159,7 +159,7 @@ func (l lockedAssignment) promoteItems(ctx context.Context, tx *sqlx.Tx, held bo
 		            when x.id is not null                              then 'revoked'
 		            when not d.same_terms                              then 'request_changed'
 		            when coalesce(least(d.ends_at, r.ends_at), 'infinity') <= $4 then 'past_end'
-		            when p.status <> 'active' or p.gone_at is not null then 'requester_inactive'
+		            when not is_active(p) then 'requester_inactive'
 		            when e.gone_at is not null then 'not_requestable'
 		            when a.person_id <> r.requester_id                then 'account_of_other_person'
 		            when a.instance <> e.instance                     then 'account_elsewhere'
@@ -305,7 +305,7 @@ func RecordWaiting(ctx context.Context, conn *sqlx.Conn, s Assignment, waitsFor 
 		       check_at = $3::timestamptz + greatest($4::interval, backoff(c.checks, $5, $6))
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
-		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
+		   and is_live(c, $3)
 		returning c.id, c.item_id, i.request_id, c.checks`,
 		l.AccountID, l.EntitlementID, l.now, checkAfter.String(), firstCheck.String(), maxCheck.String())
 	if err != nil {
@@ -355,7 +355,7 @@ func (l lockedAssignment) recordGranted(ctx context.Context, tx *sqlx.Tx) error 
 		update claims c set granted_at = $3
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.granted_at is null
-		   and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > $3
+		   and is_live(c, $3)
 		returning c.id, c.item_id, i.request_id`, l.AccountID, l.EntitlementID, l.now)
 	if err != nil {
 		return err
@@ -411,7 +411,7 @@ func (l lockedAssignment) recordEnded(ctx context.Context, tx *sqlx.Tx, held boo
 		       attempts   = 0
 		  from claims o left join request_items i on i.id = o.item_id
 		 where o.id = c.id and c.account_id = $1 and c.entitlement_id = $2 and c.removed_at is null
-		   and (c.ended_at is not null or c.revoked_at is not null or c.ends_at <= $4)
+		   and not is_live(c, $4)
 		   and (c.ended_at is null or c.due_at is not null or not $3)
 		returning c.id, c.item_id, i.request_id, i.state, c.revoked_at is not null as revoked, c.granted_at is not null as granted,
 		          coalesce(i.problem, '') as "problem.code", coalesce(i.problem_details, '{}') as "problem.details",

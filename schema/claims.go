@@ -28,22 +28,18 @@ type Claim struct {
 	DueAt         sql.NullTime  `db:"due_at"`     // when the sweep reconciles its assignment itself; null: nothing to reconcile
 	CheckAt       sql.NullTime  `db:"check_at"`   // when to check a pending grant; null: it is not pending
 	AlertedAt     sql.NullTime  `db:"alerted_at"` // owners and operators were told that removing it is overdue
+	Revocable     bool          `db:"revocable"`  // when it was read, nothing had ended it early
+	Live          bool          `db:"live"`       // when it was read, it was a reason to hold its assignment
 }
 
 const selectClaim = `
 select c.id, c.person_id, c.account_id, c.entitlement_id, c.source, c.item_id, c.ends_at, c.created_at,
-       c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at, c.alerted_at
+       c.granted_at, c.revoked_at, c.ended_at, c.end_reason, c.removed_at, c.due_at, c.check_at, c.alerted_at,
+       is_revocable(c) as revocable, is_live(c) as live
   from claims c`
 
-// Live reports whether the claim is a reason to hold its assignment at the given instant.
-func (c Claim) Live(now time.Time) bool {
-	return !c.EndedAt.Valid && !c.RevokedAt.Valid && (!c.EndsAt.Valid || c.EndsAt.Time.After(now))
-}
-
 // NeedsRevoking reports whether the claim is over and its assignment has not been reconciled since.
-func (c Claim) NeedsRevoking(now time.Time) bool {
-	return !c.Live(now) && c.DueAt.Valid && !c.RemovedAt.Valid
-}
+func (c Claim) NeedsRevoking() bool { return !c.Live && c.DueAt.Valid && !c.RemovedAt.Valid }
 
 // AlertOverdue records once for each claim that its removal has taken longer than after, and makes its request's messages due.
 // It returns whether this call recorded it.
@@ -97,7 +93,7 @@ func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error
 	var c RunClaim
 	err := q.GetContext(ctx, &c, `
 		select c.item_id, i.request_id, a.name as application, e.name as entitlement, p.email as holder, p.id as holder_id,
-		       coalesce(c.revoked_at is not null or c.ended_at is not null or c.ends_at <= app_now(), false) as ordered
+		       not is_live(c) as ordered
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -120,7 +116,7 @@ func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error
 		  join claims c on c.item_id = i.id
 		 where i.request_id = $1
 		   and exists (select from claims o where o.account_id = c.account_id and o.entitlement_id = c.entitlement_id and o.id <> c.id
-		                  and (o.ends_at is null or o.ends_at > c.ends_at) and `+live("o")+`)`, requestID)
+		                  and (o.ends_at is null or o.ends_at > c.ends_at) and is_live(o))`, requestID)
 	if err != nil {
 		return nil, fmt.Errorf("find what outlasts request %d: %w", requestID, err)
 	}

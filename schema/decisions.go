@@ -33,6 +33,7 @@ type Decision struct {
 	Terms             string        `db:"terms"`
 	EndsAt            sql.NullTime  `db:"ends_at"` // the end that was granted; null: permanent
 	DecidedAt         time.Time     `db:"decided_at"`
+	StagePassed       bool          `db:"stage_passed"` // when it was read: see the SQL function stage_passed
 }
 
 // Approves tells which way the decision went.

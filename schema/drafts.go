@@ -424,7 +424,7 @@ func (d *Draft) SetSubject(ctx context.Context, q Queryer, id int64) error {
 	subject := sql.NullInt64{Int64: id, Valid: true}
 	query := `select exists (select from job_titles where id = $1 and $2::bigint <> 0 and $3::boolean is not null)`
 	if d.Mode == LikePerson {
-		query = `select exists (select from people where id = $1 and (id <> $2 or $3) and status = 'active' and gone_at is null)`
+		query = `select exists (select from people where id = $1 and (id <> $2 or $3) and is_active(people))`
 	}
 	var exists bool
 	if err := q.GetContext(ctx, &exists, query, id, d.PersonID, d.ForPersonID.Valid); err != nil {
@@ -461,7 +461,7 @@ func (d *Draft) SetFor(ctx context.Context, q Queryer, id int64) error {
 func MayRequestForOthers(ctx context.Context, q Queryer, personID int64) (may bool, err error) {
 	err = q.GetContext(ctx, &may, `
 		select exists (select from people where id = $1 and administrator)
-		    or exists (select from people where manager_id = $1 and status = 'active' and gone_at is null)`, personID)
+		    or exists (select from people where manager_id = $1 and is_active(people))`, personID)
 	if err != nil {
 		return false, fmt.Errorf("check whether person %d may request for others: %w", personID, err)
 	}

@@ -18,7 +18,7 @@ func (r *Request) Endings() []Ending {
 	var all []Ending
 	for _, item := range r.Items {
 		claim := item.Claim
-		if item.State != Active || claim == nil || !claim.EndsAt.Valid || !claim.GrantedAt.Valid || !claim.Live(r.ReadAt) {
+		if item.State != Active || claim == nil || !claim.EndsAt.Valid || !claim.GrantedAt.Valid || !claim.Live {
 			continue
 		}
 		end := claim.EndsAt.Time

@@ -21,3 +21,9 @@ var Unproven = unproven
 func CheckQuota(ctx context.Context, tx *sqlx.Tx, q Quota, personID int64) error {
 	return q.check(ctx, tx, personID)
 }
+
+// Rules are the files of rules.
+var Rules = rules
+
+// ApplyRules makes the database's rules those of files.
+var ApplyRules = applyRules

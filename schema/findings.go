@@ -168,7 +168,7 @@ select distinct e.instance, e.id, a.account, a.id, 'missing'
   from entitlements e
   join claims c on c.entitlement_id = e.id and c.removed_at is null
   join accounts a on a.id = c.account_id
- where e.instance = $1 and c.ended_at is null and c.revoked_at is null and coalesce(c.ends_at, 'infinity') > app_now()
+ where e.instance = $1 and is_live(c)
    and c.granted_at < $2::timestamptz - $3 * interval '1 second'
    and not exists (select from listed_assignments l where l.object = e.target and l.account = a.account)
 on conflict (entitlement_id, account, kind) where gone_at is null do update

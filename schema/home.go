@@ -67,15 +67,14 @@ func waitingFor(
 		         ap.name || ': ' || e.name as name,
 		         row_number() over (partition by i.request_id order by e.risk <> 'high', lower(ap.name), lower(e.name), i.id) as n
 		    from candidate c
-		    join request_items i on i.id = c.item_id and i.state in ('submitted', 'awaiting_approval')
+		    join request_items i on i.id = c.item_id and awaits_decision(i)
 		    join entitlements e on e.id = i.entitlement_id
 		    join applications ap on ap.id = e.application_id
 		   cross join lateral (
 		         select exists (select from override_candidates(i.id) a (person_id) where a.person_id = $1) as overridable) o
 		   where (c.stage is not null or o.overridable)
-		     and item_outcome(i.id) is null and not stage_passed(i.id, c.stage)
-		     and not exists (select from decisions d where d.item_id = i.id and d.stage = c.stage and d.decided_by = $1)
-		     and not exists (select from stop_orders l where l.item_id = i.id))
+		     and not stage_passed(i.id, c.stage)
+		     and not exists (select from decisions d where d.item_id = i.id and d.stage = c.stage and d.decided_by = $1))
 		select r.id as request_id, p.name as requester_name, coalesce(b.name, '') as submitter_name, w.items, w.high_risk, w.names,
 		       w.overridable, w.no_approver, w.since,
 		       s.label as reason_label, r.created_at, w.asked_at, least(w.expires_at, r.ends_at) as expires_at, r.ends_at, r.ends_on,
@@ -210,7 +209,7 @@ type AccessLine struct {
 const selectAccess = `
 		select c.id as claim_id, a.name as application_name, e.name, c.source, i.request_id, c.ends_at, r.ends_on,
 		       r.time_zone, c.granted_at,
-		       c.revoked_at is not null or coalesce(c.ends_at <= app_now(), false) as leaving, count(*) over () as total
+		       not is_live(c) as leaving, count(*) over () as total
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
@@ -268,7 +267,7 @@ func access(
 func Administrators(ctx context.Context, q Queryer) ([]string, error) {
 	var names []string
 	err := q.SelectContext(ctx, &names, `
-		select name from people where administrator and status = 'active' and gone_at is null order by lower(name), id limit 5`)
+		select name from people where administrator and is_active(people) order by lower(name), id limit 5`)
 	if err != nil {
 		return nil, fmt.Errorf("list administrators: %w", err)
 	}

@@ -177,7 +177,7 @@ func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []i
 		          from entitlements e
 		         where e.application_id = any($2)
 		           and exists (select from claims c
-		                        where c.person_id = $1 and c.entitlement_id = e.id and c.granted_at is not null and `+live("c")+`)) h
+		                        where c.person_id = $1 and c.entitlement_id = e.id and c.granted_at is not null and is_live(c))) h
 		 group by h.application_id`, personID, pq.Array(applications), limit)
 	if err != nil {
 		return nil, fmt.Errorf("find what person %d holds in applications %v: %w", personID, applications, err)
@@ -190,22 +190,10 @@ func HeldInEach(ctx context.Context, q Queryer, personID int64, applications []i
 func OwnersToNotify(ctx context.Context, q Queryer, items []int64) ([]Owner, error) {
 	var owners []Owner
 	err := q.SelectContext(ctx, &owners, `
-		with watchers as (
-		    select i.id as item_id, o.person_id, 1 as tier
-		      from request_items i join entitlement_owners o on o.entitlement_id = i.entitlement_id
-		     where i.id = any($1)
-		    union all
-		    select i.id, o.person_id, 2
-		      from request_items i
-		      join entitlements e on e.id = i.entitlement_id
-		      join application_owners o on o.application_id = e.application_id
-		     where i.id = any($1)
-		    union all
-		    select i.id, a.id, 3 from request_items i cross join people a where i.id = any($1) and a.administrator),
-		active as (
-		    select w.item_id, w.person_id, min(w.tier) as tier
-		      from watchers w join people p on p.id = w.person_id and p.status = 'active' and p.gone_at is null
-		     group by w.item_id, w.person_id),
+		with active as (
+		    select i.id as item_id, o.person_id, o.tier
+		      from request_items i cross join lateral entitlement_owner_people(i.entitlement_id) o
+		     where i.id = any($1)),
 		ranked as (
 		    select item_id, person_id, row_number() over (partition by item_id order by tier, person_id) as position,
 		           tier = 3 and min(tier) over (partition by item_id) < 3 as spare

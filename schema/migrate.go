@@ -6,17 +6,40 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
+// The migrations make tables, indexes, constraints and grants. Views, functions and triggers are rules: see rules.go.
+//
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// versions is the table of the migrations that were applied.
+const versions = "schema_versions"
+
+// ErrOldDatabase refuses a database of a schema from before the first release, whose migrations were in goose_db_version.
+var ErrOldDatabase = errors.New("this database has an old development schema, which cannot be migrated: " +
+	"start again with ./temporal-dev.sh reset, or use an empty database")
+
+// CheckDatabase returns ErrOldDatabase if the database must not be used. It waits up to five seconds for the database, and leaves
+// any other problem to the first query that needs it.
+func CheckDatabase(ctx context.Context, q Queryer) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var old bool
+	if err := q.GetContext(ctx, &old, `select to_regclass('public.goose_db_version') is not null`); err == nil && old {
+		return ErrOldDatabase
+	}
+	return nil
+}
 
 // role is a database role that the migrations grant rights to, with its timeouts on the server. They are set on the role, because
 // poolers such as PgBouncer refuse startup parameters of connections (08P01).
@@ -39,7 +62,7 @@ var roles = []role{
 // rolesLock is the advisory lock under which roles are created: they belong to the whole cluster.
 const rolesLock = 0x61636373
 
-// Migrate migrates the database at databaseURL to this program's schema and answers its version. It connects as the database's
+// Migrate migrates the database at databaseURL to this program's schema, with its rules, and answers its version. It connects as the database's
 // owner, who needs CREATEROLE the first time. Concurrent runs wait for each other.
 func Migrate(ctx context.Context, databaseURL string) (version int64, err error) {
 	ctx, cancel := forLong(ctx)
@@ -52,6 +75,9 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 		return 0, err
 	}
 	defer db.Close()
+	if err := CheckDatabase(ctx, db); err != nil {
+		return 0, err
+	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, err
@@ -60,12 +86,18 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 	if err != nil {
 		return 0, fmt.Errorf("lock the migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db.DB.DB, files, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db.DB.DB, files, goose.WithSessionLocker(locker), goose.WithTableName(versions))
 	if err != nil {
 		return 0, fmt.Errorf("read the migrations: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
+	}
+	if files, err = fs.Sub(rules, "rules"); err != nil {
+		return 0, err
+	}
+	if err := applyRules(ctx, db, files); err != nil {
+		return 0, err
 	}
 	// A new column, or index on an expression, has no statistics until its table is analyzed.
 	if _, err := db.ExecContext(ctx, `select analyze_directory()`); err != nil {
@@ -142,19 +174,21 @@ func unlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// Fingerprint identifies this version of the migrations, in twelve hexadecimal digits.
+// Fingerprint identifies this version of the migrations and rules, in twelve hexadecimal digits.
 func Fingerprint() string {
 	sum := sha256.New()
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		panic(err) // they are embedded
-	}
-	for _, f := range files {
-		text, err := migrations.ReadFile("migrations/" + f.Name())
+	for _, files := range []embed.FS{migrations, rules} {
+		err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := files.ReadFile(name)
+			sum.Write(text)
+			return err
+		})
 		if err != nil {
-			panic(err)
+			panic(err) // they are embedded
 		}
-		sum.Write(text)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 }

@@ -43,7 +43,7 @@ func NotificationByID(ctx context.Context, q Queryer, id int64) (Notice, error) 
 		       array(select unnest(case when n.person_id is not null then array[n.person_id]
 		                                when n.kind = 'outage' then notified_owners(n.application_id) || array(
 		                                     select p.id from people p
-		                                      where p.administrator and p.status = 'active' and p.gone_at is null order by p.id limit 3)
+		                                      where p.administrator and is_active(p) order by p.id limit 3)
 		                                when t.id is null then notified_owners(n.application_id)
 		                                when t.closed_at is null then task_owners(t.entitlement_id, a.person_id) end)
 		             union select m.person_id from slack_messages m where m.notification_id = n.id and m.ts <> ''

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 
 	"github.com/lib/pq"
 )
@@ -56,30 +55,24 @@ type AskedAlready struct {
 	TS              string `db:"ts"`
 }
 
-// live returns the condition for a live claim. It repeats the condition of the partial indexes.
-func live(claim string) string {
-	return strings.ReplaceAll(
-		`c.ended_at is null and c.revoked_at is null and (c.ends_at is null or c.ends_at > app_now())`, "c.", claim+".")
-}
-
 // waits is the condition for an item that waits for approval or is being set up.
 const waits = `i.state in ('submitted', 'awaiting_approval', 'approved', 'provisioning')
            and not exists (select from stop_orders r where r.item_id = i.id)
            and not exists (select from decisions d where d.item_id = i.id and d.outcome = 'deny')`
 
 // otherHolders are the active holders of a job title other than the requester.
-const otherHolders = `h.job_title_id = $2 and h.id <> $1 and h.status = 'active' and h.gone_at is null`
+const otherHolders = `h.job_title_id = $2 and h.id <> $1 and is_active(h)`
 
 // source returns the mode's condition on entitlement e. $1 is the requester, $2 the subject.
 func (o Offer) source() string {
 	switch o.Mode {
 	case LikePerson:
-		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and ` + live("t") + `)`
+		return `e.id in (select t.entitlement_id from claims t where t.person_id = $2 and is_live(t))`
 	case LikeJobTitle:
 		return `e.id in (select * from granted_by_job_title($2, $1))`
 	case Extend:
 		return `e.id in (select t.entitlement_id from claims t join request_items x on x.id = t.item_id
-		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and ` + live("t") + `)`
+		                  where x.request_id = $2 and t.person_id = $1 and t.ends_at is not null and is_live(t))`
 	case Again:
 		return `e.id in (select x.entitlement_id from request_items x where x.request_id = $2)
 		   and exists (select from access_requests r where r.id = $2 and r.requester_id = $1)`
@@ -92,7 +85,7 @@ const requestable = `e.requestable and e.gone_at is null and a.gone_at is null`
 
 // from returns a query over what is offered: entitlements e, their applications a, the requester's accounts s.
 func (o Offer) from() string {
-	covers := live("m")
+	covers := `is_live(m)`
 	if o.Mode == Extend {
 		covers += ` and m.ends_at is null` // permanent access needs no extension
 	}
@@ -199,7 +192,7 @@ func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Gr
 	var counts []Grant
 	err = q.SelectContext(ctx, &counts, `
 		select t.entitlement_id, count(distinct h.id) as held_by, (select count(*) from people h where `+otherHolders+`) as holders
-		  from people h join claims t on t.person_id = h.id and `+live("t")+`
+		  from people h join claims t on t.person_id = h.id and is_live(t)
 		 where `+otherHolders+` and t.entitlement_id = any($3)
 		   and not exists (select from job_title_entitlements j where j.job_title_id = $2)
 		 group by t.entitlement_id`, o.PersonID, o.LikeID, pq.Array(ids))

@@ -3,20 +3,21 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lib/pq"
 
 	"accessbot/schema/policy"
 )
 
-// The outcome of the decisions about an item. The SQL functions item_outcome and stage_passed work it out in the same way.
+// The outcome of the decisions about an item: the SQL functions item_outcome and stage_passed define it.
 
 func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, error) {
 	var decisions []Decision
 	err := q.SelectContext(ctx, &decisions, `
 		select d.id, d.item_id, d.approval_id, d.decided_by, coalesce(p.name, '') as decider_name, d.stage, d.stages,
 		       d.required_approvals, d.override, d.outcome, d.reason, d.basis, d.policy_version, d.terms, d.ends_at, d.decided_at,
-		       c.for_person_id
+		       c.for_person_id, stage_passed(d.item_id, d.stage) as stage_passed
 		  from decisions d
 		  left join people p on p.id = d.decided_by
 		  left join approval_candidates c on c.approval_id = d.approval_id and c.person_id = d.decided_by
@@ -28,47 +29,37 @@ func decisionsAbout(ctx context.Context, q Queryer, items []int64) ([]Decision, 
 	return decisions, nil
 }
 
-// conclude returns the decision that makes the outcome of an item: the first denial, or the last approval once every stage is
-// passed, with the earliest of the granted ends. nil: the item is still open.
-func conclude(decisions []Decision) *Decision {
+// conclude returns the decision that makes the outcome of an item: the first denial, or the last approval, with the earliest of
+// the granted ends. nil: the item is still open.
+func conclude(outcome string, decisions []Decision) *Decision {
 	var last *Decision
 	for _, d := range decisions {
-		if !d.Approves() {
+		switch {
+		case d.Verdict != outcome:
+			continue
+		case !d.Approves():
 			return &d
-		}
-		if last != nil && last.EndsAt.Valid && (!d.EndsAt.Valid || last.EndsAt.Time.Before(d.EndsAt.Time)) {
+		case last != nil && last.EndsAt.Valid && (!d.EndsAt.Valid || last.EndsAt.Time.Before(d.EndsAt.Time)):
 			d.EndsAt = last.EndsAt
 		}
 		last = &d
 	}
-	if last == nil || passedStages(decisions) < last.Stages {
-		return nil
-	}
 	return last
 }
 
-// passedStages returns the number of stages passed, from the first one on.
-func passedStages(decisions []Decision) int {
-	passed := 0
-	for stagePassed(decisions, passed+1) {
-		passed++
-	}
-	return passed
-}
-
-// stagePassed reports whether a stage has its required approvals, or was overridden.
+// stagePassed reports whether decisions pass a stage.
 func stagePassed(decisions []Decision, stage int) bool {
-	approvals, required, override := 0, 1, false
-	for _, d := range decisions {
-		if d.Stage == stage && d.Approves() {
-			approvals, required, override = approvals+1, max(required, d.RequiredApprovals), override || d.Override
-		}
-	}
-	return approvals >= required || override
+	return slices.ContainsFunc(decisions, func(d Decision) bool { return d.Stage == stage && d.StagePassed })
 }
 
 // Stage returns the number of the item's current stage, from 1.
-func (i Item) Stage() int { return passedStages(i.Decisions) + 1 }
+func (i Item) Stage() int {
+	stage := 1
+	for stagePassed(i.Decisions, stage) {
+		stage++
+	}
+	return stage
+}
 
 // votes returns the approvals of an item in a stage, as the policy counts them.
 func (i Item) votes(stage int) []policy.Candidate {

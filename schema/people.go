@@ -26,18 +26,15 @@ type Person struct {
 	ManagerID     sql.NullInt64  `db:"manager_id"`
 	ManagerName   string         `db:"manager_name"` // empty: none
 	Status        string         `db:"status"`       // active, suspended or left
-	Gone          bool           `db:"gone"`         // no longer in people.csv
+	Active        bool           `db:"active"`       // they may request and decide
 	TimeZone      string         `db:"time_zone"`    // IANA name; empty: not known
 	SlackUserID   sql.NullString `db:"slack_user_id"`
 	Administrator bool           `db:"administrator"`
 }
 
-// Active reports whether the person may request and decide.
-func (p Person) Active() bool { return p.Status == "active" && !p.Gone }
-
 const selectPerson = `
 select p.id, p.email, p.name, coalesce(t.name, '') as job_title, p.job_title_id, p.department, p.manager_id,
-       coalesce(m.name, '') as manager_name, p.status, p.gone_at is not null as gone, p.time_zone,
+       coalesce(m.name, '') as manager_name, p.status, is_active(p) as active, p.time_zone,
        p.slack_user_id, p.administrator
   from people p
   left join job_titles t on t.id = p.job_title_id

@@ -98,7 +98,7 @@ func CheckNamed(ctx context.Context, q Queryer, p *policy.Policy) error {
 	named := p.Named()
 	var known []string
 	err := q.SelectContext(ctx, &known, `
-		select email from people where email = any($1) and status = 'active' and gone_at is null`, pq.Array(named))
+		select email from people where email = any($1) and is_active(people)`, pq.Array(named))
 	if err != nil {
 		return fmt.Errorf("look up the people in the policy: %w", err)
 	}

@@ -89,7 +89,7 @@ var targetProblem = `i.state in ('approved', 'provisioning')
 
 // waitsForTarget is targetProblem of an item without a claim that is over.
 var waitsForTarget = targetProblem + `
-	and not exists (select from claims c where c.item_id = i.id and not (` + live("c") + `))`
+	and not exists (select from claims c where c.item_id = i.id and not is_live(c))`
 
 func words(codes []ProblemCode) []string {
 	words := make([]string, len(codes))

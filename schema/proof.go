@@ -2,9 +2,10 @@ package schema
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
+
+	"github.com/lib/pq"
 
 	"accessbot/schema/policy"
 )
@@ -17,12 +18,14 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		Rule        int           `db:"rule"`
 		Version     int64         `db:"policy_version"`
 		RequesterID int64         `db:"requester_id"`
-		SubmittedBy sql.NullInt64 `db:"submitted_by"`
+		Requesters  pq.Int64Array `db:"requesters"`
+		Approved    bool          `db:"approved"`  // by the numbers in the decisions
 		Strangers   int           `db:"strangers"` // decisions by people who were not candidates
 		Ahead       bool          `db:"ahead"`     // an approver of one stage has also decided a later one
 	}
 	err = q.GetContext(ctx, &item, `
-		select i.rule, r.policy_version, r.requester_id, r.submitted_by,
+		select i.rule, r.policy_version, r.requester_id, requesters(r) as requesters,
+		       item_outcome(i.id) is not distinct from 'approve' as approved,
 		       (select count(*) from decisions d
 		         where d.item_id = i.id and d.decided_by is not null and not d.override
 		           and not exists (
@@ -51,7 +54,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 		switch {
 		case d.DecidedBy.Int64 == item.RequesterID:
 			return ApprovedByRequester, nil
-		case item.SubmittedBy.Valid && d.DecidedBy == item.SubmittedBy:
+		case d.DecidedBy.Valid && slices.Contains([]int64(item.Requesters), d.DecidedBy.Int64):
 			return ApprovedBySubmitter, nil
 		case d.PolicyVersion != item.Version:
 			return OtherPolicyVersion, nil
@@ -66,7 +69,7 @@ func unproven(ctx context.Context, q Queryer, itemID int64) (why ProblemCode, er
 	switch {
 	case item.Strangers > 0:
 		return ApproverNotAsked, nil
-	case !passes(rule, decisions):
+	case !item.Approved || !follows(rule, decisions):
 		return ApprovalsMissing, nil
 	case item.Ahead:
 		return decidedAhead(ctx, q, itemID)
@@ -101,22 +104,11 @@ func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode
 	return "", nil
 }
 
-// passes reports whether decisions pass every stage of a rule, by the rule's numbers, not by those in the decisions.
-func passes(rule *policy.Rule, decisions []Decision) bool {
-	for i, stage := range rule.Stages {
-		votes := map[int64]bool{}
-		override := false
-		for _, d := range decisions {
-			if d.Stage == i+1 && d.Approves() {
-				votes[d.voter().Vote()] = true
-				override = override || d.Override
-			}
-		}
-		if len(votes) < stage.RequiredApprovals && !override {
-			return false
-		}
-	}
-	return len(rule.Stages) > 0
+// follows tells whether the stages and required approvals in decisions, by which item_outcome counts, are those of the rule.
+func follows(rule *policy.Rule, decisions []Decision) bool {
+	return !slices.ContainsFunc(decisions, func(d Decision) bool {
+		return d.Stages != len(rule.Stages) || d.RequiredApprovals != rule.Stages[d.Stage-1].RequiredApprovals
+	})
 }
 
 // stillApproved returns PolicyChanged if a rule that approves by itself does not apply to the item any more.

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +53,31 @@ func newPlans(t *testing.T, url string) *plans {
 }
 
 var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|question_answers|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
+
+// indexesOf are the partial indexes that hot queries must use: the rules' predicates must imply their conditions.
+var indexesOf = map[string][]string{
+	"claims that are due":       {"claims_due"},
+	"requests that are due":     {"access_requests_due"},
+	"messages that are due":     {"access_requests_messages"},
+	"what is held there":        {"claims_held_by"},
+	"access":                    {"claims_held_by"},
+	"what a job title grants":   {"people_job_title", "claims_held_by"},
+	"what a person offers":      {"claims_held_by"},
+	"what an owner looks after": {"manual_tasks_one_open"},
+	"notifications due":         {"notifications_due"},
+	"whom to remind":            {"notifications_reminders"},
+}
+
+// unused are those of the indexes that no plan since the last call of readWhole uses.
+func (p *plans) unused(indexes []string) []string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return slices.DeleteFunc(slices.Clone(indexes), func(index string) bool {
+		return slices.ContainsFunc(p.seen, func(plan string) bool {
+			return strings.Contains(plan, " using "+index+" ") || strings.Contains(plan, "Index Scan on "+index+" ")
+		})
+	})
+}
 
 // readWhole returns the plans since the last call that scan a growing table sequentially.
 func (p *plans) readWhole(t *testing.T) []string {
@@ -139,7 +166,18 @@ func TestQueries(t *testing.T) {
 		const request = 3000
 		item := schematest.Value[int64](w, `select min(id) from request_items where request_id = $1`, request)
 		claim := schematest.Value[int64](w, `select id from claims where item_id = $1`, item)
+		var asked []string
 		for name, query := range map[string]func() error{
+			"access": func() error { _, _, err := schema.AccessOf(ctx, p, 77, 10, 0); return err },
+			"what a job title grants": func() error {
+				_, err := p.Exec(`select granted_by_job_title(78, 77)`)
+				return err
+			},
+			"what a person offers": func() error {
+				_, err := p.Exec(schema.OfferQuery(schema.Offer{Mode: schema.LikePerson}), 77, 78)
+				return err
+			},
+			"notifications due":     func() error { _, err := schema.DueNotifications(ctx, p, 0, 10); return err },
 			"claims that are due":   func() error { _, err := schema.DueClaims(ctx, p, 200); return err },
 			"requests that are due": func() error { _, err := schema.DueRequests(ctx, p, 0, time.Minute, time.Hour, 200); return err },
 			"messages that are due": func() error { _, err := schema.DueMessages(ctx, p, 0, 50); return err },
@@ -299,10 +337,13 @@ func TestQueries(t *testing.T) {
 			},
 		} {
 			require.NoError(t, query(), name)
+			assert.Empty(t, p.unused(indexesOf[name]), "partial indexes that %q does not use", name)
+			asked = append(asked, name)
 			for _, plan := range p.readWhole(t) {
 				assert.Fail(t, name, plan)
 			}
 		}
+		assert.Subset(t, asked, slices.Collect(maps.Keys(indexesOf)))
 	})
 
 	t.Run("due claims are the longest overdue of each target", func(t *testing.T) {

@@ -48,9 +48,9 @@ func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, e
 }
 
 // isThere: person p is active, and not away with an active delegate.
-const isThere = `p.status = 'active' and p.gone_at is null
+const isThere = `is_active(p)
 		   and not exists (select from delegation_of(p.id) d join people by on by.id = d.delegate_id
-		                    where d.starts_at <= app_now() and by.status = 'active' and by.gone_at is null)`
+		                    where d.starts_at <= app_now() and is_active(by))`
 
 // Remind opens a reminder for each of the people who had none within the time apart, and returns who they are. A reminder lists
 // everything that waits for its reader.

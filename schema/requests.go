@@ -16,6 +16,7 @@ type Request struct {
 	RequesterID   int64         `db:"requester_id"`
 	SubmittedBy   sql.NullInt64 `db:"submitted_by"` // null: the requester
 	SubmitterName string        `db:"submitter_name"`
+	Requesters    pq.Int64Array `db:"requesters"`  // the requester, and the submitter: see the SQL function requesters
 	AccessLike    string        `db:"access_like"` // person, job_title or custom
 	LikeName      string        `db:"like_name"`   // of the person or job title; empty: custom
 	EndsAt        sql.NullTime  `db:"ends_at"`     // null: permanent
@@ -54,7 +55,10 @@ type Item struct {
 	State           string    `db:"state"`
 	StateAt         time.Time `db:"state_at"`
 	Problem         Problem   `db:"problem"`
-	Rule            int       `db:"rule"` // in the request's policy version, from 1
+	Rule            int       `db:"rule"`    // in the request's policy version, from 1
+	Outcome         string    `db:"outcome"` // approve or deny; empty: still open
+	AwaitsDecision  bool      `db:"awaits_decision"`
+	Withdrawable    bool      `db:"withdrawable"`
 
 	MaxDays sql.NullInt64 `db:"max_days"` // of the entitlement; null: none
 	// Administrators may decide the item for everyone: those asked at the last escalation level, or all if it has no approver.
@@ -93,7 +97,7 @@ func (i Item) Final() bool {
 
 // Waiting tells whether the item can still be decided. Its state may lag behind decisions and withdrawals.
 func (i Item) Waiting() bool {
-	return (i.State == Submitted || i.State == AwaitingApproval) && i.Decision == nil && i.StopOrder == nil
+	return i.AwaitsDecision
 }
 
 // Approval asks a set of candidates about items of one application, in one stage.
@@ -149,7 +153,7 @@ type Candidate struct {
 func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 	r := &Request{}
 	err := q.GetContext(ctx, r, `
-		select r.id, r.requester_id, r.submitted_by, coalesce(b.name, '') as submitter_name, r.access_like,
+		select r.id, r.requester_id, r.submitted_by, requesters(r) as requesters, coalesce(b.name, '') as submitter_name, r.access_like,
 		       coalesce(p.name, t.name, '') as like_name, r.ends_at, r.ends_on, r.time_zone, s.label as reason_label, r.note,
 		       r.created_at, r.completed_at, r.messages_due_at, r.policy_version, request_terms(r.id) as terms, app_now() as read_at,
 		       exists (select from slack_messages m
@@ -181,7 +185,7 @@ func RequestByID(ctx context.Context, q Queryer, id int64) (*Request, error) {
 
 // AskedFor tells whether the person is the requester or the submitter. Neither may decide the request.
 func (r *Request) AskedFor(personID int64) bool {
-	return personID == r.RequesterID || r.SubmittedBy.Valid && personID == r.SubmittedBy.Int64
+	return slices.Contains([]int64(r.Requesters), personID)
 }
 
 // LockRequest locks the request's row until the end of the transaction, so that decisions, withdrawals, revocations, expiry and
@@ -196,6 +200,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 	err := q.SelectContext(ctx, &items, `
 		select i.id, i.request_id, i.entitlement_id, i.account_id, e.application_id, a.slug as application_slug,
 		       a.name as application_name, e.name, e.kind, e.description, e.risk, e.max_days, i.state, i.state_at, i.rule,
+		       coalesce(item_outcome(i.id), '') as outcome, awaits_decision(i), may_be_withdrawn(i) as withdrawable,
 		       i.problem as "problem.code", i.problem_details as "problem.details", i.problem_since as "problem.since",
 		       array(select c.person_id from override_candidates(i.id) c (person_id)) as administrators
 		  from request_items i
@@ -220,7 +225,7 @@ func items(ctx context.Context, q Queryer, requestID int64) ([]Item, error) {
 		item.Decisions = append(item.Decisions, d)
 	}
 	for i := range items {
-		items[i].Decision = conclude(items[i].Decisions)
+		items[i].Decision = conclude(items[i].Outcome, items[i].Decisions)
 	}
 	var orders []StopOrder
 	err = q.SelectContext(ctx, &orders, `

@@ -143,15 +143,21 @@ func TestRevocation(t *testing.T) {
 	})
 
 	t.Run("claim is live until its end, revocation or ending", func(t *testing.T) {
-		now := time.Now()
-		at := func(d time.Duration) sql.NullTime { return sql.NullTime{Time: now.Add(d), Valid: true} }
-		assert.True(t, schema.Claim{}.Live(now))
-		assert.True(t, schema.Claim{EndsAt: at(time.Second)}.Live(now))
-		assert.False(t, schema.Claim{EndsAt: at(0)}.Live(now))
-		assert.False(t, schema.Claim{RevokedAt: at(-time.Second)}.Live(now))
-		assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.Live(now))
-		assert.False(t, schema.Claim{EndedAt: at(-time.Second)}.NeedsRevoking(now))
-		assert.True(t, schema.Claim{EndsAt: at(0), DueAt: at(time.Minute)}.NeedsRevoking(now))
+		w := schematest.NewWorld(t)
+		for claim, live := range map[string]bool{
+			`{}`:                                 true,
+			`{"ends_at": "2026-12-01 10:00:01"}`: true,
+			`{"ends_at": "2026-12-01 10:00"}`:    false,
+			`{"revoked_at": "2026-12-01 09:00"}`: false,
+			`{"ended_at": "2026-12-01 09:00", "ends_at": "2026-12-02"}`: false,
+		} {
+			assert.Equal(t, live, schematest.Value[bool](w, `
+				select is_live(c, '2026-12-01 10:00') from jsonb_populate_record(null::claims, $1) c`, claim), claim)
+		}
+		over := schema.Claim{DueAt: sql.NullTime{Valid: true}}
+		assert.True(t, over.NeedsRevoking())
+		over.Live = true
+		assert.False(t, over.NeedsRevoking())
 	})
 
 	t.Run("revocation is counted apart from removal by the holder", func(t *testing.T) {

@@ -113,9 +113,28 @@ func TestMigration(t *testing.T) {
 		db := schematest.New(t)
 		before, err := schema.Migrate(ctx, db.URL)
 		require.NoError(t, err)
+		rules := installedRules(t, db.DB)
 		again, err := schema.Migrate(ctx, db.URL)
 		require.NoError(t, err)
 		assert.Equal(t, before, again)
+		assert.Equal(t, rules, installedRules(t, db.DB))
+	})
+
+	t.Run("old development database is refused", func(t *testing.T) {
+		t.Parallel()
+		db := schematest.New(t)
+		require.NoError(t, schema.CheckDatabase(t.Context(), db))
+		must(t, db, `create table goose_db_version (version_id bigint)`)
+		before := installedRules(t, db.DB)
+		must(t, db, `create view extra as select 1`)
+		_, err := schema.Migrate(t.Context(), db.URL)
+		require.ErrorIs(t, err, schema.ErrOldDatabase)
+		assert.ErrorContains(t, err, "./temporal-dev.sh reset")
+		assert.NotContains(t, err.Error(), "\n")
+		assert.Len(t, installedRules(t, db.DB), len(before)+1, "nothing changed")
+		for _, role := range programRoles {
+			assert.ErrorIs(t, schema.CheckDatabase(t.Context(), db.As(t, role)), schema.ErrOldDatabase)
+		}
 	})
 
 	t.Run("migration updates statistics", func(t *testing.T) {

@@ -87,7 +87,7 @@ func peopleQuery(personID int64, reports bool, typed string, limit int) (query s
 		select p.id, p.name, p.email, coalesce(t.name, '') as job_title
 		  from (select person_id, min(rank) as rank, min(name) as name from (table first union all table more) hits
 		         group by person_id order by 2, 3, 1 limit $2 + 1) f
-		  join people p on p.id = f.person_id and p.status = 'active' and p.gone_at is null and p.id <> $1
+		  join people p on p.id = f.person_id and is_active(p) and p.id <> $1
 		  left join job_titles t on t.id = p.job_title_id
 		 order by f.rank, f.name, p.id
 		 limit $2`, s.args

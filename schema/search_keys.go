@@ -83,7 +83,7 @@ func writePersonKeys(ctx context.Context, tx *sqlx.Tx, personIDs []int64) error 
 	}
 	all, of := len(personIDs) == 0, pq.Array(personIDs)
 	err := tx.SelectContext(ctx, &people, `
-		select id, name, email from people where status = 'active' and gone_at is null and ($1 or id = any($2)) order by id`, all, of)
+		select id, name, email from people where is_active(people) and ($1 or id = any($2)) order by id`, all, of)
 	if err != nil {
 		return err
 	}

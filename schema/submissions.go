@@ -195,7 +195,7 @@ func checkSubmitter(ctx context.Context, tx *sqlx.Tx, draft Draft) error {
 	if err != nil {
 		return err
 	}
-	if !person.Active() {
+	if !person.Active {
 		return ErrNotActive
 	}
 	if !draft.ForPersonID.Valid {
@@ -367,7 +367,7 @@ func stillOffered(ctx context.Context, tx *sqlx.Tx, draft Draft, s Submission) (
 	err := tx.SelectContext(ctx, &assignments, `
 		with offered as (select e.id, s.id as account_id`+o.from()+` and e.id = any($3))
 		select e.id, e.name, e.max_days, o.account_id,
-		       (select max(m.ends_at) from claims m where m.person_id = $1 and m.entitlement_id = e.id and `+live("m")+`) as had_until
+		       (select max(m.ends_at) from claims m where m.person_id = $1 and m.entitlement_id = e.id and is_live(m)) as had_until
 		  from entitlements e
 		  left join offered o on o.id = e.id
 		 where e.id = any($3)

@@ -76,7 +76,7 @@ func TestSubmitter(t *testing.T) {
 		require.Equal(t, "AB004", string(why.Code))
 
 		// Provisioning does not accept it, even if it is in the database.
-		a.Do(`alter table decisions disable trigger submitter`)
+		a.Do(`alter table decisions disable trigger checked`)
 		require.NoError(t, decide())
 		a.Do(`update request_items set state = 'approved' where id = $1`, a.asked.Items[0])
 		reason, err := schema.Unproven(t.Context(), a.Worker, a.asked.Items[0])

@@ -34,7 +34,7 @@ func DueTargets(ctx context.Context, q Queryer) ([]string, error) {
 func DueClaims(ctx context.Context, q Queryer, perTarget int, targets ...string) ([]DueClaim, error) {
 	var claims []DueClaim
 	err := q.SelectContext(ctx, &claims, `
-		select c.id, c.attempts, h.status = 'left' and c.revoked_at is null and c.ended_at is null as holder_left,
+		select c.id, c.attempts, h.status = 'left' and is_revocable(c) as holder_left,
 		       c.account_id, c.entitlement_id, c.person_id, p.connector, e.instance, a.account, e.target as object
 		  from (select distinct instance from applications where $2::text[] is null or instance = any($2)) t
 		 cross join lateral (
@@ -71,8 +71,7 @@ func PostponeClaim(ctx context.Context, q Queryer, claimID int64, atLeast time.D
 func RecordAttempt(ctx context.Context, q Queryer, claimID int64) error {
 	_, err := q.ExecContext(ctx, `
 		update claims set due_at = ends_at + $2 * interval '1 second', attempts = 0
-		 where id = $1 and due_at <= app_now() and ended_at is null and revoked_at is null
-		   and coalesce(ends_at, 'infinity') > app_now()`, claimID, sweepAfter.Seconds())
+		 where id = $1 and due_at <= app_now() and is_live(claims)`, claimID, sweepAfter.Seconds())
 	if err != nil {
 		return fmt.Errorf("record the attempt for claim %d: %w", claimID, err)
 	}

@@ -99,6 +99,10 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		}
 	})
 	group.Go(func() {
+		if err := schema.CheckDatabase(ctx, db); err != nil {
+			stop(err)
+			return
+		}
 		if err := a.meetSlack(ctx); err != nil {
 			stop(err)
 			return

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"accessbot/schema"
+	"accessbot/schema/schematest"
 	"accessbot/slackapp/slacksim"
 	"accessbot/worker/program"
 	"accessbot/workflows"
@@ -87,6 +89,15 @@ func TestStartup(t *testing.T) {
 		err := run(context.Background(), c, slog.New(slog.DiscardHandler))
 		require.ErrorContains(t, err, "SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)")
 		require.NotContains(t, err.Error(), "xoxb-wrong")
+	})
+
+	t.Run("old development database stops the start", func(t *testing.T) {
+		db := schematest.New(t)
+		_, err := db.Exec(`create table goose_db_version ()`)
+		require.NoError(t, err)
+		_, c := alone(t, botToken)
+		c.DatabaseURL = program.Secret(db.RoleURL("accessbot_slackapp"))
+		require.ErrorIs(t, run(t.Context(), c, slog.New(slog.DiscardHandler)), schema.ErrOldDatabase)
 	})
 
 	t.Run("app starts while Slack and the database are away", func(t *testing.T) {

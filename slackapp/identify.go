@@ -69,7 +69,7 @@ func (a *app) recheckUser(ctx context.Context, userID string) (schema.Person, er
 
 // usable returns the person if they may use the app.
 func usable(person schema.Person, user schema.SlackUser, err error) (schema.Person, error) {
-	if err == nil && !person.Active() {
+	if err == nil && !person.Active {
 		err = schema.ErrNotActive
 	}
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	if err != nil {
 		return schema.Person{}, err
 	}
-	if !person.Active() {
+	if !person.Active {
 		return schema.Person{}, schema.ErrNotActive
 	}
 	return person, a.stillMember(ctx, userID)

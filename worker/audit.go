@@ -29,7 +29,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *program.Process) error {
 	if err != nil {
 		return err
 	}
-	return withDatabase(p, auditorRole, func(db *schema.DB) error { return verifyAudit(ctx, db, checkpoints, p.Stdout) })
+	return withDatabase(ctx, p, auditorRole, func(db *schema.DB) error { return verifyAudit(ctx, db, checkpoints, p.Stdout) })
 }
 
 func verifyAudit(ctx context.Context, db *schema.DB, checkpoints []schema.Checkpoint, stdout io.Writer) error {
@@ -97,7 +97,7 @@ type exportCommand struct {
 
 // Run exports them.
 func (c *exportCommand) Run(ctx context.Context, p *program.Process) error {
-	return withDatabase(p, auditorRole, func(db *schema.DB) error { return c.export(ctx, db, p.Stdout, p.Stderr) })
+	return withDatabase(ctx, p, auditorRole, func(db *schema.DB) error { return c.export(ctx, db, p.Stdout, p.Stderr) })
 }
 
 func (c *exportCommand) export(ctx context.Context, db *schema.DB, stdout, stderr io.Writer) error {

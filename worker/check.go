@@ -29,7 +29,7 @@ func (*checkCommand) Run(ctx context.Context, p *program.Process) error {
 	}
 	instances := config.Instances()
 	if p.Environ.Has("DATABASE_URL") {
-		err := withDatabase(p, auditorRole, func(db *schema.DB) error {
+		err := withDatabase(ctx, p, auditorRole, func(db *schema.DB) error {
 			named, err := schema.Instances(ctx, db)
 			for _, i := range named {
 				instances[i.Instance] = i.Connector

@@ -63,7 +63,7 @@ func (c *importCommand) Run(ctx context.Context, p *program.Process) error {
 			options.OwnNames = append(options.OwnNames, name)
 		}
 	}
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		summary, err := directory.Import(ctx, db, c.Dir, options)
 		if err != nil {
 			return err

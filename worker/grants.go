@@ -23,7 +23,7 @@ func (c *grantsCommand) Run(ctx context.Context, p *program.Process) error {
 	if err != nil {
 		return err
 	}
-	return withDatabase(p, auditorRole, func(db *schema.DB) error { return c.print(ctx, db, config, p.Stdout, p.Stderr) })
+	return withDatabase(ctx, p, auditorRole, func(db *schema.DB) error { return c.print(ctx, db, config, p.Stdout, p.Stderr) })
 }
 
 func (c *grantsCommand) print(ctx context.Context, db *schema.DB, config *kinds.Config, stdout, stderr io.Writer) error {

@@ -74,13 +74,16 @@ func withURL(p *program.Process, role string, f func(url string) error) error {
 }
 
 // withDatabase is withURL for what uses a pool of connections.
-func withDatabase(p *program.Process, role string, f func(*schema.DB) error) error {
+func withDatabase(ctx context.Context, p *program.Process, role string, f func(*schema.DB) error) error {
 	return withURL(p, role, func(url string) error {
 		db, err := schema.Open(url, 2)
 		if err != nil {
 			return err
 		}
 		defer db.Close() // the process ends
+		if err := schema.CheckDatabase(ctx, db); err != nil {
+			return err
+		}
 		return f(db)
 	})
 }

@@ -30,7 +30,7 @@ func (c *unbindCommand) Run(ctx context.Context, p *program.Process) error {
 	for i, address := range c.Emails {
 		emails[i] = email.Lower(address)
 	}
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		n, err := db.Unbind(ctx, emails...)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ type renameCommand struct {
 
 // Run changes it.
 func (c *renameCommand) Run(ctx context.Context, p *program.Process) error {
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		if err := db.RenamePerson(ctx, c.Old, c.New); err != nil {
 			return err
 		}

@@ -51,3 +51,22 @@ func TestPeopleCommand(t *testing.T) {
 		require.Contains(t, output, "Unbound from their Slack users: 1.")
 	})
 }
+
+func TestOldDatabase(t *testing.T) {
+	t.Run("every command refuses an old development database", func(t *testing.T) {
+		db := schematest.New(t)
+		_, err := db.Exec(`create table goose_db_version ()`)
+		require.NoError(t, err)
+		for _, args := range [][]string{
+			nil, {"migrate"}, {"import", "."}, {"policy", "show"}, {"unbind", "ann@example.com"}, {"grants", "CRM"}, {"audit", "verify"}, {"check"},
+		} {
+			url := db.RoleURL("accessbot_directory")
+			if len(args) > 0 && args[0] == "migrate" {
+				url = db.URL
+			}
+			_, err := command(t, program.Environment{"DATABASE_URL": url, "SLACK_BOT_TOKEN": "xoxb-1"}, args...)
+			require.ErrorIs(t, err, schema.ErrOldDatabase, args)
+			require.ErrorContains(t, err, "./temporal-dev.sh reset")
+		}
+	})
+}

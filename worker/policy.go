@@ -18,7 +18,7 @@ type showPolicyCommand struct{}
 
 // Run prints it.
 func (*showPolicyCommand) Run(ctx context.Context, p *program.Process) error {
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		v, _, err := schema.CurrentPolicy(ctx, db)
 		if err != nil {
 			return err
@@ -47,7 +47,7 @@ func (c *checkPolicyCommand) Run(ctx context.Context, p *program.Process) error 
 	if !p.Environ.Has("DATABASE_URL") {
 		return report("the people in it were not looked up, because DATABASE_URL is not set")
 	}
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		if err := schema.CheckNamed(ctx, db, parsed); err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
@@ -74,7 +74,7 @@ func (c *applyPolicyCommand) Run(ctx context.Context, p *program.Process) error 
 	if err != nil {
 		return err
 	}
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		v, changed, err := db.ApplyPolicy(ctx, c.File, source)
 		switch {
 		case err != nil:
@@ -99,7 +99,7 @@ type explainPolicyCommand struct {
 
 // Run shows it.
 func (c *explainPolicyCommand) Run(ctx context.Context, p *program.Process) error {
-	return withDatabase(p, directoryRole, func(db *schema.DB) error {
+	return withDatabase(ctx, p, directoryRole, func(db *schema.DB) error {
 		parsed, name, err := c.policy(ctx, db)
 		if err != nil {
 			return err

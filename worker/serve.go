@@ -30,6 +30,9 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close() // the process ends
+	if err := schema.CheckDatabase(ctx, db); err != nil {
+		return err
+	}
 	temporal, err := c.NewTemporal(log)
 	if err != nil {
 		return err

@@ -132,8 +132,7 @@ func (im *importing) applyGrants(ctx context.Context) error {
 		       and c.ended_at is not null and c.removed_at is null
 		       and not exists (select from claims live
 		                        where live.account_id = ended.account_id and live.entitlement_id = ended.entitlement_id
-		                          and live.source <> 'imported' and live.ended_at is null and live.revoked_at is null
-		                          and coalesce(live.ends_at, 'infinity') > app_now()))
+		                          and live.source <> 'imported' and is_live(live)))
 		select count(*) from ended`); err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func resultBatches(r *schema.Request) []batch {
 		case schema.Ended, schema.Revoked:
 			over.items = append(over.items, item)
 		}
-		if item.State == schema.Active && item.Claim != nil && item.Claim.NeedsRevoking(r.ReadAt) {
+		if item.State == schema.Active && item.Claim != nil && item.Claim.NeedsRevoking() {
 			over.more = true
 		}
 	}

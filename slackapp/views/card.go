@@ -338,8 +338,7 @@ func basisWords(basis string) string {
 func withdrawable(r *schema.Request) int {
 	n := 0
 	for _, i := range r.Items {
-		before := i.State == schema.Submitted || i.State == schema.AwaitingApproval || i.State == schema.Approved
-		if before && i.StopOrder == nil && i.Claim == nil && (i.Decision == nil || i.Decision.Approves()) {
+		if i.Withdrawable {
 			n++
 		}
 	}

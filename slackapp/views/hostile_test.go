@@ -38,7 +38,7 @@ var worst = append([]string{
 func largeRequest(say string) *schema.Request {
 	when := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
 	at := sql.NullTime{Time: when, Valid: true}
-	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
+	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, Requesters: []int64{1}, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
 		CreatedAt: when, Terms: strings.Repeat("f", 64), ReadAt: when,
 		Requester: schema.Person{ID: 1, Name: say, Email: say, JobTitle: say, Department: say, ManagerName: say}}
 	states := []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended, schema.Revoked, schema.Denied,

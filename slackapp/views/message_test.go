@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ const terms = "f00d"
 // newRequest returns request #1042 of Alice, until the end of a day, for the items given.
 func newRequest(items ...schema.Item) *schema.Request {
 	return &schema.Request{
-		ID: 1042, RequesterID: alice, AccessLike: "custom", Terms: terms, TimeZone: "Europe/Berlin",
+		ID: 1042, RequesterID: alice, Requesters: []int64{alice}, AccessLike: "custom", Terms: terms, TimeZone: "Europe/Berlin",
 		EndsAt: at("2026-12-01T23:00:00Z"), EndsOn: at("2026-12-01T00:00:00Z"),
 		ReasonLabel: "Project work", CreatedAt: instant("2026-11-23T09:00:00Z"), ReadAt: instant("2026-11-23T09:00:05Z"),
 		Requester: schema.Person{ID: alice, Name: "Alice Example", Email: "alice@example.com", JobTitle: "Engineer", Department: "Payments", ManagerName: "Erin Boss"},
@@ -89,7 +90,9 @@ func newRequest(items ...schema.Item) *schema.Request {
 
 func item(id int64, state, name string) schema.Item {
 	return schema.Item{ID: id, RequestID: 1042, ApplicationID: 10, ApplicationName: "GitHub", Name: name, Kind: "team", Risk: "low",
-		State: state, StateAt: instant("2026-11-23T10:30:00Z")}
+		State: state, StateAt: instant("2026-11-23T10:30:00Z"),
+		AwaitsDecision: state == schema.Submitted || state == schema.AwaitingApproval,
+		Withdrawable:   slices.Contains([]string{schema.Submitted, schema.AwaitingApproval, schema.Approved}, state)}
 }
 
 func jira(i schema.Item) schema.Item {
@@ -100,13 +103,13 @@ func jira(i schema.Item) schema.Item {
 func approvedBy(i schema.Item, person int64, name string) schema.Item {
 	i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: person, Valid: person != 0}, DeciderName: name, Verdict: "approve",
 		Stage: 1, Stages: 1, RequiredApprovals: 1, DecidedAt: instant("2026-11-23T10:00:00Z")}
-	i.Decisions = []schema.Decision{*i.Decision}
+	i.Decisions, i.AwaitsDecision = []schema.Decision{*i.Decision}, false
 	return i
 }
 
 func deniedBy(i schema.Item, person int64, name, reason string) schema.Item {
 	i = approvedBy(i, person, name)
-	i.Decision.Verdict, i.Decision.Reason = "deny", reason
+	i.Decision.Verdict, i.Decision.Reason, i.Withdrawable = "deny", reason, false
 	i.Decisions = []schema.Decision{*i.Decision}
 	return i
 }
@@ -116,7 +119,7 @@ func claimed(i schema.Item, c schema.Claim) schema.Item {
 	if !c.EndsAt.Valid {
 		c.EndsAt = at("2026-12-01T23:00:00Z")
 	}
-	i.Claim = &c
+	i.Claim, i.Withdrawable = &c, false
 	return i
 }
 
@@ -125,6 +128,7 @@ func given(i schema.Item) schema.Item {
 }
 
 func revokedItem(i schema.Item, kind, by, reason string) schema.Item {
+	i.Withdrawable, i.AwaitsDecision = false, false
 	i.StopOrder = &schema.StopOrder{Kind: kind, PersonName: by, Reason: reason, OrderedAt: instant("2026-11-25T08:00:00Z")}
 	return i
 }

@@ -108,8 +108,7 @@ func readDirectory(ctx context.Context, db *schema.DB, instances []string) (hold
 		  join accounts s on s.id = c.account_id
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id
-		 where c.source = 'imported' and c.ended_at is null and c.revoked_at is null
-		   and coalesce(c.ends_at, 'infinity') > app_now()
+		 where c.source = 'imported' and is_live(c)
 		   and a.connector = 'postgresql' and e.instance = any($1) and e.gone_at is null
 		 order by e.target, s.account`, pq.Array(instances))
 	if err != nil {

@@ -1,16 +1,14 @@
--- A delegate may have a delegate, so a change in the middle of the chain moves approvals too.
-
--- +goose Up
-
-create index delegations_delegate on delegations (delegate_id, person_id) where delegate_id is not null;
+-- A person's current or future delegation, if there is one.
+create or replace function delegation_of(person bigint) returns setof delegations language sql stable rows 1 as $$
+    select newest.*
+      from (select * from delegations d where d.person_id = delegation_of.person order by d.id desc limit 1) newest
+     where newest.delegate_id is not null and newest.ends_at > app_now()
+$$;
 
 -- The requests whose open approvals may move when a person's delegation starts or ends: those with the person as a candidate, or
 -- with a candidate whose chain of delegates includes the person.
--- +goose StatementBegin
-create function requests_routed_through(person bigint) returns setof bigint
-    language sql stable rows 10
-    set search_path = pg_catalog, public, pg_temp
-as $$
+create or replace function requests_routed_through(person bigint) returns setof bigint
+    language sql stable rows 10 set search_path = pg_catalog, public, pg_temp as $$
     with recursive through (person_id) as (
         select requests_routed_through.person
         union
@@ -26,22 +24,21 @@ as $$
                          select c.approval_id from approval_candidates c where c.for_person_id = t.person_id) c
       join approvals a on a.id = c.approval_id and a.state = 'open'
 $$;
--- +goose StatementEnd
 
--- +goose StatementBegin
+-- A delegation moves open approvals at once.
 create or replace function delegations_added() returns trigger
-    language plpgsql security definer
-    set search_path = pg_catalog, public, pg_temp
-as $$
+    language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
-    if not exists (select from people p where p.id = new.person_id and p.status = 'active' and p.gone_at is null) then
+    if not exists (select from people p where p.id = new.person_id and is_active(p)) then
         raise exception 'person % is not active', new.person_id using errcode = 'AB005';
     end if;
-    if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and p.status = 'active' and p.gone_at is null) then
+    if new.delegate_id is not null and not exists (select from people p where p.id = new.delegate_id and is_active(p)) then
         raise exception 'person % is not active', new.delegate_id using errcode = 'AB005';
     end if;
-    with locked as (select r.id from access_requests r where r.id in (select id from requests_routed_through(new.person_id) id) order by r.id for update)
+    with locked as (
+        select r.id from access_requests r
+         where r.id in (select id from requests_routed_through(new.person_id) id) order by r.id for update)
     update access_requests r set due_at = app_now() from locked where r.id = locked.id;
     return new;
 end $$;
--- +goose StatementEnd
+create or replace trigger added before insert on delegations for each row execute function delegations_added();

@@ -1,0 +1,2 @@
+create or replace trigger immutable before update or delete or truncate on audit_sequence
+    for each statement execute function refuse_change(); -- see audit_events.sql
