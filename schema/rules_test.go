@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -44,6 +46,19 @@ func ruleFiles(t *testing.T) fstest.MapFS {
 		files[filepath.Base(name)] = &fstest.MapFile{Data: text}
 	}
 	return files
+}
+
+// spellings match the definitions of predicates over rows, and what would be a second one.
+var spellings = map[string]*regexp.Regexp{
+	"a person is active": regexp.MustCompile(`\.status\s*(=|<>)\s*'active'\s+(and|or)\s|Status [!=]= "active"`),
+	"a claim is revocable": regexp.MustCompile(`ended_at is (not )?null\s+(and|or)\s+\S*revoked_at is (not )?null|` +
+		`revoked_at is (not )?null\s+(and|or)\s+\S*ended_at is (not )?null|(Ended|Revoked)At\.Valid( \|\||,) \S*(Ended|Revoked)At\.Valid`),
+	"a claim is live":   regexp.MustCompile(`ends_at is null or \S*ends_at > (at|app_now)|coalesce\(c\.ends_at, 'infinity'\) > app_now`),
+	"a stage is passed": regexp.MustCompile(`>= max\((\S*\.)?required_approvals\)|max\(required, `),
+	"an item awaits decision": regexp.MustCompile(`state in \('submitted', 'awaiting_approval'\)\s+and (item_outcome|not exists)|` +
+		`State == (schema\.)?AwaitingApproval\) && `),
+	"who asked": regexp.MustCompile(`array\[\S*requester_id, \S*submitted_by\]|RequesterID \|\| \S*SubmittedBy|` +
+		`submitted_by (= new|is distinct from \$)|decided_by = \S*requester_id`),
 }
 
 func TestRules(t *testing.T) {
@@ -121,11 +136,12 @@ func TestRules(t *testing.T) {
 		db := schematest.New(t)
 		must(t, db, `insert into audit_events (actor, action) values ('worker', 'x')`)
 		ctx, stop := context.WithCancel(t.Context())
+		files := ruleFiles(t)
 		done := make(chan error, 1)
 		go func() {
 			defer stop()
 			for range 5 {
-				if err := schema.ApplyRules(t.Context(), db.DB, ruleFiles(t)); err != nil {
+				if err := schema.ApplyRules(t.Context(), db.DB, files); err != nil {
 					done <- err
 					return
 				}
@@ -147,6 +163,47 @@ func TestRules(t *testing.T) {
 			require.NoError(t, db.Get(&exists, `select to_regclass($1) is not null`, name[:len(name)-len(".sql")]))
 			assert.True(t, exists, name)
 		}
+	})
+
+	// Migrate applies them unchecked, because they name functions of other files.
+	t.Run("bodies of SQL functions are valid", func(t *testing.T) {
+		t.Parallel()
+		db := schematest.New(t)
+		for name, file := range ruleFiles(t) {
+			_, err := db.Exec(`set check_function_bodies = on; ` + string(file.Data))
+			assert.NoError(t, err, name)
+		}
+	})
+
+	t.Run("each predicate is spelled in one place", func(t *testing.T) {
+		t.Parallel()
+		places := map[string][]string{}
+		for _, dir := range []string{"rules", ".", "directory", "../activities", "../slackapp", "../slackapp/views", "../worker"} {
+			for _, pattern := range []string{"/*.go", "/*.sql"} {
+				names, err := filepath.Glob(dir + pattern)
+				require.NoError(t, err)
+				for _, name := range names {
+					if strings.HasSuffix(name, "_test.go") {
+						continue
+					}
+					text, err := os.ReadFile(name)
+					require.NoError(t, err)
+					for predicate, spelling := range spellings {
+						for range spelling.FindAllIndex(text, -1) {
+							places[predicate] = append(places[predicate], name)
+						}
+					}
+				}
+			}
+		}
+		assert.Equal(t, map[string][]string{
+			"a person is active":      {"rules/people.sql"},
+			"a claim is revocable":    {"rules/claims.sql"},
+			"a claim is live":         {"rules/claims.sql"},
+			"a stage is passed":       {"rules/decisions.sql"},
+			"an item awaits decision": {"rules/request_items.sql"},
+			"who asked":               {"rules/access_requests.sql"},
+		}, places)
 	})
 
 	t.Run("migrations make no rules", func(t *testing.T) {

@@ -95,7 +95,7 @@ func (a *app) submitRevocation(ctx context.Context, ic *slack.InteractionCallbac
 		return wrongAt(views.BlockReason, "This access has already ended.")
 	case err != nil:
 		return wrongAt(views.BlockReason, plainWords(a.words(ctx, err)))
-	case claim.EndedAt.Valid, claim.RevokedAt.Valid:
+	case !claim.Revocable:
 		return outcome{}
 	}
 	text := "Revoking this access. We'll tell you if it is delayed."
