@@ -86,7 +86,7 @@ const (
 	Failed           = "failed"
 )
 
-// Final tells whether nothing can happen to the item any more.
+// Final reports whether nothing can happen to the item any more.
 func (i Item) Final() bool {
 	switch i.State {
 	case Ended, Revoked, Denied, Withdrawn, Expired, Failed:
@@ -95,7 +95,7 @@ func (i Item) Final() bool {
 	return false
 }
 
-// Waiting tells whether the item can still be decided. Its state may lag behind decisions and withdrawals.
+// Waiting reports whether the item can still be decided. Its state may lag behind decisions and withdrawals.
 func (i Item) Waiting() bool {
 	return i.AwaitsDecision
 }

@@ -105,7 +105,11 @@ Created Mon 23 Nov 2026, 04:00 EST
 					r.Items[n] = revokedItem(r.Items[n], schema.KindWithdrawn, "Alice Example", "")
 				}
 			}), false, notNeeded, "Withdrawn, Wed 25 Nov 2026, 03:00 EST\n*GitHub*: reader, writer\n"},
-			{"expired", changed(func(r *schema.Request) { r.Items[0].State, r.Items[1].State = schema.Expired, schema.Expired }), false, notNeeded,
+			{"expired", changed(func(r *schema.Request) {
+				for i := range r.Items {
+					r.Items[i].State, r.Items[i].AwaitsDecision = schema.Expired, false
+				}
+			}), false, notNeeded,
 				"⌛ No response in time, Mon 23 Nov 2026, 05:30 EST\n*GitHub*: reader, writer\n"},
 		} {
 			t.Run(c.what, func(t *testing.T) {
