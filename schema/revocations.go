@@ -99,7 +99,7 @@ func recordRevocation(ctx context.Context, tx *sqlx.Tx, claim Claim, kind string
 const looksAfter = `exists (select from entitlement_owner_people(e.id) o where o.person_id = $2)`
 
 // RevokeAccess records that an owner or administrator ends a claim's access at once, and why. It returns the claim as it was
-// before; a second order changes nothing. ErrNotAllowed: the claim is not theirs to revoke; ErrNotActive: they are not active.
+// before; a second order changes nothing. ErrNotAllowed: the claim is not theirs to revoke, or they are not active.
 func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason string) (claim Claim, err error) {
 	err = db.InTx(ctx, func(tx *sqlx.Tx) error {
 		if err := tx.GetContext(ctx, &claim, selectClaim+` where c.id = $1`, claimID); err != nil {
