@@ -56,16 +56,17 @@ var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_reque
 
 // indexesOf are the partial indexes that hot queries must use: the rules' predicates must imply their conditions.
 var indexesOf = map[string][]string{
-	"claims that are due":       {"claims_due"},
-	"requests that are due":     {"access_requests_due"},
-	"messages that are due":     {"access_requests_messages"},
-	"what is held there":        {"claims_held_by"},
-	"access":                    {"claims_held_by"},
-	"what a job title grants":   {"people_job_title", "claims_held_by"},
-	"what a person offers":      {"claims_held_by"},
-	"what an owner looks after": {"manual_tasks_one_open"},
-	"notifications due":         {"notifications_due"},
-	"whom to remind":            {"notifications_reminders"},
+	"claims that are due":             {"claims_due"},
+	"requests that are due":           {"access_requests_due"},
+	"messages that are due":           {"access_requests_messages"},
+	"what is held there":              {"claims_held_by"},
+	"access":                          {"claims_held_by"},
+	"what a job title grants":         {"people_job_title", "claims_held_by"},
+	"what a person offers":            {"claims_held_by"},
+	"what an owner owns":              {"manual_tasks_one_open"},
+	"what waits for an administrator": {"request_items_unassigned"},
+	"notifications due":               {"notifications_due"},
+	"people to remind":                {"notifications_reminders"},
 }
 
 // unused are those of the indexes that no plan since the last call of readWhole uses.
@@ -328,7 +329,7 @@ func TestQueries(t *testing.T) {
 				_, err := p.RevokeAccess(ctx, listed, 1000, "moved")
 				return err
 			},
-			"a leaver, whose claim goes back": func() error {
+			"a leaver, whose claim is revoked": func() error {
 				if _, err := p.Exec(`update people set status = 'left' where id = 80`); err != nil {
 					return err
 				}
