@@ -1,7 +1,6 @@
 -- The directory: people, applications and entitlements, and the policies that say who approves what.
 -- The import upserts rows and marks them gone. It never deletes them: requests, claims and the audit reference them.
 -- +goose Up
-
 create extension if not exists pg_trgm;
 
 -- Databases from before version 15 let every role create objects here.

@@ -1,6 +1,5 @@
 -- Requests, approvals, decisions, questions and orders. The Slack app inserts; the worker moves states forward.
 -- +goose Up
-
 create table access_requests (
     id                bigint generated always as identity (start with 1001) primary key, -- the number shown to people
     view_id           text not null unique, -- of the form: submitted twice, it is one request

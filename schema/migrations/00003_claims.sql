@@ -1,7 +1,6 @@
 -- Claims: why a person should hold an entitlement. An assignment (account, entitlement) should be held while any claim on it
 -- is live. With what ends claims early, what is done by hand, and what a target shows without a claim.
 -- +goose Up
-
 create table claims (
     id             bigint generated always as identity primary key,
     person_id      bigint not null references people,

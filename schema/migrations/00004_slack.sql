@@ -1,6 +1,5 @@
 -- Identities, addresses, forms, notifications and messages in Slack.
 -- +goose Up
-
 -- The person of each Slack user, bound once, at the user's first contact. User IDs are only valid within one enterprise: a
 -- workspace that moves to another enterprise is a different one.
 create table slack_identities (
@@ -49,8 +48,7 @@ create table form_drafts (
     view_hash         text     not null default '',
     created_at        timestamptz not null default app_now(),
     updated_at        timestamptz not null default app_now(),
-    constraint form_drafts_for check (for_person_id <> person_id)
-);
+    constraint form_drafts_for check (for_person_id <> person_id));
 comment on column form_drafts.extends_id is 'the request that is extended (extend) or repeated (again)';
 create index form_drafts_created on form_drafts (created_at);
 

@@ -2,7 +2,6 @@
 -- The audit is sealed: every event gets a sequence, and every batch of events a hash that covers the batch before.
 -- schema/seals.go explains the order.
 -- +goose Up
-
 -- A default needs this function before schema/rules/audit_events.sql defines it.
 create function audit_cluster() returns bigint language sql as 'select 0::bigint';
 

@@ -1,12 +1,10 @@
 -- What each program may do. The roles are made before the migrations (roles belong to the cluster, see Migrate).
 -- They can log in, and have no password until an operator sets one.
---
 -- Each role may insert and update only the columns that its program fills. Numbers, states and instants come from the database:
 -- the right to insert a whole row includes OVERRIDING SYSTEM VALUE. No role may change or delete audit events, decisions, orders,
 -- questions or answers.
 -- docs/security.md lists the rights, and a test compares the list with the catalog.
 -- +goose Up
-
 grant usage on schema public to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
 grant select on all tables in schema public to accessbot_slackapp, accessbot_worker, accessbot_directory, accessbot_auditor;
 revoke select on form_drafts from accessbot_directory, accessbot_auditor;

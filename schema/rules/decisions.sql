@@ -44,8 +44,7 @@ create or replace function override_candidates(item bigint) returns setof bigint
                          join approvals a on a.id = ai.approval_id and a.state = 'open' and a.level > 0 and a.escalate_at is null
                          join approval_candidates c on c.approval_id = a.id and c.person_id = p.id and c.basis = 'administrator'
                         where ai.item_id = i.id))
-       and not exists (select from decisions d
-                        where d.item_id = i.id and d.decided_by = p.id and not stage_passed(i.id, d.stage))
+       and not exists (select from decisions d where d.item_id = i.id and d.decided_by = p.id and not stage_passed(i.id, d.stage))
 $$;
 
 create or replace function decisions_check() returns trigger
