@@ -78,7 +78,7 @@ func TestCommands(t *testing.T) {
 		_, err := db.Exec(`revoke select on audit_events from accessbot_slackapp`)
 		require.NoError(t, err)
 		unmigrated := schematest.New(t)
-		_, err = unmigrated.Exec(`drop table goose_db_version`)
+		_, err = unmigrated.Exec(`drop table schema_versions`)
 		require.NoError(t, err)
 		for _, c := range []struct {
 			needs, url string
