@@ -60,7 +60,7 @@ func serve(ctx context.Context, c config, log *slog.Logger) error {
 	defer group.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	context.AfterFunc(ctx, func() { _ = health.Close() }) // whoever checks readiness needs no answer any more
+	context.AfterFunc(ctx, func() { _ = health.Close() }) // readiness checks are over
 	group.Go(func() {
 		if err := health.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("health server failed", "error", err)
