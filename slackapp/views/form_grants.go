@@ -38,7 +38,7 @@ func (f Form) accessGrants() []slack.Block {
 	switch {
 	case d.Total == 0:
 	case d.AllChosen:
-		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select single access grants, clear the checkbox.", d.Total)))
+		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select individual access grants, clear the checkbox.", d.Total)))
 	default:
 		blocks = append(blocks, f.narrow()...)
 		blocks = append(blocks, f.groups()...)
@@ -80,7 +80,7 @@ func (f Form) narrow() []slack.Block {
 	if d.ApplicationID.Valid {
 		filter.InitialOption = option(strconv.FormatInt(d.ApplicationID.Int64, 10), d.ApplicationName, "")
 	}
-	search := slack.NewPlainTextInputBlockElement(plain("Type a name, press Enter"), ActionSearch).
+	search := slack.NewPlainTextInputBlockElement(plain("Type a name and press Enter"), ActionSearch).
 		WithMaxLength(100).WithInitialValue(d.Search).
 		WithDispatchActionConfig(&slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}})
 	return []slack.Block{
@@ -154,7 +154,7 @@ func (f Form) pages() []slack.Block {
 	text := fmt.Sprintf("%d in total", d.Total)
 	narrowed := d.ApplicationID.Valid || d.Search != ""
 	if narrowed {
-		text += fmt.Sprintf(", %d match", d.Matching)
+		text += fmt.Sprintf(", %d matching", d.Matching)
 	}
 	var buttons []slack.BlockElement
 	if d.Pages() > 1 {
@@ -186,9 +186,9 @@ func (f Form) leftOut() []slack.Block {
 			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
 		if len(asked) > AskedShown {
-			more := "More is already requested. See your requests on the Home tab."
+			more := "More access is already requested. See your requests on the Home tab."
 			if f.Draft.ForPersonID.Valid {
-				more = "More is already requested. " + name(f.Draft.ForName) + " sees the requests on their Home tab."
+				more = "More access is already requested. " + name(f.Draft.ForName) + " can see the requests on their Home tab."
 			}
 			blocks = append(blocks, small(more))
 		}

@@ -213,11 +213,11 @@ func TestForm(t *testing.T) {
 	t.Run("empty list is explained in words", func(t *testing.T) {
 		f := draftOf(0, schema.LikePerson, func(int) string { return "Priya Nair" })
 		f.Draft.Total, f.Offer.AskedAlready = 0, nil
-		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request that you don't already have")
+		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request and don't already have")
 		f.Draft.Mode, f.Draft.LikeName = schema.LikeJobTitle, "Site Reliability Lead"
 		require.Contains(t, text(f.View()), "No other employee has this job title, and no access is configured for it.")
 		f.Draft.Mode = schema.Custom
-		require.Contains(t, text(f.View()), "There is nothing that you can request that you don't already have.")
+		require.Contains(t, text(f.View()), "There is nothing that you can request and don't already have.")
 	})
 
 	t.Run("item requested already is named with its link", func(t *testing.T) {
