@@ -65,7 +65,7 @@ func (f Form) nothing() string {
 	default:
 		text = "There is nothing that you can request " + f.lacking() + "."
 	}
-	if len(f.Offer.AskedAlready) > 0 {
+	if len(f.Offer.AlreadyRequested) > 0 {
 		text += " Access that is already requested isn't shown."
 	}
 	return text
@@ -181,7 +181,7 @@ func (f Form) pages() []slack.Block {
 // leftOut says what the list leaves out, and why.
 func (f Form) leftOut() []slack.Block {
 	var blocks []slack.Block
-	if asked := f.Offer.AskedAlready; len(asked) > 0 {
+	if asked := f.Offer.AlreadyRequested; len(asked) > 0 {
 		for _, a := range asked[:min(len(asked), AskedShown)] {
 			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
@@ -207,7 +207,7 @@ func (f Form) leftOut() []slack.Block {
 	return blocks
 }
 
-func (f Form) link(a schema.AskedAlready) string {
+func (f Form) link(a schema.AlreadyRequested) string {
 	return numberLink(f.WorkspaceURL, a.RequestID, a.Channel, a.TS)
 }
 
