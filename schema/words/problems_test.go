@@ -51,7 +51,7 @@ func TestProblem(t *testing.T) {
 				assert.Equal(t, c.operator, Problem(p, "GitHub", "Alice Example", ToOperator))
 			}
 		})
-		t.Run("what ended while it waited says for what it waited", func(t *testing.T) {
+		t.Run("ended wait says what it was waiting for", func(t *testing.T) {
 			down := schema.Problem{Code: schema.TargetUnavailable}
 			assert.Equal(t, "its end date passed while it was waiting for GitHub, which isn't responding", Problem(down.Became(schema.EndPassed), "GitHub", "", ToOwner))
 			assert.Equal(t, "its end date passed before it was set up", Problem(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", ToOwner))

@@ -19,15 +19,15 @@ import (
 type row struct{ name, value, limits, meaning string }
 
 func TestSettingsDocumentation(t *testing.T) {
-	page, err := os.ReadFile("../docs/settings.md")
+	page, err := os.ReadFile("../../docs/settings.md")
 	require.NoError(t, err)
 	for heading, c := range map[string]struct {
 		file    string
 		structs []string
 	}{
 		"Both programs": {"settings.go", []string{"Database", "Common"}},
-		"worker":        {"../worker/config.go", []string{"config"}},
-		"slackapp":      {"../slackapp/config.go", []string{"config"}},
+		"worker":        {"../config.go", []string{"config"}},
+		"slackapp":      {"../../slackapp/config.go", []string{"config"}},
 	} {
 		t.Run(heading+": the page has the settings of the code", func(t *testing.T) {
 			var code []row
