@@ -70,7 +70,7 @@ const (
 	ClaimCreated AuditAction = "claim.created"
 	// ClaimImported: the directory names access that someone has.
 	ClaimImported AuditAction = "claim.imported"
-	// ClaimEnded: the directory no longer names it, or names it now.
+	// ClaimEnded: an imported claim is no longer in the directory, or one of unexpected access is in it now.
 	ClaimEnded AuditAction = "claim.ended"
 	// ProvisioningRefused: the decisions of an approved item do not satisfy the policy (alert).
 	ProvisioningRefused AuditAction = "provisioning.refused"
@@ -122,11 +122,11 @@ const (
 	BindingRefused AuditAction = "binding.refused"
 	// BindingRemoved: an operator undid a binding (alert).
 	BindingRemoved AuditAction = "binding.removed"
-	// BindingContradicted: a bound user's Slack e-mail differs from the directory (alert, once a day).
+	// BindingContradicted: a bound user's Slack email differs from the directory (alert, once a day).
 	BindingContradicted AuditAction = "binding.contradicted"
 	// MembershipLost: a bound Slack user is no longer a full member of the workspace (alert).
 	MembershipLost AuditAction = "membership.lost"
-	// AddressRefused: Slack answered with a user whose e-mail only looks like the person's (alert).
+	// AddressRefused: Slack answered with a user whose email only looks like the person's (alert).
 	AddressRefused AuditAction = "address.refused"
 	// ButtonRefused: a button was pressed with a value that the app never gave it (alert).
 	ButtonRefused AuditAction = "button.refused"
@@ -150,7 +150,7 @@ const (
 	DirectoryImported AuditAction = "directory.imported"
 	// PersonChanged: status, manager or administrator of a person changed.
 	PersonChanged AuditAction = "person.changed"
-	// EmailChanged: an operator changed a person's e-mail (alert).
+	// EmailChanged: an operator changed a person's email (alert).
 	EmailChanged AuditAction = "email.changed"
 	// JobTitleChanged: a person's job title changed.
 	JobTitleChanged AuditAction = "job_title.changed"

@@ -278,7 +278,7 @@ func TestDecisionRace(t *testing.T) {
 		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
 	})
 
-	t.Run("first of approve and deny at once wins", func(t *testing.T) {
+	t.Run("first of two concurrent decisions wins", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
 		answers := []schema.Answer{a.copyFor(a.owen, a.asked.Items...), denial(a.copyFor(a.olga, a.asked.Items...))}
 		results := make([]schema.Decided, len(answers))

@@ -325,14 +325,14 @@ func (db *DB) DraftDrawn(ctx context.Context, d Draft, hash string) (newest bool
 
 // CompleteOffer is everything else that a form shows of a draft.
 type CompleteOffer struct {
-	Grants         map[int64]Grant // of the page
-	AskedAlready   []AskedAlready
-	WithoutAccount []string // applications
-	OtherHolders   int      // of the job title, in that mode
-	Reasons        []Reason
-	Today          time.Time // the database's clock
-	ForOthers      bool      // the person may request for someone else
-	MaxDays        int       // the longest temporary access, by the policy
+	Grants           map[int64]Grant // of the page
+	AlreadyRequested []AlreadyRequested
+	WithoutAccount   []string // applications
+	OtherHolders     int      // of the job title, in that mode
+	Reasons          []Reason
+	Today            time.Time // the database's clock
+	ForOthers        bool      // the person may request for someone else
+	MaxDays          int       // the longest temporary access, by the policy
 }
 
 // Complete reads it, with at most askedLimit grants that are part of open requests.
@@ -363,7 +363,7 @@ func (d *Draft) Complete(ctx context.Context, q Queryer, askedLimit int) (Comple
 	if err := limitByPolicy(ctx, q, p, o.PersonID, c.Grants, c.Reasons); err != nil {
 		return c, err
 	}
-	if c.AskedAlready, err = o.AskedAlready(ctx, q, askedLimit); err != nil {
+	if c.AlreadyRequested, err = o.AlreadyRequested(ctx, q, askedLimit); err != nil {
 		return c, err
 	}
 	if c.WithoutAccount, err = o.WithoutAccount(ctx, q); err != nil {

@@ -46,8 +46,8 @@ type Grant struct {
 	Holders         int           `db:"holders"`  // other active holders of the title; 0: not counted
 }
 
-// AskedAlready is what is not offered because it is part of an open request.
-type AskedAlready struct {
+// AlreadyRequested is what is not offered because it is part of an open request.
+type AlreadyRequested struct {
 	RequestID       int64  `db:"request_id"`
 	ApplicationName string `db:"application_name"`
 	Name            string `db:"name"`
@@ -207,9 +207,9 @@ func (o Offer) Grants(ctx context.Context, q Queryer, ids []int64) (map[int64]Gr
 	return grants, nil
 }
 
-// AskedAlready returns what is left out of the offer because of open requests, the newest request first, at most limit.
-func (o Offer) AskedAlready(ctx context.Context, q Queryer, limit int) ([]AskedAlready, error) {
-	var asked []AskedAlready
+// AlreadyRequested returns what is left out of the offer because of open requests, the newest request first, at most limit.
+func (o Offer) AlreadyRequested(ctx context.Context, q Queryer, limit int) ([]AlreadyRequested, error) {
+	var asked []AlreadyRequested
 	err := q.SelectContext(ctx, &asked, `
 		select i.request_id, a.name as application_name, e.name, coalesce(m.channel, '') as channel, coalesce(m.ts, '') as ts
 		  from accounts s

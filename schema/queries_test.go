@@ -269,7 +269,7 @@ func TestQueries(t *testing.T) {
 					return err
 				}
 				require.Len(t, draft.Offered, 2)
-				if _, err := draft.Offer().AskedAlready(ctx, p, 10); err != nil {
+				if _, err := draft.Offer().AlreadyRequested(ctx, p, 10); err != nil {
 					return err
 				}
 				_, err = draft.Offer().WithoutAccount(ctx, p)

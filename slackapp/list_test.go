@@ -39,7 +39,7 @@ func TestGrantList(t *testing.T) {
 		alice := s.as("alice")
 		s.openForm(alice)
 		alice.Pick("Person", "ingrid", "Ingrid")
-		nothing := alice.WaitForModal("has nothing that you can request that you don't already have")
+		nothing := alice.WaitForModal("has nothing that you can request and don't already have")
 		require.NotContains(t, nothing, "Select all")
 		alice.Choose("Reason", "Project work")
 		require.Equal(t, map[string]string{"Person": "Choose at least one access grant."}, alice.Submit())

@@ -169,7 +169,7 @@ func TestAdministratorDecision(t *testing.T) {
 			require.Contains(s, ada.WaitForModal("You decide for all approvers"), tag)
 			ada.Tick("Dashboard editor")
 			require.NotEmpty(s, ada.Submit(), "a reason is needed")
-			ada.Fill("Why you decide", "Bob is ill <!here>")
+			ada.Fill("Reason for your decision", "Bob is ill <!here>")
 			ada.SubmitAccepted()
 			require.Equal(s, []string{"Dashboard editor approve Bob is ill <!here>"}, s.decided())
 			require.Equal(s, 1, s.alerts(schema.DecisionRecorded))
@@ -210,7 +210,7 @@ func TestAdministratorDecision(t *testing.T) {
 		ada.PressIn(message, button)
 		ada.WaitForModal("You decide for all approvers")
 		ada.Choose("Access grants not selected", "Deny")
-		ada.Fill("Why you decide", "not needed")
+		ada.Fill("Reason for your decision", "not needed")
 		ada.SubmitAccepted()
 		require.Equal(t, []string{"Dashboard editor deny not needed"}, s.decided())
 		require.True(t, one[bool](s, `select override from decisions`))
@@ -224,7 +224,7 @@ func TestAdministratorDecision(t *testing.T) {
 		ada.PressBeside("#1001", button)
 		ada.WaitForModal("You decide for all approvers")
 		ada.Tick("Dashboard editor")
-		ada.Fill("Why you decide", "x")
+		ada.Fill("Reason for your decision", "x")
 		_, click, err := s.slack.LastPayload("block_actions")
 		require.NoError(t, err)
 		for n, change := range []string{
@@ -237,7 +237,7 @@ func TestAdministratorDecision(t *testing.T) {
 			} else {
 				s.do(change)
 			}
-			require.Contains(t, ada.Submit()["Why you decide"], "not an approver for this request", change)
+			require.Contains(t, ada.Submit()["Reason for your decision"], "not an approver for this request", change)
 			require.Equal(t, n+1, s.alerts(schema.DecisionRefused), change)
 			if n == 0 { // the button opens no form for a person who is no administrator
 				_, err := s.slack.Deliver("interactivity", click)
@@ -270,7 +270,7 @@ rules:
 		noor.PressIn(noor.WaitForMessage("No approver is available for 1 access grant"), button)
 		noor.WaitForModal("No approver is available")
 		noor.Tick("Dashboard editor")
-		noor.Fill("Why you decide", "no one else can")
+		noor.Fill("Reason for your decision", "no one else can")
 		noor.SubmitAccepted()
 		require.Equal(t, []string{"Dashboard editor approve no one else can"}, s.decided())
 		noor.WaitForHome("Nothing is waiting for you.")

@@ -112,7 +112,7 @@ func TestSlackUser(t *testing.T) {
 		require.Zero(t, s.newest())
 	})
 
-	t.Run("Slack user ID of the directory comes before the e-mail", func(t *testing.T) {
+	t.Run("Slack user ID of the directory comes before the email", func(t *testing.T) {
 		s := newStage(t, 1, false)
 		_, err := s.slack.AddUser(slacksim.User{ID: "U0PRIVATE", Email: "private@elsewhere.example", Name: "Alice at home"})
 		require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestSlackUser(t *testing.T) {
 		require.Equal(t, 1, s.alerts(schema.BindingRefused))
 	})
 
-	t.Run("changed e-mail moves nothing and is an alert", func(t *testing.T) {
+	t.Run("changed email moves nothing and is an alert", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			s.as("alice").OpenHome()
 			alice := slacksim.UserID("alice@example.com")
@@ -161,7 +161,7 @@ func TestSlackUser(t *testing.T) {
 		require.Equal(t, 1, one[int](s, `select count(*) from slack_identities`))
 	})
 
-	t.Run("only the directory names Slack users if e-mail does not count", func(t *testing.T) {
+	t.Run("only the directory names Slack users if email does not count", func(t *testing.T) {
 		s := newStage(t, 1, false, func(c *config) { c.MatchByEmail = false })
 		alice := s.as("alice")
 		alice.OpenHome()

@@ -88,9 +88,9 @@ func Problem(p schema.Problem, app, requester string, to Reader) string {
 		return words + ": " + d.Reason
 	case schema.TargetRefused:
 		if to == ToOperator {
-			return "the connector of " + app + " doesn't allow it"
+			return "the connector for " + app + " doesn't allow it"
 		}
-		return "the connector of " + app + " doesn't allow " + d.Name + ": it " + d.Reason
+		return "the connector for " + app + " doesn't allow " + d.Name + ": it " + d.Reason
 	case schema.OwnerRefused:
 		if to == ToOperator {
 			return "an owner can't set it up"
@@ -98,9 +98,9 @@ func Problem(p schema.Problem, app, requester string, to Reader) string {
 		return "an owner can't set it up: " + d.Reason
 	case schema.WaitedTooLong, schema.NotSetUpInTime:
 		if d.Cause == schema.NoProblem {
-			return "it waited too long"
+			return "it timed out"
 		}
-		return "it waited too long, " + Problem(causeOf(p), app, requester, to)
+		return "it timed out while " + Problem(causeOf(p), app, requester, to)
 	case schema.EndPassed:
 		if d.Cause == schema.NoProblem {
 			return "its end date passed before it was set up"

@@ -51,12 +51,12 @@ func TestProblem(t *testing.T) {
 				assert.Equal(t, c.operator, Problem(p, "GitHub", "Alice Example", ToOperator))
 			}
 		})
-		t.Run("what ended while it waited says for what it waited", func(t *testing.T) {
+		t.Run("ended wait says what it was waiting for", func(t *testing.T) {
 			down := schema.Problem{Code: schema.TargetUnavailable}
 			assert.Equal(t, "its end date passed while it was waiting for GitHub, which isn't responding", Problem(down.Became(schema.EndPassed), "GitHub", "", ToOwner))
 			assert.Equal(t, "its end date passed before it was set up", Problem(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", ToOwner))
 			task := schema.Problem{Code: schema.WaitsForManualTask, Details: secret}
-			assert.Equal(t, "it waited too long, waiting for Dana Lee to set it up", Problem(task.Became(schema.WaitedTooLong), "GitHub", "", ToOwner))
+			assert.Equal(t, "it timed out while waiting for Dana Lee to set it up", Problem(task.Became(schema.WaitedTooLong), "GitHub", "", ToOwner))
 		})
 	})
 }

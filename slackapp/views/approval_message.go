@@ -34,7 +34,7 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 		b.line("There is more to decide in this request. Decide in the newer message.")
 		b.gap()
 		b.line(decided(r, q, mine)...)
-		b.small("Created " + When(r.CreatedAt, q.TimeZone))
+		b.small("Requested " + When(r.CreatedAt, q.TimeZone))
 		return b.message(text)
 	}
 	forEveryone := r.OverridableBy(q.PersonID)
@@ -50,15 +50,15 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	b.gap()
 	b.line(bold("Duration:") + " " + Until(r, q.TimeZone))
 	if len(open) > 0 { // later, what the requester has may come from this request
-		b.line(alreadyHas(q.Held, open)...)
+		b.line(currentAccess(q.Held, open)...)
 	}
 	if n := len(r.Items) - len(mine); n > 0 {
-		b.line(fmt.Sprintf("The request also includes %s that other approvers decide.", grants(n)))
+		b.line(fmt.Sprintf("The request also includes %s for other approvers to decide.", grants(n)))
 	}
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.questions(r, q.PersonID, q.TimeZone)
-	b.small("Created " + When(r.CreatedAt, q.TimeZone))
+	b.small("Requested " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
 		buttons := decisionButtons(r.ID, DecisionValue(q.MessageID, r.Terms), len(r.VotableBy(q.PersonID)), len(forEveryone))
 		if len(open) > namedAtMost { // approvers can see all that they decide
@@ -162,7 +162,7 @@ func approvalHeadline(r *schema.Request, q ApprovalMessageFor, mine, open []told
 	if len(outcomes) == 1 && outcomes[0].words != "" {
 		return fmt.Sprintf("%s this for %s: request #%d", outcomes[0].words, requester, r.ID)
 	}
-	return fmt.Sprintf("No decision is needed from you: request #%d for %s", r.ID, requester)
+	return fmt.Sprintf("There is nothing left for you to decide: request #%d for %s", r.ID, requester)
 }
 
 // submittedBy names who submitted a request, and for whom if that is someone else.
@@ -221,9 +221,17 @@ func whyYou(r *schema.Request, personID int64) []string {
 	}
 	var lines []string
 	for _, because := range append(own, delegated...) {
-		lines = append(lines, because.before+andMore(apps[because], len(apps[because]))+because.after)
+		lines = append(lines, because.before+both(apps[because])+because.after)
 	}
 	return lines
+}
+
+// both joins two names with "and", and lists more of them.
+func both(escaped []string) string {
+	if len(escaped) == 2 {
+		return escaped[0] + " and " + escaped[1]
+	}
+	return andMore(escaped, len(escaped))
 }
 
 func whyOwn(r *schema.Request, a schema.Approval, c schema.Candidate) why {
@@ -327,14 +335,14 @@ func requestedRest(left []told) string {
 // HeldShown is how many access grants that the requester has in one application an approver is shown.
 const HeldShown = 10
 
-// alreadyHas says what the requester has in each application of the items that a reader decides.
-func alreadyHas(held []schema.HeldIn, open []told) []string {
+// currentAccess says what the requester has in each application of the items that a reader decides.
+func currentAccess(held []schema.HeldIn, open []told) []string {
 	var lines []string
 	room := shortRoom / 2
 	apps := byApplication(open)
 	for n, app := range apps {
-		there := bold("Already has in "+name(app[0].ApplicationName)+":") + " "
-		line := there + "nothing"
+		there := bold("Current access in "+name(app[0].ApplicationName)+":") + " "
+		line := there + "none"
 		if h := slices.IndexFunc(held, func(h schema.HeldIn) bool { return h.ApplicationID == app[0].ApplicationID }); h >= 0 {
 			var names []string
 			for _, s := range held[h].Names[:min(len(held[h].Names), HeldShown)] {

@@ -53,12 +53,12 @@ You're an approver because you own GitHub.
 🔴 writer (team, high risk): Push to &lt;every&gt; branch
 🟢 reader (team, low risk)
 *Duration:* until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
-*Already has in GitHub:* reviewer, triage and 3 more
-The request also includes 1 access grant that other approvers decide.
+*Current access in GitHub:* reviewer, triage and 3 more
+The request also includes 1 access grant for other approvers to decide.
 *Reason:* Project work
 “for the
 migration”
-Created Mon 23 Nov 2026, 04:00 EST
+Requested Mon 23 Nov 2026, 04:00 EST
 [Approve]
 [Deny…]
 [Approve with changes…]
@@ -78,7 +78,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 			change(r)
 			return r
 		}
-		const notNeeded = "No decision is needed from you: request #1042 for Alice Example"
+		const notNeeded = "There is nothing left for you to decide: request #1042 for Alice Example"
 		for _, c := range []struct {
 			what     string
 			request  *schema.Request
@@ -120,7 +120,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 				} else {
 					assert.Empty(t, buttons(m))
 					assert.Equal(t, c.headline, m.Text)
-					assert.NotContains(t, text(m), "Already has", "it may come from this very request")
+					assert.NotContains(t, text(m), "Current access", "it may come from this very request")
 				}
 				if c.says != "⏳" {
 					assert.Contains(t, text(m), c.says)
@@ -179,7 +179,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 	})
 
 	t.Run("missing earlier access is stated", func(t *testing.T) {
-		assert.Contains(t, text(ApprovalMessage(sent(), ApprovalMessageFor{MessageID: 7, PersonID: bob})), "*Already has in GitHub:* nothing\n")
+		assert.Contains(t, text(ApprovalMessage(sent(), ApprovalMessageFor{MessageID: 7, PersonID: bob})), "*Current access in GitHub:* none\n")
 	})
 
 	t.Run("basis is the current one, with delegation", func(t *testing.T) {
@@ -205,7 +205,7 @@ Created Mon 23 Nov 2026, 04:00 EST
 		r := sent()
 		r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 		withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
-		assert.Contains(t, text(ApprovalMessage(r, forBob())), "*Already has in GitHub:* reviewer, triage and 3 more\n*Already has in Jira:* nothing\n")
+		assert.Contains(t, text(ApprovalMessage(r, forBob())), "*Current access in GitHub:* reviewer, triage and 3 more\n*Current access in Jira:* none\n")
 	})
 
 	t.Run("administrator at the last level has one button in place of the votes", func(t *testing.T) {

@@ -34,7 +34,7 @@ func Away(zone string, now time.Time) slack.ModalViewRequest {
 		Submit:     plain("Save"),
 		Close:      plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("Your delegate decides on your behalf on these days. Open approvals move to them now, and return to you afterwards."),
+			section("Your delegate decides on your behalf on these days. Open approvals move to them for that time, and return to you afterwards."),
 			slack.NewInputBlock(BlockDelegate, plain("Delegate"), nil, externalSelect(ActionDelegate, "Choose a person")),
 			slack.NewInputBlock(BlockFirstDay, plain("First day"), plain(hint), first),
 			slack.NewInputBlock(BlockLastDay, plain("Last day"), plain(hint), slack.NewDatePickerBlockElement(ActionLastDay)),

@@ -42,7 +42,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	b.line(openQuestions(r)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
-	b.small("Created " + When(r.CreatedAt, r.TimeZone))
+	b.small("Requested " + When(r.CreatedAt, r.TimeZone))
 	var buttons []slack.BlockElement
 	if w := withdrawable(r); w > 0 {
 		buttons = append(buttons, withdrawButton(r, w))
@@ -287,7 +287,7 @@ func candidates(a schema.Approval, items []schema.Item) string {
 	}
 	var parts []string
 	for _, basis := range bases {
-		parts = append(parts, andMore(names[basis], len(names[basis]))+" ("+basisWords(basis)+")")
+		parts = append(parts, andMore(names[basis], len(names[basis]))+" ("+basesWords(basis, len(names[basis]))+")")
 	}
 	if len(parts) == 0 {
 		parts = []string{"none asked yet"}
@@ -332,6 +332,21 @@ func basisWords(basis string) string {
 		return "owner of the access grant"
 	}
 	return Escape(basis)
+}
+
+// basesWords returns the basis that n people share.
+func basesWords(basis string, n int) string {
+	words := basisWords(basis)
+	if n < 2 {
+		return words
+	}
+	switch policy.Basis(basis) {
+	case policy.EntitlementOwner:
+		return "owners of the access grant"
+	case policy.ApplicationOwner, policy.Administrator:
+		return words + "s"
+	}
+	return words
 }
 
 // withdrawable returns how many items can still be withdrawn: see schema.DB.Withdraw.

@@ -38,7 +38,7 @@ func TestCard(t *testing.T) {
 *Reason:* Project work
 “for the
 migration”
-Created Mon 23 Nov 2026, 10:00 CET
+Requested Mon 23 Nov 2026, 10:00 CET
 [Withdraw]`), text(m))
 		withdraw := buttons(m)[ActionWithdraw]
 		assert.Equal(t, "1042", withdraw.Value)
@@ -88,7 +88,7 @@ Created Mon 23 Nov 2026, 10:00 CET
 			{"its end passed before it was set up", claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndsAt: at("2026-11-22T09:00:00Z")}),
 				" wasn't set up. We're confirming that there is no access", "the end date has passed, confirming that there is no access", false},
 			{"given up, and not seen to be absent", problem(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndedAt: at("2026-11-23T09:00:00Z")}),
-				schema.NotSetUpInTime, ""), " wasn't set up. We're confirming that there is no access", "couldn't be set up (it waited too long), confirming that there is no access", false},
+				schema.NotSetUpInTime, ""), " wasn't set up. We're confirming that there is no access", "couldn't be set up (it timed out), confirming that there is no access", false},
 			{"called active before the target showed it", claimed(item(1, schema.Active, "reader"), schema.Claim{}),
 				" is approved and being set up", "being set up", false},
 			{"active", given(item(1, schema.Active, "reader")), " is active " + until, "active " + until, false},

@@ -41,7 +41,7 @@ const boxesAGroup = 10
 func Choose(r *schema.Request, readerID int64, value string, limits map[int64]int) slack.ModalViewRequest {
 	blocks, shown := choice(r, r.VotableBy(readerID), limits)
 	zone := location(r.TimeZone).String()
-	endHint := fmt.Sprintf("Requested: %s. To approve less time, choose the last day, in the requester's time zone, %s.", Until(r, r.TimeZone), zone)
+	endHint := fmt.Sprintf("Requested: %s. To shorten the access, choose its last day in the requester's time zone (%s).", Until(r, r.TimeZone), zone)
 	blocks = append(blocks,
 		slack.NewInputBlock(BlockEndDate, plain("Earlier end date"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
 		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Required if you deny anything."), reasonInput("The requester will see it")).WithOptional(true))
@@ -52,15 +52,15 @@ func Choose(r *schema.Request, readerID int64, value string, limits map[int64]in
 func ChooseForEveryone(r *schema.Request, readerID int64, zone string, limits map[int64]int) slack.ModalViewRequest {
 	items := r.OverridableBy(readerID)
 	var b body
-	b.line(bold(fmt.Sprintf("Request #%d", r.ID))+", created "+When(r.CreatedAt, zone), bold("Duration:")+" "+Until(r, zone))
+	b.line(bold(fmt.Sprintf("Request #%d", r.ID))+", requested "+When(r.CreatedAt, zone), bold("Duration:")+" "+Until(r, zone))
 	b.line(overrideTags(r, items, len(items))...)
 	b.line(approvers(r, zone)...)
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	boxes, shown := choice(r, items, limits)
 	blocks := append(append(b.blocks, boxes...),
-		slack.NewInputBlock(BlockReason, plain("Why you decide"), nil, reasonInput("The requester and the approvers will see it")),
-		small("You decide for all approvers, in every stage that is left. Your decision is marked as an override."))
+		slack.NewInputBlock(BlockReason, plain("Reason for your decision"), nil, reasonInput("The requester and the approvers will see it")),
+		small("You decide for all approvers, in all remaining stages. Your decision is marked as an override."))
 	return choiceModal("Decide as administrator", CallbackDecideAsAdministrator, DecisionValue(r.ID, r.Terms), shown, blocks)
 }
 

@@ -21,7 +21,7 @@ func TestChangesForm(t *testing.T) {
 				}
 			}
 			require.NotEmpty(t, hint)
-			assert.True(t, strings.HasSuffix(hint, ", "+zone+"."), hint)
+			assert.True(t, strings.HasSuffix(hint, " ("+zone+")."), hint)
 		}
 	})
 }

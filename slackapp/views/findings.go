@@ -68,7 +68,7 @@ func findingLine(d schema.Finding, zone string) string {
 	return line
 }
 
-const whatToCheck = "Check in the application who changed it, and whether it is right."
+const whatToCheck = "Check in the application who changed it, and whether that was intended."
 
 // findingLines returns findings in several applications, and what to do about them.
 func findingLines(findings []schema.Finding, zone string) []slack.Block {

@@ -81,7 +81,7 @@ func (f Form) lacking() string {
 	if f.Draft.ForPersonID.Valid {
 		return "that " + name(f.Draft.ForName) + " doesn't already have"
 	}
-	return "that you don't already have"
+	return "and don't already have"
 }
 
 func (f Form) accessLike() []slack.Block {

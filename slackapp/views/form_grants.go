@@ -38,7 +38,7 @@ func (f Form) accessGrants() []slack.Block {
 	switch {
 	case d.Total == 0:
 	case d.AllChosen:
-		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select single access grants, clear the checkbox.", d.Total)))
+		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select individual access grants, clear the checkbox.", d.Total)))
 	default:
 		blocks = append(blocks, f.narrow()...)
 		blocks = append(blocks, f.groups()...)
@@ -65,7 +65,7 @@ func (f Form) nothing() string {
 	default:
 		text = "There is nothing that you can request " + f.lacking() + "."
 	}
-	if len(f.Offer.AskedAlready) > 0 {
+	if len(f.Offer.AlreadyRequested) > 0 {
 		text += " Access that is already requested isn't shown."
 	}
 	return text
@@ -80,7 +80,7 @@ func (f Form) narrow() []slack.Block {
 	if d.ApplicationID.Valid {
 		filter.InitialOption = option(strconv.FormatInt(d.ApplicationID.Int64, 10), d.ApplicationName, "")
 	}
-	search := slack.NewPlainTextInputBlockElement(plain("Type a name, press Enter"), ActionSearch).
+	search := slack.NewPlainTextInputBlockElement(plain("Type a name and press Enter"), ActionSearch).
 		WithMaxLength(100).WithInitialValue(d.Search).
 		WithDispatchActionConfig(&slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}})
 	return []slack.Block{
@@ -154,7 +154,7 @@ func (f Form) pages() []slack.Block {
 	text := fmt.Sprintf("%d in total", d.Total)
 	narrowed := d.ApplicationID.Valid || d.Search != ""
 	if narrowed {
-		text += fmt.Sprintf(", %d match", d.Matching)
+		text += fmt.Sprintf(", %d matching", d.Matching)
 	}
 	var buttons []slack.BlockElement
 	if d.Pages() > 1 {
@@ -181,14 +181,14 @@ func (f Form) pages() []slack.Block {
 // leftOut says what the list leaves out, and why.
 func (f Form) leftOut() []slack.Block {
 	var blocks []slack.Block
-	if asked := f.Offer.AskedAlready; len(asked) > 0 {
+	if asked := f.Offer.AlreadyRequested; len(asked) > 0 {
 		for _, a := range asked[:min(len(asked), AskedShown)] {
 			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
 		}
 		if len(asked) > AskedShown {
-			more := "More is already requested. See your requests on the Home tab."
+			more := "More access is already requested. See your requests on the Home tab."
 			if f.Draft.ForPersonID.Valid {
-				more = "More is already requested. " + name(f.Draft.ForName) + " sees the requests on their Home tab."
+				more = "More access is already requested. " + name(f.Draft.ForName) + " can see the requests on their Home tab."
 			}
 			blocks = append(blocks, small(more))
 		}
@@ -207,7 +207,7 @@ func (f Form) leftOut() []slack.Block {
 	return blocks
 }
 
-func (f Form) link(a schema.AskedAlready) string {
+func (f Form) link(a schema.AlreadyRequested) string {
 	return numberLink(f.WorkspaceURL, a.RequestID, a.Channel, a.TS)
 }
 

@@ -51,7 +51,7 @@ func draftOf(n int, mode string, text func(n int) string) views.Form {
 		}
 	}
 	for i := range views.AskedShown + 1 {
-		f.Offer.AskedAlready = append(f.Offer.AskedAlready, schema.AskedAlready{RequestID: 1042, ApplicationName: text(i), Name: text(i + 1), Channel: "D1", TS: "1.2"})
+		f.Offer.AlreadyRequested = append(f.Offer.AlreadyRequested, schema.AlreadyRequested{RequestID: 1042, ApplicationName: text(i), Name: text(i + 1), Channel: "D1", TS: "1.2"})
 	}
 	f.Offer.WithoutAccount = []string{text(1), text(2), text(3), text(4), text(5), text(6)}
 	for i := range 100 {
@@ -212,12 +212,12 @@ func TestForm(t *testing.T) {
 
 	t.Run("empty list is explained in words", func(t *testing.T) {
 		f := draftOf(0, schema.LikePerson, func(int) string { return "Priya Nair" })
-		f.Draft.Total, f.Offer.AskedAlready = 0, nil
-		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request that you don't already have")
+		f.Draft.Total, f.Offer.AlreadyRequested = 0, nil
+		require.Contains(t, text(f.View()), "Priya Nair has nothing that you can request and don't already have")
 		f.Draft.Mode, f.Draft.LikeName = schema.LikeJobTitle, "Site Reliability Lead"
 		require.Contains(t, text(f.View()), "No other employee has this job title, and no access is configured for it.")
 		f.Draft.Mode = schema.Custom
-		require.Contains(t, text(f.View()), "There is nothing that you can request that you don't already have.")
+		require.Contains(t, text(f.View()), "There is nothing that you can request and don't already have.")
 	})
 
 	t.Run("item requested already is named with its link", func(t *testing.T) {

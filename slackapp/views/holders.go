@@ -42,7 +42,7 @@ func Holders() slack.ModalViewRequest {
 }
 
 func holderBlocks() []slack.Block {
-	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("You see and can revoke the access that you own."),
+	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("Shows the access that you can revoke as an owner or administrator."),
 		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
 }
 

@@ -200,10 +200,10 @@ func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 }
 
 func removeAccess(l schema.AccessLine) *slack.ButtonBlockElement {
-	text := fmt.Sprintf("Your access to %s: %s from request #%d ends now. If you need it later, request it again.",
+	text := fmt.Sprintf("Your access to %s: %s from request #%d will end now. If you need it later, request it again.",
 		Cut(Clean(l.ApplicationName), 80), Cut(Clean(l.Name), 80), l.RequestID.Int64)
 	return button(ActionRemoveAccess, strconv.FormatInt(l.ClaimID, 10), "Remove my access…", slack.StyleDefault).WithConfirm(
-		slack.NewConfirmationBlockObject(plain("Remove your access?"), plain(text), plain("Remove"), plain("Keep")))
+		slack.NewConfirmationBlockObject(plain("Remove your access?"), plain(text), plain("Remove"), plain("Keep access")))
 }
 
 func sourceWords(source string) string {

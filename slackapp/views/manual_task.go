@@ -48,7 +48,7 @@ func Task(t schema.Task, readerID int64, zone string) Message {
 	}
 	b.gap()
 	b.line(taskFacts(t, zone)...)
-	b.small("This application has no interface that we can use. Requested " + When(t.OpenedAt, zone))
+	b.small("We can't change this application automatically. Opened " + When(t.OpenedAt, zone))
 	switch t.Outcome {
 	case "":
 		b.buttons(BlockTask, taskButtons(t)...)
@@ -104,7 +104,7 @@ func taskButtons(t schema.Task) []slack.BlockElement {
 func taskLines(tasks []schema.Task, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, t := range tasks {
-		facts := append(taskFacts(t, zone), "requested "+When(t.OpenedAt, zone))
+		facts := append(taskFacts(t, zone), "opened "+When(t.OpenedAt, zone))
 		lines := []string{bold(taskTodo(t)+":") + " " + taskWhat(t), facts[0], facts[1], strings.Join(facts[2:], " · ")}
 		blocks = append(blocks, section(cutLines(lines, sectionRoom)), slack.NewActionBlock("", taskButtons(t)...))
 	}

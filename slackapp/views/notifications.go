@@ -76,27 +76,27 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 	switch kind {
 	case ReportUnexpected:
 		text = fmt.Sprintf("Unexpected access: %s already had %s before request #%d", who, what, r.ID)
-		next = "It wasn't requested here, so it stays when this request ends. Check in the application whether it is right."
+		next = "It wasn't requested here, so it stays when this request ends. Check in the application whether it is correct."
 	case ReportFailed:
-		text = fmt.Sprintf("%s couldn't be set up for %s, request #%d", what, who, r.ID)
+		text = fmt.Sprintf("%s couldn't be set up for %s (request #%d)", what, who, r.ID)
 		next = "Once the cause is fixed, it can be requested again."
 		if slices.ContainsFunc(r.Items, func(i schema.Item) bool { return !i.Final() }) {
 			next = "The rest of the request continues. " + next
 		}
 	case ReportOverdue:
-		text = fmt.Sprintf("Revocation of %s for %s is overdue, request #%d", what, who, r.ID)
-		next = "We keep trying until it succeeds. Check that the application is available."
+		text = fmt.Sprintf("Revocation of %s for %s is overdue (request #%d)", what, who, r.ID)
+		next = "We'll keep trying until it succeeds. Check that the application is available."
 		if !slices.ContainsFunc(items, func(i told) bool { return i.Claim != nil && !reconciled(*i.Claim) }) {
-			text = fmt.Sprintf("Revocation of %s for %s was overdue and is now confirmed, request #%d", what, who, r.ID)
+			text = fmt.Sprintf("Revocation of %s for %s was overdue and is now confirmed (request #%d)", what, who, r.ID)
 			next = ""
 		} else if neverHeld(items) {
-			text = fmt.Sprintf("We can't confirm yet that %s doesn't have %s, request #%d", who, what, r.ID)
+			text = fmt.Sprintf("We can't confirm yet that %s doesn't have %s (request #%d)", who, what, r.ID)
 		}
 	case ReportNoApprover:
 		text = fmt.Sprintf("No approver is available for %s that %s requested: request #%d", what, who, r.ID)
 		next = "You can decide as an administrator, here or on the Home tab. If an approver becomes available, we'll ask them."
 	default:
-		text = fmt.Sprintf("%s of %s, request #%d", what, who, r.ID)
+		text = fmt.Sprintf("%s of %s (request #%d)", what, who, r.ID)
 	}
 	b.line(bold(text))
 	b.line(about(r.Requester))

@@ -70,7 +70,7 @@ func TestOwnerNotification(t *testing.T) {
 			want  string
 		}{
 			{ReportFailed, []int64{1}, `
-*1 access grant in GitHub couldn't be set up for Alice Example, request #1042*
+*1 access grant in GitHub couldn't be set up for Alice Example (request #1042)*
 Engineer, Payments, manager Erin Boss, alice@example.com
 ⚠️ Couldn't be set up (an owner can't set it up: no licenses left)
 *GitHub*: reader
@@ -79,13 +79,13 @@ The rest of the request continues. Once the cause is fixed, it can be requested 
 *Unexpected access: Alice Example already had 1 access grant in Jira before request #1042*
 Engineer, Payments, manager Erin Boss, alice@example.com
 *Jira*: user
-It wasn't requested here, so it stays when this request ends. Check in the application whether it is right.`},
+It wasn't requested here, so it stays when this request ends. Check in the application whether it is correct.`},
 			{ReportOverdue, []int64{2}, `
-*Revocation of 1 access grant in GitHub for Alice Example is overdue, request #1042*
+*Revocation of 1 access grant in GitHub for Alice Example is overdue (request #1042)*
 Engineer, Payments, manager Erin Boss, alice@example.com
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST
 *GitHub*: writer
-We keep trying until it succeeds. Check that the application is available.`},
+We'll keep trying until it succeeds. Check that the application is available.`},
 		} {
 			t.Run(c.kind, func(t *testing.T) {
 				m := Report(r, c.kind, c.items, "America/New_York")
@@ -98,7 +98,7 @@ We keep trying until it succeeds. Check that the application is available.`},
 
 	t.Run("access that was never seen is not said to be revoked", func(t *testing.T) {
 		r := newRequest(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndsAt: at("2026-11-22T09:00:00Z"), DueAt: at("2026-11-22T09:02:00Z")}))
-		assert.Equal(t, "We can't confirm yet that Alice Example doesn't have 1 access grant in GitHub, request #1042", Report(r, ReportOverdue, []int64{1}, "UTC").Text)
+		assert.Equal(t, "We can't confirm yet that Alice Example doesn't have 1 access grant in GitHub (request #1042)", Report(r, ReportOverdue, []int64{1}, "UTC").Text)
 	})
 
 	t.Run("overdue revocation says when it is over", func(t *testing.T) {

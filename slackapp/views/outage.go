@@ -29,7 +29,7 @@ func Outage(o schema.Outage, administrator bool, zone string) Message {
 	}
 	text := fmt.Sprintf("Approved requests are waiting for %s", app)
 	b.line(bold(text))
-	b.line("We keep trying, and set them up as soon as it works. " +
+	b.line("We'll keep trying, and set them up as soon as it works. " +
 		"Please check that the application is available, and that our credentials for it are valid.")
 	b.gap()
 	room, shown := listRoom, 0

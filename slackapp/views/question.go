@@ -29,7 +29,7 @@ func AskQuestion(r *schema.Request, value string) slack.ModalViewRequest {
 		who = name(r.SubmitterName) + " and " + who
 	}
 	return writing("Ask a question", "Send", CallbackAskQuestion, value, "Question", schema.MaxQuestion,
-		section(fmt.Sprintf("We'll send your question about request #%d to %s. All approvers will see the question and the answer. The request waits meanwhile.", r.ID, who)))
+		section(fmt.Sprintf("We'll send your question about request #%d to %s. All approvers will see the question and the answer. The request stays open in the meantime.", r.ID, who)))
 }
 
 // AnswerQuestion asks the requester for the answer to a question.
@@ -57,7 +57,7 @@ func writing(title, submit, callback, metadata, label string, atMost int, before
 func asWritten(text string, atMost int) slack.Block {
 	text = Cut(CleanLines(text), atMost)
 	if text == "" {
-		return slack.NewSectionBlock(plain("(nothing that can be shown)"), nil, nil)
+		return slack.NewSectionBlock(plain("(This text can't be shown.)"), nil, nil)
 	}
 	return slack.NewSectionBlock(plain("“"+text+"”"), nil, nil)
 }
@@ -83,7 +83,7 @@ func Question(r *schema.Request, readerID int64, e schema.Question) Message {
 		b.line(bold(who+" answered") + ", " + When(e.AnsweredAt.Time, r.TimeZone) + ":")
 		b.quote(e.Answer)
 	case r.Waits():
-		b.small("All approvers of the request will see your answer. The request waits meanwhile.")
+		b.small("All approvers of the request will see your answer. The request stays open in the meantime.")
 		b.buttons(BlockAnswer, button(ActionAnswer, strconv.FormatInt(e.ID, 10), "Answer…", slack.StylePrimary))
 	default:
 		b.small("This request is no longer waiting, so no answer is needed.")
@@ -165,7 +165,7 @@ func openQuestions(r *schema.Request) []string {
 		}
 	}
 	if left > 0 {
-		lines = append(lines, fmt.Sprintf("💬 and %d more questions wait for your answer", left))
+		lines = append(lines, fmt.Sprintf("💬 and %d more questions are waiting for your answer", left))
 	}
 	return lines
 }

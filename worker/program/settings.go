@@ -23,7 +23,7 @@ type Common struct {
 	Database
 	// the app's bot token
 	BotToken Secret `env:"SLACK_BOT_TOKEN,required" prefix:"xoxb-" want:"the app's bot token"`
-	// another root of the Web API, such as the local Slack
+	// a different base URL of the Web API, such as that of the local Slack
 	SlackAPIURL RootURL `env:"SLACK_API_URL"`
 	// the task queue of all runs
 	TaskQueue string `env:"TEMPORAL_TASK_QUEUE" envDefault:"access-requests"`

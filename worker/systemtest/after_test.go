@@ -123,7 +123,7 @@ func TestPersonChange(t *testing.T) {
 		for _, request := range []int64{granted, waiting} {
 			s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		}
-		approvalMessage = bob.WaitForEdit(approvalMessage, "No decision is needed from you")
+		approvalMessage = bob.WaitForEdit(approvalMessage, "There is nothing left for you to decide")
 		require.Empty(t, approvalMessage.Buttons())
 		var asked string
 		s.eventually("another approver is asked", func() bool {

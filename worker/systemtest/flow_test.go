@@ -270,7 +270,7 @@ func TestRevocation(t *testing.T) {
 		bob := s.as("bob")
 		bob.OpenHome()
 		bob.Press("Review access…")
-		bob.WaitForModal("You see and can revoke")
+		bob.WaitForModal("Shows the access that you can revoke")
 		bob.Pick("Person", "alice", "Alice Martin")
 		bob.WaitForModal("Analyst sandbox")
 		require.NotContains(t, bob.Modal(), "Source Code", "Bob does not own that application")

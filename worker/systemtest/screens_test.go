@@ -83,7 +83,7 @@ func TestScreens(t *testing.T) {
 		noor.See("until the end of")
 		s.keepPicture(noor, "no-response-form")
 		noor.Choose("Deny")
-		noor.Fill("Why you decide", "Bob is on leave, and the finance view is enough")
+		noor.Fill("Reason for your decision", "Bob is on leave, and the finance view is enough")
 		noor.Press("Submit")
 		noor.NoDialog()
 
