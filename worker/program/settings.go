@@ -29,7 +29,7 @@ type Common struct {
 	TaskQueue string `env:"TEMPORAL_TASK_QUEUE" envDefault:"access-requests"`
 	// whether Temporal shows people's email addresses; `false`: a person is `p<id>`
 	ShowPeople bool `env:"TEMPORAL_SHOW_PEOPLE" envDefault:"true"`
-	// the time zone of people without one in the directory and Slack
+	// the time zone of people for whom neither the directory nor Slack has one
 	DefaultTimeZone TimeZone `env:"DEFAULT_TIME_ZONE" envDefault:"UTC"`
 
 	// Temporal is how to connect to it, by its own variables.
