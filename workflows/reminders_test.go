@@ -12,7 +12,8 @@ import (
 // reminding returns the next step while Bob has not decided.
 func reminding(dueIn time.Duration, dueFor string) activities.Next {
 	return activities.Next{
-		State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"},
+		State: "awaiting_approval", Waiting: true, DueIn: int64(dueIn / time.Second), DueFor: dueFor,
+		Approvers: []string{"bob@example.com"},
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package workflows says what happens, in order: AccessRequest handles one request from submission to end, and EndAccess ends
-// one claim that has no such run.
+// one claim that was imported.
 //
 // A run holds no state of its own. It loads its next steps from the database, takes them, and sleeps. It can be started at any
 // time, any number of times. Package starter starts and signals runs: this one does no I/O.
@@ -119,11 +119,10 @@ func backoff(first, longest time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: longest}
 }
 
-// Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
+// Summaries in the Web UI of activities that more than one place starts.
 const (
 	loadNextSteps = "Load next steps"
 	syncSummary   = "Sync Slack messages"
-	notSynced     = "messages not synced, sweep retries"
 )
 
 // maxSummary is how many bytes of a summary are shown. Temporal refuses longer ones, which would fail every task of the run: 400
@@ -140,8 +139,13 @@ func Summary(text string) string {
 
 // withPolicy sets how an activity is run, and its summary in the Web UI.
 func withPolicy(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
-	policy.Summary = summary
+	policy.Summary = Summary(summary)
 	return workflow.WithActivityOptions(ctx, policy)
+}
+
+// newTimer starts a timer, with its summary in the Web UI.
+func newTimer(ctx workflow.Context, d time.Duration, summary string) workflow.Future {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: Summary(summary)})
 }
 
 // do is nil: only its methods' names are used.
