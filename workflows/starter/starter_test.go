@@ -68,8 +68,8 @@ func (o office) granted(item int64) int64 {
 	o.t.Helper()
 	o.Do(`update request_items set state = 'provisioning' where id = $1`, item)
 	claim := schematest.Value[int64](o.World, `
-		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, granted_at)
-		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, app_now()
+		insert into claims (person_id, account_id, entitlement_id, source, item_id, ends_at, due_at, granted_at)
+		select r.requester_id, i.account_id, i.entitlement_id, 'request', i.id, r.ends_at, r.ends_at, app_now()
 		  from request_items i join access_requests r on r.id = i.request_id where i.id = $1 returning id`, item)
 	o.Do(`update request_items set state = 'active' where id = $1`, item)
 	return claim
