@@ -203,11 +203,20 @@ start_slack() {
   source "$dev/slack"
   export SLACK_BOT_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL=http://127.0.0.1:$local_slack_port/api/
   local page=()
-  if ! given TEMPORAL_ADDRESS; then page+=(-link "Watch the workflows in Temporal=http://127.0.0.1:$temporal_ui_port"); fi
+  if ! given TEMPORAL_ADDRESS; then
+    page+=(-link "Watch the workflows in Temporal=$(runs_url 'WorkflowType="AccessRequest"')"
+      -link "Requests that wait for approval=$(runs_url 'AccessState="awaiting_approval"')")
+  fi
   if [[ $people == "$root/schema/directory/sample/people.csv" ]]; then page+=(-as alice@example.com); fi
   start local-slack "$bin/localslack" -listen "127.0.0.1:$local_slack_port" -people "$people" -app "http://127.0.0.1:$slackapp_port" \
     ${page[@]+"${page[@]}"}
   step "Local Slack on 127.0.0.1:$local_slack_port" await 30 local-slack answers "$local_slack_port" /healthz
+}
+
+# runs_url prints the address of the list of runs in Temporal's Web UI, filtered by a query.
+runs_url() {
+  local query=${1//=/%3D}
+  printf 'http://127.0.0.1:%s/namespaces/default/workflows?query=%s' "$temporal_ui_port" "${query//\"/%22}"
 }
 
 secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }

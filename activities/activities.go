@@ -21,6 +21,6 @@ type Activities struct {
 
 // Options are settings of the company.
 type Options struct {
-	ShowPeople      bool           // whether Temporal shows people's e-mail addresses; otherwise p<id>
+	ShowPeople      bool           // whether Temporal shows people's names and e-mail addresses; otherwise p<id>
 	DefaultTimeZone *time.Location // of people whose time zone is not known
 }

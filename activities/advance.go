@@ -25,9 +25,11 @@ type AdvanceInput struct {
 // Next holds a run's next steps, and the time of the next call of Advance. Operators see it in Temporal's Web UI.
 type Next struct {
 	State        string    // of the request: that of the item with the most left to do
-	Requester    string    // an e-mail address, or p<id>
+	Counts       Counts    // of what has come of the items
+	Requester    string    // a name, or p<id>
 	Applications []string  // slugs, sorted
-	Approvers    []string  // of open approvals, sorted
+	Approvers    []string  // of open approvals: e-mail addresses, or p<id>, sorted
+	Waiting      bool      // an item waits for a decision
 	Until        time.Time // the request's end; zero: permanent
 	Grant        []Step    // items to provision
 	Retry        int64     // ID of the newest "Retry now" by an administrator; 0: none
@@ -36,7 +38,19 @@ type Next struct {
 	DueFor       string    // what is due then, as the timer's summary
 	Complete     bool      // nothing is left for this run
 	MessagesDue  bool      // messages differ from the database
+	MessagesFor  string    // what syncing them does, as the summary of that activity
 	Details      string    // one Markdown line per item
+}
+
+// Counts are how many of a request's items were granted, and how many have come to an end that is not their end date. An item
+// that was granted and revoked counts twice.
+type Counts struct {
+	Granted   int `json:"granted,omitempty"` // the target showed the access
+	Denied    int `json:"denied,omitempty"`
+	Withdrawn int `json:"withdrawn,omitempty"`
+	Expired   int `json:"expired,omitempty"`
+	Failed    int `json:"failed,omitempty"`
+	Revoked   int `json:"revoked,omitempty"`
 }
 
 // Step is one item to provision, or one claim to de-provision.
@@ -226,8 +240,8 @@ func (a *Activities) decidedState(r *schema.Request, item schema.Item, evaluated
 // next returns the next steps, and in how long the sweep signals the run. The run's timer fires at timer or earlier.
 func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated schema.Evaluation, timer schedule,
 ) (next Next, due time.Duration) {
-	next = Next{State: r.State(), Requester: a.personLabel(r.Requester.ID, r.Requester.Email), Until: until(r), Complete: true}
-	next.Details = a.details(r)
+	next = Next{State: r.State(), Counts: counts(r), Requester: a.personName(r.Requester.ID, r.Requester.Name), Until: until(r),
+		MessagesFor: a.messagesFor(r), Details: a.details(r), Complete: true}
 	busy := time.Duration(0)
 	for _, item := range r.Items {
 		next.Applications = append(next.Applications, item.ApplicationSlug)
@@ -257,7 +271,7 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 				busy = shorter(busy, dueAfterGranting)
 			}
 		case item.State == schema.AwaitingApproval:
-			next.Complete = false
+			next.Complete, next.Waiting = false, true
 			timer.at(expiresAt(r, evaluated.Rule(item)), "Expire without a decision at")
 			if end := r.EndOf(item); end.Valid {
 				timer.at(end.Time, "Expire at the requested end")
@@ -305,6 +319,45 @@ func (a *Activities) next(r *schema.Request, withoutApprover []int64, evaluated 
 	return next, shorter(due, busy)
 }
 
+// counts counts what has come of the request's items.
+func counts(r *schema.Request) (c Counts) {
+	for _, item := range r.Items {
+		if item.Claim != nil && item.Claim.GrantedAt.Valid {
+			c.Granted++
+		}
+		switch item.State {
+		case schema.Denied:
+			c.Denied++
+		case schema.Withdrawn:
+			c.Withdrawn++
+		case schema.Expired:
+			c.Expired++
+		case schema.Failed:
+			c.Failed++
+		case schema.Revoked:
+			c.Revoked++
+		}
+	}
+	return c
+}
+
+// messagesFor says what syncing the request's messages does: it asks approvers who have no message yet, or shows the state.
+func (a *Activities) messagesFor(r *schema.Request) string {
+	var asked []string
+	for _, approval := range r.Approvals {
+		for _, c := range approval.Candidates {
+			name := a.personName(c.PersonID, c.Name)
+			if approval.State == "open" && c.AskedAt.Valid && !c.Sent && !slices.Contains(asked, name) {
+				asked = append(asked, name)
+			}
+		}
+	}
+	if len(asked) > 0 {
+		return "Ask approvers: " + strings.Join(asked, ", ")
+	}
+	return "Sync Slack messages: " + words.State(r.State())
+}
+
 // until returns the last end of the request's items; zero: one of them is permanent.
 func until(r *schema.Request) (last time.Time) {
 	for _, item := range r.Items {
@@ -342,9 +395,18 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
+// personLabel identifies a person in search attributes.
 func (a *Activities) personLabel(id int64, email string) string {
 	if a.Options.ShowPeople {
 		return email
+	}
+	return fmt.Sprintf("p%d", id)
+}
+
+// personName names a person in summaries, where people read it.
+func (a *Activities) personName(id int64, name string) string {
+	if a.Options.ShowPeople {
+		return name
 	}
 	return fmt.Sprintf("p%d", id)
 }

@@ -449,11 +449,42 @@ func TestNextSteps(t *testing.T) {
 		s := newSmall(t)
 		s.do.Options.ShowPeople = false
 		asked := s.Request(s.ann, 0, s.admin)
-		s.advance(asked.ID)
+		first := s.advance(asked.ID)
+		assert.Regexp(t, `^Ask approvers: p[0-9]+$`, first.MessagesFor)
 		s.decide(s.owen, asked.ID, "approve")
 		next := s.advance(asked.ID)
-		assert.NotContains(t, next.Details+next.Requester, "wen")
-		assert.NotContains(t, next.Details+next.Requester, "nn@")
+		for _, name := range []string{"wen", "nn@", "Ann"} {
+			assert.NotContains(t, next.Details+next.Requester+first.Details+first.Requester, name)
+		}
+	})
+
+	t.Run("messages are for the approvers without one, then for the state", func(t *testing.T) {
+		c := newCompany(t)
+		ann, ben, cleo := c.Person("Ann"), c.Person("Ben"), c.Person("Cleo")
+		asked := c.Request(ann, 0, c.Entitlement(c.Application("crm", ben, cleo), "admin"))
+		assert.Equal(t, "Ask approvers: Ben, Cleo", c.advance(asked.ID).MessagesFor)
+		c.Do(`insert into slack_messages (request_id, person_id, kind, about, item_ids, ts, channel)
+		      select $1, $2, 'approval', 'approval 1', array[$3::bigint], '1.1', 'D1'`, asked.ID, ben, asked.Items[0])
+		assert.Equal(t, "Ask approvers: Cleo", c.advance(asked.ID).MessagesFor)
+		c.decide(ben, asked.ID, "deny")
+		assert.Equal(t, "Sync Slack messages: Denied", c.advance(asked.ID).MessagesFor)
+	})
+
+	t.Run("counts what came of the items", func(t *testing.T) {
+		s := newSmall(t)
+		asked := s.approved(0)
+		assert.Equal(t, activities.Counts{}, s.advance(asked.ID).Counts)
+		require.NoError(t, s.grant(asked.Items[0]))
+		assert.Equal(t, activities.Counts{Granted: 1}, s.advance(asked.ID).Counts)
+		_, err := s.SlackApp.RemoveAccess(context.Background(), s.Claim(asked.Items[0]), s.ann)
+		require.NoError(t, err)
+		require.NoError(t, s.revoke(s.Claim(asked.Items[0])))
+		assert.Equal(t, activities.Counts{Granted: 1, Revoked: 1}, s.advance(asked.ID).Counts)
+
+		mixed := s.Request(s.ann, 0, s.admin)
+		s.advance(mixed.ID)
+		s.decide(s.owen, mixed.ID, "deny")
+		assert.Equal(t, activities.Counts{Denied: 1}, s.advance(mixed.ID).Counts)
 	})
 
 	t.Run("signal without a record raises an alert", func(t *testing.T) {

@@ -23,15 +23,16 @@ func (a *Activities) DeprovisionAccess(ctx context.Context, in ClaimInput) error
 	return a.retry(ctx, err)
 }
 
-// CheckClaimResult reports whether a claim is over.
+// CheckClaimResult says what a claim is, and whether and how it is over.
 type CheckClaimResult struct {
-	Over      bool   // it has a revocation, or its end has passed
-	ItemID    int64  // the claim's item; 0: none
-	RequestID int64  // that item's request; 0: none
-	Label     string // application and entitlement
+	State  string // revoked or ended; empty: it is not over
+	OfItem bool   // it came from a request, whose own run ends it
+	Label  string // application and entitlement
+	Holder string // a name, or p<id>
 }
 
-// CheckClaim reports whether a claim is over. A run that was started for one that is not raises an alert.
+// CheckClaim reports whether a claim is over. A run that was started for one that is not raises an alert, and so does one that was
+// started for the claim of a request.
 func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {
@@ -42,9 +43,10 @@ func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimR
 		return CheckClaimResult{}, err
 	}
 	result := CheckClaimResult{
-		Over: c.Ordered, ItemID: c.ItemID.Int64, RequestID: c.RequestID.Int64, Label: c.Application + " / " + c.Entitlement,
+		State: c.State, OfItem: c.RequestID.Valid,
+		Label: c.Application + " / " + c.Entitlement, Holder: a.personName(c.HolderID, c.HolderName),
 	}
-	if c.Ordered {
+	if c.State != "" && !c.RequestID.Valid {
 		return result, nil
 	}
 	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: schema.DeprovisioningRefused, Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})

@@ -50,7 +50,7 @@ func (a *Activities) reminders(ctx context.Context, tx *sqlx.Tx, r *schema.Reque
 		switch {
 		case !ok:
 		case at.After(r.ReadAt):
-			next.at(at, "Remind "+a.personLabel(p.PersonID, p.Email)+" at")
+			next.at(at, "Remind "+a.personName(p.PersonID, p.Name)+" at")
 		case !slices.Contains(due, p.PersonID):
 			due = append(due, p.PersonID)
 		}

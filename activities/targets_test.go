@@ -87,7 +87,7 @@ func TestTarget(t *testing.T) {
 
 		check, err := s.do.CheckClaim(context.Background(), activities.ClaimInput{ClaimID: claim})
 		require.NoError(t, err)
-		assert.False(t, check.Over)
+		assert.Empty(t, check.State)
 		assert.Equal(t, 1, s.Alerts(schema.DeprovisioningRefused))
 		require.NoError(t, s.revoke(claim))
 		assert.True(t, s.held(), "the claim is not over")
@@ -96,7 +96,8 @@ func TestTarget(t *testing.T) {
 		require.NoError(t, err)
 		check, err = s.do.CheckClaim(context.Background(), activities.ClaimInput{ClaimID: claim})
 		require.NoError(t, err)
-		assert.Equal(t, activities.CheckClaimResult{Over: true, ItemID: asked.Items[0], RequestID: asked.ID, Label: "Crm / Admin"}, check)
+		assert.Equal(t, activities.CheckClaimResult{State: "revoked", OfItem: true, Label: "Crm / Admin", Holder: "Ann"}, check)
+		assert.Equal(t, 2, s.Alerts(schema.DeprovisioningRefused), "the request's own run ends it")
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
 		assert.Equal(t, "revoked", s.State(asked.Items[0]))

@@ -79,12 +79,12 @@ func (db *DB) AlertOverdue(ctx context.Context, claimID int64, after time.Durati
 
 // RunClaim is what a run that ends one claim needs to know of it.
 type RunClaim struct {
-	ItemID      sql.NullInt64 `db:"item_id"`
-	RequestID   sql.NullInt64 `db:"request_id"`
-	Ordered     bool          `db:"ordered"` // revoked, past its end, or ended
+	RequestID   sql.NullInt64 `db:"request_id"` // null: it did not come from a request
+	State       string        `db:"state"`      // Revoked, Ended (or past its end); empty: it is live
 	Application string        `db:"application"`
 	Entitlement string        `db:"entitlement"`
 	Holder      string        `db:"holder"` // e-mail
+	HolderName  string        `db:"holder_name"`
 	HolderID    int64         `db:"holder_id"`
 }
 
@@ -92,8 +92,9 @@ type RunClaim struct {
 func ClaimForRun(ctx context.Context, q Queryer, claimID int64) (RunClaim, error) {
 	var c RunClaim
 	err := q.GetContext(ctx, &c, `
-		select c.item_id, i.request_id, a.name as application, e.name as entitlement, p.email as holder, p.id as holder_id,
-		       not is_live(c) as ordered
+		select i.request_id, a.name as application, e.name as entitlement,
+		       p.email as holder, p.name as holder_name, p.id as holder_id,
+		       case when is_live(c) then '' when c.revoked_at is not null then 'revoked' else 'ended' end as state
 		  from claims c
 		  join entitlements e on e.id = c.entitlement_id
 		  join applications a on a.id = e.application_id

@@ -67,6 +67,37 @@ type Decided struct {
 	Items   []int64  // decided by this answer; empty: others were first, or nothing is open
 }
 
+// Recorded says who recorded what about a request: for display only, never as proof.
+type Recorded struct {
+	PersonID int64  `db:"person_id"`
+	Person   string `db:"person"` // e-mail
+	What     string `db:"what"`
+	Items    int    `db:"items"` // how many it is about
+}
+
+// LatestDecision returns the newest answer by a person about a request: approved, denied or partly approved. ErrNotFound: there is
+// none.
+func LatestDecision(ctx context.Context, q Queryer, requestID int64) (r Recorded, err error) {
+	err = q.GetContext(ctx, &r, `
+		with latest as (
+		    select d.decided_by, d.xmin as recorded_in
+		      from request_items i join decisions d on d.item_id = i.id
+		     where i.request_id = $1 and d.decided_by is not null
+		     order by d.id desc limit 1)
+		select p.id as person_id, p.email as person, count(distinct d.item_id) as items,
+		       case when bool_and(d.outcome = 'approve') then 'approved'
+		            when bool_or(d.outcome = 'approve') then 'partly approved' else 'denied' end as what
+		  from latest l
+		  join people p on p.id = l.decided_by
+		  join request_items i on i.request_id = $1
+		  join decisions d on d.item_id = i.id and d.decided_by = l.decided_by and d.xmin = l.recorded_in -- the same transaction
+		 group by p.id`, requestID)
+	if err != nil {
+		return r, fmt.Errorf("latest decision about request %d: %w", requestID, mapError(err))
+	}
+	return r, nil
+}
+
 // Decide records an approver's answer for every item that their message showed, that is still open, and that the policy lets
 // them decide now; or an administrator's, for every item that they may decide for everyone now. It answers ErrNotAllowed if the
 // message is not theirs or they may not decide any more (then with the Request, whose run should find its approvers again),

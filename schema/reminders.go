@@ -15,7 +15,7 @@ import (
 type Reminded struct {
 	ApprovalID int64        `db:"approval_id"`
 	PersonID   int64        `db:"person_id"`
-	Email      string       `db:"email"`
+	Name       string       `db:"name"`
 	TimeZone   string       `db:"time_zone"` // empty: not known
 	AskedAt    time.Time    `db:"asked_at"`
 	Times      int          `db:"times"`   // how often since they were asked
@@ -27,7 +27,7 @@ type Reminded struct {
 func RemindersOf(ctx context.Context, q Queryer, requestID int64) ([]Reminded, error) {
 	var reminded []Reminded
 	err := q.SelectContext(ctx, &reminded, `
-		select c.approval_id, c.person_id, p.email, coalesce(nullif(p.time_zone, ''), s.time_zone, '') as time_zone, c.asked_at,
+		select c.approval_id, c.person_id, p.name, coalesce(nullif(p.time_zone, ''), s.time_zone, '') as time_zone, c.asked_at,
 		       n.times, n.since, n.last_at
 		  from approvals a
 		  join approval_candidates c on c.approval_id = a.id and c.asked_at is not null

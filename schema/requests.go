@@ -375,7 +375,9 @@ func (r *Request) State() string {
 type RequestSummary struct {
 	ID           int64          `db:"id"`
 	RequesterID  int64          `db:"requester_id"`
-	Requester    string         `db:"requester"` // e-mail
+	Requester    string         `db:"requester"`    // e-mail
+	SubmitterID  int64          `db:"submitter_id"` // who sent it: often the requester
+	Submitter    string         `db:"submitter"`    // e-mail
 	EndsAt       sql.NullTime   `db:"ends_at"`
 	Items        int            `db:"items"`
 	Application  string         `db:"application"`  // of the first item
@@ -388,7 +390,7 @@ type RequestSummary struct {
 func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary, error) {
 	var s RequestSummary
 	err := q.GetContext(ctx, &s, `
-		select r.id, r.requester_id, p.email as requester, r.ends_at, r.due_at is not null as due,
+		select r.id, r.requester_id, p.email as requester, b.id as submitter_id, b.email as submitter, r.ends_at, r.due_at is not null as due,
 		       (select count(*) from request_items i where i.request_id = r.id) as items,
 		       f.application, f.entitlement,
 		       array(select distinct a.slug
@@ -398,6 +400,7 @@ func SummaryOf(ctx context.Context, q Queryer, requestID int64) (RequestSummary,
 		              where i.request_id = r.id order by a.slug) as applications
 		  from access_requests r
 		  join people p on p.id = r.requester_id
+		  join people b on b.id = coalesce(r.submitted_by, r.requester_id)
 		  join lateral (select a.name as application, e.name as entitlement
 		                  from request_items i
 		                  join entitlements e on e.id = i.entitlement_id

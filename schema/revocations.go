@@ -32,6 +32,27 @@ const (
 	KindWorkflowCancelled = "workflow_cancelled"
 )
 
+// LatestStopOrder returns the newest withdrawal or revocation by a person of items of a request, and its kind. ErrNotFound: there
+// is none.
+func LatestStopOrder(ctx context.Context, q Queryer, requestID int64) (r Recorded, err error) {
+	err = q.GetContext(ctx, &r, `
+		with latest as (
+		    select o.person_id, o.kind, o.xmin as recorded_in
+		      from request_items i join stop_orders o on o.item_id = i.id
+		     where i.request_id = $1 and o.person_id is not null
+		     order by o.id desc limit 1)
+		select p.id as person_id, p.email as person, count(*) as items, l.kind as what
+		  from latest l
+		  join people p on p.id = l.person_id
+		  join request_items i on i.request_id = $1
+		  join stop_orders o on o.item_id = i.id and o.person_id = l.person_id and o.xmin = l.recorded_in -- the same transaction
+		 group by p.id, l.kind`, requestID)
+	if err != nil {
+		return r, fmt.Errorf("latest withdrawal or revocation in request %d: %w", requestID, mapError(err))
+	}
+	return r, nil
+}
+
 // Withdraw records that the requester or submitter withdraws every item that has no claim yet and was not denied, and
 // returns those items.
 func (db *DB) Withdraw(ctx context.Context, requestID, personID int64) (items []int64, err error) {

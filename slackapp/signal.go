@@ -6,7 +6,6 @@ import (
 	"github.com/slack-go/slack"
 
 	"accessbot/schema"
-	"accessbot/workflows"
 )
 
 // wakeUp is the runs to start or signal.
@@ -49,7 +48,7 @@ func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
 	ctx, cancel := context.WithTimeout(ctx, wakeWithin)
 	defer cancel()
 	if w.claim != nil {
-		return a.wakeClaim(ctx, *w.claim)
+		return a.starter.EndClaim(ctx, w.claim.ID)
 	}
 	for _, number := range w.requests {
 		if err := a.starter.SignalRequest(ctx, number, w.signal); err != nil {
@@ -57,16 +56,4 @@ func (a *app) wakeAll(ctx context.Context, w wakeUp) error {
 		}
 	}
 	return nil
-}
-
-// wakeClaim starts or signals the run that ends a claim: its request's, or one of its own.
-func (a *app) wakeClaim(ctx context.Context, claim schema.Claim) error {
-	if !claim.ItemID.Valid || !claim.EndsAt.Valid {
-		return a.starter.StartEndAccess(ctx, claim.ID)
-	}
-	number, err := schema.RequestOfItem(ctx, a.db, claim.ItemID.Int64)
-	if err != nil {
-		return err
-	}
-	return a.starter.SignalRequest(ctx, number, workflows.SignalRevocationRecorded)
 }

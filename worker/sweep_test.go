@@ -217,6 +217,9 @@ func TestSweep(t *testing.T) {
 	t.Run("access of a person who left is revoked", func(t *testing.T) {
 		o := newOffice(t)
 		asked := o.granted(o.ann, 0, o.crm)
+		next, err := o.sweep.activities.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID})
+		require.NoError(t, err)
+		require.True(t, next.Complete, "its run is over")
 		o.targets["WIKI"].held[connector.Assignment{Account: "ann", Object: "wiki/admin"}] = true
 		imported := o.Imported(o.ann, o.wiki)
 		o.Do(`update people set status = 'left' where id = $1`, o.ann)
@@ -224,6 +227,9 @@ func TestSweep(t *testing.T) {
 		assert.Zero(t, o.targets["CRM"].holding()+o.targets["WIKI"].holding())
 		assert.Equal(t, "revoked", o.State(asked.Items[0]))
 		assert.True(t, schematest.Value[bool](o.World, `select removed_at is not null from claims where id = $1`, imported))
+		o.Shift(runGrace)
+		o.once()
+		assert.Equal(t, []string{workflows.RequestWorkflowID(asked.ID)}, o.temporal.signalled, "the request's run records it")
 	})
 
 	// The run slept through the sweep's work, or does it late.

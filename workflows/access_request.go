@@ -19,28 +19,41 @@ type AccessRequestInput struct {
 	Attributes bool
 }
 
-// AccessRequest handles one request from submission to end: it asks the approvers, provisions what they approve, sleeps until
-// the end date, and de-provisions. It can be started at any time and continues from the database.
-func AccessRequest(ctx workflow.Context, in AccessRequestInput) error {
-	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
-		text := fmt.Sprintf("workflow ID %s does not belong to request %d", id, in.RequestID)
-		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
-	}
-	r := &accessRequest{
-		in:      in,
-		log:     workflow.GetLogger(ctx),
-		changed: workflow.NewBufferedChannel(ctx, 1),
-	}
-	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil }); err != nil {
-		return err
-	}
-	return r.run(ctx)
+// AccessRequestResult says what came of a request.
+type AccessRequestResult struct {
+	State string `json:"state"` // active (permanent access), or a final state
+	activities.Counts
 }
 
+// AccessRequest handles one request from submission to end. It can be started at any time, any number of times: it continues from
+// the database.
+func AccessRequest(ctx workflow.Context, in AccessRequestInput) (*AccessRequestResult, error) {
+	r, err := newAccessRequest(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	// Cancelling the run must not cancel a revocation: what a cancellation ends is recorded in the database.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	r.messages = startMessages(ctx, in.RequestID, r.changed)
+
+	r.askForApproval(ctx)
+	for !r.isOver(ctx) {
+		r.waitForDecision(ctx)
+		r.provision(ctx)
+		r.sleepUntilEndDate(ctx)
+		r.deprovision(ctx)
+	}
+	return r.result(ctx)
+}
+
+// accessRequest is a run. The items of a request move on independently: one is provisioned while another waits for a decision. So
+// each step takes only the items that are due for it, and a wait ends as soon as the database has a step for any item.
 type accessRequest struct {
 	in   AccessRequestInput
+	root workflow.Context // is cancelled when the run is; the steps' context never is
 	log  log.Logger
 	next activities.Next // the next steps, as last loaded from the database
+	err  error           // why they cannot be loaded: there is no such request
 
 	changed        workflow.Channel // receives when the next steps have to be loaded again
 	provisioning   []*operation     // items that are being provisioned
@@ -50,43 +63,89 @@ type accessRequest struct {
 	batching       bool   // an operation is done and waits for the others
 	attributes     string // the search attributes that were set last
 	cancelled      bool
+	handingOver    bool // the history is long: a new run takes over as soon as nothing is being done
 }
 
-// run repeats four steps until nothing is left to do: load the next steps (which asks approvers and applies their decisions),
-// provision what is approved, de-provision what is over, and sleep until a decision, an end date or anything else is due.
-func (r *accessRequest) run(ctx workflow.Context) error {
-	root := ctx
-	// Cancelling the run must not cancel a revocation. sleep notices it, and the database records it.
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	r.messages = startMessages(ctx, r.in.RequestID, r.changed)
-	for {
-		if err := r.loadNextSteps(ctx); err != nil {
-			return err
-		}
-		r.describe(ctx)
-		r.syncMessages()
-		if r.shouldContinueAsNew(ctx, root) {
-			if r.idle() {
-				return workflow.NewContinueAsNewError(root, AccessRequest, r.in)
-			}
-			r.stopRetries() // their targets may be down for weeks: the next run continues
-		} else {
-			r.stopObsoleteProvisioning()
-			r.provision(ctx)
-			r.deprovision(ctx)
-			if r.complete() {
-				r.messages.finish(ctx)
-				if !r.hasSignals(ctx) {
-					return r.result()
-				}
-			}
-		}
-		r.sleep(ctx, root)
+func newAccessRequest(ctx workflow.Context, in AccessRequestInput) (*accessRequest, error) {
+	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != RequestWorkflowID(in.RequestID) {
+		text := fmt.Sprintf("workflow ID %s does not belong to request %d", id, in.RequestID)
+		return nil, temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
+	}
+	r := &accessRequest{
+		in: in, root: ctx, log: workflow.GetLogger(ctx), changed: workflow.NewBufferedChannel(ctx, 1),
+	}
+	return r, workflow.SetQueryHandler(ctx, QueryStatus, func() (activities.Next, error) { return r.next, nil })
+}
+
+// askForApproval has the database name the approvers, whom the messages then ask. Where that was done before, the run continues
+// from there. Approvers of later stages and escalations are asked in the same way, whenever the next steps are loaded.
+func (r *accessRequest) askForApproval(ctx workflow.Context) { r.loadNextSteps(ctx) }
+
+// waitForDecision waits for a recorded decision or withdrawal, the next reminder, or the expiry of the request.
+func (r *accessRequest) waitForDecision(ctx workflow.Context) {
+	if r.next.Waiting && !r.hasStep() {
+		r.wait(ctx)
 	}
 }
 
+// provision starts to provision every approved item that is not being provisioned yet.
+func (r *accessRequest) provision(ctx workflow.Context) {
+	for _, item := range r.toProvision() {
+		r.start(ctx, &r.provisioning, item.ID, func(ctx workflow.Context) error {
+			ctx = withPolicy(ctx, provisionPolicy, "Grant "+item.Label+" to "+r.next.Requester)
+			return workflow.ExecuteActivity(ctx, do.ProvisionAccess, activities.ItemInput{ItemID: item.ID}).Get(ctx, nil)
+		})
+	}
+}
+
+// sleepUntilEndDate sleeps until the next end date, unless a decision is still waited for. A recorded revocation, a finished
+// operation, or a notification that is due ends it early.
+func (r *accessRequest) sleepUntilEndDate(ctx workflow.Context) {
+	if !r.next.Waiting && !r.hasStep() {
+		r.wait(ctx)
+	}
+}
+
+// deprovision starts to de-provision every claim that is over and not being de-provisioned yet.
+func (r *accessRequest) deprovision(ctx workflow.Context) {
+	for _, claim := range r.toDeprovision() {
+		r.start(ctx, &r.deprovisioning, claim.ID, func(ctx workflow.Context) error {
+			return deprovision(ctx, claim, r.next.Requester)
+		})
+	}
+}
+
+// isOver reports whether nothing is left for this run: every item is final, or permanent and active; or a new run takes over.
+func (r *accessRequest) isOver(ctx workflow.Context) bool {
+	if r.err != nil {
+		return true
+	}
+	if !r.isDone() {
+		return false
+	}
+	r.messages.finish(ctx)
+	if r.hasSignal(ctx) {
+		r.loadNextSteps(ctx)
+		return r.err != nil
+	}
+	return true
+}
+
+// result says what came of the request. Denied, withdrawn and expired are results, not failures.
+func (r *accessRequest) result(ctx workflow.Context) (*AccessRequestResult, error) {
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case r.handingOver:
+		return nil, workflow.NewContinueAsNewError(ctx, AccessRequest, r.in)
+	case r.cancelled:
+		return nil, temporal.NewCanceledError("cancelled in Temporal: pending items are withdrawn, temporary access is revoked")
+	}
+	return &AccessRequestResult{State: r.next.State, Counts: r.next.Counts}, nil
+}
+
 // loadNextSteps moves the request on in the database and reads what to do now. It covers every signal received so far.
-func (r *accessRequest) loadNextSteps(ctx workflow.Context) error {
+func (r *accessRequest) loadNextSteps(ctx workflow.Context) {
 	in := activities.AdvanceInput{RequestID: r.in.RequestID, Cancelled: r.cancelled}
 	for _, signal := range signals {
 		if drain(workflow.GetSignalChannel(ctx, signal.Name)) {
@@ -94,12 +153,18 @@ func (r *accessRequest) loadNextSteps(ctx workflow.Context) error {
 		}
 	}
 	drain(r.changed)
-	next, err := advance(ctx, in)
-	if err != nil {
-		return err
+	if r.next, r.err = advance(ctx, in); r.err != nil {
+		return
 	}
-	r.next = next
-	return nil
+	r.describe(ctx)
+	if r.next.MessagesDue {
+		r.messages.requestSync(r.next.MessagesFor)
+	}
+	if r.handingOver = r.shouldContinueAsNew(ctx); r.handingOver {
+		r.stopRetries() // their targets may be down for weeks: the next run continues
+	} else {
+		r.stopObsoleteProvisioning()
+	}
 }
 
 // advance calls the database within the workflow task, which adds one event to the history instead of six. If that fails, an
@@ -134,29 +199,9 @@ func (r *accessRequest) describe(ctx workflow.Context) {
 	}
 }
 
-func (r *accessRequest) syncMessages() {
-	if r.next.MessagesDue {
-		r.messages.requestSync()
-	}
-}
-
 // shouldContinueAsNew reports whether the history is long enough to continue in a new run.
-func (r *accessRequest) shouldContinueAsNew(ctx, root workflow.Context) bool {
-	return root.Err() == nil && !r.next.Complete && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
-}
-
-// provision starts to provision every approved item that is not being provisioned yet. Each item is on its own, while others
-// still wait for approval.
-func (r *accessRequest) provision(ctx workflow.Context) {
-	for _, item := range r.next.Grant {
-		if inProgress(r.provisioning, item.ID) {
-			continue
-		}
-		r.start(ctx, &r.provisioning, item.ID, func(ctx workflow.Context) error {
-			ctx = withPolicy(ctx, provisionPolicy, "Grant "+item.Label)
-			return workflow.ExecuteActivity(ctx, do.ProvisionAccess, activities.ItemInput{ItemID: item.ID}).Get(ctx, nil)
-		})
-	}
+func (r *accessRequest) shouldContinueAsNew(ctx workflow.Context) bool {
+	return r.root.Err() == nil && !r.next.Complete && !r.messages.busy() && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 }
 
 // stopObsoleteProvisioning stops the retries of items that should no longer be provisioned. It stops all retries if an
@@ -171,21 +216,8 @@ func (r *accessRequest) stopObsoleteProvisioning() {
 	r.lastRetry = max(r.lastRetry, r.next.Retry)
 }
 
-// deprovision starts to de-provision every claim that is over and not being de-provisioned yet.
-func (r *accessRequest) deprovision(ctx workflow.Context) {
-	for _, claim := range r.next.Revoke {
-		if inProgress(r.deprovisioning, claim.ID) {
-			continue
-		}
-		r.start(ctx, &r.deprovisioning, claim.ID, func(ctx workflow.Context) error {
-			ctx = withPolicy(ctx, deprovisionPolicy, "Revoke "+claim.Label)
-			return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil)
-		})
-	}
-}
-
-// sleep waits for a signal, a finished operation, the next due time, or a cancellation.
-func (r *accessRequest) sleep(ctx, root workflow.Context) {
+// wait waits for a signal, a finished operation, the next due time, or a cancellation, and loads the next steps.
+func (r *accessRequest) wait(ctx workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	// Signals first: a decision wins a tie with the timer.
 	for _, signal := range signals {
@@ -193,22 +225,23 @@ func (r *accessRequest) sleep(ctx, root workflow.Context) {
 	}
 	selector.AddReceive(r.changed, leaveInChannel)
 	if !r.cancelled {
-		selector.AddReceive(root.Done(), func(workflow.ReceiveChannel, bool) { r.cancelled = true })
+		selector.AddReceive(r.root.Done(), func(workflow.ReceiveChannel, bool) { r.cancelled = true })
 	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
-	defer cancel()
 	if r.next.DueIn > 0 {
-		dueIn := time.Duration(r.next.DueIn) * time.Second
-		timer := workflow.NewTimerWithOptions(timerCtx, dueIn, workflow.TimerOptions{Summary: r.next.DueFor})
+		timer := newTimer(timerCtx, time.Duration(r.next.DueIn)*time.Second, r.next.DueFor)
 		selector.AddFuture(timer, func(workflow.Future) {})
 	}
 	selector.Select(ctx)
+	cancel()
+	r.loadNextSteps(ctx)
 }
 
 // leaveInChannel receives nothing: loadNextSteps drains the channel and passes the signal's name on.
 func leaveInChannel(workflow.ReceiveChannel, bool) {}
 
-// drain empties a channel and reports whether there was anything: many signals make one call of the database.
+// drain empties a channel and reports whether there was anything: many signals make one call of the database. What a signal
+// carries is not even decoded, so no payload can fail the run.
 func drain(c workflow.ReceiveChannel) (found bool) {
 	for c.ReceiveAsync(nil) {
 		found = true
@@ -216,23 +249,37 @@ func drain(c workflow.ReceiveChannel) (found bool) {
 	return found
 }
 
-func (r *accessRequest) idle() bool { return len(r.provisioning) == 0 && len(r.deprovisioning) == 0 }
-
-func (r *accessRequest) complete() bool { return r.next.Complete && r.idle() }
-
-// hasSignals reports whether a signal has arrived since the next steps were loaded.
-func (r *accessRequest) hasSignals(ctx workflow.Context) bool {
-	for _, signal := range signals {
-		if workflow.GetSignalChannel(ctx, signal.Name).Len() > 0 {
-			return true
-		}
-	}
-	return false
+// hasSignal reports whether a signal has arrived since the next steps were loaded.
+func (r *accessRequest) hasSignal(ctx workflow.Context) bool {
+	return slices.ContainsFunc(signals, func(s activities.Signal) bool { return workflow.GetSignalChannel(ctx, s.Name).Len() > 0 })
 }
 
-func (r *accessRequest) result() error {
-	if r.cancelled {
-		return temporal.NewCanceledError("cancelled in Temporal: pending items are withdrawn, temporary access is revoked")
+// hasStep reports whether there is anything to do at once.
+func (r *accessRequest) hasStep() bool {
+	return r.err != nil || r.isDone() || len(r.toProvision()) > 0 || len(r.toDeprovision()) > 0
+}
+
+// isDone reports whether the next steps leave nothing to this run, and nothing is being done.
+func (r *accessRequest) isDone() bool {
+	return (r.next.Complete || r.handingOver) && r.idle()
+}
+
+func (r *accessRequest) idle() bool { return len(r.provisioning) == 0 && len(r.deprovisioning) == 0 }
+
+func (r *accessRequest) toProvision() []activities.Step {
+	return r.notStarted(r.next.Grant, r.provisioning)
+}
+
+func (r *accessRequest) toDeprovision() []activities.Step {
+	return r.notStarted(r.next.Revoke, r.deprovisioning)
+}
+
+// notStarted returns the steps to start now: those that no operation takes, and none if a new run takes over.
+func (r *accessRequest) notStarted(steps []activities.Step, started []*operation) (due []activities.Step) {
+	for _, step := range steps {
+		if !r.handingOver && !inProgress(started, step.ID) {
+			due = append(due, step)
+		}
 	}
-	return nil
+	return due
 }

@@ -89,10 +89,11 @@ func waiting(dueIn int64) activities.Next {
 func (s *accessRequestSuite) TestPermanentAccessIsGranted() {
 	s.onAdvance(waiting(3600))
 	s.onAdvance(activities.Next{State: "approved", Grant: []activities.Step{item}})
-	s.onAdvance(activities.Next{State: "active", Complete: true})
+	s.onAdvance(activities.Next{State: "active", Counts: activities.Counts{Granted: 1}, Complete: true})
 	s.onProvision().Return(nil).Once()
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
+	s.JSONEq(`{"state": "active", "granted": 1}`, resultOf(s.T(), s.env))
 }
 
 func (s *accessRequestSuite) TestTemporaryAccessIsRevokedAtItsEnd() {
@@ -111,9 +112,10 @@ func (s *accessRequestSuite) TestTemporaryAccessIsRevokedAtItsEnd() {
 
 func (s *accessRequestSuite) TestDeniedRequestGrantsNothing() {
 	s.onAdvance(waiting(3600))
-	s.onAdvance(activities.Next{State: "denied", Complete: true})
+	s.onAdvance(activities.Next{State: "denied", Counts: activities.Counts{Denied: 2}, Complete: true})
 	s.signalAfter(time.Minute, SignalDecisionRecorded)
 	s.NoError(s.run())
+	s.JSONEq(`{"state": "denied", "denied": 2}`, resultOf(s.T(), s.env))
 	s.env.AssertNotCalled(s.T(), "ProvisionAccess", mock.Anything, mock.Anything)
 }
 
@@ -337,6 +339,29 @@ func (s *accessRequestSuite) TestLongHistoryContinuesAsNew() {
 	s.onAdvance(waiting(3600))
 	var continued *workflow.ContinueAsNewError
 	s.ErrorAs(s.run(), &continued)
+	var in AccessRequestInput
+	s.NoError(converter.GetDefaultDataConverter().FromPayloads(continued.Input, &in))
+	s.Equal(AccessRequestInput{RequestID: number}, in)
+}
+
+func (s *accessRequestSuite) TestSignalDuringTheLastStepIsNotLost() {
+	s.env = s.NewTestWorkflowEnvironment()
+	s.env.SetStartWorkflowOptions(startOptions(RequestWorkflowID(number)))
+	registerActivities(s.env)
+	s.env.OnActivity(SyncMessages, mock.Anything, mock.Anything).After(time.Minute).Return(SyncResult{}, nil)
+	s.onAdvance(activities.Next{State: "active", Complete: true, MessagesDue: true})
+	s.onAdvance(activities.Next{State: "active", Revoke: []activities.Step{claim}})
+	s.onAdvance(activities.Next{State: "revoked", Complete: true})
+	s.onDeprovision().Return(nil).Once()
+	s.signalAfter(30*time.Second, SignalRevocationRecorded) // while the messages are synced
+	s.NoError(s.run())
+	s.JSONEq(`{"state": "revoked"}`, resultOf(s.T(), s.env))
+}
+
+func (s *accessRequestSuite) TestUnknownRequestFails() {
+	s.env.OnActivity(do.Advance, mock.Anything, mock.Anything).
+		Return(activities.Next{}, temporal.NewNonRetryableApplicationError("request 1042 does not exist", "NoSuchRequest", nil))
+	s.ErrorContains(s.run(), "request 1042 does not exist")
 }
 
 func (s *accessRequestSuite) TestWrongWorkflowIDFails() {

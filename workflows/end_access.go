@@ -12,67 +12,48 @@ import (
 // EndAccessInput names the claim to end.
 type EndAccessInput struct{ ClaimID int64 }
 
-// EndAccess ends one claim that no request's run ends: imported access, or permanent access whose run is complete. The claim
-// must be over in the database. Otherwise the run fails and changes nothing.
-func EndAccess(ctx workflow.Context, in EndAccessInput) error {
+// EndAccessResult says what came of the claim.
+type EndAccessResult struct {
+	State string `json:"state"` // revoked or ended
+}
+
+// EndAccess ends one imported claim: those of a request are ended by the request's own run. The claim must be over in the
+// database. Otherwise the run fails and changes nothing.
+func EndAccess(ctx workflow.Context, in EndAccessInput) (*EndAccessResult, error) {
 	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != EndWorkflowID(in.ClaimID) {
 		text := fmt.Sprintf("workflow ID %s does not belong to claim %d", id, in.ClaimID)
-		return temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
+		return nil, temporal.NewNonRetryableApplicationError(text, "WrongID", nil)
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx) // cancelling the run does not undo a recorded revocation
-	e := &endAccess{in: activities.ClaimInput{ClaimID: in.ClaimID}}
-	return e.run(ctx)
-}
-
-type endAccess struct {
-	in    activities.ClaimInput
-	claim activities.CheckClaimResult
-}
-
-func (e *endAccess) run(ctx workflow.Context) error {
-	if err := e.checkClaim(ctx); err != nil {
-		return err
-	}
-	if err := e.deprovision(ctx); err != nil {
-		return err
-	}
-	if e.claim.RequestID == 0 {
-		return nil
-	}
-	if err := e.updateRequest(ctx); err != nil {
-		return err
-	}
-	e.syncMessages(ctx)
-	return nil
-}
-
-func (e *endAccess) checkClaim(ctx workflow.Context) error {
-	ctx = withPolicy(ctx, databasePolicy, "Check that the claim is over")
-	if err := workflow.ExecuteActivity(ctx, do.CheckClaim, e.in).Get(ctx, &e.claim); err != nil {
-		return err
-	}
-	if !e.claim.Over {
-		text := fmt.Sprintf("claim %d is not over: it has no revocation and no past end", e.in.ClaimID)
-		return temporal.NewNonRetryableApplicationError(text, "ClaimNotOver", nil)
-	}
-	return nil
-}
-
-func (e *endAccess) deprovision(ctx workflow.Context) error {
-	ctx = withPolicy(ctx, deprovisionPolicy, "Revoke "+e.claim.Label)
-	return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, e.in).Get(ctx, nil)
-}
-
-// updateRequest records the end in the request that the claim came from.
-func (e *endAccess) updateRequest(ctx workflow.Context) error {
-	ctx = withPolicy(ctx, databasePolicy, loadNextSteps)
-	return workflow.ExecuteActivity(ctx, do.Advance, activities.AdvanceInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
-}
-
-func (e *endAccess) syncMessages(ctx workflow.Context) {
-	ctx = withPolicy(ctx, messagePolicy, syncSummary)
-	err := workflow.ExecuteActivity(ctx, SyncMessages, SyncInput{RequestID: e.claim.RequestID}).Get(ctx, nil)
+	claim, err := checkClaim(ctx, in.ClaimID)
 	if err != nil {
-		workflow.GetLogger(ctx).Error(notSynced, "error", err)
+		return nil, err
 	}
+	if err := deprovision(ctx, activities.Step{ID: in.ClaimID, Label: claim.Label}, claim.Holder); err != nil {
+		return nil, err
+	}
+	return &EndAccessResult{State: claim.State}, nil
+}
+
+// checkClaim reads the claim, and fails unless it is imported and over.
+func checkClaim(ctx workflow.Context, claimID int64) (claim activities.CheckClaimResult, err error) {
+	ctx = withPolicy(ctx, databasePolicy, "Check that the claim is over")
+	if err := workflow.ExecuteActivity(ctx, do.CheckClaim, activities.ClaimInput{ClaimID: claimID}).Get(ctx, &claim); err != nil {
+		return claim, err
+	}
+	switch {
+	case claim.OfItem:
+		text := fmt.Sprintf("claim %d came from a request, whose own run ends it", claimID)
+		return claim, temporal.NewNonRetryableApplicationError(text, "ClaimOfRequest", nil)
+	case claim.State == "":
+		text := fmt.Sprintf("claim %d is not over: it has no revocation and no past end", claimID)
+		return claim, temporal.NewNonRetryableApplicationError(text, "ClaimNotOver", nil)
+	}
+	return claim, nil
+}
+
+// deprovision ends a claim that is over, until the target shows no access.
+func deprovision(ctx workflow.Context, claim activities.Step, holder string) error {
+	ctx = withPolicy(ctx, deprovisionPolicy, "Revoke "+claim.Label+" from "+holder)
+	return workflow.ExecuteActivity(ctx, do.DeprovisionAccess, activities.ClaimInput{ClaimID: claim.ID}).Get(ctx, nil)
 }

@@ -23,7 +23,8 @@ type SyncResult struct {
 // run waits for it.
 type messages struct {
 	requestID int64
-	due       bool // something changed since the last sync began
+	due       bool   // something changed since the last sync began
+	summary   string // of the sync that is due
 	syncing   bool
 	changed   workflow.Channel // the run's: a sync can find that an approver is not in Slack
 }
@@ -34,8 +35,13 @@ func startMessages(ctx workflow.Context, requestID int64, changed workflow.Chann
 	return m
 }
 
-// requestSync makes run sync once more.
-func (m *messages) requestSync() { m.due = true }
+// requestSync makes run sync once more. The summary says what for.
+func (m *messages) requestSync(summary string) {
+	if !m.due || summary != syncSummary {
+		m.summary = summary
+	}
+	m.due = true
+}
 
 func (m *messages) busy() bool { return m.due || m.syncing }
 
@@ -56,11 +62,11 @@ func (m *messages) run(ctx workflow.Context) {
 
 // sync makes the messages match the database. It returns the time until the next sync; 0: when something changes.
 func (m *messages) sync(ctx workflow.Context) time.Duration {
-	ctx = withPolicy(ctx, messagePolicy, syncSummary)
+	ctx = withPolicy(ctx, messagePolicy, m.summary)
 	var result SyncResult
 	err := workflow.ExecuteActivity(ctx, SyncMessages, SyncInput{RequestID: m.requestID}).Get(ctx, &result)
 	if err != nil {
-		workflow.GetLogger(ctx).Error(notSynced, "error", err)
+		workflow.GetLogger(ctx).Error("messages not synced, sweep retries", "error", err)
 		return 0
 	}
 	if result.ApproverUnreachable {
@@ -73,14 +79,15 @@ func (m *messages) sync(ctx workflow.Context) time.Duration {
 func (m *messages) sleep(ctx workflow.Context, d time.Duration) {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	timer := workflow.NewTimerWithOptions(timerCtx, d, workflow.TimerOptions{Summary: "Batch notifications"})
-	err := workflow.Await(ctx, func() bool { return m.due || timer.IsReady() })
-	m.due = m.due || err == nil
+	timer := newTimer(timerCtx, d, "Batch notifications")
+	if err := workflow.Await(ctx, func() bool { return m.due || timer.IsReady() }); err == nil {
+		m.requestSync(syncSummary)
+	}
 }
 
 // finish waits until the last sync is done.
 func (m *messages) finish(ctx workflow.Context) {
 	if err := workflow.Await(ctx, func() bool { return !m.busy() }); err != nil {
-		workflow.GetLogger(ctx).Error(notSynced, "error", err)
+		workflow.GetLogger(ctx).Error("messages not synced, sweep retries", "error", err)
 	}
 }

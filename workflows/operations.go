@@ -56,7 +56,7 @@ const batchFor = 10 * time.Second
 // finished syncs messages at once, and has the next steps loaded when all operations are done, or after batchFor: a hundred
 // items that finish one by one do not load them a hundred times.
 func (r *accessRequest) finished(ctx workflow.Context) {
-	r.messages.requestSync()
+	r.messages.requestSync(syncSummary)
 	if r.batching {
 		return
 	}
@@ -64,7 +64,7 @@ func (r *accessRequest) finished(ctx workflow.Context) {
 	if !r.idle() {
 		timerCtx, cancel := workflow.WithCancel(ctx)
 		defer cancel()
-		timer := workflow.NewTimerWithOptions(timerCtx, batchFor, workflow.TimerOptions{Summary: "Batch results"})
+		timer := newTimer(timerCtx, batchFor, "Batch results")
 		if err := workflow.Await(ctx, func() bool { return timer.IsReady() || r.idle() }); err != nil {
 			r.log.Error("batching results failed", "error", err)
 		}

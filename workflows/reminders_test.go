@@ -12,7 +12,8 @@ import (
 // reminding returns the next step while Bob has not decided.
 func reminding(dueIn time.Duration, dueFor string) activities.Next {
 	return activities.Next{
-		State: "awaiting_approval", DueIn: int64(dueIn / time.Second), DueFor: dueFor, Approvers: []string{"bob@example.com"},
+		State: "awaiting_approval", Waiting: true, DueIn: int64(dueIn / time.Second), DueFor: dueFor,
+		Approvers: []string{"bob@example.com"},
 	}
 }
 
@@ -24,9 +25,9 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 	started := s.env.Now()
 	var advanced, synced []time.Duration
 	next := []activities.Next{
-		reminding(day, "Remind bob@example.com at"),
-		reminding(2*day, "Remind bob@example.com at"),
-		reminding(4*day, "Remind bob@example.com at"),
+		reminding(day, "Remind Bob Fischer at"),
+		reminding(2*day, "Remind Bob Fischer at"),
+		reminding(4*day, "Remind Bob Fischer at"),
 		reminding(7*day, "Expire without a decision at"),
 		{State: "expired", Complete: true},
 	}
@@ -49,7 +50,7 @@ func (s *accessRequestSuite) TestEachReminderIsOneTimer() {
 
 func (s *accessRequestSuite) TestDecisionEndsTheReminderTimer() {
 	started := s.env.Now()
-	s.onAdvance(reminding(24*time.Hour, "Remind bob@example.com at"))
+	s.onAdvance(reminding(24*time.Hour, "Remind Bob Fischer at"))
 	s.onAdvance(activities.Next{State: "denied", Complete: true})
 	s.signalAfter(time.Hour, SignalDecisionRecorded)
 	s.NoError(s.run())

@@ -1,5 +1,5 @@
 // Package workflows says what happens, in order: AccessRequest handles one request from submission to end, and EndAccess ends
-// one claim that has no such run.
+// one claim that was imported.
 //
 // A run holds no state of its own. It loads its next steps from the database, takes them, and sleeps. It can be started at any
 // time, any number of times. Package starter starts and signals runs: this one does no I/O.
@@ -7,6 +7,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -18,7 +19,7 @@ import (
 // DefaultTaskQueue is the task queue of workflows and activities unless TEMPORAL_TASK_QUEUE names another.
 const DefaultTaskQueue = "access-requests"
 
-// Signals make a run load its next steps. They carry nothing and prove nothing: the database says what happened.
+// Signals make a run load its next steps. They prove nothing, and no run reads what they carry: the database says what happened.
 const (
 	SignalSubmitted          = "submitted"
 	SignalDecisionRecorded   = "decision-recorded"
@@ -34,6 +35,15 @@ var signals = []activities.Signal{
 	{Name: SignalWithdrawalRecorded, Says: activities.WithdrawalRecorded},
 	{Name: SignalRevocationRecorded, Says: activities.RevocationRecorded},
 	{Name: SignalDue},
+}
+
+// SignalDetails is what a signal carries, so that a reader of the history sees who did what. It is for display only: no run reads
+// it, anyone with access to the namespace could have written it, and it holds no reason or note.
+type SignalDetails struct {
+	Person   string `json:"person,omitempty"`   // an e-mail address, or p<id>
+	Decision string `json:"decision,omitempty"` // approved, denied or partly approved
+	Order    string `json:"order,omitempty"`    // kind of withdrawal or revocation
+	Items    int    `json:"items,omitempty"`    // how many it is about
 }
 
 // QueryStatus returns the next steps of a request's run, an activities.Next.
@@ -109,17 +119,33 @@ func backoff(first, longest time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: longest}
 }
 
-// Summaries in the Web UI of activities that more than one place starts, and a log line of both workflows.
+// Summaries in the Web UI of activities that more than one place starts.
 const (
 	loadNextSteps = "Load next steps"
 	syncSummary   = "Sync Slack messages"
-	notSynced     = "messages not synced, sweep retries"
 )
+
+// maxSummary is how many bytes of a summary are shown. Temporal refuses longer ones, which would fail every task of the run: 400
+// bytes as JSON (limit.userMetadataSummarySize in its common/dynamicconfig/constants.go), where a byte can take two.
+const maxSummary = 190
+
+// Summary shortens a text to what Temporal takes as a summary, without splitting a character.
+func Summary(text string) string {
+	if len(text) <= maxSummary {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxSummary-len("…")], "") + "…"
+}
 
 // withPolicy sets how an activity is run, and its summary in the Web UI.
 func withPolicy(ctx workflow.Context, policy workflow.ActivityOptions, summary string) workflow.Context {
-	policy.Summary = summary
+	policy.Summary = Summary(summary)
 	return workflow.WithActivityOptions(ctx, policy)
+}
+
+// newTimer starts a timer, with its summary in the Web UI.
+func newTimer(ctx workflow.Context, d time.Duration, summary string) workflow.Future {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: Summary(summary)})
 }
 
 // do is nil: only its methods' names are used.

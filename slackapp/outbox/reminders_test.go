@@ -48,7 +48,7 @@ func TestReminders(t *testing.T) {
 		s.synced(asked.ID)
 		reminded := []string{}
 		for range 3 {
-			require.Contains(t, next.DueFor, "Remind owen@example.com at")
+			require.Contains(t, next.DueFor, "Remind Owen at")
 			next = s.sleep(asked.ID, next)
 			require.True(t, next.MessagesDue)
 			s.synced(asked.ID)
@@ -72,7 +72,7 @@ func TestReminders(t *testing.T) {
 		s.at("2026-12-03 10:00+00") // a Thursday, evening in Tokyo
 		asked := s.posted(0)
 		next := s.advance(asked.ID)
-		assert.Contains(t, next.DueFor, "Remind owen@example.com at 2026-12-07 00:00 UTC", "Monday at nine")
+		assert.Contains(t, next.DueFor, "Remind Owen at 2026-12-07 00:00 UTC", "Monday at nine")
 		s.at("2026-12-06 23:59:30+00")
 		assert.False(t, s.advance(asked.ID).MessagesDue)
 
@@ -97,7 +97,7 @@ func TestReminders(t *testing.T) {
 		zone := schematest.Value[string](s.World, `select time_zone from slack_addresses where person_id = $1`, s.owen)
 		require.NotEmpty(t, zone)
 		s.Do(`update slack_addresses set time_zone = 'America/Los_Angeles' where person_id = $1`, s.owen)
-		assert.Contains(t, s.advance(asked.ID).DueFor, "Remind owen@example.com at 2026-12-02 17:00 UTC")
+		assert.Contains(t, s.advance(asked.ID).DueFor, "Remind Owen at 2026-12-02 17:00 UTC")
 	})
 
 	t.Run("five requests make one reminder", func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestReminders(t *testing.T) {
 		require.Len(t, reminders, 1)
 		assert.Contains(t, reminders[0], "5 requests are waiting for your approval")
 		for _, id := range requests[1:] {
-			assert.Contains(t, s.advance(id).DueFor, "Remind owen@example.com at 2026-12-04 10:", "the reminder counts for each request")
+			assert.Contains(t, s.advance(id).DueFor, "Remind Owen at 2026-12-04 10:", "the reminder counts for each request")
 		}
 		assert.Equal(t, 1, s.remindersTo(s.owen))
 	})

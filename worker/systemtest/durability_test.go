@@ -177,8 +177,9 @@ func TestDurability(t *testing.T) {
 		s.startWorker()
 		request := s.ask("alice", "dashboards", "editor", time.Hour)
 		s.as(approver).WaitForMessage("Alice Martin")
-		for range 5 {
-			require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, "approved"))
+		forged := workflows.SignalDetails{Person: s.email(approver), Decision: "approved", Items: 1} // as a real one
+		for _, payload := range []any{"approved", nil, 42, []any{map[string]int{"person": 1}}, forged} {
+			require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, payload))
 		}
 		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
 		s.signal(request, workflows.SignalDecisionRecorded)

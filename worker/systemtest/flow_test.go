@@ -289,6 +289,12 @@ func TestRevocation(t *testing.T) {
 		bob.Fill("Reason", "likewise")
 		bob.SubmitAccepted()
 		s.eventually("access from the directory is revoked", func() bool { return !s.holds("alice", "dashboards", "viewer") })
+		var claim int64
+		require.NoError(t, s.db.Get(&claim, `select c.id from claims c join stop_orders o on o.claim_id = c.id`))
+		id := workflows.EndWorkflowID(claim)
+		s.eventually("the claim's own run is over", func() bool { return s.runStatus(id) == "Completed" })
+		require.JSONEq(t, `{"state": "revoked"}`, s.result(id))
+		s.keepHistory("end_access", id)
 	})
 
 	t.Run("run cancelled during the grant and reset grants nothing", func(t *testing.T) {
@@ -312,33 +318,54 @@ func TestRevocation(t *testing.T) {
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		s.eventually("the run is cancelled", func() bool { return s.runStatus(id) == "Canceled" })
 
-		s.keepHistory("cancelled_while_giving", id)
+		s.keepHistory("cancelled_while_granting", id)
 		s.resetToStart(id)
 		s.eventually("the reset run is over", func() bool { return s.runStatus(id) == "Completed" })
 		require.Equal(t, "revoked", s.itemState(request))
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 	})
 
-	t.Run("permanent access is removed after its run ended", func(t *testing.T) {
+	t.Run("permanent access is removed by its request's run, which is started again", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.startWorker()
+		s.startWorker("SWEEP_EVERY=1h") // the run ends it, not the sweep
 		s.startSlackApp()
 		request := s.ask("alice", "dashboards", "editor", 0)
 		s.approve(approver, request)
-		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
+		id := workflows.RequestWorkflowID(request)
+		s.eventually("the run is over", func() bool { return s.runStatus(id) == "Completed" })
 		require.True(t, s.holds("alice", "dashboards", "editor"))
+		require.JSONEq(t, `{"state": "active", "granted": 1}`, s.result(id))
+		s.keepHistory("approved_permanent", id)
+		completed := s.runID(id)
 		alice := s.as("alice")
 		alice.OpenHome()
 		alice.WaitForHome("Remove my access…")
 		alice.Press("Remove my access…")
 		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "revoked" })
+		s.eventually("the new run is over", func() bool { return s.runID(id) != completed && s.runStatus(id) == "Completed" })
+		require.JSONEq(t, `{"state": "revoked", "granted": 1, "revoked": 1}`, s.result(id))
+		require.Contains(t, s.summaries(id), "Revoke Dashboards / Dashboard editor from Alice Martin")
 		var claim int64
 		require.NoError(t, s.db.Get(&claim, `select id from claims where item_id is not null`))
-		s.eventually("the claim's own run is over", func() bool { return s.runStatus(workflows.EndWorkflowID(claim)) == "Completed" })
-		s.keepHistory("approved_permanent", workflows.RequestWorkflowID(request))
-		s.keepHistory("end_access", workflows.EndWorkflowID(claim))
+		require.Contains(t, s.runStatus(workflows.EndWorkflowID(claim)), "not found", "it has no run of its own")
+	})
+
+	t.Run("permanent access of a person who left is recorded by its request's run", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		request := s.ask("alice", "dashboards", "editor", 0)
+		s.approve(approver, request)
+		id := workflows.RequestWorkflowID(request)
+		s.eventually("the run is over", func() bool { return s.runStatus(id) == "Completed" })
+		completed := s.runID(id)
+		_, err := s.db.Exec(`update people set status = 'left' where email = $1`, s.email("alice"))
+		require.NoError(t, err)
+		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually("the new run is over", func() bool { return s.runID(id) != completed && s.runStatus(id) == "Completed" })
+		require.JSONEq(t, `{"state": "revoked", "granted": 1, "revoked": 1}`, s.result(id))
 	})
 
 	t.Run("temporary access is removed early and a request withdrawn", func(t *testing.T) {
@@ -356,7 +383,7 @@ func TestRevocation(t *testing.T) {
 		s.eventually("access is revoked", func() bool { return !s.holds("alice", "dashboards", "editor") })
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		require.Equal(t, "revoked", s.itemState(request))
-		s.keepHistory("released_early", workflows.RequestWorkflowID(request))
+		s.keepHistory("revoked_early", workflows.RequestWorkflowID(request))
 
 		again := s.ask("alice", "dashboards", "editor", 48*time.Hour)
 		card := alice.WaitForMessage(fmt.Sprintf("#%d has been successfully created", again))

@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,7 +72,31 @@ func TestOperator(t *testing.T) {
 		s.eventually("the timer until the end has a summary", func() bool {
 			return strings.Contains(s.summaries(id), "Sleep until access ends") || strings.Contains(s.summaries(id), "Notify before access ends")
 		})
-		require.Contains(t, s.summaries(id), "Grant Dashboards / Dashboard editor")
+		require.Contains(t, s.summaries(id), "Grant Dashboards / Dashboard editor to Alice Martin")
+		require.Contains(t, s.summaries(id), "Ask approvers: Bob Fischer")
+		require.Contains(t, s.signals(id), `decision-recorded {"person":"`+s.email(approver)+`","decision":"approved","items":1}`)
+	})
+
+	t.Run("run tells what came of the request", func(t *testing.T) {
+		t.Parallel()
+		s := start(t)
+		s.startWorker()
+		denied := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.answer(approver, denied, schema.Answer{Reason: "privately reasoned"})
+		id := workflows.RequestWorkflowID(denied)
+		s.eventually("the denied request's run is over", func() bool { return s.runStatus(id) == "Completed" })
+		require.JSONEq(t, `{"state": "denied", "denied": 1}`, s.result(id))
+		require.Contains(t, s.signals(id), `"decision":"denied"`)
+		require.NotContains(t, s.history(id), "privately")
+
+		request := s.ask("alice", "dashboards", "editor", time.Hour)
+		s.approve(approver, request)
+		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
+		s.shiftClock(2 * time.Hour)
+		s.signal(request, workflows.SignalDue)
+		id = workflows.RequestWorkflowID(request)
+		s.eventually("the run is over", func() bool { return s.runStatus(id) == "Completed" })
+		require.JSONEq(t, `{"state": "ended", "granted": 1}`, s.result(id))
 	})
 
 	t.Run("Temporal has no names if they are switched off", func(t *testing.T) {
@@ -107,6 +132,29 @@ func (s *system) description(workflowID string) string {
 	require.NoError(s.t, answer.Get(&metadata))
 	require.NotEmpty(s.t, metadata.CurrentDetails)
 	return d.String() + metadata.String()
+}
+
+// result returns the result of a workflow's newest run, which is over, as JSON.
+func (s *system) result(workflowID string) string {
+	s.t.Helper()
+	var result json.RawMessage
+	require.NoError(s.t, s.temporal.GetWorkflow(s.t.Context(), workflowID, "").Get(s.t.Context(), &result))
+	return string(result)
+}
+
+// signals returns the signals of a run with what they carry, one a line.
+func (s *system) signals(workflowID string) string {
+	s.t.Helper()
+	var text strings.Builder
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), workflowID, "", false, 0)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		if signal := event.GetWorkflowExecutionSignaledEventAttributes(); signal != nil {
+			fmt.Fprintf(&text, "%s %s\n", signal.SignalName, signal.Input.GetPayloads()[0].GetData())
+		}
+	}
+	return text.String()
 }
 
 // summaries returns the summaries of a run's activities and timers, as the Web UI shows them.

@@ -49,7 +49,8 @@ func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal str
 		in.Attributes = true
 		options.TypedSearchAttributes = s.attributes(r)
 	}
-	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, nil, options, workflows.AccessRequest, in)
+	details := s.details(ctx, r, signal)
+	_, err = s.Client.SignalWithStartWorkflow(ctx, options.ID, signal, details, options, workflows.AccessRequest, in)
 	if in.Attributes && isUnknownAttribute(err) {
 		s.unknownUntil.Store(time.Now().Add(retryAttributesAfter).Unix())
 		s.Log.Warn("search attributes unknown, runs start without them", "error", err)
@@ -61,11 +62,15 @@ func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal str
 	return nil
 }
 
-// StartEndAccess starts the run that ends a claim which no request's run ends.
-func (s *Starter) StartEndAccess(ctx context.Context, claimID int64) error {
+// EndClaim starts or signals the run that ends a claim which was revoked: its request's, which may have completed long ago, or one
+// of its own if it was imported.
+func (s *Starter) EndClaim(ctx context.Context, claimID int64) error {
 	c, err := schema.ClaimForRun(ctx, s.DB, claimID)
 	if err != nil {
 		return fmt.Errorf("start ending claim %d: %w", claimID, err)
+	}
+	if c.RequestID.Valid {
+		return s.SignalRequest(ctx, c.RequestID.Int64, workflows.SignalRevocationRecorded)
 	}
 	summary := fmt.Sprintf("Revoke %s / %s from %s", c.Application, c.Entitlement, s.person(c.HolderID, c.Holder))
 	options := s.options(workflows.EndWorkflowID(claimID), summary, "")
@@ -75,6 +80,31 @@ func (s *Starter) StartEndAccess(ctx context.Context, claimID int64) error {
 	return nil
 }
 
+// details says who did what, for readers of the history. What the sweep signals was done by no one.
+func (s *Starter) details(ctx context.Context, r schema.RequestSummary, signal string) any {
+	var recorded schema.Recorded
+	var err error
+	var details workflows.SignalDetails
+	switch signal {
+	case workflows.SignalSubmitted:
+		recorded = schema.Recorded{PersonID: r.SubmitterID, Person: r.Submitter, Items: r.Items}
+	case workflows.SignalDecisionRecorded:
+		recorded, err = schema.LatestDecision(ctx, s.DB, r.ID)
+		details.Decision = recorded.What
+	case workflows.SignalWithdrawalRecorded, workflows.SignalRevocationRecorded:
+		recorded, err = schema.LatestStopOrder(ctx, s.DB, r.ID)
+		details.Order = recorded.What
+	default:
+		return nil
+	}
+	if err != nil { // the signal matters, not what it shows
+		s.Log.Warn("signal sent without details", "request", r.ID, "signal", signal, "error", err)
+		return nil
+	}
+	details.Person, details.Items = s.person(recorded.PersonID, recorded.Person), recorded.Items
+	return details
+}
+
 func (s *Starter) options(id, summary, details string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:        id,
@@ -82,7 +112,7 @@ func (s *Starter) options(id, summary, details string) client.StartWorkflowOptio
 		// A run that was terminated, or lost to retention, is started again and continues from the database.
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		StaticSummary:            cut(summary, 190),
+		StaticSummary:            workflows.Summary(summary),
 		StaticDetails:            details,
 		// No execution or run timeout: it would end the run without revoking access.
 	}
@@ -122,12 +152,4 @@ func (s *Starter) person(id int64, email string) string {
 func isUnknownAttribute(err error) bool {
 	var invalid *serviceerror.InvalidArgument
 	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.Message), "search attribute")
-}
-
-// cut shortens s to at most n bytes, without splitting a character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n-3], "") + "…"
 }
