@@ -15,7 +15,7 @@ import (
 
 // submit turns the form into a request, which closes the form, or returns the problems at its fields; the form then stays open.
 func (a *app) submit(ctx context.Context, c *click, _ struct{}) (outcome, error) {
-	receipt, err := a.record(ctx, c.ic.View.ID, c.person.ID, &c.fields)
+	receipt, err := a.record(ctx, c)
 	switch {
 	case c.fields.outdated:
 		return outcome{form: &shownForm{viewID: c.ic.View.ID, personID: c.person.ID, notice: listChanged}}, err
@@ -49,38 +49,36 @@ func (a *app) sayDelayed(ctx context.Context, userID string, number, personID in
 
 const listChanged = "The list has just changed. Check it, and submit again."
 
-// record merges the shown page into the draft, checks the other fields, and creates the request.
-func (a *app) record(ctx context.Context, viewID string, personID int64, s *submission) (schema.Receipt, error) {
-	draft, err := a.db.ChangeDraft(ctx, viewID, personID, func(_ *sqlx.Tx, d *schema.Draft) error { return takeBoxes(d, s.shown) })
-	if errors.Is(err, schema.ErrNotFound) { // already submitted, perhaps at the same moment
-		return a.db.Submit(ctx, schema.Submission{ViewID: viewID, PersonID: personID})
-	}
-	if err != nil {
-		return schema.Receipt{}, err
-	}
-	now, err := schema.Now(ctx, a.db)
-	if err != nil {
-		return schema.Receipt{}, err
-	}
-	reasons, err := schema.Reasons(ctx, a.db)
-	if err != nil {
-		return schema.Receipt{}, err
-	}
-	_, policy, err := schema.CurrentPolicy(ctx, a.db)
-	if err != nil {
-		return schema.Receipt{}, err
-	}
-	s.checkShown(&draft)
-	result := schema.Submission{ViewID: viewID, PersonID: personID, Quota: a.config.quota()}
-	result.ReasonKey, result.Note = s.why(reasons)
-	result.EndsAt, result.EndsOn = s.ends(&draft, now, policy.Defaults.MaxDays)
-	zone, err := time.LoadLocation(draft.TimeZone)
-	if err != nil {
-		return schema.Receipt{}, fmt.Errorf("the time zone of form %s: %w", viewID, err)
-	}
-	result.LastEnd = func(days int) time.Time { return lastEnd(now, days, zone) }
-	if len(s.errors) > 0 {
-		return schema.Receipt{}, s.errors
-	}
-	return a.db.Submit(ctx, result)
+// record creates the request, in one transaction with merging the shown page into the draft and checking the other fields.
+func (a *app) record(ctx context.Context, c *click) (schema.Receipt, error) {
+	return a.db.Submit(ctx, schema.Submission{ViewID: c.ic.View.ID, PersonID: c.person.ID, Quota: a.config.quota(),
+		Fill: func(tx *sqlx.Tx, draft *schema.Draft, s *schema.Submission) error {
+			if err := takeBoxes(draft, c.fields.shown); err != nil {
+				return err
+			}
+			now, err := schema.Now(ctx, tx)
+			if err != nil {
+				return err
+			}
+			reasons, err := schema.Reasons(ctx, tx)
+			if err != nil {
+				return err
+			}
+			_, policy, err := schema.CurrentPolicy(ctx, tx)
+			if err != nil {
+				return err
+			}
+			zone, err := time.LoadLocation(draft.TimeZone)
+			if err != nil {
+				return fmt.Errorf("the time zone of form %s: %w", draft.ViewID, err)
+			}
+			c.fields.checkShown(draft)
+			s.ReasonKey, s.Note = c.fields.why(reasons)
+			s.EndsAt, s.EndsOn = c.fields.ends(draft, now, policy.Defaults.MaxDays)
+			s.LastEnd = func(days int) time.Time { return lastEnd(now, days, zone) }
+			if len(c.fields.errors) > 0 {
+				return c.fields.errors
+			}
+			return nil
+		}})
 }
