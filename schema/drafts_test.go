@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -247,6 +248,42 @@ func TestSubmission(t *testing.T) {
 		require.Equal(t, schema.Receipt{RequestID: receipt.RequestID, Before: true}, again)
 		_, err = o.app.Submit(ctx, schema.Submission{ViewID: "V1", PersonID: o.person("bob").ID})
 		require.ErrorIs(t, err, schema.ErrNotFound, "a view is its owner's")
+	})
+
+	t.Run("form is merged, checked and recorded together", func(t *testing.T) {
+		ctx := context.Background()
+		o := newOffice(t)
+		o.opened("V1", "alice", "priya")
+		editor := o.entitlement("dashboards", "editor")
+		refused := errors.New("a field is wrong")
+		s := schema.Submission{ViewID: "V1", PersonID: o.person("alice").ID}
+		s.Fill = func(_ *sqlx.Tx, d *schema.Draft, _ *schema.Submission) error {
+			d.Chosen = []int64{editor}
+			return refused
+		}
+		_, err := o.app.Submit(ctx, s)
+		require.ErrorIs(t, err, refused)
+		d, err := schema.DraftByView(ctx, o.app, "V1", s.PersonID)
+		require.NoError(t, err)
+		require.NotContains(t, d.Chosen, editor, "the draft is as it was")
+
+		refused = nil
+		s.ReasonKey = "no-such"
+		_, err = o.app.Submit(ctx, s)
+		require.ErrorIs(t, err, schema.ErrNoSuchReason, "what is filled in is checked")
+		fill := s.Fill
+		s.Fill = func(tx *sqlx.Tx, d *schema.Draft, s *schema.Submission) error {
+			s.ReasonKey = "project"
+			return fill(tx, d, s)
+		}
+		receipt, err := o.app.Submit(ctx, s)
+		require.NoError(t, err)
+		var items []int64
+		require.NoError(t, o.Select(&items, `select entitlement_id from request_items where request_id = $1`, receipt.RequestID))
+		require.Equal(t, []int64{editor}, items)
+		again, err := o.app.Submit(ctx, s)
+		require.NoError(t, err)
+		require.Equal(t, schema.Receipt{RequestID: receipt.RequestID, Before: true}, again)
 	})
 
 	t.Run("longest temporary access is that of the policy in force", func(t *testing.T) {

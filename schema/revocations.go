@@ -135,7 +135,8 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 		return recordRevocation(ctx, tx, claim, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
 	if err != nil && isRefused(err) {
-		return claim, errors.Join(err, AuditRevocationRefused(ctx, db, claimID, personID, err))
+		return claim, errors.Join(err, Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: RevocationRefused, Alert: true,
+			ClaimID: claimID, Details: map[string]any{"why": err.Error()}}))
 	}
 	return claim, err
 }
@@ -153,10 +154,4 @@ func mayRevoke(ctx context.Context, q Queryer, claimID, personID int64) error {
 		return fmt.Errorf("claim %d is not for person %d to revoke: %w", claimID, personID, ErrNotAllowed)
 	}
 	return nil
-}
-
-// AuditRevocationRefused records an attempt to revoke access that is not the person's to revoke.
-func AuditRevocationRefused(ctx context.Context, q Queryer, claimID, personID int64, why error) error {
-	return Audit(ctx, q, Event{Actor: "slackapp", PersonID: personID, Action: RevocationRefused, Alert: true, ClaimID: claimID,
-		Details: map[string]any{"why": why.Error()}})
 }

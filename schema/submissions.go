@@ -26,6 +26,9 @@ type Submission struct {
 	Quota     Quota
 	// LastEnd is the latest end that a limit of this many days allows, in the requester's time zone.
 	LastEnd func(days int) time.Time
+	// Fill merges what the form shows into its draft, checks it, and sets the rest of the submission; nil: all of it is set. It runs
+	// under the draft's lock, and what it returns as an error undoes the merge.
+	Fill func(tx *sqlx.Tx, d *Draft, s *Submission) error
 }
 
 // Receipt is the result of a Submission.
@@ -83,10 +86,10 @@ func (e *TooLong) Error() string {
 	return "too long: " + strings.Join(parts, ", ")
 }
 
-// Submit turns a draft into a request, in one transaction that checks again that all of it is still offered. The view's ID is its
-// key: submitted twice, it is one request. It returns ErrNotFound if there is neither draft nor request, ErrNotActive,
-// ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated, *OverQuota, *NoLongerOffered, *TooLong,
-// *NoteNeeded or *CoveredAlready.
+// Submit turns a draft into a request, in one transaction that fills in the submission and checks again that all of it is still
+// offered. The view's ID is its key: submitted twice, it is one request. It returns the errors of Fill, ErrNotFound if there is
+// neither draft nor request, ErrNotActive, ErrNotYours, ErrNothingChosen, ErrNoSuchReason, ErrEndPassed, ErrNotEvaluated,
+// *OverQuota, *NoLongerOffered, *TooLong, *NoteNeeded or *CoveredAlready.
 func (db *DB) Submit(ctx context.Context, s Submission) (Receipt, error) {
 	var receipt Receipt
 	err := db.InTx(ctx, func(tx *sqlx.Tx) error {
@@ -125,6 +128,11 @@ func submit(ctx context.Context, tx *sqlx.Tx, s Submission) (Receipt, error) {
 	}
 	if err != nil {
 		return Receipt{}, err
+	}
+	if s.Fill != nil {
+		if err := s.Fill(tx, &draft, &s); err != nil {
+			return Receipt{}, err
+		}
 	}
 	if err := lockSubmissions(ctx, tx, draft); err != nil {
 		return Receipt{}, err

@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"strconv"
 	"time"
-
-	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 	"accessbot/slackapp/views"
@@ -38,104 +34,82 @@ func (a *app) readOffice(ctx context.Context, h *views.Home) (err error) {
 }
 
 // openAway opens the modal to delegate approvals.
-func (a *app) openAway(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
-	person, err := a.who(ctx, ic.User.ID)
+func (a *app) openAway(ctx context.Context, c *click, _ struct{}) (outcome, error) {
+	now, err := schema.Now(ctx, a.db)
 	if err != nil {
-		return telling(a.words(ctx, err))
+		return outcome{}, err
+	}
+	return opened(views.Away(a.zoneOf(ctx, c.person, c.ic.User.ID), now)), nil
+}
+
+// submitAway records a delegation.
+func (a *app) submitAway(ctx context.Context, c *click, _ struct{}) (outcome, error) {
+	chosen := c.fields.shown[views.BlockDelegate][views.ActionDelegate]
+	delegate, err := idOf(chosen.SelectedOption.Value)
+	if err != nil {
+		return outcome{}, fieldErrors{views.BlockDelegate: "Choose a delegate."}
 	}
 	now, err := schema.Now(ctx, a.db)
 	if err != nil {
-		return telling(a.words(ctx, err))
+		return outcome{}, err
 	}
-	return outcome{opens: &opening{view: views.Away(a.zoneOf(ctx, person, ic.User.ID), now)}}
+	starts, ends, err := a.span(ctx, c, now)
+	if err != nil {
+		return outcome{}, err
+	}
+	if delegate == c.person.ID {
+		return outcome{}, fieldErrors{views.BlockDelegate: "You can't delegate to yourself. Choose another person."}
+	}
+	return a.delegate(ctx, c, schema.Delegation{DelegateID: sql.NullInt64{Int64: delegate, Valid: true}, StartsAt: starts, EndsAt: ends})
 }
 
-// submitAway records a delegation. Problems are shown at their fields.
-func (a *app) submitAway(ctx context.Context, ic *slack.InteractionCallback) outcome {
-	person, err := a.who(ctx, ic.User.ID)
+// span returns the start and end of a delegation, from days in the person's time zone.
+func (a *app) span(ctx context.Context, c *click, now time.Time) (starts, ends time.Time, err error) {
+	zone, err := time.LoadLocation(a.zoneOf(ctx, c.person, c.ic.User.ID))
 	if err != nil {
-		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
+		return starts, ends, fieldErrors{views.BlockFirstDay: "We don't know your time zone. Tell an administrator."}
 	}
-	s := submission{values: ic.View.State}
-	chosen, _ := s.field(views.BlockDelegate, views.ActionDelegate)
-	delegateID, err := strconv.ParseInt(chosen.SelectedOption.Value, 10, 64)
-	if err != nil {
-		return wrongAt(views.BlockDelegate, "Choose a delegate.")
+	first := c.fields.shown[views.BlockFirstDay][views.ActionFirstDay]
+	last := c.fields.shown[views.BlockLastDay][views.ActionLastDay]
+	if starts, err = endAt(first.SelectedDate, "00:00", zone); err != nil {
+		return starts, ends, fieldErrors{views.BlockFirstDay: "This day doesn't exist. Choose another."}
 	}
-	d := schema.Delegation{PersonID: person.ID, DelegateID: sql.NullInt64{Int64: delegateID, Valid: true}}
-	now, err := schema.Now(ctx, a.db)
-	if err != nil {
-		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
-	}
-	if wrong := a.span(ctx, ic, person, &s, now, &d); wrong != nil {
-		return outcome{errors: wrong}
-	}
-	if delegateID == person.ID {
-		return wrongAt(views.BlockDelegate, "You can't delegate to yourself. Choose another person.")
-	}
-	return a.delegate(ctx, person, d)
-}
-
-// span reads the days of a delegation, in the person's time zone.
-func (a *app) span(ctx context.Context, ic *slack.InteractionCallback, person schema.Person, s *submission, now time.Time, d *schema.Delegation) fieldErrors {
-	zone, err := time.LoadLocation(a.zoneOf(ctx, person, ic.User.ID))
-	if err != nil {
-		return fieldErrors{views.BlockFirstDay: "We don't know your time zone. Tell an administrator."}
-	}
-	first, _ := s.field(views.BlockFirstDay, views.ActionFirstDay)
-	last, _ := s.field(views.BlockLastDay, views.ActionLastDay)
-	if d.StartsAt, err = endAt(first.SelectedDate, "00:00", zone); err != nil {
-		return fieldErrors{views.BlockFirstDay: "This day doesn't exist. Choose another."}
-	}
-	if d.EndsAt, _, err = endOfDay(last.SelectedDate, zone); err != nil {
-		return fieldErrors{views.BlockLastDay: "This day doesn't exist. Choose another."}
+	if ends, _, err = endOfDay(last.SelectedDate, zone); err != nil {
+		return starts, ends, fieldErrors{views.BlockLastDay: "This day doesn't exist. Choose another."}
 	}
 	switch {
-	case !d.EndsAt.After(now):
-		return fieldErrors{views.BlockLastDay: "This day has passed. Choose a later one."}
-	case !d.EndsAt.After(d.StartsAt):
-		return fieldErrors{views.BlockLastDay: "This is before the first day. Choose a later one."}
-	case d.EndsAt.Sub(d.StartsAt) > longestAway:
-		return fieldErrors{views.BlockLastDay: "This is more than a year. Choose an earlier day."}
+	case !ends.After(now):
+		err = fieldErrors{views.BlockLastDay: "This day has passed. Choose a later one."}
+	case !ends.After(starts):
+		err = fieldErrors{views.BlockLastDay: "This is before the first day. Choose a later one."}
+	case ends.Sub(starts) > longestAway:
+		err = fieldErrors{views.BlockLastDay: "This is more than a year. Choose an earlier day."}
 	}
-	return nil
+	return starts, ends, err
 }
 
-func (a *app) delegate(ctx context.Context, person schema.Person, d schema.Delegation) outcome {
+// delegate records a delegation, signals the runs whose approvals move, and draws the person's Home tab again.
+func (a *app) delegate(ctx context.Context, c *click, d schema.Delegation) (outcome, error) {
+	d.PersonID = c.person.ID
 	requests, err := a.db.Delegate(ctx, d)
-	switch {
-	case errors.Is(err, schema.ErrNotActive), errors.Is(err, schema.ErrNotFound):
-		return wrongAt(views.BlockDelegate, "This person isn't active in the directory. Choose another.")
-	case err != nil:
-		return wrongAt(views.BlockDelegate, plainWords(a.words(ctx, err)))
+	if err != nil {
+		return outcome{}, err
 	}
-	return moved(person, requests)
-}
-
-// moved signals the runs whose approvals move, and draws the person's Home tab again.
-func moved(person schema.Person, requests []int64) outcome {
-	return outcome{home: &person, wake: &wakeUp{requests: requests, signal: workflows.SignalDue}}
+	return outcome{home: &c.person, wake: &wakeUp{requests: requests, signal: workflows.SignalDue}}, nil
 }
 
 // back ends a delegation.
-func (a *app) back(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
-	person, err := a.who(ctx, ic.User.ID)
+func (a *app) back(ctx context.Context, c *click, _ struct{}) (outcome, error) {
+	_, away, err := schema.DelegationOf(ctx, a.db, c.person.ID)
 	if err != nil {
-		return telling(a.words(ctx, err))
+		return outcome{}, err
 	}
-	_, away, err := schema.DelegationOf(ctx, a.db, person.ID)
-	if err == nil && !away {
-		return outcome{home: &person} // pressed twice: the runs know
+	if !away {
+		return outcome{home: &c.person}, nil // pressed twice: the runs know
 	}
-	var now time.Time
-	if err == nil {
-		now, err = schema.Now(ctx, a.db)
+	now, err := schema.Now(ctx, a.db)
+	if err != nil {
+		return outcome{}, err
 	}
-	if err == nil {
-		var requests []int64
-		if requests, err = a.db.Delegate(ctx, schema.Delegation{PersonID: person.ID, StartsAt: now, EndsAt: now}); err == nil {
-			return moved(person, requests)
-		}
-	}
-	return telling(a.words(ctx, err))
+	return a.delegate(ctx, c, schema.Delegation{StartsAt: now, EndsAt: now})
 }

@@ -201,11 +201,13 @@ func TestApproval(t *testing.T) {
 		require.NoError(t, err)
 		delete(payload, "view")
 		n := 0
-		for _, action := range []string{views.ActionApprove, views.ActionDeny, views.ActionChoose, views.ActionWithdraw, views.ActionRemoveAccess} {
-			for _, value := range []string{"", "1", "x:y", "-1:abc", "1'; drop table decisions; --"} {
-				if value == "1" && (action == views.ActionWithdraw || action == views.ActionRemoveAccess) {
-					continue // could be one of ours
-				}
+		for action := range actions {
+			switch action {
+			case views.ActionRequestAccess, views.ActionHolders, views.ActionAway, views.ActionBack, // no value
+				views.ActionShowAll, views.ActionListPrevious, views.ActionListNext: // parsed when the list is drawn
+				continue
+			}
+			for _, value := range []string{"", "0", "x:y", "-1:abc", "1'; drop table decisions; --\x00"} {
 				payload["actions"].([]any)[0] = map[string]any{"type": "button", "action_id": action, "block_id": "b", "value": value, "action_ts": "1.2"}
 				answer, err := s.slack.Deliver("interactivity", payload)
 				require.NoError(t, err)

@@ -49,7 +49,7 @@ type outcome struct {
 // opening is a modal to open. What takes longer to read than a trigger lasts is filled in once the modal is open.
 type opening struct {
 	view   slack.ModalViewRequest
-	button string   // to press again if it does not open; empty: not named
+	button string   // to press again if it does not open: see handler
 	form   *newForm // filled with this form; nil: none
 	list   string   // filled with this list (ListValue); empty: none
 }
@@ -68,11 +68,7 @@ type shownList struct{ viewID, value string }
 // fieldErrors are problems with a submission: texts by the block ID of an input of the shown view.
 type fieldErrors map[string]string
 
-// telling returns an outcome that only tells the user something.
-func telling(text string) outcome { return outcome{tell: text} }
-
-// wrongAt returns an outcome that only shows a problem at one field.
-func wrongAt(blockID, text string) outcome { return outcome{errors: fieldErrors{blockID: text}} }
+func (e fieldErrors) Error() string { return fmt.Sprintf("wrong fields: %v", map[string]string(e)) }
 
 // A payload's time before its ack. Slack allows 3 s. Changes must be committed by recordWithin; the ack goes out by ackWithin
 // in any case: lib/pq's BEGIN and COMMIT ignore the context, and wait for a silent server.
@@ -172,7 +168,7 @@ func (p payload) refusal(text, atField string) outcome {
 		none := views.NameOptions(nil)
 		return outcome{options: &none}
 	case p.ic.Type == slack.InteractionTypeViewSubmission:
-		return wrongAt(firstInput(&p.ic.View), atField)
+		return outcome{errors: fieldErrors{firstInput(&p.ic.View): atField}}
 	case p.ic.Type == slack.InteractionTypeBlockActions:
 		return outcome{tell: text, refused: true}
 	}
@@ -186,7 +182,7 @@ func firstInput(view *slack.View) string {
 			return input.BlockID
 		}
 	}
-	s := submission{values: view.State}
+	s := submissionOf(view)
 	return s.first()
 }
 
@@ -223,7 +219,7 @@ func (a *app) follow(p payload, o outcome) {
 // show shows a user the texts, forms and lists of an outcome.
 func (a *app) show(ctx context.Context, ic *slack.InteractionCallback, o outcome) {
 	if o.tell != "" {
-		a.tellLater(ctx, ic, o.tell)
+		a.tell(ctx, ic, o.tell)
 	}
 	if form := o.form; form != nil {
 		if form.draft != nil {
@@ -321,82 +317,6 @@ func (a *app) interaction(raw []byte) (payload, error) {
 		}
 	}
 	return p, nil
-}
-
-// submissions are the handlers of submitted modals, by callback ID.
-var submissions = map[string]func(*app, context.Context, *slack.InteractionCallback) outcome{
-	views.CallbackRequest:               (*app).submit,
-	views.CallbackDeny:                  (*app).submitDenial,
-	views.CallbackAway:                  (*app).submitAway,
-	views.CallbackRevoke:                (*app).submitRevocation,
-	views.CallbackChoose:                (*app).submitChoice,
-	views.CallbackDecideAsAdministrator: (*app).submitOverride,
-	views.CallbackAskQuestion:           (*app).submitQuestion,
-	views.CallbackAnswer:                (*app).submitAnswer,
-	views.CallbackCannot:                (*app).submitCannot,
-}
-
-func (a *app) submitted(ctx context.Context, ic *slack.InteractionCallback) outcome {
-	below := listBelow(ic)
-	submit := submissions[ic.View.CallbackID]
-	if submit == nil {
-		return outcome{}
-	}
-	o := submit(a, ctx, ic)
-	o.list = below // also drawn if another approver was first
-	return o
-}
-
-// actions are the handlers of buttons and other elements outside the request form, by action ID.
-var actions = map[string]func(*app, context.Context, *slack.InteractionCallback, *slack.BlockAction) outcome{
-	views.ActionRequestAccess:         (*app).openForm,
-	views.ActionExtend:                (*app).openEarlier,
-	views.ActionExtendSoon:            (*app).openEarlier,
-	views.ActionExtendAll:             (*app).openEarlier,
-	views.ActionAgain:                 (*app).openEarlier,
-	views.ActionShowAll:               (*app).openList,
-	views.ActionDeny:                  (*app).askWhyDenied,
-	views.ActionChoose:                (*app).openChoice,
-	views.ActionDecideAsAdministrator: (*app).openOverride,
-	views.ActionAskQuestion:           (*app).openQuestion,
-	views.ActionAnswer:                (*app).openAnswer,
-	views.ActionAway:                  (*app).openAway,
-	views.ActionHolders:               (*app).openHolders,
-	views.ActionRevoke:                (*app).askWhyRevoked,
-	views.ActionTaskCannot:            (*app).askWhyCannot,
-	views.ActionListPrevious:          (*app).turnList,
-	views.ActionListNext:              (*app).turnList,
-	views.ActionApprove:               (*app).approve,
-	views.ActionWithdraw:              (*app).withdraw,
-	views.ActionRemoveAccess:          (*app).removeAccess,
-	views.ActionTaskDone:              (*app).taskDone,
-	views.ActionBack:                  (*app).back,
-	views.ActionHolder:                (*app).pickHolder,
-	views.ActionRetry:                 (*app).retryNow,
-}
-
-func (a *app) action(ctx context.Context, ic *slack.InteractionCallback) outcome {
-	if len(ic.ActionCallback.BlockActions) == 0 {
-		return outcome{}
-	}
-	action := ic.ActionCallback.BlockActions[0]
-	if ic.View.CallbackID == views.CallbackRequest {
-		return a.formAction(ctx, ic, action)
-	}
-	act := actions[action.ActionID]
-	if act == nil {
-		a.log.Warn("no handler for action", "action", action.ActionID)
-		return outcome{}
-	}
-	return act(a, ctx, ic, action)
-}
-
-// alsoListed adds to the outcome of a button in a list that the list is drawn again.
-func (o outcome) alsoListed(ic *slack.InteractionCallback) outcome {
-	if ic.View.Type == slack.VTModal {
-		o.list = &shownList{ic.View.ID, ic.View.PrivateMetadata}
-	}
-	return o
 }
 
 // also queues work for a user after an ack, in order with the key's other jobs.

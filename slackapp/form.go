@@ -11,48 +11,6 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// openForm opens the request form.
-func (a *app) openForm(ctx context.Context, ic *slack.InteractionCallback, _ *slack.BlockAction) outcome {
-	form, button := newForm{mode: schema.LikePerson}, "Request Access"
-	if _, err := a.who(ctx, ic.User.ID); err != nil {
-		return form.refused(button, a.words(ctx, err))
-	}
-	return outcome{opens: &opening{view: views.Loading(views.FormTitle(form.mode)), button: button, form: &form}}
-}
-
-// openEarlier opens the form to extend one claim or several of a request, or to request again what a request asked for.
-func (a *app) openEarlier(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	form, button := newForm{mode: schema.Extend}, "Extend…"
-	if action.ActionID == views.ActionAgain {
-		form.mode, button = schema.Again, "Request again"
-	}
-	person, err := a.who(ctx, ic.User.ID)
-	if err != nil {
-		return form.refused(button, a.words(ctx, err))
-	}
-	form.request, err = idOf(action.Value)
-	switch {
-	case err != nil:
-	case action.ActionID == views.ActionExtend:
-		form.entitlements = make([]int64, 1)
-		form.request, form.entitlements[0], err = schema.RequestOfClaim(ctx, a.db, form.request, person.ID)
-	case action.ActionID == views.ActionExtendSoon:
-		form.request, form.entitlements, err = schema.EndingSoonContent(ctx, a.db, form.request, person.ID)
-	}
-	if err == nil {
-		err = schema.RequestedBy(ctx, a.db, form.request, person.ID)
-	}
-	switch {
-	case errors.Is(err, schema.ErrNotFound), errors.Is(err, schema.ErrNotOffered):
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: schema.FormRefused, Alert: true,
-			Details: map[string]any{"mode": form.mode, "value": views.Cut(action.Value, 40), "why": err.Error()}})
-		return form.refused(button, "Only the requester can do this.")
-	case err != nil:
-		return form.refused(button, a.words(ctx, err))
-	}
-	return outcome{opens: &opening{view: views.Loading(views.FormTitle(form.mode)), button: button, form: &form}}
-}
-
 // newForm is what a request form starts with.
 type newForm struct {
 	mode         string
@@ -60,9 +18,41 @@ type newForm struct {
 	entitlements []int64 // of that; none: all
 }
 
-// refused opens a modal that says why there is no form (mrkdwn).
-func (f newForm) refused(button, why string) outcome {
-	return outcome{opens: &opening{view: views.Notice(views.FormTitle(f.mode), why), button: button}}
+// opened returns an outcome that opens the form. Its content follows.
+func (f newForm) opened() outcome {
+	return outcome{opens: &opening{view: views.Loading(views.FormTitle(f.mode)), form: &f}}
+}
+
+// openForm opens the request form.
+func (a *app) openForm(context.Context, *click, struct{}) (outcome, error) {
+	return newForm{mode: schema.LikePerson}.opened(), nil
+}
+
+// earlier handles a button that opens the form to extend what a request granted, or to request it again. find returns the
+// person's request that its value is about, and which of its entitlements; none: all.
+func earlier(mode, button string, find func(ctx context.Context, q schema.Queryer, value, personID int64) (int64, []int64, error)) handler {
+	open := func(a *app, ctx context.Context, c *click, value int64) (outcome, error) {
+		request, entitlements, err := find(ctx, a.db, value, c.person.ID)
+		if err == nil {
+			err = schema.RequestedBy(ctx, a.db, request, c.person.ID)
+		}
+		if err != nil {
+			return outcome{}, err
+		}
+		return newForm{mode, request, entitlements}.opened(), nil
+	}
+	return handler{act: with(person, number, open), about: ordering, refusedAs: schema.FormRefused, form: mode, button: button}
+}
+
+// ofClaim finds the request of a claim, and that entitlement alone.
+func ofClaim(ctx context.Context, q schema.Queryer, claim, personID int64) (int64, []int64, error) {
+	request, entitlement, err := schema.RequestOfClaim(ctx, q, claim, personID)
+	return request, []int64{entitlement}, err
+}
+
+// ofRequest finds a request, and all of its entitlements.
+func ofRequest(_ context.Context, _ schema.Queryer, number, _ int64) (int64, []int64, error) {
+	return number, nil, nil
 }
 
 // fillForm saves a form's draft and shows the form in the modal that was just opened.
@@ -78,7 +68,7 @@ func (a *app) fillForm(ctx context.Context, ic *slack.InteractionCallback, form 
 		}
 	}
 	if err != nil {
-		a.replace(ctx, ic.User.ID, opened.ID, views.Notice(views.FormTitle(form.mode), a.words(ctx, err)))
+		a.replace(ctx, ic.User.ID, opened.ID, views.Notice(views.FormTitle(form.mode), a.explain(ctx, anything, err)))
 		return
 	}
 	a.draw(ctx, ic.User.ID, draft, "")
@@ -148,44 +138,21 @@ func (a *app) drawAgain(ctx context.Context, userID, viewID string, personID int
 	a.draw(ctx, userID, draft, notice)
 }
 
-// formAction merges an action in the form into its draft. The form is drawn again, unless only checkboxes changed.
-func (a *app) formAction(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	viewID := ic.View.ID
-	person, err := a.bound(ctx, ic.User.ID)
-	var draft schema.Draft
-	if err == nil {
-		draft, err = a.db.ChangeDraft(ctx, viewID, person.ID, func(tx *sqlx.Tx, d *schema.Draft) error {
-			return take(ctx, tx, d, ic.View.State, action)
-		})
-	}
+// changeForm merges an action in the form into its draft. The form is drawn again, unless only checkboxes changed.
+func (a *app) changeForm(ctx context.Context, c *click, _ struct{}) (outcome, error) {
+	viewID := c.ic.View.ID
+	draft, err := a.db.ChangeDraft(ctx, viewID, c.person.ID, func(tx *sqlx.Tx, d *schema.Draft) error {
+		return take(ctx, tx, d, c.ic.View.State, c.action)
+	})
 	switch {
-	case err == nil && action.ActionID == views.ActionGrants:
-		return outcome{} // Slack shows the checkboxes itself
+	case err == nil && c.id == views.ActionGrants:
+		return outcome{}, nil // Slack shows the checkboxes itself
 	case err == nil:
-		return outcome{form: &shownForm{draft: &draft}}
+		return outcome{form: &shownForm{draft: &draft}}, nil
 	case errors.Is(err, errOutdated): // a newer list was drawn meanwhile, or was never shown
-		return outcome{form: &shownForm{viewID: viewID, personID: person.ID}}
-	case errors.Is(err, schema.ErrNotOffered):
-		a.auditNotOffered(ctx, person.ID, viewID, err)
-		return outcome{}
+		return outcome{form: &shownForm{viewID: viewID, personID: c.person.ID}}, nil
 	case errors.Is(err, schema.ErrNotFound):
-		return replaceForm(formGone)
-	case turnedAway(err):
-		return replaceForm(a.words(ctx, &refused{err: err}))
+		return outcome{}, errFormGone
 	}
-	a.log.Error("save form action failed", "view", viewID, "error", err)
-	return telling(a.words(ctx, err))
-}
-
-// replaceForm returns an outcome that replaces the form with a text.
-func replaceForm(text string) outcome {
-	notice := views.Notice(views.FormTitle(""), text)
-	return outcome{replace: &notice}
-}
-
-const formGone = "This form has expired. Close it and press Request Access again."
-
-func (a *app) auditNotOffered(ctx context.Context, personID int64, viewID string, err error) {
-	a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: personID, Action: schema.SelectionRefused, Alert: true,
-		Details: map[string]any{"view": viewID, "why": err.Error()}})
+	return outcome{}, err
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/slack-go/slack"
@@ -46,7 +45,7 @@ func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewSt
 		d.Temporary = action.SelectedOption.Value == views.ValueTemporary
 		return nil
 	case views.ActionSelectAll, views.ActionFilter, views.ActionSearch, views.ActionPrevious, views.ActionNext, views.ActionClear:
-		if err := takeBoxes(d, state); err != nil {
+		if err := takeBoxes(d, inputs(state)); err != nil {
 			return err
 		}
 		return takeList(ctx, tx, d, action)
@@ -55,11 +54,11 @@ func take(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, state *slack.ViewSt
 }
 
 // takeBoxes merges the checkboxes of the shown page, as they were at the action.
-func takeBoxes(d *schema.Draft, state *slack.ViewState) error {
-	if state == nil || d.AllChosen {
+func takeBoxes(d *schema.Draft, shown map[string]map[string]slack.BlockAction) error {
+	if d.AllChosen {
 		return nil
 	}
-	for blockID, actions := range state.Values {
+	for blockID, actions := range shown {
 		generation, group, ok := views.ParseGrantsBlock(blockID)
 		if !ok || generation != d.Generation {
 			continue
@@ -167,13 +166,4 @@ func chosenIDs(options []slack.OptionBlockObject) ([]int64, error) {
 		}
 	}
 	return ids, nil
-}
-
-// idOf parses an option's value, which is an ID. Anything else was never offered.
-func idOf(value string) (int64, error) {
-	id, err := strconv.ParseInt(value, 10, 64)
-	if err != nil || id <= 0 {
-		return 0, fmt.Errorf("%.40q: %w", value, schema.ErrNotOffered)
-	}
-	return id, nil
 }

@@ -138,9 +138,9 @@ func FuzzSubmission(f *testing.F) {
 		for _, mode := range []string{schema.LikePerson, schema.LikeJobTitle, schema.Custom, schema.Extend, schema.Again} {
 			d := &schema.Draft{Mode: mode, TimeZone: zone, Generation: 1, OfferGeneration: 1, Page: 1}
 			d.Shown = [][]int64{{7, 8}}
-			s := submission{values: state, errors: fieldErrors{}}
+			s := submissionOf(&slack.View{State: state})
 			now := time.Unix(unix, 0)
-			_ = takeBoxes(d, state) // an error is one of the ways to refuse it
+			_ = takeBoxes(d, s.shown) // an error is one of the ways to refuse it
 			for _, id := range d.Chosen {
 				require.Contains(t, []int64{7, 8}, id, "chosen and never shown")
 			}
@@ -148,7 +148,7 @@ func FuzzSubmission(f *testing.F) {
 			key, note := s.why([]schema.Reason{{Key: "project"}, {Key: "other", NoteRequired: true}})
 			end, day := s.ends(d, now, 365)
 			for at, text := range s.errors {
-				require.True(t, s.shown(at) || at == s.first(), at)
+				require.True(t, s.shown[at] != nil || at == s.first(), at)
 				require.NotEmpty(t, text)
 				require.True(t, utf8.ValidString(text))
 			}

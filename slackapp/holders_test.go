@@ -71,7 +71,7 @@ func TestRevocation(t *testing.T) {
 		payload["actions"].([]any)[0].(map[string]any)["value"] = strconv.FormatInt(claims[0], 10)
 		_, err = s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
-		require.NotContains(t, lucia.WaitForMessage("isn't yours to revoke").Text(), "Alice")
+		require.NotContains(t, lucia.WaitForMessage("Only owners and administrators can revoke this access.").Text(), "Alice")
 		require.Equal(t, 1, s.alerts(schema.RevocationRefused))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"

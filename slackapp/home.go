@@ -42,7 +42,7 @@ func (a *app) publishHome(userID string, person schema.Person) {
 }
 
 func (a *app) homeRefused(ctx context.Context, err error) slack.HomeTabViewRequest {
-	text := a.words(ctx, err)
+	text := a.explain(ctx, anything, err)
 	if text == tryAgain {
 		return views.HomeAway()
 	}
@@ -86,8 +86,8 @@ func (a *app) publish(ctx context.Context, userID string, home ...slack.HomeTabV
 }
 
 // openList opens one of the Home tab's lists in full.
-func (a *app) openList(_ context.Context, _ *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	return outcome{opens: &opening{view: views.Loading("Access"), list: action.Value}}
+func (a *app) openList(_ context.Context, _ *click, list string) (outcome, error) {
+	return outcome{opens: &opening{view: views.Loading("Access"), list: list}}, nil
 }
 
 // listBelow removes from a submitted modal's metadata the list below it, and returns that; nil: none.
@@ -101,14 +101,14 @@ func listBelow(ic *slack.InteractionCallback) *shownList {
 }
 
 // turnList shows another page of the list.
-func (a *app) turnList(_ context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	return outcome{list: &shownList{ic.View.ID, action.Value}}
+func (a *app) turnList(_ context.Context, c *click, list string) (outcome, error) {
+	return outcome{list: &shownList{c.ic.View.ID, list}}, nil
 }
 
 func (a *app) showList(ctx context.Context, userID, viewID, value string) {
 	view, err := a.list(ctx, userID, value)
 	if err != nil {
-		view = views.Notice("Access", a.words(ctx, err))
+		view = views.Notice("Access", a.explain(ctx, anything, err))
 	}
 	a.replace(ctx, userID, viewID, view)
 }

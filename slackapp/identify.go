@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
 
 	"accessbot/schema"
-	"accessbot/slackapp/views"
 	"accessbot/worker/program"
 )
 
@@ -27,18 +25,25 @@ func (a *app) slackID(userID string) schema.SlackID {
 	return schema.SlackID{EnterpriseID: a.home.enterpriseID, TeamID: a.home.teamID, UserID: userID}
 }
 
-// who returns the person behind a Slack user who may use the app, or a *refused. At first contact it binds the two. If the user
-// becomes a guest, the binding stays but no longer counts.
-func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
+// bound returns the person behind a Slack user who may use the app and was bound before, or a *refused. If the user becomes a
+// guest, the binding stays but no longer counts.
+func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
 	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
-	var user schema.SlackUser
-	switch {
-	case errors.Is(err, schema.ErrNotBound):
-		if user, err = a.slackUser(ctx, userID); err == nil {
-			person, err = a.db.BindSlackUser(ctx, user, a.config.MatchByEmail)
-		}
-	case err == nil:
+	if err == nil {
 		err = a.stillMember(ctx, userID)
+	}
+	return usable(person, schema.SlackUser{}, err)
+}
+
+// who is like bound, and binds the two at first contact.
+func (a *app) who(ctx context.Context, userID string) (schema.Person, error) {
+	person, err := a.bound(ctx, userID)
+	if !errors.Is(err, schema.ErrNotBound) {
+		return person, err
+	}
+	user, err := a.slackUser(ctx, userID)
+	if err == nil {
+		person, err = a.db.BindSlackUser(ctx, user, a.config.MatchByEmail)
 	}
 	return usable(person, user, err)
 }
@@ -76,24 +81,6 @@ func usable(person schema.Person, user schema.SlackUser, err error) (schema.Pers
 		return schema.Person{}, &refused{err: err, email: user.Email, userID: user.UserID}
 	}
 	return person, nil
-}
-
-// bound is like who, for actions in an open form. It creates no binding. It returns ErrNotBound, ErrNotActive or
-// ErrNotMember.
-func (a *app) bound(ctx context.Context, userID string) (schema.Person, error) {
-	person, err := schema.PersonOfSlackUser(ctx, a.db, a.slackID(userID))
-	if err != nil {
-		return schema.Person{}, err
-	}
-	if !person.Active {
-		return schema.Person{}, schema.ErrNotActive
-	}
-	return person, a.stillMember(ctx, userID)
-}
-
-// turnedAway reports whether a user was refused for who they are, not because of a failure.
-func turnedAway(err error) bool {
-	return errors.Is(err, schema.ErrNotBound) || errors.Is(err, schema.ErrNotActive) || errors.Is(err, schema.ErrNotMember)
 }
 
 // stillMember returns ErrNotMember if a bound user became a guest or was deactivated. While Slack does not answer, the binding
@@ -194,80 +181,3 @@ func (u *users) put(user schema.SlackUser) {
 
 // usersKept bounds the memory of this cache.
 const usersKept = 50_000
-
-// refused is why a user cannot use the app now.
-type refused struct {
-	err   error
-	email string // of the Slack profile, if it was looked up
-
-	userID string // as the email
-}
-
-func (r *refused) Error() string { return r.err.Error() }
-func (r *refused) Unwrap() error { return r.err }
-
-// words says why a user cannot use the app, and who can help: mrkdwn, escaped.
-func (a *app) words(ctx context.Context, err error) string {
-	var r *refused
-	email, user := "", ""
-	if errors.As(err, &r) && r.email != "" {
-		email = " (" + views.Escape(r.email) + ")"
-	}
-	if r != nil && r.userID != "" {
-		user = " (" + views.Escape(r.userID) + ")"
-	}
-	switch {
-	case errors.Is(err, schema.ErrNotMember):
-		return "Only full members of this workspace can request access: not guests, bots, people from other organizations, " +
-			"or accounts that are deactivated or haven't accepted their invitation." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNoEmail):
-		return "Slack doesn't tell us your email address, so we can't tell who you are. " +
-			"Check that your Slack profile has one, and open this app's Home tab again." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNotConfirmed):
-		return "Your email address in Slack" + email + " isn't confirmed, so we can't tell who you are. " +
-			"Confirm it in Slack (in your account settings), and open this app's Home tab again." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNotInDirectory):
-		return "You aren't in the directory" + email + ", so you can't request access." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNotASCII):
-		return "Your email address in Slack" + email + " contains characters other than plain letters, digits and symbols, so it can't identify you. " +
-			"The directory has to name your Slack user ID" + user + "." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNotBound):
-		return "We don't know yet who you are. Open this app's Home tab, and try again."
-	case errors.Is(err, schema.ErrNotNamed):
-		return "The directory doesn't name your Slack user ID" + user + ", so you can't request access." + a.ask(ctx)
-	case errors.Is(err, schema.ErrBoundBefore):
-		return "The directory names this Slack account as yours, but you used this app with another one before. " +
-			"An administrator has to unlink that one first." + a.ask(ctx)
-	case errors.Is(err, schema.ErrOtherAccount):
-		return "Your entry in the directory belongs to another Slack account" + email + ". Use that one." + a.ask(ctx)
-	case errors.Is(err, schema.ErrNotActive):
-		return "You aren't active in the directory, so you can't request or approve access." + a.ask(ctx)
-	}
-	a.log.Error("action failed, user told to try again", "error", err)
-	switch {
-	case errors.Is(err, errSlackSilent):
-		return slackSilent
-	case errors.Is(err, schema.ErrUnclear):
-		return notConfirmed
-	}
-	return tryAgain
-}
-
-const slackSilent = "Slack didn't answer when we asked who you are. Nothing was changed. Try again in a minute."
-
-const tryAgain = "We can't reach our database right now. Nothing was changed. Try again in a minute."
-
-// ask names the administrators to ask.
-func (a *app) ask(ctx context.Context) string {
-	names, err := schema.Administrators(ctx, a.db)
-	if err != nil || len(names) == 0 {
-		if err != nil {
-			a.log.Error("look up administrators failed", "error", err)
-		}
-		return " Ask an administrator."
-	}
-	for n := range names {
-		names[n] = views.Escape(views.Cut(names[n], 80))
-	}
-	return " Ask " + strings.Join(names, " or ") + "."
-}

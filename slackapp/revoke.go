@@ -4,42 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/slack-go/slack"
 
 	"accessbot/schema"
+	"accessbot/slackapp/views"
 	"accessbot/workflows"
 )
 
 // withdraw records the withdrawal of everything in a request that is not being set up yet.
-func (a *app) withdraw(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	number, person, refused := a.pressed(ctx, ic, action)
-	if refused != "" {
-		return telling(refused)
-	}
-	items, err := a.db.Withdraw(ctx, number, person.ID)
+func (a *app) withdraw(ctx context.Context, c *click, number int64) (outcome, error) {
+	items, err := a.db.Withdraw(ctx, number, c.person.ID)
 	switch {
 	case err != nil:
-		return telling(a.refusedOrder(ctx, person, schema.WithdrawalRefused, number, err))
+		return outcome{}, err
 	case len(items) == 0:
-		return telling("There is nothing left to withdraw.")
+		return outcome{}, said("There is nothing left to withdraw.")
 	}
-	return outcome{home: &person, wake: wakeRequest(number, workflows.SignalWithdrawalRecorded,
-		fmt.Sprintf("Withdrawing request #%d. This will take effect as soon as our systems are back.", number))}
+	return outcome{home: &c.person, wake: wakeRequest(number, workflows.SignalWithdrawalRecorded,
+		fmt.Sprintf("Withdrawing request #%d. This will take effect as soon as our systems are back.", number))}, nil
 }
 
 // removeAccess records that a holder removes their access before its end date.
-func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) outcome {
-	claimID, person, refused := a.pressed(ctx, ic, action)
-	if refused != "" {
-		return telling(refused)
-	}
-	claim, err := a.db.RemoveAccess(ctx, claimID, person.ID)
+func (a *app) removeAccess(ctx context.Context, c *click, claimID int64) (outcome, error) {
+	claim, err := a.db.RemoveAccess(ctx, claimID, c.person.ID)
 	if err != nil {
-		return telling(a.refusedOrder(ctx, person, schema.RevocationRefused, claimID, err))
+		return outcome{}, err
 	}
-	o := outcome{home: &person}
+	o := outcome{home: &c.person}
 	const recorded = "Removing your access. We'll tell you if it is delayed."
 	switch {
 	case claim.EndedAt.Valid:
@@ -49,32 +39,37 @@ func (a *app) removeAccess(ctx context.Context, ic *slack.InteractionCallback, a
 	default:
 		o.wake = &wakeUp{claim: &claim, otherwise: recorded}
 	}
-	return o.alsoListed(ic)
+	return o, nil
 }
 
-// pressed returns the ID in a button and who pressed it, or why it is refused (mrkdwn).
-func (a *app) pressed(ctx context.Context, ic *slack.InteractionCallback, action *slack.BlockAction) (id int64, person schema.Person, refused string) {
-	id, err := strconv.ParseInt(action.Value, 10, 64)
+// askWhyRevoked opens the modal that asks for the reason of a revocation.
+func (a *app) askWhyRevoked(ctx context.Context, c *click, claimID int64) (outcome, error) {
+	line, holder, err := schema.RevocableClaim(ctx, a.db, claimID, c.person.ID)
+	if errors.Is(err, schema.ErrNotFound) || line.Leaving {
+		err = schema.ErrNotOpen
+	}
 	if err != nil {
-		a.auditOddButton(ctx, ic, err)
-		return 0, schema.Person{}, badButton
+		return outcome{}, err
 	}
-	if person, err = a.who(ctx, ic.User.ID); err != nil {
-		return 0, schema.Person{}, a.words(ctx, err)
-	}
-	return id, person, ""
+	return opened(views.RevokeAccess(line, holder, a.zoneOf(ctx, c.person, c.ic.User.ID))), nil
 }
 
-// refusedOrder says why nothing was recorded.
-func (a *app) refusedOrder(ctx context.Context, person schema.Person, refusedAs schema.AuditAction, id int64, err error) string {
-	switch {
-	case errors.Is(err, schema.ErrNotAllowed), errors.Is(err, schema.ErrNotFound):
-		a.audit(ctx, schema.Event{Actor: "slackapp", PersonID: person.ID, Action: refusedAs, Alert: true, Details: map[string]any{"id": id, "why": err.Error()}})
-		return "Only the requester can do this."
-	case errors.Is(err, schema.ErrNotOpen):
-		return "This has already ended."
-	case errors.Is(err, schema.ErrWrongKind):
-		return "This access is being set up right now. Once it is active, you can remove it on the Home tab."
+// submitRevocation records a revocation.
+func (a *app) submitRevocation(ctx context.Context, c *click, claimID int64) (outcome, error) {
+	reason, err := c.fields.reason()
+	if err != nil {
+		return outcome{}, err
 	}
-	return a.words(ctx, err)
+	claim, err := a.db.RevokeAccess(ctx, claimID, c.person.ID, reason)
+	if err != nil || !claim.Revocable {
+		return outcome{}, err
+	}
+	text := "Revoking this access. We'll tell you if it is delayed."
+	if line, holder, err := schema.RevocableClaim(ctx, a.db, claimID, c.person.ID); err == nil {
+		text = fmt.Sprintf("Revoking %s for %s. We'll tell you if it is delayed.", short(line.Name), short(holder.Name))
+	}
+	return outcome{wake: &wakeUp{claim: &claim, otherwise: text}}, nil
 }
+
+// short returns a name within a sentence of mrkdwn.
+func short(s string) string { return views.Escape(views.Cut(s, 80)) }

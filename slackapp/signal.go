@@ -29,7 +29,7 @@ func (a *app) wake(ic *slack.InteractionCallback, w wakeUp) {
 		case w.submittedBy != 0:
 			a.sayDelayed(ctx, ic.User.ID, w.requests[0], w.submittedBy)
 		case w.otherwise != "":
-			a.tellLater(ctx, ic, w.otherwise)
+			a.tell(ctx, ic, w.otherwise)
 		}
 	}
 	done := a.signals.do(ic.User.ID, ic.User.ID, func(ctx context.Context) {

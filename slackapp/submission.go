@@ -15,33 +15,28 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// submission is a submitted form, and its problems.
+// submission is a submitted form or modal, and its problems.
 type submission struct {
-	values   *slack.ViewState
+	shown    map[string]map[string]slack.BlockAction // the inputs, by block and action
 	errors   fieldErrors
 	outdated bool // the shown list is not the draft's
 }
 
-// field returns the value of an input of the shown view. False: it is not shown.
-func (s *submission) field(blockID, actionID string) (slack.BlockAction, bool) {
-	if s.values == nil {
-		return slack.BlockAction{}, false
-	}
-	action, ok := s.values.Values[blockID][actionID]
-	return action, ok
+func submissionOf(view *slack.View) submission {
+	return submission{shown: inputs(view.State), errors: fieldErrors{}}
 }
 
-// all returns the fields by block and action.
-func (s *submission) all() map[string]map[string]slack.BlockAction {
-	if s.values == nil {
+// inputs returns a view's inputs by block and action.
+func inputs(state *slack.ViewState) map[string]map[string]slack.BlockAction {
+	if state == nil {
 		return nil
 	}
-	return s.values.Values
+	return state.Values
 }
 
 // wrong adds a problem at a field, or at the first one if that is not shown: Slack drops errors at unknown fields.
 func (s *submission) wrong(blockID, text string) {
-	if !s.shown(blockID) {
+	if s.shown[blockID] == nil {
 		blockID = s.first()
 	}
 	if s.errors[blockID] == "" {
@@ -49,25 +44,18 @@ func (s *submission) wrong(blockID, text string) {
 	}
 }
 
-func (s *submission) shown(blockID string) bool {
-	return s.values != nil && s.values.Values[blockID] != nil
-}
-
 // first returns the form's first field: a form for an earlier request has no "Access Like".
 func (s *submission) first() string {
-	if s.shown(views.BlockAccessLike) || !s.shown(views.BlockDuration) {
-		return views.BlockAccessLike
+	if s.shown[views.BlockAccessLike] == nil && s.shown[views.BlockDuration] != nil {
+		return views.BlockDuration
 	}
-	return views.BlockDuration
+	return views.BlockAccessLike
 }
 
 // grantsField returns the first shown field of the list.
 func (s *submission) grantsField() string {
-	if s.values == nil {
-		return views.BlockAccessLike
-	}
 	var all, boxes, others []string
-	for blockID := range s.values.Values {
+	for blockID := range s.shown {
 		_, _, isGrants := views.ParseGrantsBlock(blockID)
 		switch prefix, _, _ := strings.Cut(blockID, "."); {
 		case prefix == "select_all":
@@ -83,6 +71,18 @@ func (s *submission) grantsField() string {
 	return append(slices.Concat(all, boxes, others), s.first())[0]
 }
 
+// at returns the field that shows an error about the whole form.
+func (s *submission) at(err error) string {
+	switch r, _ := refusalOf(requesting, err); r.field {
+	case "":
+		return s.first()
+	case atGrants:
+		return s.grantsField()
+	default:
+		return r.field
+	}
+}
+
 // checkShown compares the fields that determine the list with the draft. They differ only if an action was lost: then the shown
 // list is not the one that would be submitted.
 func (s *submission) checkShown(d *schema.Draft) {
@@ -95,16 +95,16 @@ func (s *submission) checkShown(d *schema.Draft) {
 	if d.Offer().OfRequest() {
 		return // none of it can be changed
 	}
-	if whom, ok := s.field(views.BlockFor, views.ActionFor); (ok || d.ForPersonID.Valid) && whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
+	if whom, ok := s.shown[views.BlockFor][views.ActionFor]; (ok || d.ForPersonID.Valid) && whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
 		s.wrong(views.BlockFor, lost)
 		return
 	}
-	if mode, ok := s.field(views.BlockAccessLike, views.ActionAccessLike); !ok || mode.SelectedOption.Value != d.Mode {
+	if mode, ok := s.shown[views.BlockAccessLike][views.ActionAccessLike]; !ok || mode.SelectedOption.Value != d.Mode {
 		s.wrong(views.BlockAccessLike, lost)
 		return
 	}
 	if d.Mode != schema.Custom {
-		subject, _ := s.field(views.BlockSubject(d.Mode), views.ActionSubject)
+		subject := s.shown[views.BlockSubject(d.Mode)][views.ActionSubject]
 		switch id := d.Offer().LikeID; {
 		case id == 0 && subject.SelectedOption.Value == "":
 			s.wrong(views.BlockSubject(d.Mode), "Choose a "+map[string]string{schema.LikePerson: "person", schema.LikeJobTitle: "job title"}[d.Mode]+".")
@@ -112,7 +112,7 @@ func (s *submission) checkShown(d *schema.Draft) {
 			s.wrong(views.BlockSubject(d.Mode), lost)
 		}
 	}
-	all, ok := s.field(views.BlockSelectAll(d.OfferGeneration), views.ActionSelectAll)
+	all, ok := s.shown[views.BlockSelectAll(d.OfferGeneration)][views.ActionSelectAll]
 	if ok && (len(all.SelectedOptions) > 0) != d.AllChosen {
 		s.wrong(views.BlockSelectAll(d.OfferGeneration), lost)
 	}
@@ -124,15 +124,12 @@ func (s *submission) showsList(d *schema.Draft) bool {
 	if d.AllChosen {
 		want = 0
 	}
-	if s.values != nil {
-		for blockID := range s.values.Values {
-			generation, _, ok := views.ParseGrantsBlock(blockID)
-			switch {
-			case ok && generation == d.Generation:
-				shown++
-			case ok:
-				return false
-			}
+	for blockID := range s.shown {
+		switch generation, _, ok := views.ParseGrantsBlock(blockID); {
+		case ok && generation == d.Generation:
+			shown++
+		case ok:
+			return false
 		}
 	}
 	return shown == want
@@ -140,11 +137,11 @@ func (s *submission) showsList(d *schema.Draft) bool {
 
 // why returns the reason and the note.
 func (s *submission) why(reasons []schema.Reason) (key, note string) {
-	chosen, _ := s.field(views.BlockReason, views.ActionReason)
-	written, _ := s.field(views.BlockNote, views.ActionNote)
+	chosen := s.shown[views.BlockReason][views.ActionReason]
+	written := s.shown[views.BlockNote][views.ActionNote]
 	note = writable(written.Value)
 	if utf8.RuneCountInString(note) > views.MaxNote {
-		s.wrong(views.BlockNote, fmt.Sprintf("This is too long. Shorten it to %d characters.", views.MaxNote))
+		s.wrong(views.BlockNote, tooLong(views.MaxNote))
 	}
 	key = chosen.SelectedOption.Value
 	at := slices.IndexFunc(reasons, func(r schema.Reason) bool { return r.Key == key })
@@ -159,6 +156,31 @@ func (s *submission) why(reasons []schema.Reason) (key, note string) {
 	return key, note
 }
 
+// reason returns the reason that a modal asks for.
+func (s *submission) reason() (string, error) {
+	return s.text(views.BlockReason, views.ActionReason, views.MaxNote, "Enter a reason. The requester will see it.")
+}
+
+// written returns the text of a question or an answer.
+func (s *submission) written(atMost int) (string, error) {
+	return s.text(views.BlockWritten, views.ActionWritten, atMost, "Enter a text.")
+}
+
+func (s *submission) text(blockID, actionID string, atMost int, missing string) (string, error) {
+	text := writable(s.shown[blockID][actionID].Value)
+	switch {
+	case views.Clean(text) == "":
+		return "", fieldErrors{blockID: missing}
+	case utf8.RuneCountInString(text) > atMost:
+		return "", fieldErrors{blockID: tooLong(atMost)}
+	}
+	return text, nil
+}
+
+func tooLong(atMost int) string {
+	return fmt.Sprintf("This is too long. Shorten it to %d characters.", atMost)
+}
+
 // writable returns what the database can hold of a text: no NUL, only valid UTF-8, nothing around it.
 func writable(text string) string {
 	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", ""))
@@ -166,7 +188,7 @@ func writable(text string) string {
 
 // ends returns until when access is asked for: null, or an instant, and the day where no time was chosen.
 func (s *submission) ends(d *schema.Draft, now time.Time, maxDays int) (endsAt, endsOn sql.NullTime) {
-	duration, _ := s.field(views.BlockDuration, views.ActionDuration)
+	duration := s.shown[views.BlockDuration][views.ActionDuration]
 	switch duration.SelectedOption.Value {
 	case views.ValuePermanent:
 		return endsAt, endsOn
@@ -180,8 +202,8 @@ func (s *submission) ends(d *schema.Draft, now time.Time, maxDays int) (endsAt, 
 		s.wrong(views.BlockDuration, "Your time zone is not known. Please open the form again.")
 		return endsAt, endsOn
 	}
-	date, shown := s.field(views.BlockEndDate, views.ActionEndDate)
-	clock, _ := s.field(views.BlockEndTime, views.ActionEndTime)
+	date, shown := s.shown[views.BlockEndDate][views.ActionEndDate]
+	clock := s.shown[views.BlockEndTime][views.ActionEndTime]
 	switch {
 	case !shown:
 		s.wrong(views.BlockDuration, "This was not kept. Please choose it again.")
@@ -247,9 +269,4 @@ func listLimits(limited []schema.Limited) string {
 		}
 	}
 	return listed(parts)
-}
-
-// plainWords turns our mrkdwn into plain text.
-func plainWords(text string) string {
-	return strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">").Replace(text)
 }

@@ -9,9 +9,13 @@ import (
 	"accessbot/slackapp/views"
 )
 
-// tell tells only the user who acted: beside the message or over the view that they acted in, or else in the Messages tab. The
-// text is mrkdwn, escaped.
+// tell tells only the user who acted: beside the message or over the view that they acted in, or else in the Messages tab, as
+// after a modal is submitted and closed. The text is mrkdwn, escaped.
 func (a *app) tell(ctx context.Context, ic *slack.InteractionCallback, text string) {
+	if ic.Type == slack.InteractionTypeViewSubmission {
+		a.write(ctx, ic.User.ID, text)
+		return
+	}
 	channel := ic.Container.ChannelID
 	if channel == "" {
 		channel = ic.Channel.ID

@@ -3,11 +3,8 @@ package views
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 	"accessbot/schema/policy"
@@ -60,39 +57,14 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	b.questions(r, q.PersonID, q.TimeZone)
 	b.small("Requested " + When(r.CreatedAt, q.TimeZone))
 	if len(open) > 0 {
-		buttons := decisionButtons(r.ID, DecisionValue(q.MessageID, r.Terms), len(r.VotableBy(q.PersonID)), len(forEveryone))
-		if len(open) > namedAtMost { // approvers can see all that they decide
-			buttons = append(buttons, seeAll(r, len(mine)))
-		}
-		b.buttons(BlockDecide, buttons...)
+		b.offer(BlockDecide, offer{request: r.ID, decision: DecisionValue(q.MessageID, r.Terms), votes: len(r.VotableBy(q.PersonID)),
+			forEveryone: len(forEveryone), items: len(mine), more: len(open) > namedAtMost}) // approvers can see all that they decide
 	}
 	return b.message(text)
 }
 
-// decisionButtons are what a reader can do who votes on some items of a request, and decides others for everyone. value is that
-// of their approval message; empty: they have none yet, and can't vote.
-func decisionButtons(request int64, value string, votes, forEveryone int) (buttons []slack.BlockElement) {
-	if votes > 0 && value != "" {
-		buttons = append(buttons,
-			button(ActionApprove, value, "Approve", slack.StylePrimary),
-			button(ActionDeny, value, "Deny…", slack.StyleDanger),
-			button(ActionChoose, value, "Approve with changes…", slack.StyleDefault))
-	}
-	if forEveryone > 0 {
-		buttons = append(buttons, overrideButton(request))
-	}
-	if value != "" {
-		buttons = append(buttons, button(ActionAskQuestion, value, "Ask a question…", slack.StyleDefault))
-	}
-	return buttons
-}
-
 // DecideAsAdministrator is the label of the button with which an administrator decides for everyone.
 const DecideAsAdministrator = "Decide as administrator…"
-
-func overrideButton(request int64) *slack.ButtonBlockElement {
-	return button(ActionDecideAsAdministrator, strconv.FormatInt(request, 10), DecideAsAdministrator, slack.StyleDefault)
-}
 
 // overrideTags say why an administrator may decide items for everyone, which are some of those that wait for them.
 func overrideTags(r *schema.Request, items []schema.Item, of int) []string {

@@ -3,11 +3,8 @@ package views
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 	"accessbot/schema/policy"
@@ -43,16 +40,7 @@ func Card(r *schema.Request, readerID int64) Message {
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	b.small("Requested " + When(r.CreatedAt, r.TimeZone))
-	var buttons []slack.BlockElement
-	if w := withdrawable(r); w > 0 {
-		buttons = append(buttons, withdrawButton(r, w))
-	}
-	if len(items) > namedAtMost {
-		buttons = append(buttons, seeAll(r, len(items)))
-	}
-	if len(buttons) > 0 {
-		b.buttons(BlockWithdraw, buttons...)
-	}
+	b.offer(BlockWithdraw, offer{request: r.ID, withdrawable: withdrawable(r), items: len(items), more: len(items) > namedAtMost})
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
 }
 
@@ -347,22 +335,4 @@ func basesWords(basis string, n int) string {
 		return words + "s"
 	}
 	return words
-}
-
-// withdrawable returns how many items can still be withdrawn: see schema.DB.Withdraw.
-func withdrawable(r *schema.Request) int {
-	n := 0
-	for _, i := range r.Items {
-		if i.Withdrawable {
-			n++
-		}
-	}
-	return n
-}
-
-func withdrawButton(r *schema.Request, n int) *slack.ButtonBlockElement {
-	sure := slack.NewConfirmationBlockObject(plain("Withdraw this request?"),
-		plain(fmt.Sprintf("%s of request #%d won't be set up. Access that is already set up stays.", sentence(grants(n)), r.ID)),
-		plain("Withdraw"), plain("Keep request"))
-	return button(ActionWithdraw, strconv.FormatInt(r.ID, 10), "Withdraw", slack.StyleDefault).WithConfirm(sure)
 }

@@ -53,10 +53,7 @@ func HolderList(person schema.Person, lines []schema.AccessLine, total, page int
 		blocks = append(blocks, section("This person has no access that you can revoke."))
 	}
 	for _, l := range lines {
-		blocks = append(blocks, accessLine(l, zone))
-		if !l.Leaving {
-			blocks = append(blocks, slack.NewActionBlock("", button(ActionRevoke, strconv.FormatInt(l.ClaimID, 10), "Revoke…", slack.StyleDanger)))
-		}
+		blocks = withButtons(append(blocks, accessLine(l, zone)), ownerButtons(l))
 	}
 	view := list(ListHolder(person.ID), "Review access", total, page, blocks)
 	view.Submit = plain("Done")

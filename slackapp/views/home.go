@@ -2,7 +2,6 @@ package views
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -141,13 +140,9 @@ func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack
 		if l.MessageID != 0 {
 			value = DecisionValue(l.MessageID, l.Terms)
 		}
-		buttons := decisionButtons(l.RequestID, value, votes, l.Overridable)
-		if l.MessageID != 0 && l.Items > len(l.Names) { // approvers can see all that they decide
-			buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(l.RequestID), 1), fmt.Sprintf("Show all %d", l.Items), slack.StyleDefault))
-		}
-		if len(buttons) > 0 {
-			blocks = append(blocks, slack.NewActionBlock("", buttons...))
-		}
+		may := offer{request: l.RequestID, decision: value, votes: votes, forEveryone: l.Overridable, items: l.Items}
+		may.more = l.MessageID != 0 && l.Items > len(l.Names) // approvers can see all that they decide
+		blocks = withButtons(blocks, may.buttons())
 	}
 	return blocks
 }
@@ -165,10 +160,8 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · requested %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
 			stateCounts(l.States, l.ForName, l.ForName == ""), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
 		var again *slack.Accessory
-		for state := range l.States {
-			if over := state == schema.KindRemovedByHolder || (schema.Item{State: state}).Final(); over && l.ForName == "" {
-				again = slack.NewAccessory(requestAgain(l.RequestID))
-			}
+		for _, b := range (offer{request: l.RequestID, over: l.ForName == "" && someOverOf(l)}).buttons() {
+			again = slack.NewAccessory(b)
 		}
 		blocks = append(blocks, slack.NewSectionBlock(line, nil, again))
 	}
@@ -186,24 +179,17 @@ func forWhom(l schema.WaitingLine) string {
 func accessLines(lines []schema.AccessLine, zone string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		blocks = append(blocks, accessLine(l, zone))
-		if !l.RequestID.Valid || l.Leaving {
-			continue
-		}
-		var buttons []slack.BlockElement
-		if l.EndsAt.Valid && l.GrantedAt.Valid {
-			buttons = append(buttons, button(ActionExtend, strconv.FormatInt(l.ClaimID, 10), "Extend…", slack.StyleDefault))
-		}
-		blocks = append(blocks, slack.NewActionBlock("", append(buttons, removeAccess(l))...))
+		blocks = withButtons(append(blocks, accessLine(l, zone)), holderButtons(l))
 	}
 	return blocks
 }
 
-func removeAccess(l schema.AccessLine) *slack.ButtonBlockElement {
-	text := fmt.Sprintf("Your access to %s: %s from request #%d will end now. If you need it later, request it again.",
-		Cut(Clean(l.ApplicationName), 80), Cut(Clean(l.Name), 80), l.RequestID.Int64)
-	return button(ActionRemoveAccess, strconv.FormatInt(l.ClaimID, 10), "Remove my access…", slack.StyleDefault).WithConfirm(
-		slack.NewConfirmationBlockObject(plain("Remove your access?"), plain(text), plain("Remove"), plain("Keep access")))
+// withButtons adds a line's buttons, if there are any.
+func withButtons(blocks []slack.Block, buttons []slack.BlockElement) []slack.Block {
+	if len(buttons) == 0 {
+		return blocks
+	}
+	return append(blocks, slack.NewActionBlock("", buttons...))
 }
 
 func sourceWords(source string) string {

@@ -78,11 +78,6 @@ func ItemList(r *schema.Request, readerID int64, page int, zone string) (view sl
 	return list(ListItems(r.ID), fmt.Sprintf("Request #%d", r.ID), len(told), page, blocks), len(shown), len(told)
 }
 
-// seeAll returns a button that lists what a message has no room for.
-func seeAll(r *schema.Request, items int) *slack.ButtonBlockElement {
-	return button(ActionShowAll, ListValue(ListItems(r.ID), 1), fmt.Sprintf("Show all %d", items), slack.StyleDefault)
-}
-
 func list(kind, title string, total, page int, lines []slack.Block) slack.ModalViewRequest {
 	pages := max(1, (total+ListLines-1)/ListLines)
 	blocks := []slack.Block{small(fmt.Sprintf("%d in total, page %d of %d", total, page, pages))}

@@ -49,7 +49,7 @@ func Ended(r *schema.Request) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(held)
-	b.requestAgain(r, held)
+	b.offer(BlockAgain, offer{request: r.ID, over: someOver(held)})
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(held)), inApplications(held)))
 }
 
@@ -110,7 +110,7 @@ func Report(r *schema.Request, kind string, itemIDs []int64, zone string) Messag
 		b.line(next)
 	}
 	if kind == ReportNoApprover {
-		b.buttons("", overrideButton(r.ID))
+		b.offer("", offer{request: r.ID, forEveryone: len(items)})
 	}
 	return b.message(text)
 }

@@ -2,10 +2,6 @@ package views
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
-
-	"github.com/slack-go/slack"
 
 	"accessbot/schema"
 )
@@ -19,22 +15,8 @@ func Outcome(r *schema.Request, readerID int64) Message {
 	b.line(bold(text))
 	b.gap()
 	b.standings(items)
-	if readerID == r.RequesterID {
-		b.requestAgain(r, items)
-	}
+	b.offer(BlockAgain, offer{request: r.ID, over: readerID == r.RequesterID && someOver(items)})
 	return b.message(fmt.Sprintf("%s (%s %s)", text, grants(len(items)), inApplications(items)))
-}
-
-// requestAgain adds a button to request again, if some of the items are over.
-func (b *body) requestAgain(r *schema.Request, items []told) {
-	over := []phase{denied, failed, expired, endPassed, withdrawn, ended, removedByHolder, revoked}
-	if slices.ContainsFunc(items, func(i told) bool { return slices.Contains(over, i.phase) }) {
-		b.buttons(BlockAgain, requestAgain(r.ID))
-	}
-}
-
-func requestAgain(number int64) *slack.ButtonBlockElement {
-	return button(ActionAgain, strconv.FormatInt(number, 10), "Request again", slack.StyleDefault)
 }
 
 // reasonRoom is how much of the reasons for denying a message can quote in all.
