@@ -56,13 +56,15 @@ var refusals = map[subject][]refusal{
 	deciding: {
 		say("You can't approve your own request.", schema.ErrOwnRequest),
 		say("You're not an approver for this request. It may have been reassigned.", schema.ErrNotAllowed, schema.ErrNotFound),
-		say("This request has changed since this message was sent, so nothing was recorded. Ask an administrator what changed.", schema.ErrTermsChanged),
+		say("This request has changed since this message was sent, so nothing was recorded. Ask an administrator what changed.",
+			schema.ErrTermsChanged),
 		say("The requested end date has passed.", schema.ErrEndPassed),
 		say("This request was withdrawn.", schema.ErrWithdrawn),
 		say("This is already decided.", schema.ErrDecided, schema.ErrNotOpen),
 	},
 	asking: {
-		say(fmt.Sprintf("%d questions about this request already wait for an answer. Ask again when one is answered.", schema.MaxOpenQuestions), schema.ErrTooMany),
+		say(fmt.Sprintf("%d questions about this request already wait for an answer. Ask again when one is answered.",
+			schema.MaxOpenQuestions), schema.ErrTooMany),
 		say("This request is no longer waiting, so there is nothing to ask.", schema.ErrNotOpen),
 		say("You can't ask about your own request.", schema.ErrOwnRequest),
 	},
@@ -192,7 +194,8 @@ func refusalOfForm(err error) (refusal, bool) {
 	var r refusal
 	switch {
 	case errors.As(err, &gone):
-		r.field, r.text = atGrants, "No longer available: "+listNames(gone.Names)+". Clear these if they still show, and submit again to request the rest."
+		r.field, r.text = atGrants, "No longer available: "+listNames(gone.Names)+
+			". Clear these if they still show, and submit again to request the rest."
 	case errors.As(err, &long) && long.Permanent:
 		r.field, r.text = views.BlockDuration, "These can't be permanent. Choose Temporary: "+listLimits(long.Limited)+"."
 	case errors.As(err, &long):
@@ -206,9 +209,11 @@ func refusalOfForm(err error) (refusal, bool) {
 	case errors.As(err, &noted):
 		r.field, r.text = views.BlockNote, "Enter a note. The policy requires one for "+listNames(noted.Names)+"."
 	case errors.As(err, &over) && over.PerMinute > 0:
-		r.text = fmt.Sprintf("You've made %d requests within a minute, which is the limit. Your form is kept. Submit it again in a minute.", over.PerMinute)
+		r.text = fmt.Sprintf("You've made %d requests within a minute, which is the limit. Your form is kept. Submit it again in a minute.",
+			over.PerMinute)
 	case errors.As(err, &over):
-		r.text = fmt.Sprintf("You have %d open requests, which is the limit. Withdraw some, or submit again when some are decided.", over.Open)
+		r.text = fmt.Sprintf("You have %d open requests, which is the limit. Withdraw some, or submit again when some are decided.",
+			over.Open)
 	default:
 		return refusal{}, false
 	}

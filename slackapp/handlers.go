@@ -134,7 +134,7 @@ var actions = map[string]handler{
 
 	views.ActionWithdraw:     {act: with(person, number, (*app).withdraw), about: ordering, refusedAs: schema.WithdrawalRefused},
 	views.ActionRemoveAccess: {act: with(person, number, (*app).removeAccess), about: ordering, refusedAs: schema.RevocationRefused, listed: true},
-	views.ActionHolders:      {act: with(anyone, none, opens[struct{}](func(string) slack.ModalViewRequest { return views.Holders() })), button: "Review access…"},
+	views.ActionHolders:      {act: with(anyone, none, openHolders), button: "Review access…"},
 	views.ActionHolder:       {act: with(anyone, number, (*app).pickHolder)},
 	views.ActionRevoke:       {act: with(person, number, (*app).askWhyRevoked), about: revoking, refusedAs: schema.RevocationRefused, button: "Revoke…"},
 
@@ -258,5 +258,6 @@ func (a *app) auditRefused(ctx context.Context, h handler, c *click, err error) 
 
 // notTheirs reports whether a user was refused because something is not theirs, or was not offered to them.
 func notTheirs(err error) bool {
-	return errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrNotOffered) || errors.Is(err, schema.ErrNotYours)
+	return errors.Is(err, schema.ErrNotAllowed) || errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrNotOffered) ||
+		errors.Is(err, schema.ErrNotYours)
 }

@@ -10,6 +10,11 @@ import (
 	"accessbot/slackapp/views"
 )
 
+// openHolders opens the modal in which owners and administrators review access.
+func openHolders(*app, context.Context, *click, struct{}) (outcome, error) {
+	return opened(views.Holders()), nil
+}
+
 // pickHolder shows the chosen person's access.
 func (a *app) pickHolder(_ context.Context, c *click, holder int64) (outcome, error) {
 	return outcome{list: &shownList{c.ic.View.ID, views.ListValue(views.ListHolder(holder), 1)}}, nil

@@ -23,7 +23,8 @@ func (a *app) submit(ctx context.Context, c *click, _ struct{}) (outcome, error)
 		return outcome{}, errFormGone
 	case errors.Is(err, schema.ErrNotEvaluated):
 		a.log.Error("evaluate policy failed", "view", c.ic.View.ID, "error", err)
-		a.audit(ctx, schema.Event{Actor: "policy", PersonID: c.person.ID, Action: schema.EvaluationFailed, Alert: true, Details: map[string]any{"why": err.Error()}})
+		a.audit(ctx, schema.Event{Actor: "policy", PersonID: c.person.ID, Action: schema.EvaluationFailed, Alert: true,
+			Details: map[string]any{"why": err.Error()}})
 	}
 	if err != nil {
 		return outcome{}, err
