@@ -27,7 +27,7 @@ type Common struct {
 	SlackAPIURL RootURL `env:"SLACK_API_URL"`
 	// the task queue of all runs
 	TaskQueue string `env:"TEMPORAL_TASK_QUEUE" envDefault:"access-requests"`
-	// whether Temporal shows people's email addresses; `false`: a person is `p<id>`
+	// whether Temporal shows people's names and email addresses; `false`: a person is `p<id>`
 	ShowPeople bool `env:"TEMPORAL_SHOW_PEOPLE" envDefault:"true"`
 	// the time zone of people for whom neither the directory nor Slack has one
 	DefaultTimeZone TimeZone `env:"DEFAULT_TIME_ZONE" envDefault:"UTC"`
