@@ -31,8 +31,8 @@ type CheckClaimResult struct {
 	Holder string // a name, or p<id>
 }
 
-// CheckClaim reports whether a claim is over. A run that was started for one that is not raises an alert, and so does one that was
-// started for the claim of a request.
+// CheckClaim reports whether a claim is over. A run that was started for one that is not raises an alert, and so does one that
+// was started for the claim of a request.
 func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimResult, error) {
 	c, err := schema.ClaimForRun(ctx, a.DB, in.ClaimID)
 	if isNotFound(err) {

@@ -75,8 +75,8 @@ type Recorded struct {
 	Items    int    `db:"items"` // how many it is about
 }
 
-// LatestDecision returns the newest answer by a person about a request: approved, denied or partly approved. ErrNotFound: there is
-// none.
+// LatestDecision returns the newest answer by a person about a request: approved, denied or partly approved. ErrNotFound: there
+// is none.
 func LatestDecision(ctx context.Context, q Queryer, requestID int64) (r Recorded, err error) {
 	err = q.GetContext(ctx, &r, `
 		with latest as (

@@ -62,8 +62,8 @@ func (s *Starter) SignalRequest(ctx context.Context, requestID int64, signal str
 	return nil
 }
 
-// EndClaim starts or signals the run that ends a claim which was revoked: its request's, which may have completed long ago, or one
-// of its own if it was imported.
+// EndClaim starts or signals the run that ends a claim which was revoked: its request's, which may have completed long ago, or
+// one of its own if it was imported.
 func (s *Starter) EndClaim(ctx context.Context, claimID int64) error {
 	c, err := schema.ClaimForRun(ctx, s.DB, claimID)
 	if err != nil {

@@ -35,7 +35,8 @@ func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, id, signal str
 	return nil, nil
 }
 
-func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, options client.StartWorkflowOptions, _ any, _ ...any,
+) (client.WorkflowRun, error) {
 	f.seen = append(f.seen, options.ID+" "+options.StaticSummary)
 	return nil, nil
 }
