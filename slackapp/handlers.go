@@ -134,7 +134,7 @@ var actions = map[string]handler{
 
 	views.ActionWithdraw:     {act: with(person, number, (*app).withdraw), about: ordering, refusedAs: schema.WithdrawalRefused},
 	views.ActionRemoveAccess: {act: with(person, number, (*app).removeAccess), about: ordering, refusedAs: schema.RevocationRefused, listed: true},
-	views.ActionHolders:      {act: with(anyone, none, openHolders), button: "Review access…"},
+	views.ActionHolders:      {act: with(anyone, none, (*app).openHolders), button: "Review access…"},
 	views.ActionHolder:       {act: with(anyone, number, (*app).pickHolder)},
 	views.ActionRevoke:       {act: with(person, number, (*app).askWhyRevoked), about: revoking, refusedAs: schema.RevocationRefused, button: "Revoke…"},
 

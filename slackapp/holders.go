@@ -11,7 +11,7 @@ import (
 )
 
 // openHolders opens the modal in which owners and administrators review access.
-func openHolders(*app, context.Context, *click, struct{}) (outcome, error) {
+func (*app) openHolders(context.Context, *click, struct{}) (outcome, error) {
 	return opened(views.Holders()), nil
 }
 

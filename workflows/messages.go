@@ -79,7 +79,7 @@ func (m *messages) sync(ctx workflow.Context) time.Duration {
 func (m *messages) sleep(ctx workflow.Context, d time.Duration) {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	timer := newTimer(timerCtx, d, "Batch notifications")
+	timer := newTimer(timerCtx, d, "Wait for the next notification")
 	if err := workflow.Await(ctx, func() bool { return m.due || timer.IsReady() }); err == nil {
 		m.requestSync(syncSummary)
 	}

@@ -333,6 +333,7 @@ func basesWords(basis string, n int) string {
 		return "owners of the access grant"
 	case policy.ApplicationOwner, policy.Administrator:
 		return words + "s"
+	default:
+		return words
 	}
-	return words
 }
