@@ -34,7 +34,11 @@ func (s small) hasAccount() bool {
 // problemText returns the text of an item's problem in the audit.
 func (s small) problemText(item int64) string {
 	s.t.Helper()
-	request, err := schema.RequestByID(context.Background(), s.Worker, schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item))
+	request, err := schema.RequestByID(
+		context.Background(),
+		s.Worker,
+		schematest.Value[int64](s.World, `select request_id from request_items where id = $1`, item),
+	)
 	require.NoError(s.t, err)
 	i := slices.IndexFunc(request.Items, func(other schema.Item) bool { return other.ID == item })
 	return words.ProblemForAudit(request.Items[i].Problem, "CRM", "Ann")

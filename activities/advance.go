@@ -162,7 +162,17 @@ func auditWrongRule(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluat
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	return schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.EvaluationMismatched, RequestID: r.ID, Alert: true, Details: map[string]any{"items": items}})
+	return schema.Audit(
+		ctx,
+		tx,
+		schema.Event{
+			Actor:     "worker",
+			Action:    schema.EvaluationMismatched,
+			RequestID: r.ID,
+			Alert:     true,
+			Details:   map[string]any{"items": items},
+		},
+	)
 }
 
 // movedTo are the events of the states that items move on to.
@@ -175,7 +185,12 @@ var movedTo = map[string]schema.AuditAction{
 }
 
 // moveOn moves every item to its decided state, in one statement per state.
-func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request, evaluated schema.Evaluation) (changed bool, err error) {
+func (a *Activities) moveOn(
+	ctx context.Context,
+	tx *sqlx.Tx,
+	r *schema.Request,
+	evaluated schema.Evaluation,
+) (changed bool, err error) {
 	moved := map[string][]int64{}
 	for i, item := range r.Items {
 		if to := a.decidedState(r, item, evaluated); to != item.State {
@@ -187,7 +202,11 @@ func (a *Activities) moveOn(ctx context.Context, tx *sqlx.Tx, r *schema.Request,
 		if err := schema.MoveItems(ctx, tx, ids, to, schema.Problem{}); err != nil {
 			return false, err
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: movedTo[to], RequestID: r.ID, Details: map[string]any{"items": ids}})
+		err := schema.Audit(
+			ctx,
+			tx,
+			schema.Event{Actor: "worker", Action: movedTo[to], RequestID: r.ID, Details: map[string]any{"items": ids}},
+		)
 		if err != nil {
 			return false, err
 		}

@@ -72,7 +72,14 @@ func TestApproval(t *testing.T) {
 		c.Manages(max, ann)
 		crm, wiki, free := c.Application("crm", owen), c.Application("wiki", owen), c.Application("free")
 		entitlements := []int64{
-			c.Entitlement(crm, "reader"), c.Entitlement(crm, "writer"), c.Entitlement(crm, "admin", olga), c.Entitlement(wiki, "reader"), c.Entitlement(free, "reader"),
+			c.Entitlement(
+				crm,
+				"reader",
+			),
+			c.Entitlement(crm, "writer"),
+			c.Entitlement(crm, "admin", olga),
+			c.Entitlement(wiki, "reader"),
+			c.Entitlement(free, "reader"),
 		}
 		asked := c.Request(ann, 0, entitlements...)
 		next := c.advance(asked.ID)
@@ -159,18 +166,33 @@ func TestApproval(t *testing.T) {
 		for i, manager := range []int64{max, mia} {
 			assert.Equal(t, "manager", all[i].Candidates[0].Basis)
 			assert.Equal(t, manager, all[i].Candidates[0].PersonID)
-			assert.JSONEq(t, fmt.Sprintf(`[{"basis": "manager", "person": %d}]`, manager),
-				schematest.Value[string](c.World, `select details ->> 'candidates' from audit_events where action = 'approval.opened' and approval_id = $1`, all[i].ID))
+			assert.JSONEq(
+				t,
+				fmt.Sprintf(`[{"basis": "manager", "person": %d}]`, manager),
+				schematest.Value[string](
+					c.World,
+					`select details ->> 'candidates' from audit_events where action = 'approval.opened' and approval_id = $1`,
+					all[i].ID,
+				),
+			)
 		}
 		assert.Equal(t, []string{"moved", "open"}, []string{all[0].State, all[1].State})
 
 		// The decision stores her basis.
 		terms := schematest.Value[string](c.World, `select request_terms($1)`, asked.ID)
-		m, err := schema.ReserveMessage(context.Background(), c.Worker, schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "approval", ItemIDs: asked.Items, Terms: terms})
+		m, err := schema.ReserveMessage(
+			context.Background(),
+			c.Worker,
+			schema.Message{RequestID: asked.ID, PersonID: mia, Kind: "approval", ItemIDs: asked.Items, Terms: terms},
+		)
 		require.NoError(t, err)
 		_, err = c.SlackApp.Decide(context.Background(), schema.Answer{MessageID: m.ID, PersonID: mia, Terms: terms, Approve: true})
 		require.NoError(t, err)
-		assert.Equal(t, fmt.Sprint("manager ", mia), schematest.Value[string](c.World, `select basis || ' ' || decided_by from decisions`))
+		assert.Equal(
+			t,
+			fmt.Sprint("manager ", mia),
+			schematest.Value[string](c.World, `select basis || ' ' || decided_by from decisions`),
+		)
 		assert.Len(t, c.advance(asked.ID).Grant, 1)
 	})
 
@@ -391,8 +413,10 @@ func TestNextSteps(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		for before, seconds := range map[string]int64{"1 microsecond": 1, "300 milliseconds": 1, "1 second": 1, "1200 milliseconds": 2} {
 			// The clock stands still, as a busy machine could be late.
-			s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select ends_at - interval '` + before + `' from public.access_requests $$`)
+			s.Do(
+				`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
+			as $$ select ends_at - interval '` + before + `' from public.access_requests $$`,
+			)
 			next := s.advance(asked.ID)
 			assert.Equal(t, seconds, next.DueIn, "%s before the end", before)
 			assert.Empty(t, next.Revoke)
@@ -413,7 +437,10 @@ func TestNextSteps(t *testing.T) {
 	t.Run("request stores when its run is due", func(t *testing.T) {
 		s := newSmall(t)
 		dueIn := func() float64 {
-			return schematest.Value[float64](s.World, `select coalesce(extract(epoch from due_at - app_now()), -1)::float8 from access_requests`)
+			return schematest.Value[float64](
+				s.World,
+				`select coalesce(extract(epoch from due_at - app_now()), -1)::float8 from access_requests`,
+			)
 		}
 		s.at("2026-12-01 10:00+00")
 		asked := s.Request(s.ann, 48*time.Hour, s.admin)
@@ -504,7 +531,11 @@ func TestNextSteps(t *testing.T) {
 		assert.Empty(t, advance(decision).Grant)
 		assert.Equal(t, "awaiting_approval", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Alerts(alert))
-		assert.Equal(t, "decision-recorded", schematest.Value[string](s.World, `select details->>'signal' from audit_events where action = $1`, alert))
+		assert.Equal(
+			t,
+			"decision-recorded",
+			schematest.Value[string](s.World, `select details->>'signal' from audit_events where action = $1`, alert),
+		)
 		advance(revocation, withdrawal)
 		assert.Equal(t, 3, s.Alerts(alert))
 		s.decide(s.owen, asked.ID, "approve")

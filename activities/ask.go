@@ -146,7 +146,8 @@ func newApprovals(r *schema.Request, waiting map[int64]schema.Item, covered map[
 // sameApproval reports whether two approvals with the same candidates can be one.
 func sameApproval(a, b *schema.NewApproval) bool {
 	return a.ApplicationID == b.ApplicationID && a.Stage == b.Stage && a.Stages == b.Stages && a.Level == b.Level && a.Since.Equal(b.Since) &&
-		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) && a.ExpiresAt.Equal(b.ExpiresAt)
+		a.RemindAfter == b.RemindAfter && a.EscalateAt.Equal(b.EscalateAt) &&
+		a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
 // askedBefore returns when an item's stage was first asked about, and its escalation level: new candidates get no more time.
@@ -225,7 +226,11 @@ func recordWithoutApprover(ctx context.Context, tx *sqlx.Tx, r *schema.Request, 
 		if problem.Code == schema.NoProblem {
 			continue
 		}
-		if err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.ApprovalUnassigned, Alert: true, RequestID: r.ID, ItemID: item.ID}); err != nil {
+		if err := schema.Audit(
+			ctx,
+			tx,
+			schema.Event{Actor: "worker", Action: schema.ApprovalUnassigned, Alert: true, RequestID: r.ID, ItemID: item.ID},
+		); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,11 @@ func TestInvariants(t *testing.T) {
 		assert.Zero(t, schematest.Value[int](c.World, `
 		select count(*) from request_items i left join claims c on c.item_id = i.id
 		 where (i.state = 'active') <> (c.id is not null and c.ended_at is null and c.revoked_at is null)`))
-		assert.Zero(t, schematest.Value[int](c.World, `select count(*) from claims where source = 'unexpected'`), "all access was granted by us")
+		assert.Zero(
+			t,
+			schematest.Value[int](c.World, `select count(*) from claims where source = 'unexpected'`),
+			"all access was granted by us",
+		)
 		for _, happened := range []schema.AuditAction{schema.AccessGranted, schema.AccessRevoked, schema.AccessKept} {
 			assert.NotZero(t, c.Audited(happened), happened)
 		}
@@ -120,7 +124,9 @@ func (c *company) randomStep(ctx context.Context, owen int64, asked schematest.A
 	case 4:
 		if rand.IntN(6) == 0 {
 			// A connection breaks, and an assignment's lock with it.
-			c.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()) limit 1`)
+			c.Do(
+				`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()) limit 1`,
+			)
 		}
 	case 5, 6, 7, 8:
 		r, err := schema.RequestByID(ctx, c.Worker, asked.ID)

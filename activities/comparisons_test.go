@@ -143,10 +143,20 @@ func TestUnexpectedAccess(t *testing.T) {
 	t.Run("worker makes a claim for it only in an application set to correct", func(t *testing.T) {
 		s := newSmall(t)
 		account := s.Account(s.ann, s.admin)
-		_, err := s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'correction', app_now())`, s.ann, account, s.admin)
+		_, err := s.Worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source, ended_at) values ($1, $2, $3, 'correction', app_now())`,
+			s.ann,
+			account,
+			s.admin,
+		)
 		require.ErrorContains(t, err, "only reported, or a claim explains")
 		s.corrects()
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'correction')`, s.ann, account, s.admin)
+		_, err = s.Worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'correction')`,
+			s.ann,
+			account,
+			s.admin,
+		)
 		require.ErrorContains(t, err, "claims_correction_check", "such a claim is never live")
 	})
 }

@@ -17,7 +17,15 @@ import (
 func (s small) away(who, delegate int64, in, lasts time.Duration) {
 	s.t.Helper()
 	starts := s.Now().Add(in)
-	_, err := s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: who, DelegateID: sql.NullInt64{Int64: delegate, Valid: true}, StartsAt: starts, EndsAt: starts.Add(lasts)})
+	_, err := s.SlackApp.Delegate(
+		context.Background(),
+		schema.Delegation{
+			PersonID:   who,
+			DelegateID: sql.NullInt64{Int64: delegate, Valid: true},
+			StartsAt:   starts,
+			EndsAt:     starts.Add(lasts),
+		},
+	)
 	require.NoError(s.t, err)
 }
 
@@ -59,7 +67,11 @@ func TestDelegation(t *testing.T) {
 		assert.Equal(t, []string{"owen@example.com"}, next.Approvers)
 		s.Shift(3*24*time.Hour + time.Minute)
 		assert.Equal(t, []string{"max@example.com"}, s.advance(asked.ID).Approvers)
-		assert.Error(t, s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", s.approvals(asked.ID)[0].ItemIDs...), "Owen is away and no longer asked")
+		assert.Error(
+			t,
+			s.Decide(s.owen, s.approvals(asked.ID)[0].ID, "approve", s.approvals(asked.ID)[0].ItemIDs...),
+			"Owen is away and no longer asked",
+		)
 	})
 
 	t.Run("approver who returns early is asked again", func(t *testing.T) {
@@ -68,7 +80,10 @@ func TestDelegation(t *testing.T) {
 		s.away(s.owen, max, 0, 5*24*time.Hour)
 		asked := s.Request(s.ann, 0, s.admin)
 		assert.Equal(t, []string{"max@example.com"}, s.advance(asked.ID).Approvers)
-		requests, err := s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: s.owen, StartsAt: s.Now(), EndsAt: s.Now()})
+		requests, err := s.SlackApp.Delegate(
+			context.Background(),
+			schema.Delegation{PersonID: s.owen, StartsAt: s.Now(), EndsAt: s.Now()},
+		)
 		require.NoError(t, err)
 		assert.Equal(t, []int64{asked.ID}, requests)
 		assert.Equal(t, []string{"owen@example.com"}, s.advance(asked.ID).Approvers)
@@ -86,9 +101,25 @@ func TestDelegation(t *testing.T) {
 		s.Do(`update people set status = 'left' where id = $1`, max)
 		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`))
 		assert.Equal(t, []string{"owen@example.com"}, s.advance(asked.ID).Approvers)
-		_, err := s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: s.owen, DelegateID: sql.NullInt64{Int64: max, Valid: true}, StartsAt: s.Now(), EndsAt: s.Now().Add(time.Hour)})
+		_, err := s.SlackApp.Delegate(
+			context.Background(),
+			schema.Delegation{
+				PersonID:   s.owen,
+				DelegateID: sql.NullInt64{Int64: max, Valid: true},
+				StartsAt:   s.Now(),
+				EndsAt:     s.Now().Add(time.Hour),
+			},
+		)
 		require.ErrorIs(t, err, schema.ErrNotActive)
-		_, err = s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: s.owen, DelegateID: sql.NullInt64{Int64: 424242, Valid: true}, StartsAt: s.Now(), EndsAt: s.Now().Add(time.Hour)})
+		_, err = s.SlackApp.Delegate(
+			context.Background(),
+			schema.Delegation{
+				PersonID:   s.owen,
+				DelegateID: sql.NullInt64{Int64: 424242, Valid: true},
+				StartsAt:   s.Now(),
+				EndsAt:     s.Now().Add(time.Hour),
+			},
+		)
 		require.ErrorIs(t, err, schema.ErrNotActive)
 	})
 
@@ -102,7 +133,15 @@ func TestDelegation(t *testing.T) {
 		require.NoError(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
 		b.advance(asked.ID)
 		carl := b.Person("Carl")
-		_, err := b.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: b.owen, DelegateID: sql.NullInt64{Int64: carl, Valid: true}, StartsAt: b.Now(), EndsAt: b.Now().Add(48 * time.Hour)})
+		_, err := b.SlackApp.Delegate(
+			context.Background(),
+			schema.Delegation{
+				PersonID:   b.owen,
+				DelegateID: sql.NullInt64{Int64: carl, Valid: true},
+				StartsAt:   b.Now(),
+				EndsAt:     b.Now().Add(48 * time.Hour),
+			},
+		)
 		require.NoError(t, err)
 		assert.NotContains(t, b.advance(asked.ID).Approvers, "carl@example.com", "Owen has already approved")
 		open = b.open(asked.ID)
@@ -154,7 +193,12 @@ func TestDelegation(t *testing.T) {
 		b.advance(asked.ID)
 		approval, carl := b.open(asked.ID)[0].ID, b.Person("Carl")
 		b.Do(`alter table decisions disable trigger user`)
-		b.Do(`insert into approval_candidates (approval_id, person_id, for_person_id, basis, position) values ($1, $2, $3, 'application owner', 9)`, approval, carl, b.owen)
+		b.Do(
+			`insert into approval_candidates (approval_id, person_id, for_person_id, basis, position) values ($1, $2, $3, 'application owner', 9)`,
+			approval,
+			carl,
+			b.owen,
+		)
 		b.Do(`insert into decisions (item_id, approval_id, decided_by, outcome, basis, policy_version, terms, required_approvals)
 		select $1, $2, p.id, 'approve', 'application owner', r.policy_version, request_terms(r.id), 2 from access_requests r, people p where p.id in ($3, $4)`, asked.Items[0], approval, b.owen, carl)
 		b.Do(`alter table decisions enable trigger user`)

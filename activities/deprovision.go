@@ -49,5 +49,15 @@ func (a *Activities) CheckClaim(ctx context.Context, in ClaimInput) (CheckClaimR
 	if c.State != "" && !c.RequestID.Valid {
 		return result, nil
 	}
-	return result, schema.Audit(ctx, a.DB, schema.Event{Actor: "worker", Action: schema.DeprovisioningRefused, Alert: true, ClaimID: in.ClaimID, RequestID: c.RequestID.Int64})
+	return result, schema.Audit(
+		ctx,
+		a.DB,
+		schema.Event{
+			Actor:     "worker",
+			Action:    schema.DeprovisioningRefused,
+			Alert:     true,
+			ClaimID:   in.ClaimID,
+			RequestID: c.RequestID.Int64,
+		},
+	)
 }

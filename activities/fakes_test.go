@@ -36,7 +36,12 @@ type fault struct {
 }
 
 func newFakeTarget() *fakeTarget {
-	return &fakeTarget{held: map[connector.Assignment]bool{}, out: map[connector.Assignment]bool{}, faults: map[string][]fault{}, calls: map[string]int{}}
+	return &fakeTarget{
+		held:   map[connector.Assignment]bool{},
+		out:    map[connector.Assignment]bool{},
+		faults: map[string][]fault{},
+		calls:  map[string]int{},
+	}
 }
 
 // next adds a fault to the next calls of an operation (read, grant, revoke, create, list).

@@ -42,7 +42,10 @@ func (s manualTasks) noOpenTask() {
 }
 
 func (s manualTasks) answer(task, person int64, done bool, reason string) error {
-	_, err := s.SlackApp.AnswerTask(context.Background(), schema.TaskAnswer{TaskID: task, PersonID: person, Done: done, Reason: reason})
+	_, err := s.SlackApp.AnswerTask(
+		context.Background(),
+		schema.TaskAnswer{TaskID: task, PersonID: person, Done: done, Reason: reason},
+	)
 	return err
 }
 
@@ -54,7 +57,11 @@ func TestManualTask(t *testing.T) {
 		require.NoError(t, s.grant(item))
 		assert.Equal(t, "provisioning", s.State(item))
 		assert.Equal(t, "manual_task", s.problem(item))
-		assert.JSONEq(t, `{"people": ["Owen"]}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, item))
+		assert.JSONEq(
+			t,
+			`{"people": ["Owen"]}`,
+			schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, item),
+		)
 		toGrant, task := s.task()
 		assert.True(t, toGrant)
 		s.Shift(2 * time.Minute)
@@ -87,7 +94,11 @@ func TestManualTask(t *testing.T) {
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "failed", s.State(asked.Items[0]))
 		assert.Equal(t, "owner_refused", s.problem(asked.Items[0]))
-		assert.JSONEq(t, `{"reason": "no licences left"}`, schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, asked.Items[0]))
+		assert.JSONEq(
+			t,
+			`{"reason": "no licences left"}`,
+			schematest.Value[string](s.World, `select problem_details from request_items where id = $1`, asked.Items[0]),
+		)
 		s.noOpenTask()
 
 		s.Shift(time.Minute)

@@ -81,7 +81,12 @@ func newMonth(t testing.TB, r *rapid.T) *month {
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() { server.Close(); web.Close() })
 	m.slack = slacksim.Dial(web.URL)
-	m.outbox = &outbox.Outbox{DB: c.Worker, Log: c.do.Log, DefaultTimeZone: time.UTC, Slack: slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/"))}
+	m.outbox = &outbox.Outbox{
+		DB:              c.Worker,
+		Log:             c.do.Log,
+		DefaultTimeZone: time.UTC,
+		Slack:           slack.New("xoxb-test", slack.OptionAPIURL(web.URL+"/api/")),
+	}
 	return m
 }
 
@@ -216,7 +221,10 @@ func (m *month) assignment(person, entitlement int64) connector.Assignment {
 }
 
 func (m *month) timePasses(*rapid.T) {
-	m.Shift(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Minute, 3 * time.Minute, 3 * time.Minute, 12 * time.Minute, 70 * time.Minute, 5 * 24 * time.Hour}).Draw(m.r, "for"))
+	m.Shift(
+		rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Minute, 3 * time.Minute, 3 * time.Minute, 12 * time.Minute, 70 * time.Minute, 5 * 24 * time.Hour}).
+			Draw(m.r, "for"),
+	)
 }
 
 // crash stops a worker while it reconciles, before or after the target changed. Its locks end with its connections.
@@ -246,14 +254,28 @@ func (m *month) crash(*rapid.T) {
 func (m *month) targetFails(*rapid.T) {
 	target := m.target(fmt.Sprintf("APP%d", rapid.IntRange(0, 1).Draw(m.r, "target")))
 	kind := rapid.SampledFrom([]string{"nothing", "lost", "lost", "refused"}).Draw(m.r, "how")
-	faults := map[string]func(context.Context, func()) error{"nothing": doesNothing, "lost": lostAnswer, "refused": refusesConnection}
+	faults := map[string]func(context.Context, func()) error{
+		"nothing": doesNothing,
+		"lost":    lostAnswer,
+		"refused": refusesConnection,
+	}
 	for range rapid.IntRange(1, 3).Draw(m.r, "times") {
 		target.next(rapid.SampledFrom([]string{"grant", "revoke"}).Draw(m.r, "at"), faults[kind])
 	}
 }
 
 func (m *month) slackFails(*rapid.T) {
-	require.NoError(m.r, m.slack.Break(slacksim.Fault{Method: rapid.SampledFrom([]string{"chat.postMessage", "chat.update"}).Draw(m.r, "at"), Kind: "status", Status: 503, Times: 2}))
+	require.NoError(
+		m.r,
+		m.slack.Break(
+			slacksim.Fault{
+				Method: rapid.SampledFrom([]string{"chat.postMessage", "chat.update"}).Draw(m.r, "at"),
+				Kind:   "status",
+				Status: 503,
+				Times:  2,
+			},
+		),
+	)
 }
 
 func (m *month) sweep(*rapid.T) {
@@ -328,7 +350,13 @@ func (m *month) rest() {
 		require.NoError(m.r, err)
 	}
 	require.Equal(m.r, before, m.sentMessages(), "I5: every message matches the database, so nothing is sent")
-	require.Zero(m.r, schematest.Value[int](m.World, `select count(*) from request_items where state not in ('active', 'ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed', 'awaiting_approval')`))
+	require.Zero(
+		m.r,
+		schematest.Value[int](
+			m.World,
+			`select count(*) from request_items where state not in ('active', 'ended', 'revoked', 'denied', 'withdrawn', 'expired', 'failed', 'awaiting_approval')`,
+		),
+	)
 }
 
 // sentMessages counts the messages posted or edited so far.
@@ -364,11 +392,27 @@ func play(t *testing.T, months, requests int) (all totals) {
 		m := newMonth(one, r)
 		for len(m.requests) < requests {
 			r.Repeat(map[string]func(*rapid.T){
-				"ask": m.ask, "ask too": m.ask, "ask as well": m.ask, "decide": m.decide, "decide too": m.decide, "decide as well": m.decide, "decide more": m.decide,
-				"run": m.run, "run too": m.run, "run more": m.run, "run as well": m.run,
-				"withdraw": m.withdraw, "remove": m.removeAccess, "leave": m.leave, "import": m.imports, "time passes": m.timePasses,
-				"crash": m.crash, "target fails": m.targetFails, "slack fails": m.slackFails, "sweep": m.sweep,
-				"": m.checkInvariants,
+				"ask":            m.ask,
+				"ask too":        m.ask,
+				"ask as well":    m.ask,
+				"decide":         m.decide,
+				"decide too":     m.decide,
+				"decide as well": m.decide,
+				"decide more":    m.decide,
+				"run":            m.run,
+				"run too":        m.run,
+				"run more":       m.run,
+				"run as well":    m.run,
+				"withdraw":       m.withdraw,
+				"remove":         m.removeAccess,
+				"leave":          m.leave,
+				"import":         m.imports,
+				"time passes":    m.timePasses,
+				"crash":          m.crash,
+				"target fails":   m.targetFails,
+				"slack fails":    m.slackFails,
+				"sweep":          m.sweep,
+				"":               m.checkInvariants,
 			})
 		}
 		m.rest()

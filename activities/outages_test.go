@@ -114,7 +114,11 @@ func TestOutage(t *testing.T) {
 			require.NoError(t, s.grant(asked.Items[0]), "after one more read of the target")
 			assert.Equal(t, "failed", s.State(asked.Items[0]))
 			assert.Equal(t, "not_set_up_in_time", s.problem(asked.Items[0]))
-			assert.JSONEq(t, `{"cause": "target_unavailable"}`, schematest.Value[string](s.World, `select problem_details from request_items`))
+			assert.JSONEq(
+				t,
+				`{"cause": "target_unavailable"}`,
+				schematest.Value[string](s.World, `select problem_details from request_items`),
+			)
 			assert.True(t, s.advance(asked.ID).Complete)
 		})
 		t.Run("access that the last attempt finds is active", func(t *testing.T) {
@@ -191,7 +195,11 @@ func TestOutage(t *testing.T) {
 			before := s.advance(asked[0].ID).Retry
 			require.NoError(t, s.SlackApp.OrderRetry(ctx, asked[0].ID, olga))
 			assert.Equal(t, 1, s.Audited(schema.RetryOrdered))
-			assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests where id = $1`, asked[0].ID), "so that the sweep signals the run")
+			assert.True(
+				t,
+				schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests where id = $1`, asked[0].ID),
+				"so that the sweep signals the run",
+			)
 			next := s.advance(asked[0].ID)
 			assert.Greater(t, next.Retry, before)
 			assert.Equal(t, next, s.advance(asked[0].ID), "a second call returns the same")
@@ -217,7 +225,12 @@ func TestOutage(t *testing.T) {
 		s := newSmall(t)
 		asked := s.approved(0)
 		for _, code := range schema.ProblemCodes {
-			_, err := s.Worker.NoteProblem(context.Background(), asked.Items[0], schema.Problem{Code: code, Details: schema.ProblemDetails{People: []string{"Owen"}}}, time.Hour)
+			_, err := s.Worker.NoteProblem(
+				context.Background(),
+				asked.Items[0],
+				schema.Problem{Code: code, Details: schema.ProblemDetails{People: []string{"Owen"}}},
+				time.Hour,
+			)
 			require.NoError(t, err, code)
 			r, err := schema.RequestByID(context.Background(), s.Worker, asked.ID)
 			require.NoError(t, err)

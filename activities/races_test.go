@@ -45,7 +45,12 @@ func TestConcurrency(t *testing.T) {
 		require.NoError(t, withdrawal.Get(&withdrawing, `select pg_backend_pid()`))
 		require.NoError(t, hold.Rollback())
 		require.Eventually(t, func() bool {
-			return s.State(old.Items[0]) == "active" || schematest.Value[bool](s.World, `select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))`, withdrawing)
+			return s.State(old.Items[0]) == "active" ||
+				schematest.Value[bool](
+					s.World,
+					`select exists (select from pg_stat_activity where $1 = any(pg_blocking_pids(pid)))`,
+					withdrawing,
+				)
 		}, 10*time.Second, 5*time.Millisecond)
 		require.NoError(t, withdrawal.Commit())
 		require.NoError(t, <-done)
@@ -79,12 +84,16 @@ func TestConcurrency(t *testing.T) {
 			item := asked.Items[0]
 			// Every call of app_now is a minute later.
 			s.Do(`create sequence looks; grant usage on sequence looks to public`)
-			s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 minute' $$`)
+			s.Do(
+				`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
+			as $$ select clock_timestamp() + (select shift from public.clock) + nextval('public.looks') * interval '1 minute' $$`,
+			)
 			err := s.grant(item)
 			s.Do(`update clock set shift = shift + nextval('looks') * interval '1 minute'`)
-			s.Do(`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
-			as $$ select clock_timestamp() + (select shift from public.clock) $$`)
+			s.Do(
+				`create or replace function app_now() returns timestamptz language sql stable security definer set search_path = pg_catalog, public, pg_temp
+			as $$ select clock_timestamp() + (select shift from public.clock) $$`,
+			)
 			s.Do(`drop sequence looks`)
 			if err != nil {
 				require.ErrorContains(t, err, schema.ErrNoProof.Error(), "the end passed while the claim was recorded")
@@ -115,7 +124,11 @@ func TestConcurrency(t *testing.T) {
 			})
 		}
 		group.Wait()
-		assert.Empty(t, schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]), "being busy is not a problem")
+		assert.Empty(
+			t,
+			schematest.Value[string](s.World, `select problem from request_items where id = $1`, asked.Items[0]),
+			"being busy is not a problem",
+		)
 		close(slow.release)
 		require.NoError(t, <-first)
 		assert.Equal(t, 1, s.target.called("grant"))
@@ -133,7 +146,10 @@ func TestConcurrency(t *testing.T) {
 			cancel()
 		}
 		require.Eventually(t, func() bool {
-			return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`) == 0
+			return schematest.Value[int](
+				s.World,
+				`select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+			) == 0
 		}, 10*time.Second, 5*time.Millisecond)
 		require.NoError(t, s.reconcile(asked.Items[0]))
 		assert.True(t, s.held())
@@ -176,7 +192,10 @@ func TestConcurrency(t *testing.T) {
 
 // waitingForLock counts the sessions of this database that wait for a lock.
 func (c *company) waitingForLock() int {
-	return schematest.Value[int](c.World, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+	return schematest.Value[int](
+		c.World,
+		`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+	)
 }
 
 func (c *company) waitForLock() {

@@ -27,7 +27,10 @@ func TestClaim(t *testing.T) {
 		assert.True(t, s.held())
 		assert.Equal(t, "ended", s.State(first.Items[0]))
 		assert.Equal(t, 1, s.Audited(schema.AccessKept))
-		assert.False(t, schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])))
+		assert.False(
+			t,
+			schematest.Value[bool](s.World, `select removed_at is not null from claims where id = $1`, s.Claim(first.Items[0])),
+		)
 		s.Shift(2 * time.Hour)
 		require.NoError(t, s.revoke(s.Claim(second.Items[0])))
 		assert.False(t, s.held())
@@ -110,8 +113,16 @@ func TestClaim(t *testing.T) {
 		asked := s.approved(time.Hour)
 		require.NoError(t, s.grant(asked.Items[0]))
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600))
-		summary, err := directory.Import(context.Background(), s.As(t, "accessbot_directory"), dir, directory.Options{Connectors: map[string]int{"fake": 0}})
+		require.NoError(
+			t,
+			os.WriteFile(filepath.Join(dir, "grants.csv"), []byte("email,application,key\nann@example.com,crm,admin\n"), 0o600),
+		)
+		summary, err := directory.Import(
+			context.Background(),
+			s.As(t, "accessbot_directory"),
+			dir,
+			directory.Options{Connectors: map[string]int{"fake": 0}},
+		)
 		require.NoError(t, err)
 		assert.Equal(t, 1, summary.Skipped)
 		s.Shift(time.Hour)

@@ -72,7 +72,14 @@ func TestReconciliation(t *testing.T) {
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
 		assert.Equal(t, "ended", s.State(asked.Items[0]))
-		assert.True(t, schematest.Value[bool](s.World, `select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`, claim))
+		assert.True(
+			t,
+			schematest.Value[bool](
+				s.World,
+				`select ended_at is not null and removed_at is not null and due_at is null from claims where id = $1`,
+				claim,
+			),
+		)
 		assert.Equal(t, 1, s.Audited(schema.AccessGranted))
 		assert.Equal(t, 1, s.Audited(schema.AccessRevoked))
 	})
@@ -161,7 +168,12 @@ func TestReconciliation(t *testing.T) {
 		assert.Empty(t, s.problem(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
 		assert.Zero(t, s.Claims(s.ann, s.admin, "unexpected"), "access that we granted is not unexpected")
-		assert.Equal(t, 1, s.target.called("grant"), "existing access is not granted again, as some targets would send a second invitation")
+		assert.Equal(
+			t,
+			1,
+			s.target.called("grant"),
+			"existing access is not granted again, as some targets would send a second invitation",
+		)
 	})
 
 	t.Run("revocation whose answer was lost is repeated safely", func(t *testing.T) {
@@ -200,7 +212,15 @@ func TestReconciliation(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.grant(asked.Items[0]) }()
 		<-crash.reached
-		assert.True(t, schematest.Value[bool](s.World, `select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`, asked.Items[0]), "the end is scheduled before the first change")
+		assert.True(
+			t,
+			schematest.Value[bool](
+				s.World,
+				`select due_at = ends_at + interval '2 minutes' from claims where item_id = $1`,
+				asked.Items[0],
+			),
+			"the end is scheduled before the first change",
+		)
 		// The worker's connection breaks, and the lock with it. The target still makes the change.
 		assert.Equal(t, 1, schematest.Value[int](s.World, `
 		select count(*) from (select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())) t`))
@@ -209,7 +229,11 @@ func TestReconciliation(t *testing.T) {
 		claim := s.Claim(asked.Items[0])
 		assert.True(t, s.held())
 		assert.Equal(t, "provisioning", s.State(asked.Items[0]))
-		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim), "the sweep reconciles it at once")
+		assert.True(
+			t,
+			schematest.Value[bool](s.World, `select due_at <= app_now() from claims where id = $1`, claim),
+			"the sweep reconciles it at once",
+		)
 		require.NoError(t, s.grant(asked.Items[0]))
 		assert.Equal(t, "active", s.State(asked.Items[0]))
 		assert.Equal(t, 1, s.Claims(s.ann, s.admin, "request"))
@@ -229,7 +253,9 @@ func TestReconciliation(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.grant(asked.Items[0]) }()
 		<-late.reached
-		s.Do(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)
+		s.Do(
+			`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+		)
 		// Meanwhile another attempt grants it, the holder removes it, and it is revoked.
 		require.NoError(t, s.grant(asked.Items[0]))
 		claim := s.Claim(asked.Items[0])
@@ -314,10 +340,20 @@ func TestReconciliation(t *testing.T) {
 		}
 		_, err := s.Worker.Exec(replaceID(`update claims set ends_at = ends_at + interval '1 day' where id = $1`, claim))
 		assert.ErrorContains(t, err, "permission denied")
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'imported')`, s.ann, s.Account(s.ann, s.admin), s.admin)
+		_, err = s.Worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'imported')`,
+			s.ann,
+			s.Account(s.ann, s.admin),
+			s.admin,
+		)
 		assert.ErrorContains(t, err, "may not make claims of source imported")
-		_, err = s.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, item_id) values ($1, $2, $3, 'request', $4)`,
-			s.ann, s.Account(s.ann, s.admin), s.admin, sql.NullInt64{Int64: asked.Items[0], Valid: true})
+		_, err = s.Worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source, item_id) values ($1, $2, $3, 'request', $4)`,
+			s.ann,
+			s.Account(s.ann, s.admin),
+			s.admin,
+			sql.NullInt64{Int64: asked.Items[0], Valid: true},
+		)
 		assert.Error(t, err)
 	})
 }
@@ -326,7 +362,10 @@ func TestReconciliation(t *testing.T) {
 func (s small) refusals() []string {
 	s.t.Helper()
 	refusals := []string{}
-	require.NoError(s.t, s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'provisioning.refused'`))
+	require.NoError(
+		s.t,
+		s.Select(&refusals, `select details->>'problem' from audit_events where alert and action = 'provisioning.refused'`),
+	)
 	return refusals
 }
 

@@ -59,7 +59,12 @@ func TestReminders(t *testing.T) {
 			}()
 		}
 		require.Eventually(t, func() bool {
-			return schematest.Value[int](s.World, `select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == len(requests)
+			return schematest.Value[int](
+				s.World,
+				`select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`,
+			) == len(
+				requests,
+			)
 		}, 10*time.Second, 10*time.Millisecond, "all requests want to remind")
 		require.NoError(t, first.Rollback())
 		for range requests {

@@ -41,7 +41,17 @@ func auditSignals(ctx context.Context, tx *sqlx.Tx, r *schema.Request, signals [
 		if !ok || slices.ContainsFunc(r.Items, isRecorded) {
 			continue
 		}
-		err := schema.Audit(ctx, tx, schema.Event{Actor: "worker", Action: schema.SignalUnconfirmed, Alert: true, RequestID: r.ID, Details: map[string]any{"signal": signal.Name}})
+		err := schema.Audit(
+			ctx,
+			tx,
+			schema.Event{
+				Actor:     "worker",
+				Action:    schema.SignalUnconfirmed,
+				Alert:     true,
+				RequestID: r.ID,
+				Details:   map[string]any{"signal": signal.Name},
+			},
+		)
 		if err != nil {
 			return err
 		}

@@ -113,8 +113,17 @@ func TestStages(t *testing.T) {
 		open := b.open(asked.ID)
 		require.Len(t, open, 1)
 		assert.Equal(t, [3]int{2, 2, 2}, [3]int{open[0].Stage, open[0].Stages, open[0].RequiredApprovals})
-		assert.Equal(t, [2]time.Time{before.Since, before.ExpiresAt.Time}, [2]time.Time{open[0].Since, open[0].ExpiresAt.Time}, "the new approval gets no more time")
-		assert.Error(t, b.Decide(b.owen, before.ID, "approve", asked.Items...), "a person who left cannot decide, with the old copy either")
+		assert.Equal(
+			t,
+			[2]time.Time{before.Since, before.ExpiresAt.Time},
+			[2]time.Time{open[0].Since, open[0].ExpiresAt.Time},
+			"the new approval gets no more time",
+		)
+		assert.Error(
+			t,
+			b.Decide(b.owen, before.ID, "approve", asked.Items...),
+			"a person who left cannot decide, with the old copy either",
+		)
 		assert.Error(t, b.Decide(b.owen, open[0].ID, "approve", asked.Items...))
 
 		// Only one of the two required owners is left, so an administrator is asked too.
@@ -174,7 +183,13 @@ func TestStages(t *testing.T) {
 		asked := b.Request(b.ann, 0, b.admin)
 		b.advance(asked.ID)
 		b.decide(b.max, asked.ID, "approve")
-		_, err := b.do.Advance(context.Background(), activities.AdvanceInput{RequestID: asked.ID, Signals: []activities.Signal{{Name: "decision-recorded", Says: activities.DecisionRecorded}}})
+		_, err := b.do.Advance(
+			context.Background(),
+			activities.AdvanceInput{
+				RequestID: asked.ID,
+				Signals:   []activities.Signal{{Name: "decision-recorded", Says: activities.DecisionRecorded}},
+			},
+		)
 		require.NoError(t, err)
 		assert.Zero(t, b.Alerts(schema.SignalUnconfirmed), "the decision is recorded")
 	})
@@ -344,7 +359,10 @@ func TestPolicyProof(t *testing.T) {
 		require.NoError(t, b.grant(asked.Items[0]))
 		assert.Equal(t, "failed", b.State(asked.Items[0]))
 		assert.Zero(t, b.Claim(asked.Items[0]))
-		assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`))
+		assert.Positive(
+			t,
+			schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`),
+		)
 	})
 
 	t.Run("rule other than the policy's raises an alert", func(t *testing.T) {
@@ -357,7 +375,12 @@ func TestPolicyProof(t *testing.T) {
 		with r as (insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key, policy_version)
 		           select 'forged', $1, 'custom', 'UTC', 'project', max(version) from policies returning id)
 		select id from r`, b.olga))
-		_, err := b.SlackApp.Exec(`insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 2)`, forged, b.admin, b.Account(b.olga, b.admin))
+		_, err := b.SlackApp.Exec(
+			`insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 2)`,
+			forged,
+			b.admin,
+			b.Account(b.olga, b.admin),
+		)
 		require.NoError(t, err)
 		b.advance(forged)
 		b.advance(forged)
@@ -382,7 +405,10 @@ func TestPolicyProof(t *testing.T) {
 				require.NoError(t, b.grant(asked.Items[0]))
 				assert.Equal(t, "failed", b.State(asked.Items[0]))
 				assert.Zero(t, b.Claim(asked.Items[0]))
-				assert.Positive(t, schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`))
+				assert.Positive(
+					t,
+					schematest.Value[int](b.World, `select count(*) from audit_events where action = 'provisioning.refused' and alert`),
+				)
 			})
 		}
 	})
@@ -404,7 +430,16 @@ rules:
 		err := b.SlackApp.Get(&forged, fmt.Sprintf(ask, ", created_at", ", now() + interval '10 years' - interval '4 hours'"), b.ann)
 		require.ErrorContains(t, err, "permission denied", "the database sets created_at")
 		require.NoError(t, b.SlackApp.Get(&forged, fmt.Sprintf(ask, "", ""), b.ann))
-		require.NoError(t, b.SlackApp.Get(&item, `insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 1) returning id`, forged, b.admin, b.Account(b.ann, b.admin)))
+		require.NoError(
+			t,
+			b.SlackApp.Get(
+				&item,
+				`insert into request_items (request_id, entitlement_id, account_id, rule) values ($1, $2, $3, 1) returning id`,
+				forged,
+				b.admin,
+				b.Account(b.ann, b.admin),
+			),
+		)
 		_, err = b.SlackApp.Exec(`insert into decisions (item_id, outcome, basis, policy_version, terms, ends_at)
 		select $1, 'approve', 'Short', policy_version, request_terms(id), ends_at from access_requests where id = $2`, item, forged)
 		require.NoError(t, err)

@@ -62,7 +62,16 @@ func TestTarget(t *testing.T) {
 		s.target.repair()
 		require.NoError(t, s.revoke(claim))
 		assert.False(t, s.held())
-		assert.Greater(t, schematest.Value[float64](s.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked' and claim_id = $1`, claim), 23*3600.0, "its lateness is reported")
+		assert.Greater(
+			t,
+			schematest.Value[float64](
+				s.World,
+				`select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked' and claim_id = $1`,
+				claim,
+			),
+			23*3600.0,
+			"its lateness is reported",
+		)
 	})
 
 	t.Run("object that is gone counts as revoked", func(t *testing.T) {
@@ -196,7 +205,13 @@ func TestTarget(t *testing.T) {
 			}
 			return n
 		}
-		require.Eventually(t, func() bool { return reads() >= 4 && pool.Stats().InUse <= 4 }, 10*time.Second, time.Millisecond, "four reads are waiting")
+		require.Eventually(
+			t,
+			func() bool { return reads() >= 4 && pool.Stats().InUse <= 4 },
+			10*time.Second,
+			time.Millisecond,
+			"four reads are waiting",
+		)
 		quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		for range 20 {

@@ -26,7 +26,11 @@ func TestSlackAddress(t *testing.T) {
 			return a.UserID.String
 		}
 		for user, person := range map[string]int64{"UIMPOSTOR": owen, "UOTHER": olga} {
-			_, err := w.SlackApp.Exec(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', $1, $2, 'confirmed e-mail')`, user, person)
+			_, err := w.SlackApp.Exec(
+				`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', $1, $2, 'confirmed e-mail')`,
+				user,
+				person,
+			)
 			require.NoError(t, err)
 		}
 		assert.Equal(t, "UIMPOSTOR", address(owen))

@@ -36,9 +36,12 @@ func TestAuditActions(t *testing.T) {
 	})
 
 	t.Run("no code writes an action or a detail key as text of its own", func(t *testing.T) {
-		files, err := exec.CommandContext(t.Context(), "git", "-C", "..", "ls-files", "*.go", ":!*_test.go", ":!activities/connector").Output()
+		files, err := exec.CommandContext(t.Context(), "git", "-C", "..", "ls-files", "*.go", ":!*_test.go", ":!activities/connector").
+			Output()
 		require.NoError(t, err)
-		literal := regexp.MustCompile(`Event\{[^}]*Action:\s*"|'(?:import|worker|sweep|slackapp|person|policy)', (?:[a-z_$0-9]+, )?'[a-z]`)
+		literal := regexp.MustCompile(
+			`Event\{[^}]*Action:\s*"|'(?:import|worker|sweep|slackapp|person|policy)', (?:[a-z_$0-9]+, )?'[a-z]`,
+		)
 		keys := regexp.MustCompile(`Details: map\[string\]any\{([^}]*)\}`)
 		key := regexp.MustCompile(`"([^"]*)":`)
 		for _, name := range strings.Fields(string(files)) {

@@ -12,37 +12,37 @@ import (
 
 // AuditedItem is one row of the export. docs/audit.md explains each field.
 type AuditedItem struct {
-	Number               *int64            `json:"number" db:"number"`     // from 1 without gaps; null: not sealed yet, or not in the audit
-	Sequence             *int64            `json:"sequence" db:"sequence"` // of the submission
-	Audit                string            `json:"audit" db:"audit"`       // sealed, not sealed yet, or missing
-	Request              *int64            `json:"request" db:"request"`
-	Item                 int64             `json:"item" db:"item"`
-	State                string            `json:"state" db:"state"` // "missing": only the audit has it
-	SubmittedAt          *time.Time        `json:"submitted_at" db:"submitted_at"`
-	Requester            string            `json:"requester" db:"requester"`         // e-mail
-	SubmittedBy          string            `json:"submitted_by" db:"submitted_by"`   // e-mail of the submitter; empty: the requester
-	SubmittedFor         string            `json:"submitted_for" db:"submitted_for"` // e-mail of the account's holder
-	Application          string            `json:"application" db:"application"`     // slug
-	Entitlement          string            `json:"entitlement" db:"entitlement"`     // key
-	Account              string            `json:"account" db:"account"`
-	Risk                 string            `json:"risk" db:"risk"`
-	Reason               string            `json:"reason" db:"reason"`
-	Note                 string            `json:"note" db:"note"`
-	AskedUntil           *time.Time        `json:"asked_until" db:"asked_until"` // null: permanently
-	Decisions            []AuditedDecision `json:"decisions" db:"-"`             // in their order
-	DecidedBeforeGranted *bool             `json:"decided_before_granted" db:"decided_before_granted"`
-	GrantedAt            *time.Time        `json:"granted_at" db:"granted_at"`
-	DueEnd               *time.Time        `json:"due_end" db:"due_end"`
-	RealEnd              *time.Time        `json:"real_end" db:"real_end"`
-	LatenessSeconds      *float64          `json:"lateness_seconds" db:"lateness_seconds"`
-	EndReason            string            `json:"end_reason" db:"end_reason"`
+	Number               *int64            `json:"number"                  db:"number"`   // from 1 without gaps; null: not sealed yet, or not in the audit
+	Sequence             *int64            `json:"sequence"                db:"sequence"` // of the submission
+	Audit                string            `json:"audit"                   db:"audit"`    // sealed, not sealed yet, or missing
+	Request              *int64            `json:"request"                 db:"request"`
+	Item                 int64             `json:"item"                    db:"item"`
+	State                string            `json:"state"                   db:"state"` // "missing": only the audit has it
+	SubmittedAt          *time.Time        `json:"submitted_at"            db:"submitted_at"`
+	Requester            string            `json:"requester"               db:"requester"`     // e-mail
+	SubmittedBy          string            `json:"submitted_by"            db:"submitted_by"`  // e-mail of the submitter; empty: the requester
+	SubmittedFor         string            `json:"submitted_for"           db:"submitted_for"` // e-mail of the account's holder
+	Application          string            `json:"application"             db:"application"`   // slug
+	Entitlement          string            `json:"entitlement"             db:"entitlement"`   // key
+	Account              string            `json:"account"                 db:"account"`
+	Risk                 string            `json:"risk"                    db:"risk"`
+	Reason               string            `json:"reason"                  db:"reason"`
+	Note                 string            `json:"note"                    db:"note"`
+	AskedUntil           *time.Time        `json:"asked_until"             db:"asked_until"` // null: permanently
+	Decisions            []AuditedDecision `json:"decisions"               db:"-"`           // in their order
+	DecidedBeforeGranted *bool             `json:"decided_before_granted"  db:"decided_before_granted"`
+	GrantedAt            *time.Time        `json:"granted_at"              db:"granted_at"`
+	DueEnd               *time.Time        `json:"due_end"                 db:"due_end"`
+	RealEnd              *time.Time        `json:"real_end"                db:"real_end"`
+	LatenessSeconds      *float64          `json:"lateness_seconds"        db:"lateness_seconds"`
+	EndReason            string            `json:"end_reason"              db:"end_reason"`
 	KeptForAnother       bool              `json:"kept_for_another_reason" db:"kept_for_another"`
-	UnexpectedBefore     bool              `json:"unexpected_before" db:"unexpected_before"`
-	StopKind             string            `json:"stop_kind" db:"stop_kind"`
-	StoppedBy            string            `json:"stopped_by" db:"stopped_by"` // e-mail; empty: no one pressed anything
-	StopReason           string            `json:"stop_reason" db:"stop_reason"`
-	Problem              ProblemCode       `json:"problem" db:"problem"`
-	ProblemDetails       ProblemDetails    `json:"problem_details" db:"problem_details"`
+	UnexpectedBefore     bool              `json:"unexpected_before"       db:"unexpected_before"`
+	StopKind             string            `json:"stop_kind"               db:"stop_kind"`
+	StoppedBy            string            `json:"stopped_by"              db:"stopped_by"` // e-mail; empty: no one pressed anything
+	StopReason           string            `json:"stop_reason"             db:"stop_reason"`
+	Problem              ProblemCode       `json:"problem"                 db:"problem"`
+	ProblemDetails       ProblemDetails    `json:"problem_details"         db:"problem_details"`
 }
 
 // AuditedDecision is one of an item's decisions.

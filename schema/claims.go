@@ -126,7 +126,11 @@ func HeldLonger(ctx context.Context, q Queryer, requestID int64) ([]int64, error
 
 // EndingSoonContent returns the request and the entitlements of an "ending soon" message to its reader; ErrNotFound to anyone
 // else.
-func EndingSoonContent(ctx context.Context, q Queryer, messageID, readerID int64) (requestID int64, entitlements []int64, err error) {
+func EndingSoonContent(
+	ctx context.Context,
+	q Queryer,
+	messageID, readerID int64,
+) (requestID int64, entitlements []int64, err error) {
 	var named []struct {
 		RequestID     int64 `db:"request_id"`
 		EntitlementID int64 `db:"entitlement_id"`

@@ -43,7 +43,11 @@ func (a asking) copyFor(person int64, items ...int64) schema.Answer {
 	a.t.Helper()
 	ctx := context.Background()
 	terms := schematest.Value[string](a.World, `select request_terms($1)`, a.asked.ID)
-	m, err := schema.ReserveMessage(ctx, a.Worker, schema.Message{RequestID: a.asked.ID, PersonID: person, Kind: "approval", ItemIDs: items, Terms: terms})
+	m, err := schema.ReserveMessage(
+		ctx,
+		a.Worker,
+		schema.Message{RequestID: a.asked.ID, PersonID: person, Kind: "approval", ItemIDs: items, Terms: terms},
+	)
 	require.NoError(a.t, err)
 	return schema.Answer{MessageID: m.ID, PersonID: person, Terms: terms, Approve: true}
 }
@@ -83,7 +87,11 @@ func TestDecision(t *testing.T) {
 			assert.Equal(t, decided.Request.EndsAt, i.Decision.EndsAt)
 		}
 		assert.Equal(t, 1, a.Audited(schema.DecisionRecorded))
-		assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests`), "the request is due at once")
+		assert.True(
+			t,
+			schematest.Value[bool](a.World, `select due_at <= app_now() and messages_due_at <= app_now() from access_requests`),
+			"the request is due at once",
+		)
 	})
 
 	t.Run("another approver's copy decides nothing", func(t *testing.T) {
@@ -120,7 +128,14 @@ func TestDecision(t *testing.T) {
 				forged := answer // the terms of the message count, not those of the button
 				forged.Terms = terms
 				a.refused(forged, schema.ErrTermsChanged)
-				require.NoError(t, schema.OfferMessage(context.Background(), a.Worker, schema.Message{ID: answer.MessageID, ItemIDs: a.asked.Items, Terms: terms}))
+				require.NoError(
+					t,
+					schema.OfferMessage(
+						context.Background(),
+						a.Worker,
+						schema.Message{ID: answer.MessageID, ItemIDs: a.asked.Items, Terms: terms},
+					),
+				)
 				a.refused(answer, schema.ErrTermsChanged)
 				answer.Terms = terms
 				_, err := a.SlackApp.Decide(context.Background(), answer)
@@ -310,7 +325,10 @@ func TestDecisionRace(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- a.Decide(a.owen, a.approval, "approve", a.asked.Items[0]) }()
 		require.Eventually(t, func() bool {
-			return schematest.Value[int](a.World, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) > 0
+			return schematest.Value[int](
+				a.World,
+				`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+			) > 0
 		}, 10*time.Second, 2*time.Millisecond)
 		require.NoError(t, expiring.Commit())
 		var e *pq.Error
@@ -358,7 +376,16 @@ func (a asking) waiting(person int64) schema.WaitingLine {
 func (a asking) moveToNoApprover() {
 	a.t.Helper()
 	a.Do(`update approvals set state = 'moved', closed_at = app_now() where id = $1`, a.approval)
-	require.NoError(a.t, schema.MoveItems(context.Background(), a.Worker, a.asked.Items, schema.AwaitingApproval, schema.Problem{Code: schema.NoApprover}))
+	require.NoError(
+		a.t,
+		schema.MoveItems(
+			context.Background(),
+			a.Worker,
+			a.asked.Items,
+			schema.AwaitingApproval,
+			schema.Problem{Code: schema.NoApprover},
+		),
+	)
 }
 
 // The list, the form, the recording and the database agree on who may decide for everyone.
@@ -412,7 +439,11 @@ func TestOverride(t *testing.T) {
 				require.Error(t, forge(a, root))
 				return
 			}
-			assert.Equal(t, []int{2, 2, 0}, []int{len(request.OverridableBy(root)), a.waiting(root).Overridable, a.waiting(root).NoApprover})
+			assert.Equal(
+				t,
+				[]int{2, 2, 0},
+				[]int{len(request.OverridableBy(root)), a.waiting(root).Overridable, a.waiting(root).NoApprover},
+			)
 			require.NoError(t, forge(a, root))
 		})
 	}
@@ -487,7 +518,11 @@ rules:
 		a := newAsking(t, time.Hour)
 		root := a.Person("Root")
 		old := a.copyFor(root, a.asked.Items...)
-		a.Do(`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`, a.approval, root)
+		a.Do(
+			`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`,
+			a.approval,
+			root,
+		)
 		a.Administrator(root)
 		a.Do(`update approvals set level = 1, escalate_at = null`)
 		for _, answer := range []schema.Answer{old, denial(old)} {
@@ -510,7 +545,11 @@ rules:
 		a.Do(`delete from approval_items where approval_id = $1 and item_id = $2`, a.approval, a.asked.Items[0])
 		a.Ask(a.asked, a.asked.Items[:1], root)
 		a.Do(`update approvals set level = 1, escalate_at = null, since = app_now() - interval '2 days' where id = $1`, a.approval)
-		a.Do(`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`, a.approval, root)
+		a.Do(
+			`insert into approval_candidates (approval_id, person_id, position, basis, asked_at) values ($1, $2, 3, 'administrator', app_now())`,
+			a.approval,
+			root,
+		)
 		vote := a.copyFor(root, a.asked.Items...)
 		line := a.waiting(root)
 		assert.Equal(t, []int{2, 1, 0}, []int{line.Items, line.Overridable, line.NoApprover})
@@ -519,7 +558,10 @@ rules:
 		decided, err := a.SlackApp.Decide(context.Background(), vote)
 		require.NoError(t, err)
 		assert.Equal(t, a.asked.Items[:1], decided.Items)
-		assert.False(t, decided.Request.Items[slices.IndexFunc(decided.Request.Items, func(i schema.Item) bool { return i.ID == a.asked.Items[0] })].Decision.Override)
+		assert.False(
+			t,
+			decided.Request.Items[slices.IndexFunc(decided.Request.Items, func(i schema.Item) bool { return i.ID == a.asked.Items[0] })].Decision.Override,
+		)
 		decided, err = a.SlackApp.Decide(context.Background(), a.forEveryone(root, a.asked.Items...))
 		require.NoError(t, err)
 		assert.Equal(t, a.asked.Items[1:], decided.Items)
@@ -530,7 +572,16 @@ rules:
 		a := newAsking(t, time.Hour)
 		root := a.atLastLevel()
 		second := a.Request(a.ann, time.Hour, a.entitlements...)
-		require.NoError(t, schema.MoveItems(context.Background(), a.Worker, second.Items, schema.AwaitingApproval, schema.Problem{Code: schema.NoApprover}))
+		require.NoError(
+			t,
+			schema.MoveItems(
+				context.Background(),
+				a.Worker,
+				second.Items,
+				schema.AwaitingApproval,
+				schema.Problem{Code: schema.NoApprover},
+			),
+		)
 		third := a.Request(a.ann, time.Hour, a.entitlements...)
 		a.Ask(third, third.Items, a.owen, root)
 		var seen []int64

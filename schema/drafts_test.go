@@ -118,7 +118,12 @@ func TestDraft(t *testing.T) {
 		var actions sync.WaitGroup
 		for n, group := range d.Shown {
 			actions.Go(func() {
-				_, err := o.app.ChangeDraft(context.Background(), "V1", d.PersonID, func(_ *sqlx.Tx, d *schema.Draft) error { return d.Choose(n, group[:1], true) })
+				_, err := o.app.ChangeDraft(
+					context.Background(),
+					"V1",
+					d.PersonID,
+					func(_ *sqlx.Tx, d *schema.Draft) error { return d.Choose(n, group[:1], true) },
+				)
 				require.NoError(t, err)
 			})
 		}
@@ -329,7 +334,16 @@ func TestSubmission(t *testing.T) {
 
 	t.Run("quota holds for concurrent submissions", func(t *testing.T) {
 		o := newOffice(t)
-		editor, sandbox, marts := o.entitlement("dashboards", "editor"), o.entitlement("warehouse", "sandbox"), o.entitlement("warehouse", "marketing-marts")
+		editor, sandbox, marts := o.entitlement(
+			"dashboards",
+			"editor",
+		), o.entitlement(
+			"warehouse",
+			"sandbox",
+		), o.entitlement(
+			"warehouse",
+			"marketing-marts",
+		)
 		var errs [3]error
 		submit := func(n int, q schema.Quota) error {
 			s := o.submission(fmt.Sprint("V", n), "alice")
@@ -355,7 +369,9 @@ func TestSubmission(t *testing.T) {
 		require.ErrorAs(t, submit(refused[0], schema.Quota{Open: 9, PerMinute: 2}), &over)
 		require.Equal(t, &schema.OverQuota{PerMinute: 2}, over)
 		// Active and denied items are not open.
-		o.do(`begin; set local session_replication_role = replica; update request_items set state = case when id % 2 = 0 then 'active' else 'denied' end; commit`)
+		o.do(
+			`begin; set local session_replication_role = replica; update request_items set state = case when id % 2 = 0 then 'active' else 'denied' end; commit`,
+		)
 		require.NoError(t, submit(refused[0], schema.Quota{Open: 1, PerMinute: 3}))
 	})
 }

@@ -61,7 +61,8 @@ func mapError(err error) error {
 // they are.
 func NeedsRole(err error, role string) error {
 	var e *pq.Error
-	if !errors.As(err, &e) || e.Code.Class() != pqerror.ClassInvalidAuthorizationSpecification && e.Code != pqerror.InsufficientPrivilege {
+	if !errors.As(err, &e) ||
+		e.Code.Class() != pqerror.ClassInvalidAuthorizationSpecification && e.Code != pqerror.InsufficientPrivilege {
 		return err
 	}
 	return fmt.Errorf("PostgreSQL refuses: set DATABASE_URL to the URL of %s: %w", role, err)

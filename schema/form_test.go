@@ -39,7 +39,15 @@ func (o office) person(name string) schema.Person {
 func (o office) entitlement(application, key string) int64 {
 	o.Helper()
 	var id int64
-	require.NoError(o, o.Get(&id, `select e.id from entitlements e join applications a on a.id = e.application_id where a.slug = $1 and e.key = $2`, application, key))
+	require.NoError(
+		o,
+		o.Get(
+			&id,
+			`select e.id from entitlements e join applications a on a.id = e.application_id where a.slug = $1 and e.key = $2`,
+			application,
+			key,
+		),
+	)
 	return id
 }
 
@@ -49,7 +57,14 @@ func (o office) keys(ids []int64) []string {
 	keys := []string{}
 	for _, id := range ids {
 		var key string
-		require.NoError(o, o.Get(&key, `select a.slug || '/' || e.key from entitlements e join applications a on a.id = e.application_id where e.id = $1`, id))
+		require.NoError(
+			o,
+			o.Get(
+				&key,
+				`select a.slug || '/' || e.key from entitlements e join applications a on a.id = e.application_id where e.id = $1`,
+				id,
+			),
+		)
 		keys = append(keys, key)
 	}
 	return keys

@@ -42,7 +42,16 @@ func TestSlackIdentity(t *testing.T) {
 	t.Run("unconfirmed, unknown and guest users are not bound", func(t *testing.T) {
 		o := newOffice(t)
 		ctx := context.Background()
-		unconfirmed, guest, unknown := slackUser("U1", "alice@example.com"), slackUser("U2", "alice@example.com"), slackUser("U3", "who@example.com")
+		unconfirmed, guest, unknown := slackUser(
+			"U1",
+			"alice@example.com",
+		), slackUser(
+			"U2",
+			"alice@example.com",
+		), slackUser(
+			"U3",
+			"who@example.com",
+		)
 		unconfirmed.EmailConfirmed, guest.Member = false, false
 		for want, u := range map[error]schema.SlackUser{schema.ErrNotConfirmed: unconfirmed, schema.ErrNotMember: guest} {
 			_, err := o.app.BindSlackUser(ctx, u, true)
@@ -173,7 +182,10 @@ func TestSlackIdentity(t *testing.T) {
 			w.Person(name)
 		}
 		alerts := func() int {
-			return schematest.Value[int](w, `select count(*) from audit_events where alert and actor = 'slackapp' and action = 'binding.refused'`)
+			return schematest.Value[int](
+				w,
+				`select count(*) from audit_events where alert and actor = 'slackapp' and action = 'binding.refused'`,
+			)
 		}
 		t.Run("it is not bound and raises an alert", func(t *testing.T) {
 			for n, address := range []string{"pr\u0130ya@example.com", "\u212Aenji@example.com", "\u017Fam@example.com", "PR\u0130YA@EXAMPLE.COM", "priya@e\u017Fample.com"} {
@@ -188,7 +200,11 @@ func TestSlackIdentity(t *testing.T) {
 		t.Run("it finds no person", func(t *testing.T) {
 			_, err := schema.PersonByEmail(t.Context(), w.SlackApp, "pr\u0130ya@example.com")
 			require.ErrorIs(t, err, schema.ErrNotFound)
-			require.ErrorIs(t, w.As(t, "accessbot_directory").RenamePerson(t.Context(), "\u212Aenji@example.com", "other@example.com"), schema.ErrNotFound)
+			require.ErrorIs(
+				t,
+				w.As(t, "accessbot_directory").RenamePerson(t.Context(), "\u212Aenji@example.com", "other@example.com"),
+				schema.ErrNotFound,
+			)
 		})
 		t.Run("not even the person with that address, named by slack_user_id", func(t *testing.T) {
 			w.Do(`insert into people (email, name, status) values ($1, 'Other', 'active')`, "pr\u0130ya@example.com")
@@ -267,7 +283,8 @@ func TestSlackIdentity(t *testing.T) {
 func lookalikes() []rune {
 	found := []rune{'\u0430', '\u0435', '\u0456', '\uff41', '\U0001d41a', '\u0131', '\u200b', '\u00ad'}
 	for r := rune(unicode.MaxASCII + 1); r <= unicode.MaxRune; r++ {
-		if unicode.ToLower(r) <= unicode.MaxASCII || unicode.ToUpper(r) <= unicode.MaxASCII || unicode.SimpleFold(r) <= unicode.MaxASCII {
+		if unicode.ToLower(r) <= unicode.MaxASCII || unicode.ToUpper(r) <= unicode.MaxASCII ||
+			unicode.SimpleFold(r) <= unicode.MaxASCII {
 			found = append(found, r)
 		}
 	}

@@ -86,7 +86,13 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 	if err != nil {
 		return 0, fmt.Errorf("lock the migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db.DB.DB, files, goose.WithSessionLocker(locker), goose.WithTableName(versions))
+	provider, err := goose.NewProvider(
+		goose.DialectPostgres,
+		db.DB.DB,
+		files,
+		goose.WithSessionLocker(locker),
+		goose.WithTableName(versions),
+	)
 	if err != nil {
 		return 0, fmt.Errorf("read the migrations: %w", err)
 	}

@@ -15,8 +15,18 @@ import (
 func TestOffers(t *testing.T) {
 	t.Run("access like a person is what they hold and the requester lacks", func(t *testing.T) {
 		o := newOffice(t)
-		require.ElementsMatch(t, []string{"crm/reader", "dashboards/editor", "source/data-pipelines", "warehouse/marketing-marts", "warehouse/sandbox", "production/logs-reader"},
-			o.offered("alice", schema.LikePerson, o.person("priya").ID))
+		require.ElementsMatch(
+			t,
+			[]string{
+				"crm/reader",
+				"dashboards/editor",
+				"source/data-pipelines",
+				"warehouse/marketing-marts",
+				"warehouse/sandbox",
+				"production/logs-reader",
+			},
+			o.offered("alice", schema.LikePerson, o.person("priya").ID),
+		)
 	})
 
 	t.Run("access that is retired, not requestable, held or ended is not offered", func(t *testing.T) {
@@ -41,7 +51,11 @@ func TestOffers(t *testing.T) {
 			require.True(t, offers(), "not: "+c.what)
 		}
 		// A claim whose end has passed is not live, even if it is not ended yet. Nor is a revoked one.
-		o.do(`insert into claims (person_id, account_id, entitlement_id, source, ends_at, due_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second', app_now() from accounts s where s.person_id = $2 and s.instance = 'POSTGRESQL'`, editor, alice)
+		o.do(
+			`insert into claims (person_id, account_id, entitlement_id, source, ends_at, due_at) select $2, s.id, $1, 'imported', app_now() - interval '1 second', app_now() from accounts s where s.person_id = $2 and s.instance = 'POSTGRESQL'`,
+			editor,
+			alice,
+		)
 		require.True(t, offers())
 		// Ended access of the other person is not offered.
 		o.do(`update claims set revoked_at = app_now(), due_at = app_now() where entitlement_id = $1 and person_id = $2`, editor, priya)
@@ -73,7 +87,15 @@ func TestOffers(t *testing.T) {
 		for _, key := range got {
 			var in bool
 			slug, k, _ := strings.Cut(key, "/")
-			require.NoError(t, o.Get(&in, `select exists (select from job_title_entitlements where job_title_id = $1 and entitlement_id = $2)`, title, o.entitlement(slug, k)))
+			require.NoError(
+				t,
+				o.Get(
+					&in,
+					`select exists (select from job_title_entitlements where job_title_id = $1 and entitlement_id = $2)`,
+					title,
+					o.entitlement(slug, k),
+				),
+			)
 			require.True(t, in, key)
 		}
 	})
@@ -127,9 +149,15 @@ func TestOffers(t *testing.T) {
 	// Every click in a form runs these queries, so each must use indexes.
 	t.Run("queries use the indexes of claims", func(t *testing.T) {
 		o := newOffice(t)
-		o.do(`insert into people (email, name, status, job_title_id) select 'p' || n || '@example.com', 'Person ' || n, 'active', (select id from job_titles order by id limit 1) + n % 5 from generate_series(1, 1000) n`)
-		o.do(`insert into accounts (person_id, instance, account) select id, 'POSTGRESQL', email from people where email like 'p%@example.com' on conflict do nothing`)
-		o.do(`insert into entitlements (application_id, instance, key, name, kind, risk, target) select a.id, a.instance, 'k' || n, 'Grant ' || n, 'role', 'low', a.slug || '/k' || n from generate_series(1, 500) n, applications a where a.instance = 'POSTGRESQL'`)
+		o.do(
+			`insert into people (email, name, status, job_title_id) select 'p' || n || '@example.com', 'Person ' || n, 'active', (select id from job_titles order by id limit 1) + n % 5 from generate_series(1, 1000) n`,
+		)
+		o.do(
+			`insert into accounts (person_id, instance, account) select id, 'POSTGRESQL', email from people where email like 'p%@example.com' on conflict do nothing`,
+		)
+		o.do(
+			`insert into entitlements (application_id, instance, key, name, kind, risk, target) select a.id, a.instance, 'k' || n, 'Grant ' || n, 'role', 'low', a.slug || '/k' || n from generate_series(1, 500) n, applications a where a.instance = 'POSTGRESQL'`,
+		)
 		o.do(`insert into claims (person_id, account_id, entitlement_id, source)
 	      select s.person_id, s.id, e.id, 'imported' from accounts s
 	        join lateral (select id from entitlements where key like 'k%' order by md5(key || s.id) limit 20) e on true

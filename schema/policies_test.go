@@ -169,7 +169,13 @@ rules:
 `
 
 // openStage opens an approval of a stage as the worker does.
-func openStage(t *testing.T, w *schematest.World, asked schematest.Asked, stage, stages, required int, candidates ...int64) int64 {
+func openStage(
+	t *testing.T,
+	w *schematest.World,
+	asked schematest.Asked,
+	stage, stages, required int,
+	candidates ...int64,
+) int64 {
 	t.Helper()
 	answer := policy.Answer{RequiredApprovals: required}
 	for _, c := range candidates {

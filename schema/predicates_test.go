@@ -37,7 +37,11 @@ func TestPredicates(t *testing.T) {
 		items, err := a.SlackApp.Withdraw(t.Context(), a.asked.ID, a.ann)
 		require.NoError(t, err)
 		assert.Empty(t, items)
-		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
+		_, err = a.SlackApp.Exec(
+			`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`,
+			a.asked.Items[0],
+			a.ann,
+		)
 		assert.ErrorContains(t, err, "cannot be withdrawn")
 		_, err = a.SlackApp.Exec(`insert into questions (request_id, asked_by, text) values ($1, $2, 'What for?')`, a.asked.ID, a.olga)
 		assert.ErrorContains(t, err, "is not open")

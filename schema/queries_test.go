@@ -60,7 +60,9 @@ func newPlans(t *testing.T, url string) *plans {
 	return p
 }
 
-var wholeTable = regexp.MustCompile(`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|question_answers|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`)
+var wholeTable = regexp.MustCompile(
+	`Seq Scan on (public\.)?(claims|access_requests|request_items|approvals|approval_items|approval_candidates|decisions|stop_orders|slack_messages|people|accounts|notifications|question_answers|manual_tasks|manual_task_answers|findings|audit_events|audit_sequence)\b`,
+)
 
 // indexesOf are the partial indexes that hot queries must use: the rules' predicates must imply their conditions.
 var indexesOf = map[string][]string{
@@ -378,7 +380,19 @@ func TestQueries(t *testing.T) {
 			ids = append(ids, c.ID)
 		}
 		assert.Equal(t, []int64{crms[0], crms[1], crms[2], last}, ids, "a target with many does not fill the list")
-		assert.Equal(t, schema.Assignment{AccountID: w.Account(ann, wiki), EntitlementID: wiki, PersonID: ann, Connector: "fake", Instance: "WIKI", Account: "ann", Object: "wiki/admin"}, claims[3].Assignment)
+		assert.Equal(
+			t,
+			schema.Assignment{
+				AccountID:     w.Account(ann, wiki),
+				EntitlementID: wiki,
+				PersonID:      ann,
+				Connector:     "fake",
+				Instance:      "WIKI",
+				Account:       "ann",
+				Object:        "wiki/admin",
+			},
+			claims[3].Assignment,
+		)
 		assert.False(t, claims[3].HolderLeft)
 	})
 

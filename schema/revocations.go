@@ -135,8 +135,11 @@ func (db *DB) RevokeAccess(ctx context.Context, claimID, personID int64, reason 
 		return recordRevocation(ctx, tx, claim, KindRevoked, sql.NullInt64{Int64: personID, Valid: true}, reason)
 	})
 	if err != nil && isRefused(err) {
-		return claim, errors.Join(err, Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: RevocationRefused, Alert: true,
-			ClaimID: claimID, Details: map[string]any{"why": err.Error()}}))
+		return claim, errors.Join(
+			err,
+			Audit(ctx, db, Event{Actor: "slackapp", PersonID: personID, Action: RevocationRefused, Alert: true,
+				ClaimID: claimID, Details: map[string]any{"why": err.Error()}}),
+		)
 	}
 	return claim, err
 }

@@ -77,8 +77,25 @@ func TestRevocation(t *testing.T) {
 		group.Wait()
 		assert.Equal(t, 1, schematest.Value[int](a.World, `select count(*) from stop_orders`))
 		assert.Equal(t, 1, a.Audited(schema.RevocationRecorded))
-		assert.True(t, schematest.Value[bool](a.World, `select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'revocation.recorded'`, a.asked.ID, a.asked.Items[0], claim))
-		assert.True(t, schematest.Value[bool](a.World, `select revoked_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`, claim), "the sweep sees to it if no one else does")
+		assert.True(
+			t,
+			schematest.Value[bool](
+				a.World,
+				`select request_id = $1 and item_id = $2 and claim_id = $3 from audit_events where action = 'revocation.recorded'`,
+				a.asked.ID,
+				a.asked.Items[0],
+				claim,
+			),
+		)
+		assert.True(
+			t,
+			schematest.Value[bool](
+				a.World,
+				`select revoked_at is not null and due_at <= app_now() + interval '2 minutes' from claims where id = $1`,
+				claim,
+			),
+			"the sweep sees to it if no one else does",
+		)
 		assert.True(t, schematest.Value[bool](a.World, `select due_at <= app_now() from access_requests`))
 	})
 
@@ -88,16 +105,28 @@ func TestRevocation(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		_, err := a.SlackApp.RemoveAccess(context.Background(), claim, a.owen)
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.owen)
+		_, err = a.SlackApp.Exec(
+			`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`,
+			a.asked.Items[0],
+			a.owen,
+		)
 		assert.ErrorContains(t, err, "someone else")
 		imported := a.Imported(a.olga, a.entitlements[0])
-		_, err = a.SlackApp.Exec(`insert into stop_orders (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, imported, a.owen)
+		_, err = a.SlackApp.Exec(
+			`insert into stop_orders (claim_id, person_id, kind) values ($1, $2, 'removed_by_holder')`,
+			imported,
+			a.owen,
+		)
 		assert.ErrorContains(t, err, "not for person")
 	})
 
 	t.Run("worker revokes only for people who left and cancelled runs", func(t *testing.T) {
 		a := newAsking(t, 0)
-		_, err := a.Worker.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`, a.asked.Items[0], a.ann)
+		_, err := a.Worker.Exec(
+			`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'withdrawn')`,
+			a.asked.Items[0],
+			a.ann,
+		)
 		assert.ErrorContains(t, err, "only accessbot_slackapp")
 		_, err = a.Worker.Exec(`insert into stop_orders (item_id, kind) values ($1, 'workflow_cancelled')`, a.asked.Items[0])
 		assert.NoError(t, err)
@@ -118,7 +147,11 @@ func TestRevocation(t *testing.T) {
 		given, imported := a.given(a.asked.Items[0]), a.Imported(a.ann, a.entitlements[1])
 		a.Do(`update access_requests set due_at = null`)
 		a.Do(`update people set status = 'left' where id = $1`, a.ann)
-		assert.True(t, schematest.Value[bool](a.World, `select due_at is not null from access_requests`), "pending requests are due too")
+		assert.True(
+			t,
+			schematest.Value[bool](a.World, `select due_at is not null from access_requests`),
+			"pending requests are due too",
+		)
 		due, err := schema.DueClaims(context.Background(), a.Worker, 10)
 		require.NoError(t, err)
 		require.Len(t, due, 2)
@@ -128,7 +161,11 @@ func TestRevocation(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, revoked)
 		}
-		assert.Equal(t, 2, schematest.Value[int](a.World, `select count(*) from stop_orders where kind = 'person_left' and person_id is null`))
+		assert.Equal(
+			t,
+			2,
+			schematest.Value[int](a.World, `select count(*) from stop_orders where kind = 'person_left' and person_id is null`),
+		)
 		assert.Equal(t, 2, schematest.Value[int](a.World, `select count(revoked_at) from claims where id in ($1, $2)`, given, imported))
 		again, err := a.Worker.RevokeLeaversClaim(context.Background(), given)
 		require.NoError(t, err)

@@ -32,7 +32,12 @@ func TestRolePowers(t *testing.T) {
 
 		worker := a.asRole("accessbot_worker")
 		worker.MustExec(owner)
-		_, err := worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'imported')`, a.ann, account, a.entitlements[0])
+		_, err := worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source) values ($1, $2, $3, 'imported')`,
+			a.ann,
+			account,
+			a.entitlements[0],
+		)
 		assert.ErrorContains(t, err, "may not make claims")
 
 		a.approveAll()
@@ -47,7 +52,12 @@ func TestRolePowers(t *testing.T) {
 		var request int64
 		require.NoError(t, slackapp.Get(&request, `
 		insert into access_requests (view_id, requester_id, access_like, time_zone, reason_key) values ('V', $1, 'custom', 'UTC', 'project') returning id`, a.ann))
-		_, err = slackapp.Exec(`insert into request_items (request_id, entitlement_id, account_id) values ($1, $2, $3)`, request, a.entitlements[0], others)
+		_, err = slackapp.Exec(
+			`insert into request_items (request_id, entitlement_id, account_id) values ($1, $2, $3)`,
+			request,
+			a.entitlements[0],
+			others,
+		)
 		assert.ErrorContains(t, err, "not the requester's")
 
 		assert.Empty(t, schematest.Value[string](a.World, `
@@ -61,8 +71,13 @@ func TestRolePowers(t *testing.T) {
 		item := a.asked.Items[0]
 		_, err := a.Worker.Exec(`update request_items set state = 'approved' where id = $1`, item)
 		require.NoError(t, err)
-		_, err = a.Worker.Exec(`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'unexpected', $4)`,
-			a.ann, a.Account(a.ann, a.entitlements[0]), a.entitlements[0], item)
+		_, err = a.Worker.Exec(
+			`insert into claims (person_id, account_id, entitlement_id, source, unexpected_for) values ($1, $2, $3, 'unexpected', $4)`,
+			a.ann,
+			a.Account(a.ann, a.entitlements[0]),
+			a.entitlements[0],
+			item,
+		)
 		assert.ErrorContains(t, err, "no approved item explains")
 	})
 
@@ -84,7 +99,9 @@ func TestRolePowers(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		for _, role := range []string{"accessbot_auditor", "accessbot_slackapp", "accessbot_worker", "accessbot_directory"} {
 			db := a.asRole(role)
-			db.MustExec(`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, revoked_at timestamptz)`)
+			db.MustExec(
+				`create temporary table r (id bigint, item_id bigint, claim_id bigint, person_id bigint, kind text, reason text, revoked_at timestamptz)`,
+			)
 			_, err := db.Exec(`create trigger t before insert on r for each row execute function stop_orders_check()`)
 			assert.ErrorContains(t, err, "permission denied for function stop_orders_check", role)
 			db.MustExec(`insert into r (item_id, kind) values ($1, 'person_left')`, a.asked.Items[0])
@@ -95,8 +112,17 @@ func TestRolePowers(t *testing.T) {
 		select coalesce(string_agg(p.proname, ', ' order by p.proname), '')
 		  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 		 where n.nspname = 'public' and has_function_privilege('public', p.oid, 'execute') and `
-		assert.Empty(t, schematest.Value[string](a.World, byPublic+`p.prorettype = 'trigger'::regtype`), "trigger functions that every role can fire")
-		assert.Equal(t, "app_now, request_terms", schematest.Value[string](a.World, byPublic+`p.prosecdef`), "functions that every role can run as the owner")
+		assert.Empty(
+			t,
+			schematest.Value[string](a.World, byPublic+`p.prorettype = 'trigger'::regtype`),
+			"trigger functions that every role can fire",
+		)
+		assert.Equal(
+			t,
+			"app_now, request_terms",
+			schematest.Value[string](a.World, byPublic+`p.prosecdef`),
+			"functions that every role can run as the owner",
+		)
 	})
 
 	// The export dates items that the audit does not know by created_at, and an infinite one would break it.
@@ -117,15 +143,25 @@ func TestRolePowers(t *testing.T) {
 		_, err := a.SlackApp.Exec(`insert into delegations (id, person_id, delegate_id, starts_at, ends_at) overriding system value
 		values (9223372036854775807, $1, $2, now(), '9999-12-31')`, a.owen, a.olga)
 		assert.ErrorContains(t, err, "permission denied")
-		_, err = a.asRole("accessbot_directory").Exec(`insert into policies (version, source) overriding system value values (9223372036854775807, 'x')`)
+		_, err = a.asRole("accessbot_directory").
+			Exec(`insert into policies (version, source) overriding system value values (9223372036854775807, 'x')`)
 		assert.ErrorContains(t, err, "permission denied")
 	})
 
 	// Holders must not confirm the removal of their own access.
 	t.Run("holder cannot answer a task on their own access if others can", func(t *testing.T) {
 		a := newAsking(t, time.Hour)
-		task := schematest.Value[int64](a.World, `insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`, a.Account(a.owen, a.entitlements[0]), a.entitlements[0])
-		a.Do(`insert into notifications (kind, application_id, manual_task_id) select 'manual_task', application_id, $1 from entitlements where id = $2`, task, a.entitlements[0])
+		task := schematest.Value[int64](
+			a.World,
+			`insert into manual_tasks (account_id, entitlement_id, held) values ($1, $2, false) returning id`,
+			a.Account(a.owen, a.entitlements[0]),
+			a.entitlements[0],
+		)
+		a.Do(
+			`insert into notifications (kind, application_id, manual_task_id) select 'manual_task', application_id, $1 from entitlements where id = $2`,
+			task,
+			a.entitlements[0],
+		)
 		answer := func(who int64) error {
 			_, err := a.SlackApp.AnswerTask(t.Context(), schema.TaskAnswer{TaskID: task, PersonID: who, Done: true})
 			return err

@@ -53,7 +53,9 @@ var spellings = map[string]*regexp.Regexp{
 	"a person is active": regexp.MustCompile(`\.status\s*(=|<>)\s*'active'\s+(and|or)\s|Status [!=]= "active"`),
 	"a claim is revocable": regexp.MustCompile(`ended_at is (not )?null\s+(and|or)\s+\S*revoked_at is (not )?null|` +
 		`revoked_at is (not )?null\s+(and|or)\s+\S*ended_at is (not )?null|(Ended|Revoked)At\.Valid( \|\||,) \S*(Ended|Revoked)At\.Valid`),
-	"a claim is live":   regexp.MustCompile(`ends_at is null or \S*ends_at > (at|app_now)|coalesce\(c\.ends_at, 'infinity'\) > app_now`),
+	"a claim is live": regexp.MustCompile(
+		`ends_at is null or \S*ends_at > (at|app_now)|coalesce\(c\.ends_at, 'infinity'\) > app_now`,
+	),
 	"a stage is passed": regexp.MustCompile(`>= max\((\S*\.)?required_approvals\)|max\(required, `),
 	"an item awaits decision": regexp.MustCompile(`state in \('submitted', 'awaiting_approval'\)\s+and (item_outcome|not exists)|` +
 		`State == (schema\.)?AwaitingApproval\) && `),
@@ -113,7 +115,9 @@ func TestRules(t *testing.T) {
 		files := ruleFiles(t)
 		delete(files, "audit_events.sql")
 		files["decisions.sql"].Data = append([]byte(`drop trigger checked on decisions;`), files["decisions.sql"].Data...)
-		files["zz.sql"] = &fstest.MapFile{Data: []byte(`create function new_rule() returns int language sql as 'select 1'; create trigger missing;`)}
+		files["zz.sql"] = &fstest.MapFile{
+			Data: []byte(`create function new_rule() returns int language sql as 'select 1'; create trigger missing;`),
+		}
 		err := schema.ApplyRules(t.Context(), db.DB, files)
 		require.ErrorContains(t, err, "apply schema/rules/zz.sql")
 		assert.Equal(t, before, installedRules(t, db.DB))
@@ -123,7 +127,9 @@ func TestRules(t *testing.T) {
 		t.Parallel()
 		db := schematest.New(t)
 		files := ruleFiles(t)
-		files["zz.sql"] = &fstest.MapFile{Data: []byte(`create function refuse() returns trigger language plpgsql as 'begin return null; end'`)}
+		files["zz.sql"] = &fstest.MapFile{
+			Data: []byte(`create function refuse() returns trigger language plpgsql as 'begin return null; end'`),
+		}
 		require.NoError(t, schema.ApplyRules(t.Context(), db.DB, files))
 		var executable bool
 		require.NoError(t, db.Get(&executable, `select has_function_privilege('accessbot_worker', 'refuse()', 'execute')`))

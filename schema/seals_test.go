@@ -22,7 +22,11 @@ import (
 func write(w *schematest.World, n int) {
 	events := make([]schema.Event, n)
 	for i := range events {
-		events[i] = schema.Event{Actor: "worker", Action: schema.AuditAction(fmt.Sprintf("event %d", i)), Details: map[string]any{"n": i, "b": "ü<\"", "a": 1.50}}
+		events[i] = schema.Event{
+			Actor:   "worker",
+			Action:  schema.AuditAction(fmt.Sprintf("event %d", i)),
+			Details: map[string]any{"n": i, "b": "ü<\"", "a": 1.50},
+		}
 	}
 	if err := schema.Audit(context.Background(), w.Worker, events...); err != nil {
 		panic(err)
@@ -45,7 +49,8 @@ func sealAll(t testing.TB, w *schematest.World) (seals []schema.Seal) {
 func findings(t testing.TB, w *schematest.World, kept ...schema.Checkpoint) (schema.Verified, []string) {
 	t.Helper()
 	var found []string
-	verified, err := w.As(t, "accessbot_auditor").VerifyAudit(context.Background(), kept, func(f string) { found = append(found, f) })
+	verified, err := w.As(t, "accessbot_auditor").
+		VerifyAudit(context.Background(), kept, func(f string) { found = append(found, f) })
 	require.NoError(t, err)
 	assert.EqualValues(t, len(found), verified.Wrong)
 	return verified, found
@@ -103,7 +108,9 @@ func TestAuditSeal(t *testing.T) {
 				}
 				_, found := findings(t, w)
 				require.Empty(t, found)
-				w.Do(`create table old_sequence as select * from audit_sequence; alter table audit_events disable trigger all; alter table audit_sequence disable trigger all; alter table audit_seals disable trigger all`)
+				w.Do(
+					`create table old_sequence as select * from audit_sequence; alter table audit_events disable trigger all; alter table audit_sequence disable trigger all; alter table audit_seals disable trigger all`,
+				)
 				w.Do(c.tamper)
 				_, found = findings(t, w)
 				require.Len(t, found, len(c.found), "%q", found)
@@ -136,12 +143,18 @@ func TestAuditSeal(t *testing.T) {
 		kept := schema.Checkpoint{Number: seals[0].Number, Hash: seals[0].Hash}
 		_, found := findings(t, w, kept)
 		require.Empty(t, found)
-		w.Do(`set session_replication_role = replica; delete from audit_seals where number = 2; delete from audit_sequence where sequence > 5; delete from audit_events where id > 5; set session_replication_role = origin`)
+		w.Do(
+			`set session_replication_role = replica; delete from audit_seals where number = 2; delete from audit_sequence where sequence > 5; delete from audit_events where id > 5; set session_replication_role = origin`,
+		)
 		_, found = findings(t, w)
 		require.Empty(t, found, "the shorter chain is intact")
 		_, found = findings(t, w, kept)
 		require.Len(t, found, 1)
-		assert.Equal(t, fmt.Sprintf("checkpoint 2:%s: the chain ends at seal 1, so its end was cut off", hex.EncodeToString(kept.Hash)), found[0])
+		assert.Equal(
+			t,
+			fmt.Sprintf("checkpoint 2:%s: the chain ends at seal 1, so its end was cut off", hex.EncodeToString(kept.Hash)),
+			found[0],
+		)
 		write(w, 5)
 		sealAll(t, w) // a different second seal
 		_, found = findings(t, w)
@@ -198,15 +211,23 @@ func TestAuditSeal(t *testing.T) {
 		assert.Empty(t, found)
 		assert.Equal(t, events.Load(), verified.Events)
 		assert.Greater(t, verified.Newest.Number, int64(1))
-		assert.True(t, schematest.Value[bool](w, `select exists (select from audit_sequence a join audit_sequence b on b.sequence = a.sequence + 1 where b.event_id < a.event_id)`),
-			"some were sealed in another order than they were numbered, or this test shows nothing")
+		assert.True(
+			t,
+			schematest.Value[bool](
+				w,
+				`select exists (select from audit_sequence a join audit_sequence b on b.sequence = a.sequence + 1 where b.event_id < a.event_id)`,
+			),
+			"some were sealed in another order than they were numbered, or this test shows nothing",
+		)
 	})
 
 	t.Run("events of a restored dump are sealed first", func(t *testing.T) {
 		t.Parallel()
 		w := schematest.NewWorld(t)
 		write(w, 3)
-		w.Do(`alter table audit_events disable trigger all; update audit_events set cluster = 1, xid = '9000000000000000000'; alter table audit_events enable trigger all`)
+		w.Do(
+			`alter table audit_events disable trigger all; update audit_events set cluster = 1, xid = '9000000000000000000'; alter table audit_events enable trigger all`,
+		)
 		write(w, 2)
 		seals := sealAll(t, w)
 		require.Len(t, seals, 2)
@@ -259,7 +280,9 @@ func BenchmarkSealAHundredThousandEvents(b *testing.B) {
 	w := schematest.NewWorld(b)
 	for b.Loop() {
 		b.StopTimer()
-		w.Do(`insert into audit_events (actor, action, details) select 'worker', 'access.granted', '{"assignment": "ann on crm/reader in CRM"}' from generate_series(1, 100000)`)
+		w.Do(
+			`insert into audit_events (actor, action, details) select 'worker', 'access.granted', '{"assignment": "ann on crm/reader in CRM"}' from generate_series(1, 100000)`,
+		)
 		b.StartTimer()
 		sealAll(b, w)
 	}

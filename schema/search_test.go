@@ -24,7 +24,11 @@ func (o office) found(who, typed string) []string {
 // indexed writes the search keys, like an import.
 func (o office) indexed() {
 	o.Helper()
-	require.NoError(o, o.As(o.T, "accessbot_directory").InTx(context.Background(), func(tx *sqlx.Tx) error { return schema.WriteSearchKeys(context.Background(), tx) }))
+	require.NoError(
+		o,
+		o.As(o.T, "accessbot_directory").
+			InTx(context.Background(), func(tx *sqlx.Tx) error { return schema.WriteSearchKeys(context.Background(), tx) }),
+	)
 }
 
 // hires adds active people to the sample.
@@ -62,12 +66,30 @@ func TestPersonSearch(t *testing.T) {
 	t.Run("any word of a name finds its person, without accents", func(t *testing.T) {
 		o := newOffice(t)
 		o.hires(map[string]string{
-			"Jet Li": "jli@example.com", "Seán Ó Briain": "sob@example.com", "Siobhán O’Connor": "siobhan@example.com", "Jürgen Groß": "jg@example.com",
-			"Juergen Mueller": "jm@example.com", "Søren Kierkegård": "sk@example.com", "Łukasz Żak": "lz@example.com", "Işıl İnönü": "ii@example.com",
-			"Þórður Ægisson": "ta@example.com", "Đỗ Hữu Phước": "dhp@example.com", "Jean-Luc Picard": "jlp@example.com", "Αλέξης Παπαδόπουλος": "ap@example.com",
-			"Алёна Королёва": "ak@example.com", "王芳": "wf@example.com", "山田太郎": "yt@example.com", "佐藤 花子": "sh@example.com", "サトウ アイ": "sa@example.com",
-			"김민수": "kms@example.com", "أحمد": "a1@example.com", "ﬁona Ｗide": "fw@example.com", "network-charles": "nc@example.com",
-			"Ana María de la Cruz": "amc@example.com", "Renée Zellweger": "rz@example.com", "राम कुमार": "rk@example.com",
+			"Jet Li":               "jli@example.com",
+			"Seán Ó Briain":        "sob@example.com",
+			"Siobhán O’Connor":     "siobhan@example.com",
+			"Jürgen Groß":          "jg@example.com",
+			"Juergen Mueller":      "jm@example.com",
+			"Søren Kierkegård":     "sk@example.com",
+			"Łukasz Żak":           "lz@example.com",
+			"Işıl İnönü":           "ii@example.com",
+			"Þórður Ægisson":       "ta@example.com",
+			"Đỗ Hữu Phước":         "dhp@example.com",
+			"Jean-Luc Picard":      "jlp@example.com",
+			"Αλέξης Παπαδόπουλος":  "ap@example.com",
+			"Алёна Королёва":       "ak@example.com",
+			"王芳":                   "wf@example.com",
+			"山田太郎":                 "yt@example.com",
+			"佐藤 花子":                "sh@example.com",
+			"サトウ アイ":               "sa@example.com",
+			"김민수":                  "kms@example.com",
+			"أحمد":                 "a1@example.com",
+			"ﬁona Ｗide":            "fw@example.com",
+			"network-charles":      "nc@example.com",
+			"Ana María de la Cruz": "amc@example.com",
+			"Renée Zellweger":      "rz@example.com",
+			"राम कुमार":            "rk@example.com",
 		})
 		for typed, name := range map[string]string{
 			"Li": "Jet Li", "jet l": "Jet Li", "li jet": "Jet Li",
@@ -99,17 +121,47 @@ func TestPersonSearch(t *testing.T) {
 	t.Run("best hits come first", func(t *testing.T) {
 		o := newOffice(t)
 		o.hires(map[string]string{
-			"Li": "x1@example.com", "Li Wei": "x2@example.com", "Jet Li": "x3@example.com", "Lilian Adams": "x4@example.com", "Zoe Lindt": "x5@example.com",
-			"Adam Lindt": "x6@example.com", "Bea Ash": "li.ash@example.com", "Abe Ash": "ash.lisa@example.com",
+			"Li":           "x1@example.com",
+			"Li Wei":       "x2@example.com",
+			"Jet Li":       "x3@example.com",
+			"Lilian Adams": "x4@example.com",
+			"Zoe Lindt":    "x5@example.com",
+			"Adam Lindt":   "x6@example.com",
+			"Bea Ash":      "li.ash@example.com",
+			"Abe Ash":      "ash.lisa@example.com",
 		})
-		require.Equal(t, []string{"Li", "Jet Li", "Li Wei", "Liam Walsh", "Lilian Adams", "Adam Lindt", "Hannah Lindqvist", "Zoe Lindt", "Abe Ash", "Bea Ash"},
-			o.found("alice", "li"), "whole names, whole words, beginnings of names, of other words, of addresses; each by name")
-		o.do(`insert into people (email, name, status) select 'li' || n || '@example.com', 'Person ' || n, 'active' from generate_series(1, 500) n`)
-		o.do(`insert into people (email, name, status) select 'p' || n || '@example.com', 'Aaron Lin' || n, 'active' from generate_series(1, 500) n`)
+		require.Equal(
+			t,
+			[]string{
+				"Li",
+				"Jet Li",
+				"Li Wei",
+				"Liam Walsh",
+				"Lilian Adams",
+				"Adam Lindt",
+				"Hannah Lindqvist",
+				"Zoe Lindt",
+				"Abe Ash",
+				"Bea Ash",
+			},
+			o.found("alice", "li"),
+			"whole names, whole words, beginnings of names, of other words, of addresses; each by name",
+		)
+		o.do(
+			`insert into people (email, name, status) select 'li' || n || '@example.com', 'Person ' || n, 'active' from generate_series(1, 500) n`,
+		)
+		o.do(
+			`insert into people (email, name, status) select 'p' || n || '@example.com', 'Aaron Lin' || n, 'active' from generate_series(1, 500) n`,
+		)
 		o.indexed()
 		found := o.found("alice", "li")
 		require.Len(t, found, 100)
-		require.Equal(t, []string{"Li", "Jet Li", "Li Wei", "Liam Walsh", "Lilian Adams", "Aaron Lin1"}, found[:6], "whatever else is found")
+		require.Equal(
+			t,
+			[]string{"Li", "Jet Li", "Li Wei", "Liam Walsh", "Lilian Adams", "Aaron Lin1"},
+			found[:6],
+			"whatever else is found",
+		)
 		require.NotContains(t, found, "Person 1")
 	})
 
@@ -124,13 +176,19 @@ func TestPersonSearch(t *testing.T) {
 			}
 			return names
 		}
-		require.Equal(t, []string{"Alice Martin", "Kenji Tanaka (田中 健二)", "Lucía Gómez", "Nadia Berger", "Priya Nair", "Zoë Laurent"}, found("bob", ""))
+		require.Equal(
+			t,
+			[]string{"Alice Martin", "Kenji Tanaka (田中 健二)", "Lucía Gómez", "Nadia Berger", "Priya Nair", "Zoë Laurent"},
+			found("bob", ""),
+		)
 		require.Equal(t, []string{"Lucía Gómez"}, found("bob", "gomez"))
 		require.Equal(t, []string{"Zoë Laurent"}, found("bob", "la zoe"))
 		require.Empty(t, found("bob", "mateusz"), "someone else's")
 		require.Empty(t, found("hannah", "viktor"), "suspended")
 		require.Empty(t, found("bob", "%"))
-		o.do(`insert into people (email, name, status) select 'lu' || n || '@example.com', 'Lu ' || n, 'active' from generate_series(1, 300) n`)
+		o.do(
+			`insert into people (email, name, status) select 'lu' || n || '@example.com', 'Lu ' || n, 'active' from generate_series(1, 300) n`,
+		)
 		o.indexed()
 		require.Equal(t, []string{"Lucía Gómez"}, found("bob", "lu"), "others are not counted first")
 	})
@@ -147,7 +205,10 @@ func TestPersonSearch(t *testing.T) {
 		require.Empty(t, o.found("alice", "pgn"), "at once")
 		o.indexed()
 		var kept int
-		require.NoError(t, o.Get(&kept, `select count(*) from people_search s join people p on p.id = s.person_id where p.email = 'pgn@example.com'`))
+		require.NoError(
+			t,
+			o.Get(&kept, `select count(*) from people_search s join people p on p.id = s.person_id where p.email = 'pgn@example.com'`),
+		)
 		require.Zero(t, kept)
 		o.do(`update people set status = 'active' where email = 'pgn@example.com'`)
 		o.indexed()
@@ -174,7 +235,12 @@ func TestPersonSearch(t *testing.T) {
 		require.Equal(t, []string{"Ingénieur Réseau"}, titles("reseau ing"))
 		require.Equal(t, []string{"Ingénieur Réseau", "Site Reliability Engineer", "Site Reliability Lead"}, titles("ré"))
 		require.Equal(t, []string{"Head of 経理部"}, titles("経理"))
-		require.Equal(t, []string{"Data Engineer", "Head of Engineering", "Security Engineer", "Site Reliability Engineer", "Software Engineer"}, titles("ENGINEER ")[1:], "a title that begins with it first")
+		require.Equal(
+			t,
+			[]string{"Data Engineer", "Head of Engineering", "Security Engineer", "Site Reliability Engineer", "Software Engineer"},
+			titles("ENGINEER ")[1:],
+			"a title that begins with it first",
+		)
 		require.Empty(t, titles("%"))
 		d := o.opened("V1", "alice", "priya")
 		found, err := d.SearchApplications(context.Background(), o.app, "uber don", 99)
@@ -198,7 +264,15 @@ func TestPersonSearch(t *testing.T) {
 		o := newOffice(t)
 		all := o.found("alice", "")
 		var team int
-		require.NoError(t, o.Get(&team, `select count(*) from people where manager_id = $1 and id <> $2 and status = 'active'`, o.person("bob").ID, o.person("alice").ID))
+		require.NoError(
+			t,
+			o.Get(
+				&team,
+				`select count(*) from people where manager_id = $1 and id <> $2 and status = 'active'`,
+				o.person("bob").ID,
+				o.person("alice").ID,
+			),
+		)
 		require.Contains(t, all[:team], "Priya Nair")
 		require.NotContains(t, all[:team], "Bob Fischer")
 		require.Contains(t, all[team:], "Bob Fischer")
@@ -209,7 +283,9 @@ func TestPersonSearch(t *testing.T) {
 
 	t.Run("search returns no more than asked for", func(t *testing.T) {
 		o := newOffice(t)
-		o.do(`insert into people (email, name, status) select 'many' || n || '@example.com', 'Many ' || n, 'active' from generate_series(1, 500) n`)
+		o.do(
+			`insert into people (email, name, status) select 'many' || n || '@example.com', 'Many ' || n, 'active' from generate_series(1, 500) n`,
+		)
 		o.indexed()
 		for _, typed := range []string{"", "m", "ma", "many", "many 1"} {
 			require.Len(t, o.found("alice", typed), 100, typed) // of 111 for the last
@@ -218,8 +294,10 @@ func TestPersonSearch(t *testing.T) {
 
 	t.Run("search uses its indexes", func(t *testing.T) {
 		o := newOffice(t)
-		o.do(`insert into people (email, name, status, manager_id) select left(md5(n::text), 8) || '@example.com', left(md5((-n)::text), 8) || ' ' || left(md5((-2 * n)::text), 8), 'active', 1 + n % 2000
-		from generate_series(1, 40000) n`)
+		o.do(
+			`insert into people (email, name, status, manager_id) select left(md5(n::text), 8) || '@example.com', left(md5((-n)::text), 8) || ' ' || left(md5((-2 * n)::text), 8), 'active', 1 + n % 2000
+		from generate_series(1, 40000) n`,
+		)
 		o.indexed()
 		o.do(`vacuum analyze people, people_search`)
 		for _, typed := range []string{"", "a", "ab", "abcde", "ab cd", "a b c", "ab@example.com"} {

@@ -39,41 +39,111 @@ var powers = map[string]struct{ may, mayNot []power }{
 		may: []power{
 			{"record requests and their items", `with r as (` + forgedRequest + ` returning id)
 				select id from r`, ""},
-			{"record requests and their items", `insert into request_items (request_id, entitlement_id, account_id) values ({request}, {third}, {account of ann})`, ""},
-			{"bind Slack users to people", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, ""},
+			{
+				"record requests and their items",
+				`insert into request_items (request_id, entitlement_id, account_id) values ({request}, {third}, {account of ann})`,
+				"",
+			},
+			{
+				"bind Slack users to people",
+				`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`,
+				"",
+			},
 			{"record decisions: **forge a decision of a person who is asked**", forgedDecision("{owen}"), ""},
-			{"withdraw and revoke in the name of people who can", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, ""},
-			{"withdraw and revoke in the name of people who can", `insert into stop_orders (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`, ""},
+			{
+				"withdraw and revoke in the name of people who can",
+				`insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`,
+				"",
+			},
+			{
+				"withdraw and revoke in the name of people who can",
+				`insert into stop_orders (item_id, person_id, kind, reason) values ({granted item}, {owen}, 'revoked', 'x')`,
+				"",
+			},
 			{"ask and answer questions", `insert into questions (request_id, asked_by, text) values ({request}, {owen}, 'why?')`, ""},
-			{"ask and answer questions", `insert into question_answers (question_id, answered_by, text) values ({question}, {ann}, 'so')`, ""},
+			{
+				"ask and answer questions",
+				`insert into question_answers (question_id, answered_by, text) values ({question}, {ann}, 'so')`,
+				"",
+			},
 			{"answer manual tasks", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, ""},
-			{"delegate approvals", `insert into delegations (person_id, delegate_id, starts_at, ends_at) values ({owen}, {ann}, now(), now() + interval '1 day')`, ""},
-			{"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
-				`insert into request_items (request_id, entitlement_id, account_id, rule) values ({request}, {third}, {account of ann}, 1)`, ""},
-			{"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
-				strings.Replace(forgedRequest, "null", "'2999-01-01'", 1), ""},
+			{
+				"delegate approvals",
+				`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ({owen}, {ann}, now(), now() + interval '1 day')`,
+				"",
+			},
+			{
+				"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
+				`insert into request_items (request_id, entitlement_id, account_id, rule) values ({request}, {third}, {account of ann}, 1)`,
+				"",
+			},
+			{
+				"choose the policy rule of an item (a rule that does not apply raises an alert), and exceed the limits that only the form enforces",
+				strings.Replace(forgedRequest, "null", "'2999-01-01'", 1),
+				"",
+			},
 			{"read and change open forms", `insert into form_drafts (view_id, person_id, time_zone) values ('W', {ann}, 'UTC')`, ""},
 			{"read and change open forms", `delete from form_drafts`, ""},
 			{"read and change open forms", `select from form_drafts`, ""},
 		},
 		mayNot: []power{
 			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{mallory}"), "not for person"},
-			{"decide as a person who is not asked, or about that person's own request", forgedDecision("{ann}"), "cannot decide their own request"},
-			{"override approvals in the name of a person who may not", strings.NewReplacer("approval_id, decided_by,", "override, decided_by,",
-				"{approval}, ", "true, ").Replace(forgedDecision("{owen}")), "not for administrator"},
-			{"choose the IDs or dates of what it records", `insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
-				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`, denied},
+			{
+				"decide as a person who is not asked, or about that person's own request",
+				forgedDecision("{ann}"),
+				"cannot decide their own request",
+			},
+			{
+				"override approvals in the name of a person who may not",
+				strings.NewReplacer("approval_id, decided_by,", "override, decided_by,",
+					"{approval}, ", "true, ").Replace(forgedDecision("{owen}")),
+				"not for administrator",
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into access_requests (id, view_id, requester_id, access_like, time_zone, reason_key)
+				overriding system value values (1, 'W', {ann}, 'custom', 'UTC', 'project')`,
+				denied,
+			},
 			{"choose the IDs or dates of what it records", `insert into request_items (id, request_id, entitlement_id, account_id)
 				overriding system value values (99999, {request}, {third}, {account of ann})`, denied},
 			{"choose the IDs or dates of what it records", `insert into decisions (id, item_id, outcome, basis, policy_version, terms)
 				overriding system value values (99999, {item}, 'deny', 'x', 1, 'x')`, denied},
-			{"choose the IDs or dates of what it records", `insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`, denied},
-			{"choose the IDs or dates of what it records", `insert into stop_orders (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`, denied},
-			{"choose the IDs or dates of what it records", `insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`, denied},
-			{"choose the IDs or dates of what it records", `insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`, denied},
-			{"choose the IDs or dates of what it records", `insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`, denied},
-			{"choose the IDs or dates of what it records", `insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`, denied},
-			{"choose the IDs or dates of what it records", `insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`, denied},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into manual_task_answers (id, manual_task_id, person_id, done) overriding system value values (99999, {task}, {owen}, true)`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into stop_orders (id, item_id, person_id, kind) overriding system value values (99999, {item}, {ann}, 'withdrawn')`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into questions (id, request_id, asked_by, text) overriding system value values (99999, {request}, {owen}, 'x')`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into questions (request_id, asked_by, text, asked_at) values ({request}, {owen}, 'x', '1999-01-01')`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into manual_task_answers (manual_task_id, person_id, done, answered_at) values ({task}, {owen}, true, '2999-01-01')`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into request_items (request_id, entitlement_id, account_id, state_at) values ({request}, {third}, {account of ann}, '1999-01-01')`,
+				denied,
+			},
+			{
+				"choose the IDs or dates of what it records",
+				`insert into slack_identities (team_id, user_id, person_id, basis, bound_at) values ('T', 'U', {ann}, 'directory', '1999-01-01')`,
+				denied,
+			},
 			{"change or delete records", `update decisions set outcome = 'approve'`, denied},
 			{"change or delete records", `delete from stop_orders`, denied},
 			{"change or delete records", `update access_requests set ends_at = null`, denied},
@@ -83,8 +153,16 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change states, claims or due times", `update claims set due_at = '2999-01-01'`, denied},
 			{"change states, claims or due times", `update access_requests set due_at = null`, denied},
 			{"change states, claims or due times", forgedClaim("imported", "now()", "null"), denied},
-			{"record that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'person_left')`, "only accessbot_worker"},
-			{"record that a person left or a run was cancelled", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, "only accessbot_worker"},
+			{
+				"record that a person left or a run was cancelled",
+				`insert into stop_orders (item_id, kind) values ({granted item}, 'person_left')`,
+				"only accessbot_worker",
+			},
+			{
+				"record that a person left or a run was cancelled",
+				`insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`,
+				"only accessbot_worker",
+			},
 			{"write the directory or a policy", `update people set administrator = true`, denied},
 			{"write the directory or a policy", `insert into policies (source) values ('x')`, denied},
 			{"write the directory or a policy", `delete from slack_identities`, denied},
@@ -92,69 +170,153 @@ var powers = map[string]struct{ may, mayNot []power }{
 	},
 	"accessbot_worker": {
 		may: []power{
-			{"open approvals, and choose who is asked", `with a as (insert into approvals (request_id, application_id, policy_version) values ({request}, {application}, 1) returning id)
-				insert into approval_candidates (approval_id, person_id, basis, position) select id, {mallory}, 'x', 1 from a`, ""},
-			{"open manual tasks", `insert into manual_tasks (account_id, entitlement_id, held) values ({account of ann}, {third}, false)`, ""},
+			{
+				"open approvals, and choose who is asked",
+				`with a as (insert into approvals (request_id, application_id, policy_version) values ({request}, {application}, 1) returning id)
+				insert into approval_candidates (approval_id, person_id, basis, position) select id, {mallory}, 'x', 1 from a`,
+				"",
+			},
+			{
+				"open manual tasks",
+				`insert into manual_tasks (account_id, entitlement_id, held) values ({account of ann}, {third}, false)`,
+				"",
+			},
 			{"move states forward", `update request_items set state = 'expired' where id = {item}`, ""},
 			{"make claims that decisions cover", approvedClaim(`r.ends_at`, `r.ends_at`), ""},
-			{"record that access was granted or has ended", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`, ""},
-			{"revoke access of people who left and of cancelled runs", `insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`, ""},
+			{
+				"record that access was granted or has ended",
+				`update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {claim}`,
+				"",
+			},
+			{
+				"revoke access of people who left and of cancelled runs",
+				`insert into stop_orders (item_id, kind) values ({granted item}, 'workflow_cancelled')`,
+				"",
+			},
 			{"read open forms", `select from form_drafts`, ""},
 		},
 		mayNot: []power{
 			{"record decisions, requests or bindings", forgedDecision("{owen}"), denied},
 			{"record decisions, requests or bindings", forgedRequest, denied},
-			{"record decisions, requests or bindings", `insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`, denied},
-			{"record decisions, requests or bindings", `insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`, "only accessbot_slackapp"},
-			{"record decisions, requests or bindings", `insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`, denied},
+			{
+				"record decisions, requests or bindings",
+				`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'U', {ann}, 'directory')`,
+				denied,
+			},
+			{
+				"record decisions, requests or bindings",
+				`insert into stop_orders (item_id, person_id, kind) values ({item}, {ann}, 'withdrawn')`,
+				"only accessbot_slackapp",
+			},
+			{
+				"record decisions, requests or bindings",
+				`insert into manual_task_answers (manual_task_id, person_id, done) values ({task}, {owen}, true)`,
+				denied,
+			},
 			{"change what was requested or granted", `update access_requests set ends_at = null`, denied},
 			{"change what was requested or granted", `update request_items set entitlement_id = {third}`, denied},
 			{"change what was requested or granted", `update claims set ends_at = null`, denied},
 			{"change what was requested or granted", `update decisions set ends_at = null`, denied},
 			{"change what was requested or granted", approvedClaim(`null`, `null`), "no decision covers"},
-			{"reopen an approval or an ended claim", `update approvals set state = 'open', closed_at = null where id = {closed approval}`, "is decided"},
+			{
+				"reopen an approval or an ended claim",
+				`update approvals set state = 'open', closed_at = null where id = {closed approval}`,
+				"is decided",
+			},
 			{"reopen an approval or an ended claim", `update claims set ended_at = null where id = {ended claim}`, "never changed"},
 			{"reopen an approval or an ended claim", `update claims set revoked_at = null`, denied},
-			{"reopen an approval or an ended claim", `update request_items set state = 'active' where id = {ended item}`, "cannot go from"},
+			{
+				"reopen an approval or an ended claim",
+				`update request_items set state = 'active' where id = {ended item}`,
+				"cannot go from",
+			},
 			{"make a claim that ends and is never due", approvedClaim(`r.ends_at`, `null`), "claims_due"},
 			{"make a claim that ends and is never due", `update claims set due_at = null where id = {claim}`, "claims_due"},
 			{"delay the end of a claim by more than a day at a time", `
 				with put_off as (update claims set due_at = '2999-01-01' where id = {claim} returning due_at, ends_at)
 				select 1 / (due_at > ends_at + interval '1 day')::int from put_off`, "division by zero"},
-			{"delay the end of a claim by more than a day at a time", strings.Replace(approvedClaim(`r.ends_at`, `'2999-01-01'`), "insert", "with made as (insert", 1) + `
-				returning due_at, ends_at) select 1 / (due_at > ends_at + interval '1 day')::int from made`, "division by zero"},
-			{"choose the dates of what it records", `update claims set ended_at = '1999-01-01' where id = {claim}`, "must record the present"},
-			{"choose the dates of what it records", `update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`, "must record the present"},
+			{
+				"delay the end of a claim by more than a day at a time",
+				strings.Replace(approvedClaim(`r.ends_at`, `'2999-01-01'`), "insert", "with made as (insert", 1) + `
+				returning due_at, ends_at) select 1 / (due_at > ends_at + interval '1 day')::int from made`,
+				"division by zero",
+			},
+			{
+				"choose the dates of what it records",
+				`update claims set ended_at = '1999-01-01' where id = {claim}`,
+				"must record the present",
+			},
+			{
+				"choose the dates of what it records",
+				`update claims set ended_at = app_now(), removed_at = '2999-01-01' where id = {claim}`,
+				"must record the present",
+			},
 			{"choose the dates of what it records", `update request_items set state_at = '1999-01-01'`, denied},
-			{"choose the dates of what it records", strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1), denied},
-			{"choose the dates of what it records", `insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`, denied},
-			{"choose the dates of what it records", `insert into approvals (id, request_id, application_id, policy_version) overriding system value values (99999, {request}, {application}, 1)`, denied},
+			{
+				"choose the dates of what it records",
+				strings.Replace(approvedClaim(`r.ends_at`, `r.ends_at, '1999-01-01'`), "due_at)", "due_at, created_at)", 1),
+				denied,
+			},
+			{
+				"choose the dates of what it records",
+				`insert into manual_tasks (id, account_id, entitlement_id, held) overriding system value values (99999, {account of ann}, {third}, false)`,
+				denied,
+			},
+			{
+				"choose the dates of what it records",
+				`insert into approvals (id, request_id, application_id, policy_version) overriding system value values (99999, {request}, {application}, 1)`,
+				denied,
+			},
 			{"write the directory", `update people set status = 'active'`, denied},
 			{"write the directory", `insert into application_owners values ({application}, {ann})`, denied},
 			{"write the directory", `update clock set shift = '1 year'`, denied},
 			{"change the audit (it can append to it)", `update audit_events set action = 'x'`, denied},
 			{"change the audit (it can append to it)", `delete from audit_events`, denied},
 			{"change the audit (it can append to it)", `truncate audit_events`, denied},
-			{"change the audit (it can append to it)", `insert into audit_events (actor, action, at) values ('worker', 'x', '1999-01-01')`, denied},
+			{
+				"change the audit (it can append to it)",
+				`insert into audit_events (actor, action, at) values ('worker', 'x', '1999-01-01')`,
+				denied,
+			},
 		},
 	},
 	"accessbot_directory": {
 		may: []power{
-			{"write people, owners and administrators: **so it can create an approver**", `update people set administrator = true, slack_user_id = 'U9' where id = {mallory}`, ""},
-			{"write people, owners and administrators: **so it can create an approver**", `insert into application_owners values ({application}, {mallory})`, ""},
+			{
+				"write people, owners and administrators: **so it can create an approver**",
+				`update people set administrator = true, slack_user_id = 'U9' where id = {mallory}`,
+				"",
+			},
+			{
+				"write people, owners and administrators: **so it can create an approver**",
+				`insert into application_owners values ({application}, {mallory})`,
+				"",
+			},
 			{"write policies: **so it can do without approvers**", `insert into policies (source) values ('x')`, ""},
 			{"remove bindings", `delete from slack_identities`, ""},
 			{"read requests, with reasons and notes", `select note, reason_key from access_requests`, readOnly},
 			{"record that access already exists, which keeps it", forgedClaim("imported", "app_now()", "null"), ""},
-			{"end claims that were imported or found", `update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {imported claim}`, ""},
+			{
+				"end claims that were imported or found",
+				`update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = {imported claim}`,
+				"",
+			},
 		},
 		mayNot: []power{
 			{"decide, or change requests", forgedDecision("{owen}"), denied},
 			{"decide, or change requests", `update request_items set state = 'approved'`, denied},
 			{"decide, or change requests", `update access_requests set ends_at = null`, denied},
-			{"make a claim that is due at once, which would grant access", forgedClaim("imported", "app_now()", "app_now()"), "exists already"},
+			{
+				"make a claim that is due at once, which would grant access",
+				forgedClaim("imported", "app_now()", "app_now()"),
+				"exists already",
+			},
 			{"make a claim that is due at once, which would grant access", forgedClaim("imported", "null", "null"), "exists already"},
-			{"make a claim that is due at once, which would grant access", `update claims set due_at = app_now() where id = {imported claim}`, "may not move"},
+			{
+				"make a claim that is due at once, which would grant access",
+				`update claims set due_at = app_now() where id = {imported claim}`,
+				"may not move",
+			},
 			{"make claims of a source other than imported", forgedClaim("unexpected", "app_now()", "null"), "may not make claims"},
 			{"make claims of a source other than imported", forgedClaim("correction", "app_now()", "null"), "may not make claims"},
 			{"end the claims of a request", `update claims set ended_at = app_now() where id = {claim}`, "may not end"},
@@ -163,13 +325,33 @@ var powers = map[string]struct{ may, mayNot []power }{
 			{"change when a claim is due", `update claims set due_at = app_now() where id = {claim}`, "may not move"},
 			{"change when a claim is due", `update claims set due_at = '2999-01-01' where id = {ended claim}`, "may not move"},
 			{"change when a claim is due", `update claims set due_at = null where id = {ended claim}`, "may not"},
-			{"rename an account, object or target with a claim", `update accounts set account = 'mallory2' where id = {account of bea}`, "its names stay"},
-			{"rename an account, object or target with a claim", `update entitlements set target = 'crm/root' where id = {claimed}`, "its names stay"},
-			{"rename an account, object or target with a claim", `update applications set instance = 'ELSEWHERE' where id = {application}`, "its names stay"},
-			{"rename an account, object or target with a claim", `update applications set connector = 'manual' where id = {application}`, "its names stay"},
+			{
+				"rename an account, object or target with a claim",
+				`update accounts set account = 'mallory2' where id = {account of bea}`,
+				"its names stay",
+			},
+			{
+				"rename an account, object or target with a claim",
+				`update entitlements set target = 'crm/root' where id = {claimed}`,
+				"its names stay",
+			},
+			{
+				"rename an account, object or target with a claim",
+				`update applications set instance = 'ELSEWHERE' where id = {application}`,
+				"its names stay",
+			},
+			{
+				"rename an account, object or target with a claim",
+				`update applications set connector = 'manual' where id = {application}`,
+				"its names stay",
+			},
 			{"rename an account, object or target with a claim", `update entitlements set instance = 'ELSEWHERE'`, denied},
 			{"move an account to another person", `update accounts set person_id = {mallory}`, denied},
-			{"move an account to another person", `insert into accounts (id, person_id, instance, account) overriding system value values (99999, {mallory}, 'CRM', 'x')`, denied},
+			{
+				"move an account to another person",
+				`insert into accounts (id, person_id, instance, account) overriding system value values (99999, {mallory}, 'CRM', 'x')`,
+				denied,
+			},
 			{"read approvals, answers or open forms", `select from questions`, denied},
 			{"read approvals, answers or open forms", `select from question_answers`, denied},
 			{"read approvals, answers or open forms", `select from form_drafts`, denied},
@@ -199,8 +381,12 @@ func forgedDecision(by string) string {
 }
 
 func forgedClaim(source, givenAt, dueAt string) string {
-	return fmt.Sprintf(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, due_at) values ({ann}, {account of ann}, {third}, '%s', %s, %s)`,
-		source, givenAt, dueAt)
+	return fmt.Sprintf(
+		`insert into claims (person_id, account_id, entitlement_id, source, granted_at, due_at) values ({ann}, {account of ann}, {third}, '%s', %s, %s)`,
+		source,
+		givenAt,
+		dueAt,
+	)
 }
 
 func approvedClaim(endsAt, dueAt string) string {
@@ -223,7 +409,11 @@ func TestSecurityDocs(t *testing.T) {
 		endedClaim := a.given(ended.Items[0])
 		a.Do(`update claims set ended_at = app_now(), removed_at = app_now(), due_at = null where id = $1`, endedClaim)
 		a.Do(`update request_items set state = 'ended' where id = $1`, ended.Items[0])
-		closed := schematest.Value[int64](a.World, `update approvals set state = 'decided', closed_at = app_now() where request_id = $1 returning id`, other.ID)
+		closed := schematest.Value[int64](
+			a.World,
+			`update approvals set state = 'decided', closed_at = app_now() where request_id = $1 returning id`,
+			other.ID,
+		)
 		a.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V', $1, 'UTC')`, a.ann)
 		a.Do(`insert into slack_identities (team_id, user_id, person_id, basis) values ('T', 'UOWEN', $1, 'directory')`, a.owen)
 		names := []string{}
@@ -254,8 +444,18 @@ func TestSecurityDocs(t *testing.T) {
 			}
 			t.Run(role+" may do what the docs say, and no more", func(t *testing.T) {
 				row := docsRow(t, role)
-				assert.ElementsMatch(t, strings.Split(row[1], "; "), said(powers[role].may), "what docs/security.md says that it may, and what is tested")
-				assert.ElementsMatch(t, strings.Split(row[2], "; "), said(powers[role].mayNot), "what docs/security.md says that it may not, and what is tested")
+				assert.ElementsMatch(
+					t,
+					strings.Split(row[1], "; "),
+					said(powers[role].may),
+					"what docs/security.md says that it may, and what is tested",
+				)
+				assert.ElementsMatch(
+					t,
+					strings.Split(row[2], "; "),
+					said(powers[role].mayNot),
+					"what docs/security.md says that it may not, and what is tested",
+				)
 				for _, p := range powers[role].may {
 					try(t, power{p.says, p.statement, ""})
 				}
@@ -281,7 +481,10 @@ func TestSecurityDocs(t *testing.T) {
 		  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 		 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') order by c.relname, a.attnum`))
 		var sequences, roles []string
-		require.NoError(t, w.Select(&sequences, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'`))
+		require.NoError(
+			t,
+			w.Select(&sequences, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S'`),
+		)
 		require.NoError(t, w.Select(&roles, `select rolname from pg_roles where rolname in (select grantee::regrole::text
 		from pg_class c, aclexplode(c.relacl) where c.relnamespace = 'public'::regnamespace and grantee <> 0 and grantee <> c.relowner)`))
 		assert.ElementsMatch(t, programRoles, roles, "roles with rights")
@@ -315,14 +518,27 @@ func TestSecurityDocs(t *testing.T) {
 						r[2] = []string{"yes"}
 					}
 					assert.False(t, may(fmt.Sprintf(`truncate %q cascade`, c.Table)), "%s: truncate %s", role, c.Table)
-					assert.False(t, may(fmt.Sprintf(`create trigger forged before insert on %q for each row execute function suppress_redundant_updates_trigger()`, c.Table)),
-						"%s: a trigger on %s", role, c.Table)
+					assert.False(
+						t,
+						may(
+							fmt.Sprintf(
+								`create trigger forged before insert on %q for each row execute function suppress_redundant_updates_trigger()`,
+								c.Table,
+							),
+						),
+						"%s: a trigger on %s",
+						role,
+						c.Table,
+					)
 				}
 				row[c.Table] = r
 			}
 			for _, table := range slices.Sorted(maps.Keys(row)) {
 				if r := row[table]; len(r[0])+len(r[1])+len(r[2]) > 0 {
-					actual = append(actual, docsLine(role, "`"+table+"`", strings.Join(r[0], ", "), strings.Join(r[1], ", "), strings.Join(r[2], "")))
+					actual = append(
+						actual,
+						docsLine(role, "`"+table+"`", strings.Join(r[0], ", "), strings.Join(r[1], ", "), strings.Join(r[2], "")),
+					)
 				}
 			}
 			if f := schematest.Value[string](w, `
@@ -348,7 +564,13 @@ func TestSecurityDocs(t *testing.T) {
 		for _, r := range docsTable(t, "| role | table |") {
 			documented = append(documented, docsLine(strings.Trim(r[0], "`"), r[1], r[2], r[3], r[4]))
 		}
-		assert.Equal(t, strings.Join(actual, "\n"), strings.Join(documented, "\n"), "the table of rights in docs/security.md should be:\n%s", strings.Join(actual, "\n"))
+		assert.Equal(
+			t,
+			strings.Join(actual, "\n"),
+			strings.Join(documented, "\n"),
+			"the table of rights in docs/security.md should be:\n%s",
+			strings.Join(actual, "\n"),
+		)
 	})
 }
 

@@ -118,7 +118,12 @@ func TestSubmitter(t *testing.T) {
 		// Only while something is open.
 		reader := w.Entitlement(w.Application("crm", boss), "reader")
 		for _, person := range []int64{ann, bea} {
-			w.Do(`insert into request_items (request_id, entitlement_id, account_id, rule) select id, $2, $3, 1 from access_requests where requester_id = $1`, person, reader, w.Account(person, reader))
+			w.Do(
+				`insert into request_items (request_id, entitlement_id, account_id, rule) select id, $2, $3, 1 from access_requests where requester_id = $1`,
+				person,
+				reader,
+				w.Account(person, reader),
+			)
 		}
 		require.ErrorAs(t, schema.CheckQuota(t.Context(), tx, schema.Quota{Open: 2}, boss), &over)
 		require.Equal(t, &schema.OverQuota{Open: 2}, over)
@@ -134,7 +139,11 @@ func TestSubmitter(t *testing.T) {
 		claim := a.given(a.asked.Items[0])
 		_, err := a.SlackApp.RemoveAccess(t.Context(), claim, a.olga)
 		require.ErrorIs(t, err, schema.ErrNotFound)
-		_, err = a.SlackApp.Exec(`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`, a.asked.Items[0], a.olga)
+		_, err = a.SlackApp.Exec(
+			`insert into stop_orders (item_id, person_id, kind) values ($1, $2, 'removed_by_holder')`,
+			a.asked.Items[0],
+			a.olga,
+		)
 		require.ErrorContains(t, err, "someone else")
 		for _, mode := range []string{schema.Extend, schema.Again} {
 			_, err = a.SlackApp.OpenEarlier(t.Context(), mode, "V", "", a.olga, "UTC", a.asked.ID)

@@ -33,9 +33,24 @@ func (g *gate) during(do func()) {
 
 // showing are the actions that open or draw something and change nothing in the database before it is shown.
 var showing = []string{
-	views.ActionRequestAccess, views.ActionExtend, views.ActionExtendSoon, views.ActionExtendAll, views.ActionAgain, views.ActionShowAll,
-	views.ActionDeny, views.ActionChoose, views.ActionDecideAsAdministrator, views.ActionAskQuestion, views.ActionAnswer, views.ActionAway, views.ActionHolders,
-	views.ActionRevoke, views.ActionTaskCannot, views.ActionListPrevious, views.ActionListNext, views.ActionHolder,
+	views.ActionRequestAccess,
+	views.ActionExtend,
+	views.ActionExtendSoon,
+	views.ActionExtendAll,
+	views.ActionAgain,
+	views.ActionShowAll,
+	views.ActionDeny,
+	views.ActionChoose,
+	views.ActionDecideAsAdministrator,
+	views.ActionAskQuestion,
+	views.ActionAnswer,
+	views.ActionAway,
+	views.ActionHolders,
+	views.ActionRevoke,
+	views.ActionTaskCannot,
+	views.ActionListPrevious,
+	views.ActionListNext,
+	views.ActionHolder,
 }
 
 func TestRecordedBeforeAck(t *testing.T) {
@@ -197,8 +212,11 @@ func TestRecordedBeforeAck(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.approvalMessage()
 		bob := s.as("bob")
-		s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now() - interval '1 day', app_now() + interval '1 day')`,
-			s.person("bob").ID, s.person("lucia").ID)
+		s.do(
+			`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now() - interval '1 day', app_now() + interval '1 day')`,
+			s.person("bob").ID,
+			s.person("lucia").ID,
+		)
 		bob.OpenHome()
 		bob.Press("End delegation")
 		_, again, err := s.slack.LastPayload("block_actions")
@@ -301,7 +319,11 @@ func TestRecordedBeforeAck(t *testing.T) {
 						})
 					}
 					s.eventually("every connection waits", func() bool {
-						return one[int](s, `select count(*) from pg_stat_activity where datname = $1 and usename = 'accessbot_slackapp' and wait_event_type = 'Lock'`, s.db.Name) >= connections
+						return one[int](
+							s,
+							`select count(*) from pg_stat_activity where datname = $1 and usename = 'accessbot_slackapp' and wait_event_type = 'Lock'`,
+							s.db.Name,
+						) >= connections
 					})
 					alice.Choose("Access Like", "Custom")
 					clicks.Wait()

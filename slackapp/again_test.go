@@ -54,7 +54,15 @@ func TestAskAgain(t *testing.T) {
 			second := s.newest()
 			require.NotEqual(s, first, second)
 			require.Equal(s, []string{"warehouse/sandbox"}, s.asked(second))
-			require.Equal(s, "custom project", one[string](s, `select access_like || ' ' || reason_key from access_requests where id = $1 and ends_at is null and note = ''`, second))
+			require.Equal(
+				s,
+				"custom project",
+				one[string](
+					s,
+					`select access_like || ' ' || reason_key from access_requests where id = $1 and ends_at is null and note = ''`,
+					second,
+				),
+			)
 		})
 	})
 
@@ -71,7 +79,11 @@ func TestAskAgain(t *testing.T) {
 		end := func(key string) {
 			s.do(`update claims set ended_at = app_now(), removed_at = app_now(), revoked_at = app_now()
 		       where item_id in (select i.id from request_items i join entitlements e on e.id = i.entitlement_id where i.request_id = $1 and e.key = $2)`, number, key)
-			s.do(`update request_items i set state = 'ended' from entitlements e where e.id = i.entitlement_id and i.request_id = $1 and e.key = $2`, number, key)
+			s.do(
+				`update request_items i set state = 'ended' from entitlements e where e.id = i.entitlement_id and i.request_id = $1 and e.key = $2`,
+				number,
+				key,
+			)
 		}
 		end("sandbox")
 

@@ -109,7 +109,17 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		}
 		a.later = a.with(later)
 		server.open()
-		log.Info("Slack app started", "version", program.Version(), "listen", listener.Addr().String(), "socket_mode", c.socketMode(), "team", a.home.teamID)
+		log.Info(
+			"Slack app started",
+			"version",
+			program.Version(),
+			"listen",
+			listener.Addr().String(),
+			"socket_mode",
+			c.socketMode(),
+			"team",
+			a.home.teamID,
+		)
 		if c.socketMode() {
 			if err := a.serveSocket(ctx); err != nil {
 				stop(err)

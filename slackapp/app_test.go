@@ -25,7 +25,13 @@ import (
 
 func TestStartup(t *testing.T) {
 	t.Run("every wrong setting is reported at once", func(t *testing.T) {
-		_, err := configure(program.Environment{"SLACK_API_URL": "http://127.0.0.1:3002/api", "MAX_ACTIONS_PER_MINUTE": "0", "DEFAULT_TIME_ZONE": "Mars/Olympus"})
+		_, err := configure(
+			program.Environment{
+				"SLACK_API_URL":          "http://127.0.0.1:3002/api",
+				"MAX_ACTIONS_PER_MINUTE": "0",
+				"DEFAULT_TIME_ZONE":      "Mars/Olympus",
+			},
+		)
 		for _, name := range []string{"DATABASE_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_API_URL", "MAX_ACTIONS_PER_MINUTE", "DEFAULT_TIME_ZONE"} {
 			require.ErrorContains(t, err, name+": ")
 		}
@@ -48,16 +54,36 @@ func TestStartup(t *testing.T) {
 	})
 
 	t.Run("tokens in each other's place are refused and not shown", func(t *testing.T) {
-		_, err := configure(program.Environment{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xapp-hunter2", "SLACK_APP_TOKEN": "xoxb-hunter2"})
-		require.ErrorContains(t, err, "SLACK_BOT_TOKEN: the value is something else: set it to the app's bot token, which starts with xoxb-")
-		require.ErrorContains(t, err, "SLACK_APP_TOKEN: the value is something else: set it to an app-level token, which starts with xapp-")
+		_, err := configure(
+			program.Environment{
+				"DATABASE_URL":    "postgres://x@localhost/x",
+				"SLACK_BOT_TOKEN": "xapp-hunter2",
+				"SLACK_APP_TOKEN": "xoxb-hunter2",
+			},
+		)
+		require.ErrorContains(
+			t,
+			err,
+			"SLACK_BOT_TOKEN: the value is something else: set it to the app's bot token, which starts with xoxb-",
+		)
+		require.ErrorContains(
+			t,
+			err,
+			"SLACK_APP_TOKEN: the value is something else: set it to an app-level token, which starts with xapp-",
+		)
 		require.NotContains(t, err.Error(), "hunter2")
 	})
 
 	t.Run("limits are in range and in order", func(t *testing.T) {
-		_, err := configure(program.Environment{"MAX_OPEN_REQUESTS": "10001", "MAX_REQUESTS_PER_MINUTE": "200", "MAX_ACTIONS_PER_MINUTE": "199"})
+		_, err := configure(
+			program.Environment{"MAX_OPEN_REQUESTS": "10001", "MAX_REQUESTS_PER_MINUTE": "200", "MAX_ACTIONS_PER_MINUTE": "199"},
+		)
 		require.ErrorContains(t, err, `MAX_OPEN_REQUESTS: "10001" is too large: set it to a number from 1 to 10000`)
-		require.ErrorContains(t, err, "MAX_REQUESTS_PER_MINUTE: 200 is more than MAX_ACTIONS_PER_MINUTE (199): set it to at most MAX_ACTIONS_PER_MINUTE")
+		require.ErrorContains(
+			t,
+			err,
+			"MAX_REQUESTS_PER_MINUTE: 200 is more than MAX_ACTIONS_PER_MINUTE (199): set it to at most MAX_ACTIONS_PER_MINUTE",
+		)
 	})
 
 	t.Run("program explains itself, and starts without arguments", func(t *testing.T) {
@@ -75,7 +101,11 @@ func TestStartup(t *testing.T) {
 
 	t.Run("removed setting stops the start", func(t *testing.T) {
 		for _, name := range []string{"REMIND_AFTER", "ESCALATE_AFTER", "EXPIRE_AFTER", "MAX_DAYS", "BIND_BY_EMAIL"} {
-			settings := program.Environment{"DATABASE_URL": "postgres://x@localhost/x", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+			settings := program.Environment{
+				"DATABASE_URL":    "postgres://x@localhost/x",
+				"SLACK_BOT_TOKEN": "xoxb-1",
+				"SLACK_APP_TOKEN": "xapp-1",
+			}
 			_, err := configure(settings)
 			require.NoError(t, err)
 			settings[name] = "true"
@@ -206,7 +236,10 @@ func TestHomeTab(t *testing.T) {
 		alice.WaitForModal("page 2 of 3")
 		alice.Press("Next")
 		alice.WaitForModal("page 3 of 3")
-		s.do(`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`, s.person("alice").ID)
+		s.do(
+			`update claims set ended_at = app_now() where person_id = $1 and entitlement_id in (select id from entitlements where key like 'more-%')`,
+			s.person("alice").ID,
+		)
 		alice.Press("Previous") // that page no longer exists
 		alice.WaitForModal("2 in total, page 1 of 1")
 	})

@@ -60,7 +60,11 @@ func (a *app) submitAway(ctx context.Context, c *click, _ struct{}) (outcome, er
 	if delegate == c.person.ID {
 		return outcome{}, fieldErrors{views.BlockDelegate: "You can't delegate to yourself. Choose another person."}
 	}
-	return a.delegate(ctx, c, schema.Delegation{DelegateID: sql.NullInt64{Int64: delegate, Valid: true}, StartsAt: starts, EndsAt: ends})
+	return a.delegate(
+		ctx,
+		c,
+		schema.Delegation{DelegateID: sql.NullInt64{Int64: delegate, Valid: true}, StartsAt: starts, EndsAt: ends},
+	)
 }
 
 // span returns the start and end of a delegation, from days in the person's time zone.

@@ -34,7 +34,11 @@ func TestDelegation(t *testing.T) {
 			s.work(number)
 			bob.WaitForEdit(approvalMessage, "Reassigned to Lucía")
 			require.Empty(s, bob.Again(approvalMessage).Buttons())
-			require.Contains(s, s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(), "on behalf of Bob Fischer (application owner)")
+			require.Contains(
+				s,
+				s.as("lucia").WaitForMessage(fmt.Sprintf("#%d", number)).Text(),
+				"on behalf of Bob Fischer (application owner)",
+			)
 			require.Contains(s, s.as("alice").WaitForMessage("successfully created").Text(), "on behalf of Bob Fischer")
 
 			bob.Press("End delegation")
@@ -58,7 +62,11 @@ func TestDelegation(t *testing.T) {
 		alice := s.as("alice")
 		alice.OpenHome()
 		require.NotContains(t, alice.Home(), "Delegate approvals…")
-		s.do(`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now(), app_now() + interval '1 day')`, s.person("bob").ID, s.person("alice").ID)
+		s.do(
+			`insert into delegations (person_id, delegate_id, starts_at, ends_at) values ($1, $2, app_now(), app_now() + interval '1 day')`,
+			s.person("bob").ID,
+			s.person("alice").ID,
+		)
 		alice.OpenHome()
 		alice.WaitForHome("Delegate approvals…")
 		s.do(`insert into delegations (person_id, starts_at, ends_at) values ($1, app_now(), app_now())`, s.person("bob").ID)

@@ -136,7 +136,9 @@ func (a *app) soonerEnd(ctx context.Context, c *click, about decision) (end sql.
 	case err != nil:
 		return end, fieldErrors{views.BlockEndDate: "This day doesn't exist. Choose another."}
 	case !end.Time.After(request.ReadAt):
-		return end, fieldErrors{views.BlockEndDate: "This day has passed in " + request.TimeZone + ". Choose a later one, or leave this empty."}
+		return end, fieldErrors{
+			views.BlockEndDate: "This day has passed in " + request.TimeZone + ". Choose a later one, or leave this empty.",
+		}
 	case request.EndsAt.Valid && end.Time.After(request.EndsAt.Time):
 		return end, fieldErrors{views.BlockEndDate: "This is later than requested. Choose an earlier day, or leave this empty."}
 	}

@@ -61,7 +61,14 @@ func TestApproveWithChanges(t *testing.T) {
 		require.Contains(t, bob.Submit()["Earlier end date"], "This day has passed")
 		bob.PickDate("Earlier end date", time.Now().AddDate(0, 0, 9).Format(time.DateOnly))
 		bob.SubmitAccepted()
-		require.Equal(t, 2, one[int](s, `select count(*) from decisions where ends_at between app_now() + interval '8 days' and app_now() + interval '11 days'`))
+		require.Equal(
+			t,
+			2,
+			one[int](
+				s,
+				`select count(*) from decisions where ends_at between app_now() + interval '8 days' and app_now() + interval '11 days'`,
+			),
+		)
 		s.work(number)
 		card := s.as("alice").WaitForMessage("sooner than requested")
 		require.Contains(t, card.Text(), "approved by Bob")
@@ -98,7 +105,9 @@ func TestApproveWithChanges(t *testing.T) {
 		value, _, _ := strings.Cut(view["private_metadata"].(string), ";")
 		view["private_metadata"] = value + ";" + theirs
 		view["state"] = map[string]any{"values": map[string]any{
-			"chosen-0": map[string]any{"chosen": map[string]any{"type": "checkboxes", "selected_options": []any{map[string]any{"value": theirs}}}},
+			"chosen-0": map[string]any{
+				"chosen": map[string]any{"type": "checkboxes", "selected_options": []any{map[string]any{"value": theirs}}},
+			},
 		}}
 		before := s.decisions()
 		_, err = s.slack.Deliver("interactivity", payload)
@@ -108,7 +117,10 @@ func TestApproveWithChanges(t *testing.T) {
 		require.NoError(t, err)
 		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) > 0 })
 		require.Equal(t, before, s.decisions())
-		require.Zero(t, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = $1`, other))
+		require.Zero(
+			t,
+			one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = $1`, other),
+		)
 		_ = number
 	})
 

@@ -208,7 +208,13 @@ func TestApproval(t *testing.T) {
 				continue
 			}
 			for _, value := range []string{"", "0", "x:y", "-1:abc", "1'; drop table decisions; --\x00"} {
-				payload["actions"].([]any)[0] = map[string]any{"type": "button", "action_id": action, "block_id": "b", "value": value, "action_ts": "1.2"}
+				payload["actions"].([]any)[0] = map[string]any{
+					"type":      "button",
+					"action_id": action,
+					"block_id":  "b",
+					"value":     value,
+					"action_ts": "1.2",
+				}
 				answer, err := s.slack.Deliver("interactivity", payload)
 				require.NoError(t, err)
 				require.True(t, answer.Acked)
@@ -286,7 +292,9 @@ func TestRequesterActions(t *testing.T) {
 			_, payload, err := s.slack.LastPayload("block_actions")
 			require.NoError(s, err)
 			payload["user"] = map[string]any{"id": slacksim.UserID("priya@example.com"), "team_id": "T0LOCALSIM"}
-			payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(one[int64](s, `select max(id) from claims where source = 'request'`))
+			payload["actions"].([]any)[0].(map[string]any)["value"] = fmt.Sprint(
+				one[int64](s, `select max(id) from claims where source = 'request'`),
+			)
 			_, err = s.slack.Deliver("interactivity", payload)
 			require.NoError(s, err)
 			s.eventually("it is refused", func() bool { return s.alerts(schema.RevocationRefused) == 1 })

@@ -24,8 +24,11 @@ import (
 // writes counts everything that a request could have written.
 func (s *stage) writes() int {
 	s.Helper()
-	return one[int](s, `select (select count(*) from access_requests) + (select count(*) from audit_events) + (select count(*) from form_drafts)
-		+ (select count(*) from slack_events) + (select count(*) from slack_identities) + (select count(*) from decisions) + (select count(*) from stop_orders)`)
+	return one[int](
+		s,
+		`select (select count(*) from access_requests) + (select count(*) from audit_events) + (select count(*) from form_drafts)
+		+ (select count(*) from slack_events) + (select count(*) from slack_identities) + (select count(*) from decisions) + (select count(*) from stop_orders)`,
+	)
 }
 
 // send sends a request and returns its status and text.
@@ -90,7 +93,11 @@ func TestSignature(t *testing.T) {
 		before := s.writes()
 		for _, route := range []string{"interactivity", "options"} {
 			for _, body := range []string{"", "other=1"} {
-				r, err := http.NewRequest(http.MethodPost, s.apps[0]+"/slack/"+route+"?"+url.Values{"payload": {string(raw)}}.Encode(), strings.NewReader(body))
+				r, err := http.NewRequest(
+					http.MethodPost,
+					s.apps[0]+"/slack/"+route+"?"+url.Values{"payload": {string(raw)}}.Encode(),
+					strings.NewReader(body),
+				)
 				require.NoError(t, err)
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 				sign(r, body)
@@ -140,7 +147,10 @@ func TestEvents(t *testing.T) {
 	t.Run("unknown event is acknowledged", func(t *testing.T) {
 		onBothTransports(t, func(s *stage) {
 			for _, event := range []map[string]any{{"type": "brand_new_event"}, {"type": "message", "user": "U1"}, {"type": "app_home_opened", "tab": "messages", "user": "U1"}} {
-				answer, err := s.slack.Deliver("events", map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "event_id": "Ev1", "event": event})
+				answer, err := s.slack.Deliver(
+					"events",
+					map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "event_id": "Ev1", "event": event},
+				)
 				require.NoError(s, err)
 				require.True(s, answer.Acked, "%v: %s", event, answer.Problem)
 			}

@@ -93,10 +93,25 @@ func TestEndDate(t *testing.T) {
 				shown := last.In(l).Format("2006-01-02 15:04")
 				if shown != wall.Format("2006-01-02 15:04") {
 					before := last.Add(-time.Second).In(l).Format("2006-01-02 15:04")
-					require.True(t, before < wall.Format("2006-01-02 15:04") && shown > wall.Format("2006-01-02 15:04"), "%s in %s is %s", wall, name, last)
+					require.True(
+						t,
+						before < wall.Format("2006-01-02 15:04") && shown > wall.Format("2006-01-02 15:04"),
+						"%s in %s is %s",
+						wall,
+						name,
+						last,
+					)
 				}
 				for _, later := range []time.Duration{30 * time.Minute, time.Hour} {
-					require.NotEqual(t, wall.Format("2006-01-02 15:04"), last.Add(later).In(l).Format("2006-01-02 15:04"), "%s in %s comes again after %s", wall, name, last)
+					require.NotEqual(
+						t,
+						wall.Format("2006-01-02 15:04"),
+						last.Add(later).In(l).Format("2006-01-02 15:04"),
+						"%s in %s comes again after %s",
+						wall,
+						name,
+						last,
+					)
 				}
 			}
 		}

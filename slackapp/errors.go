@@ -104,7 +104,11 @@ var refusals = map[subject][]refusal{
 		sayAt(atGrants, "You selected something that this form doesn't offer. Nothing was sent.", schema.ErrNotOffered),
 		sayAt(views.BlockReason, "This reason is no longer available. Choose another.", schema.ErrNoSuchReason),
 		sayAt(views.BlockEndDate, "This end date has passed. Choose a later one.", schema.ErrEndPassed),
-		sayAt(views.BlockFor, "You can't request access for this person. Only their manager or an administrator can.", schema.ErrNotYours),
+		sayAt(
+			views.BlockFor,
+			"You can't request access for this person. Only their manager or an administrator can.",
+			schema.ErrNotYours,
+		),
 		say(formGone, errFormGone),
 	},
 	anything: {
@@ -115,8 +119,11 @@ var refusals = map[subject][]refusal{
 		say("Your email address in Slack{email} isn't confirmed, so we can't tell who you are. Confirm it in Slack (in your account "+
 			"settings), and open this app's Home tab again.{ask}", schema.ErrNotConfirmed),
 		say("You aren't in the directory{email}, so you can't request access.{ask}", schema.ErrNotInDirectory),
-		say("Your email address in Slack{email} contains characters other than plain letters, digits and symbols, so it can't identify "+
-			"you. The directory has to name your Slack user ID{user}.{ask}", schema.ErrNotASCII),
+		say(
+			"Your email address in Slack{email} contains characters other than plain letters, digits and symbols, so it can't identify "+
+				"you. The directory has to name your Slack user ID{user}.{ask}",
+			schema.ErrNotASCII,
+		),
 		say("We don't know yet who you are. Open this app's Home tab, and try again.", schema.ErrNotBound),
 		say("The directory doesn't name your Slack user ID{user}, so you can't request access.{ask}", schema.ErrNotNamed),
 		say("The directory names this Slack account as yours, but you used this app with another one before. An administrator has to "+
@@ -209,8 +216,10 @@ func refusalOfForm(err error) (refusal, bool) {
 	case errors.As(err, &noted):
 		r.field, r.text = views.BlockNote, "Enter a note. The policy requires one for "+listNames(noted.Names)+"."
 	case errors.As(err, &over) && over.PerMinute > 0:
-		r.text = fmt.Sprintf("You've made %d requests within a minute, which is the limit. Your form is kept. Submit it again in a minute.",
-			over.PerMinute)
+		r.text = fmt.Sprintf(
+			"You've made %d requests within a minute, which is the limit. Your form is kept. Submit it again in a minute.",
+			over.PerMinute,
+		)
 	case errors.As(err, &over):
 		r.text = fmt.Sprintf("You have %d open requests, which is the limit. Withdraw some, or submit again when some are decided.",
 			over.Open)

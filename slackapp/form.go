@@ -30,7 +30,10 @@ func (a *app) openForm(context.Context, *click, struct{}) (outcome, error) {
 
 // earlier handles a button that opens the form to extend what a request granted, or to request it again. find returns the
 // person's request that its value is about, and which of its entitlements; none: all.
-func earlier(mode, button string, find func(ctx context.Context, q schema.Queryer, value, personID int64) (int64, []int64, error)) handler {
+func earlier(
+	mode, button string,
+	find func(ctx context.Context, q schema.Queryer, value, personID int64) (int64, []int64, error),
+) handler {
 	open := func(a *app, ctx context.Context, c *click, value int64) (outcome, error) {
 		request, entitlements, err := find(ctx, a.db, value, c.person.ID)
 		if err == nil {

@@ -113,7 +113,10 @@ func takeSubject(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, value string
 // takeList merges filters and pages of the list.
 func takeList(ctx context.Context, tx *sqlx.Tx, d *schema.Draft, action *slack.BlockAction) error {
 	switch action.BlockID {
-	case views.BlockSelectAll(d.OfferGeneration), views.BlockFilter(d.OfferGeneration), views.BlockSearch(d.OfferGeneration), views.BlockPages(d.Generation):
+	case views.BlockSelectAll(d.OfferGeneration),
+		views.BlockFilter(d.OfferGeneration),
+		views.BlockSearch(d.OfferGeneration),
+		views.BlockPages(d.Generation):
 	default:
 		return errOutdated
 	}

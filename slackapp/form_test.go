@@ -32,7 +32,9 @@ func TestRequestForm(t *testing.T) {
 			number := s.newest()
 			require.Equal(s, []string{"crm/reader", "dashboards/editor"}, s.asked(number))
 			alice.WaitForHome("#1001")
-			alice.WaitForMessage("Your request #1001 has been created. We'll send it for approval as soon as our systems are back.") // Temporal is down
+			alice.WaitForMessage(
+				"Your request #1001 has been created. We'll send it for approval as soon as our systems are back.",
+			) // Temporal is down
 			s.work(number)
 			alice.WaitForMessage("Your request #1001 has been created")
 			require.Zero(s, one[int](s, `select count(*) from form_drafts`))
@@ -51,8 +53,18 @@ func TestRequestForm(t *testing.T) {
 			require.Len(s, alice.Boxes(), 1, "the boxes are hidden")
 			alice.Choose("Reason", "New role or team")
 			alice.SubmitAccepted()
-			require.Equal(s, []string{"dashboards/editor", "source/@member", "source/data-pipelines", "sso/vpn", "warehouse/scheduler", "warehouse/writer"},
-				s.asked(s.newest()))
+			require.Equal(
+				s,
+				[]string{
+					"dashboards/editor",
+					"source/@member",
+					"source/data-pipelines",
+					"sso/vpn",
+					"warehouse/scheduler",
+					"warehouse/writer",
+				},
+				s.asked(s.newest()),
+			)
 			require.Equal(s, "job_title", one[string](s, `select access_like from access_requests`))
 		})
 	})
@@ -87,7 +99,11 @@ func TestRequestForm(t *testing.T) {
 			alice.SubmitAccepted()
 			require.Equal(s, []string{"crm/support"}, s.asked(s.newest()))
 			y, m, d := last.Date()
-			require.True(s, one[time.Time](s, `select ends_at from access_requests`).Equal(time.Date(y, m, d+1, 0, 0, 0, 0, paris)), "the end is the start of the next day in Paris")
+			require.True(
+				s,
+				one[time.Time](s, `select ends_at from access_requests`).Equal(time.Date(y, m, d+1, 0, 0, 0, 0, paris)),
+				"the end is the start of the next day in Paris",
+			)
 			require.Equal(s, last.Format(time.DateOnly), one[string](s, `select ends_on::text from access_requests`))
 			alice.WaitForHome("until the end of " + last.Format("Mon 2 Jan 2006"))
 		})

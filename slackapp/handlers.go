@@ -124,19 +124,52 @@ var actions = map[string]handler{
 	views.ActionExtendAll:     earlier(schema.Extend, "Extend…", ofRequest),
 	views.ActionAgain:         earlier(schema.Again, "Request again", ofRequest),
 
-	views.ActionApprove:     {act: with(person, decided, (*app).approve), about: deciding, listed: true},
-	views.ActionDeny:        {act: with(anyone, decided, opens[decision](views.Deny)), button: "Deny…"},
-	views.ActionChoose:      {act: with(person, decided, (*app).openChoice), about: deciding, refusedAs: schema.ButtonRefused, button: "Approve with changes…"},
-	views.ActionAskQuestion: {act: with(person, decided, (*app).openQuestion), about: asking, refusedAs: schema.ButtonRefused, button: "Ask a question…"},
-	views.ActionAnswer:      {act: with(person, number, (*app).openAnswer), about: answering, refusedAs: schema.ButtonRefused, button: "Answer…"},
+	views.ActionApprove: {act: with(person, decided, (*app).approve), about: deciding, listed: true},
+	views.ActionDeny:    {act: with(anyone, decided, opens[decision](views.Deny)), button: "Deny…"},
+	views.ActionChoose: {
+		act:       with(person, decided, (*app).openChoice),
+		about:     deciding,
+		refusedAs: schema.ButtonRefused,
+		button:    "Approve with changes…",
+	},
+	views.ActionAskQuestion: {
+		act:       with(person, decided, (*app).openQuestion),
+		about:     asking,
+		refusedAs: schema.ButtonRefused,
+		button:    "Ask a question…",
+	},
+	views.ActionAnswer: {
+		act:       with(person, number, (*app).openAnswer),
+		about:     answering,
+		refusedAs: schema.ButtonRefused,
+		button:    "Answer…",
+	},
 	views.ActionDecideAsAdministrator: {
-		act: with(administrator, number, (*app).openOverride), about: deciding, refusedAs: schema.ButtonRefused, button: views.DecideAsAdministrator},
+		act: with(
+			administrator,
+			number,
+			(*app).openOverride,
+		),
+		about:     deciding,
+		refusedAs: schema.ButtonRefused,
+		button:    views.DecideAsAdministrator,
+	},
 
-	views.ActionWithdraw:     {act: with(person, number, (*app).withdraw), about: ordering, refusedAs: schema.WithdrawalRefused},
-	views.ActionRemoveAccess: {act: with(person, number, (*app).removeAccess), about: ordering, refusedAs: schema.RevocationRefused, listed: true},
-	views.ActionHolders:      {act: with(anyone, none, (*app).openHolders), button: "Review access…"},
-	views.ActionHolder:       {act: with(anyone, number, (*app).pickHolder)},
-	views.ActionRevoke:       {act: with(person, number, (*app).askWhyRevoked), about: revoking, refusedAs: schema.RevocationRefused, button: "Revoke…"},
+	views.ActionWithdraw: {act: with(person, number, (*app).withdraw), about: ordering, refusedAs: schema.WithdrawalRefused},
+	views.ActionRemoveAccess: {
+		act:       with(person, number, (*app).removeAccess),
+		about:     ordering,
+		refusedAs: schema.RevocationRefused,
+		listed:    true,
+	},
+	views.ActionHolders: {act: with(anyone, none, (*app).openHolders), button: "Review access…"},
+	views.ActionHolder:  {act: with(anyone, number, (*app).pickHolder)},
+	views.ActionRevoke: {
+		act:       with(person, number, (*app).askWhyRevoked),
+		about:     revoking,
+		refusedAs: schema.RevocationRefused,
+		button:    "Revoke…",
+	},
 
 	views.ActionTaskDone:   {act: with(person, number, (*app).taskDone), about: doingTasks, listed: true},
 	views.ActionTaskCannot: {act: with(anyone, number, opens[int64](views.Cannot)), button: "Can't do it…"},
@@ -151,15 +184,47 @@ var actions = map[string]handler{
 
 // submissions are the handlers of submitted modals, by callback ID.
 var submissions = map[string]handler{
-	views.CallbackRequest:               {act: with(known, none, (*app).submit), about: requesting, refusedAs: schema.SelectionRefused},
-	views.CallbackDeny:                  {act: with(person, decided, (*app).submitDenial), about: deciding, field: views.BlockReason},
-	views.CallbackChoose:                {act: with(person, choiceOf, (*app).submitChoice), about: deciding, field: views.BlockChosen(0)},
-	views.CallbackDecideAsAdministrator: {act: with(person, choiceOf, (*app).submitOverride), about: deciding, field: views.BlockReason},
-	views.CallbackAskQuestion:           {act: with(person, decided, (*app).submitQuestion), about: asking, field: views.BlockWritten},
-	views.CallbackAnswer:                {act: with(person, number, (*app).submitAnswer), about: answering, field: views.BlockWritten},
-	views.CallbackRevoke:                {act: with(person, number, (*app).submitRevocation), about: revoking, field: views.BlockReason},
-	views.CallbackCannot:                {act: with(person, number, (*app).submitCannot), about: doingTasks, field: views.BlockReason},
-	views.CallbackAway:                  {act: with(person, none, (*app).submitAway), about: delegating, field: views.BlockDelegate},
+	views.CallbackRequest: {
+		act:       with(known, none, (*app).submit),
+		about:     requesting,
+		refusedAs: schema.SelectionRefused,
+	},
+	views.CallbackDeny: {
+		act:   with(person, decided, (*app).submitDenial),
+		about: deciding,
+		field: views.BlockReason,
+	},
+	views.CallbackChoose: {
+		act:   with(person, choiceOf, (*app).submitChoice),
+		about: deciding,
+		field: views.BlockChosen(0),
+	},
+	views.CallbackDecideAsAdministrator: {
+		act:   with(person, choiceOf, (*app).submitOverride),
+		about: deciding,
+		field: views.BlockReason,
+	},
+	views.CallbackAskQuestion: {
+		act:   with(person, decided, (*app).submitQuestion),
+		about: asking,
+		field: views.BlockWritten,
+	},
+	views.CallbackAnswer: {
+		act:   with(person, number, (*app).submitAnswer),
+		about: answering,
+		field: views.BlockWritten,
+	},
+	views.CallbackRevoke: {
+		act:   with(person, number, (*app).submitRevocation),
+		about: revoking,
+		field: views.BlockReason,
+	},
+	views.CallbackCannot: {
+		act:   with(person, number, (*app).submitCannot),
+		about: doingTasks,
+		field: views.BlockReason,
+	},
+	views.CallbackAway: {act: with(person, none, (*app).submitAway), about: delegating, field: views.BlockDelegate},
 }
 
 // formAction is the handler of every element of the request form.

@@ -21,7 +21,13 @@ func (a *app) pickHolder(_ context.Context, c *click, holder int64) (outcome, er
 }
 
 // holderList returns a page of a person's access that the reader owns.
-func (a *app) holderList(ctx context.Context, holder int64, reader schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
+func (a *app) holderList(
+	ctx context.Context,
+	holder int64,
+	reader schema.Person,
+	page int,
+	zone string,
+) (slack.ModalViewRequest, error) {
 	person, err := schema.PersonByID(ctx, a.db, holder)
 	if errors.Is(err, schema.ErrNotFound) {
 		return views.Holders(), nil

@@ -75,8 +75,14 @@ func TestRevocation(t *testing.T) {
 		require.Equal(t, 1, s.alerts(schema.RevocationRefused))
 		delete(payload, "actions")
 		payload["type"] = "view_submission"
-		payload["view"] = map[string]any{"type": "modal", "callback_id": views.CallbackRevoke, "id": "V1", "private_metadata": strconv.FormatInt(claims[0], 10), "state": map[string]any{"values": map[string]any{
-			"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}}}
+		payload["view"] = map[string]any{
+			"type":             "modal",
+			"callback_id":      views.CallbackRevoke,
+			"id":               "V1",
+			"private_metadata": strconv.FormatInt(claims[0], 10),
+			"state": map[string]any{"values": map[string]any{
+				"reason": map[string]any{"reason": map[string]any{"type": "plain_text_input", "value": "because"}}}},
+		}
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
 		require.Contains(t, answer.Body, "Only owners and administrators")

@@ -161,7 +161,13 @@ func (a *app) list(ctx context.Context, userID, value string) (slack.ModalViewRe
 }
 
 // itemList returns a page of a request's items, for its requester, submitter and approvers.
-func (a *app) itemList(ctx context.Context, number int64, person schema.Person, page int, zone string) (slack.ModalViewRequest, error) {
+func (a *app) itemList(
+	ctx context.Context,
+	number int64,
+	person schema.Person,
+	page int,
+	zone string,
+) (slack.ModalViewRequest, error) {
 	request, err := schema.RequestByID(ctx, a.db, number)
 	if err != nil && !errors.Is(err, schema.ErrNotFound) {
 		return slack.ModalViewRequest{}, err

@@ -122,13 +122,17 @@ func (a *app) slackUser(ctx context.Context, userID string) (schema.SlackUser, e
 		return schema.SlackUser{}, fmt.Errorf("user %s: %w: %w", userID, errSlackSilent, err)
 	}
 	ofTeam := u.TeamID == a.home.teamID ||
-		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID && slices.Contains(u.Enterprise.Teams, a.home.teamID)
+		a.home.enterpriseID != "" && u.Enterprise.EnterpriseID == a.home.enterpriseID &&
+			slices.Contains(u.Enterprise.Teams, a.home.teamID)
 	ofEnterprise := u.Enterprise.EnterpriseID == "" || u.Enterprise.EnterpriseID == a.home.enterpriseID
 	user := schema.SlackUser{
-		SlackID: a.slackID(userID),
-		Email:   u.Profile.Email, EmailConfirmed: u.IsEmailConfirmed, TimeZone: u.TZ,
+		SlackID:        a.slackID(userID),
+		Email:          u.Profile.Email,
+		EmailConfirmed: u.IsEmailConfirmed,
+		TimeZone:       u.TZ,
 		Member: ofTeam && ofEnterprise && !u.Deleted && !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger && !u.IsInvitedUser &&
-			!u.IsConnectorBot && !u.IsWorkflowBot && userID != "USLACKBOT",
+			!u.IsConnectorBot && !u.IsWorkflowBot &&
+			userID != "USLACKBOT",
 	}
 	a.users.put(user)
 	return user, nil

@@ -175,7 +175,9 @@ func TestUserLimit(t *testing.T) {
 
 	t.Run("work after acks leaves connections to work before them", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		s.addOwners("building", slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == "dana" })...) // who owns it
+		s.addOwners(
+			"building",
+			slices.DeleteFunc(slices.Clone(others), func(name string) bool { return name == "dana" })...) // who owns it
 		for _, name := range others {
 			s.as(name).OpenHome()
 		}
@@ -188,7 +190,11 @@ func TestUserLimit(t *testing.T) {
 			s.as(name).VisitHome()
 		}
 		waiting := func() int {
-			return one[int](s, `select count(*) from pg_stat_activity where datname = $1 and usename = 'accessbot_slackapp' and wait_event_type = 'Lock'`, s.db.Name)
+			return one[int](
+				s,
+				`select count(*) from pg_stat_activity where datname = $1 and usename = 'accessbot_slackapp' and wait_event_type = 'Lock'`,
+				s.db.Name,
+			)
 		}
 		s.eventually("the pool for what is done after acks is used up", func() bool { return waiting() == laterConnections })
 		_, payload, err := s.slack.LastPayload("app_home_opened")
@@ -199,7 +205,12 @@ func TestUserLimit(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, answer.Acked)
 		}
-		require.Equal(t, 2*laterConnections, one[int](s, `select count(*) from slack_events where event_id like 'EvPOOL%'`), "recorded before their acks")
+		require.Equal(
+			t,
+			2*laterConnections,
+			one[int](s, `select count(*) from slack_events where event_id like 'EvPOOL%'`),
+			"recorded before their acks",
+		)
 		require.Equal(t, laterConnections, waiting())
 	})
 }

@@ -128,7 +128,13 @@ func TestGrantList(t *testing.T) {
 				require.NoError(t, s.db.Select(&names, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id`))
 				require.Len(t, names, 3)
 				for _, ticked := range []string{third, fourth, "Dashboard editor"} {
-					require.True(t, slices.ContainsFunc(names, func(n string) bool { return strings.Contains(ticked, n) }), "%s of %s", ticked, names)
+					require.True(
+						t,
+						slices.ContainsFunc(names, func(n string) bool { return strings.Contains(ticked, n) }),
+						"%s of %s",
+						ticked,
+						names,
+					)
 				}
 			})
 		}

@@ -23,7 +23,11 @@ import (
 func (s *stage) addOwners(application string, people ...string) {
 	s.Helper()
 	for _, name := range people {
-		s.do(`insert into application_owners (application_id, person_id) select id, $2 from applications where slug = $1`, application, s.person(name).ID)
+		s.do(
+			`insert into application_owners (application_id, person_id) select id, $2 from applications where slug = $1`,
+			application,
+			s.person(name).ID,
+		)
 	}
 }
 
@@ -31,7 +35,12 @@ func (s *stage) addOwners(application string, people ...string) {
 func (s *stage) manualTasks(who, application, key string) (task int64) {
 	s.Helper()
 	entitlement := s.entitlement(application, key)
-	account := one[int64](s, `select a.id from accounts a join entitlements e on e.instance = a.instance where a.person_id = $1 and e.id = $2`, s.person(who).ID, entitlement)
+	account := one[int64](
+		s,
+		`select a.id from accounts a join entitlements e on e.instance = a.instance where a.person_id = $1 and e.id = $2`,
+		s.person(who).ID,
+		entitlement,
+	)
 	require.NoError(s, s.worker.DB.OpenTask(s.Context(), schema.ManualTask{Account: account, Object: entitlement}, true))
 	require.NoError(s, s.outbox.SendNotifications(s.Context(), 0, 100))
 	return one[int64](s, `select max(id) from manual_tasks`)
@@ -40,7 +49,11 @@ func (s *stage) manualTasks(who, application, key string) (task int64) {
 // outcome returns the state of a task: done, cannot with its reason, or open.
 func (s *stage) outcome(task int64) string {
 	s.Helper()
-	return one[string](s, `select trim(coalesce(t.outcome, 'open') || ' ' || coalesce(x.reason, '')) from manual_tasks t left join manual_task_answers x on x.manual_task_id = t.id where t.id = $1`, task)
+	return one[string](
+		s,
+		`select trim(coalesce(t.outcome, 'open') || ' ' || coalesce(x.reason, '')) from manual_tasks t left join manual_task_answers x on x.manual_task_id = t.id where t.id = $1`,
+		task,
+	)
 }
 
 // homeWithout waits until a text is gone from a user's Home tab.
@@ -184,7 +197,13 @@ func TestManualTask(t *testing.T) {
 		s := newStage(t, 1, false)
 		s.addOwners("building", "lucia")
 		people := []string{}
-		require.NoError(t, s.db.Select(&people, `select split_part(email, '@', 1) from people where status = 'active' and email not like 'lucia@%' order by id limit 18`))
+		require.NoError(
+			t,
+			s.db.Select(
+				&people,
+				`select split_part(email, '@', 1) from people where status = 'active' and email not like 'lucia@%' order by id limit 18`,
+			),
+		)
 		for _, who := range append(people, "lucia") { // hers is for someone else
 			s.manualTasks(who, "building", "evening")
 		}
@@ -231,8 +250,11 @@ func (s *stage) compare(more, gone []assignment) {
 	s.Helper()
 	s.do(`update clock set shift = shift + interval '1 hour'`)
 	var listed []assignment
-	require.NoError(s, s.db.Select(&listed, `select distinct a.account, e.target as object from claims c join accounts a on a.id = c.account_id
-		join entitlements e on e.id = c.entitlement_id where c.removed_at is null and e.instance = 'POSTGRESQL'`))
+	require.NoError(
+		s,
+		s.db.Select(&listed, `select distinct a.account, e.target as object from claims c join accounts a on a.id = c.account_id
+		join entitlements e on e.id = c.entitlement_id where c.removed_at is null and e.instance = 'POSTGRESQL'`),
+	)
 	listed = slices.DeleteFunc(append(listed, more...), func(l assignment) bool { return slices.Contains(gone, l) })
 	var accounts, objects []string
 	for _, l := range listed {
@@ -261,7 +283,10 @@ func (s *stage) assignmentOf(who, application, key string) assignment {
 func TestUnexpectedAccess(t *testing.T) {
 	t.Run("difference stays on Home until it is gone", func(t *testing.T) {
 		s := newStage(t, 1, false)
-		extra := []assignment{s.assignmentOf("tom", "dashboards", "publisher"), {Account: "stranger", Object: s.assignmentOf("tom", "warehouse", "reader").Object}}
+		extra := []assignment{
+			s.assignmentOf("tom", "dashboards", "publisher"),
+			{Account: "stranger", Object: s.assignmentOf("tom", "warehouse", "reader").Object},
+		}
 		lost := []assignment{s.assignmentOf("priya", "warehouse", "sandbox")}
 		bob, lucia := s.as("bob"), s.as("lucia")
 		s.compare(extra, lost)

@@ -205,7 +205,16 @@ func TestManifest(t *testing.T) {
 // scopeOf are the scopes that Slack's documentation of each method asks for; empty: none. A user's ID is enough for
 // chat.postMessage and chat.postEphemeral, so no conversation has to be opened.
 var scopeOf = map[string]string{
-	"AuthTestContext": "", "GetBotInfoContext": "users:read", "GetUserByEmailContext": "users:read.email", "GetUserInfoContext": "users:read",
-	"OpenViewContext": "", "PushViewContext": "", "UpdateViewContext": "", "PublishViewContextRequest": "", "PublishViewContext": "",
-	"PostMessageContext": "chat:write", "PostEphemeralContext": "chat:write", "UpdateMessageContext": "chat:write",
+	"AuthTestContext":           "",
+	"GetBotInfoContext":         "users:read",
+	"GetUserByEmailContext":     "users:read.email",
+	"GetUserInfoContext":        "users:read",
+	"OpenViewContext":           "",
+	"PushViewContext":           "",
+	"UpdateViewContext":         "",
+	"PublishViewContextRequest": "",
+	"PublishViewContext":        "",
+	"PostMessageContext":        "chat:write",
+	"PostEphemeralContext":      "chat:write",
+	"UpdateMessageContext":      "chat:write",
 }

@@ -67,21 +67,51 @@ func TestPolicy(t *testing.T) {
 		s.policy(mixedPolicy)
 		alice := s.as("alice")
 		s.custom(alice, "Support desk", "Customer export", "Production database (read)")
-		require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Support desk, Production database (read) (at most 14 days)."}, alice.Submit())
+		require.Equal(
+			t,
+			map[string]string{
+				"Duration": "These can't be permanent. Choose Temporary: Support desk, Production database (read) (at most 14 days).",
+			},
+			alice.Submit(),
+		)
 		alice.Choose("Duration", "Temporary")
 		alice.WaitForModal("End date")
 		alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
-		require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Production database (read) (at most 14 days)."}, alice.Submit())
+		require.Equal(
+			t,
+			map[string]string{"End date": "This is longer than some access grants allow: Production database (read) (at most 14 days)."},
+			alice.Submit(),
+		)
 		alice.PickDate("End date", time.Now().AddDate(0, 0, 4).Format(time.DateOnly))
 		require.Contains(t, alice.Submit()["Note"], "The policy requires one for Production database (read).")
 		alice.Fill("Note", "an incident")
 		alice.SubmitAccepted()
 
 		number := s.newest()
-		require.Equal(t, []string{"Customer export deny Exports are made by the data team. Ask in <!channel> for one.", "Support desk approve"}, s.decided())
-		require.Equal(t, 2, one[int](s, `select count(*) from audit_events where actor = 'policy' and action = 'decision.recorded' and request_id = $1`, number))
+		require.Equal(
+			t,
+			[]string{"Customer export deny Exports are made by the data team. Ask in <!channel> for one.", "Support desk approve"},
+			s.decided(),
+		)
+		require.Equal(
+			t,
+			2,
+			one[int](
+				s,
+				`select count(*) from audit_events where actor = 'policy' and action = 'decision.recorded' and request_id = $1`,
+				number,
+			),
+		)
 		s.work(number)
-		require.Equal(t, "approved", one[string](s, `select i.state from request_items i join entitlements e on e.id = i.entitlement_id where e.key = 'support' and i.request_id = $1`, number))
+		require.Equal(
+			t,
+			"approved",
+			one[string](
+				s,
+				`select i.state from request_items i join entitlements e on e.id = i.entitlement_id where e.key = 'support' and i.request_id = $1`,
+				number,
+			),
+		)
 		card := alice.WaitForMessage("denied by the policy")
 		require.Contains(t, card.Text(), "Ask in <!channel> for one", "as text")
 		require.Empty(t, card.Pings())
@@ -130,7 +160,11 @@ rules:
 
 func managerOf(s *stage, name string) string {
 	s.Helper()
-	return one[string](s, `select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`, name+"@example.com")
+	return one[string](
+		s,
+		`select split_part(m.email, '@', 1) from people p join people m on m.id = p.manager_id where p.email = $1`,
+		name+"@example.com",
+	)
 }
 
 // toLastLevel escalates the approvals of a request, level by level, to the administrators.
@@ -296,11 +330,21 @@ rules:
 	require.Contains(t, alice.Modal(), "up to 14 days", "the policy's limit beside its grant")
 	alice.CloseAllModals()
 	s.custom(alice, "Support desk", "Customer export")
-	require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Support desk (at most 1 day), Customer export (at most 30 days)."}, alice.Submit())
+	require.Equal(
+		t,
+		map[string]string{
+			"Duration": "These can't be permanent. Choose Temporary: Support desk (at most 1 day), Customer export (at most 30 days).",
+		},
+		alice.Submit(),
+	)
 	alice.Choose("Duration", "Temporary")
 	alice.WaitForModal("Some access grants have a shorter limit")
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 20).Format(time.DateOnly))
-	require.Equal(t, map[string]string{"End date": "This is longer than some access grants allow: Support desk (at most 1 day)."}, alice.Submit())
+	require.Equal(
+		t,
+		map[string]string{"End date": "This is longer than some access grants allow: Support desk (at most 1 day)."},
+		alice.Submit(),
+	)
 	alice.PickDate("End date", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
 	alice.SubmitAccepted()
 

@@ -27,7 +27,9 @@ func (a *app) submitQuestion(ctx context.Context, c *click, about decision) (out
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{wake: wakeRequest(request.ID, workflows.SignalDue, "Your question is recorded. We'll send it as soon as our systems are back.")}, nil
+	return outcome{
+		wake: wakeRequest(request.ID, workflows.SignalDue, "Your question is recorded. We'll send it as soon as our systems are back."),
+	}, nil
 }
 
 // openAnswer opens the modal in which the requester answers.
@@ -54,5 +56,7 @@ func (a *app) submitAnswer(ctx context.Context, c *click, id int64) (outcome, er
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. We'll send it as soon as our systems are back.")}, nil
+	return outcome{
+		wake: wakeRequest(request, workflows.SignalDue, "Your answer is recorded. We'll send it as soon as our systems are back."),
+	}, nil
 }

@@ -27,7 +27,11 @@ func TestRetryNow(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, opened)
 			require.NoError(t, s.outbox.SendNotifications(s.Context(), 0, 10))
-			require.Empty(t, bob.WaitForMessage("Approved requests are waiting for Dashboards").Buttons(), "he owns it, and is no administrator")
+			require.Empty(
+				t,
+				bob.WaitForMessage("Approved requests are waiting for Dashboards").Buttons(),
+				"he owns it, and is no administrator",
+			)
 			dana := s.as("dana")
 			waiting := dana.WaitForMessage("Approved requests are waiting for Dashboards")
 
@@ -36,7 +40,11 @@ func TestRetryNow(t *testing.T) {
 			dana.PressIn(waiting, "Retry now")
 			dana.WaitForEphemeral(fmt.Sprintf("Retrying request #%d", number))
 			require.Equal(t, 1, orders())
-			require.True(t, one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number), "Temporal is away here: the sweep has it tried")
+			require.True(
+				t,
+				one[bool](s, `select due_at <= app_now() from access_requests where id = $1`, number),
+				"Temporal is away here: the sweep has it tried",
+			)
 			dana.WaitForEphemeral(fmt.Sprintf("We'll retry request #%d as soon as our systems are back", number))
 
 			_, click, err := s.slack.LastPayload("block_actions")

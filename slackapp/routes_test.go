@@ -70,16 +70,28 @@ func (s *stage) replayAs(userID string, r replay) slacksim.Delivered {
 // opens sends the event that a user opened the Home tab, which makes the app look up the user again.
 func (s *stage) opens(userID string, n int) {
 	s.Helper()
-	event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "event_id": fmt.Sprint("EvRoutes", userID, n),
-		"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": userID}}
+	event := map[string]any{
+		"type":       "event_callback",
+		"team_id":    "T0LOCALSIM",
+		"api_app_id": "A0LOCALSIM",
+		"event_id":   fmt.Sprint("EvRoutes", userID, n),
+		"event":      map[string]any{"type": "app_home_opened", "tab": "home", "user": userID},
+	}
 	_, err := s.slack.Deliver("events", event)
 	require.NoError(s, err)
 }
 
 // kinds are users who are not full members, as changes of an ordinary user.
 var kinds = map[string]map[string]any{
-	"guest": {"restricted": true}, "single-channel guest": {"ultra_restricted": true}, "stranger": {"stranger": true},
-	"deactivated": {"deleted": true}, "bot": {"bot": true}, "of another team": {"team_id": "T0OTHER"}, "of another enterprise": {"enterprise_id": "E0OTHER"},
+	"guest":                {"restricted": true},
+	"single-channel guest": {"ultra_restricted": true},
+	"stranger":             {"stranger": true},
+	"deactivated": {
+		"deleted": true,
+	},
+	"bot":                   {"bot": true},
+	"of another team":       {"team_id": "T0OTHER"},
+	"of another enterprise": {"enterprise_id": "E0OTHER"},
 }
 
 func TestRoutes(t *testing.T) {
@@ -97,8 +109,11 @@ func TestRoutes(t *testing.T) {
 			require.NoError(s, err)
 			bound := one[int](s, `select count(*) from slack_identities`)
 			state := func() string {
-				return one[string](s, `select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
-				(select count(*) from decisions), (select count(*) from stop_orders), (select count(*) from slack_identities))::text`)
+				return one[string](
+					s,
+					`select jsonb_build_array((select jsonb_agg(d order by view_id) from form_drafts d), (select count(*) from access_requests),
+				(select count(*) from decisions), (select count(*) from stop_orders), (select count(*) from slack_identities))::text`,
+				)
 			}
 			n := 0
 			type sent struct{ kind, who, user string }
@@ -135,7 +150,15 @@ func TestRoutes(t *testing.T) {
 				require.NoError(s, err)
 			}
 			for kind, change := range kinds {
-				back := map[string]any{"restricted": false, "ultra_restricted": false, "stranger": false, "deleted": false, "bot": false, "team_id": "T0LOCALSIM", "enterprise_id": ""}
+				back := map[string]any{
+					"restricted":       false,
+					"ultra_restricted": false,
+					"stranger":         false,
+					"deleted":          false,
+					"bot":              false,
+					"team_id":          "T0LOCALSIM",
+					"enterprise_id":    "",
+				}
 				for _, user := range []string{alice, bob} {
 					_, err := s.slack.ChangeUser(user, change)
 					require.NoError(s, err)

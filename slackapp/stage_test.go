@@ -77,7 +77,13 @@ func newStageIn(t *testing.T, enterpriseID string, replicas int, socket bool, ch
 
 	users, err := slacksim.UsersFromDirectory("../schema/directory/sample/people.csv")
 	require.NoError(t, err)
-	slackConfig := slacksim.Config{EnterpriseID: enterpriseID, BotToken: botToken, AppToken: appToken, SigningSecret: secret, Users: users}
+	slackConfig := slacksim.Config{
+		EnterpriseID:  enterpriseID,
+		BotToken:      botToken,
+		AppToken:      appToken,
+		SigningSecret: secret,
+		Users:         users,
+	}
 	var listeners []net.Listener
 	for range replicas {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -192,15 +198,23 @@ func (s *stage) do(query string, args ...any) {
 
 func (s *stage) entitlement(application, key string) int64 {
 	s.Helper()
-	return one[int64](s, `select e.id from entitlements e join applications a on a.id = e.application_id where a.slug = $1 and e.key = $2`, application, key)
+	return one[int64](
+		s,
+		`select e.id from entitlements e join applications a on a.id = e.application_id where a.slug = $1 and e.key = $2`,
+		application,
+		key,
+	)
 }
 
 // asked returns application/key of the items of a request.
 func (s *stage) asked(number int64) []string {
 	s.Helper()
 	keys := []string{}
-	require.NoError(s, s.db.Select(&keys, `select a.slug || '/' || e.key from request_items i join entitlements e on e.id = i.entitlement_id
-		join applications a on a.id = e.application_id where i.request_id = $1 order by 1`, number))
+	require.NoError(
+		s,
+		s.db.Select(&keys, `select a.slug || '/' || e.key from request_items i join entitlements e on e.id = i.entitlement_id
+		join applications a on a.id = e.application_id where i.request_id = $1 order by 1`, number),
+	)
 	return keys
 }
 

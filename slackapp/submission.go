@@ -95,7 +95,8 @@ func (s *submission) checkShown(d *schema.Draft) {
 	if d.Offer().OfRequest() {
 		return // none of it can be changed
 	}
-	if whom, ok := s.shown[views.BlockFor][views.ActionFor]; (ok || d.ForPersonID.Valid) && whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
+	if whom, ok := s.shown[views.BlockFor][views.ActionFor]; (ok || d.ForPersonID.Valid) &&
+		whom.SelectedOption.Value != fmt.Sprint(d.RequesterID()) {
 		s.wrong(views.BlockFor, lost)
 		return
 	}
@@ -107,7 +108,10 @@ func (s *submission) checkShown(d *schema.Draft) {
 		subject := s.shown[views.BlockSubject(d.Mode)][views.ActionSubject]
 		switch id := d.Offer().LikeID; {
 		case id == 0 && subject.SelectedOption.Value == "":
-			s.wrong(views.BlockSubject(d.Mode), "Choose a "+map[string]string{schema.LikePerson: "person", schema.LikeJobTitle: "job title"}[d.Mode]+".")
+			s.wrong(
+				views.BlockSubject(d.Mode),
+				"Choose a "+map[string]string{schema.LikePerson: "person", schema.LikeJobTitle: "job title"}[d.Mode]+".",
+			)
 		case subject.SelectedOption.Value != fmt.Sprint(id):
 			s.wrong(views.BlockSubject(d.Mode), lost)
 		}

@@ -22,7 +22,11 @@ func TestSubmission(t *testing.T) {
 		alice.Tick("Support desk", "Break glass") // break glass: at most one day
 		alice.Choose("Reason", "Project work")
 
-		require.Equal(t, map[string]string{"Duration": "These can't be permanent. Choose Temporary: Break glass (at most 1 day)."}, alice.Submit())
+		require.Equal(
+			t,
+			map[string]string{"Duration": "These can't be permanent. Choose Temporary: Break glass (at most 1 day)."},
+			alice.Submit(),
+		)
 		alice.Choose("Duration", "Temporary")
 		alice.WaitForModal("End date")
 		require.Contains(t, alice.Submit()["End date"], "required") // Slack's own
@@ -139,7 +143,11 @@ func TestSubmission(t *testing.T) {
 		alice.Tick("Select all")
 		alice.WaitForModal("All 6 selected")
 		alice.Choose("Reason", "Project work")
-		s.do(`update claims set ended_at = app_now() where entitlement_id = $1 and person_id = $2`, s.entitlement("dashboards", "editor"), s.person("priya").ID)
+		s.do(
+			`update claims set ended_at = app_now() where entitlement_id = $1 and person_id = $2`,
+			s.entitlement("dashboards", "editor"),
+			s.person("priya").ID,
+		)
 		require.Contains(t, alice.Submit()["Access Grants"], "No longer available: Dashboard editor.")
 		alice.SubmitAccepted()
 		require.Len(t, s.asked(s.newest()), 5)
@@ -312,13 +320,21 @@ func TestSubmission(t *testing.T) {
 		require.Empty(t, submit("Dashboard editor"))
 		require.Empty(t, submit("Analyst sandbox"))
 		require.Contains(t, submit("Marketing marts")["Access Like"], "You have 2 open requests, which is the limit.")
-		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(
+			`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`,
+			s.person("alice").ID,
+			s.newest(),
+		)
 		s.work(s.newest())
 		require.Empty(t, alice.Submit(), "the form was kept")
 		require.Equal(t, []string{"warehouse/marketing-marts"}, s.asked(s.newest()))
 		require.Contains(t, submit("Analyst sandbox")["Access Like"], "You've made 3 requests within a minute")
 		s.do(`update clock set shift = interval '61 seconds'`)
-		s.do(`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`, s.person("alice").ID, s.newest())
+		s.do(
+			`insert into stop_orders (item_id, person_id, kind) select id, $1, 'withdrawn' from request_items where request_id = $2`,
+			s.person("alice").ID,
+			s.newest(),
+		)
 		s.work(s.newest())
 		require.Empty(t, alice.Submit())
 	})

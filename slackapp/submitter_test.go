@@ -54,7 +54,11 @@ func TestSubmitter(t *testing.T) {
 
 			s.askQuestion("lucia", approvalMessage, "What for?")
 			s.work(number)
-			toBob, toAlice := bob.WaitForMessage(fmt.Sprintf("asks about your request #%d for Alice Martin", number)), alice.WaitForMessage(fmt.Sprintf("asks about Bob Fischer's request #%d for you", number))
+			toBob, toAlice := bob.WaitForMessage(
+				fmt.Sprintf("asks about your request #%d for Alice Martin", number),
+			), alice.WaitForMessage(
+				fmt.Sprintf("asks about Bob Fischer's request #%d for you", number),
+			)
 			bob.PressIn(toBob, "Answer…")
 			bob.WaitForModal("What for?")
 			bob.Fill("Answer", "The board's report")
@@ -72,7 +76,12 @@ func TestSubmitter(t *testing.T) {
 			s.work(number)
 			require.Contains(s, alice.Again(hers).Text(), fmt.Sprintf("Bob Fischer's request #%d for you is active", number))
 			require.Contains(s, bob.Again(his).Text(), fmt.Sprintf("Your request #%d for Alice Martin is active", number))
-			require.NotEqual(s, his.TS, bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", number)).TS, "and told again")
+			require.NotEqual(
+				s,
+				his.TS,
+				bob.WaitForMessage(fmt.Sprintf("Your request #%d for Alice Martin is active", number)).TS,
+				"and told again",
+			)
 			alice.OpenHome()
 			require.Contains(s, alice.Home(), "[Remove my access…]")
 			bob.OpenHome()
@@ -94,7 +103,11 @@ func TestSubmitter(t *testing.T) {
 			}
 			a.PressIn(card, "Withdraw")
 			s.eventually("it is withdrawn", func() bool {
-				return one[int](s, `select count(*) from stop_orders l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`, number) == 1
+				return one[int](
+					s,
+					`select count(*) from stop_orders l join request_items i on i.id = l.item_id where i.request_id = $1 and l.kind = 'withdrawn'`,
+					number,
+				) == 1
 			})
 			s.work(number)
 		}
@@ -137,7 +150,9 @@ func TestSubmitter(t *testing.T) {
 		// The form's own text does not decide who the list is about.
 		_, payload, err = s.slack.LastPayload("view_submission")
 		require.NoError(t, err)
-		payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)[views.BlockFor].(map[string]any)[views.ActionFor].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(s.person("alice").ID)
+		payload["view"].(map[string]any)["state"].(map[string]any)["values"].(map[string]any)[views.BlockFor].(map[string]any)[views.ActionFor].(map[string]any)["selected_option"].(map[string]any)["value"] = fmt.Sprint(
+			s.person("alice").ID,
+		)
 		answer, err := s.slack.Deliver("interactivity", payload)
 		require.NoError(t, err)
 		require.Contains(t, answer.Body, "We couldn't save this choice")
@@ -146,7 +161,11 @@ func TestSubmitter(t *testing.T) {
 		lucia.Pick("For", "", "Myself")
 		lucia.WaitUntil("the form is for her", func(slacksim.Screen) bool { return strings.Contains(lucia.Modal(), "you don't") })
 		s.drawn(lucia)
-		require.Equal(t, schema.LikePerson, one[string](s, `select mode from form_drafts where view_id = $1 and for_person_id is null`, draft))
+		require.Equal(
+			t,
+			schema.LikePerson,
+			one[string](s, `select mode from form_drafts where view_id = $1 and for_person_id is null`, draft),
+		)
 	})
 
 	t.Run("administrator requests for any person", func(t *testing.T) {

@@ -51,7 +51,10 @@ func TestWaitingList(t *testing.T) {
 		require.True(t, ok)
 		require.NotEmpty(t, approvalMessage.Buttons())
 		s.as("priya").OpenHome()
-		priya := one[string](s, `select user_id from slack_identities i join people p on p.id = i.person_id where p.email = 'priya@example.com'`)
+		priya := one[string](
+			s,
+			`select user_id from slack_identities i join people p on p.id = i.person_id where p.email = 'priya@example.com'`,
+		)
 		user, ok := click["user"].(map[string]any)
 		require.True(t, ok)
 		user["id"], action["action_id"] = priya, "approve"
@@ -95,7 +98,14 @@ func TestWaitingList(t *testing.T) {
 		bob.WaitForModal("12 in total")
 		bob.PressBeside("#1002", "Approve")
 		s.eventually("it is recorded", func() bool { return s.decisions() == 1 })
-		require.Equal(t, 1, one[int](s, `select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = 1002 and d.outcome = 'approve'`))
+		require.Equal(
+			t,
+			1,
+			one[int](
+				s,
+				`select count(*) from decisions d join request_items i on i.id = d.item_id where i.request_id = 1002 and d.outcome = 'approve'`,
+			),
+		)
 		bob.WaitForModal("Your decision is recorded.") // Temporal is away
 		bob.CloseModal()
 		bob.WaitForModal("11 in total")

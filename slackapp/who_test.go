@@ -25,7 +25,10 @@ func TestSlackUser(t *testing.T) {
 				// Each of them has the e-mail address of a person in the directory.
 				_, err := s.slack.ChangeUser("zoe@example.com", map[string]any{"email": ""})
 				if err != nil {
-					_, err = s.slack.ChangeUser(slacksim.UserID("zoe@example.com"), map[string]any{"email": "elsewhere-" + u.ID + "@example.com"})
+					_, err = s.slack.ChangeUser(
+						slacksim.UserID("zoe@example.com"),
+						map[string]any{"email": "elsewhere-" + u.ID + "@example.com"},
+					)
 				}
 				require.NoError(s, err)
 				u.Email = "zoe@example.com"
@@ -43,8 +46,13 @@ func TestSlackUser(t *testing.T) {
 				answer, err := s.slack.Deliver(route, payload)
 				require.NoError(s, err)
 				require.True(s, answer.Acked, "%s: %s", u.ID, answer.Problem)
-				event := map[string]any{"type": "event_callback", "team_id": "T0LOCALSIM", "api_app_id": "A0LOCALSIM", "event_id": "Ev" + u.ID,
-					"event": map[string]any{"type": "app_home_opened", "tab": "home", "user": u.ID}}
+				event := map[string]any{
+					"type":       "event_callback",
+					"team_id":    "T0LOCALSIM",
+					"api_app_id": "A0LOCALSIM",
+					"event_id":   "Ev" + u.ID,
+					"event":      map[string]any{"type": "app_home_opened", "tab": "home", "user": u.ID},
+				}
 				_, err = s.slack.Deliver("events", event)
 				require.NoError(s, err)
 				if u.ID != "U0BOT" && u.ID != "U0GONE" { // Slack shows them nothing
@@ -141,7 +149,11 @@ func TestSlackUser(t *testing.T) {
 				require.Contains(s, actor.Home(), "Alice Martin")
 			}
 			require.Equal(s, 1, s.alerts(schema.BindingContradicted), "once a day")
-			require.Equal(s, s.person("bob").ID, one[int64](s, `select (details ->> 'email_of_person_id')::bigint from audit_events where action = 'binding.contradicted'`))
+			require.Equal(
+				s,
+				s.person("bob").ID,
+				one[int64](s, `select (details ->> 'email_of_person_id')::bigint from audit_events where action = 'binding.contradicted'`),
+			)
 			require.Equal(s, s.person("alice").ID, one[int64](s, `select person_id from slack_identities where user_id = $1`, alice))
 		})
 	})
@@ -239,7 +251,11 @@ func TestRefusalCause(t *testing.T) {
 	})
 	t.Run("a confirmed address that is not in the directory says so", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}), "You aren't in the directory (new@example.com)")
+		require.Contains(
+			t,
+			refused(s, slacksim.User{ID: "U0NEW", Email: "new@example.com"}),
+			"You aren't in the directory (new@example.com)",
+		)
 	})
 	t.Run("person with a new Slack account is not sent to the old one", func(t *testing.T) {
 		s := newStage(t, 1, false)
@@ -254,7 +270,11 @@ func TestRefusalCause(t *testing.T) {
 	})
 	t.Run("an invitation that is not accepted is among the causes", func(t *testing.T) {
 		s := withoutZoe(t)
-		require.Contains(t, refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}), "haven't accepted their invitation")
+		require.Contains(
+			t,
+			refused(s, slacksim.User{ID: "U0INVITED", Email: "zoe@example.com", Invited: true}),
+			"haven't accepted their invitation",
+		)
 	})
 	t.Run("a Slack that does not answer is not said to be our records", func(t *testing.T) {
 		s := newStage(t, 1, false)

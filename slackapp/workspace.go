@@ -74,7 +74,14 @@ func (a *app) whereInstalled(ctx context.Context) (workspace, error) {
 func refusedToken(err error) bool {
 	var answer slack.SlackErrorResponse
 	return errors.As(err, &answer) && slices.Contains([]string{
-		"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "missing_scope", "org_login_required",
+		"invalid_auth",
+		"not_authed",
+		"account_inactive",
+		"token_revoked",
+		"token_expired",
+		"not_allowed_token_type",
+		"missing_scope",
+		"org_login_required",
 	}, answer.Err)
 }
 

@@ -41,7 +41,10 @@ func registerAttributes(ctx context.Context, temporal client.Client, namespace s
 	if len(missing) == 0 {
 		return
 	}
-	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	_, err = operator.AddSearchAttributes(
+		ctx,
+		&operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing},
+	)
 	if err != nil {
 		log.Warn("search attributes not registered, runs start without them", "missing", missing, "error", err)
 		return

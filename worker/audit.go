@@ -40,7 +40,13 @@ func verifyAudit(ctx context.Context, db *schema.DB, checkpoints []schema.Checkp
 	if v.Newest.Number == 0 {
 		fmt.Fprintln(stdout, "No events are sealed yet.")
 	} else {
-		fmt.Fprintf(stdout, "Sealed events: %d\nCheckpoint: %s, sealed at %s. Keep it outside the database.\n", v.Events, v.Newest.Checkpoint(), v.Newest.SealedAt.UTC().Format(time.RFC3339))
+		fmt.Fprintf(
+			stdout,
+			"Sealed events: %d\nCheckpoint: %s, sealed at %s. Keep it outside the database.\n",
+			v.Events,
+			v.Newest.Checkpoint(),
+			v.Newest.SealedAt.UTC().Format(time.RFC3339),
+		)
 	}
 	if v.Unsealed.Events > 0 {
 		fmt.Fprintf(stdout, "Unsealed events: %d. The oldest is %s old.\n", v.Unsealed.Events, v.Unsealed.Oldest.Round(time.Second))
@@ -91,8 +97,8 @@ func parseCheckpoint(text string) (schema.Checkpoint, error) {
 // exportCommand exports all requested items. It only reads.
 type exportCommand struct {
 	Format string  `enum:"csv,json" default:"csv" placeholder:"csv|json" help:"csv by default, or json with one object per line."`
-	From   instant `placeholder:"DATE" help:"Only items submitted at or after this date (UTC) or time (RFC 3339)."`
-	To     instant `placeholder:"DATE" help:"Only items submitted before this date or time."`
+	From   instant `                              placeholder:"DATE"     help:"Only items submitted at or after this date (UTC) or time (RFC 3339)."`
+	To     instant `                              placeholder:"DATE"     help:"Only items submitted before this date or time."`
 }
 
 // Run exports them.
@@ -153,9 +159,43 @@ func (i *instant) UnmarshalText(text []byte) (err error) {
 
 // auditHeader names the columns of auditCells.
 var auditHeader = []string{
-	"number", "sequence", "audit", "request", "item", "state", "submitted_at", "requester", "submitted_by", "submitted_for", "application", "entitlement", "account", "risk",
-	"reason", "note", "asked_until", "outcomes", "decided_by", "basis", "policy_version", "decided_at", "decision_reasons", "granted_until", "decided_before_granted", "granted_at",
-	"due_end", "real_end", "lateness_seconds", "end_reason", "kept_for_another_reason", "unexpected_before", "stop_kind", "stopped_by", "stop_reason", "problem", "problem_text",
+	"number",
+	"sequence",
+	"audit",
+	"request",
+	"item",
+	"state",
+	"submitted_at",
+	"requester",
+	"submitted_by",
+	"submitted_for",
+	"application",
+	"entitlement",
+	"account",
+	"risk",
+	"reason",
+	"note",
+	"asked_until",
+	"outcomes",
+	"decided_by",
+	"basis",
+	"policy_version",
+	"decided_at",
+	"decision_reasons",
+	"granted_until",
+	"decided_before_granted",
+	"granted_at",
+	"due_end",
+	"real_end",
+	"lateness_seconds",
+	"end_reason",
+	"kept_for_another_reason",
+	"unexpected_before",
+	"stop_kind",
+	"stopped_by",
+	"stop_reason",
+	"problem",
+	"problem_text",
 }
 
 func auditCells(item schema.AuditedItem) []string {
@@ -175,8 +215,25 @@ func auditCells(item schema.AuditedItem) []string {
 		decidedBefore = yesNo(*item.DecidedBeforeGranted)
 	}
 	return []string{
-		number(item.Number), number(item.Sequence), item.Audit, number(item.Request), strconv.FormatInt(item.Item, 10), item.State, utc(item.SubmittedAt), item.Requester, item.SubmittedBy, item.SubmittedFor,
-		item.Application, item.Entitlement, item.Account, item.Risk, item.Reason, item.Note, utc(item.AskedUntil),
+		number(
+			item.Number,
+		),
+		number(item.Sequence),
+		item.Audit,
+		number(item.Request),
+		strconv.FormatInt(item.Item, 10),
+		item.State,
+		utc(item.SubmittedAt),
+		item.Requester,
+		item.SubmittedBy,
+		item.SubmittedFor,
+		item.Application,
+		item.Entitlement,
+		item.Account,
+		item.Risk,
+		item.Reason,
+		item.Note,
+		utc(item.AskedUntil),
 		decisions(func(d schema.AuditedDecision) string { return d.Verdict }),
 		decisions(func(d schema.AuditedDecision) string { return d.By }),
 		decisions(func(d schema.AuditedDecision) string { return d.Basis }),
@@ -184,8 +241,19 @@ func auditCells(item schema.AuditedItem) []string {
 		decisions(func(d schema.AuditedDecision) string { return utc(&d.DecidedAt) }),
 		decisions(func(d schema.AuditedDecision) string { return d.Reason }),
 		decisions(func(d schema.AuditedDecision) string { return utc(d.Until) }),
-		decidedBefore, utc(item.GrantedAt), utc(item.DueEnd), utc(item.RealEnd), lateness, item.EndReason, yesNo(item.KeptForAnother), yesNo(item.UnexpectedBefore),
-		item.StopKind, item.StoppedBy, item.StopReason, string(item.Problem), words.ProblemForAudit(schema.Problem{Code: item.Problem, Details: item.ProblemDetails}, item.Application, item.Requester),
+		decidedBefore,
+		utc(item.GrantedAt),
+		utc(item.DueEnd),
+		utc(item.RealEnd),
+		lateness,
+		item.EndReason,
+		yesNo(item.KeptForAnother),
+		yesNo(item.UnexpectedBefore),
+		item.StopKind,
+		item.StoppedBy,
+		item.StopReason,
+		string(item.Problem),
+		words.ProblemForAudit(schema.Problem{Code: item.Problem, Details: item.ProblemDetails}, item.Application, item.Requester),
 	}
 }
 

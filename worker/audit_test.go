@@ -53,7 +53,14 @@ func TestAudit(t *testing.T) {
 		require.Equal(t, "audit sealed", line.Msg)
 		output, err = o.auditor("verify", "--checkpoint", line.Checkpoint)
 		require.NoError(t, err, output)
-		assert.Contains(t, output, "Checkpoint: "+schematest.Value[string](o.World, `select number || ':' || encode(hash, 'hex') from audit_seals order by number desc limit 1`)+", sealed at")
+		assert.Contains(
+			t,
+			output,
+			"Checkpoint: "+schematest.Value[string](
+				o.World,
+				`select number || ':' || encode(hash, 'hex') from audit_seals order by number desc limit 1`,
+			)+", sealed at",
+		)
 		assert.Contains(t, output, "The audit is intact.")
 
 		file := filepath.Join(t.TempDir(), "checkpoints")
@@ -66,10 +73,19 @@ func TestAudit(t *testing.T) {
 		_, err = o.auditor("verify", "more")
 		require.ErrorContains(t, err, "unexpected argument more")
 
-		o.Do(`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'access.granted'; set session_replication_role = origin`)
+		o.Do(
+			`set session_replication_role = replica; update audit_events set details = details || '{"x": 1}' where action = 'access.granted'; set session_replication_role = origin`,
+		)
 		output, err = o.auditor("verify")
 		require.ErrorContains(t, err, "problems found in the audit: 1")
-		assert.Contains(t, output, "WRONG  event "+schematest.Value[string](o.World, `select id::text from audit_events where action = 'access.granted'`)+", sequence")
+		assert.Contains(
+			t,
+			output,
+			"WRONG  event "+schematest.Value[string](
+				o.World,
+				`select id::text from audit_events where action = 'access.granted'`,
+			)+", sequence",
+		)
 	})
 
 	t.Run("export numbers every item without gaps and reports missing ones", func(t *testing.T) {
@@ -101,7 +117,11 @@ func TestAudit(t *testing.T) {
 		assert.Equal(t, []string{"sealed", "ended", "ann@example.com", "ann@example.com", "crm", "admin", "ann"},
 			[]string{crm.Audit, crm.State, crm.Requester, crm.SubmittedFor, crm.Application, crm.Entitlement, crm.Account})
 		require.Len(t, crm.Decisions, 1)
-		assert.Equal(t, []string{"owen@example.com", "entitlement owner", "approve"}, []string{crm.Decisions[0].By, crm.Decisions[0].Basis, crm.Decisions[0].Verdict})
+		assert.Equal(
+			t,
+			[]string{"owen@example.com", "entitlement owner", "approve"},
+			[]string{crm.Decisions[0].By, crm.Decisions[0].Basis, crm.Decisions[0].Verdict},
+		)
 		assert.EqualValues(t, 1, crm.Decisions[0].PolicyVersion)
 		assert.True(t, *crm.DecidedBeforeGranted)
 		assert.True(t, crm.GrantedAt.Before(*crm.DueEnd) && crm.DueEnd.Equal(*crm.AskedUntil) && crm.RealEnd.After(*crm.DueEnd))
@@ -142,7 +162,11 @@ func TestAudit(t *testing.T) {
 		}
 		assert.Equal(t, "missing", cell(3, "state"))
 		assert.Equal(t, "'=cmd|'/c calc'!A1", cell(1, "reason"))
-		assert.Equal(t, []string{"approve; approve", "owen@example.com; ann@example.com", "no", "no"}, []string{cell(1, "outcomes"), cell(1, "decided_by"), cell(1, "decided_before_granted"), cell(1, "unexpected_before")})
+		assert.Equal(
+			t,
+			[]string{"approve; approve", "owen@example.com; ann@example.com", "no", "no"},
+			[]string{cell(1, "outcomes"), cell(1, "decided_by"), cell(1, "decided_before_granted"), cell(1, "unexpected_before")},
+		)
 
 		text, err = o.auditor("export", "--from", o.Now().Add(-30*time.Minute).UTC().Format(time.RFC3339), "--to", "2999-01-01")
 		require.Error(t, err)
@@ -158,12 +182,23 @@ func TestAudit(t *testing.T) {
 		o := newOffice(t)
 		auditor := o.As(t, "accessbot_auditor")
 		var tables []string
-		require.NoError(t, o.Select(&tables, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`))
+		require.NoError(
+			t,
+			o.Select(&tables, `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'`),
+		)
 		require.Greater(t, len(tables), 20)
 		for _, table := range tables {
 			for _, right := range []string{"insert", "update", "delete", "truncate"} {
 				var may bool
-				require.NoError(t, auditor.Get(&may, `select has_table_privilege($1, $2) or $2 in ('insert', 'update') and has_any_column_privilege($1, $2)`, pq.QuoteIdentifier(table), right))
+				require.NoError(
+					t,
+					auditor.Get(
+						&may,
+						`select has_table_privilege($1, $2) or $2 in ('insert', 'update') and has_any_column_privilege($1, $2)`,
+						pq.QuoteIdentifier(table),
+						right,
+					),
+				)
 				assert.False(t, may, "%s %s", right, table)
 			}
 		}
@@ -185,14 +220,30 @@ func TestAudit(t *testing.T) {
 		asked := o.Request(o.ann, 0, o.crm)
 		o.Shift(time.Minute)
 		o.once()
-		assert.Equal(t, asked.ID, schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'run.signalled'`))
+		assert.Equal(
+			t,
+			asked.ID,
+			schematest.Value[int64](o.World, `select request_id from audit_events where actor = 'sweep' and action = 'run.signalled'`),
+		)
 	})
 }
 
 // submitted audits the submission of a request, as Submit does.
 func (o office) submitted(asked schematest.Asked) {
 	o.t.Helper()
-	require.NoError(o.t, schema.Audit(context.Background(), o.SlackApp, schema.Event{Actor: "person", Action: schema.RequestSubmitted, RequestID: asked.ID, Details: map[string]any{"items": asked.Items}}))
+	require.NoError(
+		o.t,
+		schema.Audit(
+			context.Background(),
+			o.SlackApp,
+			schema.Event{
+				Actor:     "person",
+				Action:    schema.RequestSubmitted,
+				RequestID: asked.ID,
+				Details:   map[string]any{"items": asked.Items},
+			},
+		),
+	)
 }
 
 // sealed seals until no event is unsealed. Transactions of other tests on the same server can delay it.

@@ -17,7 +17,14 @@ func TestCheck(t *testing.T) {
 		t.Setenv("A_TARGET", target)
 		t.Setenv("A_DEAD_ONE", "postgres://login:hunter2@127.0.0.1:1/db")
 		file := filepath.Join(t.TempDir(), "connectors.yaml")
-		require.NoError(t, os.WriteFile(file, []byte("HERE:\n  connector: postgresql\n  url: env:A_TARGET\nDEAD:\n  connector: postgresql\n  url: env:A_DEAD_ONE\n"), 0o600))
+		require.NoError(
+			t,
+			os.WriteFile(
+				file,
+				[]byte("HERE:\n  connector: postgresql\n  url: env:A_TARGET\nDEAD:\n  connector: postgresql\n  url: env:A_DEAD_ONE\n"),
+				0o600,
+			),
+		)
 		output, err := command(t, program.Environment{"CONNECTORS_FILE": file}, "check")
 		require.ErrorContains(t, err, "1 of 2 targets failed")
 		require.Contains(t, output, "ok     HERE (postgresql): PostgreSQL 1")

@@ -49,7 +49,11 @@ func TestComparison(t *testing.T) {
 
 		c.once(t.Context())
 		finished := func(instance string) bool {
-			return schematest.Value[int](o.World, `select count(*) from comparisons where instance = $1 and finished_at is not null`, instance) == 1
+			return schematest.Value[int](
+				o.World,
+				`select count(*) from comparisons where instance = $1 and finished_at is not null`,
+				instance,
+			) == 1
 		}
 		require.Eventually(t, func() bool { return finished("WIKI") }, 30*time.Second, 20*time.Millisecond)
 		assert.False(t, finished("CRM"))

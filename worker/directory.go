@@ -31,7 +31,7 @@ func (*migrateCommand) Run(ctx context.Context, p *program.Process) error {
 // importCommand imports the directory.
 type importCommand struct {
 	Dir   string    `arg:"" help:"The directory of CSV files."`
-	Allow []removal `sep:"none" placeholder:"KIND=N" help:"Allow N removals of this kind, as a refused import prints; repeatable."`
+	Allow []removal `       help:"Allow N removals of this kind, as a refused import prints; repeatable." sep:"none" placeholder:"KIND=N"`
 }
 
 // removal allows up to a number of removals of a kind.

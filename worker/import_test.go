@@ -42,7 +42,10 @@ func TestImport(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte(text), 0o600))
 		}
 		imported := func(args ...string) error {
-			_, err := command(t, program.Environment{"DATABASE_URL": db.RoleURL("accessbot_directory")}, append([]string{"import", dir}, args...)...)
+			_, err := command(
+				t,
+				program.Environment{"DATABASE_URL": db.RoleURL("accessbot_directory")},
+				append([]string{"import", dir}, args...)...)
 			return err
 		}
 		people("active")

@@ -15,22 +15,22 @@ type commands struct {
 	program.Commands
 
 	Run     runCommand     `cmd:"" default:"1" help:"Run workflows, activities and the sweep; the default (as accessbot_worker)."`
-	Migrate migrateCommand `cmd:"" help:"Migrate the database to this program's schema (as its owner)."`
-	Import  importCommand  `cmd:"" help:"Import the directory from CSV files (as accessbot_directory)."`
+	Migrate migrateCommand `cmd:""             help:"Migrate the database to this program's schema (as its owner)."`
+	Import  importCommand  `cmd:""             help:"Import the directory from CSV files (as accessbot_directory)."`
 	Policy  struct {
 		Show    showPolicyCommand    `cmd:"" help:"Print the policy in force, and since when (as accessbot_directory)."`
 		Check   checkPolicyCommand   `cmd:"" help:"List mistakes in a file, and unknown people (as accessbot_directory)."`
 		Apply   applyPolicyCommand   `cmd:"" help:"Put a policy in force for new requests (as accessbot_directory)."`
 		Explain explainPolicyCommand `cmd:"" help:"Show who would approve a request, without making one (as accessbot_directory)."`
-	} `cmd:"" help:"Manage the policy: who decides about access."`
-	Unbind unbindCommand `cmd:"" help:"Unbind people from their Slack users (as accessbot_directory)."`
-	Rename renameCommand `cmd:"" help:"Change a person's e-mail address before people.csv does (as accessbot_directory)."`
-	Grants grantsCommand `cmd:"" help:"Print a target's access like grants.csv (as accessbot_auditor)."`
+	} `cmd:""             help:"Manage the policy: who decides about access."`
+	Unbind unbindCommand `cmd:""             help:"Unbind people from their Slack users (as accessbot_directory)."`
+	Rename renameCommand `cmd:""             help:"Change a person's e-mail address before people.csv does (as accessbot_directory)."`
+	Grants grantsCommand `cmd:""             help:"Print a target's access like grants.csv (as accessbot_auditor)."`
 	Audit  struct {
 		Verify verifyCommand `cmd:"" help:"Verify the audit's hashes and print what is wrong (as accessbot_auditor)."`
 		Export exportCommand `cmd:"" help:"Print all requested items, for auditors (as accessbot_auditor)."`
-	} `cmd:"" help:"Verify or export the audit."`
-	Check checkCommand `cmd:"" help:"Test every target's credentials and print what they can see (as accessbot_auditor)."`
+	} `cmd:""             help:"Verify or export the audit."`
+	Check checkCommand `cmd:""             help:"Test every target's credentials and print what they can see (as accessbot_auditor)."`
 }
 
 func main() { program.Main("worker", run) }

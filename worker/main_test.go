@@ -72,7 +72,14 @@ func TestCommands(t *testing.T) {
 	t.Run("refusal of PostgreSQL names the role that the command needs", func(t *testing.T) {
 		db := schematest.New(t)
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "people.csv"), []byte("email,name,job_title,department,manager_email,status\na@example.com,A,,,,active\n"), 0o600))
+		require.NoError(
+			t,
+			os.WriteFile(
+				filepath.Join(dir, "people.csv"),
+				[]byte("email,name,job_title,department,manager_email,status\na@example.com,A,,,,active\n"),
+				0o600,
+			),
+		)
 		policy := filepath.Join(dir, "policy.yaml")
 		require.NoError(t, os.WriteFile(policy, []byte("rules: [{name: a, deny: No.}]"), 0o600))
 		_, err := db.Exec(`revoke select on audit_events from accessbot_slackapp`)
@@ -122,7 +129,10 @@ func TestTargetSettings(t *testing.T) {
 
 	t.Run("wrong files of targets are reported with the other settings", func(t *testing.T) {
 		_, err := configure(program.Environment{
-			"SWEEP_EVERY": "0", "TARGET_CRM_URL": "postgres://hunter2@localhost", "TARGET_CRM_URL_FILE": "/no/such/file", "TARGET_WIKI_URL_FILE": "/no/such/file",
+			"SWEEP_EVERY":          "0",
+			"TARGET_CRM_URL":       "postgres://hunter2@localhost",
+			"TARGET_CRM_URL_FILE":  "/no/such/file",
+			"TARGET_WIKI_URL_FILE": "/no/such/file",
 		})
 		for _, problem := range []string{
 			"DATABASE_URL: not set", "SWEEP_EVERY: ", "TARGET_CRM_URL: TARGET_CRM_URL_FILE is set too: remove one of them", "TARGET_WIKI_URL_FILE: open /no/such/file",

@@ -13,7 +13,7 @@ import (
 // unbindCommand unbinds people from their Slack users.
 type unbindCommand struct {
 	Emails []string `arg:"" optional:"" name:"email" help:"People to unbind."`
-	All    bool     `help:"Unbind everyone."`
+	All    bool     `                                help:"Unbind everyone."`
 }
 
 // Validate requires either people or --all.

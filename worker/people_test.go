@@ -17,7 +17,11 @@ func TestPeopleCommand(t *testing.T) {
 		w.Person("Bea")
 		id := schema.SlackID{TeamID: "T1", UserID: "U1"}
 		bind := func(email string) {
-			_, err := w.SlackApp.BindSlackUser(t.Context(), schema.SlackUser{SlackID: id, Email: email, EmailConfirmed: true, Member: true}, true)
+			_, err := w.SlackApp.BindSlackUser(
+				t.Context(),
+				schema.SlackUser{SlackID: id, Email: email, EmailConfirmed: true, Member: true},
+				true,
+			)
 			require.NoError(t, err)
 		}
 		bind("ann@example.com")

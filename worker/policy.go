@@ -91,10 +91,10 @@ func (c *applyPolicyCommand) Run(ctx context.Context, p *program.Process) error 
 // explainPolicyCommand shows who would approve a request.
 type explainPolicyCommand struct {
 	Email  string `arg:"" help:"The requester."`
-	Grant  string `arg:"" name:"application/key" help:"The access grant."`
-	Days   int    `placeholder:"N" help:"For N days; without it, permanent."`
-	Reason string `default:"project" placeholder:"KEY" help:"The reason, project by default."`
-	File   string `help:"Evaluate by this file instead of the policy in force."`
+	Grant  string `arg:"" help:"The access grant."                                     name:"application/key"`
+	Days   int    `       help:"For N days; without it, permanent."                                           placeholder:"N"`
+	Reason string `       help:"The reason, project by default."                                              placeholder:"KEY" default:"project"`
+	File   string `       help:"Evaluate by this file instead of the policy in force."`
 }
 
 // Run shows it.

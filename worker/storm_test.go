@@ -66,7 +66,10 @@ func (b *busyTarget) Revoke(ctx context.Context, a connector.Assignment) error {
 func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) (office, *sweep) {
 	t.Helper()
 	o := newOffice(t)
-	o.Do(`insert into people (email, name, status) select 'storm' || n || '@example.com', 'Storm ' || n, 'active' from generate_series(1, $1) n`, ends)
+	o.Do(
+		`insert into people (email, name, status) select 'storm' || n || '@example.com', 'Storm ' || n, 'active' from generate_series(1, $1) n`,
+		ends,
+	)
 	o.Do(`insert into accounts (person_id, instance, account) select id, 'CRM', email from people where email like 'storm%'`)
 	// Imported claims end like others, and need no decisions.
 	o.Do(`insert into claims (person_id, account_id, entitlement_id, source, granted_at, ends_at, due_at)
@@ -88,7 +91,12 @@ func storm(t *testing.T, ends int, target *busyTarget, limits connector.Limits) 
 	log := slog.New(slog.DiscardHandler)
 	s := *o.sweep
 	s.db = db
-	s.activities = &activities.Activities{DB: db, Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log}, Log: log, Options: o.sweep.activities.Options}
+	s.activities = &activities.Activities{
+		DB:         db,
+		Reconciler: &activities.Reconciler{DB: db, Targets: targets, Log: log},
+		Log:        log,
+		Options:    o.sweep.activities.Options,
+	}
 	s.outbox = &outbox.Outbox{DB: db, Slack: o.sweep.outbox.Slack, Log: log, DefaultTimeZone: time.UTC}
 	return o, &s
 }
@@ -116,7 +124,10 @@ func (o office) sweepAll(t *testing.T, s *sweep, ends int) []float64 {
 	}
 	require.Zero(t, o.targets["CRM"].holding())
 	var late []float64
-	require.NoError(t, o.Select(&late, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`))
+	require.NoError(
+		t,
+		o.Select(&late, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`),
+	)
 	require.Len(t, late, ends, "how late each was is recorded")
 	slices.Sort(late)
 	return late
@@ -139,8 +150,16 @@ func TestStorm(t *testing.T) {
 		began := time.Now()
 		o.Shift(time.Hour + time.Second)
 		late := o.sweepAll(t, s, ends)
-		t.Logf("%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; at most %d concurrent calls of the target; %d calls in %s",
-			ends, late[ends/2], late[ends*99/100], late[ends-1], target.most.Load(), target.all.Load(), time.Since(began).Round(time.Millisecond))
+		t.Logf(
+			"%d ends: p50 %.1f s late, p99 %.1f s, the last %.1f s; at most %d concurrent calls of the target; %d calls in %s",
+			ends,
+			late[ends/2],
+			late[ends*99/100],
+			late[ends-1],
+			target.most.Load(),
+			target.all.Load(),
+			time.Since(began).Round(time.Millisecond),
+		)
 		require.GreaterOrEqual(t, late[0], 0.0, "none was early")
 		require.LessOrEqual(t, target.most.Load(), int64(3), "the target's limit")
 		require.NotZero(t, unanswered.ID)
@@ -163,9 +182,21 @@ func TestStorm(t *testing.T) {
 		o.sweepAll(t, s, ends)
 		<-done
 		limited := target.all.Load() / target.limitEvery
-		t.Logf("%d ends in %s: %d calls, %d of them answered with Retry-After, %d made before it passed", ends, time.Since(began).Round(time.Millisecond), target.all.Load(), limited, target.tooSoon.Load())
+		t.Logf(
+			"%d ends in %s: %d calls, %d of them answered with Retry-After, %d made before it passed",
+			ends,
+			time.Since(began).Round(time.Millisecond),
+			target.all.Load(),
+			limited,
+			target.tooSoon.Load(),
+		)
 		require.NotZero(t, limited)
-		require.LessOrEqual(t, target.tooSoon.Load(), limited*2*2, "only the two other assignments in progress continue, with at most two calls each")
+		require.LessOrEqual(
+			t,
+			target.tooSoon.Load(),
+			limited*2*2,
+			"only the two other assignments in progress continue, with at most two calls each",
+		)
 	})
 }
 

@@ -93,7 +93,14 @@ type fakeTemporal struct {
 	refuses   func(id string) error
 }
 
-func (f *fakeTemporal) SignalWithStartWorkflow(_ context.Context, id, _ string, _ any, _ client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+func (f *fakeTemporal) SignalWithStartWorkflow(
+	_ context.Context,
+	id, _ string,
+	_ any,
+	_ client.StartWorkflowOptions,
+	_ any,
+	_ ...any,
+) (client.WorkflowRun, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.signalled = append(f.signalled, id)
@@ -118,7 +125,14 @@ func newOffice(t *testing.T) office {
 	t.Helper()
 	t.Parallel()
 	w := schematest.NewWorld(t)
-	o := office{World: w, t: t, ann: w.Person("Ann"), owen: w.Person("Owen"), temporal: &fakeTemporal{}, targets: map[string]*memory{}}
+	o := office{
+		World:    w,
+		t:        t,
+		ann:      w.Person("Ann"),
+		owen:     w.Person("Owen"),
+		temporal: &fakeTemporal{},
+		targets:  map[string]*memory{},
+	}
 	for _, instance := range []string{"CRM", "WIKI"} {
 		o.targets[instance] = &memory{held: map[connector.Assignment]bool{}}
 	}
@@ -184,9 +198,21 @@ func TestSweep(t *testing.T) {
 		o.once()
 		assert.Zero(t, o.targets["CRM"].holding())
 		assert.Equal(t, "ended", o.State(asked.Items[0]))
-		assert.InDelta(t, 120, schematest.Value[float64](o.World, `select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`), 60)
+		assert.InDelta(
+			t,
+			120,
+			schematest.Value[float64](
+				o.World,
+				`select (details->>'late_by_seconds')::float8 from audit_events where action = 'access.revoked'`,
+			),
+			60,
+		)
 		assert.Equal(t, "active", o.State(later.Items[0]))
-		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID), "a request that was not signalled stays due")
+		assert.True(
+			t,
+			schematest.Value[bool](o.World, `select due_at <= app_now() from access_requests where id = $1`, waiting.ID),
+			"a request that was not signalled stays due",
+		)
 	})
 
 	t.Run("overdue access is revoked before anything else", func(t *testing.T) {
@@ -265,7 +291,10 @@ func TestSweep(t *testing.T) {
 		o.Do(`update claims set due_at = app_now()`)
 		o.once()
 		assert.Equal(t, 1, o.targets["CRM"].holding())
-		assert.True(t, schematest.Value[bool](o.World, `select due_at = ends_at + interval '2 minutes' from claims where id = $1`, claim))
+		assert.True(
+			t,
+			schematest.Value[bool](o.World, `select due_at = ends_at + interval '2 minutes' from claims where id = $1`, claim),
+		)
 	})
 
 	t.Run("run that does not react", func(t *testing.T) {
@@ -293,7 +322,9 @@ func TestSweep(t *testing.T) {
 
 	t.Run("overdue messages are sent, for closed runs too", func(t *testing.T) {
 		o := newOffice(t)
-		server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}})
+		server, err := slacksim.New(
+			slacksim.Config{BotToken: "xoxb-test", AppToken: "xapp-test", Users: []slacksim.User{{Email: "ann@example.com", Name: "Ann"}}},
+		)
 		require.NoError(t, err)
 		web := httptest.NewServer(server.Handler())
 		t.Cleanup(func() { server.Close(); web.Close() })
@@ -366,7 +397,11 @@ func TestSweep(t *testing.T) {
 		var waits []float64
 		for range 8 {
 			o.once()
-			wait := schematest.Value[float64](o.World, `select extract(epoch from due_at - app_now())::float8 from claims where id = $1`, crm)
+			wait := schematest.Value[float64](
+				o.World,
+				`select extract(epoch from due_at - app_now())::float8 from claims where id = $1`,
+				crm,
+			)
 			waits = append(waits, wait)
 			o.once()
 			o.Shift(time.Duration(wait+1) * time.Second)
@@ -395,7 +430,14 @@ func TestSweep(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, locked)
 		o.once()
-		assert.True(t, schematest.Value[bool](o.World, `select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`, claim))
+		assert.True(
+			t,
+			schematest.Value[bool](
+				o.World,
+				`select due_at <= app_now() and attempts = 0 and alerted_at is null from claims where id = $1`,
+				claim,
+			),
+		)
 		o.Shift(time.Hour)
 		o.once()
 		o.once()
@@ -422,7 +464,11 @@ func TestSweep(t *testing.T) {
 		o.Shift(25 * time.Hour)
 		o.Do(`insert into form_drafts (view_id, person_id, time_zone) values ('V2', $1, 'UTC')`, o.ann)
 		o.once()
-		assert.Equal(t, 1, schematest.Value[int](o.World, `select (select count(*) from form_drafts) + (select count(*) from slack_events)`))
+		assert.Equal(
+			t,
+			1,
+			schematest.Value[int](o.World, `select (select count(*) from form_drafts) + (select count(*) from slack_events)`),
+		)
 	})
 }
 

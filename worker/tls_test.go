@@ -23,13 +23,22 @@ import (
 func dial(t *testing.T, settings program.Environment) (log string, err error) {
 	t.Helper()
 	settings = maps.Clone(settings)
-	maps.Copy(settings, program.Environment{"TEMPORAL_CONFIG_FILE": os.DevNull, "DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1"})
+	maps.Copy(
+		settings,
+		program.Environment{
+			"TEMPORAL_CONFIG_FILE": os.DevNull,
+			"DATABASE_URL":         "postgres://localhost/accessbot",
+			"SLACK_BOT_TOKEN":      "xoxb-1",
+		},
+	)
 	c, err := configure(settings)
 	if err != nil {
 		return "", err
 	}
 	var logged bytes.Buffer
-	c.Temporal.Logger = tlog.NewStructuredLogger(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	c.Temporal.Logger = tlog.NewStructuredLogger(
+		slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	)
 	temporal, err := client.DialContext(t.Context(), c.Temporal)
 	if err != nil {
 		return logged.String(), err

@@ -100,7 +100,11 @@ func TestEnsure(t *testing.T) {
 	t.Run("change that the target makes later is pending until it shows", func(t *testing.T) {
 		later := &connector.Pending{Assignment: assignment, Want: true, WaitsFor: "the nightly run", CheckAfter: time.Hour}
 		require.Equal(t, later, connector.Ensure(t.Context(), &target{grantErr: later}, assignment, true))
-		require.NoError(t, connector.Ensure(t.Context(), &target{grantErr: later, state: heldState}, assignment, true), "complete by now")
+		require.NoError(
+			t,
+			connector.Ensure(t.Context(), &target{grantErr: later, state: heldState}, assignment, true),
+			"complete by now",
+		)
 		require.Equal(t, later, connector.Ensure(t.Context(), &target{revokeErr: later, state: heldState}, assignment, false))
 		require.NoError(t, connector.Ensure(t.Context(), &target{revokeErr: later}, assignment, false))
 		require.Equal(t, notAvailable, connector.Ensure(t.Context(), &target{grantErr: later, readErr: notAvailable}, assignment, true))

@@ -23,7 +23,14 @@ func named(t testing.TB) folder {
 func (c company) names(t testing.TB, instance string) map[string]string {
 	t.Helper()
 	var rows []struct{ Email, Account string }
-	require.NoError(t, c.Select(&rows, `select p.email, a.account from accounts a join people p on p.id = a.person_id where a.instance = $1`, instance))
+	require.NoError(
+		t,
+		c.Select(
+			&rows,
+			`select p.email, a.account from accounts a join people p on p.id = a.person_id where a.instance = $1`,
+			instance,
+		),
+	)
 	names := map[string]string{}
 	for _, row := range rows {
 		names[row.Email] = row.Account
@@ -35,7 +42,12 @@ func TestAccounts(t *testing.T) {
 	t.Run("account is named by the file, else after the e-mail address", func(t *testing.T) {
 		c := newCompany(t)
 		summary := c.imports(t, named(t))
-		want := map[string]string{"ann@example.com": "ann", "di@example.com": "di", "bo@example.com": "bo@example.com", "cy@example.com": "cy@example.com"}
+		want := map[string]string{
+			"ann@example.com": "ann",
+			"di@example.com":  "di",
+			"bo@example.com":  "bo@example.com",
+			"cy@example.com":  "cy@example.com",
+		}
 		assert.Equal(t, want, c.names(t, "POSTGRESQL"))
 		assert.Contains(t, summary.Files, directory.FileSummary{File: "accounts.csv", Added: 2})
 
@@ -119,7 +131,11 @@ func TestAccounts(t *testing.T) {
 
 	t.Run("default name that belongs to another person is refused", func(t *testing.T) {
 		c := newCompany(t)
-		refused := c.refuses(t, named(t).with(t, "accounts.csv", "POSTGRESQL,ann\n", "POSTGRESQL,cy@example.com\n"), directory.Options{})
+		refused := c.refuses(
+			t,
+			named(t).with(t, "accounts.csv", "POSTGRESQL,ann\n", "POSTGRESQL,cy@example.com\n"),
+			directory.Options{},
+		)
 		require.Len(t, refused.Problems, 1)
 		assert.Equal(t, "people.csv:4: email: the account of cy@example.com in POSTGRESQL already belongs to another person; "+
 			"accounts are never reassigned", refused.Problems[0].String())
@@ -128,7 +144,10 @@ func TestAccounts(t *testing.T) {
 	t.Run("connector with account names of its own takes none from the e-mail address", func(t *testing.T) {
 		c := newCompany(t)
 		opts := directory.Options{Connectors: map[string]int{"postgresql": 63, "github": 39}, OwnNames: []string{"github"}}
-		hub := named(t).plus("applications.csv", "hub,Hub,github,bo@example.com\n").plus("entitlements.csv", "hub,team,Team,team,,low,\n").
+		hub := named(
+			t,
+		).plus("applications.csv", "hub,Hub,github,bo@example.com\n").
+			plus("entitlements.csv", "hub,team,Team,team,,low,\n").
 			plus("accounts.csv", "ann@example.com,GITHUB,octoann\n")
 		_, err := directory.Import(context.Background(), c.importer, hub.write(t), opts)
 		require.NoError(t, err)
@@ -137,13 +156,26 @@ func TestAccounts(t *testing.T) {
 
 		refused := c.refuses(t, hub.plus("grants.csv", "bo@example.com,hub,team\n"), opts)
 		require.Len(t, refused.Problems, 1)
-		assert.Equal(t, "grants.csv:4: email: bo@example.com has no account in GITHUB; add one to accounts.csv", refused.Problems[0].String())
+		assert.Equal(
+			t,
+			"grants.csv:4: email: bo@example.com has no account in GITHUB; add one to accounts.csv",
+			refused.Problems[0].String(),
+		)
 		_, err = directory.Import(context.Background(), c.importer, hub.plus("grants.csv", "ann@example.com,hub,team\n").write(t), opts)
 		require.NoError(t, err)
-		assert.Equal(t, 1, c.count(t, `select count(*) from claims c join accounts a on a.id = c.account_id where a.account = 'octoann'`))
+		assert.Equal(
+			t,
+			1,
+			c.count(t, `select count(*) from claims c join accounts a on a.id = c.account_id where a.account = 'octoann'`),
+		)
 
 		c.exec(t, `update people set gone_at = app_now() where email = 'di@example.com'`)
-		_, err = directory.Import(context.Background(), c.importer, folder{"accounts.csv": accountsHeader + "di@example.com,GITHUB,octodi\n"}.write(t), opts)
+		_, err = directory.Import(
+			context.Background(),
+			c.importer,
+			folder{"accounts.csv": accountsHeader + "di@example.com,GITHUB,octodi\n"}.write(t),
+			opts,
+		)
 		require.NoError(t, err)
 		assert.Equal(t, "octodi", c.names(t, "GITHUB")["di@example.com"], "a person who is gone may still hold access")
 	})

@@ -199,7 +199,15 @@ func (c company) claims(t testing.TB) []string {
 func (c company) events(t testing.TB, action schema.AuditAction, after int64) []map[string]any {
 	t.Helper()
 	var rows []string
-	require.NoError(t, c.Select(&rows, `select details::text from audit_events where actor = 'import' and action = $1 and id > $2 order by id`, action, after))
+	require.NoError(
+		t,
+		c.Select(
+			&rows,
+			`select details::text from audit_events where actor = 'import' and action = $1 and id > $2 order by id`,
+			action,
+			after,
+		),
+	)
 	var events []map[string]any
 	for _, row := range rows {
 		var details map[string]any

@@ -24,7 +24,13 @@ func FuzzSheet(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var noted problems
-		s := newSheet("x.csv", bytes.NewReader(file), []string{"email", "name"}, []string{"key", "emails", "status", "yes", "days", "zone", "user"}, &noted)
+		s := newSheet(
+			"x.csv",
+			bytes.NewReader(file),
+			[]string{"email", "name"},
+			[]string{"key", "emails", "status", "yes", "days", "zone", "user"},
+			&noted,
+		)
 		for s.next() {
 			before := len(noted.list) + noted.more
 			email, name, key := s.required("email", s.email("email")), s.required("name", s.text("name")), s.key("key")

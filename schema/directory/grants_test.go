@@ -82,7 +82,10 @@ func TestImportedGrant(t *testing.T) {
 		dir := office().write(t)
 		c.importsFrom(t, dir)
 		const anns = `(select c.id from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com')`
-		c.exec(t, `insert into stop_orders (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`)
+		c.exec(
+			t,
+			`insert into stop_orders (claim_id, person_id, kind, reason) select `+anns+`, id, 'revoked', 'not needed' from people where email = 'bo@example.com'`,
+		)
 		for _, then := range []string{
 			``, `update claims set ended_at = app_now() where revoked_at is not null`, `update claims set removed_at = app_now() where revoked_at is not null`,
 		} {
@@ -114,9 +117,17 @@ func TestImportedGrant(t *testing.T) {
 		assert.Equal(t, 1, c.count(t, `select count(*) from claims where ended_at is not null`))
 
 		c.imports(t, office())
-		assert.Equal(t, 2, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com'`))
+		assert.Equal(
+			t,
+			2,
+			c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'ann@example.com'`),
+		)
 		assert.Equal(t, 1, c.count(t, `select count(*) from audit_events where action = 'claim.ended' and claim_id = $1`, claim))
-		assert.Equal(t, c.count(t, `select count(*) from claims where source = 'imported'`), c.count(t, `select count(*) from audit_events where action = 'claim.imported'`))
+		assert.Equal(
+			t,
+			c.count(t, `select count(*) from claims where source = 'imported'`),
+			c.count(t, `select count(*) from audit_events where action = 'claim.imported'`),
+		)
 	})
 
 	t.Run("unconfirmed removals are due once the last claim ends", func(t *testing.T) {
@@ -130,7 +141,10 @@ func TestImportedGrant(t *testing.T) {
 		earlier := c.gets(t, "di@example.com", "wiki/reader", 7)
 		c.exec(t, `update claims set ended_at = app_now() where id = $1`, earlier)
 
-		c.imports(t, office().with(t, "grants.csv", "ann@example.com,crm,reader\n", "").with(t, "grants.csv", "cy@example.com,wiki,reader\n", ""))
+		c.imports(
+			t,
+			office().with(t, "grants.csv", "ann@example.com,crm,reader\n", "").with(t, "grants.csv", "cy@example.com,wiki,reader\n", ""),
+		)
 		due := func(claim int64) bool {
 			return c.count(t, `select count(*) from claims where id = $1 and due_at <= app_now()`, claim) == 1
 		}

@@ -72,7 +72,12 @@ func TestImportGuard(t *testing.T) {
 					_ = c.refuses(t, cut, directory.Options{Allow: map[string]int{"people-gone": test.allow, "managers-inactive": 25}})
 					return
 				}
-				summary, err := directory.Import(context.Background(), c.importer, cut.write(t), directory.Options{Allow: map[string]int{"people-gone": test.allow, "managers-inactive": 25}})
+				summary, err := directory.Import(
+					context.Background(),
+					c.importer,
+					cut.write(t),
+					directory.Options{Allow: map[string]int{"people-gone": test.allow, "managers-inactive": 25}},
+				)
 				require.NoError(t, err)
 				assert.Equal(t, 200-test.lines, of(t, summary, "people.csv").Gone)
 				assert.Equal(t, 200-test.lines, c.count(t, `select count(*) from people where gone_at is not null`))
@@ -95,7 +100,12 @@ func TestImportGuard(t *testing.T) {
 		require.Len(t, refused.Problems, 1, "one application in eight is accepted")
 		assert.Contains(t, refused.Problems[0].String(), "applications.csv: would mark 12 of 100 entitlements as gone")
 
-		summary, err := directory.Import(context.Background(), c.importer, one.write(t), directory.Options{Allow: map[string]int{"entitlements-gone": 12}})
+		summary, err := directory.Import(
+			context.Background(),
+			c.importer,
+			one.write(t),
+			directory.Options{Allow: map[string]int{"entitlements-gone": 12}},
+		)
 		require.NoError(t, err)
 		assert.Equal(t, 12, of(t, summary, "entitlements.csv").Gone)
 		assert.Equal(t, 12, c.count(t, `select count(*) from entitlements where gone_at is not null`))
@@ -106,7 +116,12 @@ func TestImportGuard(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, hall(t))
 		for lines := 380; lines >= 340; lines -= 10 {
-			summary, err := directory.Import(context.Background(), c.importer, hall(t).cut("grants.csv", 1+lines).write(t), directory.Options{Allow: map[string]int{"grants-gone": 20}})
+			summary, err := directory.Import(
+				context.Background(),
+				c.importer,
+				hall(t).cut("grants.csv", 1+lines).write(t),
+				directory.Options{Allow: map[string]int{"grants-gone": 20}},
+			)
 			require.NoError(t, err)
 			require.Equal(t, lines, of(t, summary, "grants.csv").Unchanged)
 		}

@@ -42,8 +42,23 @@ func TestImport(t *testing.T) {
 		 where p.email = 'priya@example.com'
 		   and not exists (select from claims m join people me on me.id = m.person_id where me.email = 'alice@example.com' and m.entitlement_id = c.entitlement_id)
 		 order by 1`))
-		assert.Equal(t, []string{"crm/reader", "dashboards/editor", "production/logs-reader", "source/data-pipelines", "warehouse/marketing-marts", "warehouse/sandbox"}, lacks)
-		assert.Equal(t, "Bob Fischer", c.text(t, `select m.name from people p join people m on m.id = p.manager_id where p.email = 'alice@example.com'`))
+		assert.Equal(
+			t,
+			[]string{
+				"crm/reader",
+				"dashboards/editor",
+				"production/logs-reader",
+				"source/data-pipelines",
+				"warehouse/marketing-marts",
+				"warehouse/sandbox",
+			},
+			lacks,
+		)
+		assert.Equal(
+			t,
+			"Bob Fischer",
+			c.text(t, `select m.name from people p join people m on m.id = p.manager_id where p.email = 'alice@example.com'`),
+		)
 		assert.Equal(t, 2, c.count(t, `select count(*) from people where administrator`))
 		assert.Equal(t, "nadia@example.com", c.text(t, `
 		select string_agg(email, ' ') from people p where status = 'active' and not exists (select from claims c where c.person_id = p.id)`),
@@ -54,7 +69,12 @@ func TestImport(t *testing.T) {
 		assert.NotZero(t, c.count(t, `select count(*) from entitlements where max_days = 1`))
 		assert.Greater(t, c.count(t, `select max(n) from (select count(*) as n from claims group by person_id) held`), 50)
 		assert.Equal(t, 3, c.count(t, `select count(distinct job_title_id) from job_title_entitlements`))
-		assert.Equal(t, 2*c.count(t, `select count(*) from people`), c.count(t, `select count(*) from accounts`), "each person has an account in both targets")
+		assert.Equal(
+			t,
+			2*c.count(t, `select count(*) from people`),
+			c.count(t, `select count(*) from accounts`),
+			"each person has an account in both targets",
+		)
 	})
 
 	t.Run("second import of the same files changes nothing", func(t *testing.T) {
@@ -133,16 +153,34 @@ func TestImport(t *testing.T) {
 			with(t, "applications.csv", "bo@example.com;di@example.com", "bo@example.com").
 			with(t, "entitlements.csv", "wiki,reader,Read,role,,low,\n", "").
 			with(t, "grants.csv", "cy@example.com,crm,reader", "ed@example.com,crm,reader"))
-		assert.Equal(t, directory.FileSummary{File: "people.csv", Added: 1, Changed: 1, Gone: 1, Unchanged: 2, Names: []string{"di@example.com"}}, of(t, summary, "people.csv"))
+		assert.Equal(
+			t,
+			directory.FileSummary{File: "people.csv", Added: 1, Changed: 1, Gone: 1, Unchanged: 2, Names: []string{"di@example.com"}},
+			of(t, summary, "people.csv"),
+		)
 		assert.Equal(t, directory.FileSummary{File: "applications.csv", Changed: 1, Unchanged: 1}, of(t, summary, "applications.csv"))
-		assert.Equal(t, directory.FileSummary{File: "entitlements.csv", Gone: 1, Unchanged: 2, Names: []string{"wiki/reader"}}, of(t, summary, "entitlements.csv"))
+		assert.Equal(
+			t,
+			directory.FileSummary{File: "entitlements.csv", Gone: 1, Unchanged: 2, Names: []string{"wiki/reader"}},
+			of(t, summary, "entitlements.csv"),
+		)
 		assert.Equal(t, directory.FileSummary{File: "grants.csv", Added: 1, Gone: 1, Unchanged: 2}, of(t, summary, "grants.csv"))
 		assert.Contains(t, summary.String(), "gone from people.csv: di@example.com")
 
 		recorded := c.events(t, schema.DirectoryImported, 0)
 		require.Len(t, recorded, 2)
-		assert.Equal(t, map[string]any{"file": "people.csv", "added": 1.0, "changed": 1.0, "gone": 1.0, "unchanged": 2.0, "names": []any{"di@example.com"}},
-			recorded[1]["files"].([]any)[0])
+		assert.Equal(
+			t,
+			map[string]any{
+				"file":      "people.csv",
+				"added":     1.0,
+				"changed":   1.0,
+				"gone":      1.0,
+				"unchanged": 2.0,
+				"names":     []any{"di@example.com"},
+			},
+			recorded[1]["files"].([]any)[0],
+		)
 	})
 
 	t.Run("concurrent imports wait for each other", func(t *testing.T) {
@@ -194,7 +232,10 @@ func TestImport(t *testing.T) {
 			done <- err
 		}()
 		eventually(t, func() bool {
-			return c.count(t, `select count(*) from pg_stat_activity where datname = current_database() and usename = 'accessbot_directory' and wait_event_type = 'Lock'`) == 1
+			return c.count(
+				t,
+				`select count(*) from pg_stat_activity where datname = current_database() and usename = 'accessbot_directory' and wait_event_type = 'Lock'`,
+			) == 1
 		}, "the import has locked the request, whose approver changes, and waits for the claim")
 		// Now each waits for the other's lock.
 		_, err = revocation.Exec(`update access_requests set due_at = app_now() where id = $1`, requestID)
@@ -221,7 +262,12 @@ func TestImport(t *testing.T) {
 		t.Run("no table that an import can fill is forgotten", func(t *testing.T) {
 			c := newCompany(t)
 			f := guild()
-			_, err := directory.Import(context.Background(), c.importer, f.write(t), directory.Options{Allow: map[string]int{"reasons-gone": 6}})
+			_, err := directory.Import(
+				context.Background(),
+				c.importer,
+				f.write(t),
+				directory.Options{Allow: map[string]int{"reasons-gone": 6}},
+			)
 			require.NoError(t, err)
 			for table, rows := range c.contents(t) {
 				if rows != "" && table != "clock" && table != "sweeps" && table != "policies" && table != "schema_versions" {
@@ -263,7 +309,12 @@ func TestImport(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\nbo@example.com,Bo,,,,active\n"
 		onFinding := func(applications string) string {
-			_, err := directory.Import(context.Background(), c.importer, folder{"people.csv": people, "applications.csv": applications}.write(t), directory.Options{})
+			_, err := directory.Import(
+				context.Background(),
+				c.importer,
+				folder{"people.csv": people, "applications.csv": applications}.write(t),
+				directory.Options{},
+			)
 			require.NoError(t, err)
 			return c.text(t, `select on_finding from applications`)
 		}
@@ -271,7 +322,11 @@ func TestImport(t *testing.T) {
 		assert.Equal(t, "correct", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,correct\n"))
 		assert.Equal(t, "correct", onFinding("slug,name,connector,owners\ncrm,CRM,postgresql,bo@example.com\n"))
 		assert.Equal(t, "report", onFinding("slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,\n"))
-		refused := c.refuses(t, folder{"applications.csv": "slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,fix\n"}, directory.Options{})
+		refused := c.refuses(
+			t,
+			folder{"applications.csv": "slug,name,connector,owners,on_finding\ncrm,CRM,postgresql,bo@example.com,fix\n"},
+			directory.Options{},
+		)
 		assert.Contains(t, refused.Error(), "neither report nor correct")
 	})
 }
@@ -288,7 +343,16 @@ func town(t testing.TB, people, entitlements, grants int) folder {
 		if i > 0 {
 			manager = email((i - 1) / 8)
 		}
-		fmt.Fprintf(&p, "%s,\"Person %d, the \"\"Zoë\"\"\",Title %d,Department %d,%s,active,Europe/Berlin,%t\n", email(i), i, i%40, i%12, manager, i < 2)
+		fmt.Fprintf(
+			&p,
+			"%s,\"Person %d, the \"\"Zoë\"\"\",Title %d,Department %d,%s,active,Europe/Berlin,%t\n",
+			email(i),
+			i,
+			i%40,
+			i%12,
+			manager,
+			i < 2,
+		)
 	}
 	a.WriteString("slug,name,connector,owners\n")
 	e.WriteString("application,key,name,kind,description,risk,owners\n")
@@ -339,7 +403,12 @@ func TestImportSize(t *testing.T) {
 		db := &schema.DB{DB: sqlx.NewDb(sql.OpenDB(connector), "postgres")}
 		defer db.Close()
 		for _, size := range []int{10, 20} {
-			_, err := directory.Import(context.Background(), db, town(t, 100*size, 20*size, 400*size).write(t), directory.Options{Allow: map[string]int{"grants-gone": 10000}})
+			_, err := directory.Import(
+				context.Background(),
+				db,
+				town(t, 100*size, 20*size, 400*size).write(t),
+				directory.Options{Allow: map[string]int{"grants-gone": 10000}},
+			)
 			require.NoError(t, err)
 			assert.Less(t, w.writes.Swap(0), int64(300), "for %d rows", 520*size)
 		}

@@ -55,7 +55,11 @@ func TestImportLosses(t *testing.T) {
 			c := newCompany(t)
 			refused := c.refuses(t, read(t, "sample").all(t, "people.csv", `,active,`, `,left,`), directory.Options{})
 			require.Len(t, refused.Problems, 1)
-			assert.Contains(t, refused.Error(), "grants.csv: would import 250 of 253 grants of people who have left and revoke them at once")
+			assert.Contains(
+				t,
+				refused.Error(),
+				"grants.csv: would import 250 of 253 grants of people who have left and revoke them at once",
+			)
 		})
 		t.Run("unless its flag allows it, and only that", func(t *testing.T) {
 			c := newCompany(t)
@@ -65,7 +69,12 @@ func TestImportLosses(t *testing.T) {
 			require.Len(t, refused.Problems, 1)
 			assert.Contains(t, refused.Error(), "--allow managers-inactive=9")
 			_ = c.refuses(t, left, directory.Options{Allow: map[string]int{"people-left": 28, "managers-inactive": 9}})
-			_, err := directory.Import(t.Context(), c.importer, left.write(t), directory.Options{Allow: map[string]int{"people-left": 30, "managers-inactive": 9}})
+			_, err := directory.Import(
+				t.Context(),
+				c.importer,
+				left.write(t),
+				directory.Options{Allow: map[string]int{"people-left": 30, "managers-inactive": 9}},
+			)
 			require.NoError(t, err)
 			assert.Equal(t, 31, c.count(t, `select count(*) from people where status = 'left'`))
 		})
@@ -102,7 +111,11 @@ func TestImportLosses(t *testing.T) {
 			})
 		}
 		t.Run("reasons.csv is always refused", func(t *testing.T) {
-			refused := c.refuses(t, folder{"reasons.csv": "key,label,note_required\n"}, directory.Options{Allow: map[string]int{"reasons-gone": 100}})
+			refused := c.refuses(
+				t,
+				folder{"reasons.csv": "key,label,note_required\n"},
+				directory.Options{Allow: map[string]int{"reasons-gone": 100}},
+			)
 			assert.Contains(t, refused.Error(), "a request needs a reason to choose")
 		})
 	})
@@ -110,7 +123,12 @@ func TestImportLosses(t *testing.T) {
 	// A change of six rows of twenty is refused, a change of five is accepted.
 	t.Run("loss of access or authority of any kind is counted", func(t *testing.T) {
 		before := newCompany(t)
-		_, err := directory.Import(context.Background(), before.importer, guild().write(t), directory.Options{Allow: map[string]int{"reasons-gone": 6}})
+		_, err := directory.Import(
+			context.Background(),
+			before.importer,
+			guild().write(t),
+			directory.Options{Allow: map[string]int{"reasons-gone": 6}},
+		)
 		require.NoError(t, err)
 		for _, test := range []struct {
 			kind, file, old, new string
@@ -143,7 +161,11 @@ func TestImportLosses(t *testing.T) {
 			t.Run(test.kind+" of six is refused, by its own name", func(t *testing.T) {
 				refused := before.refuses(t, change("[4-9]"), directory.Options{})
 				assert.Equal(t, test.kind+" "+test.others, kindsOf(t, refused)+map[bool]string{true: " "}[test.others == ""])
-				assert.Contains(t, refused.Error(), test.file+": would "+test.effect+". If the file is complete and correct, use --allow "+test.kind+"=6")
+				assert.Contains(
+					t,
+					refused.Error(),
+					test.file+": would "+test.effect+". If the file is complete and correct, use --allow "+test.kind+"=6",
+				)
 				// The flag of one kind allows no other kind.
 				allow := map[string]int{test.kind: 5}
 				for _, kind := range strings.Fields("people-gone " + test.others) {
@@ -162,7 +184,12 @@ func TestImportLosses(t *testing.T) {
 					changed folder
 					allow   map[string]int
 				}{{change("[5-9]"), nil}, {change("[4-9]"), allow}} {
-					summary, err := directory.Import(context.Background(), before.importer, f.changed.write(t), directory.Options{Allow: f.allow})
+					summary, err := directory.Import(
+						context.Background(),
+						before.importer,
+						f.changed.write(t),
+						directory.Options{Allow: f.allow},
+					)
 					require.NoError(t, err)
 					assert.True(t, summary.Changed())
 					_, err = directory.Import(context.Background(), before.importer, guild().write(t), directory.Options{Allow: allow})
@@ -183,14 +210,27 @@ func TestImportLosses(t *testing.T) {
 			c := newCompany(t)
 			c.imports(t, guild().without("reasons.csv").without("grants.csv"))
 			left := map[string]int{"people-left": 20, "administrators": 20, "managers-inactive": 20, "owners-inactive": 20}
-			_, err := directory.Import(context.Background(), c.importer,
-				folder{"people.csv": guild().all(t, "people.csv", `,active,`, `,left,`)["people.csv"]}.write(t), directory.Options{Allow: left})
+			_, err := directory.Import(
+				context.Background(),
+				c.importer,
+				folder{
+					"people.csv": guild().all(t, "people.csv", `,active,`, `,left,`)["people.csv"],
+				}.write(
+					t,
+				),
+				directory.Options{Allow: left},
+			)
 			require.NoError(t, err)
 			grants := folder{"grants.csv": guild()["grants.csv"]}
 			refused := c.refuses(t, grants, directory.Options{})
 			assert.Equal(t, "grants-left", kindsOf(t, refused))
 			assert.Contains(t, refused.Error(), "grants.csv: would import 20 of 20 grants of people who have left and revoke them at once")
-			_, err = directory.Import(context.Background(), c.importer, grants.write(t), directory.Options{Allow: map[string]int{"grants-left": 20}})
+			_, err = directory.Import(
+				context.Background(),
+				c.importer,
+				grants.write(t),
+				directory.Options{Allow: map[string]int{"grants-left": 20}},
+			)
 			require.NoError(t, err)
 			c.imports(t, grants)
 		})
@@ -202,13 +242,23 @@ func TestImportLosses(t *testing.T) {
 			select 'T', 'U0P' || substr(email, 2, 2), id, 'confirmed e-mail' from people`)
 			crossed := people.plus("people.csv", "")
 			for i := 10; i < 22; i += 2 {
-				crossed = crossed.with(t, "people.csv", fmt.Sprintf("P%d,Title,,p%d@example.com,active,,", i+1, i), fmt.Sprintf("P%d,Title,,p%d@example.com,active,U0P%d,", i+1, i, i))
+				crossed = crossed.with(
+					t,
+					"people.csv",
+					fmt.Sprintf("P%d,Title,,p%d@example.com,active,,", i+1, i),
+					fmt.Sprintf("P%d,Title,,p%d@example.com,active,U0P%d,", i+1, i, i),
+				)
 			}
 			refused := c.refuses(t, crossed, directory.Options{})
 			assert.Contains(t, refused.Error(), "people.csv: would remove the Slack user of 12 of 20 people")
 		})
 		t.Run("unknown kind is refused", func(t *testing.T) {
-			_, err := directory.Import(context.Background(), before.importer, guild().write(t), directory.Options{Allow: map[string]int{"people": 6}})
+			_, err := directory.Import(
+				context.Background(),
+				before.importer,
+				guild().write(t),
+				directory.Options{Allow: map[string]int{"people": 6}},
+			)
 			assert.ErrorContains(t, err, "no such kind of loss; use one of: people-gone, ")
 		})
 	})
@@ -220,10 +270,15 @@ func TestImportLosses(t *testing.T) {
 		without := town(t, 100, 20, 100)
 		for file, text := range without {
 			without[file] = strings.NewReplacer(",person1@example.com", ",person2@example.com", ",person1@example.com;", ",person2@example.com;",
-				"Department 1,person0@example.com,active", "Department 1,person0@example.com,left").Replace(text)
+				"Department 1,person0@example.com,active", "Department 1,person0@example.com,left").
+				Replace(text)
 		}
 		c.imports(t, without)
-		assert.Equal(t, 0, c.count(t, `select count(*) from people p join people m on m.id = p.manager_id where m.email = 'person1@example.com'`))
+		assert.Equal(
+			t,
+			0,
+			c.count(t, `select count(*) from people p join people m on m.id = p.manager_id where m.email = 'person1@example.com'`),
+		)
 	})
 
 	t.Run("garbled file of a real organization", func(t *testing.T) {

@@ -33,20 +33,38 @@ func TestObjects(t *testing.T) {
 	t.Run("same key in two applications is two objects", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
-		assert.Equal(t, []string{"crm/reader POSTGRESQL crm/reader", "crm/writer POSTGRESQL crm/writer", "wiki/reader POSTGRESQL wiki/reader"}, c.targets(t))
-		assert.Equal(t, []string{"ann@example.com crm/reader imported", "cy@example.com crm/reader imported", "cy@example.com wiki/reader imported"}, c.claims(t))
+		assert.Equal(
+			t,
+			[]string{"crm/reader POSTGRESQL crm/reader", "crm/writer POSTGRESQL crm/writer", "wiki/reader POSTGRESQL wiki/reader"},
+			c.targets(t),
+		)
+		assert.Equal(
+			t,
+			[]string{"ann@example.com crm/reader imported", "cy@example.com crm/reader imported", "cy@example.com wiki/reader imported"},
+			c.claims(t),
+		)
 
 		c.imports(t, office().with(t, "grants.csv", "cy@example.com,crm,reader\n", ""))
-		assert.Equal(t, []string{"ann@example.com crm/reader imported", "cy@example.com wiki/reader imported"}, c.claims(t), "ending one keeps the other")
+		assert.Equal(
+			t,
+			[]string{"ann@example.com crm/reader imported", "cy@example.com wiki/reader imported"},
+			c.claims(t),
+			"ending one keeps the other",
+		)
 	})
 
 	t.Run("instance defaults to the connector's name", func(t *testing.T) {
 		c := newCompany(t)
-		summary, err := directory.Import(context.Background(), c.importer, folder{"applications.csv": `slug,name,connector,owners,instance
+		summary, err := directory.Import(
+			context.Background(),
+			c.importer,
+			folder{"applications.csv": `slug,name,connector,owners,instance
 a,A,postgresql,,
 b,B,postgresql,,SECOND
 c,C,open-ldap.v3,,
-`}.write(t), directory.Options{Connectors: map[string]int{"postgresql": 63, "open-ldap.v3": 0}})
+`}.write(t),
+			directory.Options{Connectors: map[string]int{"postgresql": 63, "open-ldap.v3": 0}},
+		)
 		require.NoError(t, err)
 		assert.Equal(t, 3, of(t, summary, "applications.csv").Added)
 		assert.Equal(t, "POSTGRESQL SECOND OPEN_LDAP_V3", c.text(t, `select string_agg(instance, ' ' order by slug) from applications`))
@@ -69,8 +87,16 @@ c,C,open-ldap.v3,,
 		assert.Equal(t, before, c.contents(t))
 
 		c.imports(t, short.with(t, "people.csv", "Bo", "Bodil").with(t, "entitlements.csv", "Read", "Look"))
-		assert.Equal(t, "Bodil Asia/Tokyo U0B0 true", c.text(t, `select concat_ws(' ', name, time_zone, slack_user_id, administrator::text) from people`))
-		assert.Equal(t, "Look false 7 readers SALES", c.text(t, `select concat_ws(' ', name, requestable::text, max_days, target, instance) from entitlements`))
+		assert.Equal(
+			t,
+			"Bodil Asia/Tokyo U0B0 true",
+			c.text(t, `select concat_ws(' ', name, time_zone, slack_user_id, administrator::text) from people`),
+		)
+		assert.Equal(
+			t,
+			"Look false 7 readers SALES",
+			c.text(t, `select concat_ws(' ', name, requestable::text, max_days, target, instance) from entitlements`),
+		)
 	})
 
 	t.Run("name over the target's limit is cut between characters with a hash", func(t *testing.T) {
@@ -88,7 +114,12 @@ c,C,open-ldap.v3,,
 		target := c.text(t, `select target from entitlements where name = 'Long'`)
 		assert.Equal(t, cut("crm/"+long, "crm/"+strings.Repeat("k", 49)), target)
 		assert.LessOrEqual(t, len(target), 63)
-		assert.NotEqual(t, target, c.text(t, `select target from entitlements where name = 'Longer'`), "names with the same beginning stay different")
+		assert.NotEqual(
+			t,
+			target,
+			c.text(t, `select target from entitlements where name = 'Longer'`),
+			"names with the same beginning stay different",
+		)
 
 		account := c.text(t, `select account from accounts a join people p on p.id = a.person_id where p.name = 'Em'`)
 		assert.Equal(t, cut(mailbox, mailbox[:54]), account)
@@ -98,15 +129,24 @@ c,C,open-ldap.v3,,
 	t.Run("retired entitlement keeps its object", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, targeted(t))
-		refused := c.refuses(t, targeted(t).with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,viewer,Read,role,,low,,wiki/reader"), directory.Options{})
+		refused := c.refuses(
+			t,
+			targeted(t).with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,viewer,Read,role,,low,,wiki/reader"),
+			directory.Options{},
+		)
 		require.Len(t, refused.Problems, 1)
-		assert.Equal(t, "entitlements.csv:5: target: wiki/reader in POSTGRESQL is already the object of wiki/reader", refused.Problems[0].String())
+		assert.Equal(
+			t,
+			"entitlements.csv:5: target: wiki/reader in POSTGRESQL is already the object of wiki/reader",
+			refused.Problems[0].String(),
+		)
 	})
 
 	t.Run("object that is held can't be changed", func(t *testing.T) {
 		moved := targeted(t).with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,reader,Read,role,,low,,wiki/other")
 		elsewhere := office().with(t, "applications.csv", "connector,owners\n", "connector,owners,instance\n").
-			with(t, "applications.csv", ",bo@example.com\n", ",bo@example.com,\n").with(t, "applications.csv", "di@example.com\n", "di@example.com,WIKI\n")
+			with(t, "applications.csv", ",bo@example.com\n", ",bo@example.com,\n").
+			with(t, "applications.csv", "di@example.com\n", "di@example.com,WIKI\n")
 		otherKind := office().with(t, "applications.csv", "Wiki,postgresql", "Wiki,ldap")
 		connectors := directory.Options{Connectors: map[string]int{"postgresql": 63, "ldap": 0}}
 
@@ -129,7 +169,10 @@ c,C,open-ldap.v3,,
 		}
 
 		// Ended is not enough, removed is.
-		c.exec(t, `update claims set ended_at = app_now() where entitlement_id = (select id from entitlements where target = 'wiki/reader')`)
+		c.exec(
+			t,
+			`update claims set ended_at = app_now() where entitlement_id = (select id from entitlements where target = 'wiki/reader')`,
+		)
 		_ = c.refuses(t, moved.without("grants.csv"), connectors)
 		c.exec(t, `update claims set removed_at = app_now() where ended_at is not null`)
 		for _, free := range []struct {
@@ -149,11 +192,17 @@ c,C,open-ldap.v3,,
 
 	t.Run("two objects exchange names in one import", func(t *testing.T) {
 		c := newCompany(t)
-		free := targeted(t).with(t, "grants.csv", "ann@example.com,crm,reader\ncy@example.com,crm,reader\ncy@example.com,wiki,reader\n", "")
+		free := targeted(
+			t,
+		).with(t, "grants.csv", "ann@example.com,crm,reader\ncy@example.com,crm,reader\ncy@example.com,wiki,reader\n", "")
 		c.imports(t, free)
 		c.imports(t, free.with(t, "entitlements.csv", "crm,reader,Read,role,,low,,", "crm,reader,Read,role,,low,,wiki/reader").
 			with(t, "entitlements.csv", "wiki,reader,Read,role,,low,,", "wiki,reader,Read,role,,low,,crm/reader"))
-		assert.Equal(t, []string{"crm/reader POSTGRESQL wiki/reader", "crm/writer POSTGRESQL crm/writer", "wiki/reader POSTGRESQL crm/reader"}, c.targets(t))
+		assert.Equal(
+			t,
+			[]string{"crm/reader POSTGRESQL wiki/reader", "crm/writer POSTGRESQL crm/writer", "wiki/reader POSTGRESQL crm/reader"},
+			c.targets(t),
+		)
 	})
 
 	t.Run("account stays when the e-mail address changes", func(t *testing.T) {
@@ -177,7 +226,8 @@ c,C,open-ldap.v3,,
 		c.imports(t, office())
 		c.imports(t, folder{"applications.csv": office()["applications.csv"] + "pay,Payroll,postgresql,\n"}.
 			with(t, "applications.csv", "connector,owners\n", "connector,owners,instance\n").
-			with(t, "applications.csv", ",bo@example.com\n", ",bo@example.com,\n").with(t, "applications.csv", "di@example.com\n", "di@example.com,\n").
+			with(t, "applications.csv", ",bo@example.com\n", ",bo@example.com,\n").
+			with(t, "applications.csv", "di@example.com\n", "di@example.com,\n").
 			with(t, "applications.csv", "pay,Payroll,postgresql,\n", "pay,Payroll,postgresql,,SAFE\n"))
 		assert.Equal(t, 4, c.count(t, `select count(*) from accounts where instance = 'SAFE'`))
 		assert.Equal(t, 4, c.count(t, `select count(*) from accounts where instance = 'POSTGRESQL'`))

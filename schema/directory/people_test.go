@@ -34,9 +34,20 @@ func TestPeople(t *testing.T) {
 	t.Run("person who is gone may still be manager, owner and holder", func(t *testing.T) {
 		c := newCompany(t)
 		c.imports(t, office())
-		summary := c.imports(t, office().with(t, "people.csv", "bo@example.com,Bo,Head,Data,,active\n", "").with(t, "people.csv", "cy@example.com,Cy,Analyst,Data,bo@example.com,active\n", ""))
+		summary := c.imports(
+			t,
+			office().with(t, "people.csv", "bo@example.com,Bo,Head,Data,,active\n", "").
+				with(t, "people.csv", "cy@example.com,Cy,Analyst,Data,bo@example.com,active\n", ""),
+		)
 		assert.Equal(t, 2, of(t, summary, "people.csv").Gone)
-		assert.Equal(t, 1, c.count(t, `select count(*) from people p join people m on m.id = p.manager_id where p.email = 'ann@example.com' and m.gone_at is not null`))
+		assert.Equal(
+			t,
+			1,
+			c.count(
+				t,
+				`select count(*) from people p join people m on m.id = p.manager_id where p.email = 'ann@example.com' and m.gone_at is not null`,
+			),
+		)
 	})
 
 	t.Run("holder who is gone has an account in a new target", func(t *testing.T) {
@@ -59,8 +70,15 @@ func TestPeople(t *testing.T) {
 		left := office().with(t, "people.csv", "Cy,Analyst,Data,bo@example.com,active", "Cy,Analyst,Data,bo@example.com,left").
 			plus("grants.csv", "cy@example.com,crm,writer\n")
 		c.imports(t, left)
-		assert.Equal(t, 3, c.count(t, `select count(*) from claims c join people p on p.id = c.person_id where p.email = 'cy@example.com' and c.due_at <= app_now()`),
-			"the claims from before, and the one from this import")
+		assert.Equal(
+			t,
+			3,
+			c.count(
+				t,
+				`select count(*) from claims c join people p on p.id = c.person_id where p.email = 'cy@example.com' and c.due_at <= app_now()`,
+			),
+			"the claims from before, and the one from this import",
+		)
 		assert.Equal(t, 1, c.count(t, `select count(*) from claims where due_at is null`), "claims of other people are not due")
 	})
 
@@ -71,13 +89,25 @@ func TestPeople(t *testing.T) {
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0A\nbo@example.com,Bo,,,,active,U0B\n"})
 		assert.Equal(t, "ann@new.example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`))
 		c.imports(t, folder{"people.csv": header + "ann@new.example.com,Ann,,,,active,U0B\nbo@example.com,Bo,,,,active,U0A\n"})
-		assert.Equal(t, "bo@example.com", c.text(t, `select email from people where slack_user_id = 'U0A'`), "two people exchange IDs in one import")
+		assert.Equal(
+			t,
+			"bo@example.com",
+			c.text(t, `select email from people where slack_user_id = 'U0A'`),
+			"two people exchange IDs in one import",
+		)
 	})
 
 	t.Run("look-alike addresses are different people", func(t *testing.T) {
 		c := newCompany(t)
 		people := "email,name,job_title,department,manager_email,status\n"
-		addresses := []string{"priya@example.com", "pr\u0130ya@example.com", "kenji@example.com", "\u212aenji@example.com", "sam@example.com", "\u017fam@example.com"}
+		addresses := []string{
+			"priya@example.com",
+			"pr\u0130ya@example.com",
+			"kenji@example.com",
+			"\u212aenji@example.com",
+			"sam@example.com",
+			"\u017fam@example.com",
+		}
 		for _, address := range addresses {
 			people += address + ",Name,,,,active\n"
 		}
@@ -85,7 +115,10 @@ func TestPeople(t *testing.T) {
 		var known []string
 		require.NoError(t, c.Select(&known, `select email from people order by id`))
 		assert.Equal(t, addresses, known)
-		assert.False(t, c.imports(t, folder{"people.csv": strings.ReplaceAll(people, "priya@example.com", "Priya@EXAMPLE.com")}).Changed())
+		assert.False(
+			t,
+			c.imports(t, folder{"people.csv": strings.ReplaceAll(people, "priya@example.com", "Priya@EXAMPLE.com")}).Changed(),
+		)
 	})
 }
 
@@ -108,9 +141,17 @@ func TestPeopleChanges(t *testing.T) {
 		}
 		assert.ElementsMatch(t, []map[string]any{
 			{"person_id": id("bo@example.com"), "before": state("active", nil, false, false), "after": state("active", nil, true, false)},
-			{"person_id": id("cy@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("suspended", id("ann@example.com"), false, false)},
+			{
+				"person_id": id("cy@example.com"),
+				"before":    state("active", id("bo@example.com"), false, false),
+				"after":     state("suspended", id("ann@example.com"), false, false),
+			},
 			{"person_id": id("ed@example.com"), "before": nil, "after": state("active", nil, true, false)},
-			{"person_id": id("di@example.com"), "before": state("active", id("bo@example.com"), false, false), "after": state("active", id("bo@example.com"), false, true)},
+			{
+				"person_id": id("di@example.com"),
+				"before":    state("active", id("bo@example.com"), false, false),
+				"after":     state("active", id("bo@example.com"), false, true),
+			},
 		}, c.events(t, schema.PersonChanged, event), "Ann's new name is not audited")
 	})
 
@@ -128,9 +169,17 @@ func TestPeopleChanges(t *testing.T) {
 		assert.Equal(t, []map[string]any{
 			{"application_id": float64(c.count(t, `select id from applications where slug = 'wiki'`)),
 				"before": []any{id("bo@example.com"), id("di@example.com")}, "after": []any{id("bo@example.com"), id("ann@example.com")}},
-			{"entitlement_id": float64(c.count(t, `select id from entitlements where key = 'writer'`)), "before": []any{id("cy@example.com")}, "after": []any{}},
+			{
+				"entitlement_id": float64(c.count(t, `select id from entitlements where key = 'writer'`)),
+				"before":         []any{id("cy@example.com")},
+				"after":          []any{},
+			},
 		}, c.events(t, schema.OwnersChanged, event))
-		assert.Equal(t, 2, c.count(t, `select count(*) from application_owners o join applications a on a.id = o.application_id where slug = 'wiki'`))
+		assert.Equal(
+			t,
+			2,
+			c.count(t, `select count(*) from application_owners o join applications a on a.id = o.application_id where slug = 'wiki'`),
+		)
 		assert.Zero(t, c.count(t, `select count(*) from entitlement_owners`))
 	})
 
@@ -185,7 +234,11 @@ func TestJobTitles(t *testing.T) {
 		c.imports(t, office().plus("job_titles.csv", header+"Analyst,crm,reader\nAnalyst,wiki,reader\nPilot,crm,reader\n"))
 		assert.Equal(t, "Analyst crm/reader, Analyst wiki/reader, Pilot crm/reader", sets())
 		summary := c.imports(t, folder{"job_titles.csv": header + "Analyst,crm,writer\nAnalyst,wiki,reader\n"})
-		assert.Equal(t, directory.FileSummary{File: "job_titles.csv", Added: 1, Gone: 2, Unchanged: 1}, of(t, summary, "job_titles.csv"))
+		assert.Equal(
+			t,
+			directory.FileSummary{File: "job_titles.csv", Added: 1, Gone: 2, Unchanged: 1},
+			of(t, summary, "job_titles.csv"),
+		)
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets())
 		c.imports(t, office())
 		assert.Equal(t, "Analyst crm/writer, Analyst wiki/reader", sets(), "an absent file leaves them")
@@ -210,7 +263,8 @@ func TestJobTitles(t *testing.T) {
 		titled := standard.with(t, "people.csv", "Di,,,bo", "Di,Analyst,,bo")
 		c.imports(t, titled)
 		assert.Equal(t, "di@example.com: -, Analyst", titles())
-		moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").plus("job_titles.csv", "Head,wiki,reader\n")
+		moved := titled.with(t, "people.csv", "Cy,Analyst,Data,bo@example.com", "Cy,Head,Data,di@example.com").
+			plus("job_titles.csv", "Head,wiki,reader\n")
 		c.imports(t, moved)
 		c.imports(t, moved)
 		assert.Equal(t, "di@example.com: -, Analyst; cy@example.com: Analyst, Head", titles())
@@ -224,7 +278,10 @@ func TestReasons(t *testing.T) {
 	t.Run("reasons have the file's order and retired ones are kept", func(t *testing.T) {
 		c := newCompany(t)
 		reasons := func() string {
-			return c.text(t, `select string_agg(key || ':' || label || ':' || note_required, ' ' order by position) from reasons where gone_at is null`)
+			return c.text(
+				t,
+				`select string_agg(key || ':' || label || ':' || note_required, ' ' order by position) from reasons where gone_at is null`,
+			)
 		}
 		summary := c.imports(t, folder{"reasons.csv": "key,label,note_required\nother,Other,yes\nproject,Work,no\nmove,Move,\n"})
 		assert.Equal(t, "other:Other:true project:Work:false move:Move:false", reasons())

@@ -132,11 +132,17 @@ func TestRefusal(t *testing.T) {
 			with(t, "applications.csv", "Wiki,postgresql,bo@example.com;di@example.com", "Wiki,ldap,bo@example.com,MAIN"),
 			directory.Options{Connectors: map[string]int{"postgresql": 63, "ldap": 0}})
 		require.NotEmpty(t, refused.Problems)
-		assert.Equal(t, "applications.csv:2: instance: MAIN already uses the connector ldap, for wiki; one instance is one target system", refused.Problems[0].String())
+		assert.Equal(
+			t,
+			"applications.csv:2: instance: MAIN already uses the connector ldap, for wiki; one instance is one target system",
+			refused.Problems[0].String(),
+		)
 	})
 
 	t.Run("line numbers count line breaks in quotes", func(t *testing.T) {
-		refused := newCompany(t).refuses(t, office().with(t, "entitlements.csv", "wiki,reader,Read,role,,low", "wiki,reader,Read,role,,none"), directory.Options{})
+		refused := newCompany(
+			t,
+		).refuses(t, office().with(t, "entitlements.csv", "wiki,reader,Read,role,,low", "wiki,reader,Read,role,,none"), directory.Options{})
 		assert.Equal(t, 5, refused.Problems[0].Line, "the third row is on the fifth line")
 	})
 
@@ -173,7 +179,10 @@ func TestRefusal(t *testing.T) {
 		refused := c.refuses(t, office().with(t, "people.csv", "cy@example.com,Cy,Analyst,Data,bo@example.com,active\n", "").
 			with(t, "people.csv", "bo@example.com,Bo,Head,Data,,", "bo@example.com,Bo,Head,Data,cy@example.com,"), directory.Options{})
 		require.Len(t, refused.Problems, 1)
-		assert.Equal(t, "people.csv:2: manager_email: is part of a management loop: bo@example.com, whose manager is cy@example.com, whose manager is bo@example.com",
-			refused.Problems[0].String())
+		assert.Equal(
+			t,
+			"people.csv:2: manager_email: is part of a management loop: bo@example.com, whose manager is cy@example.com, whose manager is bo@example.com",
+			refused.Problems[0].String(),
+		)
 	})
 }

@@ -12,7 +12,12 @@ import (
 func Main(m *testing.M, settings ...string) {
 	for _, name := range settings {
 		if os.Getenv(name) == "" {
-			fmt.Fprintf(os.Stderr, "%s is not set. To start the servers and run these tests: ./temporal-dev.sh test ./%s\n", name, folder())
+			fmt.Fprintf(
+				os.Stderr,
+				"%s is not set. To start the servers and run these tests: ./temporal-dev.sh test ./%s\n",
+				name,
+				folder(),
+			)
 			os.Exit(1)
 		}
 	}

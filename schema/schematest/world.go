@@ -191,8 +191,12 @@ func (w *World) Ask(asked Asked, items []int64, candidates ...int64) int64 {
 		answer.Candidates = append(answer.Candidates, policy.Candidate{PersonID: c, Basis: policy.EntitlementOwner})
 	}
 	version := Value[int64](w, `select policy_version from access_requests where id = $1`, asked.ID)
-	id, err := schema.OpenApproval(ctx, tx, schema.NewApproval{RequestID: asked.ID, ApplicationID: application, PolicyVersion: version,
-		Items: items, Stage: 1, Stages: 1, Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour})
+	id, err := schema.OpenApproval(
+		ctx,
+		tx,
+		schema.NewApproval{RequestID: asked.ID, ApplicationID: application, PolicyVersion: version,
+			Items: items, Stage: 1, Stages: 1, Answer: answer, AskNow: len(candidates), RemindAfter: 24 * time.Hour},
+	)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -79,7 +79,10 @@ func Problem(p schema.Problem, app, requester string, to Reader) string {
 		}
 		return d.Name + " no longer exists in " + app
 	case schema.AccountGone:
-		return "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and accounts aren't created there: ask one of its owners to set it up, then request access again"
+		return "there is no " + strings.TrimPrefix(
+			account(d, to),
+			"the ",
+		) + " in " + app + ", and accounts aren't created there: ask one of its owners to set it up, then request access again"
 	case schema.AccountRefused:
 		words := "there is no " + strings.TrimPrefix(account(d, to), "the ") + " in " + app + ", and it can't be created"
 		if to == ToOperator || d.Reason == "" {

@@ -10,7 +10,12 @@ import (
 
 func TestProblem(t *testing.T) {
 	t.Run("every code has words for every reader", func(t *testing.T) {
-		secret := schema.ProblemDetails{Name: "ann-account", Reason: "because of Ann", WaitsFor: "Ann's desk", People: []string{"Dana Lee"}}
+		secret := schema.ProblemDetails{
+			Name:     "ann-account",
+			Reason:   "because of Ann",
+			WaitsFor: "Ann's desk",
+			People:   []string{"Dana Lee"},
+		}
 		t.Run("every code has words for every reader, and runs name no one", func(t *testing.T) {
 			said := map[string]schema.ProblemCode{}
 			for _, code := range schema.ProblemCodes {
@@ -53,10 +58,22 @@ func TestProblem(t *testing.T) {
 		})
 		t.Run("ended wait says what it was waiting for", func(t *testing.T) {
 			down := schema.Problem{Code: schema.TargetUnavailable}
-			assert.Equal(t, "its end date passed while it was waiting for GitHub, which isn't responding", Problem(down.Became(schema.EndPassed), "GitHub", "", ToOwner))
-			assert.Equal(t, "its end date passed before it was set up", Problem(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", ToOwner))
+			assert.Equal(
+				t,
+				"its end date passed while it was waiting for GitHub, which isn't responding",
+				Problem(down.Became(schema.EndPassed), "GitHub", "", ToOwner),
+			)
+			assert.Equal(
+				t,
+				"its end date passed before it was set up",
+				Problem(schema.Problem{}.Became(schema.EndPassed), "GitHub", "", ToOwner),
+			)
 			task := schema.Problem{Code: schema.WaitsForManualTask, Details: secret}
-			assert.Equal(t, "it timed out while waiting for Dana Lee to set it up", Problem(task.Became(schema.WaitedTooLong), "GitHub", "", ToOwner))
+			assert.Equal(
+				t,
+				"it timed out while waiting for Dana Lee to set it up",
+				Problem(task.Became(schema.WaitedTooLong), "GitHub", "", ToOwner),
+			)
 		})
 	})
 }

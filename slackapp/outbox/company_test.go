@@ -149,8 +149,13 @@ func newCompany(t *testing.T) *company {
 	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() { server.Close(); web.Close() })
 	s.outbox = &outbox.Outbox{
-		DB: s.Worker, Log: log, DefaultTimeZone: time.UTC,
-		Slack: webapi.New(token, webapi.Options{APIURL: web.URL + "/api/", Timeout: outbox.SlackTimeout, LongestWait: outbox.SlackLongestWait}),
+		DB:              s.Worker,
+		Log:             log,
+		DefaultTimeZone: time.UTC,
+		Slack: webapi.New(
+			token,
+			webapi.Options{APIURL: web.URL + "/api/", Timeout: outbox.SlackTimeout, LongestWait: outbox.SlackLongestWait},
+		),
 	}
 	s.slack = slacksim.Dial(web.URL)
 	return s
@@ -209,7 +214,15 @@ func (s *company) decide(by, request int64, outcome string) {
 func (s *company) away(who, delegate int64, lasts time.Duration) {
 	s.t.Helper()
 	starts := s.Now()
-	_, err := s.SlackApp.Delegate(context.Background(), schema.Delegation{PersonID: who, DelegateID: sql.NullInt64{Int64: delegate, Valid: true}, StartsAt: starts, EndsAt: starts.Add(lasts)})
+	_, err := s.SlackApp.Delegate(
+		context.Background(),
+		schema.Delegation{
+			PersonID:   who,
+			DelegateID: sql.NullInt64{Int64: delegate, Valid: true},
+			StartsAt:   starts,
+			EndsAt:     starts.Add(lasts),
+		},
+	)
 	require.NoError(s.t, err)
 }
 

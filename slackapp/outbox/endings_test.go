@@ -20,7 +20,11 @@ func (s *company) approveItem(name string, person, item int64, ends time.Time) {
 	s.t.Helper()
 	messages, err := s.slack.As(name + "@example.com").Messages()
 	require.NoError(s.t, err)
-	answer := schema.Answer{PersonID: person, Choice: map[int64]bool{item: true}, EndsAt: sql.NullTime{Time: ends, Valid: !ends.IsZero()}}
+	answer := schema.Answer{
+		PersonID: person,
+		Choice:   map[int64]bool{item: true},
+		EndsAt:   sql.NullTime{Time: ends, Valid: !ends.IsZero()},
+	}
 	for _, m := range messages {
 		for _, b := range m.Blocks {
 			elements, _ := b["elements"].([]any) // other blocks have none
@@ -123,7 +127,11 @@ func TestEndNotification(t *testing.T) {
 		s := newCompany(t)
 		asked := s.granted(5*24*time.Hour, s.admin)
 		s.Shift(4*24*time.Hour + time.Minute)
-		s.Do(`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`, asked.ID, s.ann)
+		s.Do(
+			`insert into slack_messages (request_id, person_id, kind, channel, ts, digest) values ($1, $2, 'ending_soon', 'D', '1.1', 'x')`,
+			asked.ID,
+			s.ann,
+		)
 		s.advance(asked.ID)
 		s.synced(asked.ID)
 		assert.Empty(t, s.endNotifications(), "it was sent earlier")

@@ -234,7 +234,11 @@ func TestOutcomeMessage(t *testing.T) {
 		again := s.synced(asked.ID)
 		assert.Len(t, s.reads("ann"), 1)
 		assert.InDelta(t, 30, again.DueIn, 2)
-		assert.True(t, schematest.Value[bool](s.World, `select messages_due_at > app_now() from access_requests`), "the sweep would send it too")
+		assert.True(
+			t,
+			schematest.Value[bool](s.World, `select messages_due_at > app_now() from access_requests`),
+			"the sweep would send it too",
+		)
 		s.Shift(31 * time.Second)
 		s.synced(asked.ID)
 		require.Len(t, s.reads("ann"), 2)
@@ -325,7 +329,11 @@ func TestUnreachableApprover(t *testing.T) {
 		assert.True(t, s.synced(asked.ID).ApproverUnreachable)
 		assert.Len(t, s.reads("olga"), 1)
 		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
-		assert.True(t, schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`), "the run is due, also if the sweep sent the messages")
+		assert.True(
+			t,
+			schematest.Value[bool](s.World, `select due_at <= app_now() from access_requests`),
+			"the run is due, also if the sweep sent the messages",
+		)
 		assert.Equal(t, []string{"olga@example.com"}, s.advance(asked.ID).Approvers)
 		_, err := s.press("olga", olga, true)
 		require.NoError(t, err)
@@ -382,7 +390,9 @@ func TestSlackFault(t *testing.T) {
 		s := newCompany(t)
 		asked := s.Request(s.ann, 0, s.admin)
 		s.advance(asked.ID)
-		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1}) // the first: Owen's approval message
+		s.breakSlack(
+			slacksim.Fault{Method: "chat.postMessage", Kind: "status", Status: 503, Times: 1},
+		) // the first: Owen's approval message
 		_, err := s.sync(asked.ID)
 		require.Error(t, err, "it is retried")
 		require.Len(t, s.reads("ann"), 1)
@@ -404,7 +414,12 @@ func TestSlackFault(t *testing.T) {
 		require.Len(t, s.reads("ann"), 1)
 		assert.Contains(t, s.reads("owen")[0], "We couldn't show this message in full")
 		assert.Contains(t, s.reads("ann")[0], "sent for approval")
-		assert.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, s.buttons("owen", 0), "the request goes on")
+		assert.Equal(
+			t,
+			[]string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"},
+			s.buttons("owen", 0),
+			"the request goes on",
+		)
 		assert.Equal(t, 1, s.Alerts(schema.MessageRefused))
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("ann"), 1, "and sent only once")
@@ -456,7 +471,12 @@ func TestSlackFault(t *testing.T) {
 		s.breakSlack(slacksim.Fault{Method: "chat.postMessage", Kind: "ratelimited", RetryAfter: 7, Times: 1})
 		_, err := s.sync(asked.ID)
 		require.Error(t, err)
-		assert.Equal(t, 7*time.Second, err.(interface{ NextRetryDelay() time.Duration }).NextRetryDelay(), "Temporal reads it from the error itself")
+		assert.Equal(
+			t,
+			7*time.Second,
+			err.(interface{ NextRetryDelay() time.Duration }).NextRetryDelay(),
+			"Temporal reads it from the error itself",
+		)
 		assert.Equal(t, 1, s.calls("chat.postMessage"), "and no other call is made meanwhile")
 		s.synced(asked.ID)
 		assert.Len(t, s.reads("owen"), 1)
@@ -468,7 +488,9 @@ func TestSlackFault(t *testing.T) {
 		_, err := s.press("owen", s.owen, true)
 		require.NoError(t, err)
 		s.advance(asked.ID)
-		s.breakSlack(slacksim.Fault{Method: "chat.update", Kind: "error", Error: "message_not_found", Times: 2}) // Owen's approval message, and Ann's card
+		s.breakSlack(
+			slacksim.Fault{Method: "chat.update", Kind: "error", Error: "message_not_found", Times: 2},
+		) // Owen's approval message, and Ann's card
 		_, err = s.sync(asked.ID)
 		require.Error(t, err)
 		s.synced(asked.ID)
@@ -517,13 +539,22 @@ func TestSlackFault(t *testing.T) {
 				}
 			})
 		}
-		require.Eventually(t, func() bool { mutex.Lock(); defer mutex.Unlock(); return len(busy) > 0 }, 20*time.Second, 10*time.Millisecond)
+		require.Eventually(
+			t,
+			func() bool { mutex.Lock(); defer mutex.Unlock(); return len(busy) > 0 },
+			20*time.Second,
+			10*time.Millisecond,
+		)
 		var retry *temporal.ApplicationError
 		require.ErrorAs(t, busy[0], &retry)
 		assert.InDelta(t, 2.5, retry.NextRetryDelay().Seconds(), 0.5)
 		quick, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		require.NoError(t, s.do.ProvisionAccess(quick, activities.ItemInput{ItemID: asked.Items[0]}), "provisioning does not wait for Slack")
+		require.NoError(
+			t,
+			s.do.ProvisionAccess(quick, activities.ItemInput{ItemID: asked.Items[0]}),
+			"provisioning does not wait for Slack",
+		)
 		giveUp()
 		group.Wait()
 		assert.Len(t, busy, len(requests)-4)
@@ -558,7 +589,11 @@ func TestOwnerNotification(t *testing.T) {
 		require.Len(t, reports("owen"), 1)
 		assert.Contains(t, reports("owen")[0], "no longer exists in Crm")
 		assert.Empty(t, reports("olga"), "hers was granted")
-		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana), "owners are there: administrators are not bothered")
+		assert.Zero(
+			t,
+			schematest.Value[int](s.World, `select count(*) from slack_messages where person_id = $1`, dana),
+			"owners are there: administrators are not bothered",
+		)
 		last := s.reads("ann")[len(s.reads("ann"))-1]
 		assert.Contains(t, last, "1 active, 1 couldn't be set up")
 		assert.Contains(t, last, "no longer exists in Crm")

@@ -30,7 +30,8 @@ func outage(t *testing.T) (s *company, olga int64, asked []schematest.Asked) {
 func (s *company) outages(name string) (found []string) {
 	s.t.Helper()
 	for _, text := range s.reads(name) {
-		if strings.Contains(text, "Approved requests are waiting for Crm") || strings.Contains(text, "No approved requests are waiting for Crm") {
+		if strings.Contains(text, "Approved requests are waiting for Crm") ||
+			strings.Contains(text, "No approved requests are waiting for Crm") {
 			found = append(found, text)
 		}
 	}

@@ -29,8 +29,12 @@ func (o *Outbox) findSlackUser(ctx context.Context, q schema.Queryer, address *s
 		return false, fmt.Errorf("look up person %d in Slack: %w", address.PersonID, err)
 	case user.Profile.Email != "" && email.Lower(user.Profile.Email) != address.Email:
 		// Slack does not document how it compares addresses. A similar address can be another user's.
-		if err := schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: address.PersonID, Action: schema.AddressRefused, Alert: true,
-			Details: map[string]any{"user": user.ID, "address": strconv.QuoteToASCII(user.Profile.Email)}}); err != nil {
+		if err := schema.Audit(
+			ctx,
+			q,
+			schema.Event{Actor: "worker", PersonID: address.PersonID, Action: schema.AddressRefused, Alert: true,
+				Details: map[string]any{"user": user.ID, "address": strconv.QuoteToASCII(user.Profile.Email)}},
+		); err != nil {
 			return false, err
 		}
 	default:
@@ -60,8 +64,12 @@ func (o *Outbox) recordUnreachable(ctx context.Context, q schema.Queryer, r *sch
 	if err := schema.MarkRequestsDue(ctx, q, r.ID); err != nil {
 		return err
 	}
-	return schema.Audit(ctx, q, schema.Event{Actor: "worker", PersonID: k.person, Action: schema.MessageUndelivered, Alert: true, RequestID: r.ID,
-		Details: map[string]any{"message": k.kind}})
+	return schema.Audit(
+		ctx,
+		q,
+		schema.Event{Actor: "worker", PersonID: k.person, Action: schema.MessageUndelivered, Alert: true, RequestID: r.ID,
+			Details: map[string]any{"message": k.kind}},
+	)
 }
 
 const notInSlack = "not in Slack"

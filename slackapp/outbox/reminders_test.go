@@ -183,6 +183,10 @@ func TestReminders(t *testing.T) {
 		s.synced(asked.ID)
 		assert.Len(t, s.reminders("olga"), 1)
 		assert.Equal(t, 1, s.Alerts(schema.MessageUndelivered))
-		assert.Zero(t, schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`), "it is not retried")
+		assert.Zero(
+			t,
+			schematest.Value[int](s.World, `select count(*) from notifications where messages_due_at is not null`),
+			"it is not retried",
+		)
 	})
 }

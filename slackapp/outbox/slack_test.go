@@ -40,7 +40,10 @@ func TestSlackFailure(t *testing.T) {
 				s.breakSlack(fault)
 				_, err := s.sync(asked.ID)
 				require.Error(t, err, "Temporal and the sweep retry")
-				assert.NotEmpty(t, schematest.Value[string](s.World, `select max(problem) from slack_messages where request_id = $1`, asked.ID))
+				assert.NotEmpty(
+					t,
+					schematest.Value[string](s.World, `select max(problem) from slack_messages where request_id = $1`, asked.ID),
+				)
 				require.NoError(t, s.slack.Mend())
 				s.synced(asked.ID)
 				assert.Empty(t, s.buttons("owen", 0))

@@ -24,7 +24,13 @@ type tab struct {
 func browse(t testing.TB, address string) *tab {
 	t.Helper()
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.DefaultExecAllocatorOptions[:]...)
-	options = append(options, chromedp.ExecPath(slackpage.Chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 800))
+	options = append(
+		options,
+		chromedp.ExecPath(slackpage.Chromium(t)),
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.WindowSize(1280, 800),
+	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancelTab := chromedp.NewContext(allocator)
@@ -71,7 +77,14 @@ func (p *tab) wait(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
+	_, err := chromedp.Run(
+		ctx,
+		chromedp.Poll[chromedp.Void](
+			"!!("+expression+")",
+			chromedp.WithPollingInterval(20*time.Millisecond),
+			chromedp.WithPollingTimeout(0),
+		),
+	)
 	if err != nil {
 		p.t.Fatalf("not true within %s: %s (%v)\non the page:\n%s", patience, expression, err, p.seen())
 	}
@@ -107,13 +120,23 @@ func (p *tab) click(css string) {
 // press clicks the button with that text or name in front.
 func (p *tab) press(name string) {
 	p.t.Helper()
-	p.do(chromedp.Click(fmt.Sprintf(`//button[not(ancestor-or-self::*[@inert])][normalize-space(.)=%q or @aria-label=%q]`, name, name), chromedp.NodeVisible))
+	p.do(
+		chromedp.Click(
+			fmt.Sprintf(`//button[not(ancestor-or-self::*[@inert])][normalize-space(.)=%q or @aria-label=%q]`, name, name),
+			chromedp.NodeVisible,
+		),
+	)
 }
 
 // tick clicks a radio button or checkbox by its text.
 func (p *tab) tick(text string) {
 	p.t.Helper()
-	p.do(chromedp.Click(fmt.Sprintf(`//label[contains(@class,"choice")][.//span[normalize-space(.)=%q]]//input`, text), chromedp.NodeVisible))
+	p.do(
+		chromedp.Click(
+			fmt.Sprintf(`//label[contains(@class,"choice")][.//span[normalize-space(.)=%q]]//input`, text),
+			chromedp.NodeVisible,
+		),
+	)
 }
 
 func (p *tab) keys(keys string, modifiers ...chromedp.Modifier) {
@@ -131,7 +154,14 @@ func (p *tab) focused() string {
 // pick sets a date or time as its picker does.
 func (p *tab) pick(css, value string) {
 	p.t.Helper()
-	js[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.value = %q; e.dispatchEvent(new Event('input', { bubbles: true })); return true })()`, css, value))
+	js[bool](
+		p,
+		fmt.Sprintf(
+			`(() => { const e = document.querySelector(%q); e.value = %q; e.dispatchEvent(new Event('input', { bubbles: true })); return true })()`,
+			css,
+			value,
+		),
+	)
 }
 
 func (p *tab) text(css string) string {

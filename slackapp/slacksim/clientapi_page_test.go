@@ -86,7 +86,11 @@ func TestPageAPI(t *testing.T) {
 		files, err := os.ReadDir("page")
 		require.NoError(t, err)
 		outside := regexp.MustCompile(`(src|href|from|import|url)[ =('"]+https?:`)
-		kinds := map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8"}
+		kinds := map[string]string{
+			".js":   "text/javascript; charset=utf-8",
+			".css":  "text/css; charset=utf-8",
+			".html": "text/html; charset=utf-8",
+		}
 		for _, f := range files {
 			got := look(t, ws.Address()+"/page/"+f.Name())
 			require.Equal(t, http.StatusOK, got.status, f.Name())
@@ -161,7 +165,11 @@ func TestPageAPI(t *testing.T) {
 		p := seePage(t, ws, ann, "")
 		require.Equal(t, 2, p.Unread, "edits and ephemeral messages do not count")
 		require.Empty(t, p.Read)
-		require.Equal(t, []slacksim.Unread{{ID: benID, Name: "Ben Example", Email: ben, Unread: 1, Latest: p.Others[0].Latest}}, p.Others)
+		require.Equal(
+			t,
+			[]slacksim.Unread{{ID: benID, Name: "Ben Example", Email: ben, Unread: 1, Latest: p.Others[0].Latest}},
+			p.Others,
+		)
 		require.Equal(t, 1, p.OthersTotal)
 
 		// After the first is read, one is left.
@@ -201,7 +209,10 @@ func TestPageAPI(t *testing.T) {
 	t.Run("page has the newest messages and the mentioned people", func(t *testing.T) {
 		api, ws := alone(t)
 		for i := range 5 {
-			_, _, err := api.PostMessage(slacksim.UserID(ann), say(fmt.Sprintf("message %d of <@%s> and <@U0UNKNOWN0>", i, slacksim.UserID(ben))))
+			_, _, err := api.PostMessage(
+				slacksim.UserID(ann),
+				say(fmt.Sprintf("message %d of <@%s> and <@U0UNKNOWN0>", i, slacksim.UserID(ben))),
+			)
 			require.NoError(t, err)
 		}
 		p := seePage(t, ws, ann, "?messages=2")
@@ -307,7 +318,12 @@ func TestPageAPI(t *testing.T) {
 			users[row.Name] = row.User
 		}
 		require.Contains(t, contents["app to slack: views.publish"], `"text":"Request Access"`)
-		require.Contains(t, contents["app to slack: chat.postMessage"], `"action_id":"approve"`, "blocks are JSON, not JSON in a string")
+		require.Contains(
+			t,
+			contents["app to slack: chat.postMessage"],
+			`"action_id":"approve"`,
+			"blocks are JSON, not JSON in a string",
+		)
 		require.Contains(t, contents["slack to app: block_actions"], `/response/•••`)
 		require.Contains(t, contents["slack to app: view_submission"], `"answer":{"errors":{"reason":"Say more"}`)
 		require.Contains(t, contents["slack to app: block_suggestion"], `"value":"an"`)

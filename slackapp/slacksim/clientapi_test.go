@@ -93,7 +93,11 @@ func TestServer(t *testing.T) {
 			return resp.StatusCode, string(raw)
 		}
 		id := ws.As(ann).Must(t).Screen().Home.ID
-		_, ts, err := api.PostMessage(slacksim.UserID(ben), say("for Ben"), slack.MsgOptionBlocks(slack.NewActionBlock("x", button("b", "", "Button"))))
+		_, ts, err := api.PostMessage(
+			slacksim.UserID(ben),
+			say("for Ben"),
+			slack.MsgOptionBlocks(slack.NewActionBlock("x", button("b", "", "Button"))),
+		)
 		require.NoError(t, err)
 		for _, c := range []struct {
 			path, body string

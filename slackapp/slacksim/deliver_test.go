@@ -41,7 +41,11 @@ func TestDelivery(t *testing.T) {
 		req.Body = io.NopCloser(bytes.NewReader([]byte("payload=%7B%7D")))
 		req.ContentLength = 14
 		require.Equal(t, http.StatusUnauthorized, send(req), "tampered")
-		req, err = in.ws.SignedRequest("interactivity", nil, slacksim.SignedBody([]byte("payload=%7B%22type%22%3A%22view_closed%22%7D")))
+		req, err = in.ws.SignedRequest(
+			"interactivity",
+			nil,
+			slacksim.SignedBody([]byte("payload=%7B%22type%22%3A%22view_closed%22%7D")),
+		)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(req), "another body")
 		_, err = in.ws.SignedRequest("commands", payload)
@@ -51,7 +55,10 @@ func TestDelivery(t *testing.T) {
 	t.Run("any payload can be delivered", func(t *testing.T) {
 		onEach(t, func(t *testing.T, transport string) {
 			in := install(t, transport, sample())
-			d, err := in.ws.Deliver("interactivity", m{"type": "block_suggestion", "value": "an", "user": m{"id": "U0EVIL0000", "team_id": "T0ELSEWHERE"}})
+			d, err := in.ws.Deliver(
+				"interactivity",
+				m{"type": "block_suggestion", "value": "an", "user": m{"id": "U0EVIL0000", "team_id": "T0ELSEWHERE"}},
+			)
 			require.NoError(t, err)
 			require.True(t, d.Acked)
 			require.Contains(t, d.Body, "Anna")

@@ -75,7 +75,11 @@ func sample() *app {
 			page[ic.View.ID]++
 			_, err = a.api.UpdateView(form(page[ic.View.ID], "custom"), "", ic.View.Hash, ic.View.ID)
 		case "approve":
-			_, _, _, err = a.api.UpdateMessage(ic.Channel.ID, ic.Message.Timestamp, slack.MsgOptionText("Approved by <@"+ic.User.ID+">", false))
+			_, _, _, err = a.api.UpdateMessage(
+				ic.Channel.ID,
+				ic.Message.Timestamp,
+				slack.MsgOptionText("Approved by <@"+ic.User.ID+">", false),
+			)
 		}
 		if err != nil {
 			a.t.Errorf("%s: %v", ic.ActionCallback.BlockActions[0].ActionID, err)

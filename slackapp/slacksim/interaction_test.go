@@ -103,7 +103,10 @@ func TestAction(t *testing.T) {
 		actions := make(chan slack.InteractionCallback, 1)
 		a := &app{onAction: func(ic slack.InteractionCallback) { actions <- ic }}
 		in := install(t, "http", a)
-		_, _, err := a.api.PostMessage(slacksim.UserID(ann), slack.MsgOptionBlocks(slack.NewActionBlock("x", button("approve", "1", "Approve"))))
+		_, _, err := a.api.PostMessage(
+			slacksim.UserID(ann),
+			slack.MsgOptionBlocks(slack.NewActionBlock("x", button("approve", "1", "Approve"))),
+		)
 		require.NoError(t, err)
 		m := in.ws.As(ann).Must(t).Messages()[0]
 		require.Error(t, in.ws.As(ben).Within(time.Millisecond).PressIn(m, "Approve"), "it is not on Ben's screen")
@@ -141,7 +144,10 @@ func TestAction(t *testing.T) {
 		onEach(t, func(t *testing.T, transport string) {
 			a := &app{}
 			in := install(t, transport, a)
-			_, _, err := a.api.PostMessage(slacksim.UserID(ann), slack.MsgOptionBlocks(slack.NewActionBlock("x", button("approve", "1", "Approve"))))
+			_, _, err := a.api.PostMessage(
+				slacksim.UserID(ann),
+				slack.MsgOptionBlocks(slack.NewActionBlock("x", button("approve", "1", "Approve"))),
+			)
 			require.NoError(t, err)
 			u := in.ws.As(ann)
 			m := u.Must(t).Messages()[0]
@@ -160,8 +166,16 @@ func submitter(t testing.TB, answer func(slack.InteractionCallback) any) (*insta
 	t.Helper()
 	in, u := opener(t, func() slack.ModalViewRequest {
 		note := slack.NewInputBlock("note", text("Note"), nil, slack.NewPlainTextInputBlockElement(nil, "note"))
-		return modal(note, textField("more", "more", "More", ""),
-			slack.NewSectionBlock(slack.NewTextBlockObject("mrkdwn", "Section", false, false), nil, nil, slack.SectionBlockOptionBlockID("section")))
+		return modal(
+			note,
+			textField("more", "more", "More", ""),
+			slack.NewSectionBlock(
+				slack.NewTextBlockObject("mrkdwn", "Section", false, false),
+				nil,
+				nil,
+				slack.SectionBlockOptionBlockID("section"),
+			),
+		)
 	})
 	in.app.onSubmit = answer
 	u.Press("Open")
@@ -343,7 +357,9 @@ func TestOptions(t *testing.T) {
 	// Source: reference/block-kit/block-elements, min_query_length: 3 by default.
 	t.Run("app is only asked from the minimum query length on", func(t *testing.T) {
 		in, u := opener(t, func() slack.ModalViewRequest {
-			return modal(slack.NewInputBlock("who", text("Person"), nil, slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, nil, "who")))
+			return modal(
+				slack.NewInputBlock("who", text("Person"), nil, slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, nil, "who")),
+			)
 		})
 		in.app.options = func(slack.InteractionCallback) any { return map[string]any{"options": []m{}} }
 		u.Press("Open")
@@ -404,7 +420,12 @@ func TestInput(t *testing.T) {
 	t.Run("input is dispatched only if it asks for it", func(t *testing.T) {
 		for _, dispatch := range []bool{false, true} {
 			in, u := opener(t, func() slack.ModalViewRequest {
-				b := slack.NewInputBlock("why", text("Reason"), nil, slack.NewRadioButtonsBlockElement("why", option("oncall"), option("project")))
+				b := slack.NewInputBlock(
+					"why",
+					text("Reason"),
+					nil,
+					slack.NewRadioButtonsBlockElement("why", option("oncall"), option("project")),
+				)
 				b.DispatchAction = dispatch
 				filter := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Filter"), "filter", option("all"), option("wiki"))
 				return modal(b, slack.NewActionBlock("filter", filter))
@@ -429,7 +450,12 @@ func TestInput(t *testing.T) {
 			return modal(
 				slack.NewInputBlock("day", text("End date"), nil, slack.NewDatePickerBlockElement("day")),
 				slack.NewInputBlock("time", text("End time"), nil, slack.NewTimePickerBlockElement("time")),
-				slack.NewInputBlock("why", text("Reason"), nil, slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Choose"), "why", option("oncall"), option("project"))),
+				slack.NewInputBlock(
+					"why",
+					text("Reason"),
+					nil,
+					slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Choose"), "why", option("oncall"), option("project")),
+				),
 			)
 		})
 		u.Press("Open")

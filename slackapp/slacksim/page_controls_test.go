@@ -113,7 +113,11 @@ func TestControls(t *testing.T) {
 		p.wait(`document.querySelectorAll('.error[role=alert]').length === 4`)
 		require.Empty(t, in.app.of(slack.InteractionTypeViewSubmission))
 		p.wait(`document.activeElement.dataset.actionId === 'who'`)
-		require.Contains(t, js[string](p, `document.getElementById(document.activeElement.getAttribute('aria-describedby').split(' ').pop()).innerText`), "Please complete this required field.")
+		require.Contains(
+			t,
+			js[string](p, `document.getElementById(document.activeElement.getAttribute('aria-describedby').split(' ').pop()).innerText`),
+			"Please complete this required field.",
+		)
 
 		p.click(`[data-action-id=who]`)
 		p.waitText(`[role=option]`, "Ben")

@@ -24,30 +24,59 @@ func marked(s string) *slack.TextBlockObject {
 }
 
 func described(value, text, description string) *slack.OptionBlockObject {
-	return slack.NewOptionBlockObject(value, slack.NewTextBlockObject("plain_text", text, false, false), slack.NewTextBlockObject("plain_text", description, false, false))
+	return slack.NewOptionBlockObject(
+		value,
+		slack.NewTextBlockObject("plain_text", text, false, false),
+		slack.NewTextBlockObject("plain_text", description, false, false),
+	)
 }
 
 // everything returns a form with every kind of control.
 func everything() slack.ModalViewRequest {
 	least := 0
-	radio := slack.NewRadioButtonsBlockElement("kind", described("person", "Person", "What a colleague has"), described("custom", "Custom", "Anything"))
+	radio := slack.NewRadioButtonsBlockElement(
+		"kind",
+		described("person", "Person", "What a colleague has"),
+		described("custom", "Custom", "Anything"),
+	)
 	radio.InitialOption = described("person", "Person", "What a colleague has")
 	kind := slack.NewInputBlock("kind", text("Access Like"), nil, radio)
 	kind.DispatchAction = true
-	boxes := slack.NewCheckboxGroupsBlockElement("grants", described("r", "Reader", "held by 3 of 4"), described("w", "Writer", "high risk"))
+	boxes := slack.NewCheckboxGroupsBlockElement(
+		"grants",
+		described("r", "Reader", "held by 3 of 4"),
+		described("w", "Writer", "high risk"),
+	)
 	grants := slack.NewInputBlock("grants", text("Wiki"), nil, boxes)
 	grants.DispatchAction, grants.Optional = true, true
 	who := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, text("Search people"), "who")
 	who.MinQueryLength = &least
-	reasons := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, text("Choose a reason"), "why", option("project"), option("role"), option("other"))
+	reasons := slack.NewOptionsSelectBlockElement(
+		slack.OptTypeStatic,
+		text("Choose a reason"),
+		"why",
+		option("project"),
+		option("role"),
+		option("other"),
+	)
 	search := slack.NewPlainTextInputBlockElement(text("Type a name, press Enter"), "search")
 	search.DispatchActionConfig = &slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}}
 	searching := slack.NewInputBlock("search", text("Search"), nil, search)
 	searching.DispatchAction, searching.Optional = true, true
 	note := slack.NewPlainTextInputBlockElement(text("Your approvers read it"), "note").WithMultiline(true).WithMaxLength(40)
-	at := slack.NewInputBlock("time", text("End time"), text("Without a time: the end of the day"), slack.NewTimePickerBlockElement("time"))
+	at := slack.NewInputBlock(
+		"time",
+		text("End time"),
+		text("Without a time: the end of the day"),
+		slack.NewTimePickerBlockElement("time"),
+	)
 	at.Optional = true
-	sure := slack.NewConfirmationBlockObject(text("Start over?"), text("What you chose is lost."), text("Start over"), text("Keep it"))
+	sure := slack.NewConfirmationBlockObject(
+		text("Start over?"),
+		text("What you chose is lost."),
+		text("Start over"),
+		text("Keep it"),
+	)
 	return modal(
 		slack.NewHeaderBlock(text("All of it")),
 		slack.NewSectionBlock(marked("*Two* fields"), []*slack.TextBlockObject{marked("_left_"), text("right")}, nil),
@@ -78,7 +107,10 @@ func gallery() *app {
 		case "request":
 			_, err = a.api.OpenView(ic.TriggerID, everything())
 		case "deeper":
-			deeper := modal(slack.NewSectionBlock(text("Deeper still"), nil, nil), slack.NewActionBlock("more", button("deeper", "", "Deeper")))
+			deeper := modal(
+				slack.NewSectionBlock(text("Deeper still"), nil, nil),
+				slack.NewActionBlock("more", button("deeper", "", "Deeper")),
+			)
 			deeper.Title = text("Deeper")
 			_, err = a.api.PushView(ic.TriggerID, deeper)
 		case "kind", "grants", "who", "search", "menu", "again":
@@ -158,9 +190,17 @@ func TestPage(t *testing.T) {
 			return JSON.stringify(parse(`+string(mustJSON(t, c[0]))+`).map(short)) })`)
 			require.Equal(t, c[1], got, "%s", c[0])
 		}
-		require.Equal(t, `["https://example.com"]`, js[string](p, `import('/page/mrkdwn.js').then((m) => JSON.stringify(m.parse('https://example.com', { verbatim: true })))`))
-		require.Equal(t, "1 December 2025 at 18:00 (2 December 2025 at 06:00)", js[string](p, `import('/page/times.js').then(({ slackDate: d }) =>
-		d(1764608400, '{date} at {time}', 'Europe/Berlin', 0) + ' (' + d(1764608400, '{date} at {time}', 'Pacific/Auckland', 0) + ')')`))
+		require.Equal(
+			t,
+			`["https://example.com"]`,
+			js[string](p, `import('/page/mrkdwn.js').then((m) => JSON.stringify(m.parse('https://example.com', { verbatim: true })))`),
+		)
+		require.Equal(
+			t,
+			"1 December 2025 at 18:00 (2 December 2025 at 06:00)",
+			js[string](p, `import('/page/times.js').then(({ slackDate: d }) =>
+		d(1764608400, '{date} at {time}', 'Europe/Berlin', 0) + ' (' + d(1764608400, '{date} at {time}', 'Pacific/Auckland', 0) + ')')`),
+		)
 	})
 
 	t.Run("page follows messages, edits and the chosen person", func(t *testing.T) {
@@ -182,7 +222,12 @@ func TestPage(t *testing.T) {
 		at := js[string](p, `document.querySelector('article time').innerText`)
 		berlin, err := time.LoadLocation("Europe/Berlin")
 		require.NoError(t, err)
-		require.Contains(t, []string{time.Now().In(berlin).Format("15:04"), time.Now().Add(-time.Minute).In(berlin).Format("15:04")}, at, "on her clock")
+		require.Contains(
+			t,
+			[]string{time.Now().In(berlin).Format("15:04"), time.Now().Add(-time.Minute).In(berlin).Format("15:04")},
+			at,
+			"on her clock",
+		)
 
 		_, _, _, err = api.UpdateMessage(channel, ts, say("second thoughts of <@"+slacksim.UserID(ben)+">"))
 		require.NoError(t, err)
@@ -245,8 +290,12 @@ func TestPage(t *testing.T) {
 		appServer := httptest.NewServer(a)
 		t.Cleanup(appServer.Close)
 		cfg := slacksim.Config{
-			BotToken: botToken, SigningSecret: secret, Users: people(),
-			EventsURL: appServer.URL + "/slack/events", InteractivityURL: appServer.URL + "/slack/interactivity", OptionsURL: appServer.URL + "/slack/options",
+			BotToken:         botToken,
+			SigningSecret:    secret,
+			Users:            people(),
+			EventsURL:        appServer.URL + "/slack/events",
+			InteractivityURL: appServer.URL + "/slack/interactivity",
+			OptionsURL:       appServer.URL + "/slack/options",
 		}
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -389,7 +438,10 @@ func TestPage(t *testing.T) {
 		p.waitText(refused, "invalid_arguments")
 		p.waitText(refused, "/view/blocks/0/text/text") // the place of the error
 		p.click(`#traffic [aria-label=Show]`)
-		js[bool](p, `(() => { const s = document.querySelector('#traffic [aria-label=Show]'); s.value = 'refused'; s.dispatchEvent(new Event('change')); return true })()`)
+		js[bool](
+			p,
+			`(() => { const s = document.querySelector('#traffic [aria-label=Show]'); s.value = 'refused'; s.dispatchEvent(new Event('change')); return true })()`,
+		)
 		p.wait(`document.querySelectorAll('#traffic li').length === 2`)
 		p.click(refused + ` button`)
 		p.waitText(refused+` pre.payload`, `"type": "home"`)

@@ -35,7 +35,9 @@ func TestURLVerification(t *testing.T) {
 					_, _ = io.WriteString(w, text) // as above
 				}))
 				t.Cleanup(app.Close)
-				server, err := slacksim.New(slacksim.Config{BotToken: "xoxb-x", SigningSecret: "x", EventsURL: app.URL, InteractivityURL: app.URL, OptionsURL: app.URL})
+				server, err := slacksim.New(
+					slacksim.Config{BotToken: "xoxb-x", SigningSecret: "x", EventsURL: app.URL, InteractivityURL: app.URL, OptionsURL: app.URL},
+				)
 				require.NoError(t, err)
 				listener := httptest.NewServer(server.Handler())
 				t.Cleanup(func() { server.Close(); listener.Close() })

@@ -11,7 +11,11 @@ import (
 )
 
 // opener installs an app in HTTP mode, whose Home tab has a button that opens a modal.
-func opener(t testing.TB, view func() slack.ModalViewRequest, change ...func(*slacksim.Config)) (*installed, *slacksim.MustActor) {
+func opener(
+	t testing.TB,
+	view func() slack.ModalViewRequest,
+	change ...func(*slacksim.Config),
+) (*installed, *slacksim.MustActor) {
 	t.Helper()
 	a := &app{}
 	a.onAction = func(ic slack.InteractionCallback) {

@@ -41,7 +41,8 @@ func TestWebAPI(t *testing.T) {
 			_, err := slack.New(token, slack.OptionAPIURL(u+"/api/")).AuthTest()
 			require.Equal(t, want, code(t, err), token)
 		}
-		_, _, err := slack.New(botToken, slack.OptionAPIURL(u+"/api/"), slack.OptionAppLevelToken(botToken)).StartSocketModeContext(t.Context())
+		_, _, err := slack.New(botToken, slack.OptionAPIURL(u+"/api/"), slack.OptionAppLevelToken(botToken)).
+			StartSocketModeContext(t.Context())
 		require.Equal(t, "not_allowed_token_type", code(t, err))
 	})
 
@@ -224,7 +225,11 @@ func TestMessage(t *testing.T) {
 		require.Equal(t, "invalid_blocks", code(t, err))
 		var e slack.SlackErrorResponse
 		require.ErrorAs(t, err, &e)
-		require.Equal(t, []string{"[ERROR] must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]"}, e.ResponseMetadata.Messages)
+		require.Equal(
+			t,
+			[]string{"[ERROR] must be less than 76 characters [json-pointer:/blocks/0/elements/0/text/text]"},
+			e.ResponseMetadata.Messages,
+		)
 		require.Empty(t, ws.As(ann).Must(t).Messages())
 
 		_, err = api.PublishView(slacksim.UserID(ann), home(slack.NewHeaderBlock(text(strings.Repeat("x", 151)))), "")
@@ -252,7 +257,9 @@ func TestMessage(t *testing.T) {
 	// Source: chat.postEphemeral: shown to one user, and cannot be updated.
 	t.Run("ephemeral message has one reader and cannot be updated", func(t *testing.T) {
 		api, ws := alone(t)
-		both, _, _, err := api.OpenConversation(&slack.OpenConversationParameters{Users: []string{slacksim.UserID(ann), slacksim.UserID(ben)}})
+		both, _, _, err := api.OpenConversation(
+			&slack.OpenConversationParameters{Users: []string{slacksim.UserID(ann), slacksim.UserID(ben)}},
+		)
 		require.NoError(t, err)
 		ts, err := api.PostEphemeral(both.ID, slacksim.UserID(ann), say("Only you"))
 		require.NoError(t, err)
@@ -319,7 +326,11 @@ func TestFaults(t *testing.T) {
 		require.Equal(t, 2, count(), "posted, but the answer was lost")
 
 		require.NoError(t, ws.Break(slacksim.Fault{Method: "chat.postMessage", Kind: "slow", DelayMS: 60_000, Times: 1}))
-		impatient := slack.New(botToken, slack.OptionAPIURL(ws.Address()+"/api/"), slack.OptionHTTPClient(&http.Client{Timeout: 20 * time.Millisecond}))
+		impatient := slack.New(
+			botToken,
+			slack.OptionAPIURL(ws.Address()+"/api/"),
+			slack.OptionHTTPClient(&http.Client{Timeout: 20 * time.Millisecond}),
+		)
 		_, _, err := impatient.PostMessage(id, say("x"))
 		require.Error(t, err)
 		require.Equal(t, 2, count())

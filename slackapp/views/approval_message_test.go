@@ -13,7 +13,12 @@ import (
 )
 
 func forBob() ApprovalMessageFor {
-	return ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "America/New_York", Held: []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}}}
+	return ApprovalMessageFor{
+		MessageID: 7,
+		PersonID:  bob,
+		TimeZone:  "America/New_York",
+		Held:      []schema.HeldIn{{ApplicationID: 10, Names: []string{"reviewer", "triage"}, Total: 5}},
+	}
 }
 
 // itemsOf are the items that a choice shows.
@@ -179,7 +184,11 @@ Requested Mon 23 Nov 2026, 04:00 EST
 	})
 
 	t.Run("missing earlier access is stated", func(t *testing.T) {
-		assert.Contains(t, text(ApprovalMessage(sent(), ApprovalMessageFor{MessageID: 7, PersonID: bob})), "*Current access in GitHub:* none\n")
+		assert.Contains(
+			t,
+			text(ApprovalMessage(sent(), ApprovalMessageFor{MessageID: 7, PersonID: bob})),
+			"*Current access in GitHub:* none\n",
+		)
 	})
 
 	t.Run("basis is the current one, with delegation", func(t *testing.T) {
@@ -205,7 +214,11 @@ Requested Mon 23 Nov 2026, 04:00 EST
 		r := sent()
 		r.Items = append(r.Items, jira(item(3, schema.AwaitingApproval, "admin")))
 		withApproval(r, "open", "application owner", []int64{3}, candidate(bob, "Bob Owner", true))
-		assert.Contains(t, text(ApprovalMessage(r, forBob())), "*Current access in GitHub:* reviewer, triage and 3 more\n*Current access in Jira:* none\n")
+		assert.Contains(
+			t,
+			text(ApprovalMessage(r, forBob())),
+			"*Current access in GitHub:* reviewer, triage and 3 more\n*Current access in Jira:* none\n",
+		)
 	})
 
 	t.Run("administrator at the last level has one button in place of the votes", func(t *testing.T) {
@@ -235,10 +248,18 @@ Requested Mon 23 Nov 2026, 04:00 EST
 		withApproval(r, "open", "application owner", []int64{2}, candidate(bob, "Bob Owner", true))
 		m := ApprovalMessage(r, forBob())
 		assert.Contains(t, text(m), "⏰ *No response for 2 days* (1 of 2 access grants)\n", "he owns the other application")
-		assert.True(t, strings.HasSuffix(text(m), "[Approve]\n[Deny…]\n[Approve with changes…]\n[Decide as administrator…]\n[Ask a question…]"), text(m))
+		assert.True(
+			t,
+			strings.HasSuffix(text(m), "[Approve]\n[Deny…]\n[Approve with changes…]\n[Decide as administrator…]\n[Ask a question…]"),
+			text(m),
+		)
 		assert.Equal(t, []int64{1}, itemsOf(ChooseForEveryone(r, bob, "UTC", nil)))
 		assert.Equal(t, []int64{2}, itemsOf(Choose(r, bob, "1:x", nil)))
-		assert.Equal(t, "No approver has decided this. To decide it for everyone, press “Decide as administrator…”.", DecidedBy(r, bob, "UTC"))
+		assert.Equal(
+			t,
+			"No approver has decided this. To decide it for everyone, press “Decide as administrator…”.",
+			DecidedBy(r, bob, "UTC"),
+		)
 
 		r.Approvals[0].State, r.Items[0].Problem.Code = "moved", schema.NoApprover
 		assert.Contains(t, modalText(ChooseForEveryone(r, bob, "UTC", nil)), "⏰ *No approver is available*")

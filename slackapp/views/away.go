@@ -34,7 +34,9 @@ func Away(zone string, now time.Time) slack.ModalViewRequest {
 		Submit:     plain("Save"),
 		Close:      plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("Your delegate decides on your behalf on these days. Open approvals move to them for that time, and return to you afterwards."),
+			section(
+				"Your delegate decides on your behalf on these days. Open approvals move to them for that time, and return to you afterwards.",
+			),
 			slack.NewInputBlock(BlockDelegate, plain("Delegate"), nil, externalSelect(ActionDelegate, "Choose a person")),
 			slack.NewInputBlock(BlockFirstDay, plain("First day"), plain(hint), first),
 			slack.NewInputBlock(BlockLastDay, plain("Last day"), plain(hint), slack.NewDatePickerBlockElement(ActionLastDay)),
@@ -49,11 +51,20 @@ func (h Home) away() []slack.Block {
 	}
 	return []slack.Block{
 		section("🌴 " + awayWords(*h.Delegation, h.TimeZone)),
-		slack.NewActionBlock("", button(ActionBack, "", "End delegation", slack.StyleDefault), button(ActionAway, "", "Change delegation…", slack.StyleDefault)),
+		slack.NewActionBlock(
+			"",
+			button(ActionBack, "", "End delegation", slack.StyleDefault),
+			button(ActionAway, "", "Change delegation…", slack.StyleDefault),
+		),
 	}
 }
 
 func awayWords(d schema.Delegation, zone string) string {
 	first, last := d.StartsAt.In(location(zone)), d.EndsAt.In(location(zone)).Add(-time.Second)
-	return fmt.Sprintf("%s decides on your behalf from %s until the %s.", bold(name(d.DelegateName)), first.Format("Mon 2 Jan 2006"), EndOf(last, zone))
+	return fmt.Sprintf(
+		"%s decides on your behalf from %s until the %s.",
+		bold(name(d.DelegateName)),
+		first.Format("Mon 2 Jan 2006"),
+		EndOf(last, zone),
+	)
 }

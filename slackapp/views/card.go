@@ -124,7 +124,11 @@ func Delayed(r *schema.Request, readerID int64) string {
 	if byPolicy(items) {
 		return yours(r, readerID) + " was approved by policy. We'll continue as soon as our systems are back."
 	}
-	return fmt.Sprintf("%s has been created (%s). We'll continue as soon as our systems are back.", yours(r, readerID), summary(items))
+	return fmt.Sprintf(
+		"%s has been created (%s). We'll continue as soon as our systems are back.",
+		yours(r, readerID),
+		summary(items),
+	)
 }
 
 // noApproverWords says that there is no approver, and whether an administrator knows.

@@ -15,7 +15,14 @@ import (
 func sent() *schema.Request {
 	r := newRequest(item(1, schema.AwaitingApproval, "reader"), item(2, schema.AwaitingApproval, "writer"))
 	r.Note = "for the\nmigration"
-	return withApproval(r, "open", "application owner", []int64{1, 2}, candidate(bob, "Bob Owner", true), candidate(carol, "Carol Owner", false))
+	return withApproval(
+		r,
+		"open",
+		"application owner",
+		[]int64{1, 2},
+		candidate(bob, "Bob Owner", true),
+		candidate(carol, "Carol Owner", false),
+	)
 }
 
 func expiredAt(i schema.Item, when string) schema.Item {
@@ -42,7 +49,11 @@ Requested Mon 23 Nov 2026, 10:00 CET
 [Withdraw]`), text(m))
 		withdraw := buttons(m)[ActionWithdraw]
 		assert.Equal(t, "1042", withdraw.Value)
-		assert.Equal(t, "2 access grants of request #1042 won't be set up. Access that is already set up stays.", withdraw.Confirm.Text.Text)
+		assert.Equal(
+			t,
+			"2 access grants of request #1042 won't be set up. Access that is already set up stays.",
+			withdraw.Confirm.Text.Text,
+		)
 	})
 
 	t.Run("each item has the words of its state", func(t *testing.T) {
@@ -150,12 +161,20 @@ Requested Mon 23 Nov 2026, 10:00 CET
 	})
 
 	t.Run("partly decided request counts its states", func(t *testing.T) {
-		r := newRequest(given(item(1, schema.Active, "reader")), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no"), jira(item(3, schema.AwaitingApproval, "admin")))
+		r := newRequest(
+			given(item(1, schema.Active, "reader")),
+			deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no"),
+			jira(item(3, schema.AwaitingApproval, "admin")),
+		)
 		withApproval(r, "decided", "application owner", []int64{1, 2}, candidate(bob, "Bob Owner", true))
 		withApproval(r, "open", "manager", []int64{3}, candidate(dave, "Dave Boss", true))
 		m := Card(r, alice)
 		got := text(m)
-		assert.Contains(t, got, "*Your request #1042: 1 active, 1 waiting for approval, 1 denied*\n3 access grants: 1 active, 1 waiting for approval, 1 denied")
+		assert.Contains(
+			t,
+			got,
+			"*Your request #1042: 1 active, 1 waiting for approval, 1 denied*\n3 access grants: 1 active, 1 waiting for approval, 1 denied",
+		)
 		assert.Contains(t, got, "*Jira*\n⏳ admin: waiting for approval")
 		assert.Contains(t, got, "*Approvers:* Dave Boss (manager)\n")
 		assert.NotContains(t, got, "Bob Owner (application owner)", "his approval is decided")
@@ -241,7 +260,11 @@ Requested Mon 23 Nov 2026, 10:00 CET
 		assert.Contains(t, text(Card(r, alice)), "↩️ reader: withdrawn by Erin &lt;Boss&gt;")
 		assert.Contains(t, text(Card(r, 9)), "↩️ reader: withdrawn by you")
 		assert.Contains(t, text(Outcome(r, alice)), "↩️ Withdrawn by Erin &lt;Boss&gt;")
-		assert.Contains(t, text(ApprovalMessage(r, ApprovalMessageFor{PersonID: bob})), "Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026")
+		assert.Contains(
+			t,
+			text(ApprovalMessage(r, ApprovalMessageFor{PersonID: bob})),
+			"Withdrawn by Erin &lt;Boss&gt;, Wed 25 Nov 2026",
+		)
 	})
 
 	t.Run("sent for approval is said only of what was sent", func(t *testing.T) {
@@ -257,12 +280,20 @@ Requested Mon 23 Nov 2026, 10:00 CET
 			assert.Contains(t, text(Card(r, alice)), "message not sent yet to Bob Owner")
 		})
 		t.Run("sent to no approver: not sent", func(t *testing.T) {
-			assert.Equal(t, "*Your request #1042 has been created. We'll send it for approval as soon as we can reach an approver in Slack.*", headline(waiting(unsent)))
+			assert.Equal(
+				t,
+				"*Your request #1042 has been created. We'll send it for approval as soon as we can reach an approver in Slack.*",
+				headline(waiting(unsent)),
+			)
 		})
 		t.Run("no approver and an administrator told: both said", func(t *testing.T) {
 			r := newRequest(problem(item(1, schema.AwaitingApproval, "reader"), schema.NoApprover, ""))
 			r.AdministratorNotified = true
-			assert.Equal(t, "*Your request #1042 has been created. No approver is available. An administrator has been notified.*", headline(r))
+			assert.Equal(
+				t,
+				"*Your request #1042 has been created. No approver is available. An administrator has been notified.*",
+				headline(r),
+			)
 		})
 		t.Run("one of two without an approver: counted and explained", func(t *testing.T) {
 			r := waiting(candidate(bob, "Bob Owner", true))
@@ -273,17 +304,38 @@ Requested Mon 23 Nov 2026, 10:00 CET
 		})
 		t.Run("between two stages: it was sent", func(t *testing.T) {
 			r := newRequest(item(1, schema.AwaitingApproval, "reader"))
-			r.Items[0].Decisions = []schema.Decision{{ItemID: 1, DecidedBy: sql.NullInt64{Int64: bob, Valid: true}, DeciderName: "Bob Owner", Verdict: "approve", Stage: 1, Stages: 2, RequiredApprovals: 1}}
+			r.Items[0].Decisions = []schema.Decision{
+				{
+					ItemID:            1,
+					DecidedBy:         sql.NullInt64{Int64: bob, Valid: true},
+					DeciderName:       "Bob Owner",
+					Verdict:           "approve",
+					Stage:             1,
+					Stages:            2,
+					RequiredApprovals: 1,
+				},
+			}
 			assert.Contains(t, headline(r), "sent for approval")
 		})
 		t.Run("delayed: what is said depends on what was decided", func(t *testing.T) {
 			submitted := item(1, schema.Submitted, "reader")
-			assert.Equal(t, "Your request #1042 has been created. We'll send it for approval as soon as our systems are back.", Delayed(newRequest(submitted), alice))
+			assert.Equal(
+				t,
+				"Your request #1042 has been created. We'll send it for approval as soon as our systems are back.",
+				Delayed(newRequest(submitted), alice),
+			)
 			approved := approvedBy(submitted, 0, "")
-			assert.Equal(t, "Your request #1042 was approved by policy. We'll continue as soon as our systems are back.", Delayed(newRequest(approved), alice))
+			assert.Equal(
+				t,
+				"Your request #1042 was approved by policy. We'll continue as soon as our systems are back.",
+				Delayed(newRequest(approved), alice),
+			)
 			assert.Equal(t, "Your request #1042 was denied", Delayed(newRequest(deniedBy(submitted, 0, "", "frozen")), alice))
-			assert.Equal(t, "Your request #1042 has been created (1 approved, 1 submitted). We'll continue as soon as our systems are back.",
-				Delayed(newRequest(approved, jira(item(2, schema.Submitted, "admin"))), alice))
+			assert.Equal(
+				t,
+				"Your request #1042 has been created (1 approved, 1 submitted). We'll continue as soon as our systems are back.",
+				Delayed(newRequest(approved, jira(item(2, schema.Submitted, "admin"))), alice),
+			)
 		})
 	})
 }

@@ -41,10 +41,18 @@ const boxesAGroup = 10
 func Choose(r *schema.Request, readerID int64, value string, limits map[int64]int) slack.ModalViewRequest {
 	blocks, shown := choice(r, r.VotableBy(readerID), limits)
 	zone := location(r.TimeZone).String()
-	endHint := fmt.Sprintf("Requested: %s. To shorten the access, choose its last day in the requester's time zone (%s).", Until(r, r.TimeZone), zone)
-	blocks = append(blocks,
-		slack.NewInputBlock(BlockEndDate, plain("Earlier end date"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).WithOptional(true),
-		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Required if you deny anything."), reasonInput("The requester will see it")).WithOptional(true))
+	endHint := fmt.Sprintf(
+		"Requested: %s. To shorten the access, choose its last day in the requester's time zone (%s).",
+		Until(r, r.TimeZone),
+		zone,
+	)
+	blocks = append(
+		blocks,
+		slack.NewInputBlock(BlockEndDate, plain("Earlier end date"), plain(Cut(endHint, 2000)), slack.NewDatePickerBlockElement(ActionEndDate)).
+			WithOptional(true),
+		slack.NewInputBlock(BlockReason, plain("Reason"), plain("Required if you deny anything."), reasonInput("The requester will see it")).
+			WithOptional(true),
+	)
 	return choiceModal("Approve with changes", CallbackChoose, value, shown, blocks)
 }
 
@@ -58,9 +66,16 @@ func ChooseForEveryone(r *schema.Request, readerID int64, zone string, limits ma
 	b.line(bold("Reason:") + " " + name(r.ReasonLabel))
 	b.quote(r.Note)
 	boxes, shown := choice(r, items, limits)
-	blocks := append(append(b.blocks, boxes...),
-		slack.NewInputBlock(BlockReason, plain("Reason for your decision"), nil, reasonInput("The requester and the approvers will see it")),
-		small("You decide for all approvers, in all remaining stages. Your decision is marked as an override."))
+	blocks := append(
+		append(b.blocks, boxes...),
+		slack.NewInputBlock(
+			BlockReason,
+			plain("Reason for your decision"),
+			nil,
+			reasonInput("The requester and the approvers will see it"),
+		),
+		small("You decide for all approvers, in all remaining stages. Your decision is marked as an override."),
+	)
 	return choiceModal("Decide as administrator", CallbackDecideAsAdministrator, DecisionValue(r.ID, r.Terms), shown, blocks)
 }
 
@@ -85,7 +100,9 @@ func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blo
 	all := riskiestFirst(tell(r, waiting, r.TimeZone, 0))
 	shown := all[:min(len(all), chooseAtMost)]
 	who, forWhom := submittedBy(r)
-	blocks = []slack.Block{section(fmt.Sprintf("%s requests %s%s. Select the ones to approve.", bold(who), grants(len(all)), forWhom))}
+	blocks = []slack.Block{
+		section(fmt.Sprintf("%s requests %s%s. Select the ones to approve.", bold(who), grants(len(all)), forWhom)),
+	}
 	if left := len(all) - len(shown); left > 0 {
 		blocks = append(blocks, small(fmt.Sprintf("%d more aren't shown. Open this form again when these are decided.", left)))
 	}
@@ -94,7 +111,10 @@ func choice(r *schema.Request, waiting []schema.Item, limits map[int64]int) (blo
 		for begin := 0; begin < len(app); begin += boxesAGroup {
 			var options []*slack.OptionBlockObject
 			for _, i := range app[begin:min(begin+boxesAGroup, len(app))] {
-				options = append(options, option(strconv.FormatInt(i.ID, 10), i.Name, i.Risk+" risk · "+limitWords(limits[i.ID])+i.Kind+" · "+i.Description))
+				options = append(
+					options,
+					option(strconv.FormatInt(i.ID, 10), i.Name, i.Risk+" risk · "+limitWords(limits[i.ID])+i.Kind+" · "+i.Description),
+				)
 				ids = append(ids, i.ID)
 			}
 			label := optionText(app[0].ApplicationName)

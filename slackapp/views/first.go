@@ -21,7 +21,8 @@ func DecidedBy(r *schema.Request, personID int64, zone string) string {
 	}
 	for _, i := range r.Items {
 		asked := slices.ContainsFunc(r.Approvals, func(a schema.Approval) bool {
-			return slices.Contains(a.ItemIDs, i.ID) && slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID })
+			return slices.Contains(a.ItemIDs, i.ID) &&
+				slices.ContainsFunc(a.Candidates, func(c schema.Candidate) bool { return c.PersonID == personID })
 		})
 		if !asked {
 			continue

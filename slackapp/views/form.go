@@ -130,11 +130,18 @@ func (f Form) duration() []slack.Block {
 	date := slack.NewDatePickerBlockElement(ActionEndDate)
 	date.Placeholder = plain("Choose the last day")
 	zone := location(f.Draft.TimeZone).String()
-	dateHint := fmt.Sprintf("In your time zone, %s. At most %s from today. Some access grants have a shorter limit.", zone, days(f.Offer.MaxDays))
+	dateHint := fmt.Sprintf(
+		"In your time zone, %s. At most %s from today. Some access grants have a shorter limit.",
+		zone,
+		days(f.Offer.MaxDays),
+	)
 	timeHint := fmt.Sprintf("In %s. Without a time, the access lasts until the end of the day.", zone)
-	return append(blocks,
+	return append(
+		blocks,
 		slack.NewInputBlock(BlockEndDate, plain("End date"), plain(dateHint), date),
-		slack.NewInputBlock(BlockEndTime, plain("End time"), plain(timeHint), slack.NewTimePickerBlockElement(ActionEndTime)).WithOptional(true))
+		slack.NewInputBlock(BlockEndTime, plain("End time"), plain(timeHint), slack.NewTimePickerBlockElement(ActionEndTime)).
+			WithOptional(true),
+	)
 }
 
 func (f Form) why() []slack.Block {
@@ -158,8 +165,12 @@ func (f Form) why() []slack.Block {
 		WithInitialValue(Cut(CleanLines(f.Draft.Note), MaxNote))
 	var reason slack.Block
 	if len(options) == 0 { // the form cannot be submitted without one, and says so
-		reason = slack.NewSectionBlock(plain("No reasons are configured, so you can't request access yet. Tell an administrator."), nil, nil,
-			slack.SectionBlockOptionBlockID(BlockReason))
+		reason = slack.NewSectionBlock(
+			plain("No reasons are configured, so you can't request access yet. Tell an administrator."),
+			nil,
+			nil,
+			slack.SectionBlockOptionBlockID(BlockReason),
+		)
 	} else {
 		choice := slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, plain("Choose a reason"), ActionReason, options...)
 		choice.InitialOption = before

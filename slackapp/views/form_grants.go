@@ -24,21 +24,37 @@ func (f Form) accessGrants() []slack.Block {
 	case d.Mode == schema.Custom:
 		blocks = append(blocks, section(bold("Access Grants")+"\nEverything that you can request "+f.lacking()+"."))
 	case d.Mode == schema.Extend:
-		blocks = append(blocks, section(bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that has an end date. Extending it needs a new approval."))
+		blocks = append(
+			blocks,
+			section(
+				bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that has an end date. Extending it needs a new approval.",
+			),
+		)
 	case d.Mode == schema.Again:
-		blocks = append(blocks, section(bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that you don't have. It needs a new approval."))
+		blocks = append(
+			blocks,
+			section(bold("Access Grants")+"\nAccess from request "+name(d.LikeName)+" that you don't have. It needs a new approval."),
+		)
 	default:
 		all := option(ValueAll, fmt.Sprintf("Select all access grants (%d)", d.Total), "")
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionSelectAll, all)
 		if d.AllChosen {
 			boxes.InitialOptions = []*slack.OptionBlockObject{all}
 		}
-		blocks = append(blocks, slack.NewInputBlock(BlockSelectAll(d.OfferGeneration), plain("Access Grants"), nil, boxes).WithOptional(true).WithDispatchAction(true))
+		blocks = append(
+			blocks,
+			slack.NewInputBlock(BlockSelectAll(d.OfferGeneration), plain("Access Grants"), nil, boxes).
+				WithOptional(true).
+				WithDispatchAction(true),
+		)
 	}
 	switch {
 	case d.Total == 0:
 	case d.AllChosen:
-		blocks = append(blocks, section(fmt.Sprintf("All %d selected. To select individual access grants, clear the checkbox.", d.Total)))
+		blocks = append(
+			blocks,
+			section(fmt.Sprintf("All %d selected. To select individual access grants, clear the checkbox.", d.Total)),
+		)
 	default:
 		blocks = append(blocks, f.narrow()...)
 		blocks = append(blocks, f.groups()...)
@@ -84,7 +100,9 @@ func (f Form) narrow() []slack.Block {
 		WithMaxLength(100).WithInitialValue(d.Search).
 		WithDispatchActionConfig(&slack.DispatchActionConfig{TriggerActionsOn: []string{"on_enter_pressed"}})
 	return []slack.Block{
-		slack.NewInputBlock(BlockFilter(d.OfferGeneration), plain("Application"), nil, filter).WithOptional(true).WithDispatchAction(true),
+		slack.NewInputBlock(BlockFilter(d.OfferGeneration), plain("Application"), nil, filter).
+			WithOptional(true).
+			WithDispatchAction(true),
 		slack.NewInputBlock(BlockSearch(d.OfferGeneration), plain("Search"), nil, search).WithOptional(true).WithDispatchAction(true),
 	}
 }
@@ -115,7 +133,10 @@ func (f Form) groups() []slack.Block {
 		before = application
 		boxes := slack.NewCheckboxGroupsBlockElement(ActionGrants, options...)
 		boxes.InitialOptions = ticked
-		blocks = append(blocks, slack.NewInputBlock(BlockGrants(d.Generation, n), label, nil, boxes).WithOptional(true).WithDispatchAction(true))
+		blocks = append(
+			blocks,
+			slack.NewInputBlock(BlockGrants(d.Generation, n), label, nil, boxes).WithOptional(true).WithDispatchAction(true),
+		)
 	}
 	return blocks
 }
@@ -183,7 +204,10 @@ func (f Form) leftOut() []slack.Block {
 	var blocks []slack.Block
 	if asked := f.Offer.AlreadyRequested; len(asked) > 0 {
 		for _, a := range asked[:min(len(asked), AskedShown)] {
-			blocks = append(blocks, small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))))
+			blocks = append(
+				blocks,
+				small(fmt.Sprintf("%s: %s – already requested in %s", name(a.ApplicationName), name(a.Name), f.link(a))),
+			)
 		}
 		if len(asked) > AskedShown {
 			more := "More access is already requested. See your requests on the Home tab."
@@ -202,7 +226,10 @@ func (f Form) leftOut() []slack.Block {
 		if f.Draft.ForPersonID.Valid {
 			who = name(f.Draft.ForName) + " has"
 		}
-		blocks = append(blocks, small(who+" no account in "+andMore(escaped, len(without))+", so you can't request access there. Ask an administrator."))
+		blocks = append(
+			blocks,
+			small(who+" no account in "+andMore(escaped, len(without))+", so you can't request access there. Ask an administrator."),
+		)
 	}
 	return blocks
 }

@@ -35,8 +35,25 @@ func draftOf(n int, mode string, text func(n int) string) views.Form {
 	f := views.Form{WorkspaceURL: "https://example.slack.com/"}
 	f.Offer.MaxDays = 365
 	d := &f.Draft
-	*d = schema.Draft{ViewID: "V1", PersonID: 1, Mode: mode, LikePersonID: id(2), LikeJobTitleID: id(3), LikeName: text(0), ExtendsID: id(1042), ReasonKey: "r7", Note: text(2),
-		Total: 500, Matching: 500, Page: 2, Generation: 7, OfferGeneration: 3, Temporary: true, TimeZone: "Pacific/Apia", Search: text(1)}
+	*d = schema.Draft{
+		ViewID:          "V1",
+		PersonID:        1,
+		Mode:            mode,
+		LikePersonID:    id(2),
+		LikeJobTitleID:  id(3),
+		LikeName:        text(0),
+		ExtendsID:       id(1042),
+		ReasonKey:       "r7",
+		Note:            text(2),
+		Total:           500,
+		Matching:        500,
+		Page:            2,
+		Generation:      7,
+		OfferGeneration: 3,
+		Temporary:       true,
+		TimeZone:        "Pacific/Apia",
+		Search:          text(1),
+	}
 	f.Offer.Grants = map[int64]schema.Grant{}
 	for i := range n {
 		e := int64(i + 1)
@@ -44,14 +61,27 @@ func draftOf(n int, mode string, text func(n int) string) views.Form {
 			d.Shown = append(d.Shown, nil)
 		}
 		d.Shown[len(d.Shown)-1] = append(d.Shown[len(d.Shown)-1], e)
-		f.Offer.Grants[e] = schema.Grant{EntitlementID: e, ApplicationID: int64(i / 5), ApplicationName: text(i / 5), Name: text(i), Kind: text(i + 1), Description: text(i + 2),
-			Risk: "high", MaxDays: sql.NullInt64{Int64: 30, Valid: true}, HeldBy: 9, Holders: 11}
+		f.Offer.Grants[e] = schema.Grant{
+			EntitlementID:   e,
+			ApplicationID:   int64(i / 5),
+			ApplicationName: text(i / 5),
+			Name:            text(i),
+			Kind:            text(i + 1),
+			Description:     text(i + 2),
+			Risk:            "high",
+			MaxDays:         sql.NullInt64{Int64: 30, Valid: true},
+			HeldBy:          9,
+			Holders:         11,
+		}
 		if i%3 == 0 {
 			d.Chosen = append(d.Chosen, e)
 		}
 	}
 	for i := range views.AskedShown + 1 {
-		f.Offer.AlreadyRequested = append(f.Offer.AlreadyRequested, schema.AlreadyRequested{RequestID: 1042, ApplicationName: text(i), Name: text(i + 1), Channel: "D1", TS: "1.2"})
+		f.Offer.AlreadyRequested = append(
+			f.Offer.AlreadyRequested,
+			schema.AlreadyRequested{RequestID: 1042, ApplicationName: text(i), Name: text(i + 1), Channel: "D1", TS: "1.2"},
+		)
 	}
 	f.Offer.WithoutAccount = []string{text(1), text(2), text(3), text(4), text(5), text(6)}
 	for i := range 100 {
@@ -222,13 +252,24 @@ func TestForm(t *testing.T) {
 
 	t.Run("item requested already is named with its link", func(t *testing.T) {
 		f := draftOf(5, schema.Custom, func(n int) string { return fmt.Sprintf("Thing %d", n) })
-		require.Contains(t, text(f.View()), `Thing 0: Thing 1 – already requested in \u003chttps://example.slack.com/archives/D1/p12|#1042\u003e`)
+		require.Contains(
+			t,
+			text(f.View()),
+			`Thing 0: Thing 1 – already requested in \u003chttps://example.slack.com/archives/D1/p12|#1042\u003e`,
+		)
 	})
 
 	t.Run("people with one name can be told apart", func(t *testing.T) {
 		long := strings.Repeat("Maximilian ", 8)
 		options := views.PeopleOptions([]schema.Found{
-			{ID: 1, Name: long, Email: "a@example.com", JobTitle: "Engineer"}, {ID: 2, Name: long, Email: "b@example.com", JobTitle: "Analyst"}}).Options
+			{
+				ID:       1,
+				Name:     long,
+				Email:    "a@example.com",
+				JobTitle: "Engineer",
+			},
+			{ID: 2, Name: long, Email: "b@example.com", JobTitle: "Analyst"},
+		}).Options
 		require.NotEqual(t, options[0].Text.Text, options[1].Text.Text)
 		require.NotEqual(t, options[0].Description.Text, options[1].Description.Text)
 	})
@@ -244,16 +285,56 @@ func text(view any) string {
 
 func homeOf(lines int, name string) views.Home {
 	at := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
-	h := views.Home{Person: schema.Person{Name: name, Email: "x@example.com", JobTitle: name, Department: name, ManagerName: name}, TimeZone: "Europe/Paris",
-		WorkspaceURL: "https://example.slack.com/", WaitingTotal: 40, RequestsTotal: 40, AccessTotal: 40}
+	h := views.Home{
+		Person:        schema.Person{Name: name, Email: "x@example.com", JobTitle: name, Department: name, ManagerName: name},
+		TimeZone:      "Europe/Paris",
+		WorkspaceURL:  "https://example.slack.com/",
+		WaitingTotal:  40,
+		RequestsTotal: 40,
+		AccessTotal:   40,
+	}
 	for n := range lines {
-		h.Waiting = append(h.Waiting, schema.WaitingLine{RequestID: 1001, RequesterName: name, Items: 500, HighRisk: 3, Names: []string{name, name, name}, ReasonLabel: name, CreatedAt: at,
-			AskedAt: sql.NullTime{Time: at, Valid: n%3 > 0}, MessageID: int64(n%2) * 77, Terms: strings.Repeat("f", 64),
-			EndsAt: sql.NullTime{Time: at, Valid: true}, TimeZone: "Europe/Paris", Channel: "D1", TS: "1.2"})
-		h.Requests = append(h.Requests, schema.RequestLine{RequestID: 1001, Items: 500, Names: []string{name, name, name}, CreatedAt: at, TimeZone: "UTC",
-			States: map[string]int{schema.Active: 1, schema.Denied: 2, schema.Submitted: 3, schema.Failed: 4}})
-		h.Access = append(h.Access, schema.AccessLine{ClaimID: int64(n + 1), ApplicationName: name, Name: name, Source: "request", RequestID: id(1001), GrantedAt: sql.NullTime{Time: at, Valid: true},
-			EndsAt: sql.NullTime{Time: at, Valid: true}, EndsOn: sql.NullTime{Time: at, Valid: true}, TimeZone: sql.NullString{String: "Europe/Paris", Valid: true}})
+		h.Waiting = append(
+			h.Waiting,
+			schema.WaitingLine{
+				RequestID:     1001,
+				RequesterName: name,
+				Items:         500,
+				HighRisk:      3,
+				Names:         []string{name, name, name},
+				ReasonLabel:   name,
+				CreatedAt:     at,
+				AskedAt:       sql.NullTime{Time: at, Valid: n%3 > 0},
+				MessageID:     int64(n%2) * 77,
+				Terms:         strings.Repeat("f", 64),
+				EndsAt:        sql.NullTime{Time: at, Valid: true},
+				TimeZone:      "Europe/Paris",
+				Channel:       "D1",
+				TS:            "1.2",
+			},
+		)
+		h.Requests = append(
+			h.Requests,
+			schema.RequestLine{RequestID: 1001, Items: 500, Names: []string{name, name, name}, CreatedAt: at, TimeZone: "UTC",
+				States: map[string]int{schema.Active: 1, schema.Denied: 2, schema.Submitted: 3, schema.Failed: 4}},
+		)
+		h.Access = append(
+			h.Access,
+			schema.AccessLine{
+				ClaimID:         int64(n + 1),
+				ApplicationName: name,
+				Name:            name,
+				Source:          "request",
+				RequestID:       id(1001),
+				GrantedAt:       sql.NullTime{Time: at, Valid: true},
+				EndsAt: sql.NullTime{
+					Time:  at,
+					Valid: true,
+				},
+				EndsOn:   sql.NullTime{Time: at, Valid: true},
+				TimeZone: sql.NullString{String: "Europe/Paris", Valid: true},
+			},
+		)
 	}
 	return h
 }

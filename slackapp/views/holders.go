@@ -42,8 +42,10 @@ func Holders() slack.ModalViewRequest {
 }
 
 func holderBlocks() []slack.Block {
-	return []slack.Block{slack.NewInputBlock("holder", plain("Person"), plain("Shows the access that you can revoke as an owner or administrator."),
-		externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true)}
+	return []slack.Block{
+		slack.NewInputBlock("holder", plain("Person"), plain("Shows the access that you can revoke as an owner or administrator."),
+			externalSelect(ActionHolder, "Choose a person")).WithOptional(true).WithDispatchAction(true),
+	}
 }
 
 // HolderList returns a page of a person's access that the reader owns.
@@ -63,7 +65,9 @@ func HolderList(person schema.Person, lines []schema.AccessLine, total, page int
 
 // RevokeAccess asks why to revoke a person's access. Zone is the reader's.
 func RevokeAccess(l schema.AccessLine, holder schema.Person, zone string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain(Cut(Clean(holder.Name), 60)+" will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	reason := slack.NewPlainTextInputBlockElement(plain(Cut(Clean(holder.Name), 60)+" will see it"), ActionReason).
+		WithMultiline(true).
+		WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackRevoke,

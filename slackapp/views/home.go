@@ -49,18 +49,42 @@ func (h Home) View() slack.HomeTabViewRequest {
 		}
 		blocks = append(blocks, lines...)
 		if total > shown {
-			blocks = append(blocks, slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), fmt.Sprintf("Show all %d", total), slack.StyleDefault)))
+			blocks = append(
+				blocks,
+				slack.NewActionBlock("", button(ActionShowAll, ListValue(all, 1), fmt.Sprintf("Show all %d", total), slack.StyleDefault)),
+			)
 		}
 	}
-	list("Waiting for my approval", h.WaitingTotal, len(h.Waiting), ListWaiting, waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL), "Nothing is waiting for you.")
+	list(
+		"Waiting for my approval",
+		h.WaitingTotal,
+		len(h.Waiting),
+		ListWaiting,
+		waitingLines(h.Waiting, h.TimeZone, h.WorkspaceURL),
+		"Nothing is waiting for you.",
+	)
 	if h.TasksTotal > 0 {
 		list("Manual tasks", h.TasksTotal, len(h.Tasks), ListTasks, taskLines(h.Tasks, h.TimeZone), "")
 	}
 	if h.FindingsTotal > 0 {
 		list("Unexpected or missing access", h.FindingsTotal, len(h.Findings), ListFindings, findingLines(h.Findings, h.TimeZone), "")
 	}
-	list("My requests", h.RequestsTotal, len(h.Requests), ListRequests, requestLines(h.Requests, h.TimeZone, h.WorkspaceURL), "You haven't requested anything yet.")
-	list("My current access", h.AccessTotal, len(h.Access), ListAccess, accessLines(h.Access, h.TimeZone), "You have no access that we know of.")
+	list(
+		"My requests",
+		h.RequestsTotal,
+		len(h.Requests),
+		ListRequests,
+		requestLines(h.Requests, h.TimeZone, h.WorkspaceURL),
+		"You haven't requested anything yet.",
+	)
+	list(
+		"My current access",
+		h.AccessTotal,
+		len(h.Access),
+		ListAccess,
+		accessLines(h.Access, h.TimeZone),
+		"You have no access that we know of.",
+	)
 	return home(blocks...)
 }
 
@@ -118,8 +142,17 @@ func home(blocks ...slack.Block) slack.HomeTabViewRequest {
 func waitingLines(lines []schema.WaitingLine, zone, workspaceURL string) []slack.Block {
 	var blocks []slack.Block
 	for _, l := range lines {
-		text := fmt.Sprintf("%s from %s: %s\n%s · requested %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), bold(forWhom(l)),
-			namedOf(l.Names, l.Items), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone))
+		text := fmt.Sprintf(
+			"%s from %s: %s\n%s · requested %s",
+			numberLink(workspaceURL, l.RequestID, l.Channel, l.TS),
+			bold(forWhom(l)),
+			namedOf(
+				l.Names,
+				l.Items,
+			),
+			untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone),
+			When(l.CreatedAt, zone),
+		)
 		text += "\n" + bold("Reason:") + " " + name(l.ReasonLabel)
 		if l.HighRisk > 0 {
 			text += fmt.Sprintf(" · 🔴 %d high risk", l.HighRisk)
@@ -157,8 +190,21 @@ func requestLines(lines []schema.RequestLine, zone, workspaceURL string) []slack
 		case l.ByName != "":
 			whose = " by " + bold(name(l.ByName)) + ":"
 		}
-		line := mrkdwn(fmt.Sprintf("%s%s %s\n%s · %s · requested %s", numberLink(workspaceURL, l.RequestID, l.Channel, l.TS), whose, namedOf(l.Names, l.Items),
-			stateCounts(l.States, l.ForName, l.ForName == ""), untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone), When(l.CreatedAt, zone)))
+		line := mrkdwn(
+			fmt.Sprintf(
+				"%s%s %s\n%s · %s · requested %s",
+				numberLink(workspaceURL, l.RequestID, l.Channel, l.TS),
+				whose,
+				namedOf(l.Names, l.Items),
+				stateCounts(
+					l.States,
+					l.ForName,
+					l.ForName == "",
+				),
+				untilLine(l.EndsAt.Valid, schema.Request{EndsAt: l.EndsAt, EndsOn: l.EndsOn, TimeZone: l.TimeZone}, zone),
+				When(l.CreatedAt, zone),
+			),
+		)
 		var again *slack.Accessory
 		for _, b := range (offer{request: l.RequestID, over: l.ForName == "" && someOverOf(l)}).buttons() {
 			again = slack.NewAccessory(b)

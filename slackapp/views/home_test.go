@@ -20,7 +20,14 @@ func TestHomeTab(t *testing.T) {
 		for n := range h.Waiting {
 			h.Waiting[n].MessageID, h.Waiting[n].Overridable, h.Waiting[n].NoApprover = 77, 3, 1
 		}
-		h.Delegation, h.Office = &schema.Delegation{DelegateName: "x", StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true, Manages: true}
+		h.Delegation, h.Office = &schema.Delegation{
+			DelegateName: "x",
+			StartsAt:     time.Now(),
+			EndsAt:       time.Now(),
+		}, schema.Office{
+			LooksAfter: true,
+			Manages:    true,
+		}
 		h.Tasks, h.TasksTotal = make([]schema.Task, views.TaskLines), 40
 		h.Findings, h.FindingsTotal = make([]schema.Finding, views.FindingLines), 40
 		require.Len(t, h.Access, views.HomeLines)
@@ -30,7 +37,11 @@ func TestHomeTab(t *testing.T) {
 	})
 
 	t.Run("waiting approval has the buttons of its message", func(t *testing.T) {
-		h := views.Home{TimeZone: "UTC", WaitingTotal: 1, Waiting: []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}}}
+		h := views.Home{
+			TimeZone:     "UTC",
+			WaitingTotal: 1,
+			Waiting:      []schema.WaitingLine{{RequestID: 1, MessageID: 5, Names: []string{"x"}, Items: 1}},
+		}
 		for name, blocks := range map[string]slack.Blocks{"Home": h.View().Blocks, "the whole list": views.WaitingList(h.Waiting, 1, 1, "UTC", "").Blocks} {
 			actions := map[string]bool{}
 			for _, b := range blocks.BlockSet {
@@ -40,7 +51,12 @@ func TestHomeTab(t *testing.T) {
 					}
 				}
 			}
-			require.Subset(t, actions, map[string]bool{views.ActionApprove: true, views.ActionDeny: true, views.ActionChoose: true, views.ActionAskQuestion: true}, name)
+			require.Subset(
+				t,
+				actions,
+				map[string]bool{views.ActionApprove: true, views.ActionDeny: true, views.ActionChoose: true, views.ActionAskQuestion: true},
+				name,
+			)
 		}
 	})
 
@@ -100,7 +116,14 @@ func TestHomeTab(t *testing.T) {
 
 	t.Run("revoked access is not called removed by its holder", func(t *testing.T) {
 		says := func(states map[string]int) string {
-			line := schema.RequestLine{RequestID: 1001, Items: 1, Names: []string{"GitHub: reader"}, CreatedAt: time.Now(), TimeZone: "UTC", States: states}
+			line := schema.RequestLine{
+				RequestID: 1001,
+				Items:     1,
+				Names:     []string{"GitHub: reader"},
+				CreatedAt: time.Now(),
+				TimeZone:  "UTC",
+				States:    states,
+			}
 			return text(views.RequestList([]schema.RequestLine{line}, 1, 1, "UTC", ""))
 		}
 		revoked := says(map[string]int{schema.Revoked: 1})
@@ -109,6 +132,10 @@ func TestHomeTab(t *testing.T) {
 		removed := says(map[string]int{schema.KindRemovedByHolder: 1})
 		require.Contains(t, removed, "Removed by you ·")
 		require.Contains(t, removed, "Request again")
-		require.Contains(t, says(map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 2, schema.Active: 1}), "1 active, 1 removed by you, 2 revoked")
+		require.Contains(
+			t,
+			says(map[string]int{schema.KindRemovedByHolder: 1, schema.Revoked: 2, schema.Active: 1}),
+			"1 active, 1 removed by you, 2 revoked",
+		)
 	})
 }

@@ -38,24 +38,69 @@ var worst = append([]string{
 func largeRequest(say string) *schema.Request {
 	when := time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC)
 	at := sql.NullTime{Time: when, Valid: true}
-	r := &schema.Request{ID: math.MaxInt64, RequesterID: 1, Requesters: []int64{1}, AccessLike: "person", LikeName: say, EndsAt: at, EndsOn: at, TimeZone: "No/Where", ReasonLabel: say, Note: say,
-		CreatedAt: when, Terms: strings.Repeat("f", 64), ReadAt: when,
-		Requester: schema.Person{ID: 1, Name: say, Email: say, JobTitle: say, Department: say, ManagerName: say}}
-	states := []string{schema.Submitted, schema.AwaitingApproval, schema.Approved, schema.Provisioning, schema.Active, schema.Ended, schema.Revoked, schema.Denied,
-		schema.Withdrawn, schema.Expired, schema.Failed}
+	r := &schema.Request{
+		ID:          math.MaxInt64,
+		RequesterID: 1,
+		Requesters:  []int64{1},
+		AccessLike:  "person",
+		LikeName:    say,
+		EndsAt:      at,
+		EndsOn:      at,
+		TimeZone:    "No/Where",
+		ReasonLabel: say,
+		Note:        say,
+		CreatedAt:   when,
+		Terms:       strings.Repeat("f", 64),
+		ReadAt:      when,
+		Requester:   schema.Person{ID: 1, Name: say, Email: say, JobTitle: say, Department: say, ManagerName: say},
+	}
+	states := []string{
+		schema.Submitted,
+		schema.AwaitingApproval,
+		schema.Approved,
+		schema.Provisioning,
+		schema.Active,
+		schema.Ended,
+		schema.Revoked,
+		schema.Denied,
+		schema.Withdrawn,
+		schema.Expired,
+		schema.Failed,
+	}
 	byApp := map[int64][]int64{}
 	for n := range int64(500) {
 		app := n % 60
-		i := schema.Item{ID: n + 1, RequestID: r.ID, ApplicationID: app, ApplicationName: say, Name: say, Kind: say, Description: say, Risk: "high",
+		i := schema.Item{
+			ID:              n + 1,
+			RequestID:       r.ID,
+			ApplicationID:   app,
+			ApplicationName: say,
+			Name:            say,
+			Kind:            say,
+			Description:     say,
+			Risk:            "high",
 			Problem: schema.Problem{Code: schema.ProblemCodes[n%int64(len(schema.ProblemCodes))],
 				Details: schema.ProblemDetails{Name: say, Reason: say, WaitsFor: say, People: []string{say}}},
-			State: states[n%int64(len(states))], StateAt: when}
+			State:   states[n%int64(len(states))],
+			StateAt: when,
+		}
 		if n%2 > 0 {
 			i.Administrators = []int64{2}
 		}
 		if n%3 > 0 && i.State != schema.AwaitingApproval {
 			verdict := []string{"approve", "deny"}[n%2]
-			i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: id(2), DeciderName: say, Verdict: verdict, Reason: say, Basis: "application owner", DecidedAt: when, Stage: 1, Stages: 1, RequiredApprovals: 1}
+			i.Decision = &schema.Decision{
+				ItemID:            i.ID,
+				DecidedBy:         id(2),
+				DeciderName:       say,
+				Verdict:           verdict,
+				Reason:            say,
+				Basis:             "application owner",
+				DecidedAt:         when,
+				Stage:             1,
+				Stages:            1,
+				RequiredApprovals: 1,
+			}
 			i.Decisions = []schema.Decision{*i.Decision}
 		}
 		if n%7 == 0 {
@@ -68,14 +113,37 @@ func largeRequest(say string) *schema.Request {
 		byApp[app] = append(byApp[app], i.ID)
 	}
 	for app := range int64(60) {
-		a := schema.Approval{ID: app + 1, ApplicationID: app, State: "open", Stage: 1, Stages: 3, RequiredApprovals: 2, Level: 1, Since: when, ExpiresAt: at, ItemIDs: byApp[app]}
+		a := schema.Approval{
+			ID:                app + 1,
+			ApplicationID:     app,
+			State:             "open",
+			Stage:             1,
+			Stages:            3,
+			RequiredApprovals: 2,
+			Level:             1,
+			Since:             when,
+			ExpiresAt:         at,
+			ItemIDs:           byApp[app],
+		}
 		for c := range int64(20) {
-			a.Candidates = append(a.Candidates, schema.Candidate{PersonID: c + 2, Name: say, Email: say, Basis: "application owner", AskedAt: sql.NullTime{Time: when, Valid: c < 3}})
+			a.Candidates = append(
+				a.Candidates,
+				schema.Candidate{
+					PersonID: c + 2,
+					Name:     say,
+					Email:    say,
+					Basis:    "application owner",
+					AskedAt:  sql.NullTime{Time: when, Valid: c < 3},
+				},
+			)
 		}
 		r.Approvals = append(r.Approvals, a)
 	}
 	for n := range int64(30) {
-		r.Questions = append(r.Questions, schema.Question{ID: math.MaxInt64 - n, AskedBy: 2, AskedByName: say, Text: views.Cut(say, schema.MaxQuestion), AskedAt: when})
+		r.Questions = append(
+			r.Questions,
+			schema.Question{ID: math.MaxInt64 - n, AskedBy: 2, AskedByName: say, Text: views.Cut(say, schema.MaxQuestion), AskedAt: when},
+		)
 		if n%2 > 0 {
 			r.Questions[n].Answer, r.Questions[n].AnsweredAt = views.Cut(say, schema.MaxAnswer), at
 		}
@@ -107,25 +175,68 @@ func everything(say string) map[string][]any {
 	when := sql.NullTime{Time: time.Date(2026, 12, 1, 16, 0, 0, 0, time.UTC), Valid: true}
 	list := func(view any, _, _ int) any { return view }
 	task := func(outcome string, held bool) schema.Task {
-		return schema.Task{ID: math.MaxInt64, Held: held, Outcome: outcome, Reason: say, AnsweredBy: id(3), AnsweredName: say, AnsweredAt: when, PersonName: say, PersonEmail: say,
-			Account: say, ApplicationName: say, EntitlementName: say, Kind: say, Object: say, RequestID: id(math.MaxInt64), EndsAt: when, ApprovedBy: sql.NullString{String: say, Valid: true}}
+		return schema.Task{
+			ID:              math.MaxInt64,
+			Held:            held,
+			Outcome:         outcome,
+			Reason:          say,
+			AnsweredBy:      id(3),
+			AnsweredName:    say,
+			AnsweredAt:      when,
+			PersonName:      say,
+			PersonEmail:     say,
+			Account:         say,
+			ApplicationName: say,
+			EntitlementName: say,
+			Kind:            say,
+			Object:          say,
+			RequestID:       id(math.MaxInt64),
+			EndsAt:          when,
+			ApprovedBy:      sql.NullString{String: say, Valid: true},
+		}
 	}
 	finding := schema.FindingReport{ApplicationName: say, Corrects: true, Unexpected: 100_000, Missing: 100_000}
 	outage := schema.Outage{ApplicationName: say, Total: 100_000}
 	for n := range views.OutageShown {
-		outage.Waiting = append(outage.Waiting, schema.OutageLine{RequestID: math.MaxInt64, RequesterName: say, Names: []string{say, say, say, say},
-			Problem: schema.Problem{Code: schema.ProblemCodes[n], Details: schema.ProblemDetails{Reason: say, WaitsFor: say, People: []string{say}}}})
+		outage.Waiting = append(
+			outage.Waiting,
+			schema.OutageLine{
+				RequestID:     math.MaxInt64,
+				RequesterName: say,
+				Names:         []string{say, say, say, say},
+				Problem: schema.Problem{
+					Code:    schema.ProblemCodes[n],
+					Details: schema.ProblemDetails{Reason: say, WaitsFor: say, People: []string{say}},
+				},
+			},
+		)
 	}
 	for n := range views.FindingShown {
-		finding.Findings = append(finding.Findings, schema.Finding{Kind: []string{"unexpected", "missing"}[n%2], Account: say, ApplicationName: say, PersonName: []string{say, ""}[n%3%2], EntitlementName: say,
-			RequestID: id(math.MaxInt64), Corrected: n%4 > 1})
+		finding.Findings = append(
+			finding.Findings,
+			schema.Finding{
+				Kind:            []string{"unexpected", "missing"}[n%2],
+				Account:         say,
+				ApplicationName: say,
+				PersonName:      []string{say, ""}[n%3%2],
+				EntitlementName: say,
+				RequestID:       id(math.MaxInt64),
+				Corrected:       n%4 > 1,
+			},
+		)
 	}
 	var already []schema.HeldIn
 	for range 10 {
 		already = append(already, schema.HeldIn{ApplicationID: int64(len(already) + 1), Names: []string{say, say}, Total: 100_000})
 	}
 	home, lines := homeOf(views.HomeLines, say), homeOf(views.ListLines, say)
-	home.Delegation, home.Office = &schema.Delegation{DelegateName: say, StartsAt: time.Now(), EndsAt: time.Now()}, schema.Office{LooksAfter: true}
+	home.Delegation, home.Office = &schema.Delegation{
+		DelegateName: say,
+		StartsAt:     time.Now(),
+		EndsAt:       time.Now(),
+	}, schema.Office{
+		LooksAfter: true,
+	}
 	others := draftOf(schema.PageSize, schema.LikePerson, func(int) string { return say })
 	others.Draft.ForPersonID, others.Draft.ForName = id(9), say
 	tasks := func(n int) (all []schema.Task) {
@@ -149,7 +260,12 @@ func everything(say string) map[string][]any {
 		},
 		"AskQuestion":    {views.AskQuestion(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.AskQuestion(none, "1:x")},
 		"AnswerQuestion": {views.AnswerQuestion(r, r.Questions[0]), views.AnswerQuestion(none, schema.Question{})},
-		"Question":       {views.Question(r, 1, r.Questions[0]), views.Question(r, 1, r.Questions[1]), views.Question(none, 1, schema.Question{Text: say}), views.Question(forOther, 9, r.Questions[1])},
+		"Question": {
+			views.Question(r, 1, r.Questions[0]),
+			views.Question(r, 1, r.Questions[1]),
+			views.Question(none, 1, schema.Question{Text: say}),
+			views.Question(forOther, 9, r.Questions[1]),
+		},
 		"QuestionAnswer": {views.QuestionAnswer(r, r.Questions[1]), views.QuestionAnswer(none, schema.Question{})},
 		"EndingSoon":     {views.EndingSoon(r, allItems(r), math.MaxInt64), views.EndingSoon(none, nil, 0)},
 		"Ended":          {views.Ended(r), views.Ended(none)},
@@ -157,38 +273,68 @@ func everything(say string) map[string][]any {
 			views.Report(r, views.ReportUnexpected, allItems(r), say), views.Report(r, views.ReportFailed, allItems(r), say),
 			views.Report(r, views.ReportOverdue, allItems(r), say), views.Report(r, say, allItems(r), say),
 		},
-		"Plain": {views.Plain(views.Card(r, 1).Text), views.Card(r, 1).WithoutLayout(), views.ApprovalMessage(r, views.ApprovalMessageFor{PersonID: 2}).WithoutLayout()},
+		"Plain": {
+			views.Plain(views.Card(r, 1).Text),
+			views.Card(r, 1).WithoutLayout(),
+			views.ApprovalMessage(r, views.ApprovalMessageFor{PersonID: 2}).WithoutLayout(),
+		},
 		"Task": {
 			views.Task(task("", true), 3, say), views.Task(task("", false), 3, say), views.Task(task("done", true), 4, say),
 			views.Task(task("cannot", false), 4, say), views.Task(task("dropped", true), 3, say),
 		},
-		"Outage":        {views.Outage(outage, true, say), views.Outage(outage, false, say), views.Outage(schema.Outage{ApplicationName: say}, true, say)},
+		"Outage": {
+			views.Outage(outage, true, say),
+			views.Outage(outage, false, say),
+			views.Outage(schema.Outage{ApplicationName: say}, true, say),
+		},
 		"Finding":       {views.Finding(finding, say), views.Finding(schema.FindingReport{}, "")},
 		"Reminder":      {views.Reminder(reminding), views.Reminder(views.Reminding{})},
 		"WithoutLayout": {views.Task(task("", true), 3, say).WithoutLayout()},
 		"View": {
-			home.View(), draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
-			draftOf(schema.PageSize, schema.Extend, func(int) string { return say }).View(), draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(), nothing.View(), others.View(),
+			home.View(),
+			draftOf(schema.PageSize, schema.Custom, func(int) string { return say }).View(),
+			draftOf(
+				schema.PageSize,
+				schema.Extend,
+				func(int) string { return say },
+			).View(),
+			draftOf(schema.PageSize, schema.Again, func(int) string { return say }).View(),
+			nothing.View(),
+			others.View(),
 		},
-		"Small":              {home.Small()},
-		"HomeAway":           {views.HomeAway()},
-		"HomeRefused":        {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
-		"Loading":            {views.Loading("Request access")},
-		"Notice":             {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
-		"Deny":               {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
-		"Choose":             {views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}), views.Choose(r, 1, "1:x", nil), views.Choose(r, 99, "1:x", nil)},
-		"TaskList":           {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
-		"FindingList":        {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
-		"ChooseForEveryone":  {views.ChooseForEveryone(r, 2, say, nil), views.ChooseForEveryone(none, 2, "UTC", nil)},
-		"Away":               {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
-		"Holders":            {views.Holders()},
-		"HolderList":         {views.HolderList(r.Requester, lines.Access, 100_000, 9, say), views.HolderList(r.Requester, nil, 0, 1, "")},
-		"RevokeAccess":       {views.RevokeAccess(lines.Access[0], r.Requester, say), views.RevokeAccess(schema.AccessLine{}, schema.Person{}, "")},
-		"Cannot":             {views.Cannot("9223372036854775807")},
-		"WaitingList":        {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
-		"RequestList":        {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
-		"AccessList":         {views.AccessList(lines.Access, 100_000, 9, say)},
-		"ItemList":           {list(views.ItemList(r, 1, 1, say)), list(views.ItemList(r, 2, 1, say)), list(views.ItemList(r, 99, 1, say))},
+		"Small":       {home.Small()},
+		"HomeAway":    {views.HomeAway()},
+		"HomeRefused": {views.HomeRefused("No: " + views.Escape(views.Cut(views.Clean(say), 250)))},
+		"Loading":     {views.Loading("Request access")},
+		"Notice":      {views.Notice("A "+say, views.Escape(views.Cut(views.Clean(say), 250))+"x")},
+		"Deny":        {views.Deny(views.DecisionValue(math.MaxInt64, r.Terms))},
+		"Choose": {
+			views.Choose(r, 2, views.DecisionValue(math.MaxInt64, r.Terms), map[int64]int{1: 36500}),
+			views.Choose(r, 1, "1:x", nil),
+			views.Choose(r, 99, "1:x", nil),
+		},
+		"TaskList":          {views.TaskList(tasks(views.ListLines), 100_000, 9, say)},
+		"FindingList":       {views.FindingList(finding.Findings[:views.ListLines], 100_000, 9, say)},
+		"ChooseForEveryone": {views.ChooseForEveryone(r, 2, say, nil), views.ChooseForEveryone(none, 2, "UTC", nil)},
+		"Away":              {views.Away(say, time.Now()), views.Away("Europe/Berlin", time.Now())},
+		"Holders":           {views.Holders()},
+		"HolderList": {
+			views.HolderList(r.Requester, lines.Access, 100_000, 9, say),
+			views.HolderList(r.Requester, nil, 0, 1, ""),
+		},
+		"RevokeAccess": {
+			views.RevokeAccess(lines.Access[0], r.Requester, say),
+			views.RevokeAccess(schema.AccessLine{}, schema.Person{}, ""),
+		},
+		"Cannot":      {views.Cannot("9223372036854775807")},
+		"WaitingList": {views.WaitingList(lines.Waiting, 100_000, 9, say, "https://example.slack.com/")},
+		"RequestList": {views.RequestList(lines.Requests, 100_000, 9, say, "https://example.slack.com/")},
+		"AccessList":  {views.AccessList(lines.Access, 100_000, 9, say)},
+		"ItemList": {
+			list(views.ItemList(r, 1, 1, say)),
+			list(views.ItemList(r, 2, 1, say)),
+			list(views.ItemList(r, 99, 1, say)),
+		},
 		"ForOptions":         {views.ForOptions(7, found(300, say)), views.ForOptions(7, nil)},
 		"PeopleOptions":      {views.PeopleOptions(found(300, say)), views.PeopleOptions(nil)},
 		"NameOptions":        {views.NameOptions(found(300, say)), views.NameOptions(nil)},
@@ -245,7 +391,12 @@ func TestHostileText(t *testing.T) {
 			names = append(names, name)
 		}
 		for name := range drawn {
-			require.True(t, slices.Contains(names, name), "%s draws something, and is not tested with hostile data: add it to everything", name)
+			require.True(
+				t,
+				slices.Contains(names, name),
+				"%s draws something, and is not tested with hostile data: add it to everything",
+				name,
+			)
 		}
 	})
 }

@@ -31,7 +31,13 @@ func Task(t schema.Task, readerID int64, zone string) Message {
 	if !t.Held {
 		done = "Done: " + name(t.PersonName) + " no longer has the access"
 	}
-	text := fmt.Sprintf("Manual task: %s for %s, %s %s", lower(todo), name(t.PersonName), name(t.ApplicationName), name(t.EntitlementName))
+	text := fmt.Sprintf(
+		"Manual task: %s for %s, %s %s",
+		lower(todo),
+		name(t.PersonName),
+		name(t.ApplicationName),
+		name(t.EntitlementName),
+	)
 	who := "you"
 	if t.AnsweredBy.Int64 != readerID {
 		who = name(t.AnsweredName)
@@ -128,7 +134,9 @@ func TaskList(tasks []schema.Task, total, page int, zone string) slack.ModalView
 
 // Cannot asks why a task can't be done. The value is that of the button.
 func Cannot(value string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).
+		WithMultiline(true).
+		WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackCannot,
@@ -137,7 +145,9 @@ func Cannot(value string) slack.ModalViewRequest {
 		Submit:          plain("Send"),
 		Close:           plain("Cancel"),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			section("If you can't set up access, the request fails with your reason. If you can't remove access, we'll ask you again tomorrow."),
+			section(
+				"If you can't set up access, the request fails with your reason. If you can't remove access, we'll ask you again tomorrow.",
+			),
 			slack.NewInputBlock(BlockReason, plain("Reason"), nil, reason),
 		}},
 	}

@@ -80,11 +80,26 @@ const terms = "f00d"
 // newRequest returns request #1042 of Alice, until the end of a day, for the items given.
 func newRequest(items ...schema.Item) *schema.Request {
 	return &schema.Request{
-		ID: 1042, RequesterID: alice, Requesters: []int64{alice}, AccessLike: "custom", Terms: terms, TimeZone: "Europe/Berlin",
-		EndsAt: at("2026-12-01T23:00:00Z"), EndsOn: at("2026-12-01T00:00:00Z"),
-		ReasonLabel: "Project work", CreatedAt: instant("2026-11-23T09:00:00Z"), ReadAt: instant("2026-11-23T09:00:05Z"),
-		Requester: schema.Person{ID: alice, Name: "Alice Example", Email: "alice@example.com", JobTitle: "Engineer", Department: "Payments", ManagerName: "Erin Boss"},
-		Items:     items,
+		ID:          1042,
+		RequesterID: alice,
+		Requesters:  []int64{alice},
+		AccessLike:  "custom",
+		Terms:       terms,
+		TimeZone:    "Europe/Berlin",
+		EndsAt:      at("2026-12-01T23:00:00Z"),
+		EndsOn:      at("2026-12-01T00:00:00Z"),
+		ReasonLabel: "Project work",
+		CreatedAt:   instant("2026-11-23T09:00:00Z"),
+		ReadAt:      instant("2026-11-23T09:00:05Z"),
+		Requester: schema.Person{
+			ID:          alice,
+			Name:        "Alice Example",
+			Email:       "alice@example.com",
+			JobTitle:    "Engineer",
+			Department:  "Payments",
+			ManagerName: "Erin Boss",
+		},
+		Items: items,
 	}
 }
 
@@ -101,8 +116,16 @@ func jira(i schema.Item) schema.Item {
 }
 
 func approvedBy(i schema.Item, person int64, name string) schema.Item {
-	i.Decision = &schema.Decision{ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: person, Valid: person != 0}, DeciderName: name, Verdict: "approve",
-		Stage: 1, Stages: 1, RequiredApprovals: 1, DecidedAt: instant("2026-11-23T10:00:00Z")}
+	i.Decision = &schema.Decision{
+		ItemID:            i.ID,
+		DecidedBy:         sql.NullInt64{Int64: person, Valid: person != 0},
+		DeciderName:       name,
+		Verdict:           "approve",
+		Stage:             1,
+		Stages:            1,
+		RequiredApprovals: 1,
+		DecidedAt:         instant("2026-11-23T10:00:00Z"),
+	}
 	i.Decisions, i.AwaitsDecision = []schema.Decision{*i.Decision}, false
 	return i
 }
@@ -146,7 +169,18 @@ func withApproval(r *schema.Request, state, basis string, items []int64, candida
 	for n := range candidates {
 		candidates[n].Basis = basis
 	}
-	r.Approvals = append(r.Approvals, schema.Approval{ID: int64(100 + len(r.Approvals)), Stage: 1, Stages: 1, RequiredApprovals: 1, State: state, ItemIDs: items, Candidates: candidates})
+	r.Approvals = append(
+		r.Approvals,
+		schema.Approval{
+			ID:                int64(100 + len(r.Approvals)),
+			Stage:             1,
+			Stages:            1,
+			RequiredApprovals: 1,
+			State:             state,
+			ItemIDs:           items,
+			Candidates:        candidates,
+		},
+	)
 	return r
 }
 
@@ -163,8 +197,16 @@ func TestMessage(t *testing.T) {
 		r := sent()
 		draw := func() map[string]string {
 			return map[string]string{
-				"card": Digest(Card(r, alice)), "approval": Digest(ApprovalMessage(r, ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
-				"outcome": Digest(Outcome(r, alice)), "ending soon": Digest(EndingSoon(r, []int64{1, 2, 3, 4}, 77)), "ended": Digest(Ended(r)), "report": Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
+				"card": Digest(
+					Card(r, alice),
+				),
+				"approval": Digest(ApprovalMessage(r, ApprovalMessageFor{MessageID: 7, PersonID: bob, TimeZone: "UTC"})),
+				"outcome": Digest(
+					Outcome(r, alice),
+				),
+				"ending soon": Digest(EndingSoon(r, []int64{1, 2, 3, 4}, 77)),
+				"ended":       Digest(Ended(r)),
+				"report":      Digest(Report(r, ReportFailed, []int64{1, 2}, "UTC")),
 			}
 		}
 		first := draw()
@@ -211,7 +253,14 @@ func TestMessage(t *testing.T) {
 			},
 			"revoked": func(n int, i schema.Item) schema.Item {
 				i.State = schema.Revoked
-				i = claimed(i, schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-11-25T08:00:00Z"), RemovedAt: at("2026-11-25T08:05:00Z")})
+				i = claimed(
+					i,
+					schema.Claim{
+						GrantedAt: at("2026-11-23T10:30:00Z"),
+						EndedAt:   at("2026-11-25T08:00:00Z"),
+						RemovedAt: at("2026-11-25T08:05:00Z"),
+					},
+				)
 				return revokedItem(i, schema.KindRevoked, i.Name, fmt.Sprint(n)+hostileText()[:500])
 			},
 			"some of each": func(n int, i schema.Item) schema.Item {
@@ -278,7 +327,18 @@ func TestMessage(t *testing.T) {
 // hostile returns a request with as many items as one may have, and nothing in it that is not made to break a message.
 func hostile(applications int, change func(n int, i schema.Item) schema.Item) *schema.Request {
 	long := func(s string) string { return begin(strings.Repeat(s, 200), 200) }
-	names := []string{long("<!channel> "), long("&<>"), long("👩‍👩‍👧"), long("שלום "), long("*_~`"), long("a\u202eb\u2066"), long("e\u0301\u0302\u0303"), "\u200b", long(":x:"), "one\ntwo ```"}
+	names := []string{
+		long("<!channel> "),
+		long("&<>"),
+		long("👩‍👩‍👧"),
+		long("שלום "),
+		long("*_~`"),
+		long("a\u202eb\u2066"),
+		long("e\u0301\u0302\u0303"),
+		"\u200b",
+		long(":x:"),
+		"one\ntwo ```",
+	}
 	r := newRequest()
 	r.Note = hostileText()
 	r.ReasonLabel = "<!here> *why*"
@@ -288,7 +348,14 @@ func hostile(applications int, change func(n int, i schema.Item) schema.Item) *s
 		i.ApplicationID, i.ApplicationName = int64(n%applications), names[(n+1)%len(names)]
 		i.Risk, i.Kind, i.Description = []string{"low", "medium", "high"}[n%3], names[(n+2)%len(names)], names[(n+3)%len(names)]
 		r.Items = append(r.Items, change(n, i))
-		withApproval(r, "open", "application owner", []int64{i.ID}, candidate(bob, names[n%len(names)], true), candidate(carol, names[3], n%2 == 0))
+		withApproval(
+			r,
+			"open",
+			"application owner",
+			[]int64{i.ID},
+			candidate(bob, names[n%len(names)], true),
+			candidate(carol, names[3], n%2 == 0),
+		)
 	}
 	return r
 }

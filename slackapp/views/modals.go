@@ -26,7 +26,9 @@ func Notice(title, text string) slack.ModalViewRequest {
 
 // Deny asks an approver for the reason. The value is that of the button.
 func Deny(value string) slack.ModalViewRequest {
-	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).WithMultiline(true).WithMaxLength(MaxNote)
+	reason := slack.NewPlainTextInputBlockElement(plain("The requester will see it"), ActionReason).
+		WithMultiline(true).
+		WithMaxLength(MaxNote)
 	return slack.ModalViewRequest{
 		Type:            slack.VTModal,
 		CallbackID:      CallbackDeny,

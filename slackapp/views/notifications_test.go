@@ -14,7 +14,12 @@ func TestEndNotification(t *testing.T) {
 	t.Run("items that end are named with a button to extend", func(t *testing.T) {
 		permanent := given(item(3, schema.Active, "admin"))
 		permanent.Claim.EndsAt = sql.NullTime{}
-		r := newRequest(given(item(1, schema.Active, "reader")), given(jira(item(2, schema.Active, "user"))), permanent, deniedBy(item(4, schema.Denied, "writer"), bob, "Bob Owner", "no"))
+		r := newRequest(
+			given(item(1, schema.Active, "reader")),
+			given(jira(item(2, schema.Active, "user"))),
+			permanent,
+			deniedBy(item(4, schema.Denied, "writer"), bob, "Bob Owner", "no"),
+		)
 		m := EndingSoon(r, []int64{1, 2, 3, 4}, 77)
 		requireFits(t, m)
 		assert.Equal(t, "Your access from request #1042 ends soon (2 access grants in GitHub and Jira)", m.Text)
@@ -41,12 +46,24 @@ func TestEndNotification(t *testing.T) {
 		gone := over
 		gone.RemovedAt = over.EndedAt
 
-		m := Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no")))
+		m := Ended(
+			newRequest(claimed(item(1, schema.Ended, "reader"), gone), deniedBy(item(2, schema.Denied, "writer"), bob, "Bob Owner", "no")),
+		)
 		requireFits(t, m)
-		assert.Equal(t, "*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader\n[Request again]", text(m))
+		assert.Equal(
+			t,
+			"*Your request #1042 has ended*\n🏁 Ended on Wed 2 Dec 2026, 00:00 CET\n*GitHub*: reader\n[Request again]",
+			text(m),
+		)
 		assert.Equal(t, "Your request #1042 has ended (1 access grant in GitHub)", m.Text)
 
-		m = Ended(newRequest(claimed(item(1, schema.Ended, "reader"), gone), claimed(item(2, schema.Ended, "writer"), over), given(item(3, schema.Active, "admin"))))
+		m = Ended(
+			newRequest(
+				claimed(item(1, schema.Ended, "reader"), gone),
+				claimed(item(2, schema.Ended, "writer"), over),
+				given(item(3, schema.Active, "admin")),
+			),
+		)
 		assert.Equal(t, strings.TrimSpace(`
 *Your request #1042: 1 active, 2 ended*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
@@ -97,12 +114,25 @@ We'll keep trying until it succeeds. Check that the application is available.`},
 	})
 
 	t.Run("access that was never seen is not said to be revoked", func(t *testing.T) {
-		r := newRequest(claimed(item(1, schema.Provisioning, "reader"), schema.Claim{EndsAt: at("2026-11-22T09:00:00Z"), DueAt: at("2026-11-22T09:02:00Z")}))
-		assert.Equal(t, "We can't confirm yet that Alice Example doesn't have 1 access grant in GitHub (request #1042)", Report(r, ReportOverdue, []int64{1}, "UTC").Text)
+		r := newRequest(
+			claimed(
+				item(1, schema.Provisioning, "reader"),
+				schema.Claim{EndsAt: at("2026-11-22T09:00:00Z"), DueAt: at("2026-11-22T09:02:00Z")},
+			),
+		)
+		assert.Equal(
+			t,
+			"We can't confirm yet that Alice Example doesn't have 1 access grant in GitHub (request #1042)",
+			Report(r, ReportOverdue, []int64{1}, "UTC").Text,
+		)
 	})
 
 	t.Run("overdue revocation says when it is over", func(t *testing.T) {
-		over := schema.Claim{GrantedAt: at("2026-11-23T10:30:00Z"), EndedAt: at("2026-12-01T23:20:00Z"), RemovedAt: at("2026-12-01T23:20:00Z")}
+		over := schema.Claim{
+			GrantedAt: at("2026-11-23T10:30:00Z"),
+			EndedAt:   at("2026-12-01T23:20:00Z"),
+			RemovedAt: at("2026-12-01T23:20:00Z"),
+		}
 		m := Report(newRequest(claimed(item(1, schema.Ended, "reader"), over)), ReportOverdue, []int64{1}, "UTC")
 		assert.Contains(t, m.Text, "was overdue and is now confirmed")
 		assert.Contains(t, text(m), "🏁 Ended on Tue 1 Dec 2026, 23:20 UTC")

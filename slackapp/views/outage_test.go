@@ -14,13 +14,22 @@ func TestProblem(t *testing.T) {
 		o := schema.Outage{ApplicationName: "GitHub", OpenedAt: instant("2026-11-23T10:30:00Z"), Total: 3, Waiting: []schema.OutageLine{
 			{RequestID: 1042, RequesterName: "Alice Example", Names: []string{"reader", "writer", "bots", "admin"},
 				Problem: schema.Problem{Code: schema.TargetUnavailable, Since: at("2026-11-23T09:30:00Z")}},
-			{RequestID: 1043, RequesterName: "<!channel>", Names: []string{"reader"}, Problem: schema.Problem{Code: schema.TargetDenied, Since: at("2026-11-23T09:40:00Z")}},
+			{
+				RequestID:     1043,
+				RequesterName: "<!channel>",
+				Names:         []string{"reader"},
+				Problem:       schema.Problem{Code: schema.TargetDenied, Since: at("2026-11-23T09:40:00Z")},
+			},
 		}}
 		t.Run("administrators have a button for each request", func(t *testing.T) {
 			m := Outage(o, true, "UTC")
 			requireFits(t, m)
 			assert.Contains(t, text(m), "*Approved requests are waiting for GitHub*")
-			assert.Contains(t, text(m), "#1042 for *Alice Example*: reader, writer, bots and 1 more\nWaiting for GitHub, which isn't responding (since Mon 23 Nov 2026, 09:30 UTC)")
+			assert.Contains(
+				t,
+				text(m),
+				"#1042 for *Alice Example*: reader, writer, bots and 1 more\nWaiting for GitHub, which isn't responding (since Mon 23 Nov 2026, 09:30 UTC)",
+			)
 			assert.Contains(t, text(m), "and 1 more")
 			assert.NotContains(t, text(m), "<!channel>")
 			var values []string

@@ -22,7 +22,11 @@ func TestOutcome(t *testing.T) {
 		)
 		m := Outcome(r, alice)
 		requireFits(t, m)
-		assert.Equal(t, "Your request #1042: 2 active, 1 being set up, 1 denied, 1 couldn't be set up, 1 no response in time, 1 withdrawn (7 access grants in GitHub and Jira)", m.Text)
+		assert.Equal(
+			t,
+			"Your request #1042: 2 active, 1 being set up, 1 denied, 1 couldn't be set up, 1 no response in time, 1 withdrawn (7 access grants in GitHub and Jira)",
+			m.Text,
+		)
 		assert.Equal(t, strings.TrimSpace(`
 *Your request #1042: 2 active, 1 being set up, 1 denied, 1 couldn't be set up, 1 no response in time, 1 withdrawn*
 ✅ Active until the end of Tue 1 Dec 2026 (Europe/Berlin)
@@ -45,7 +49,10 @@ after the <audit>”
 	})
 
 	t.Run("access is not called active before the target shows it", func(t *testing.T) {
-		r := newRequest(approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"), claimed(item(2, schema.Provisioning, "writer"), schema.Claim{}))
+		r := newRequest(
+			approvedBy(item(1, schema.Approved, "reader"), bob, "Bob Owner"),
+			claimed(item(2, schema.Provisioning, "writer"), schema.Claim{}),
+		)
 		for _, m := range []Message{Card(r, alice), Outcome(r, alice)} {
 			assert.Contains(t, text(m), "*Your request #1042 is approved and being set up*")
 			for _, word := range []string{"active", "Active", "granted", "given"} {
@@ -57,7 +64,10 @@ after the <audit>”
 	t.Run("reasons that do not fit are left out", func(t *testing.T) {
 		r := newRequest()
 		for n := range 5 {
-			r.Items = append(r.Items, deniedBy(item(int64(n+1), schema.Denied, "team"), bob, "Bob Owner", strings.Repeat("because ", 200)+string(rune('a'+n))))
+			r.Items = append(
+				r.Items,
+				deniedBy(item(int64(n+1), schema.Denied, "team"), bob, "Bob Owner", strings.Repeat("because ", 200)+string(rune('a'+n))),
+			)
 		}
 		m := Outcome(r, alice)
 		requireFits(t, m)

@@ -28,8 +28,21 @@ func AskQuestion(r *schema.Request, value string) slack.ModalViewRequest {
 	if r.SubmittedBy.Valid {
 		who = name(r.SubmitterName) + " and " + who
 	}
-	return writing("Ask a question", "Send", CallbackAskQuestion, value, "Question", schema.MaxQuestion,
-		section(fmt.Sprintf("We'll send your question about request #%d to %s. All approvers will see the question and the answer. The request stays open in the meantime.", r.ID, who)))
+	return writing(
+		"Ask a question",
+		"Send",
+		CallbackAskQuestion,
+		value,
+		"Question",
+		schema.MaxQuestion,
+		section(
+			fmt.Sprintf(
+				"We'll send your question about request #%d to %s. All approvers will see the question and the answer. The request stays open in the meantime.",
+				r.ID,
+				who,
+			),
+		),
+	)
 }
 
 // AnswerQuestion asks the requester for the answer to a question.
@@ -161,7 +174,10 @@ func openQuestions(r *schema.Request) []string {
 		case len(lines) == 2:
 			left++
 		default:
-			lines = append(lines, fmt.Sprintf("💬 %s asks: “%s” Answer in the separate message.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))))
+			lines = append(
+				lines,
+				fmt.Sprintf("💬 %s asks: “%s” Answer in the separate message.", name(e.AskedByName), Escape(Cut(Clean(e.Text), 100))),
+			)
 		}
 	}
 	if left > 0 {

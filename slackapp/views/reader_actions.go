@@ -39,16 +39,28 @@ func (o offer) buttons() (buttons []slack.BlockElement) {
 		buttons = append(buttons, button(ActionAskQuestion, o.decision, "Ask a question…", slack.StyleDefault))
 	}
 	if o.withdrawable > 0 {
-		sure := slack.NewConfirmationBlockObject(plain("Withdraw this request?"),
-			plain(fmt.Sprintf("%s of request #%d won't be set up. Access that is already set up stays.", sentence(grants(o.withdrawable)), o.request)),
-			plain("Withdraw"), plain("Keep request"))
+		sure := slack.NewConfirmationBlockObject(
+			plain("Withdraw this request?"),
+			plain(
+				fmt.Sprintf(
+					"%s of request #%d won't be set up. Access that is already set up stays.",
+					sentence(grants(o.withdrawable)),
+					o.request,
+				),
+			),
+			plain("Withdraw"),
+			plain("Keep request"),
+		)
 		buttons = append(buttons, button(ActionWithdraw, number, "Withdraw", slack.StyleDefault).WithConfirm(sure))
 	}
 	if o.over {
 		buttons = append(buttons, button(ActionAgain, number, "Request again", slack.StyleDefault))
 	}
 	if o.more {
-		buttons = append(buttons, button(ActionShowAll, ListValue(ListItems(o.request), 1), fmt.Sprintf("Show all %d", o.items), slack.StyleDefault))
+		buttons = append(
+			buttons,
+			button(ActionShowAll, ListValue(ListItems(o.request), 1), fmt.Sprintf("Show all %d", o.items), slack.StyleDefault),
+		)
 	}
 	return buttons
 }

@@ -45,7 +45,11 @@ func TestStateWords(t *testing.T) {
 		r := newRequest(i)
 		assert.Equal(t, "Removed by you", tell(r, r.Items, "UTC", alice)[0].label)
 		assert.Equal(t, "Removed by Alice Example", tell(r, r.Items, "UTC", dave)[0].label)
-		assert.Equal(t, "1 active, 1 removed by Alice", stateCounts(map[string]int{schema.Active: 1, schema.KindRemovedByHolder: 1}, "Alice", false))
+		assert.Equal(
+			t,
+			"1 active, 1 removed by Alice",
+			stateCounts(map[string]int{schema.Active: 1, schema.KindRemovedByHolder: 1}, "Alice", false),
+		)
 	})
 
 	t.Run("glossary has every state word", func(t *testing.T) {

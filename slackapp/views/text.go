@@ -18,7 +18,8 @@ func Clean(s string) string {
 
 // CleanLines is Clean for text of several lines.
 func CleanLines(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(s)
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").
+		Replace(s)
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == zeroWidthJoiner || r == zeroWidthNonJoiner:
@@ -76,7 +77,17 @@ var lookalikes = map[rune]rune{'*': '∗', '_': 'ˍ', '~': '∼', '`': 'ˋ'}
 func alphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 func rightToLeft(r rune) bool {
-	return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko, unicode.Samaritan, unicode.Mandaic, unicode.Adlam)
+	return unicode.In(
+		r,
+		unicode.Hebrew,
+		unicode.Arabic,
+		unicode.Syriac,
+		unicode.Thaana,
+		unicode.Nko,
+		unicode.Samaritan,
+		unicode.Mandaic,
+		unicode.Adlam,
+	)
 }
 
 // Cut returns s if it has at most n characters, else its beginning and "…", together at most n. Characters are UTF-16 code units,

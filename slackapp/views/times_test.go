@@ -41,7 +41,11 @@ func TestTimes(t *testing.T) {
 		hour := &schema.Request{TimeZone: "Europe/Berlin", EndsAt: at("2026-12-01T16:00:00Z")}
 		assert.Equal(t, "until the end of Tue 1 Dec 2026 (Europe/Berlin)", Until(day, "Europe/Berlin"))
 		assert.Equal(t, "until the end of Tue 1 Dec 2026 (Europe/Berlin)", Until(day, "Europe/Paris"), "the same clock")
-		assert.Equal(t, "until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST", Until(day, "America/New_York"))
+		assert.Equal(
+			t,
+			"until the end of Tue 1 Dec 2026 (Europe/Berlin), for you Tue 1 Dec 2026, 18:00 EST",
+			Until(day, "America/New_York"),
+		)
 		assert.Equal(t, "until Tue 1 Dec 2026, 17:00 CET", Until(hour, "Europe/Berlin"))
 		assert.Equal(t, "until Tue 1 Dec 2026, 11:00 EST", Until(hour, "America/New_York"))
 		assert.Equal(t, "permanent", Until(&schema.Request{TimeZone: "Europe/Berlin"}, "Europe/Berlin"))

@@ -34,7 +34,9 @@ type local struct {
 func newLocal(t *testing.T, options webapi.Options) local {
 	t.Helper()
 	sim, err := slacksim.New(slacksim.Config{
-		BotToken: botToken, AppToken: "xapp-test-secret-token", Users: []slacksim.User{{ID: alice, Name: "Alice Martin", Email: "alice@example.com"}},
+		BotToken: botToken,
+		AppToken: "xapp-test-secret-token",
+		Users:    []slacksim.User{{ID: alice, Name: "Alice Martin", Email: "alice@example.com"}},
 	})
 	require.NoError(t, err)
 	t.Cleanup(sim.Close)
@@ -81,7 +83,13 @@ var methods = []struct {
 	answer string // an error code; empty: ok
 	call   func(ctx context.Context, l local, ts string) error
 }{
-	{"auth.test", true, true, "", func(ctx context.Context, l local, _ string) error { _, err := l.AuthTestContext(ctx); return err }},
+	{
+		"auth.test",
+		true,
+		true,
+		"",
+		func(ctx context.Context, l local, _ string) error { _, err := l.AuthTestContext(ctx); return err },
+	},
 	{"bots.info", true, true, "", func(ctx context.Context, l local, _ string) error {
 		_, err := l.GetBotInfoContext(ctx, slack.GetBotInfoParameters{Bot: "B0LOCALBOT"})
 		return err
@@ -106,7 +114,10 @@ var methods = []struct {
 		return err
 	}},
 	{"views.publish", true, true, "", func(ctx context.Context, l local, _ string) error {
-		_, err := l.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: alice, View: slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: blocks}})
+		_, err := l.PublishViewContext(
+			ctx,
+			slack.PublishViewContextRequest{UserID: alice, View: slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: blocks}},
+		)
 		return err
 	}},
 	{"views.update", true, true, "not_found", func(ctx context.Context, l local, _ string) error {
@@ -132,8 +143,14 @@ var methods = []struct {
 }
 
 var (
-	blocks = slack.Blocks{BlockSet: []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, "hello", false, false), nil, nil)}}
-	modal  = slack.ModalViewRequest{Type: slack.VTModal, Title: slack.NewTextBlockObject(slack.PlainTextType, "Access", false, false), Blocks: blocks}
+	blocks = slack.Blocks{
+		BlockSet: []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, "hello", false, false), nil, nil)},
+	}
+	modal = slack.ModalViewRequest{
+		Type:   slack.VTModal,
+		Title:  slack.NewTextBlockObject(slack.PlainTextType, "Access", false, false),
+		Blocks: blocks,
+	}
 )
 
 // faults are the ways in which a call can fail. After all but the last, the caller can't know whether it was done.
@@ -173,7 +190,9 @@ func TestCalls(t *testing.T) {
 					l.called(t, method.name, posted(method.name)+2)
 					require.Contains(t, l.log.String(), "retrying")
 				})
-				if long := fault.Kind == "slow" || fault.Kind == "ratelimited"; long && method.name != "views.update" && method.name != "chat.postMessage" {
+				if long := fault.Kind == "slow" ||
+					fault.Kind == "ratelimited"; long && method.name != "views.update" &&
+					method.name != "chat.postMessage" {
 					continue // takes seconds each, and behaves like the others
 				}
 				t.Run(fmt.Sprintf("%s and %s always", method.name, name), func(t *testing.T) {

@@ -17,7 +17,11 @@ import (
 // load loads settings from an environment with what Common requires, and changes to it.
 func load(t *testing.T, settings any, changes program.Environment) error {
 	t.Helper()
-	environ := program.Environment{"DATABASE_URL": "postgres://localhost/accessbot", "SLACK_BOT_TOKEN": "xoxb-1", "TEMPORAL_CONFIG_FILE": os.DevNull}
+	environ := program.Environment{
+		"DATABASE_URL":         "postgres://localhost/accessbot",
+		"SLACK_BOT_TOKEN":      "xoxb-1",
+		"TEMPORAL_CONFIG_FILE": os.DevNull,
+	}
 	maps.Copy(environ, changes)
 	return program.Load(environ, settings)
 }
@@ -26,11 +30,11 @@ func load(t *testing.T, settings any, changes program.Environment) error {
 type sample struct {
 	program.Common
 
-	Token   program.Secret  `env:"TOKEN" prefix:"xapp-" want:"a token"`
-	Number  int             `env:"NUMBER" envDefault:"10" min:"2" max:"20" atMost:"LARGER"`
-	Larger  int             `env:"LARGER" envDefault:"15" min:"1"`
-	Pause   time.Duration   `env:"PAUSE" envDefault:"1m" max:"14d"`
-	Address program.Address `env:"ADDRESS" envDefault:"127.0.0.1:1"`
+	Token   program.Secret  `env:"TOKEN"   prefix:"xapp-" want:"a token"`
+	Number  int             `env:"NUMBER"                                envDefault:"10"          min:"2" max:"20"  atMost:"LARGER"`
+	Larger  int             `env:"LARGER"                                envDefault:"15"          min:"1"`
+	Pause   time.Duration   `env:"PAUSE"                                 envDefault:"1m"                  max:"14d"`
+	Address program.Address `env:"ADDRESS"                               envDefault:"127.0.0.1:1"`
 }
 
 func TestLoad(t *testing.T) {
@@ -48,9 +52,13 @@ func TestLoad(t *testing.T) {
 	t.Run("all problems are reported at once, with what to set", func(t *testing.T) {
 		var s sample
 		err := load(t, &s, program.Environment{"DATABASE_URL": "", "SLACK_BOT_TOKEN": "xapp-hunter2", "NUMBER": "1"})
-		require.EqualError(t, err, `DATABASE_URL: not set: set it to accessbot's PostgreSQL URL, which starts with postgres:// or postgresql://
+		require.EqualError(
+			t,
+			err,
+			`DATABASE_URL: not set: set it to accessbot's PostgreSQL URL, which starts with postgres:// or postgresql://
 SLACK_BOT_TOKEN: the value is something else: set it to the app's bot token, which starts with xoxb-
-NUMBER: "1" is too small: set it to a number from 2 to 20`)
+NUMBER: "1" is too small: set it to a number from 2 to 20`,
+		)
 	})
 
 	t.Run("each value is checked", func(t *testing.T) {
@@ -105,13 +113,20 @@ NUMBER: "1" is too small: set it to a number from 2 to 20`)
 		}
 		var s sample
 		require.NoError(t, load(t, &s, program.Environment{
-			"DATABASE_URL": "", "DATABASE_URL_FILE": file("postgres://file/accessbot\n"), "TOKEN_FILE": file("xapp-file\r\n"), "TEMPORAL_API_KEY_FILE": file("key\n"),
+			"DATABASE_URL":          "",
+			"DATABASE_URL_FILE":     file("postgres://file/accessbot\n"),
+			"TOKEN_FILE":            file("xapp-file\r\n"),
+			"TEMPORAL_API_KEY_FILE": file("key\n"),
 		}))
 		assert.Equal(t, "postgres://file/accessbot", s.DatabaseURL.Reveal())
 		assert.Equal(t, "xapp-file", s.Token.Reveal())
 		assert.NotNil(t, s.Temporal.Credentials)
 
 		err := load(t, &s, program.Environment{"DATABASE_URL": "", "DATABASE_URL_FILE": "/no/such/file"})
-		require.EqualError(t, err, "DATABASE_URL_FILE: open /no/such/file: no such file or directory: set it to a file that holds the secret and nothing else")
+		require.EqualError(
+			t,
+			err,
+			"DATABASE_URL_FILE: open /no/such/file: no such file or directory: set it to a file that holds the secret and nothing else",
+		)
 	})
 }

@@ -145,7 +145,10 @@ func TestBrowser(t *testing.T) {
 		lucia.Visit(s.email("lucia"), "messages")
 		lucia.Message("Alice Martin requests")
 
-		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy is not updated
+		require.NoError(
+			t,
+			s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503}),
+		) // Lucía's copy is not updated
 		bob.PressIn("Alice Martin requests", "Deny…")
 		bob.Dialog("Deny")
 		bob.Press("Deny")
@@ -157,7 +160,9 @@ func TestBrowser(t *testing.T) {
 		lucia.Message("Only visible to you")
 		lucia.See("Bob Fischer denied this")
 		require.NoError(t, s.slack.Mend())
-		lucia.Wait(`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Bob Fischer denied this for') && !m.querySelector('button'))`)
+		lucia.Wait(
+			`[...document.querySelectorAll('article')].some((m) => m.innerText.includes('Bob Fischer denied this for') && !m.querySelector('button'))`,
+		)
 		alice.Press("Messages")
 		alice.Message("was denied")
 		alice.See("Ask your <@team> lead first")
@@ -275,7 +280,10 @@ func TestBrowser(t *testing.T) {
 		page.Press("Submit")
 		page.NoDialog()
 		var asked []string
-		require.NoError(t, s.db.Select(&asked, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id order by 1`))
+		require.NoError(
+			t,
+			s.db.Select(&asked, `select e.name from request_items i join entitlements e on e.id = i.entitlement_id order by 1`),
+		)
 		require.Equal(t, []string{"Grant 00-00", "Grant 00-13", "Grant 03-05"}, asked)
 	})
 

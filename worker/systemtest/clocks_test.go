@@ -59,9 +59,19 @@ func TestTerminatedRun(t *testing.T) {
 		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
 		server.kill()
 		var left float64 // until the sweep reconciles the claim: two minutes after the end
-		require.NoError(t, s.db.Get(&left, `select extract(epoch from ends_at + interval '2 minutes' - app_now()) from access_requests where id = $1`, request))
+		require.NoError(
+			t,
+			s.db.Get(
+				&left,
+				`select extract(epoch from ends_at + interval '2 minutes' - app_now()) from access_requests where id = $1`,
+				request,
+			),
+		)
 		s.shiftClock(time.Duration((left - 5) * float64(time.Second)))
-		s.eventually("access is revoked without its run and without Temporal", func() bool { return !s.holds("alice", "dashboards", "editor") })
+		s.eventually(
+			"access is revoked without its run and without Temporal",
+			func() bool { return !s.holds("alice", "dashboards", "editor") },
+		)
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 		var audited struct {
 			Late float64 `db:"late"`
@@ -92,7 +102,10 @@ func TestTerminatedRun(t *testing.T) {
 			ui.Wait(button)
 			slackpage.Eval[bool](ui, button+`.click() ?? true`)
 		}
-		slackpage.Eval[bool](ui, `document.querySelector('[aria-controls*="actions-menu"], [id*="actions-menu"] button, [aria-label*="Actions"]')?.click() ?? true`)
+		slackpage.Eval[bool](
+			ui,
+			`document.querySelector('[aria-controls*="actions-menu"], [id*="actions-menu"] button, [aria-label*="Actions"]')?.click() ?? true`,
+		)
 		press(`[role=menuitem]`)
 		press(`dialog[open] button, [role=dialog] button`)
 		s.eventually("the run is terminated", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Terminated" })

@@ -45,7 +45,14 @@ func TestDurability(t *testing.T) {
 		s.eventually("the database agrees", func() bool { return s.itemState(request) == "ended" })
 		s.oneClaim(request)
 		var late float64
-		require.NoError(t, s.db.Get(&late, `select (details->>'late_by_seconds')::float8 from audit_events where request_id = $1 and action = 'access.revoked'`, request))
+		require.NoError(
+			t,
+			s.db.Get(
+				&late,
+				`select (details->>'late_by_seconds')::float8 from audit_events where request_id = $1 and action = 'access.revoked'`,
+				request,
+			),
+		)
 		require.Greater(t, late, 3000.0, "the audit says how late it was")
 	})
 
@@ -161,7 +168,8 @@ func TestDurability(t *testing.T) {
 		s.shiftClock(2 * time.Hour)
 		s.eventually("there is an alert", func() bool {
 			var alerts int
-			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'revocation.overdue'`) == nil && alerts == 1
+			return s.db.Get(&alerts, `select count(*) from audit_events where alert and action = 'revocation.overdue'`) == nil &&
+				alerts == 1
 		})
 		require.Equal(t, "active", s.itemState(request), "the item is not ended before access is removed")
 		proxy.cut(false)
@@ -179,7 +187,10 @@ func TestDurability(t *testing.T) {
 		s.as(approver).WaitForMessage("Alice Martin")
 		forged := workflows.SignalDetails{Person: s.email(approver), Decision: "approved", Items: 1} // as a real one
 		for _, payload := range []any{"approved", nil, 42, []any{map[string]int{"person": 1}}, forged} {
-			require.NoError(t, s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, payload))
+			require.NoError(
+				t,
+				s.temporal.SignalWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", workflows.SignalDecisionRecorded, payload),
+			)
 		}
 		require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), workflows.RequestWorkflowID(request), "", "by hand"))
 		s.signal(request, workflows.SignalDecisionRecorded)

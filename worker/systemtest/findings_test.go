@@ -32,11 +32,21 @@ func TestUnexpectedAccess(t *testing.T) {
 		s.as("lucia").WaitForMessage("Unexpected or missing access in Dashboards")
 		require.True(t, s.holds("alice", "dashboards", "editor"), "it is only reported")
 
-		grants := s.runOnce("worker", []string{"grants", "POSTGRESQL"}, "DATABASE_URL="+s.db.RoleURL("accessbot_auditor"), "TARGET_POSTGRESQL_URL="+s.targetURL)
+		grants := s.runOnce(
+			"worker",
+			[]string{"grants", "POSTGRESQL"},
+			"DATABASE_URL="+s.db.RoleURL("accessbot_auditor"),
+			"TARGET_POSTGRESQL_URL="+s.targetURL,
+		)
 		require.Contains(t, grants, fmt.Sprintf("%s,%s-dashboards,editor\n", s.email("alice"), s.id))
 		require.NotContains(t, grants, fmt.Sprintf("%s,%s-dashboards,viewer\n", s.email("ingrid"), s.id))
 
-		checked := s.runOnce("worker", []string{"check"}, "DATABASE_URL="+s.db.RoleURL("accessbot_auditor"), "TARGET_POSTGRESQL_URL="+s.targetURL)
+		checked := s.runOnce(
+			"worker",
+			[]string{"check"},
+			"DATABASE_URL="+s.db.RoleURL("accessbot_auditor"),
+			"TARGET_POSTGRESQL_URL="+s.targetURL,
+		)
 		require.Contains(t, checked, "ok     POSTGRESQL (postgresql): PostgreSQL 1")
 		require.Contains(t, checked, "ok     MANUAL (manual)")
 	})

@@ -54,7 +54,12 @@ func TestFlow(t *testing.T) {
 		alice.Tick("Dashboard editor", "Marketing marts")
 		alice.Choose("Duration", "Temporary")
 		alice.WaitForModal("End date")
-		require.ElementsMatch(t, []string{"Dashboard editor", "Marketing marts"}, alice.Ticked(), "the selection is kept when the view is updated")
+		require.ElementsMatch(
+			t,
+			[]string{"Dashboard editor", "Marketing marts"},
+			alice.Ticked(),
+			"the selection is kept when the view is updated",
+		)
 		alice.PickDate("End date", inDays(3))
 		alice.Choose("Reason", "Project work")
 		alice.Fill("Note", "for <!channel> & the *quarter*")
@@ -164,7 +169,10 @@ func TestFlow(t *testing.T) {
 		approvalMessage := bob.WaitForMessage("Alice Martin requests")
 		other := lucia.WaitForMessage("Alice Martin requests")
 
-		require.NoError(t, s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503})) // Lucía's copy is not updated
+		require.NoError(
+			t,
+			s.slack.Break(slacksim.Fault{Method: "chat.update", Kind: "status", Status: 503}),
+		) // Lucía's copy is not updated
 		bob.PressIn(approvalMessage, "Deny…")
 		bob.WaitForModal("Reason")
 		require.NotEmpty(t, bob.Submit(), "a denial needs a reason")
@@ -234,7 +242,12 @@ func TestFlow(t *testing.T) {
 		require.False(t, s.holds("alice", "dashboards", "editor"))
 		require.True(t, s.holds("ingrid", "dashboards", "editor"))
 		require.True(t, s.holds("kenji", "dashboards", "editor"))
-		require.Contains(t, s.as("bob").WaitForMessage("had 1 access grant in Dashboards before request").Text(), "Ingrid", "the owner is notified of unexpected access")
+		require.Contains(
+			t,
+			s.as("bob").WaitForMessage("had 1 access grant in Dashboards before request").Text(),
+			"Ingrid",
+			"the owner is notified of unexpected access",
+		)
 	})
 
 	t.Run("same key in two applications is two objects", func(t *testing.T) {

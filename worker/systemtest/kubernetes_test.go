@@ -127,7 +127,11 @@ func (s *system) importAgain(directory string) {
 		return sum
 	}
 	before := fingerprint()
-	require.Contains(s.t, s.runOnce("worker", []string{"import", s.ownDirectory(directory)}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory")), "nothing has changed")
+	require.Contains(
+		s.t,
+		s.runOnce("worker", []string{"import", s.ownDirectory(directory)}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory")),
+		"nothing has changed",
+	)
 	require.Equal(s.t, before, fingerprint())
 }
 

@@ -26,7 +26,8 @@ func TestOperator(t *testing.T) {
 		s := start(t)
 		s.startWorker()
 		s.eventually("the worker has registered the search attributes", func() bool {
-			known, err := s.temporal.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: s.id})
+			known, err := s.temporal.OperatorService().
+				ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: s.id})
 			return err == nil && known.CustomAttributes["AccessUntil"] != 0
 		})
 		request := s.ask("alice", "dashboards", "editor", 48*time.Hour)
@@ -44,7 +45,10 @@ func TestOperator(t *testing.T) {
 			var found []string
 			s.eventually(query, func() bool {
 				found = nil
-				list, err := s.temporal.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Namespace: s.id, Query: query})
+				list, err := s.temporal.ListWorkflow(
+					t.Context(),
+					&workflowservice.ListWorkflowExecutionsRequest{Namespace: s.id, Query: query},
+				)
 				require.NoError(t, err)
 				for _, e := range list.Executions {
 					found = append(found, e.Execution.WorkflowId)
@@ -70,7 +74,8 @@ func TestOperator(t *testing.T) {
 		s.approve(approver, request)
 		s.eventually("the item is active", func() bool { return s.itemState(request) == "active" })
 		s.eventually("the timer until the end has a summary", func() bool {
-			return strings.Contains(s.summaries(id), "Sleep until access ends") || strings.Contains(s.summaries(id), "Notify before access ends")
+			return strings.Contains(s.summaries(id), "Sleep until access ends") ||
+				strings.Contains(s.summaries(id), "Notify before access ends")
 		})
 		require.Contains(t, s.summaries(id), "Grant Dashboards / Dashboard editor to Alice Martin")
 		require.Contains(t, s.summaries(id), "Ask approvers: Bob Fischer")

@@ -29,7 +29,11 @@ func TestTargetOutage(t *testing.T) {
 		owner, administrator := s.as(approver), s.as("dana")
 		notification := administrator.WaitForMessage("Approved requests are waiting for Dashboards")
 		require.Contains(t, notification.Text(), "Dashboards, which isn't responding")
-		require.Empty(t, owner.WaitForMessage("Approved requests are waiting for Dashboards").Buttons(), "only administrators have the button")
+		require.Empty(
+			t,
+			owner.WaitForMessage("Approved requests are waiting for Dashboards").Buttons(),
+			"only administrators have the button",
+		)
 		require.Equal(t, "approved", s.itemState(request), "the item stays approved")
 
 		// The button does not wait for the next planned attempt.
@@ -91,7 +95,11 @@ func TestTargetOutage(t *testing.T) {
 		s.shiftClock(2 * time.Hour)
 		s.signal(request, workflows.SignalDue)
 		s.as("alice").WaitForMessage("couldn't be set up")
-		require.Contains(t, s.as("alice").Latest("couldn't be set up").Text(), "its end date passed while it was waiting for Dashboards")
+		require.Contains(
+			t,
+			s.as("alice").Latest("couldn't be set up").Text(),
+			"its end date passed while it was waiting for Dashboards",
+		)
 		require.Equal(t, "failed", s.itemState(request))
 		s.eventually("the run is over", func() bool { return s.runStatus(workflows.RequestWorkflowID(request)) == "Completed" })
 		proxy.cut(false)

@@ -63,7 +63,9 @@ func TestPictures(t *testing.T) {
 	page.Set("End date", inDays(30))
 	page.Pick("Reason", "", "Project work")
 	page.Fill("Note", "For the spring campaign")
-	page.Wait(`(() => { const d = document.querySelector('[role=dialog] .body, [role=dialog] [data-block]')?.closest('[role=dialog]'); for (const e of d.querySelectorAll('*')) e.scrollTop = 0; return true })()`)
+	page.Wait(
+		`(() => { const d = document.querySelector('[role=dialog] .body, [role=dialog] [data-block]')?.closest('[role=dialog]'); for (const e of d.querySelectorAll('*')) e.scrollTop = 0; return true })()`,
+	)
 	take(page, "form-person")
 	page.Press("Submit")
 	page.NoDialog()

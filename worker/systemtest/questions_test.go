@@ -23,7 +23,11 @@ func TestQuestion(t *testing.T) {
 		card := alice.WaitForMessage("has been successfully created and sent for approval")
 		request := number(t, card.Text())
 		bob, lucia := s.as("bob"), s.as("lucia")
-		his, hers := bob.WaitForMessage("Alice Martin requests 1 access grant"), lucia.WaitForMessage("Alice Martin requests 1 access grant")
+		his, hers := bob.WaitForMessage(
+			"Alice Martin requests 1 access grant",
+		), lucia.WaitForMessage(
+			"Alice Martin requests 1 access grant",
+		)
 		clock := s.approvalsClock(request)
 
 		bob.PressIn(his, "Ask a question…")
@@ -38,7 +42,12 @@ func TestQuestion(t *testing.T) {
 		bob.WaitForEdit(his, "You asked")
 
 		s.toTheMorning("lucia", 24*time.Hour)
-		require.Contains(t, lucia.WaitForMessage("1 request is waiting for your approval").Text(), "Alice Martin", "approvers are still reminded")
+		require.Contains(
+			t,
+			lucia.WaitForMessage("1 request is waiting for your approval").Text(),
+			"Alice Martin",
+			"approvers are still reminded",
+		)
 		require.Equal(t, clock, s.approvalsClock(request), "a question does not delay escalation and expiry")
 
 		alice.PressIn(asked, "Answer…")
@@ -51,7 +60,12 @@ func TestQuestion(t *testing.T) {
 			require.Contains(t, text, "Which dashboard")
 			require.Contains(t, text, "The one of the *spring* campaign")
 		}
-		require.Equal(t, []string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"}, lucia.Again(hers).Buttons(), "the request can be decided")
+		require.Equal(
+			t,
+			[]string{"Approve", "Deny…", "Approve with changes…", "Ask a question…"},
+			lucia.Again(hers).Buttons(),
+			"the request can be decided",
+		)
 		require.Equal(t, clock, s.approvalsClock(request))
 
 		lucia.PressIn(hers, "Approve")

@@ -13,7 +13,9 @@ func TestScreens(t *testing.T) {
 	t.Run("question, reminder, an administrator's denial and the new request are shown", func(t *testing.T) {
 		t.Parallel()
 		s := start(t)
-		s.policy("rules: [{name: The owners, ask: [{approvers: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]")
+		s.policy(
+			"rules: [{name: The owners, ask: [{approvers: [application owners]}], remind_after: 12h, escalate_after: 10d, expire_after: 30d}]",
+		)
 		s.startWorker()
 		s.startSlackApp()
 		alice := s.request("alice")
@@ -56,7 +58,9 @@ func TestScreens(t *testing.T) {
 		s.keepPicture(alice, "question-answered")
 		bob.Message("Alice Martin answered your question")
 		bob.See("Alice Martin answered,")
-		bob.Wait(`[...document.querySelectorAll('article')].find((m) => m.innerText.includes('Alice Martin answered,')).scrollIntoView() ?? true`)
+		bob.Wait(
+			`[...document.querySelectorAll('article')].find((m) => m.innerText.includes('Alice Martin answered,')).scrollIntoView() ?? true`,
+		)
 		s.keepPicture(bob, "answer-in-the-copy")
 
 		s.toTheMorning("bob", 24*time.Hour)
@@ -74,7 +78,9 @@ func TestScreens(t *testing.T) {
 		s.keepPicture(noor, "no-response-messages")
 		noor.Press("Home")
 		noor.SeeIn("#panel-home", fmt.Sprintf("#%d", request))
-		noor.Wait(`[...document.querySelectorAll('#panel-home button')].find((b) => b.innerText === 'Decide as administrator…').scrollIntoView() ?? true`)
+		noor.Wait(
+			`[...document.querySelectorAll('#panel-home button')].find((b) => b.innerText === 'Decide as administrator…').scrollIntoView() ?? true`,
+		)
 		s.keepPicture(noor, "no-response-home")
 		noor.SeeIn("#panel-home", "1 high risk")
 		noor.SeeIn("#panel-home", "No response for")

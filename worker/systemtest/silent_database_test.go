@@ -47,8 +47,11 @@ func TestSilentPostgreSQL(t *testing.T) {
 				assert.Less(t, a.took, ackLimit, "the ack of an event")
 			})
 			group.Go(func() {
-				a := s.post("/slack/options", url.Values{"payload": {`{"type": "block_suggestion", "team": {"id": "T0LOCALSIM"}, "api_app_id": "A0LOCALSIM",
-					"user": {"id": "U0UNKNOWN", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode())
+				a := s.post(
+					"/slack/options",
+					url.Values{"payload": {`{"type": "block_suggestion", "team": {"id": "T0LOCALSIM"}, "api_app_id": "A0LOCALSIM",
+					"user": {"id": "U0UNKNOWN", "team_id": "T0LOCALSIM"}, "action_id": "person", "block_id": "person", "value": "ali", "view": {"id": "V1"}}`}}.Encode(),
+				)
 				assert.Equal(t, http.StatusOK, a.status)
 				assert.Less(t, a.took, ackLimit, "the answer to an options request")
 			})

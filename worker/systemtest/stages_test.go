@@ -81,7 +81,10 @@ rules:
 		alice.WaitForEdit(card, "Marketing marts: active")
 		require.True(t, s.holds("alice", "warehouse", "marketing-marts"), "granted while other items wait")
 		require.False(t, s.holds("alice", "dashboards", "editor"))
-		card = alice.WaitForEdit(card, "Dashboard editor: waiting for approval, stage 2 of 2: 2 approvals required, approved so far by Bob Fischer")
+		card = alice.WaitForEdit(
+			card,
+			"Dashboard editor: waiting for approval, stage 2 of 2: 2 approvals required, approved so far by Bob Fischer",
+		)
 		require.Contains(t, bob.WaitForEdit(approvalMessage, "Approved so far by you").Text(), "waiting for")
 
 		denial := hannah.WaitForMessage("Alice Martin requests 1 access grant")
@@ -99,7 +102,10 @@ rules:
 		alice.OpenHome()
 		alice.WaitForHome("1 active, 1 waiting for approval, 1 denied")
 		story("2-halfway", "carla", "awaiting_approval", "1 active, 1 waiting for approval, 1 denied", request)
-		carla.PressIn(carla.WaitForMessage("Stage 2 of 2: 1 more approval required, approved so far by Bob Fischer, Lucía Gómez"), "Approve")
+		carla.PressIn(
+			carla.WaitForMessage("Stage 2 of 2: 1 more approval required, approved so far by Bob Fischer, Lucía Gómez"),
+			"Approve",
+		)
 		alice.WaitForEdit(card, "Dashboard editor: active")
 		require.True(t, s.holds("alice", "dashboards", "editor"))
 		sam := s.as("sam").Latest(fmt.Sprintf("#%d", request))

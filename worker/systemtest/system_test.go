@@ -131,7 +131,10 @@ func (s *system) shiftClock(by time.Duration) {
 func (s *system) itemState(request int64) string {
 	s.t.Helper()
 	var state string
-	require.NoError(s.t, s.db.Get(&state, `select string_agg(distinct state, ',') from request_items where request_id = $1`, request))
+	require.NoError(
+		s.t,
+		s.db.Get(&state, `select string_agg(distinct state, ',') from request_items where request_id = $1`, request),
+	)
 	return state
 }
 
@@ -232,7 +235,10 @@ func (s *system) importDirectory(directory string) {
 	s.t.Helper()
 	own := s.ownDirectory(directory)
 	s.runOnce("worker", []string{"import", own}, "DATABASE_URL="+s.db.RoleURL("accessbot_directory"))
-	s.runOnce("devtool", []string{"seed-target", "-database", s.db.RoleURL("accessbot_auditor"), "-target", s.targetURL, "POSTGRESQL"})
+	s.runOnce(
+		"devtool",
+		[]string{"seed-target", "-database", s.db.RoleURL("accessbot_auditor"), "-target", s.targetURL, "POSTGRESQL"},
+	)
 }
 
 // ownDirectory returns a copy of a directory under this system's names.
@@ -311,7 +317,11 @@ func (s *system) connectTemporal() {
 	require.NoError(s.t, err)
 	s.t.Cleanup(s.temporal.Close)
 	s.starter = &starter.Starter{
-		Client: s.temporal, TaskQueue: workflows.DefaultTaskQueue, DB: s.db.As(s.t, "accessbot_slackapp"), ShowPeople: true, Log: discard,
+		Client:     s.temporal,
+		TaskQueue:  workflows.DefaultTaskQueue,
+		DB:         s.db.As(s.t, "accessbot_slackapp"),
+		ShowPeople: true,
+		Log:        discard,
 	}
 }
 

@@ -74,7 +74,12 @@ func (s *Starter) EndClaim(ctx context.Context, claimID int64) error {
 	}
 	summary := fmt.Sprintf("Revoke %s / %s from %s", c.Application, c.Entitlement, s.person(c.HolderID, c.Holder))
 	options := s.options(workflows.EndWorkflowID(claimID), summary, "")
-	if _, err := s.Client.ExecuteWorkflow(ctx, options, workflows.EndAccess, workflows.EndAccessInput{ClaimID: claimID}); err != nil {
+	if _, err := s.Client.ExecuteWorkflow(
+		ctx,
+		options,
+		workflows.EndAccess,
+		workflows.EndAccessInput{ClaimID: claimID},
+	); err != nil {
 		return fmt.Errorf("start ending claim %d: %w", claimID, err)
 	}
 	return nil

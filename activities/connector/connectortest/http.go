@@ -117,7 +117,11 @@ func serverErrors(t *testing.T, h Harness) {
 // requireNoState requires an error that says nothing about the assignment.
 func requireNoState(t *testing.T, err error, about ...any) {
 	t.Helper()
-	require.Contains(t, []connector.Class{connector.ClassUnavailable, connector.ClassDenied}, connector.ClassOf(err), append(about, err)...)
+	require.Contains(
+		t,
+		[]connector.Class{connector.ClassUnavailable, connector.ClassDenied},
+		connector.ClassOf(err),
+		append(about, err)...)
 }
 
 func unrelatedPages(t *testing.T, h Harness) {
@@ -203,7 +207,15 @@ func denied(t *testing.T, h Harness) {
 			if _, credential, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
 				credentials.Store(credential)
 			}
-			responds(status, `{"detail":"no `+r.Header.Get("Authorization")+`","message":"no `+r.Header.Get("Authorization")+`"}`, "Content-Type", "application/json")(w, r)
+			responds(
+				status,
+				`{"detail":"no `+r.Header.Get("Authorization")+`","message":"no `+r.Header.Get("Authorization")+`"}`,
+				"Content-Type",
+				"application/json",
+			)(
+				w,
+				r,
+			)
 		})
 		for name, call := range calls(c, a) {
 			err := call(t.Context())
@@ -234,7 +246,13 @@ func changeNotMade(t *testing.T, h Harness) {
 			responds(http.StatusOK, "{}", "Content-Type", "application/json")(w, r)
 		})
 		err := connector.Ensure(t.Context(), c, a, held)
-		require.Contains(t, []connector.Class{connector.ClassNotConfirmed, connector.ClassUnavailable}, connector.ClassOf(err), "%v", err)
+		require.Contains(
+			t,
+			[]connector.Class{connector.ClassNotConfirmed, connector.ClassUnavailable},
+			connector.ClassOf(err),
+			"%v",
+			err,
+		)
 		require.Positive(t, falseSuccesses.Load())
 		require.Equal(t, !held, h.Holds(t, a))
 	}

@@ -40,8 +40,16 @@ func TestExample(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(folder, "admins"))
 		require.NoError(t, err)
 		require.Equal(t, "bob\n", string(text))
-		require.Equal(t, connector.ClassGone, connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "none"})))
-		require.Equal(t, connector.ClassRefused, connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "../admins"})))
+		require.Equal(
+			t,
+			connector.ClassGone,
+			connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "none"})),
+		)
+		require.Equal(
+			t,
+			connector.ClassRefused,
+			connector.ClassOf(c.Grant(t.Context(), connector.Assignment{Account: "ann", Object: "../admins"})),
+		)
 		_, err = (&example.Settings{Folder: "here"}).Open()
 		require.ErrorContains(t, err, "absolute path")
 	})

@@ -59,10 +59,18 @@ func (c *Connector) find(ctx context.Context, a connector.Assignment) (assignmen
 	case isTeam && slugForm.MatchString(team):
 		s.team = team
 	case a.Object != organizationObject:
-		return s, &connector.Refused{Part: connector.Object, Name: a.Object, Reason: "is neither team:SLUG, as in the team's URL, nor organization"}
+		return s, &connector.Refused{
+			Part:   connector.Object,
+			Name:   a.Object,
+			Reason: "is neither team:SLUG, as in the team's URL, nor organization",
+		}
 	}
 	if form := c.accountForm(); !form.MatchString(a.Account) {
-		return s, &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is not a GitHub " + c.accountWord() + ": list it in accounts.csv of the directory"}
+		return s, &connector.Refused{
+			Part:   connector.Account,
+			Name:   a.Account,
+			Reason: "is not a GitHub " + c.accountWord() + ": list it in accounts.csv of the directory",
+		}
 	}
 	if err := c.findObject(ctx, s); err != nil {
 		return s, err
@@ -110,7 +118,9 @@ func (c *Connector) requireOwner(ctx context.Context) error {
 	case err != nil:
 		return err
 	case membership.GetState() != active || membership.GetRole() != owner:
-		return &connector.Denied{Fix: "make the token's user an owner of organization " + c.organization + ": other users cannot see every team"}
+		return &connector.Denied{
+			Fix: "make the token's user an owner of organization " + c.organization + ": other users cannot see every team",
+		}
 	default:
 		return nil
 	}
@@ -148,7 +158,9 @@ func (c *Connector) state(ctx context.Context, s assignment) (connector.State, s
 	case membership.GetState() == pending:
 		return connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: s.acceptance()}, membership.GetRole(), nil
 	case membership.GetState() != active:
-		return connector.State{}, "", unexpected("a membership that is neither active nor pending: " + strconv.Quote(membership.GetState()))
+		return connector.State{}, "", unexpected(
+			"a membership that is neither active nor pending: " + strconv.Quote(membership.GetState()),
+		)
 	case s.team == "":
 		return connector.State{Held: true}, membership.GetRole(), nil
 	}
@@ -166,9 +178,17 @@ func (c *Connector) mayGrant(ctx context.Context, s assignment) error {
 	case s.user.GetType() == "":
 		return unexpected("an account without a type")
 	case s.user.GetType() != "User":
-		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is not a person's, but of type " + s.user.GetType()}
+		return &connector.Refused{
+			Part:   connector.Account,
+			Name:   s.Account,
+			Reason: "is not a person's, but of type " + s.user.GetType(),
+		}
 	case !c.byID && s.user.GetLogin() != s.Account:
-		return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is spelled " + s.user.GetLogin() + " on GitHub: use that spelling in accounts.csv"}
+		return &connector.Refused{
+			Part:   connector.Account,
+			Name:   s.Account,
+			Reason: "is spelled " + s.user.GetLogin() + " on GitHub: use that spelling in accounts.csv",
+		}
 	default:
 		return nil
 	}
@@ -200,5 +220,9 @@ func (c *Connector) mayInvite(ctx context.Context, s assignment) error {
 			return err
 		}
 	}
-	return &connector.Refused{Part: connector.Account, Name: s.Account, Reason: "is not a member of the organization, and the settings refuse invitations"}
+	return &connector.Refused{
+		Part:   connector.Account,
+		Name:   s.Account,
+		Reason: "is not a member of the organization, and the settings refuse invitations",
+	}
 }

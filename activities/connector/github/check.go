@@ -22,7 +22,9 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 		if scopes := response.Header.Values("X-OAuth-Scopes"); len(scopes) > 0 {
 			permissions = "scopes " + scopes[0]
 			if !hasScope(scopes[0], "admin:org") {
-				return &connector.Denied{Fix: fmt.Sprintf("grant the token of %s the scope admin:org: its scopes are %q", user.GetLogin(), scopes[0])}
+				return &connector.Denied{
+					Fix: fmt.Sprintf("grant the token of %s the scope admin:org: its scopes are %q", user.GetLogin(), scopes[0]),
+				}
 			}
 		}
 		if err := c.requireOwner(ctx); err != nil {
@@ -35,7 +37,12 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 		count := max(response.LastPage, len(teams))
 		report = fmt.Sprintf("organization %s as %s, an owner, with %s: %d teams", c.organization, user.GetLogin(), permissions, count)
 		if response.Rate.Limit > 0 { // an Enterprise Server may have no limit
-			report += fmt.Sprintf("; %d of %d requests left until %s", response.Rate.Remaining, response.Rate.Limit, response.Rate.Reset.UTC().Format("15:04 MST"))
+			report += fmt.Sprintf(
+				"; %d of %d requests left until %s",
+				response.Rate.Remaining,
+				response.Rate.Limit,
+				response.Rate.Reset.UTC().Format("15:04 MST"),
+			)
 		}
 		if len(teams) == 0 {
 			return nil

@@ -64,7 +64,12 @@ func (c *Connector) directMembers(ctx context.Context, team, search, after strin
 	if after != "" {
 		variables["after"] = after
 	}
-	request, err := c.client.NewRequest(ctx, http.MethodPost, c.graphQLPath(), map[string]any{"query": membersQuery, "variables": variables})
+	request, err := c.client.NewRequest(
+		ctx,
+		http.MethodPost,
+		c.graphQLPath(),
+		map[string]any{"query": membersQuery, "variables": variables},
+	)
 	if err != nil {
 		return nil, "", err
 	}
@@ -141,10 +146,16 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 		return err
 	}
 	return c.pages(ctx, func(ctx context.Context, options github.ListOptions) (*github.Response, func() error, error) {
-		members, response, err := c.client.Organizations.ListMembers(ctx, c.organization, &github.ListMembersOptions{Role: member, ListOptions: options})
+		members, response, err := c.client.Organizations.ListMembers(
+			ctx,
+			c.organization,
+			&github.ListMembersOptions{Role: member, ListOptions: options},
+		)
 		return response, func() error {
 			for _, user := range members {
-				if err := fn(connector.Assignment{Account: c.account(person{user.GetLogin(), user.GetID()}), Object: organizationObject}); err != nil {
+				if err := fn(
+					connector.Assignment{Account: c.account(person{user.GetLogin(), user.GetID()}), Object: organizationObject},
+				); err != nil {
 					return err
 				}
 			}
@@ -168,7 +179,10 @@ func (c *Connector) listTeams(ctx context.Context, fn func(slug string) error) e
 }
 
 // pages fetches one page after another, each in a call of its own, and processes each page outside of that call.
-func (c *Connector) pages(ctx context.Context, fetch func(context.Context, github.ListOptions) (*github.Response, func() error, error)) error {
+func (c *Connector) pages(
+	ctx context.Context,
+	fetch func(context.Context, github.ListOptions) (*github.Response, func() error, error),
+) error {
 	options := github.ListOptions{PerPage: c.pageSize, Page: 1}
 	for options.Page != 0 {
 		var process func() error

@@ -159,8 +159,11 @@ func writeError(err error, change string) error {
 	case http.StatusNotFound:
 		return &connector.Denied{Err: err, Fix: "let the token " + change + ": scope admin:org, or Members: read and write"}
 	case http.StatusForbidden:
-		return &connector.Denied{Err: err, Fix: "let the token " + change + " (scope admin:org, or Members: read and write); if an identity provider " +
-			"manages these members, change them there and mark the entitlement as not requestable"}
+		return &connector.Denied{
+			Err: err,
+			Fix: "let the token " + change + " (scope admin:org, or Members: read and write); if an identity provider " +
+				"manages these members, change them there and mark the entitlement as not requestable",
+		}
 	default:
 		return err
 	}
@@ -178,7 +181,10 @@ func graphQLFailed(header http.Header, e graphQLError) error {
 	case "RATE_LIMITED":
 		return &connector.RateLimited{RetryAfter: waitOf(header), Err: err}
 	case "FORBIDDEN", "INSUFFICIENT_SCOPES":
-		return &connector.Denied{Err: err, Fix: "let the token read the organization's teams: scope admin:org, or Members: read and write"}
+		return &connector.Denied{
+			Err: err,
+			Fix: "let the token read the organization's teams: scope admin:org, or Members: read and write",
+		}
 	default:
 		return &connector.Unavailable{Err: err}
 	}

@@ -117,7 +117,11 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 		case state.Confirms(false):
 			return nil
 		case s.team == "" && role == owner:
-			return &connector.Refused{Part: connector.Account, Name: a.Account, Reason: "is an owner of the organization: only another owner can remove it"}
+			return &connector.Refused{
+				Part:   connector.Account,
+				Name:   a.Account,
+				Reason: "is an owner of the organization: only another owner can remove it",
+			}
 		}
 		err = c.remove(ctx, s, state)
 		if !isNotFound(err) {
@@ -134,10 +138,21 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Assignment) error {
 
 func (c *Connector) add(ctx context.Context, s assignment) (*github.Membership, error) {
 	if s.team == "" {
-		membership, _, err := c.client.Organizations.EditOrgMembership(ctx, s.user.GetLogin(), c.organization, &github.Membership{Role: new(member)})
+		membership, _, err := c.client.Organizations.EditOrgMembership(
+			ctx,
+			s.user.GetLogin(),
+			c.organization,
+			&github.Membership{Role: new(member)},
+		)
 		return membership, err
 	}
-	membership, _, err := c.client.Teams.AddTeamMembershipBySlug(ctx, c.organization, s.team, s.user.GetLogin(), github.AddTeamMembershipRequest{Role: new(member)})
+	membership, _, err := c.client.Teams.AddTeamMembershipBySlug(
+		ctx,
+		c.organization,
+		s.team,
+		s.user.GetLogin(),
+		github.AddTeamMembershipRequest{Role: new(member)},
+	)
 	return membership, err
 }
 

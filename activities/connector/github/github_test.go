@@ -54,7 +54,11 @@ func TestInvitation(t *testing.T) {
 				requirePending(t, login+" to accept GitHub's invitation", connector.Ensure(t.Context(), c, a, true))
 				state, err := c.Read(t.Context(), a)
 				require.NoError(t, err)
-				require.Equal(t, connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: login + " to accept GitHub's invitation"}, state)
+				require.Equal(
+					t,
+					connector.State{Pending: true, On: connector.PendingOnHolder, WaitsFor: login + " to accept GitHub's invitation"},
+					state,
+				)
 			}
 			require.Len(t, h.changes(), 1, object)
 			h.do(func() { h.accept(login) })
@@ -301,7 +305,11 @@ func TestSettings(t *testing.T) {
 		c := h.connect(t)
 		report, err := c.Check(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, "organization Acme-Corp as accessbot-app, an owner, with scopes admin:org, read:user: 0 teams; 4987 of 5000 requests left until 14:13 UTC", report)
+		require.Equal(
+			t,
+			"organization Acme-Corp as accessbot-app, an owner, with scopes admin:org, read:user: 0 teams; 4987 of 5000 requests left until 14:13 UTC",
+			report,
+		)
 		h.Object(t)
 		report, err = c.Check(t.Context())
 		require.NoError(t, err)
@@ -336,10 +344,16 @@ func TestSettings(t *testing.T) {
 
 	t.Run("token is not sent to the target of a redirect", func(t *testing.T) {
 		h := newHarness(t)
-		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "a redirect was followed") }))
+		elsewhere := httptest.NewServer(
+			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Fail(t, "a redirect was followed") }),
+		)
 		t.Cleanup(elsewhere.Close)
 		h.do(func() { h.intercept = everything(http.StatusTemporaryRedirect, "Location", elsewhere.URL) })
-		requireClass(t, connector.ClassDenied, h.connect(t).Grant(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"}))
+		requireClass(
+			t,
+			connector.ClassDenied,
+			h.connect(t).Grant(t.Context(), connector.Assignment{Account: "ann", Object: "team:crew"}),
+		)
 	})
 
 	t.Run("setting that cannot work is refused", func(t *testing.T) {
@@ -401,7 +415,10 @@ func TestAccountName(t *testing.T) {
 		h := newHarness(t)
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		h.GrantByHand(t, a)
-		require.NoError(t, connector.Ensure(t.Context(), c, connector.Assignment{Account: strings.ToUpper(a.Account), Object: a.Object}, false))
+		require.NoError(
+			t,
+			connector.Ensure(t.Context(), c, connector.Assignment{Account: strings.ToUpper(a.Account), Object: a.Object}, false),
+		)
 		require.False(t, h.Holds(t, a))
 	})
 

@@ -369,7 +369,12 @@ func (g *localGitHub) invited(key, slug string) bool {
 func (g *localGitHub) invite(user, as *localUser, role string) *localInvitation {
 	g.lastID++
 	// "List pending organization invitations": the role is direct_member, admin, and others.
-	invitation := &localInvitation{ID: g.lastID, Login: user.Login, Inviter: as, Role: map[string]string{member: "direct_member", owner: "admin"}[role]}
+	invitation := &localInvitation{
+		ID:      g.lastID,
+		Login:   user.Login,
+		Inviter: as,
+		Role:    map[string]string{member: "direct_member", owner: "admin"}[role],
+	}
 	g.invitations = append(g.invitations, invitation)
 	g.members[strings.ToLower(user.Login)] = &localMembership{State: pending, Role: role}
 	return invitation
@@ -411,7 +416,9 @@ func (g *localGitHub) graphQL(w http.ResponseWriter, r *http.Request) {
 			Size                              int
 		}
 	}
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || !strings.Contains(asked.Query, "members(membership: IMMEDIATE, query: $search, first: $size, after: $after)") {
+	if err := json.NewDecoder(r.Body).
+		Decode(&asked); err != nil ||
+		!strings.Contains(asked.Query, "members(membership: IMMEDIATE, query: $search, first: $size, after: $after)") {
 		reply(w, http.StatusOK, map[string]any{"errors": []any{map[string]any{"message": "unknown query"}}})
 		return
 	}

@@ -85,7 +85,14 @@ func TestResponses(t *testing.T) {
 						for i := 0; i < len(test.headers); i += 2 {
 							w.Header().Set(test.headers[i], test.headers[i+1])
 						}
-						reply(w, test.status, map[string]string{"message": "Slow down.", "documentation_url": "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api" + test.page})
+						reply(
+							w,
+							test.status,
+							map[string]string{
+								"message":           "Slow down.",
+								"documentation_url": "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api" + test.page,
+							},
+						)
 						return true
 					}
 				})
@@ -111,7 +118,11 @@ func TestResponses(t *testing.T) {
 		c, a := h.connect(t), connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
 		h.GrantByHand(t, a)
 		page := func(info map[string]any) any {
-			return map[string]any{"data": map[string]any{"organization": map[string]any{"team": map[string]any{"members": map[string]any{"nodes": []any{}, "pageInfo": info}}}}}
+			return map[string]any{
+				"data": map[string]any{
+					"organization": map[string]any{"team": map[string]any{"members": map[string]any{"nodes": []any{}, "pageInfo": info}}},
+				},
+			}
 		}
 		for name, test := range map[string]struct {
 			answer any

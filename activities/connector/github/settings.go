@@ -39,7 +39,9 @@ func (s *Settings) open(transport http.RoundTripper) (*Connector, error) {
 	base, err := url.Parse(s.URL)
 	switch {
 	case err != nil || s.URL != "" && (base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != ""):
-		return nil, &connector.Denied{Fix: "set url to the address of a GitHub Enterprise Server, https://HOST, or leave it out for github.com"}
+		return nil, &connector.Denied{
+			Fix: "set url to the address of a GitHub Enterprise Server, https://HOST, or leave it out for github.com",
+		}
 	case s.URL != "" && base.Scheme != "https" && !(base.Scheme == "http" && loopback(base.Hostname())):
 		return nil, &connector.Denied{Fix: "set url to an https address: the token must be encrypted on its way"}
 	case !organizationForm.MatchString(s.Organization):
@@ -51,7 +53,10 @@ func (s *Settings) open(transport http.RoundTripper) (*Connector, error) {
 	case s.Invitations != "" && s.Invitations != "send" && s.Invitations != "refuse":
 		return nil, &connector.Denied{Fix: "set invitations to send or refuse"}
 	}
-	httpClient := &http.Client{Transport: httptarget.Bounded(transport, maxResponse), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	httpClient := &http.Client{
+		Transport:     httptarget.Bounded(transport, maxResponse),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	options := []github.ClientOptionsFunc{
 		github.WithHTTPClient(httpClient), github.WithAuthToken(s.Token.Reveal()), github.WithUserAgent("accessbot"),
 		// The library would wait until the hourly reset after any short limit. The caller gets GitHub's own waiting time instead.
@@ -65,8 +70,14 @@ func (s *Settings) open(transport http.RoundTripper) (*Connector, error) {
 		return nil, &connector.Denied{Fix: "correct url", Err: err}
 	}
 	return &Connector{
-		client: client, http: httpClient, token: s.Token.Reveal(), organization: s.Organization, byID: s.Accounts == "id", invites: s.Invitations != "refuse",
-		bound: callTimeout, pageSize: 100,
+		client:       client,
+		http:         httpClient,
+		token:        s.Token.Reveal(),
+		organization: s.Organization,
+		byID:         s.Accounts == "id",
+		invites:      s.Invitations != "refuse",
+		bound:        callTimeout,
+		pageSize:     100,
 	}, nil
 }
 

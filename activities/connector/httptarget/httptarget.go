@@ -36,7 +36,9 @@ func ParseURL(raw, who string) (*url.URL, error) {
 	case err != nil || at.Host == "" || at.User != nil || at.Fragment != "" || at.Scheme != "https" && at.Scheme != "http":
 		return nil, &connector.Denied{Fix: "set url to the address of " + who + ": https://HOST/PATH, without a user or password"}
 	case at.Scheme == "http" && !loopback(at.Hostname()):
-		return nil, &connector.Denied{Fix: "set url to an https address: without TLS, requests can be read and repeated, and responses forged"}
+		return nil, &connector.Denied{
+			Fix: "set url to an https address: without TLS, requests can be read and repeated, and responses forged",
+		}
 	}
 	return at, nil
 }
@@ -178,7 +180,10 @@ func Classify(ctx context.Context, who string, err error) error {
 	case errors.As(err, &unavailable):
 		return err
 	case errors.As(err, &certificate):
-		return &connector.Denied{Err: err, Fix: "set ca_file to the authority that signed the certificate of " + who + ", and url to a name in that certificate"}
+		return &connector.Denied{
+			Err: err,
+			Fix: "set ca_file to the authority that signed the certificate of " + who + ", and url to a name in that certificate",
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &connector.Unavailable{Err: fmt.Errorf("%s did not answer in time: %w", who, err)}
 	default:

@@ -120,7 +120,10 @@ func (c *Config) instance(name, node *yaml.Node) (i instance, err error) {
 	known := append(fields(all), fields(i.settings)...)
 	for n := 0; n < len(node.Content); n += 2 {
 		if key := node.Content[n]; !slices.Contains(known, key.Value) {
-			return i, at(key.Line, fmt.Sprintf("unknown setting %q; the settings of %s are %s", key.Value, all.Connector, strings.Join(known, ", ")))
+			return i, at(
+				key.Line,
+				fmt.Sprintf("unknown setting %q; the settings of %s are %s", key.Value, all.Connector, strings.Join(known, ", ")),
+			)
 		}
 	}
 	for n := 0; n+1 < len(node.Content); n += 2 { // one at a time, so that an error has its line
@@ -182,7 +185,9 @@ func (c *Config) Open(kind, name string) (connector.Connector, connector.Limits,
 		}
 	}
 	if i.kind != kind {
-		return nil, i.limits, &connector.Denied{Fix: fmt.Sprintf("%s is a %s in %s and a %s in the directory: correct one of them", name, i.kind, c.file, kind)}
+		return nil, i.limits, &connector.Denied{
+			Fix: fmt.Sprintf("%s is a %s in %s and a %s in the directory: correct one of them", name, i.kind, c.file, kind),
+		}
 	}
 	if manualSettings, ok := i.settings.(*manual.Settings); ok && c.Tasks != nil {
 		manualSettings.Tasks = c.Tasks(name)

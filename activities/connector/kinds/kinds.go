@@ -43,12 +43,29 @@ var defaultLimits = connector.Limits{Concurrency: 4}
 var slowLimits = connector.Limits{Concurrency: 1, PerSecond: 1}
 
 var table = map[string]Kind{
-	"github":     {MaxNameBytes: github.MaxNameBytes, Limits: slowLimits, OwnNames: true, settings: func() Settings { return &github.Settings{} }},
-	"ldap":       {MaxNameBytes: ldap.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &ldap.Settings{} }},
-	"manual":     {MaxNameBytes: manual.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &manual.Settings{} }},
-	"postgresql": {MaxNameBytes: postgresql.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &postgresql.Settings{} }},
-	"scim":       {MaxNameBytes: scim.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &scim.Settings{} }},
-	"webhook":    {MaxNameBytes: webhook.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &webhook.Settings{} }},
+	"github": {
+		MaxNameBytes: github.MaxNameBytes,
+		Limits:       slowLimits,
+		OwnNames:     true,
+		settings:     func() Settings { return &github.Settings{} },
+	},
+	"ldap": {MaxNameBytes: ldap.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &ldap.Settings{} }},
+	"manual": {
+		MaxNameBytes: manual.MaxNameBytes,
+		Limits:       defaultLimits,
+		settings:     func() Settings { return &manual.Settings{} },
+	},
+	"postgresql": {
+		MaxNameBytes: postgresql.MaxNameBytes,
+		Limits:       defaultLimits,
+		settings:     func() Settings { return &postgresql.Settings{} },
+	},
+	"scim": {MaxNameBytes: scim.MaxNameBytes, Limits: defaultLimits, settings: func() Settings { return &scim.Settings{} }},
+	"webhook": {
+		MaxNameBytes: webhook.MaxNameBytes,
+		Limits:       defaultLimits,
+		settings:     func() Settings { return &webhook.Settings{} },
+	},
 }
 
 // Names returns the names of all kinds, sorted.

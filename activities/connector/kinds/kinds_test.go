@@ -172,7 +172,10 @@ LICENCES:
 		web, _ := kinds.Lookup("webhook")
 		require.False(t, web.OwnNames)
 
-		_, err = read(t, "GITHUB:\n  connector: github\n  organization: acme\nLICENCES:\n  connector: webhook\n  url: http://licences.example.com\n")
+		_, err = read(
+			t,
+			"GITHUB:\n  connector: github\n  organization: acme\nLICENCES:\n  connector: webhook\n  url: http://licences.example.com\n",
+		)
 		require.ErrorContains(t, err, "connectors.yaml:2: GITHUB: set token to the token of an owner")
 		require.ErrorContains(t, err, "connectors.yaml:5: LICENCES: set url to an https address")
 	})

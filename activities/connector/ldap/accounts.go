@@ -134,18 +134,31 @@ func (c *Connector) lookup(s *session, base, setting, filter, attribute, name st
 	case len(entries) == 0:
 		return nil, nil //nolint:nilnil // no entry is not an error
 	case len(entries) > 1:
-		return nil, &connector.Denied{Fix: fmt.Sprintf("leave one entry under %s with %s %q: %q and %q have it", setting, attribute, name, entries[0].DN, entries[1].DN)}
+		return nil, &connector.Denied{
+			Fix: fmt.Sprintf(
+				"leave one entry under %s with %s %q: %q and %q have it",
+				setting,
+				attribute,
+				name,
+				entries[0].DN,
+				entries[1].DN,
+			),
+		}
 	}
 	// The server ignores letter case and spaces, and the database does not: two spellings would be two assignments.
 	if has := entries[0].GetEqualFoldAttributeValues(attribute); !slices.Contains(has, name) {
-		return nil, &connector.Denied{Fix: fmt.Sprintf("spell %q as the directory does: %s of %q is %q", name, attribute, entries[0].DN, has)}
+		return nil, &connector.Denied{
+			Fix: fmt.Sprintf("spell %q as the directory does: %s of %q is %q", name, attribute, entries[0].DN, has),
+		}
 	}
 	return entries[0], nil
 }
 
 // search returns at most two entries.
 func (c *Connector) search(s *session, base, setting, filter string, attributes []string) ([]*ldap.Entry, error) {
-	found, err := s.conn.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, attributes, nil))
+	found, err := s.conn.Search(
+		ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, attributes, nil),
+	)
 	switch {
 	case ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) && len(found.Entries) > 1:
 		return found.Entries, nil

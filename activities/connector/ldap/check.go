@@ -53,9 +53,14 @@ func (c *Connector) whoAmI(s *session) (string, error) {
 }
 
 func (c *Connector) exists(s *session, setting, base string) error {
-	_, err := s.conn.Search(ldap.NewSearchRequest(base, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
+	_, err := s.conn.Search(
+		ldap.NewSearchRequest(base, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"1.1"}, nil),
+	)
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-		return &connector.Denied{Err: err, Fix: fmt.Sprintf("set %s to an entry that exists and that bind_dn %q can see, not %q", setting, c.bindDN, base)}
+		return &connector.Denied{
+			Err: err,
+			Fix: fmt.Sprintf("set %s to an entry that exists and that bind_dn %q can see, not %q", setting, c.bindDN, base),
+		}
 	}
 	return err
 }

@@ -43,7 +43,11 @@ func (c *Connector) advice(err error) string {
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
 		return "set url to ldaps://, or set start_tls: the server requires TLS"
 	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return fmt.Sprintf("let bind_dn %q read all entries: limits dn.exact=%q size.prtotal=unlimited, or the server's equivalent", c.bindDN, c.bindDN)
+		return fmt.Sprintf(
+			"let bind_dn %q read all entries: limits dn.exact=%q size.prtotal=unlimited, or the server's equivalent",
+			c.bindDN,
+			c.bindDN,
+		)
 	case ldap.LDAPResultReferral:
 		return "set url to the server that accepts changes: this one refers to another"
 	default:

@@ -191,7 +191,12 @@ func (h harness) Holds(t *testing.T, a connector.Assignment) bool {
 
 func (h harness) contains(t *testing.T, object, value string) bool {
 	t.Helper()
-	return len(h.find(t, fmt.Sprintf("(&(objectClass=%s)(cn=%s)(%s=%s))", h.name, ldap.EscapeFilter(object), h.attribute, ldap.EscapeFilter(value)))) > 0
+	return len(
+		h.find(
+			t,
+			fmt.Sprintf("(&(objectClass=%s)(cn=%s)(%s=%s))", h.name, ldap.EscapeFilter(object), h.attribute, ldap.EscapeFilter(value)),
+		),
+	) > 0
 }
 
 // members returns all members of the group, including the placeholder.

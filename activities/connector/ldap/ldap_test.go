@@ -126,7 +126,12 @@ func TestDeletedAccount(t *testing.T) {
 					require.NoError(t, err)
 					requireHeld(t, c, a, true)
 					require.Contains(t, h.list(t, c), a)
-					require.Equal(t, &connector.Gone{Part: connector.Account, Name: account}, c.Grant(t.Context(), a), "an account without an entry is granted nothing")
+					require.Equal(
+						t,
+						&connector.Gone{Part: connector.Account, Name: account},
+						c.Grant(t.Context(), a),
+						"an account without an entry is granted nothing",
+					)
 					require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 					require.Equal(t, []string{h.value(t, bystander)}, h.members(t, a.Object))
 				})
@@ -182,7 +187,10 @@ func TestNames(t *testing.T) {
 			for _, format := range []string{
 				"*", "NAME*", "*NAME", "NAME)(objectClass=*", "NAME)(|(mail=*", `NAME\2a`, "NAME&|!=<>~", `NAME"quoted' +,;#`, "#NAME", "NAME%s{0}",
 			} {
-				a := connector.Assignment{Account: strings.ReplaceAll(format, "NAME", random()), Object: strings.ReplaceAll(format, "NAME", random())}
+				a := connector.Assignment{
+					Account: strings.ReplaceAll(format, "NAME", random()),
+					Object:  strings.ReplaceAll(format, "NAME", random()),
+				}
 				_, err := c.Read(t.Context(), a)
 				require.Equal(t, &connector.Gone{Part: connector.Object, Name: a.Object}, err)
 				h.groupNamed(t, a.Object, placeholderDN)
@@ -256,7 +264,10 @@ func TestGroupMember(t *testing.T) {
 	t.Run("uniqueMember may have an identifier", func(t *testing.T) {
 		h := harness{newServer(t, false), classes[1]}
 		c, account := h.connect(t, nil), h.Account(t)
-		a := connector.Assignment{Account: account, Object: h.groupNamed(t, h.MissingObject(t), h.value(t, account)+"#'0101'B", placeholderDN)}
+		a := connector.Assignment{
+			Account: account,
+			Object:  h.groupNamed(t, h.MissingObject(t), h.value(t, account)+"#'0101'B", placeholderDN),
+		}
 		requireHeld(t, c, a, true)
 		require.NoError(t, connector.Ensure(t.Context(), c, a, false))
 		require.Equal(t, []string{placeholderDN}, h.members(t, a.Object))
@@ -266,7 +277,11 @@ func TestGroupMember(t *testing.T) {
 		h := harness{newServer(t, false), classes[0]}
 		inner, outer := h.Object(t), h.Object(t)
 		c := h.connect(t, func(s *Settings) { s.PeopleBase, s.AccountAttribute = suffix, "cn" })
-		require.Equal(t, &connector.Gone{Part: connector.Account, Name: inner}, c.Grant(t.Context(), connector.Assignment{Account: inner, Object: outer}))
+		require.Equal(
+			t,
+			&connector.Gone{Part: connector.Account, Name: inner},
+			c.Grant(t.Context(), connector.Assignment{Account: inner, Object: outer}),
+		)
 	})
 
 	t.Run("membership through another group is not held", func(t *testing.T) {
@@ -319,7 +334,13 @@ func TestGroupMember(t *testing.T) {
 func TestErrors(t *testing.T) {
 	t.Run("missing permission is named", func(t *testing.T) {
 		harnesses(t, func(t *testing.T, h harness) {
-			a, held := connector.Assignment{Account: h.Account(t), Object: h.Object(t)}, connector.Assignment{Account: h.Account(t), Object: h.Object(t)}
+			a, held := connector.Assignment{
+				Account: h.Account(t),
+				Object:  h.Object(t),
+			}, connector.Assignment{
+				Account: h.Account(t),
+				Object:  h.Object(t),
+			}
 			h.GrantByHand(t, held)
 			c := h.connect(t, func(s *Settings) { s.BindDN = limitedDN })
 			requireClass(t, connector.ClassDenied, c.Grant(t.Context(), a), "write "+h.attribute+" of ")

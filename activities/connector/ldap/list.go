@@ -99,12 +99,30 @@ func (c *Connector) nameOf(g *group, value string, known names) string {
 func key(dn *ldap.DN) string { return strings.ToLower(dn.String()) }
 
 // pages calls fn for every entry that matches, with one page in memory at a time (RFC 2696).
-func (c *Connector) pages(ctx context.Context, s *session, base, setting, filter string, attributes []string, fn func(*ldap.Entry) error) error {
+func (c *Connector) pages(
+	ctx context.Context,
+	s *session,
+	base, setting, filter string,
+	attributes []string,
+	fn func(*ldap.Entry) error,
+) error {
 	paging := ldap.NewControlPaging(c.pageSize)
 	for {
 		var found *ldap.SearchResult
 		err := s.step(ctx, func(context.Context) (err error) {
-			found, err = s.conn.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter, attributes, []ldap.Control{paging}))
+			found, err = s.conn.Search(
+				ldap.NewSearchRequest(
+					base,
+					ldap.ScopeWholeSubtree,
+					ldap.NeverDerefAliases,
+					0,
+					0,
+					false,
+					filter,
+					attributes,
+					[]ldap.Control{paging},
+				),
+			)
 			return err
 		})
 		if err != nil {

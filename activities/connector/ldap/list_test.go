@@ -47,14 +47,21 @@ func TestList(t *testing.T) {
 
 			// Without paging this server does not return so many.
 			require.NoError(t, c.withSession(t.Context(), func(s *session) error {
-				_, err := s.conn.Search(ldap.NewSearchRequest(groupsOfTests, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, anyGroup, nil, nil))
+				_, err := s.conn.Search(
+					ldap.NewSearchRequest(groupsOfTests, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, anyGroup, nil, nil),
+				)
 				require.True(t, ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded), "%v", err)
 				return nil
 			}))
 			limited := h.connect(t, func(s *Settings) { s.BindDN = limitedDN })
 			_, err = limited.Check(t.Context())
 			requireClass(t, connector.ClassDenied, err, "size.prtotal=unlimited")
-			requireClass(t, connector.ClassDenied, limited.List(t.Context(), func(connector.Assignment) error { return nil }), "size.prtotal=unlimited")
+			requireClass(
+				t,
+				connector.ClassDenied,
+				limited.List(t.Context(), func(connector.Assignment) error { return nil }),
+				"size.prtotal=unlimited",
+			)
 		})
 	})
 

@@ -69,7 +69,10 @@ func slapdPath(t *testing.T) string {
 			return found
 		}
 	}
-	t.Fatalf("slapd not found at %q: run ./temporal-dev.sh test, or install OpenLDAP's server and set TEST_SLAPD to its path", candidates)
+	t.Fatalf(
+		"slapd not found at %q: run ./temporal-dev.sh test, or install OpenLDAP's server and set TEST_SLAPD to its path",
+		candidates,
+	)
 	return ""
 }
 
@@ -80,7 +83,13 @@ func newServer(t *testing.T, withTLS bool) *server {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
 	s := &server{}
 	var config strings.Builder
-	schemas := firstDir(t, "/etc/ldap/schema", "/etc/openldap/schema", "/opt/homebrew/etc/openldap/schema", "/usr/local/etc/openldap/schema")
+	schemas := firstDir(
+		t,
+		"/etc/ldap/schema",
+		"/etc/openldap/schema",
+		"/opt/homebrew/etc/openldap/schema",
+		"/usr/local/etc/openldap/schema",
+	)
 	for _, schema := range []string{"core", "cosine", "nis", "inetorgperson"} {
 		fmt.Fprintf(&config, "include %s/%s.schema\n", schemas, schema)
 	}
@@ -90,10 +99,23 @@ func newServer(t *testing.T, withTLS bool) *server {
 	if withTLS {
 		s.caFile = filepath.Join(dir, "cert.pem")
 		makeCertificate(t, s.caFile, filepath.Join(dir, "key.pem"))
-		fmt.Fprintf(&config, "TLSCertificateFile %s\nTLSCertificateKeyFile %s\nTLSCACertificateFile %s\n", s.caFile, filepath.Join(dir, "key.pem"), s.caFile)
+		fmt.Fprintf(
+			&config,
+			"TLSCertificateFile %s\nTLSCertificateKeyFile %s\nTLSCACertificateFile %s\n",
+			s.caFile,
+			filepath.Join(dir, "key.pem"),
+			s.caFile,
+		)
 	}
-	fmt.Fprintf(&config, "database mdb\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nmaxsize 67108864\ndbnosync\nindex mail,cn,uid eq\n%s",
-		suffix, adminDN, testPassword, filepath.Join(dir, "data"), permissions)
+	fmt.Fprintf(
+		&config,
+		"database mdb\nsuffix %q\nrootdn %q\nrootpw %q\ndirectory %s\nmaxsize 67108864\ndbnosync\nindex mail,cn,uid eq\n%s",
+		suffix,
+		adminDN,
+		testPassword,
+		filepath.Join(dir, "data"),
+		permissions,
+	)
 	file := filepath.Join(dir, "slapd.conf")
 	require.NoError(t, os.WriteFile(file, []byte(config.String()), 0o600))
 	s.run(t, program, file, withTLS)
@@ -163,7 +185,22 @@ func (s *server) fill(t *testing.T) {
 		s.add(t, "ou="+ou+","+suffix, "objectClass", "organizationalUnit", "ou", ou)
 	}
 	for dn, name := range map[string]string{botDN: "accessbot", limitedDN: "limited", placeholderDN: "placeholder"} {
-		s.add(t, dn, "objectClass", "inetOrgPerson", "cn", name, "sn", name, "uid", name, "mail", name+"@example.org", "userPassword", testPassword)
+		s.add(
+			t,
+			dn,
+			"objectClass",
+			"inetOrgPerson",
+			"cn",
+			name,
+			"sn",
+			name,
+			"uid",
+			name,
+			"mail",
+			name+"@example.org",
+			"userPassword",
+			testPassword,
+		)
 	}
 }
 
@@ -192,7 +229,9 @@ func (s *server) delete(t *testing.T, dn string) {
 // find returns the entries that match, with all attributes.
 func (s *server) find(t *testing.T, filter string) []*ldap.Entry {
 	t.Helper()
-	found, err := s.admin.Search(ldap.NewSearchRequest(suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter, nil, nil))
+	found, err := s.admin.Search(
+		ldap.NewSearchRequest(suffix, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, filter, nil, nil),
+	)
 	require.NoError(t, err, filter)
 	return found.Entries
 }

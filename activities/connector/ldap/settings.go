@@ -90,7 +90,9 @@ func (s *Settings) readURL(c *Connector) error {
 	parsed, err := url.Parse(s.URL)
 	if err != nil || parsed.Hostname() == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" ||
 		strings.Trim(parsed.Path, "/") != "" || parsed.Scheme != "ldap" && parsed.Scheme != "ldaps" {
-		return &connector.Denied{Fix: "set url to the address of the directory: ldaps://HOST, ldap://HOST with start_tls, or either with :PORT"}
+		return &connector.Denied{
+			Fix: "set url to the address of the directory: ldaps://HOST, ldap://HOST with start_tls, or either with :PORT",
+		}
 	}
 	encrypted := parsed.Scheme == "ldaps" || s.StartTLS
 	switch {

@@ -140,5 +140,8 @@ func (h harness) TaskCount(_ *testing.T, a connector.Assignment) int {
 }
 
 func TestConformance(t *testing.T) {
-	connectortest.RunManual(t, harness{&taskList{tasks: map[connector.Assignment]*manual.Task{}, opened: map[connector.Assignment]int{}}})
+	connectortest.RunManual(
+		t,
+		harness{&taskList{tasks: map[connector.Assignment]*manual.Task{}, opened: map[connector.Assignment]int{}}},
+	)
 }

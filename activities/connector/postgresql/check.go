@@ -38,7 +38,13 @@ func (c *Connector) Check(ctx context.Context) (string, error) {
 	case !seen.Creates && !seen.Super:
 		return "", &connector.Denied{Fix: fmt.Sprintf("let login %q create accounts: ALTER ROLE ... CREATEROLE", seen.Login)}
 	}
-	report := fmt.Sprintf("PostgreSQL %s as %s: %d grantable roles, %d of them by this login, which can create accounts", seen.Version, seen.Login, seen.Objects, seen.Grantable)
+	report := fmt.Sprintf(
+		"PostgreSQL %s as %s: %d grantable roles, %d of them by this login, which can create accounts",
+		seen.Version,
+		seen.Login,
+		seen.Objects,
+		seen.Grantable,
+	)
 	if seen.Super {
 		report += " (a superuser: use a separate login with CREATEROLE instead)"
 	}

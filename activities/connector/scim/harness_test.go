@@ -141,7 +141,13 @@ func (h harness) addUser(t *testing.T, name string, active bool) {
 
 func (h harness) addGroup(t *testing.T, name string) {
 	t.Helper()
-	h.call(t, http.MethodPost, "/Groups", map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name}, nil)
+	h.call(
+		t,
+		http.MethodPost,
+		"/Groups",
+		map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:Group"}, "displayName": name},
+		nil,
+	)
 }
 
 func (h harness) Account(t *testing.T) string {
@@ -199,7 +205,13 @@ func (h harness) RevokeByHand(t *testing.T, a connector.Assignment) {
 
 func (h harness) patch(t *testing.T, a connector.Assignment, op map[string]any) {
 	t.Helper()
-	h.call(t, http.MethodPatch, "/Groups/"+h.group(t, a.Object)[0].ID, map[string]any{"schemas": []string{schemaPatch}, "Operations": []any{op}}, nil)
+	h.call(
+		t,
+		http.MethodPatch,
+		"/Groups/"+h.group(t, a.Object)[0].ID,
+		map[string]any{"schemas": []string{schemaPatch}, "Operations": []any{op}},
+		nil,
+	)
 }
 
 func (h harness) Refused(t *testing.T) map[string]connector.Assignment {

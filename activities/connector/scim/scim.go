@@ -172,13 +172,20 @@ func (c *Connector) nameOfGroup(r resource) string {
 
 // user returns the user with a name. userName is not case-sensitive (RFC 7643, 4.1.1).
 func (c *Connector) user(ctx context.Context, name string) (resource, error) {
-	return c.findOne(ctx, connector.Account, name, c.accountAttribute, "/Users", url.Values{"attributes": {"userName,externalId,active"}},
+	return c.findOne(
+		ctx,
+		connector.Account,
+		name,
+		c.accountAttribute,
+		"/Users",
+		url.Values{"attributes": {"userName,externalId,active"}},
 		func(r resource) bool {
 			if c.accountAttribute == "externalId" {
 				return r.ExternalID == name
 			}
 			return lowerASCII(r.UserName) == lowerASCII(name)
-		})
+		},
+	)
 }
 
 // lowerASCII lowers only ASCII letters. With Unicode case folding, other characters become ASCII letters (U+212A becomes k),
@@ -195,7 +202,13 @@ func lowerASCII(name string) string {
 
 // findOne returns the resource that matches. If there is none, it returns *connector.Gone. If there are two, it cannot know
 // which one is meant, and returns *connector.Denied.
-func (c *Connector) findOne(ctx context.Context, part connector.Part, name, attribute, path string, query url.Values, match func(resource) bool) (resource, error) {
+func (c *Connector) findOne(
+	ctx context.Context,
+	part connector.Part,
+	name, attribute, path string,
+	query url.Values,
+	match func(resource) bool,
+) (resource, error) {
 	query.Set("filter", attribute+" eq "+quote(name))
 	var found []resource
 	err := c.service.pages(ctx, path, query, c.page, func(r resource) error {
@@ -228,7 +241,12 @@ func (c *Connector) List(ctx context.Context, fn func(connector.Assignment) erro
 	if err != nil {
 		return err
 	}
-	err = c.readAll(ctx, "/Groups", url.Values{"excludedAttributes": {"members"}}, func(r resource) { groups[r.ID] = c.nameOfGroup(r) })
+	err = c.readAll(
+		ctx,
+		"/Groups",
+		url.Values{"excludedAttributes": {"members"}},
+		func(r resource) { groups[r.ID] = c.nameOfGroup(r) },
+	)
 	if err != nil {
 		return err
 	}
@@ -300,7 +318,9 @@ func (c *Connector) Check(ctx context.Context) (report string, err error) {
 			return err
 		}
 		if !can.Patch.Supported || !can.Filter.Supported {
-			return &connector.Denied{Fix: "use another connector: this service has no PATCH or no filters, so single members cannot be changed"}
+			return &connector.Denied{
+				Fix: "use another connector: this service has no PATCH or no filters, so single members cannot be changed",
+			}
 		}
 		report = fmt.Sprintf("%s: %d users, %d groups", c.host, users.TotalResults, groups.TotalResults)
 		return nil

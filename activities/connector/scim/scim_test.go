@@ -80,7 +80,9 @@ func TestName(t *testing.T) {
 	// RFC 7643 lets services ignore letter case, and assignments are compared byte for byte.
 	t.Run("name in another letter case is gone", func(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"Admins"}]}`))
+			_, _ = w.Write(
+				[]byte(`{"schemas":["` + schemaList + `"],"totalResults":1,"startIndex":1,"Resources":[{"id":"1","displayName":"Admins"}]}`),
+			)
 		}))
 		t.Cleanup(server.Close)
 		s := Settings{URL: server.URL, Token: connector.NewSecret(testToken)}
@@ -196,7 +198,11 @@ func TestService(t *testing.T) {
 	// SCIMMY with an unmodified scimmy-routers is such a service.
 	t.Run("service that repeats its first page is denied", func(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`{"schemas":["` + schemaList + `"],"totalResults":4,"startIndex":1,"Resources":[{"id":"1","userName":"a"},{"id":"2","userName":"b"}]}`))
+			_, _ = w.Write(
+				[]byte(
+					`{"schemas":["` + schemaList + `"],"totalResults":4,"startIndex":1,"Resources":[{"id":"1","userName":"a"},{"id":"2","userName":"b"}]}`,
+				),
+			)
 		}))
 		t.Cleanup(server.Close)
 		s := Settings{URL: server.URL, Token: connector.NewSecret(testToken)}

@@ -75,7 +75,9 @@ func (s *service) list(ctx context.Context, path string, query url.Values, start
 		return listResponse{}, unexpected(path, "something other than a list of resources")
 	}
 	if p.StartIndex != start && (p.StartIndex != 0 || start > 1) {
-		return listResponse{}, &connector.Denied{Fix: "use another connector: this service ignores startIndex, so it cannot be read page by page"}
+		return listResponse{}, &connector.Denied{
+			Fix: "use another connector: this service ignores startIndex, so it cannot be read page by page",
+		}
 	}
 	for _, r := range p.Resources {
 		if r.ID == "" {
@@ -259,7 +261,13 @@ func (s *service) change(ctx context.Context, method, path string, message any, 
 }
 
 // send returns a response with status 200, 201, 204 or one of accepted. Any other status is an error.
-func (s *service) send(ctx context.Context, method, path string, query url.Values, body []byte, accepted ...int) (*http.Response, error) {
+func (s *service) send(
+	ctx context.Context,
+	method, path string,
+	query url.Values,
+	body []byte,
+	accepted ...int,
+) (*http.Response, error) {
 	at := s.base + path
 	if len(query) > 0 {
 		at += "?" + query.Encode()

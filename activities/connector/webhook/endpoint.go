@@ -102,7 +102,9 @@ func sign(secret, timestamp, methodAndPath string, body []byte) string {
 // decode decodes the JSON of a reply. Anything else did not come from a receiver.
 func (a reply) decode(into any) error {
 	if err := json.Unmarshal(a.body, into); err != nil {
-		return &connector.Unavailable{Err: fmt.Errorf("the response is not from a receiver: status %d, invalid JSON: %w", a.status, err)}
+		return &connector.Unavailable{
+			Err: fmt.Errorf("the response is not from a receiver: status %d, invalid JSON: %w", a.status, err),
+		}
 	}
 	return nil
 }
@@ -119,7 +121,12 @@ func (a reply) onlyField(field string) string {
 // statusError returns the error for a reply with an unexpected status. A 404 means that something does not exist only with the
 // exact body for that: proxies return 404 too.
 func (e *endpoint) statusError(asked request, a reply) error {
-	err := fmt.Errorf("%s: status %d: %s", asked.Action, a.status, readable(strings.ReplaceAll(string(a.body), e.secret, "(secret)")))
+	err := fmt.Errorf(
+		"%s: status %d: %s",
+		asked.Action,
+		a.status,
+		readable(strings.ReplaceAll(string(a.body), e.secret, "(secret)")),
+	)
 	if wait, limited := httptarget.RateLimited(a.status, a.header); limited {
 		return &connector.RateLimited{RetryAfter: wait, Err: err}
 	}
@@ -165,6 +172,11 @@ func (e *endpoint) verifiesSignatures(ctx context.Context) error {
 	case a.status == http.StatusTooManyRequests, a.status >= 500:
 		return e.statusError(request{Action: "check"}, a)
 	default:
-		return &connector.Denied{Fix: fmt.Sprintf("let the receiver refuse wrong signatures with 401: it returned %d, so anyone can grant access there", a.status)}
+		return &connector.Denied{
+			Fix: fmt.Sprintf(
+				"let the receiver refuse wrong signatures with 401: it returned %d, so anyone can grant access there",
+				a.status,
+			),
+		}
 	}
 }

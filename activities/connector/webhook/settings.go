@@ -40,11 +40,17 @@ func (s *Settings) open() (*Connector, error) {
 		return nil, err
 	}
 	if len(s.Secret.Reveal()) < minSecret {
-		return nil, &connector.Denied{Fix: fmt.Sprintf("set secret to at least %d characters, such as the output of openssl rand -hex 32", minSecret)}
+		return nil, &connector.Denied{
+			Fix: fmt.Sprintf("set secret to at least %d characters, such as the output of openssl rand -hex 32", minSecret),
+		}
 	}
 	client, err := httptarget.Client(s.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{host: at.Host, bound: callTimeout, receiver: &endpoint{url: at, secret: s.Secret.Reveal(), client: client}}, nil
+	return &Connector{
+		host:     at.Host,
+		bound:    callTimeout,
+		receiver: &endpoint{url: at, secret: s.Secret.Reveal(), client: client},
+	}, nil
 }

@@ -122,7 +122,12 @@ func (c *Connector) change(ctx context.Context, a connector.Assignment, held boo
 			return err
 		}
 	}
-	pending := &connector.Pending{Assignment: a, Want: held, WaitsFor: readable(s.WaitsFor), CheckAfter: httptarget.Seconds(s.CheckAfter)}
+	pending := &connector.Pending{
+		Assignment: a,
+		Want:       held,
+		WaitsFor:   readable(s.WaitsFor),
+		CheckAfter: httptarget.Seconds(s.CheckAfter),
+	}
 	if pending.WaitsFor == "" {
 		pending.WaitsFor = "the target system"
 	}

@@ -86,14 +86,20 @@ func TestChange(t *testing.T) {
 			require.Equal(t, want, state)
 		}
 		for range 2 {
-			requirePending(connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", CheckAfter: 5 * time.Minute}, connector.Ensure(t.Context(), c, assignment, true))
+			requirePending(
+				connector.Pending{Assignment: assignment, Want: true, WaitsFor: "Bob in finance", CheckAfter: 5 * time.Minute},
+				connector.Ensure(t.Context(), c, assignment, true),
+			)
 			requireState(connector.State{Pending: true, WaitsFor: "Bob in finance"})
 		}
 		s.status = receiver.Status{State: receiver.Held, Revision: "3"} // Bob has done it
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, true))
 		requireState(connector.State{Held: true})
 
-		requirePending(connector.Pending{Assignment: assignment, WaitsFor: "the target system", CheckAfter: 24 * time.Hour}, connector.Ensure(t.Context(), c, assignment, false))
+		requirePending(
+			connector.Pending{Assignment: assignment, WaitsFor: "the target system", CheckAfter: 24 * time.Hour},
+			connector.Ensure(t.Context(), c, assignment, false),
+		)
 		requireState(connector.State{Held: true, Pending: true})
 		s.status = receiver.Status{State: receiver.NotHeld, Revision: "5"}
 		require.NoError(t, connector.Ensure(t.Context(), c, assignment, false))
@@ -453,7 +459,10 @@ func TestSettings(t *testing.T) {
 		server := httptest.NewTLSServer(receiver.Handler(m, testSecret))
 		t.Cleanup(server.Close)
 		file := filepath.Join(t.TempDir(), "ca.pem")
-		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+		require.NoError(
+			t,
+			os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600),
+		)
 		s := Settings{URL: server.URL, Secret: connector.NewSecret(testSecret)}
 		c, err := s.Open()
 		require.NoError(t, err)

@@ -65,7 +65,10 @@ func TestLocalSlack(t *testing.T) {
 
 	t.Run("people of the directory are users until the server stops", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "people.csv")
-		require.NoError(t, os.WriteFile(path, []byte("email,name,status\nann@example.com,Ann,active\nbob@example.com,Bob,left\n"), 0o600))
+		require.NoError(
+			t,
+			os.WriteFile(path, []byte("email,name,status\nann@example.com,Ann,active\nbob@example.com,Bob,left\n"), 0o600),
+		)
 		ctx, cancel := context.WithCancel(t.Context())
 		out := &output{more: make(chan struct{}, 1)}
 		ended := make(chan error, 1)
@@ -115,7 +118,11 @@ func TestLocalSlack(t *testing.T) {
 		require.NoError(t, json.NewDecoder(resp.Body).Decode(&workspace))
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, "bob@example.com", workspace.As)
-		require.Equal(t, []slacksim.Link{{Text: "Watch", URL: "http://127.0.0.1:8233/?a=b"}, {Text: "More", URL: "https://example.com"}}, workspace.Links)
+		require.Equal(
+			t,
+			[]slacksim.Link{{Text: "Watch", URL: "http://127.0.0.1:8233/?a=b"}, {Text: "More", URL: "https://example.com"}},
+			workspace.Links,
+		)
 		cancel()
 		require.NoError(t, <-ended)
 	})
@@ -124,7 +131,11 @@ func TestLocalSlack(t *testing.T) {
 		for _, link := range []string{"nothing", "http://127.0.0.1:8233", "Text=javascript:alert(1)", "=http://127.0.0.1"} {
 			require.ErrorContains(t, run(t.Context(), []string{"-link", link}, env, io.Discard), "a link is Text=URL", link)
 		}
-		require.ErrorContains(t, run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard), "the workspace has no user eve@example.com")
+		require.ErrorContains(
+			t,
+			run(t.Context(), []string{"-as", "eve@example.com"}, env, io.Discard),
+			"the workspace has no user eve@example.com",
+		)
 	})
 }
 

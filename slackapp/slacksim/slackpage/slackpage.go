@@ -123,8 +123,11 @@ func (p *Tab) Wait(expression string) {
 
 func poll(ctx context.Context, expression string) error {
 	// An element that is being redrawn may be missing for a moment: that counts as false.
-	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()",
-		chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)))
+	_, err := chromedp.Run(
+		ctx,
+		chromedp.Poll[chromedp.Void]("(() => { try { return !!("+expression+") } catch { return false } })()",
+			chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0)),
+	)
 	return err
 }
 
@@ -218,7 +221,16 @@ func (p *Tab) idle() {
 }
 
 func find(css, condition string) string {
-	return strings.Replace(front, "CSS", fmt.Sprintf("%q", css), 1) + fmt.Sprintf(`.find((e) => { const name = %s(e); return %s })`, named, condition)
+	return strings.Replace(
+		front,
+		"CSS",
+		fmt.Sprintf("%q", css),
+		1,
+	) + fmt.Sprintf(
+		`.find((e) => { const name = %s(e); return %s })`,
+		named,
+		condition,
+	)
 }
 
 // Press presses the button or tab with that text, in front.
@@ -230,15 +242,24 @@ func (p *Tab) Press(text string) {
 // Become switches to a user who has unread messages.
 func (p *Tab) Become(name string) {
 	p.t.Helper()
-	p.click("the unread mark of "+name, find(`section[aria-label="Unread for others"] button`, fmt.Sprintf("e.innerText.includes(%q)", name)))
+	p.click(
+		"the unread mark of "+name,
+		find(`section[aria-label="Unread for others"] button`, fmt.Sprintf("e.innerText.includes(%q)", name)),
+	)
 	p.Wait(shows(`document.querySelector('#me')`, name))
 }
 
 // PressIn presses a button of the newest message that contains a text.
 func (p *Tab) PressIn(message, text string) {
 	p.t.Helper()
-	p.click(fmt.Sprintf("the button %s of the message %q", text, message),
-		fmt.Sprintf(`[...document.querySelectorAll('article')].filter((m) => m.innerText.includes(%q)).flatMap((m) => [...m.querySelectorAll('button')].filter((b) => b.innerText.trim() === %q)).at(-1)`, message, text))
+	p.click(
+		fmt.Sprintf("the button %s of the message %q", text, message),
+		fmt.Sprintf(
+			`[...document.querySelectorAll('article')].filter((m) => m.innerText.includes(%q)).flatMap((m) => [...m.querySelectorAll('button')].filter((b) => b.innerText.trim() === %q)).at(-1)`,
+			message,
+			text,
+		),
+	)
 }
 
 // Message waits for a message that contains a text.
@@ -253,7 +274,10 @@ func (p *Tab) Tick(option string)   { p.t.Helper(); p.box("checkbox", option) }
 
 func (p *Tab) box(kind, option string) {
 	p.t.Helper()
-	p.click("the "+kind+" "+option, find(fmt.Sprintf("input[type=%s]", kind), fmt.Sprintf("name === %q || name.startsWith(%[1]q)", option)))
+	p.click(
+		"the "+kind+" "+option,
+		find(fmt.Sprintf("input[type=%s]", kind), fmt.Sprintf("name === %q || name.startsWith(%[1]q)", option)),
+	)
 }
 
 // Ticked returns the names of the ticked checkboxes, in order.
@@ -265,9 +289,13 @@ func (p *Tab) Ticked() []string {
 // Pick types into a select and selects the option that begins with a text.
 func (p *Tab) Pick(label, query, option string) {
 	p.t.Helper()
-	p.use("the field "+label, find("input[role=combobox]", fmt.Sprintf("name === %q", label)), func(css string) []chromedp.Action[chromedp.Void] {
-		return []chromedp.Action[chromedp.Void]{chromedp.Click(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), query)}
-	})
+	p.use(
+		"the field "+label,
+		find("input[role=combobox]", fmt.Sprintf("name === %q", label)),
+		func(css string) []chromedp.Action[chromedp.Void] {
+			return []chromedp.Action[chromedp.Void]{chromedp.Click(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), query)}
+		},
+	)
 	p.click("the option "+option, find("[role=option]", fmt.Sprintf("name.startsWith(%q)", option)))
 }
 
@@ -275,7 +303,11 @@ func (p *Tab) Pick(label, query, option string) {
 func (p *Tab) Fill(label, text string) {
 	p.t.Helper()
 	p.use("the field "+label, field(label), func(css string) []chromedp.Action[chromedp.Void] {
-		return []chromedp.Action[chromedp.Void]{chromedp.Click(chromedp.CSS(css)), chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.SendKeys(chromedp.CSS(css), text)}
+		return []chromedp.Action[chromedp.Void]{
+			chromedp.Click(chromedp.CSS(css)),
+			chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)),
+			chromedp.SendKeys(chromedp.CSS(css), text),
+		}
 	})
 	p.idle()
 }
@@ -310,7 +342,12 @@ const (
 // Dialog waits for a modal with that title; NoDialog until none is open.
 func (p *Tab) Dialog(title string) {
 	p.t.Helper()
-	p.Wait(fmt.Sprintf(`[...document.querySelectorAll('[role=dialog], [role=alertdialog]')].some((d) => d.getAttribute('aria-label') === %q)`, title))
+	p.Wait(
+		fmt.Sprintf(
+			`[...document.querySelectorAll('[role=dialog], [role=alertdialog]')].some((d) => d.getAttribute('aria-label') === %q)`,
+			title,
+		),
+	)
 }
 
 func (p *Tab) NoDialog() {
