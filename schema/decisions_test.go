@@ -202,6 +202,17 @@ func TestDecision(t *testing.T) {
 	})
 
 	// The database repeats the checks of Go for every new decision.
+	t.Run("database refuses a stage before the first", func(t *testing.T) {
+		a := newAsking(t, time.Hour)
+		a.Do(`update people set administrator = true where id = $1`, a.owen)
+		a.Do(`update approvals set state = 'closed', closed_at = app_now()`)
+		a.Do(`update request_items set problem = 'no_approver'`)
+		_, err := a.SlackApp.Exec(`
+			insert into decisions (item_id, stage, stages, override, decided_by, outcome, basis, policy_version, terms, ends_at)
+			select $1, 0, 1, true, $2, 'approve', 'administrator', 1, request_terms(id), ends_at from access_requests`, a.asked.Items[0], a.owen)
+		require.ErrorContains(t, err, "check constraint")
+	})
+
 	t.Run("database refuses an invalid decision", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			code     string

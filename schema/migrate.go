@@ -96,6 +96,13 @@ func Migrate(ctx context.Context, databaseURL string) (version int64, err error)
 	if err != nil {
 		return 0, fmt.Errorf("read the migrations: %w", err)
 	}
+	// An older program would put its older rules in the place of newer ones, and drop those that it does not know.
+	if current, newest, err := provider.GetVersions(ctx); err != nil {
+		return 0, fmt.Errorf("read the version of the schema: %w", err)
+	} else if current > newest {
+		return 0, fmt.Errorf("the database has version %d of the schema, and this program only knows version %d: migrate with the newer program",
+			current, newest)
+	}
 	if _, err := provider.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate: %w", err)
 	}

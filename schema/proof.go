@@ -104,10 +104,11 @@ func decidedAhead(ctx context.Context, q Queryer, itemID int64) (why ProblemCode
 	return "", nil
 }
 
-// follows tells whether the stages and required approvals in decisions, by which item_outcome counts, are those of the rule.
+// follows reports whether the stages and required approvals in decisions, by which item_outcome counts, are those of the rule.
 func follows(rule *policy.Rule, decisions []Decision) bool {
 	return !slices.ContainsFunc(decisions, func(d Decision) bool {
-		return d.Stages != len(rule.Stages) || d.RequiredApprovals != rule.Stages[d.Stage-1].RequiredApprovals
+		return d.Stage < 1 || d.Stage > len(rule.Stages) || d.Stages != len(rule.Stages) ||
+			d.RequiredApprovals != rule.Stages[d.Stage-1].RequiredApprovals
 	})
 }
 

@@ -120,6 +120,17 @@ func TestMigration(t *testing.T) {
 		assert.Equal(t, rules, installedRules(t, db.DB))
 	})
 
+	t.Run("older program changes nothing in a newer database", func(t *testing.T) {
+		t.Parallel()
+		db := schematest.New(t)
+		must(t, db, `insert into schema_versions (version_id, is_applied) values (999, true)`)
+		must(t, db, `create function newer() returns trigger language plpgsql as 'begin return new; end'`)
+		rules := installedRules(t, db.DB)
+		_, err := schema.Migrate(t.Context(), db.URL)
+		require.ErrorContains(t, err, "the database has version 999 of the schema")
+		assert.Equal(t, rules, installedRules(t, db.DB))
+	})
+
 	t.Run("old development database is refused", func(t *testing.T) {
 		t.Parallel()
 		db := schematest.New(t)

@@ -352,9 +352,9 @@ var powers = map[string]struct{ may, mayNot []power }{
 				`insert into accounts (id, person_id, instance, account) overriding system value values (99999, {mallory}, 'CRM', 'x')`,
 				denied,
 			},
-			{"read approvals, answers or open forms", `select from questions`, denied},
-			{"read approvals, answers or open forms", `select from question_answers`, denied},
-			{"read approvals, answers or open forms", `select from form_drafts`, denied},
+			{"read questions, answers or open forms", `select from questions`, denied},
+			{"read questions, answers or open forms", `select from question_answers`, denied},
+			{"read questions, answers or open forms", `select from form_drafts`, denied},
 		},
 	},
 	"accessbot_auditor": {

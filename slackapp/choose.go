@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"accessbot/schema"
@@ -123,6 +124,9 @@ func (a *app) soonerEnd(ctx context.Context, c *click, about decision) (end sql.
 		return end, nil
 	}
 	request, err := schema.RequestOfApprovalMessage(ctx, a.db, about.id, c.person.ID)
+	if errors.Is(err, schema.ErrNotFound) {
+		return end, nil // not their message: Decide refuses that, and audits it
+	}
 	if err != nil {
 		return end, err
 	}

@@ -132,4 +132,26 @@ func TestApproveWithChanges(t *testing.T) {
 		s.eventually("it is audited", func() bool { return s.alerts(schema.ButtonRefused) > 0 })
 		require.Zero(t, s.decisions())
 	})
+
+	t.Run("forged submission for another approver's message is audited, with an end date too", func(t *testing.T) {
+		s := newStage(t, 1, false)
+		_, approvalMessage := s.approvalMessage()
+		bob := s.as("bob")
+		bob.PressIn(approvalMessage, "Approve with changes…")
+		bob.WaitForModal("Select the ones to approve")
+		bob.Tick("Analyst sandbox")
+		bob.PickDate("Earlier end date", time.Now().AddDate(0, 0, 1).Format(time.DateOnly))
+		bob.SubmitAccepted()
+		_, submitted, err := s.slack.LastPayload("view_submission")
+		require.NoError(t, err)
+		s.eventually("bob's decision is recorded", func() bool { return s.decisions() > 0 })
+		before := s.decisions()
+		s.as("lucia").OpenHome()
+		submitted["user"] = map[string]any{"id": one[string](s, `
+			select s.user_id from slack_identities s join people p on p.id = s.person_id where p.email like 'lucia@%'`)}
+		_, err = s.slack.Deliver("interactivity", submitted)
+		require.NoError(t, err)
+		s.eventually("it is audited", func() bool { return s.alerts(schema.DecisionRefused) > 0 })
+		require.Equal(t, before, s.decisions())
+	})
 }

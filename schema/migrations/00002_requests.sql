@@ -123,7 +123,7 @@ create table decisions (
     terms              text   not null, -- as shown to the approver: see request_terms
     ends_at            timestamptz,     -- the granted end; null: permanent
     decided_at         timestamptz not null default app_now(),
-    check (stages >= stage),
+    check (stage >= 1 and stages >= stage),
     check (outcome = 'approve' or reason <> ''),
     constraint decisions_by     check (decided_by is not null or (approval_id is null and not override)),
     constraint decisions_asked  check (approval_id is not null or decided_by is null or override),

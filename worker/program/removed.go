@@ -9,6 +9,7 @@ var removedSettings = []struct{ name, now string }{
 	{"EXPIRE_AFTER", "set expire_after in the defaults of the policy file"},
 	{"MAX_DAYS", "set max_days in the defaults of the policy file"},
 	{"BIND_BY_EMAIL", "set MATCH_SLACK_BY_EMAIL"},
+	{"DRIFT_EVERY", "set COMPARE_EVERY"},
 }
 
 // checkRemoved returns an error for each removed setting that is still set. A program must not start with a setting that has no

@@ -27,6 +27,7 @@ func TestRemovedSettings(t *testing.T) {
 			"EXPIRE_AFTER":   "set expire_after in the defaults of the policy file",
 			"MAX_DAYS":       "set max_days in the defaults of the policy file",
 			"BIND_BY_EMAIL":  "set MATCH_SLACK_BY_EMAIL",
+			"DRIFT_EVERY":    "set COMPARE_EVERY",
 		} {
 			err := check(program.Environment{name: "1"})
 			require.EqualError(t, err, name+": no longer a setting: "+now+" instead, and remove "+name)
