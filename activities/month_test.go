@@ -144,13 +144,13 @@ func (m *month) decide(*rapid.T) {
 	m.advance(asked.ID) // which opens approvals
 	r, err := schema.RequestByID(context.Background(), m.Worker, asked.ID)
 	require.NoError(m.r, err)
-	verdict := rapid.SampledFrom([]string{"approve", "approve", "approve", "approve", "approve", "deny"}).Draw(m.r, "outcome")
+	outcome := rapid.SampledFrom([]string{"approve", "approve", "approve", "approve", "approve", "deny"}).Draw(m.r, "outcome")
 	for _, a := range r.Approvals {
 		if a.State != "open" {
 			continue
 		}
 		for _, item := range a.ItemIDs {
-			if m.must(m.Decide(m.owen, a.ID, verdict, item)) {
+			if m.must(m.Decide(m.owen, a.ID, outcome, item)) {
 				m.decisions++
 			}
 		}

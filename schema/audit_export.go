@@ -48,7 +48,7 @@ type AuditedItem struct {
 // AuditedDecision is one of an item's decisions.
 type AuditedDecision struct {
 	Stage         int        `json:"stage"`
-	Verdict       string     `json:"outcome"` // approve or deny
+	Outcome       string     `json:"outcome"` // approve or deny
 	By            string     `json:"by"`      // e-mail; empty: a rule of the policy
 	Basis         string     `json:"basis"`
 	PolicyVersion int64      `json:"policy_version"`

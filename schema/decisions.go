@@ -26,7 +26,7 @@ type Decision struct {
 	Stages            int           `db:"stages"`             // of the item
 	RequiredApprovals int           `db:"required_approvals"` // in this stage
 	Override          bool          `db:"override"`           // by an administrator, for all remaining stages
-	Verdict           string        `db:"outcome"`            // approve or deny
+	Outcome           string        `db:"outcome"`            // approve or deny
 	Reason            string        `db:"reason"`
 	Basis             string        `db:"basis"` // why they may decide: see policy.Basis
 	PolicyVersion     int64         `db:"policy_version"`
@@ -37,7 +37,7 @@ type Decision struct {
 }
 
 // Approves tells which way the decision went.
-func (d Decision) Approves() bool { return d.Verdict == "approve" }
+func (d Decision) Approves() bool { return d.Outcome == "approve" }
 
 // Answer is what an approver chose in their own approval message, or what an administrator decides for everyone.
 type Answer struct {
@@ -52,8 +52,8 @@ type Answer struct {
 	EndsAt    sql.NullTime   // the granted end, earlier than the requested one; null: the requested one
 }
 
-// verdict tells whether the answer approves an item, if it covers the item.
-func (a Answer) verdict(itemID int64) (approve, answered bool) {
+// approves reports whether the answer approves an item, if it covers the item.
+func (a Answer) approves(itemID int64) (approve, answered bool) {
 	if a.Choice == nil {
 		return a.Approve, true
 	}
@@ -146,7 +146,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 		return Decided{}, ErrOwnRequest
 	}
 	shown := slices.DeleteFunc(slices.Clone(request.Items), func(i Item) bool {
-		_, answered := answer.verdict(i.ID)
+		_, answered := answer.approves(i.ID)
 		return !answered || !i.Waiting() || !answer.Override &&
 			(!slices.Contains([]int64(message.ItemIDs), i.ID) || request.overridableBy(i, answer.PersonID))
 	})
@@ -175,7 +175,7 @@ func decide(ctx context.Context, tx *sqlx.Tx, answer Answer) (Decided, error) {
 	var decisions []Decision
 	var ids []int64
 	for _, item := range shown {
-		approve, _ := answer.verdict(item.ID)
+		approve, _ := answer.approves(item.ID)
 		of := decisionsOf(request, item, answer.PersonID, approve)
 		if len(of) == 0 {
 			continue
@@ -218,7 +218,7 @@ func (e Evaluation) votes(r *Request, i Item, personID int64, approve bool) []De
 				ItemID: i.ID, ApprovalID: sql.NullInt64{Int64: approval.ID, Valid: true},
 				DecidedBy: sql.NullInt64{Int64: personID, Valid: true},
 				Stage:     stage, Stages: len(stages), RequiredApprovals: stages[stage-1].RequiredApprovals,
-				Basis: string(candidate.Basis), Verdict: verdictOf(approve),
+				Basis: string(candidate.Basis), Outcome: outcomeOf(approve),
 			})
 		}
 		if len(decisions) == 0 || !approve {
@@ -243,7 +243,7 @@ func (e Evaluation) overrides(r *Request, i Item, personID int64, approve bool) 
 		decisions = append(decisions, Decision{
 			ItemID: i.ID, DecidedBy: sql.NullInt64{Int64: personID, Valid: true}, Override: true,
 			Stage: stage, Stages: len(stages), RequiredApprovals: stages[stage-1].RequiredApprovals,
-			Basis: string(policy.Administrator), Verdict: verdictOf(approve),
+			Basis: string(policy.Administrator), Outcome: outcomeOf(approve),
 		})
 	}
 	return decisions
@@ -252,7 +252,7 @@ func (e Evaluation) overrides(r *Request, i Item, personID int64, approve bool) 
 // past tells whether an end has passed.
 func past(end sql.NullTime, now time.Time) bool { return end.Valid && !end.Time.After(now) }
 
-func verdictOf(approve bool) string {
+func outcomeOf(approve bool) string {
 	if approve {
 		return "approve"
 	}
@@ -267,7 +267,7 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 		items, approvals = append(items, d.ItemID), append(approvals, d.ApprovalID.Int64)
 		stages, stageCounts = append(stages, int64(d.Stage)), append(stageCounts, int64(d.Stages))
 		required = append(required, int64(d.RequiredApprovals))
-		bases, outcomes, reasons = append(bases, d.Basis), append(outcomes, d.Verdict), append(reasons, d.Reason)
+		bases, outcomes, reasons = append(bases, d.Basis), append(outcomes, d.Outcome), append(reasons, d.Reason)
 	}
 	first := decisions[0]
 	_, err := tx.ExecContext(ctx, `
@@ -286,7 +286,7 @@ func recordDecisions(ctx context.Context, tx *sqlx.Tx, r *Request, decisions []D
 	for _, outcome := range []string{"approve", "deny"} {
 		var about []map[string]any
 		for _, d := range decisions {
-			if d.Verdict == outcome {
+			if d.Outcome == outcome {
 				about = append(about, map[string]any{"item": d.ItemID, "approval": d.ApprovalID.Int64, "stage": d.Stage,
 					"stages": d.Stages, "required_approvals": d.RequiredApprovals, "basis": d.Basis})
 			}

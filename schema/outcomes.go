@@ -35,7 +35,7 @@ func conclude(outcome string, decisions []Decision) *Decision {
 	var last *Decision
 	for _, d := range decisions {
 		switch {
-		case d.Verdict != outcome:
+		case d.Outcome != outcome:
 			continue
 		case !d.Approves():
 			return &d

@@ -150,7 +150,7 @@ func TestPolicy(t *testing.T) {
 				require.NoError(t, err)
 				got := ""
 				if d := request.Items[0].Decision; d != nil {
-					got = d.Verdict
+					got = d.Outcome
 				}
 				assert.Equal(t, c.outcome, got)
 			})

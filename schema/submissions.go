@@ -329,7 +329,7 @@ func decideByPolicy(ctx context.Context, tx *sqlx.Tx, number int64, p *policy.Po
 		}
 		if rule.Stages == nil {
 			decisions = append(decisions, Decision{ItemID: i.ID, Stage: 1, Stages: 1, RequiredApprovals: 1, Basis: rule.Name,
-				Verdict: verdictOf(rule.Approve), Reason: rule.Deny, EndsAt: request.EndsAt})
+				Outcome: outcomeOf(rule.Approve), Reason: rule.Deny, EndsAt: request.EndsAt})
 		}
 	}
 	if len(decisions) == 0 {

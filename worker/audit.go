@@ -234,7 +234,7 @@ func auditCells(item schema.AuditedItem) []string {
 		item.Reason,
 		item.Note,
 		utc(item.AskedUntil),
-		decisions(func(d schema.AuditedDecision) string { return d.Verdict }),
+		decisions(func(d schema.AuditedDecision) string { return d.Outcome }),
 		decisions(func(d schema.AuditedDecision) string { return d.By }),
 		decisions(func(d schema.AuditedDecision) string { return d.Basis }),
 		decisions(func(d schema.AuditedDecision) string { return strconv.FormatInt(d.PolicyVersion, 10) }),

@@ -120,7 +120,7 @@ func TestAudit(t *testing.T) {
 		assert.Equal(
 			t,
 			[]string{"owen@example.com", "entitlement owner", "approve"},
-			[]string{crm.Decisions[0].By, crm.Decisions[0].Basis, crm.Decisions[0].Verdict},
+			[]string{crm.Decisions[0].By, crm.Decisions[0].Basis, crm.Decisions[0].Outcome},
 		)
 		assert.EqualValues(t, 1, crm.Decisions[0].PolicyVersion)
 		assert.True(t, *crm.DecidedBeforeGranted)

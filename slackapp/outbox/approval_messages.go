@@ -81,7 +81,7 @@ func renderApproval(ctx context.Context, q schema.Queryer, r *schema.Request, k 
 	}
 	data := views.ApprovalMessageFor{MessageID: m.ID, PersonID: k.person, TimeZone: zone, Held: held}
 	if k.newer != "" {
-		data.AskedAnew, err = schema.ApprovalMessageSent(ctx, q, r.ID, k.person, k.newer)
+		data.Superseded, err = schema.ApprovalMessageSent(ctx, q, r.ID, k.person, k.newer)
 	}
 	return views.ApprovalMessage(r, data), err
 }

@@ -12,11 +12,11 @@ import (
 
 // ApprovalMessageFor is one approver's copy of an approval message.
 type ApprovalMessageFor struct {
-	MessageID int64           // the row in slack_messages, which the buttons name
-	PersonID  int64           // the reader
-	TimeZone  string          // the reader's
-	Held      []schema.HeldIn // what the requester has in the applications that the reader decides
-	AskedAnew bool            // a newer message to the reader about the same request has the buttons
+	MessageID  int64           // the row in slack_messages, which the buttons name
+	PersonID   int64           // the reader
+	TimeZone   string          // the reader's
+	Held       []schema.HeldIn // what the requester has in the applications that the reader decides
+	Superseded bool            // a newer message to the reader about the same request has the buttons
 }
 
 // ApprovalMessage asks an approver to decide everything in one request that they can decide. Its buttons stay as long as the
@@ -27,7 +27,7 @@ func ApprovalMessage(r *schema.Request, q ApprovalMessageFor) Message {
 	open := tell(r, r.DecidableBy(q.PersonID), q.TimeZone, q.PersonID)
 	text := approvalHeadline(r, q, mine, open)
 	b.line(bold(text), about(r.Requester))
-	if q.AskedAnew && len(open) > 0 {
+	if q.Superseded && len(open) > 0 {
 		b.line("There is more to decide in this request. Decide in the newer message.")
 		b.gap()
 		b.line(decided(r, q, mine)...)

@@ -309,7 +309,7 @@ Requested Mon 23 Nov 2026, 10:00 CET
 					ItemID:            1,
 					DecidedBy:         sql.NullInt64{Int64: bob, Valid: true},
 					DeciderName:       "Bob Owner",
-					Verdict:           "approve",
+					Outcome:           "approve",
 					Stage:             1,
 					Stages:            2,
 					RequiredApprovals: 1,

@@ -88,12 +88,12 @@ func largeRequest(say string) *schema.Request {
 			i.Administrators = []int64{2}
 		}
 		if n%3 > 0 && i.State != schema.AwaitingApproval {
-			verdict := []string{"approve", "deny"}[n%2]
+			outcome := []string{"approve", "deny"}[n%2]
 			i.Decision = &schema.Decision{
 				ItemID:            i.ID,
 				DecidedBy:         id(2),
 				DeciderName:       say,
-				Verdict:           verdict,
+				Outcome:           outcome,
 				Reason:            say,
 				Basis:             "application owner",
 				DecidedAt:         when,
@@ -255,7 +255,7 @@ func everything(say string) map[string][]any {
 		"Outcome": {views.Outcome(r, 1), views.Outcome(none, 1), views.Outcome(forOther, 1), views.Outcome(forOther, 9)},
 		"ApprovalMessage": {
 			views.ApprovalMessage(r, views.ApprovalMessageFor{MessageID: math.MaxInt64, PersonID: 2, TimeZone: say, Held: already}),
-			views.ApprovalMessage(r, views.ApprovalMessageFor{MessageID: 1, PersonID: 2, TimeZone: say, AskedAnew: true}),
+			views.ApprovalMessage(r, views.ApprovalMessageFor{MessageID: 1, PersonID: 2, TimeZone: say, Superseded: true}),
 			views.ApprovalMessage(none, views.ApprovalMessageFor{}),
 		},
 		"AskQuestion":    {views.AskQuestion(r, views.DecisionValue(math.MaxInt64, r.Terms)), views.AskQuestion(none, "1:x")},

@@ -120,7 +120,7 @@ func approvedBy(i schema.Item, person int64, name string) schema.Item {
 		ItemID:            i.ID,
 		DecidedBy:         sql.NullInt64{Int64: person, Valid: person != 0},
 		DeciderName:       name,
-		Verdict:           "approve",
+		Outcome:           "approve",
 		Stage:             1,
 		Stages:            1,
 		RequiredApprovals: 1,
@@ -132,7 +132,7 @@ func approvedBy(i schema.Item, person int64, name string) schema.Item {
 
 func deniedBy(i schema.Item, person int64, name, reason string) schema.Item {
 	i = approvedBy(i, person, name)
-	i.Decision.Verdict, i.Decision.Reason, i.Withdrawable = "deny", reason, false
+	i.Decision.Outcome, i.Decision.Reason, i.Withdrawable = "deny", reason, false
 	i.Decisions = []schema.Decision{*i.Decision}
 	return i
 }
